@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Types and small helpers that every file of the core may use.
+#pragma once
+
+#include <limits.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define countof(array) (sizeof(array) / sizeof((array)[0]))
+#define must_check __attribute__((warn_unused_result))
+#define KIB(n) ((uint64_t)(n) << 10)
+#define MIB(n) ((uint64_t)(n) << 20)
+#define GIB(n) ((uint64_t)(n) << 30)
+#define PAGE_SIZE 0x1000ULL
+
+// Every target is LP64: %lx and %lu print a uint64_t.
+_Static_assert(sizeof(unsigned long) == 8 && sizeof(size_t) == 8, "LP64 only");
+
+// `align` is a power of two.
+static inline uint64_t align_down(uint64_t value, uint64_t align)
+{
+	return value & ~(align - 1);
+}
+
+// Wraps to 0 when the result does not fit; callers bound `value` first.
+static inline uint64_t align_up(uint64_t value, uint64_t align)
+{
+	return (value + align - 1) & ~(align - 1);
+}
+
+static inline bool is_power_of_two(uint64_t value)
+{
+	return value != 0 && (value & (value - 1)) == 0;
+}
+
+static inline bool add_overflows(uint64_t a, uint64_t b, uint64_t *sum)
+{
+	return __builtin_add_overflow(a, b, sum);
+}
+
+// The four functions a freestanding compiler may call (C11 4p6). mem.c has portable ones, arch/ may have faster ones.
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
+int memcmp(const void *a, const void *b, size_t n);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "fmt.h"
+
+struct out {
+	char *p;
+	char *end;
+};
+
+static void put(struct out *out, const char *text, size_t n)
+{
+	size_t room = (size_t)(out->end - out->p);
+	if (n > room)
+		n = room;
+	memcpy(out->p, text, n);
+	out->p += n;
+}
+
+static void put_number(struct out *out, uint64_t value, unsigned base)
+{
+	char digits[20]; // 2^64 has twenty decimal digits
+	char *p = digits + sizeof digits;
+	do {
+		*--p = "0123456789abcdef"[value % base];
+		value /= base;
+	} while (value != 0);
+	put(out, p, (size_t)(digits + sizeof digits - p));
+}
+
+static size_t length_of(const char *text, int limit)
+{
+	size_t n = 0;
+	while ((limit < 0 || n < (size_t)limit) && text[n] != '\0')
+		n++;
+	return n;
+}
+
+// `p` points behind '%'. Returns the first character behind the conversion.
+static const char *convert(struct out *out, const char *p, va_list *args)
+{
+	const char *start = p;
+	int limit = -1;
+	bool prefix = false, wide = false;
+	if (p[0] == '.' && p[1] == '*') {
+		limit = va_arg(*args, int);
+		p += 2;
+	}
+	if (*p == '#') {
+		prefix = true;
+		p++;
+	}
+	if (*p == 'l') {
+		wide = true;
+		p++;
+	}
+	switch (*p) {
+	case 's': {
+		const char *text = va_arg(*args, const char *);
+		put(out, text, length_of(text, limit));
+		return p + 1;
+	}
+	case 'c': {
+		char c = (char)va_arg(*args, int);
+		put(out, &c, 1);
+		return p + 1;
+	}
+	case 'u':
+	case 'x':
+		if (prefix)
+			put(out, "0x", 2);
+		put_number(out, wide ? va_arg(*args, unsigned long) : va_arg(*args, unsigned), *p == 'x' ? 16 : 10);
+		return p + 1;
+	case '%':
+		put(out, "%", 1);
+		return p + 1;
+	default:
+		put(out, start - 1, 1);
+		return start;
+	}
+}
+
+size_t fmt_va(char *buffer, size_t size, const char *format, va_list args)
+{
+	struct out out = { buffer, buffer + size };
+	va_list copy; // convert() takes a pointer, which a va_list parameter may not give
+	va_copy(copy, args);
+	while (*format != '\0') {
+		const char *start = format;
+		while (*format != '\0' && *format != '%')
+			format++;
+		put(&out, start, (size_t)(format - start));
+		if (*format == '%')
+			format = convert(&out, format + 1, &copy);
+	}
+	va_end(copy);
+	return (size_t)(out.p - buffer);
+}
+
+size_t fmt(char *out, size_t size, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	size_t n = fmt_va(out, size, format, args);
+	va_end(args);
+	return n;
+}

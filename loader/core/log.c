@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "log.h"
+
+#include "fmt.h"
+
+#define LINE_MAX 320
+
+static struct {
+	log_sink *sink;
+	enum log_level level;
+	bool refused;
+} state;
+
+void log_open(log_sink *sink, enum log_level level)
+{
+	state.sink = sink;
+	state.level = level;
+	state.refused = false;
+}
+
+void log_set_level(enum log_level level)
+{
+	state.level = level;
+}
+
+const char *log_level_word(enum log_level level)
+{
+	static const char words[LOG_LEVELS][6] = { "ERROR", "WARN", "INFO", "DEBUG", "TRACE" };
+	return words[level];
+}
+
+struct line {
+	char text[LINE_MAX];
+	size_t n;
+};
+
+static void finish(struct line *line)
+{
+	if (line->n >= LINE_MAX - 1) {
+		memcpy(line->text + LINE_MAX - 4, "...", 3);
+		line->n = LINE_MAX - 1;
+	}
+	line->text[line->n++] = '\n';
+	state.sink(line->text, line->n);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	if (level > state.level || state.sink == NULL)
+		return;
+	struct line line;
+	line.n = fmt(line.text, LINE_MAX, "[LOADER][%s] ", log_level_word(level));
+	va_list args;
+	va_start(args, format);
+	line.n += fmt_va(line.text + line.n, LINE_MAX - line.n, format, args);
+	va_end(args);
+	finish(&line);
+}
+
+enum status refuse(enum status status, const char *format, ...)
+{
+	if (state.refused || state.sink == NULL)
+		return status;
+	state.refused = true;
+	struct line line;
+	line.n = fmt(line.text, LINE_MAX, "[LOADER][ERROR] %u %s: ", status_number(status), status_word(status));
+	va_list args;
+	va_start(args, format);
+	line.n += fmt_va(line.text + line.n, LINE_MAX - line.n, format, args);
+	va_end(args);
+	finish(&line);
+	return status;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// The portable four. A target may replace this file by arch/<cpu>/mem.*; the host uses libc's and tests these under other names.
+#include "base.h"
+
+#ifdef MEM_PREFIX // host tests: mem_memcpy and so on
+#define MEM_NAME2(prefix, name) prefix##name
+#define MEM_NAME1(prefix, name) MEM_NAME2(prefix, name)
+#define MEM(name) MEM_NAME1(MEM_PREFIX, name)
+void *MEM(memcpy)(void *restrict to, const void *restrict from, size_t n);
+void *MEM(memmove)(void *to, const void *from, size_t n);
+void *MEM(memset)(void *to, int byte, size_t n);
+int MEM(memcmp)(const void *a, const void *b, size_t n);
+#else
+#define MEM(name) name
+#endif
+
+void *MEM(memcpy)(void *restrict to, const void *restrict from, size_t n)
+{
+	uint8_t *t = to;
+	const uint8_t *f = from;
+	while (n-- > 0)
+		*t++ = *f++;
+	return to;
+}
+
+void *MEM(memmove)(void *to, const void *from, size_t n)
+{
+	uint8_t *t = to;
+	const uint8_t *f = from;
+	if (t <= f) {
+		while (n-- > 0)
+			*t++ = *f++;
+	} else {
+		while (n-- > 0)
+			t[n] = f[n];
+	}
+	return to;
+}
+
+void *MEM(memset)(void *to, int byte, size_t n)
+{
+	uint8_t *t = to;
+	while (n-- > 0)
+		*t++ = (uint8_t)byte;
+	return to;
+}
+
+int MEM(memcmp)(const void *a, const void *b, size_t n)
+{
+	const uint8_t *x = a, *y = b;
+	for (; n > 0; n--, x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "range.h"
+
+static void close_gap(struct range_set *set, uint32_t first, uint32_t after)
+{
+	for (uint32_t from = after; from < set->count; from++)
+		set->at[first + from - after] = set->at[from];
+	set->count -= after - first;
+}
+
+static must_check enum status open_gap(struct range_set *set, uint32_t at)
+{
+	if (set->count == RANGE_SET_MAX)
+		return STATUS_MEMORY_MAP_TOO_LONG;
+	for (uint32_t i = set->count; i > at; i--)
+		set->at[i] = set->at[i - 1];
+	set->count++;
+	return STATUS_OK;
+}
+
+enum status range_set_add(struct range_set *set, struct range r)
+{
+	if (r.start >= r.end)
+		return STATUS_OK;
+	uint32_t first = 0;
+	while (first < set->count && set->at[first].end < r.start)
+		first++;
+	uint32_t after = first;
+	while (after < set->count && set->at[after].start <= r.end)
+		after++;
+	if (after == first) {
+		TRY(open_gap(set, first));
+	} else {
+		if (set->at[first].start < r.start)
+			r.start = set->at[first].start;
+		if (set->at[after - 1].end > r.end)
+			r.end = set->at[after - 1].end;
+		close_gap(set, first + 1, after);
+	}
+	set->at[first] = r;
+	return STATUS_OK;
+}
+
+enum status range_set_remove(struct range_set *set, struct range r)
+{
+	if (r.start >= r.end)
+		return STATUS_OK;
+	for (uint32_t i = 0; i < set->count; i++) {
+		struct range old = set->at[i];
+		if (!range_overlaps(old, r))
+			continue;
+		if (old.start < r.start && old.end > r.end) {
+			TRY(open_gap(set, i));
+			set->at[i].end = r.start;
+			set->at[i + 1].start = r.end;
+			return STATUS_OK;
+		}
+		if (old.start < r.start)
+			set->at[i].end = r.start;
+		else if (old.end > r.end)
+			set->at[i].start = r.end;
+		else
+			close_gap(set, i--, i + 1);
+	}
+	return STATUS_OK;
+}
+
+bool range_set_contains(const struct range_set *set, struct range r)
+{
+	for (uint32_t i = 0; i < set->count; i++)
+		if (range_inside(r, set->at[i]))
+			return true;
+	return false;
+}
+
+// The first address at or after `start` from which `want` could be met, leaving the set and the busy ranges aside. False: none below 2^64.
+static bool step_to(uint64_t start, const struct range_want *want, struct range *out)
+{
+	if (start > UINT64_MAX - (want->align - 1))
+		return false;
+	start = align_up(start, want->align);
+	if (want->boundary != 0 && start / want->boundary != (start + want->size - 1) / want->boundary) {
+		if (start > UINT64_MAX - want->boundary)
+			return false;
+		start = align_up(start, want->boundary > want->align ? want->boundary : want->align);
+	}
+	out->start = start;
+	return !add_overflows(start, want->size, &out->end);
+}
+
+static bool find_in(struct range hole, const struct range *busy, size_t busy_count, const struct range_want *want, struct range *out)
+{
+	struct range r;
+	uint64_t from = hole.start;
+	for (;;) {
+		if (!step_to(from, want, &r) || r.end > hole.end)
+			return false;
+		from = r.start;
+		for (size_t i = 0; i < busy_count; i++)
+			if (range_overlaps(r, busy[i]) && busy[i].end > from)
+				from = busy[i].end;
+		if (from == r.start) {
+			*out = r;
+			return true;
+		}
+	}
+}
+
+bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count, const struct range_want *want, struct range *out)
+{
+	for (uint32_t i = 0; i < set->count; i++) {
+		struct range hole = set->at[i];
+		if (hole.start < want->within.start)
+			hole.start = want->within.start;
+		if (hole.end > want->within.end)
+			hole.end = want->within.end;
+		if (hole.start < hole.end && find_in(hole, busy, busy_count, want, out))
+			return true;
+	}
+	return false;
+}
