@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""From the matrix to cells: the product of each group, filtered from both sides, nothing dropped in silence."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Protocol
+
+from hermit_harness.matrix import probe
+from hermit_harness.matrix.cell import Cell, Discard
+from hermit_harness.matrix.table import Group, MatrixError, Table, matrix
+
+_UNIT = {"M": 1, "G": 1024}
+
+
+class Fixture(Protocol):
+    """What the matrix needs to know of an image."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells by group (a cell that two groups ask for belongs to the first), and what was left out."""
+
+    groups: Mapping[str, tuple[Cell, ...]]
+    discards: tuple[Discard, ...]
+
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(itertools.chain.from_iterable(self.groups.values()))
+
+
+def mebibytes(memory: str) -> int:
+    """The number of MiB of a QEMU memory size such as 64M or 4G."""
+    if not memory or memory[-1] not in _UNIT or not memory[:-1].isdigit():
+        raise MatrixError(f"memory {memory!r}: a number with M or G behind it is wanted")
+    return int(memory[:-1]) * _UNIT[memory[-1]]
+
+
+def _selected(group: Group, images: Iterable[Fixture]) -> list[Fixture]:
+    """The images that a group's patterns name; a pattern that names nothing is an error."""
+    chosen: dict[str, Fixture] = {}
+    everything = list(images)
+    for pattern in group.images:
+        hits = [image for image in everything if fnmatchcase(image.id, pattern) or fnmatchcase(f"{image.kind}:{image.id}", pattern)]
+        if not hits:
+            raise MatrixError(f"group {group.name}: no fixture image matches {pattern!r}")
+        chosen.update((image.id, image) for image in hits)
+    return list(chosen.values())
+
+
+def _product(group: Group, image: Fixture) -> Iterator[Cell]:
+    axes = (group.targets, group.machines, group.accels, group.profiles, group.memory, group.cpus, group.smp, group.pads, group.lines)
+    for target, machine, accel, profile, memory, cpu, smp, pad, line in itertools.product(*axes):
+        yield Cell(target, machine, accel, image.id, profile, memory, cpu, smp, pad, line, group.expect)
+
+
+def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: int, kvm: probe.Probe) -> str:
+    """Why this combination does not run; empty when it does."""
+    missing = sorted(set(image.needs) - table.machines[cell.machine].has)
+    if missing and not group.ignore_needs:
+        return f"{cell.machine} has no {', '.join(missing)}, which {image.id} needs"
+    if cell.memory and cell.memory != "floor" and mebibytes(cell.memory) > host_mib:
+        return f"this host has {host_mib} MiB of memory"
+    if cell.memory == "floor" and image.id not in table.floors:
+        raise MatrixError(f"group {group.name}: no floor is recorded for {image.id}")
+    if group.when == "kvm-faster":
+        row = kvm.row(table.machines[cell.machine].probe)
+        if not row.use_kvm:
+            return f"KVM is not used on {cell.machine}: {row.text()}"
+    return ""
+
+
+def expand(table: Table, images: Iterable[Fixture], host_mib: int, kvm: probe.Probe) -> Plan:
+    """All cells of the table; the same cell is never run twice."""
+    pool = list(images)
+    seen: set[str] = set()
+    groups: dict[str, tuple[Cell, ...]] = {}
+    discards: list[Discard] = []
+    for group in table.groups:
+        cells: list[Cell] = []
+        for image in _selected(group, pool):
+            for cell in _product(group, image):
+                reason = _refused(table, group, image, cell, host_mib, kvm)
+                if reason:
+                    discards.append(Discard(cell.id, reason))
+                elif cell.id not in seen:
+                    seen.add(cell.id)
+                    cells.append(cell)
+        if not cells and not group.when:
+            raise MatrixError(f"group {group.name}: nothing of it can run")
+        groups[group.name] = tuple(cells)
+    return Plan(groups, tuple(discards))
+
+
+def host_memory() -> int:
+    """MiB of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
+
+
+@cache
+def plan() -> Plan:
+    """The plan of this tree on this machine; KVM as the session's probe found it."""
+    from hermit_harness.fixtures import images  # late: the pure parts above need no fixture
+
+    return expand(matrix(), images().values(), host_memory(), probe.known())
+
+
+def cells(*names: str) -> list[Cell]:
+    """The cells of the named groups, for parametrize."""
+    groups = plan().groups
+    unknown = [name for name in names if name not in groups]
+    if unknown:
+        raise MatrixError(f"matrix.toml has no group {', '.join(unknown)}")
+    return [cell for name in names for cell in groups[name]]

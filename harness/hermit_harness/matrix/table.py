@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""matrix.toml as values: read once, every key checked, so that a typing error is an error and never a cell that does not run."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HARNESS = Path(__file__).resolve().parents[2]
+ROOT = HARNESS.parent
+
+
+class MatrixError(ValueError):
+    """The matrix, the ledger of skips or the errata are not what they must be; the text says where."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a machine has, for the `needs` of an image; the argv of a machine belongs to the VM layer."""
+
+    name: str
+    has: frozenset[str]
+    probe: str  # the machine whose probe decides about KVM here
+
+
+@dataclass(frozen=True)
+class Line:
+    """A text for -append (without the harness's own words) and what the guest must be seen to get."""
+
+    name: str
+    append: str
+    kernel: tuple[str, ...] = ()
+    app: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """A product of dimensions. `ignore_needs` keeps combinations whose outcome is the point (`expect`)."""
+
+    name: str
+    images: tuple[str, ...]
+    machines: tuple[str, ...]
+    targets: tuple[str, ...] = ("x86_64-multiboot",)
+    accels: tuple[str, ...] = ("tcg",)
+    profiles: tuple[str, ...] = ("release",)
+    memory: tuple[str, ...] = ("",)
+    cpus: tuple[str, ...] = ("",)
+    smp: tuple[int, ...] = (1,)
+    pads: tuple[str, ...] = ("",)
+    lines: tuple[str, ...] = ("",)
+    expect: str = ""
+    ignore_needs: bool = False
+    when: str = ""  # "kvm-faster": only where the probe says so
+
+
+@dataclass(frozen=True)
+class Table:
+    """The whole matrix file."""
+
+    min_cells: int
+    max_skips: int
+    must_run: tuple[str, ...]
+    machines: Mapping[str, Machine]
+    cpus: Mapping[str, str]
+    pads: Mapping[str, int]
+    floors: Mapping[str, int]  # image id -> smallest -m in MiB that boots it
+    lines: Mapping[str, Line]
+    groups: tuple[Group, ...]
+    path: Path = field(default=HARNESS / "matrix.toml", compare=False)
+
+
+def _keys(where: str, entry: Mapping[str, Any], allowed: Iterable[str]) -> None:
+    unknown = sorted(set(entry) - set(allowed))
+    if unknown:
+        raise MatrixError(f"{where}: unknown key {', '.join(unknown)}")
+
+
+def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Group:
+    where = f"group {name}"
+    _keys(where, entry, Group.__dataclass_fields__)
+    for key in ("images", "machines"):
+        if not entry.get(key):
+            raise MatrixError(f"{where}: {key} is missing or empty")
+    known: dict[str, set[str]] = {
+        "machines": set(table["machine"]),
+        "cpus": {"", *table["cpus"]},
+        "pads": {"", *table["pads"]},
+        "lines": {"", *(line["name"] for line in table["line"])},
+        "accels": {"tcg", "kvm"},
+        "profiles": {"release", "debug"},
+    }
+    for key, names in known.items():
+        for value in entry.get(key, ()):
+            if value not in names:
+                raise MatrixError(f"{where}: {key} names {value!r}, which the matrix does not define")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return Group(name=name, **values)
+
+
+def parse(text: str, path: Path = HARNESS / "matrix.toml") -> Table:
+    """Read a matrix from TOML text."""
+    data = tomllib.loads(text)
+    tops = ("min_cells", "max_skips", "must_run", "machine", "cpus", "pads", "floors", "line", "group")
+    _keys("matrix", data, tops)
+    for key in tops:
+        if key not in data:
+            raise MatrixError(f"matrix: {key} is missing")
+    machines: dict[str, Machine] = {}
+    for name, entry in data["machine"].items():
+        _keys(f"machine {name}", entry, ("has", "probe"))
+        machines[name] = Machine(name, frozenset(entry["has"]), entry.get("probe", name))
+    lines: dict[str, Line] = {}
+    for entry in data["line"]:
+        _keys(f"line {entry.get('name')}", entry, Line.__dataclass_fields__)
+        if entry["name"] in lines:
+            raise MatrixError(f"line {entry['name']} is there twice")
+        lines[entry["name"]] = Line(
+            entry["name"], entry["append"], tuple(entry.get("kernel", ())), tuple(entry.get("app", ()))
+        )
+    groups = tuple(_group(name, entry, data) for name, entry in data["group"].items())
+    return Table(
+        min_cells=data["min_cells"],
+        max_skips=data["max_skips"],
+        must_run=tuple(data["must_run"]),
+        machines=machines,
+        cpus=data["cpus"],
+        pads=data["pads"],
+        floors=data["floors"],
+        lines=lines,
+        groups=groups,
+        path=path,
+    )
+
+
+@cache
+def matrix() -> Table:
+    """The matrix of this tree."""
+    path = HARNESS / "matrix.toml"
+    return parse(path.read_text(encoding="utf-8"), path)

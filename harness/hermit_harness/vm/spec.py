@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What one boot consists of. A frozen value: the same RunSpec gives the same QEMU command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One boot of one guest.
+
+    `loader` is what QEMU gets as -kernel, `app` as -initrd (the first multiboot module), `modules` the further ones.
+    `append` is the text after -append, byte for byte; on machines that say so in their row (microvm) "-freq MHZ " is put
+    before it unless it already holds a -freq before its first "--".
+    `cpu` "" means the table's default for the machine and accelerator. `stdin` is sent to the serial port; None sends nothing.
+    `end` names a row of verdict/ends.toml. `expect` is what Outcome.matches() understands.
+    """
+
+    loader: Path
+    app: Path | None
+    machine: str
+    accel: str = "tcg"
+    cpu: str = ""
+    smp: int = 1
+    memory: str = "128M"
+    append: str = ""
+    debug_exit: bool = True
+    extra: tuple[str, ...] = ()
+    stdin: bytes | None = b""
+    end: str = "bare"
+    loader_debug: Path | None = None
+    cpu_seconds: float = 20.0
+    wall_seconds: float = 60.0
+    isolate: bool = True
+    qemu: str = "qemu-system-x86_64"
+    modules: tuple[Path, ...] = ()
+    expect: str = "exit 0"
