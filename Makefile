@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Verbs only: each one calls hermitctl, pytest, a sub-makefile or a script of ci/. `make` alone prints them.
+
+.DEFAULT_GOAL := $(if $(TARGET)$(RELEASE)$(PROFILE),loader,help)
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+jobs     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+loader   := $(MAKE) $(jobs) -f loader/loader.mk
+ctl      := build/venv/bin/hermitctl
+pytest   := build/venv/bin/python -m pytest
+# `make loader` builds both profiles; with TARGET= alone debug, as cargo would.
+profiles := $(if $(RELEASE),release,$(or $(PROFILE),$(if $(TARGET),debug,debug release)))
+part     := $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)')
+
+# What `make run` takes reaches hermitctl as HERMIT_APP, HERMIT_MACHINE ... (harness/hermit_harness/options.py).
+$(foreach o,APP MACHINE ACCEL ARGS KERNEL_ARGS MEM SMP CPU FREQ LOADER,$(if $($o),$(eval export HERMIT_$o = $$($o))))
+
+help: ## this list
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 } /^#: / { print substr($$0, 3) }' Makefile
+
+run: setup-run ## boot a real Hermit application in QEMU (the first time: install and build what is missing)
+	@$(if $(LOADER),:,$(loader) PROFILE=release all)
+	@ci/fixture.sh $(APP)
+	@$(ctl) run
+#:             APP=file or image id · MACHINE=pc|q35|microvm · ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER=file
+#:             ARGS="for the application" · KERNEL_ARGS="for the kernel"
+
+test: setup-test $(if $(part),loader fixtures,loader host-test clang fixtures lint) ## every test; a part of it: CELL=id or K=pytest's -k
+	@$(pytest) harness/tests -n 2 $(part)
+
+loader: ## build the loader, debug and release: TARGET=x86_64-multiboot · RELEASE=1 · PROFILE=debug|release
+	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
+
+host-test: ## the loader's parts as host programs, with address and undefined-behaviour sanitizers
+	@$(loader) PROFILE=debug test
+
+clang: ## build the loader with the second compiler
+	@$(loader) PROFILE=release CC=clang O=build/clang all
+
+fixtures: ## build every application that the tests boot
+	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
+	@fixtures/real/build.sh
+
+lint: setup-test ## ruff, mypy, shellcheck, licence lines, generated pages
+	@$(loader) PROFILE=debug host
+	@ci/lint.sh
+
+list: setup-run ## cells of the matrix, images, machines
+	@$(ctl) list
+
+doctor: ## what is missing on this machine
+	@SETUP=no ci/setup.sh test
+	@ci/venv.sh
+	@$(ctl) doctor
+
+size: ## size of each loader file and of its sections
+	@$(loader) PROFILE=release all
+	@size build/release/hermit-loader-x86_64 build/release/hermit-loader-x86_64-multiboot
+	@wc -c build/release/hermit-loader-x86_64 build/release/hermit-loader-x86_64-multiboot
+
+dist: ## release copies and their checksums: build/dist
+	@$(loader) PROFILE=release all
+	@cd build/dist && sha256sum hermit-loader-*
+
+repro: ## run a red cell again, as the report wrote it down: CELL=id
+	@sh 'build/report/$(CELL)/repro.sh'
+
+fresh: ## make run and make test in an empty Debian root with an empty home (as root): SUITE=bookworm|trixie
+	@ci/fresh.sh
+
+clean: ## remove what was built; build/venv stays
+	@rm -rf target && { [ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name venv ! -name fresh -exec rm -rf {} +; }
+
+setup-run:
+	@ci/setup.sh run && ci/venv.sh
+
+setup-test:
+	@ci/setup.sh test && ci/venv.sh
+
+.PHONY: help run test loader host-test clang fixtures lint list doctor size dist repro fresh clean setup-run setup-test
