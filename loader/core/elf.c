@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Field offsets are those of Elf64_Ehdr, Elf64_Phdr and Elf64_Dyn.
+#include "elf.h"
+
+#include "log.h"
+
+enum {
+	EHDR_SIZE = 64,
+	PHDR_SIZE = 56,
+	DYN_SIZE = 16,
+	RELA_SIZE = 24,
+	RELR_SIZE = 8,
+	SYM_SIZE = 24,
+	ET_EXEC = 2,
+	ET_DYN = 3,
+	PT_LOAD = 1,
+	PT_DYNAMIC = 2,
+	PT_NOTE = 4,
+	PT_TLS = 7,
+	PF_X = 1,
+	PN_XNUM = 0xffff,
+};
+
+enum {
+	DT_NULL = 0,
+	DT_NEEDED = 1,
+	DT_SYMTAB = 6,
+	DT_RELA = 7,
+	DT_RELASZ = 8,
+	DT_RELAENT = 9,
+	DT_SYMENT = 11,
+	DT_REL = 17,
+	DT_RELRSZ = 35,
+	DT_RELR = 36,
+	DT_RELRENT = 37,
+	DT_KEPT = 38, // tags below this are remembered
+};
+
+const struct elf_target elf_target_x86_64 = { .machine = 62, .order = ORDER_LITTLE, .relative = 8, .abs64 = 1, .glob_dat = 6 };
+
+struct phdr {
+	uint32_t type, flags;
+	uint64_t offset, vaddr, filesz, memsz, align;
+};
+
+static enum status parse_ident(struct span file, const struct elf_target *target)
+{
+	if (file.n < EHDR_SIZE)
+		return refuse(STATUS_ELF_HEADER_BEYOND_FILE, "the ELF header has 64 bytes, the file %#lx", file.n);
+	if (file.p[4] != 2)
+		return refuse(STATUS_ELF_NOT_64_BIT, "ELF class is %u, needed is 2 (64-bit)", file.p[4]);
+	if (file.p[5] != (target->order == ORDER_BIG ? 2 : 1))
+		return refuse(STATUS_ELF_WRONG_BYTE_ORDER, "ELF byte order is %u, needed is %u", file.p[5],
+			      target->order == ORDER_BIG ? 2U : 1U);
+	if (file.p[6] != 1)
+		return refuse(STATUS_ELF_WRONG_VERSION, "ELF version is %u, needed is 1", file.p[6]);
+	return STATUS_OK;
+}
+
+static enum status parse_header(struct span file, const struct elf_target *target, struct elf_image *out, struct span *phdrs)
+{
+	TRY(parse_ident(file, target));
+	enum order order = target->order;
+	uint32_t type = load_u16(file.p + 16, order);
+	uint32_t machine = load_u16(file.p + 18, order);
+	uint64_t phoff = load_u64(file.p + 32, order);
+	uint32_t ehsize = load_u16(file.p + 52, order);
+	uint32_t phentsize = load_u16(file.p + 54, order);
+	uint32_t phnum = load_u16(file.p + 56, order);
+
+	if (machine != target->machine)
+		return refuse(STATUS_ELF_WRONG_MACHINE, "the file is for ELF machine %u, this loader for %u", machine, target->machine);
+	if (type != ET_EXEC && type != ET_DYN)
+		return refuse(STATUS_ELF_WRONG_TYPE, "ELF type is %u, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type);
+	if (ehsize != EHDR_SIZE)
+		return refuse(STATUS_ELF_HEADER_SIZE, "e_ehsize is %u, needed is 64", ehsize);
+	if (phnum == 0 || phnum == PN_XNUM)
+		return refuse(STATUS_ELF_NO_SEGMENTS, "e_phnum is %u", phnum);
+	if (phentsize != PHDR_SIZE)
+		return refuse(STATUS_ELF_PHDR_SIZE, "e_phentsize is %u, needed is 56", phentsize);
+	if (!span_sub(file, phoff, (uint64_t)phnum * PHDR_SIZE, phdrs))
+		return refuse(STATUS_ELF_PHDRS_BEYOND_FILE, "%u program headers at %#lx, the file has %#lx bytes", phnum, phoff, file.n);
+
+	out->file = file;
+	out->target = target;
+	out->dyn = type == ET_DYN;
+	out->entry = load_u64(file.p + 24, order);
+	return STATUS_OK;
+}
+
+static struct phdr read_phdr(const uint8_t *p, enum order order)
+{
+	return (struct phdr){
+		.type = load_u32(p, order),
+		.flags = load_u32(p + 4, order),
+		.offset = load_u64(p + 8, order),
+		.vaddr = load_u64(p + 16, order),
+		.filesz = load_u64(p + 32, order),
+		.memsz = load_u64(p + 40, order),
+		.align = load_u64(p + 48, order),
+	};
+}
+
+static enum status check_align(const struct phdr *ph, struct elf_image *out)
+{
+	if (ph->align > 1 && !is_power_of_two(ph->align))
+		return refuse(STATUS_ELF_SEGMENT_ALIGN, "alignment %#lx of the segment at %#lx is not a power of two", ph->align, ph->vaddr);
+	if (ph->align > out->align)
+		out->align = ph->align;
+	return STATUS_OK;
+}
+
+static enum status add_load(const struct phdr *ph, struct elf_image *out)
+{
+	struct span bytes;
+	uint64_t end;
+	if (ph->filesz > ph->memsz)
+		return refuse(STATUS_ELF_SEGMENT_SIZE, "the segment at %#lx has %#lx bytes in the file, %#lx in memory", ph->vaddr, ph->filesz,
+			      ph->memsz);
+	if (ph->memsz == 0)
+		return STATUS_OK;
+	if (out->segment_count == ELF_SEGMENTS_MAX)
+		return refuse(STATUS_ELF_TOO_MANY_SEGMENTS, "more than %u PT_LOAD", ELF_SEGMENTS_MAX);
+	if (add_overflows(ph->vaddr, ph->memsz, &end))
+		return refuse(STATUS_ELF_ADDRESS_OVERFLOW, "segment at %#lx with %#lx bytes", ph->vaddr, ph->memsz);
+	if (ph->filesz != 0 && !span_sub(out->file, ph->offset, ph->filesz, &bytes))
+		return refuse(STATUS_ELF_SEGMENT_BEYOND_FILE, "segment %u has %#lx bytes at %#lx, the file has %#lx bytes", out->segment_count,
+			      ph->filesz, ph->offset, out->file.n);
+	TRY(check_align(ph, out));
+	if (out->segment_count == 0)
+		out->vaddr = ph->vaddr;
+	else if (ph->vaddr < out->vaddr + out->size)
+		return refuse(STATUS_ELF_SEGMENT_ORDER, "segment %u begins at %#lx, the one before ends at %#lx", out->segment_count, ph->vaddr,
+			      out->vaddr + out->size);
+	out->size = end - out->vaddr;
+	out->segments[out->segment_count++] =
+		(struct elf_segment){ .offset = ph->offset, .filesz = ph->filesz, .vaddr = ph->vaddr, .memsz = ph->memsz };
+	return STATUS_OK;
+}
+
+static enum status add_note(const struct phdr *ph, struct elf_image *out)
+{
+	struct elf_note_segment note = { .align = ph->align == 8 ? 8 : 4 };
+	if (out->note_count == ELF_NOTES_MAX)
+		return refuse(STATUS_ELF_TOO_MANY_SEGMENTS, "more than %u PT_NOTE", ELF_NOTES_MAX);
+	if (!span_sub(out->file, ph->offset, ph->filesz, &note.bytes))
+		return refuse(STATUS_ELF_SEGMENT_BEYOND_FILE, "PT_NOTE has %#lx bytes at %#lx, the file has %#lx bytes", ph->filesz, ph->offset,
+			      out->file.n);
+	out->notes[out->note_count++] = note;
+	return STATUS_OK;
+}
+
+static enum status add_tls(const struct phdr *ph, struct elf_image *out)
+{
+	if (ph->filesz > ph->memsz)
+		return refuse(STATUS_ELF_SEGMENT_SIZE, "the TLS template at %#lx has %#lx bytes in the file, %#lx in memory", ph->vaddr,
+			      ph->filesz, ph->memsz);
+	out->tls = (struct elf_tls){ .vaddr = ph->vaddr, .filesz = ph->filesz, .memsz = ph->memsz, .align = ph->align };
+	return check_align(ph, out);
+}
+
+// True when [vaddr, vaddr + size) lies in the image.
+static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t size)
+{
+	uint64_t offset = vaddr - image->vaddr;
+	return vaddr >= image->vaddr && offset <= image->size && size <= image->size - offset;
+}
+
+// The file bytes from `vaddr` to the end of its segment's, 0 when it lies in none.
+static uint64_t bytes_from(const struct elf_image *image, uint64_t vaddr)
+{
+	for (uint32_t i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *s = &image->segments[i];
+		if (vaddr >= s->vaddr && vaddr - s->vaddr < s->filesz)
+			return s->filesz - (vaddr - s->vaddr);
+	}
+	return 0;
+}
+
+static enum status check_table(const struct elf_image *image, const char *name, struct elf_table table, uint64_t entry_size)
+{
+	if (table.size % entry_size != 0)
+		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, no multiple of %lu", name, table.size, entry_size);
+	if (table.size > bytes_from(image, table.vaddr))
+		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE, "%s has %#lx bytes at %#lx, of which %#lx are in the file", name, table.size,
+			      table.vaddr, bytes_from(image, table.vaddr));
+	return STATUS_OK;
+}
+
+static enum status check_entry_size(const char *name, uint64_t size, uint64_t needed)
+{
+	if (size != 0 && size != needed)
+		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s is %lu, needed is %lu", name, size, needed);
+	return STATUS_OK;
+}
+
+static enum status parse_dynamic(struct span bytes, struct elf_image *out)
+{
+	uint64_t value[DT_KEPT] = { 0 };
+	enum order order = out->target->order;
+	for (size_t at = 0; bytes.n - at >= DYN_SIZE; at += DYN_SIZE) {
+		uint64_t tag = load_u64(bytes.p + at, order);
+		if (tag == DT_NULL)
+			break;
+		if (tag == DT_NEEDED)
+			return refuse(STATUS_ELF_NEEDS_LIBRARY, "the file wants a shared library, a unikernel has none");
+		if (tag < DT_KEPT)
+			value[tag] = load_u64(bytes.p + at + 8, order);
+	}
+	if (!out->dyn)
+		return STATUS_OK;
+	if (value[DT_REL] != 0)
+		return refuse(STATUS_RELOC_REL, "DT_REL at %#lx, Hermit uses DT_RELA", value[DT_REL]);
+	TRY(check_entry_size("DT_RELAENT", value[DT_RELAENT], RELA_SIZE));
+	TRY(check_entry_size("DT_RELRENT", value[DT_RELRENT], RELR_SIZE));
+	TRY(check_entry_size("DT_SYMENT", value[DT_SYMENT], SYM_SIZE));
+	out->rela = (struct elf_table){ value[DT_RELA], value[DT_RELASZ] };
+	out->relr = (struct elf_table){ value[DT_RELR], value[DT_RELRSZ] };
+	// The ABI does not give the symbol table's size: it ends with its segment's file bytes at the latest.
+	out->symbols = (struct elf_table){ value[DT_SYMTAB], 0 };
+	if (value[DT_SYMTAB] != 0)
+		out->symbols.size = bytes_from(out, value[DT_SYMTAB]);
+	TRY(check_table(out, "DT_RELA", out->rela, RELA_SIZE));
+	return check_table(out, "DT_RELR", out->relr, RELR_SIZE);
+}
+
+static enum status check_entry(const struct elf_image *image, struct span phdrs)
+{
+	for (size_t at = 0; at < phdrs.n; at += PHDR_SIZE) {
+		struct phdr ph = read_phdr(phdrs.p + at, image->target->order);
+		if (ph.type == PT_LOAD && (ph.flags & PF_X) != 0 && image->entry >= ph.vaddr && image->entry - ph.vaddr < ph.memsz)
+			return STATUS_OK;
+	}
+	return refuse(STATUS_ELF_ENTRY_OUTSIDE, "entry point %#lx is in no executable segment of %#lx..%#lx", image->entry, image->vaddr,
+		      image->vaddr + image->size);
+}
+
+static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct phdr *dynamic)
+{
+	for (size_t at = 0; at < phdrs.n; at += PHDR_SIZE) {
+		struct phdr ph = read_phdr(phdrs.p + at, out->target->order);
+		switch (ph.type) {
+		case PT_LOAD:
+			TRY(add_load(&ph, out));
+			break;
+		case PT_NOTE:
+			TRY(add_note(&ph, out));
+			break;
+		case PT_TLS:
+			TRY(add_tls(&ph, out));
+			break;
+		case PT_DYNAMIC:
+			*dynamic = ph;
+			break;
+		default:
+			break;
+		}
+	}
+	if (out->segment_count == 0)
+		return refuse(STATUS_ELF_NO_SEGMENTS, "none of %lu program headers is a PT_LOAD with a size", phdrs.n / PHDR_SIZE);
+	return STATUS_OK;
+}
+
+enum status elf_parse(struct span file, const struct elf_target *target, struct elf_image *out)
+{
+	struct span phdrs, bytes;
+	struct phdr dynamic = { 0 };
+	out->segment_count = 0;
+	out->note_count = 0;
+	out->size = 0;
+	out->align = 1;
+	out->tls = (struct elf_tls){ 0 };
+	out->rela = out->relr = out->symbols = (struct elf_table){ 0 };
+
+	TRY(parse_header(file, target, out, &phdrs));
+	TRY(parse_phdrs(phdrs, out, &dynamic));
+	TRY(check_entry(out, phdrs));
+	if (out->tls.memsz != 0 && !in_image(out, out->tls.vaddr, out->tls.filesz))
+		return refuse(STATUS_ELF_TLS_OUTSIDE, "TLS template %#lx..%#lx, image %#lx..%#lx", out->tls.vaddr,
+			      out->tls.vaddr + out->tls.filesz, out->vaddr, out->vaddr + out->size);
+	if (dynamic.type != PT_DYNAMIC)
+		return STATUS_OK;
+	if (!span_sub(file, dynamic.offset, dynamic.filesz, &bytes))
+		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE, "PT_DYNAMIC has %#lx bytes at %#lx, the file has %#lx bytes", dynamic.filesz,
+			      dynamic.offset, file.n);
+	return parse_dynamic(bytes, out);
+}

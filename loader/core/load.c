@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "load.h"
+
+#include "log.h"
+
+enum { RELA_SIZE = 24, SYM_SIZE = 24, STB_WEAK = 2, RELR_BITS = 63 };
+
+// Where the bytes of segment `i` end in the window, and where the next one begins.
+static void load_segment(const struct elf_image *image, uint32_t i, const uint8_t *file, struct window to)
+{
+	const struct elf_segment *s = &image->segments[i];
+	uint64_t start = s->vaddr - image->vaddr;
+	uint64_t end = i + 1 < image->segment_count ? image->segments[i + 1].vaddr - image->vaddr : image->size;
+	memmove(to.p + start, file + s->offset, s->filesz);
+	memset(to.p + start + s->filesz, 0, end - start - s->filesz);
+}
+
+void load_segments(const struct elf_image *image, const uint8_t *file, struct window to, bool backwards)
+{
+	for (uint32_t i = 0; i < image->segment_count; i++)
+		load_segment(image, backwards ? image->segment_count - 1 - i : i, file, to);
+}
+
+// The value of symbol `index`, as an address at run time.
+static enum status symbol_value(const struct elf_image *image, struct window to, uint64_t delta, uint64_t index, uint64_t *value)
+{
+	enum order order = image->target->order;
+	if (index >= image->symbols.size / SYM_SIZE)
+		return refuse(STATUS_RELOC_SYMBOL, "a relocation names symbol %lu, the table has %lu", index, image->symbols.size / SYM_SIZE);
+	const uint8_t *symbol = to.p + (image->symbols.vaddr - image->vaddr) + index * SYM_SIZE;
+	if (load_u16(symbol + 6, order) != 0) {
+		*value = delta + load_u64(symbol + 8, order);
+		return STATUS_OK;
+	}
+	if (symbol[4] >> 4 != STB_WEAK)
+		return refuse(STATUS_RELOC_SYMBOL, "a relocation names symbol %lu, which is undefined", index);
+	*value = 0;
+	return STATUS_OK;
+}
+
+// Every entry that is not the common one: a relocation with a symbol, one outside the image, one that is unknown.
+static enum status relocate_rare(const struct elf_image *image, struct window to, uint64_t delta, const uint8_t *rela)
+{
+	enum order order = image->target->order;
+	uint64_t address = load_u64(rela, order);
+	uint64_t info = load_u64(rela + 8, order);
+	uint64_t addend = load_u64(rela + 16, order);
+	uint32_t type = (uint32_t)info;
+	uint64_t value;
+
+	if (type == 0)
+		return STATUS_OK;
+	if (type != image->target->relative && type != image->target->abs64 && type != image->target->glob_dat)
+		return refuse(STATUS_RELOC_TYPE, "relocation type %u at %#lx", type, address);
+	if (address < image->vaddr || to.n < 8 || address - image->vaddr > to.n - 8)
+		return refuse(STATUS_RELOC_OUTSIDE, "relocation of 8 bytes at %#lx, image %#lx..%#lx", address, image->vaddr,
+			      image->vaddr + image->size);
+	if (type == image->target->relative) {
+		value = delta + addend;
+	} else {
+		TRY(symbol_value(image, to, delta, info >> 32, &value));
+		if (value != 0)
+			value += addend;
+	}
+	store_u64(to.p + (address - image->vaddr), value, order);
+	return STATUS_OK;
+}
+
+// Thousands of entries, nearly all relative ones: this loop is what a boot spends on relocation.
+static enum status relocate_rela(const struct elf_image *image, struct window to, uint64_t delta)
+{
+	enum order order = image->target->order;
+	const uint64_t relative = image->target->relative;
+	const uint64_t last = to.n >= 8 ? to.n - 8 : 0;
+	const uint8_t *rela = to.p + (image->rela.vaddr - image->vaddr);
+	const uint8_t *end = rela + image->rela.size;
+	const uint64_t first = image->vaddr;
+#pragma GCC unroll 4
+	for (; rela != end; rela += RELA_SIZE) {
+		uint64_t offset = load_u64(rela, order) - first;
+		if (load_u64(rela + 8, order) == relative && offset <= last && to.n >= 8)
+			store_u64(to.p + offset, delta + load_u64(rela + 16, order), order);
+		else
+			TRY(relocate_rare(image, to, delta, rela));
+	}
+	return STATUS_OK;
+}
+
+static enum status add_delta(const struct elf_image *image, struct window to, uint64_t delta, uint64_t address)
+{
+	if (address < image->vaddr || to.n < 8 || address - image->vaddr > to.n - 8)
+		return refuse(STATUS_RELOC_OUTSIDE, "relative relocation of 8 bytes at %#lx, image %#lx..%#lx", address, image->vaddr,
+			      image->vaddr + image->size);
+	uint8_t *p = to.p + (address - image->vaddr);
+	store_u64(p, load_u64(p, image->target->order) + delta, image->target->order);
+	return STATUS_OK;
+}
+
+// gABI 4.3: an even entry is an address; an odd one is a bitmap of the 63 words that follow.
+static enum status relocate_relr(const struct elf_image *image, struct window to, uint64_t delta)
+{
+	uint64_t next = 0;
+	for (uint64_t at = 0; at < image->relr.size; at += 8) {
+		uint64_t entry = load_u64(to.p + (image->relr.vaddr - image->vaddr) + at, image->target->order);
+		if ((entry & 1) == 0) {
+			TRY(add_delta(image, to, delta, entry));
+			next = entry + 8;
+			continue;
+		}
+		for (unsigned bit = 0; bit < RELR_BITS; bit++)
+			if ((entry >> (bit + 1) & 1) != 0)
+				TRY(add_delta(image, to, delta, next + 8 * (uint64_t)bit));
+		next += 8 * (uint64_t)RELR_BITS;
+	}
+	return STATUS_OK;
+}
+
+enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_at)
+{
+	uint64_t delta = run_at - image->vaddr;
+	if (image->relr.size != 0)
+		TRY(relocate_relr(image, to, delta));
+	if (image->rela.size != 0)
+		TRY(relocate_rela(image, to, delta));
+	return STATUS_OK;
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "place.h"
+
+#include "log.h"
+
+// Never handed out: page 0 (BIOS data, null pointers) and the page to which kernels copy the start-up code of further processors.
+static const struct range left_alone[] = { { 0, 0x1000 }, { 0x8000, 0x9000 } };
+
+#define BUSY_MAX 12
+
+struct busy {
+	size_t count;
+	struct range at[BUSY_MAX];
+};
+
+static void add(struct busy *busy, struct range r)
+{
+	busy->at[busy->count++] = r;
+}
+
+static struct busy busy_at_first(const struct place_request *request)
+{
+	struct busy busy = { 0 };
+	for (size_t i = 0; i < countof(left_alone); i++)
+		add(&busy, left_alone[i]);
+	add(&busy, request->loader);
+	return busy;
+}
+
+static bool find(const struct place_request *request, const struct busy *busy, struct range_want want, struct range *out)
+{
+	if (want.within.start < request->reach.start)
+		want.within.start = request->reach.start;
+	if (want.within.end > request->reach.end)
+		want.within.end = request->reach.end;
+	return range_find(request->usable, busy->at, busy->count, &want, out);
+}
+
+// True when every segment goes to its file bytes' own address or above, and the file has the segments in the order of the addresses: then copying the
+// last one first overwrites no byte that is still to be copied.
+static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
+{
+	uint64_t before = 0;
+	for (uint32_t i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *s = &image->segments[i];
+		if (s->filesz == 0)
+			continue;
+		if (s->offset < before || to.start + (s->vaddr - image->vaddr) < file.start + s->offset)
+			return false;
+		before = s->offset + s->filesz;
+	}
+	return true;
+}
+
+static bool copies_in_place(const struct place_request *request, struct range to)
+{
+	return !range_overlaps(request->file, to) || can_copy_backwards(request->image, request->file, to);
+}
+
+static enum status place_fixed(const struct place_request *request, struct range *out)
+{
+	const struct elf_image *image = request->image;
+	*out = (struct range){ image->vaddr, image->vaddr + image->size };
+	if (!range_set_contains(request->usable, *out) || !range_inside(*out, request->reach))
+		return refuse(STATUS_IMAGE_NOT_IN_RAM, "the application's fixed place %#lx..%#lx is not free RAM", out->start, out->end);
+	return STATUS_OK;
+}
+
+// The lowest place is the best: what lies below the image is lost to the kernel, and counts twice in its sums.
+static enum status place_anywhere(const struct place_request *request, struct range *out)
+{
+	const struct elf_image *image = request->image;
+	struct busy busy = busy_at_first(request);
+	struct range_want want = {
+		.size = image->size,
+		.align = image->align > IMAGE_ALIGN ? image->align : IMAGE_ALIGN,
+		.within = { IMAGE_ALIGN, UINT64_MAX },
+	};
+	if (!find(request, &busy, want, out))
+		return refuse(STATUS_IMAGE_NO_ROOM, "the application needs %#lx bytes of RAM in one piece at a multiple of %#lx", want.size,
+			      want.align);
+	if (copies_in_place(request, *out))
+		return STATUS_OK;
+	struct range beside;
+	add(&busy, request->file);
+	if (find(request, &busy, want, &beside))
+		*out = beside;
+	return STATUS_OK;
+}
+
+static enum status place_block(const struct place_request *request, struct busy *busy, struct place *out)
+{
+	// Kernels up to 0.11 take every byte of RAM behind the image at once, reserved or not: below it nothing is taken.
+	struct range_want want = {
+		.size = request->block_size,
+		.align = PAGE_SIZE,
+		.boundary = IMAGE_ALIGN,
+		.within = { 0, align_down(out->image.start, IMAGE_ALIGN) },
+	};
+	add(busy, out->image);
+	add(busy, request->file);
+	for (size_t i = 0; i < request->keep_count; i++)
+		add(busy, request->keep[i]);
+	if (!find(request, busy, want, &out->block))
+		return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over", want.size,
+			      out->image.start);
+	add(busy, out->block);
+	return STATUS_OK;
+}
+
+// Within the image's GiB, whose page directory is there, and in 2 MiB units of its own, so that the last code can unmap it.
+static enum status place_staging(const struct place_request *request, const struct busy *busy, struct place *out)
+{
+	struct range_want want = {
+		.size = align_up(request->image->size, PAGE_SIZE),
+		.align = IMAGE_ALIGN,
+		.within = { align_up(out->image.end, IMAGE_ALIGN), align_up(out->image.end, GIB(1)) },
+	};
+	if (!find(request, busy, want, &out->staging))
+		return refuse(STATUS_NO_ROOM_TO_MOVE, "the image %#lx..%#lx covers the loader and no %#lx free bytes are above it", out->image.start,
+			      out->image.end, want.size);
+	out->staging.end = out->staging.start + request->image->size;
+	return STATUS_OK;
+}
+
+static enum status place_file(const struct place_request *request, const struct busy *busy, struct place *out)
+{
+	struct range_want want = { .size = range_size(request->file), .align = 16, .within = { 0, UINT64_MAX } };
+	if (!find(request, busy, want, &out->file))
+		return refuse(STATUS_NO_ROOM_TO_MOVE, "the image %#lx..%#lx covers its file %#lx..%#lx and no %#lx bytes are free to move it",
+			      out->image.start, out->image.end, request->file.start, request->file.end, want.size);
+	return STATUS_OK;
+}
+
+enum status place_find(const struct place_request *request, struct place *out)
+{
+	TRY(request->image->dyn ? place_anywhere(request, &out->image) : place_fixed(request, &out->image));
+	struct busy busy = busy_at_first(request);
+	TRY(place_block(request, &busy, out));
+	out->staging = out->image;
+	out->file = request->file;
+	if (range_overlaps(out->image, request->loader))
+		TRY(place_staging(request, &busy, out));
+	else if (!copies_in_place(request, out->image))
+		TRY(place_file(request, &busy, out));
+	out->backwards = range_overlaps(out->file, out->staging);
+	return STATUS_OK;
+}

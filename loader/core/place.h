@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Where everything goes, decided before anything is written. Addresses are physical.
+//
+// The application's place may cover its own file, what the starter left, or the loader itself. From the cheapest:
+//   - nothing overlaps: segments are copied in ascending order;
+//   - the image lies above or on its file, segment by segment: they are copied from the last to the first, each backwards;
+//   - else the file is moved away first;
+//   - where the image covers the loader, it is made ready in `staging`, and the last code, which runs in `block`, moves it to `image`.
+#pragma once
+
+#include "elf.h"
+#include "range.h"
+
+// Kernels round the image to this on both sides and take the RAM above it.
+#define IMAGE_ALIGN MIB(2)
+
+struct place_request {
+	const struct elf_image *image;
+	const struct range_set *usable; // free RAM
+	struct range reach;             // what the loader can address
+	struct range loader;
+	struct range file;              // where the application's bytes lie
+	struct range keep[4];           // what the starter left and is still read until the block is written
+	size_t keep_count;
+	uint64_t block_size; // of what is handed over, below 2 MiB
+};
+
+struct place {
+	struct range image;   // where the application runs
+	struct range block;   // what is handed over, all of it below the image, within one 2 MiB unit
+	struct range staging; // where the image is made ready; the same as `image` unless that covers the loader
+	struct range file;    // from where the segments are copied; another place than the request's when the file is moved first
+	bool backwards;       // copy the last segment first, backwards
+};
+
+must_check enum status place_find(const struct place_request *request, struct place *out);
