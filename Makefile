@@ -5,8 +5,8 @@
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-jobs     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
-loader   := $(MAKE) $(jobs) -f loader/loader.mk
+jobs      = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+loader    = $(MAKE) $(jobs) -f loader/loader.mk
 ctl      := build/venv/bin/hermitctl
 pytest   := build/venv/bin/python -m pytest
 # `make loader` builds both profiles; with TARGET= alone debug, as cargo would.
@@ -21,7 +21,7 @@ help: ## this list
 
 run: setup-run ## boot a real Hermit application in QEMU (the first time: install and build what is missing)
 	@$(if $(LOADER),:,$(loader) PROFILE=release all)
-	@ci/fixture.sh $(APP)
+	+@ci/fixture.sh $(APP)
 	@$(ctl) run
 #:             APP=file or image id · MACHINE=pc|q35|microvm · ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER=file
 #:             ARGS="for the application" · KERNEL_ARGS="for the kernel"

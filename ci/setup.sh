@@ -73,15 +73,17 @@ echo "Set-up for \`make $what\`: $# package(s) missing here:"
 rows | awk -F'|' -v missing="$*" 'BEGIN { n = split(missing, m, " "); for (i = 1; i <= n; i++) want[m[i]] = 1 }
 	$1 in want { printf "  %-18s %s\n", $1, $3 }'
 
+as='sudo '
+if [ "$(id -u)" = 0 ] || ! command -v sudo >/dev/null 2>&1; then as=; fi
 case $system in
-debian) line="apt-get install --no-install-recommends $*" ;;
-fedora) line="dnf install $*" ;;
-arch) line="pacman -S --needed $*" ;;
+debian) line="${as}apt-get update && ${as}apt-get install --no-install-recommends $*" ;;
+fedora) line="${as}dnf install $*" ;;
+arch) line="${as}pacman -S --needed $*" ;;
 esac
 
 by_hand() {
 	echo "$1"
-	echo "    ${2:-sudo }$line"
+	echo "    $line"
 	exit 1
 }
 
@@ -97,7 +99,7 @@ elif command -v sudo >/dev/null 2>&1; then
 	if [ $terminal = yes ]; then sudo=sudo; else sudo='sudo -n'; fi
 	$sudo true || by_hand "Not root, and sudo does not let us. Please type this, then run make again:"
 else
-	by_hand "Not root, and no sudo here. As root, please type this, then run make again:" ' '
+	by_hand "Not root, and no sudo here. As root, please type this, then run make again:"
 fi
 
 # ---- how much it is ----------------------------------------------------------------------------------------------
