@@ -121,11 +121,9 @@ size_of() {
 		awk '{ n++; s += $3 } END { if (!n) exit 1; printf "%d packages with all they need, %d MB to download\n", n, s / 1e6 + 0.5 }'
 }
 
-if ! size=$(size_of "$@"); then
-	echo "Reading the lists of packages (apt-get update) ..."
-	apt update >/dev/null || { tail -n 15 $log >&2; echo "apt-get update failed; the whole log is $log" >&2; exit 1; }
-	size=$(size_of "$@") || { tail -n 15 $log >&2; echo "apt does not offer these packages; the whole log is $log" >&2; exit 1; }
-fi
+echo "Reading the lists of packages (apt-get update) ..."
+apt update >/dev/null || { tail -n 15 $log >&2; echo "apt-get update failed; the whole log is $log" >&2; exit 1; }
+size=$(size_of "$@") || { tail -n 15 $log >&2; echo "apt does not offer these packages; the whole log is $log" >&2; exit 1; }
 echo "In all: $size."
 
 if [ $terminal = yes ] && [ "${YES:-}" != 1 ] && [ -z "${CI:-}" ]; then
@@ -138,29 +136,21 @@ if [ $terminal = yes ] && [ "${YES:-}" != 1 ] && [ -z "${CI:-}" ]; then
 fi
 
 # ---- install -----------------------------------------------------------------------------------------------------
-# Status lines are `kind:package:percent:sentence`; on a terminal one line is rewritten, elsewhere each tenth is printed.
+# Status lines are `kind:package:percent:sentence`; on a terminal one line is rewritten, elsewhere each quarter is printed.
 show() {
 	awk -F: -v terminal=$terminal '
 		$1 == "dlstatus" || $1 == "pmstatus" {
 			word = $1 == "dlstatus" ? "download" : "install"
 			if (terminal == "yes") printf "\r  %-8s %3d %%  %-50.50s", word, $3, $4
-			else if (word int($3 / 10) != last) { last = word int($3 / 10); printf "  %-8s %3d %%\n", word, $3 }
+			else if (word int($3 / 25) != last) { last = word int($3 / 25); printf "  %-8s %3d %%\n", word, $3 }
 			fflush()
 		}
 		END { if (terminal == "yes") printf "\r%78s\r", "" }'
 }
 
-install() {
-	{ apt install -y --no-install-recommends "$@" && echo ok >build/.setup-ok; } | show
-	[ -e build/.setup-ok ]
-}
-
-rm -f build/.setup-ok
 started=$(date +%s)
-if ! install "$@"; then
-	echo "That failed; once more with fresh lists (apt-get update) ..."
-	apt update >/dev/null || true
-	install "$@" || { tail -n 15 $log >&2; echo "apt-get failed; the whole log is $log" >&2; exit 1; }
-fi
+rm -f build/.setup-ok
+{ apt install -y --no-install-recommends "$@" && echo ok >build/.setup-ok; } | show
+[ -e build/.setup-ok ] || { tail -n 15 $log >&2; echo "apt-get failed; the whole log is $log" >&2; exit 1; }
 rm -f build/.setup-ok
 echo "Installed in $(($(date +%s) - started)) s."
