@@ -27,22 +27,28 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 #:             ARGS="for the application" · KERNEL_ARGS="for the kernel"
 
 test: setup-test $(if $(part),loader fixtures,loader host-test clang fixtures lint) ## every test; a part of it: CELL=id or K=pytest's -k
+	@echo "== tests"
 	@$(pytest) harness/tests -n 2 $(part)
 
 loader: ## build the loader, debug and release: TARGET=x86_64-multiboot · RELEASE=1 · PROFILE=debug|release
+	@echo "== loader: $(profiles)"
 	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
 
 host-test: ## the loader's parts as host programs, with address and undefined-behaviour sanitizers
+	@echo "== host tests, with sanitizers"
 	@$(loader) PROFILE=debug test
 
 clang: ## build the loader with the second compiler
+	@echo "== loader by clang"
 	@$(loader) PROFILE=release CC=clang O=build/clang all
 
 fixtures: ## build every application that the tests boot
+	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
 	@fixtures/real/build.sh
 
 lint: setup-test ## ruff, mypy, shellcheck, licence lines, generated pages
+	@echo "== lint"
 	@$(loader) PROFILE=debug host
 	@ci/lint.sh
 
