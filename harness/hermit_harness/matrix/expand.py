@@ -14,7 +14,10 @@ from typing import Protocol
 from hermit_harness.matrix import probe
 from hermit_harness.matrix.cell import Cell, Discard
 from hermit_harness.matrix.table import Group, MatrixError, Table, matrix
+from hermit_harness.vm import machines
 
+# Needs that a CPU satisfies, not a machine; every CPU of the matrix does.
+CPU_GIVES = frozenset({"fsgsbase", "rdrand", "xsave"})
 _UNIT = {"M": 1, "G": 1024}
 
 
@@ -52,7 +55,11 @@ def _selected(group: Group, images: Iterable[Fixture]) -> list[Fixture]:
     chosen: dict[str, Fixture] = {}
     everything = list(images)
     for pattern in group.images:
-        hits = [image for image in everything if fnmatchcase(image.id, pattern) or fnmatchcase(f"{image.kind}:{image.id}", pattern)]
+        hits = [
+            image
+            for image in everything
+            if fnmatchcase(image.id, pattern) or fnmatchcase(f"{image.kind}:{image.id}", pattern)
+        ]
         if not hits:
             raise MatrixError(f"group {group.name}: no fixture image matches {pattern!r}")
         chosen.update((image.id, image) for image in hits)
@@ -60,14 +67,24 @@ def _selected(group: Group, images: Iterable[Fixture]) -> list[Fixture]:
 
 
 def _product(group: Group, image: Fixture) -> Iterator[Cell]:
-    axes = (group.targets, group.machines, group.accels, group.profiles, group.memory, group.cpus, group.smp, group.pads, group.lines)
+    axes = (
+        group.targets,
+        group.machines,
+        group.accels,
+        group.profiles,
+        group.memory,
+        group.cpus,
+        group.smp,
+        group.pads,
+        group.lines,
+    )
     for target, machine, accel, profile, memory, cpu, smp, pad, line in itertools.product(*axes):
         yield Cell(target, machine, accel, image.id, profile, memory, cpu, smp, pad, line, group.expect)
 
 
 def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: int, kvm: probe.Probe) -> str:
     """Why this combination does not run; empty when it does."""
-    missing = sorted(set(image.needs) - table.machines[cell.machine].has)
+    missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine).has)
     if missing and not group.ignore_needs:
         return f"{cell.machine} has no {', '.join(missing)}, which {image.id} needs"
     if cell.memory and cell.memory != "floor" and mebibytes(cell.memory) > host_mib:
@@ -75,7 +92,7 @@ def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: i
     if cell.memory == "floor" and image.id not in table.floors:
         raise MatrixError(f"group {group.name}: no floor is recorded for {image.id}")
     if group.when == "kvm-faster":
-        row = kvm.row(table.machines[cell.machine].probe)
+        row = kvm.row(table.probes[cell.machine])
         if not row.use_kvm:
             return f"KVM is not used on {cell.machine}: {row.text()}"
     return ""
@@ -108,12 +125,17 @@ def host_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
 
 
-@cache
-def plan() -> Plan:
-    """The plan of this tree on this machine; KVM as the session's probe found it."""
+def planned(kvm: probe.Probe) -> Plan:
+    """The plan of this tree on this machine, for a given answer of the probe."""
     from hermit_harness.fixtures import images  # late: the pure parts above need no fixture
 
-    return expand(matrix(), images().values(), host_memory(), probe.known())
+    return expand(matrix(), images().values(), host_memory(), kvm)
+
+
+@cache
+def plan() -> Plan:
+    """The plan of this session; KVM as its first process found it."""
+    return planned(probe.known())
 
 
 def cells(*names: str) -> list[Cell]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What may be missing from a green run: skips with a reason from a closed list, and known defects with a day on which they lapse."""
+"""What may be missing from a green run: skips with a reason from a closed list, and known defects with a day on which
+they lapse.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,12 @@ def read_errata(path: Path) -> tuple[Erratum, ...]:
             raise MatrixError(f"{path.name}: {entry['id']}: expires must be a date")
         found.append(
             Erratum(
-                str(entry["id"]), str(entry["what"]), str(entry["applies"]), _texts(entry["cells"]), str(entry["symptom"]), expires
+                str(entry["id"]),
+                str(entry["what"]),
+                str(entry["applies"]),
+                _texts(entry["cells"]),
+                str(entry["symptom"]),
+                expires,
             )
         )
     return tuple(found)
@@ -134,7 +141,9 @@ def _skip_faults(ran: Iterable[Ran], allowed: Iterable[Reason], max_skips: int) 
     return faults
 
 
-def judge(table: Table, ran: Iterable[Ran], allowed: Iterable[Reason], known: Iterable[Erratum], today: datetime.date) -> list[str]:
+def judge(
+    table: Table, ran: Iterable[Ran], allowed: Iterable[Reason], known: Iterable[Erratum], today: datetime.date
+) -> list[str]:
     """Why a complete run that has no failure is not green all the same; empty when it is."""
     results = list(ran)
     faults = lapsed(today, known) + _skip_faults(results, allowed, table.max_skips)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Is KVM worth using here? A real kernel is booted once under each accelerator, and the clock decides.
 
-"/dev/kvm exists" says little: a nested or paravirtual KVM can be forty times slower than TCG, or die of an instruction that it
-does not emulate. The answer is taken once a session by the process that starts it and handed on through the environment.
+"/dev/kvm exists" says little: a nested or paravirtual KVM can be forty times slower than TCG, or die of an instruction
+that it does not emulate. The answer is taken once a session by the process that starts it, and handed on through the
+environment.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def known() -> Probe:
     return parse(text) if text else Probe()
 
 
-def take(machines: Iterable[str], once: Callable[[str, str], tuple[str, bool, float]], device: str = "/dev/kvm") -> Probe:
+def take(
+    machines: Iterable[str], once: Callable[[str, str], tuple[str, bool, float]], device: str = "/dev/kvm"
+) -> Probe:
     """Try every machine; `once(machine, accel)` answers (what happened, was it right, seconds)."""
     rows: list[Row] = []
     usable = os.access(device, os.R_OK | os.W_OK)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""matrix.toml as values: read once, every key checked, so that a typing error is an error and never a cell that does not run."""
+"""matrix.toml as values: read once, every key checked, so that a typing error is an error and never a cell that does
+not run.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-HARNESS = Path(__file__).resolve().parents[2]
-ROOT = HARNESS.parent
+from hermit_harness.paths import ROOT
+
+HARNESS = ROOT / "harness"
 
 
 class MatrixError(ValueError):
@@ -19,22 +22,24 @@ class MatrixError(ValueError):
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What a machine has, for the `needs` of an image; the argv of a machine belongs to the VM layer."""
-
-    name: str
-    has: frozenset[str]
-    probe: str  # the machine whose probe decides about KVM here
-
-
-@dataclass(frozen=True)
 class Line:
-    """A text for -append (without the harness's own words) and what the guest must be seen to get."""
+    """A text for -append and the words that the application must be seen to get from it."""
 
     name: str
     append: str
-    kernel: tuple[str, ...] = ()
     app: tuple[str, ...] = ()
+    length: int = 0  # with this, the text is filled up with the letter a to so many bytes
+
+    @property
+    def text(self) -> str:
+        return self.append + "a" * (self.length - len(self.append.encode()))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What stands behind the -- as the application gets it; the last word takes the filling."""
+        if not self.length or not self.app:
+            return self.app
+        return (*self.app[:-1], self.app[-1] + "a" * (self.length - len(self.append.encode())))
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Table:
     min_cells: int
     max_skips: int
     must_run: tuple[str, ...]
-    machines: Mapping[str, Machine]
+    probes: Mapping[str, str]  # machine -> the machine whose probe decides about KVM on it
     cpus: Mapping[str, str]
     pads: Mapping[str, int]
     floors: Mapping[str, int]  # image id -> smallest -m in MiB that boots it
@@ -86,7 +91,7 @@ def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Gro
         if not entry.get(key):
             raise MatrixError(f"{where}: {key} is missing or empty")
     known: dict[str, set[str]] = {
-        "machines": set(table["machine"]),
+        "machines": set(table["probes"]),
         "cpus": {"", *table["cpus"]},
         "pads": {"", *table["pads"]},
         "lines": {"", *(line["name"] for line in table["line"])},
@@ -97,36 +102,30 @@ def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Gro
         for value in entry.get(key, ()):
             if value not in names:
                 raise MatrixError(f"{where}: {key} names {value!r}, which the matrix does not define")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     return Group(name=name, **values)
 
 
 def parse(text: str, path: Path = HARNESS / "matrix.toml") -> Table:
     """Read a matrix from TOML text."""
     data = tomllib.loads(text)
-    tops = ("min_cells", "max_skips", "must_run", "machine", "cpus", "pads", "floors", "line", "group")
+    tops = ("min_cells", "max_skips", "must_run", "probes", "cpus", "pads", "floors", "line", "group")
     _keys("matrix", data, tops)
     for key in tops:
         if key not in data:
             raise MatrixError(f"matrix: {key} is missing")
-    machines: dict[str, Machine] = {}
-    for name, entry in data["machine"].items():
-        _keys(f"machine {name}", entry, ("has", "probe"))
-        machines[name] = Machine(name, frozenset(entry["has"]), entry.get("probe", name))
     lines: dict[str, Line] = {}
     for entry in data["line"]:
         _keys(f"line {entry.get('name')}", entry, Line.__dataclass_fields__)
         if entry["name"] in lines:
             raise MatrixError(f"line {entry['name']} is there twice")
-        lines[entry["name"]] = Line(
-            entry["name"], entry["append"], tuple(entry.get("kernel", ())), tuple(entry.get("app", ()))
-        )
+        lines[entry["name"]] = Line(entry["name"], entry["append"], tuple(entry.get("app", ())), entry.get("length", 0))
     groups = tuple(_group(name, entry, data) for name, entry in data["group"].items())
     return Table(
         min_cells=data["min_cells"],
         max_skips=data["max_skips"],
         must_run=tuple(data["must_run"]),
-        machines=machines,
+        probes=data["probes"],
         cpus=data["cpus"],
         pads=data["pads"],
         floors=data["floors"],

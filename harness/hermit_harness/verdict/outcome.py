@@ -17,6 +17,7 @@ class Outcome:
     `verdict` is one of VERDICTS, `origin` one of ORIGINS and says whose number `status` is. `status` is None where no number is known.
     `rule` is the loader's rule word for a refusal, else the id of the row of ends.toml that was used. `status_class` is the loader's class
     word of a refusal ("" when the loader's status list is not built). `qemu_status` is negative for a death by signal.
+    `kernel` is the version that the kernel printed, "" if it printed none. `notes` are what a person should see besides (QEMU's messages).
     `timings`, in seconds from QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu" (QEMU's CPU time).
     """
 
@@ -34,6 +35,7 @@ class Outcome:
     artifacts: Path | None = None
     status_class: str = ""
     notes: tuple[str, ...] = ()
+    kernel: str = ""
 
     def matches(self, expect: str) -> bool:
         """Whether this is what was expected.

@@ -3,11 +3,27 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from hermit_harness.gdb.artifacts import Artifacts
+from hermit_harness.gdb.postmortem import Report, examine, missing_feature
+from hermit_harness.gdb.repro import repro_script
+from hermit_harness.status import class_word
+from hermit_harness.verdict.decide import Judgement, decide
+from hermit_harness.verdict.ends import End, end
+from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.argv import cpu_of, shell_line
+from hermit_harness.vm.machines import machine
+from hermit_harness.vm.process import LaunchError, Process, launch
+from hermit_harness.vm.session import Session
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.marks import Marks
+
+DIED = ("crash", "hang", "panic", "timeout", "wrong-exit")
 
 
 def boot(
@@ -16,9 +32,83 @@ def boot(
     console: Callable[[bytes], None] | None = None,
     stdin_fd: int | None = None,
 ) -> Outcome:
-    """Run `spec` to its end and return its outcome; never raises for what a guest or QEMU does.
+    """Run `spec` to its end and return its outcome; never raises for what a guest or QEMU does (ValueError for a wrong spec).
 
     `artifacts`: folder that gets argv, console.log, qmp.jsonl, repro.sh, and the post-mortem when the outcome is not what spec.expect says.
     `console` is called with the guest's bytes as they arrive. `stdin_fd` is read while the guest runs and sent to its serial port.
     """
-    raise NotImplementedError
+    row = end(spec.end)
+    machine(spec.machine)
+    folder = Artifacts(artifacts)
+    try:
+        outcome = _boot(spec, row, folder, console, stdin_fd)
+    except (ValueError, BrokenPipeError):
+        raise
+    except Exception as error:  # the harness's own fault is a verdict, too
+        folder.write("harness-bug.txt", traceback.format_exc())
+        cause = f"{type(error).__name__}: {error}"
+        outcome = Outcome("harness-bug", None, "harness", row.id, cause, traceback.format_exc(), "the harness", b"", None, ())
+    finally:
+        folder.close()
+    folder.write("outcome.txt", f"{outcome}\n{outcome.cause}\n{outcome.hint}\n")
+    return replace(outcome, artifacts=artifacts)
+
+
+def _boot(spec: RunSpec, row: End, folder: Artifacts, console: Callable[[bytes], None] | None, stdin_fd: int | None) -> Outcome:
+    marks = Marks(status_line=row.line)
+    try:
+        process = launch(spec)
+    except LaunchError as error:
+        return _outcome(spec, decide(Facts(How.LAUNCH, marks, detail=str(error)), row, spec.debug_exit, spec.expect), None, b"", ())
+    folder.write("argv", shell_line(process.argv) + "\n")
+    try:
+        session = Session(spec, process, marks, console, folder.qmp)
+        facts = session.run(stdin_fd)
+        judged = decide(facts, row, spec.debug_exit, spec.expect)
+        outcome = _outcome(spec, judged, facts, session.record.bytes(), process.argv)
+        if not outcome.matches(spec.expect):
+            outcome = _post_mortem(spec, outcome, facts, process, session, folder)
+    finally:
+        process.kill()
+    folder.write("console.log", outcome.console)
+    folder.write("stderr.txt", "\n".join((*facts.own_stderr, f"({facts.folded} TCG feature warnings folded)", "")))
+    folder.write("repro.sh", repro_script(spec, str(outcome)), executable=True)
+    return outcome
+
+
+def _outcome(spec: RunSpec, judged: Judgement, facts: Facts | None, console: bytes, argv: tuple[str, ...]) -> Outcome:
+    refused = judged.verdict == "refused" and judged.status is not None
+    return Outcome(
+        verdict=judged.verdict, status=judged.status, origin=judged.origin, rule=judged.rule, cause=judged.cause, hint=judged.hint,
+        blame=judged.blame, console=console, qemu_status=facts.qemu_status if facts else None, argv=argv,
+        timings=facts.timings if facts else {}, status_class=class_word(judged.status or 0) if refused else "",
+        notes=_notes(facts) if facts else (), kernel=(facts.marks.kernel or "") if facts else "",
+    )  # fmt: skip
+
+
+def _notes(facts: Facts) -> tuple[str, ...]:
+    notes = []
+    if facts.folded:
+        notes.append(f"{facts.folded} warnings of QEMU about CPU features that TCG does not have")
+    if facts.marks.forged:
+        notes.append(f"a refusal line ({facts.marks.forged.number} {facts.marks.forged.rule}) came after the hand-over and was not believed")
+    return tuple(notes + facts.own_stderr[:20])
+
+
+def _post_mortem(spec: RunSpec, outcome: Outcome, facts: Facts, process: Process, session: Session, folder: Artifacts) -> Outcome:
+    """Look at what is left of the machine; the outcome with a cause that says where and for want of what it ended."""
+    load_start = facts.marks.load_range[0] if facts.marks.load_range else None
+    stands = process.status is None and not session.qmp.closed and facts.how not in (How.NEVER, How.INTERRUPTED)
+    if stands and folder.folder:
+        report = examine(spec, process, session.qmp, load_start, facts.registers)
+    else:
+        problem = "QEMU had ended, so no processor could be looked at" if not stands else ""
+        report = Report(registers=facts.registers, problem=problem)
+    folder.write("registers.txt", report.registers or f"({report.problem})\n")
+    folder.write("backtrace.txt", report.backtrace())
+    cause = outcome.cause
+    if outcome.verdict in DIED:
+        console = outcome.console[-65536:].decode("utf-8", "backslashreplace")
+        feature = missing_feature(spec, cpu_of(spec), console, report, load_start)
+        cause = "; ".join(part for part in (cause, report.where, feature) if part)
+    return replace(outcome, cause=cause)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Runs inside GDB's own Python: connects to a stopped guest, prints one JSON object about every processor.
+
+Input: environment variable HERMIT_POSTMORTEM, a JSON object {"remote": text after `target remote`, "symbols": [[file, offset], ...]}.
+Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the harness.
+"""
+
+import json
+import os
+
+import gdb
+
+MAX_FRAMES = 64
+
+
+def quiet(command):
+    """Run a GDB command, return its text or the error as text."""
+    try:
+        return gdb.execute(command, to_string=True)
+    except gdb.error as error:
+        return f"({error})"
+
+
+def quoted(path):
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def frame_row(frame):
+    sal = frame.find_sal()
+    where = f"{sal.symtab.filename}:{sal.line}" if sal.symtab else ""
+    return {"pc": hex(frame.pc()), "function": frame.name() or "", "where": where}
+
+
+def frames():
+    rows, frame = [], None
+    try:
+        frame = gdb.newest_frame()
+        while frame is not None and len(rows) < MAX_FRAMES:
+            rows.append(frame_row(frame))
+            frame = frame.older()
+    except gdb.error as error:
+        rows.append({"pc": "", "function": "", "where": f"({error})"})
+    return rows
+
+
+def register(name):
+    try:
+        return int(gdb.parse_and_eval(f"(unsigned long)${name}"))
+    except gdb.error:
+        return None
+
+
+def code_at(address):
+    try:
+        return bytes(gdb.selected_inferior().read_memory(address, 16)).hex()
+    except gdb.error:
+        return ""
+
+
+def processor(thread):
+    thread.switch()
+    pc = register("pc")
+    return {
+        "cpu": thread.num,
+        "pc": hex(pc) if pc is not None else "",
+        "registers": {name: register(name) for name in ("rax", "rcx", "rdx", "rsp", "rbp", "rdi", "rsi")},
+        "code": code_at(pc) if pc is not None else "",
+        "disassembly": quiet("x/6i $pc").splitlines(),
+        "frames": frames(),
+    }
+
+
+def main():
+    wanted = json.loads(os.environ["HERMIT_POSTMORTEM"])
+    report = {"symbols": [], "cpus": [], "error": ""}
+    for command in ("set pagination off", "set confirm off", "set architecture i386:x86-64"):
+        quiet(command)
+    for number, (path, offset) in enumerate(wanted["symbols"]):
+        # The first file is the main one; the others are added, all of them moved by their offset.
+        verb = "symbol-file" if number == 0 else "add-symbol-file"
+        report["symbols"].append([path, hex(offset), quiet(f"{verb} {quoted(path)} -o {offset:#x}").strip()])
+    try:
+        gdb.execute(f"target remote {wanted['remote']}", to_string=True)
+        for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
+            report["cpus"].append(processor(thread))
+    except gdb.error as error:
+        report["error"] = str(error)
+    print("POSTMORTEM " + json.dumps(report), flush=True)
+    quiet("disconnect")
+
+
+main()

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What the harness wants to know of an application file: kernel version, entry version, where it is linked.
+
+A reader of its own and not a library's, since it is also pointed at the damaged files of the corpus: whatever is wrong gives None or nothing,
+never an exception. Both byte orders, 64-bit only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PT_LOAD, PT_NOTE = 1, 4
+ET_DYN = 3
+NOTE_ABI_TAG, NOTE_ENTRY_VERSION = 1, 0x5A00
+HERMIT_OS = 6
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One PT_LOAD."""
+
+    offset: int
+    vaddr: int
+    filesz: int
+    memsz: int
+
+
+@dataclass
+class ElfFacts:
+    """`kernel` is "major.minor.patch" of the ABI tag (kernels from 0.10.0 have one)."""
+
+    type: int
+    entry: int
+    segments: list[Segment] = field(default_factory=list)
+    kernel: str | None = None
+    entry_version: int | None = None
+
+    @property
+    def low(self) -> int:
+        return min((s.vaddr for s in self.segments), default=0)
+
+    def offset_for(self, load_start: int) -> int:
+        """What must be added to the file's addresses when the loader says that the image starts at `load_start`."""
+        return load_start - self.low if self.type == ET_DYN else 0
+
+    def file_offset(self, vaddr: int) -> int | None:
+        """Where the byte at a linked address stands in the file."""
+        for s in self.segments:
+            if s.vaddr <= vaddr < s.vaddr + s.filesz:
+                return vaddr - s.vaddr + s.offset
+        return None
+
+
+def _notes(data: bytes, order: str) -> Iterator[tuple[bytes, int, bytes]]:
+    at = 0
+    while at + 12 <= len(data):
+        namesz, descsz, kind = struct.unpack_from(order + "III", data, at)
+        name_end = at + 12 + namesz
+        desc = at + 12 + (namesz + 3 & ~3)
+        if desc + descsz > len(data):
+            return
+        yield data[at + 12 : name_end].rstrip(b"\0"), kind, data[desc : desc + descsz]
+        at = desc + (descsz + 3 & ~3)
+
+
+def facts_of(data: bytes) -> ElfFacts | None:
+    """The facts of an ELF64 file, None if it is none."""
+    if len(data) < 64 or data[:5] != b"\x7fELF\x02":
+        return None
+    order = ">" if data[5] == 2 else "<"
+    e_type, _, _, entry, phoff = struct.unpack_from(order + "HHIQQ", data, 16)
+    phentsize, phnum = struct.unpack_from(order + "HH", data, 54)
+    found = ElfFacts(e_type, entry)
+    for index in range(phnum if phentsize >= 56 else 0):
+        at = phoff + index * phentsize
+        if at + 56 > len(data):
+            break
+        kind, _, offset, vaddr, _, filesz, memsz = struct.unpack_from(order + "IIQQQQQ", data, at)
+        if kind == PT_LOAD:
+            found.segments.append(Segment(offset, vaddr, filesz, memsz))
+        elif kind == PT_NOTE:
+            _take_notes(found, data[offset : offset + filesz], order)
+    return found
+
+
+def _take_notes(found: ElfFacts, data: bytes, order: str) -> None:
+    for name, kind, desc in _notes(data, order):
+        if name == b"HERMIT" and kind == NOTE_ENTRY_VERSION and desc:
+            found.entry_version = desc[0]
+        elif name == b"GNU" and kind == NOTE_ABI_TAG and len(desc) >= 16:
+            system, major, minor, patch = struct.unpack_from(order + "IIII", desc)
+            if system == HERMIT_OS:
+                found.kernel = f"{major}.{minor}.{patch}"
+
+
+def read(path: Path | None) -> ElfFacts | None:
+    """The facts of a file; None if there is no such file or it is no ELF64."""
+    if path is None:
+        return None
+    try:
+        return facts_of(path.read_bytes())
+    except OSError:
+        return None

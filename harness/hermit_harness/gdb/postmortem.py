@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""After a run that went wrong: registers, a symbolised backtrace of every processor, and the instruction that failed.
+
+The stub is opened after the fact, on a socket pair that QEMU inherited with the others: no port, no path, nothing to clean up. GDB talks to
+it through a pipe of two `cat`s, since it cannot take a connected socket itself. It runs in batch with gdbcmds/postmortem.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hermit_harness import elf
+from hermit_harness.gdb import features
+from hermit_harness.paths import GDBCMDS
+from hermit_harness.vm.process import DIE_WITH_PARENT, Process
+from hermit_harness.vm.qmp import Qmp, QmpError
+from hermit_harness.vm.spec import RunSpec
+
+GDB_SECONDS = 30.0
+MARK = "POSTMORTEM "
+# The stub's socket comes as descriptor 0 and becomes 9: a shell takes only one digit. The first cat ends when QEMU does, the second with GDB.
+STUB_AS_9 = ("sh", "-c", 'exec "$@" 9<&0 </dev/null', "sh")
+PIPE = "| cat <&9 & exec cat >&9"
+
+
+@dataclass
+class Report:
+    """What the post-mortem found. `where` names the function and line of the first processor, `feature` a missing CPU feature."""
+
+    registers: str = ""
+    gdb: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    where: str = ""
+    feature: str = ""
+
+    def backtrace(self) -> str:
+        """For people: one block a processor."""
+        lines = [f"({self.problem})"] if self.problem else []
+        for cpu in self.gdb.get("cpus", []):
+            lines.append(f"CPU {cpu['cpu']} at {cpu['pc']}")
+            for number, frame in enumerate(cpu["frames"]):
+                lines.append(f"  #{number} {frame['pc']} {frame['function'] or '??'} {frame['where']}".rstrip())
+            lines += [f"    {line}" for line in cpu["disassembly"]]
+        return "\n".join(lines) + "\n"
+
+
+def symbol_files(spec: RunSpec, load_start: int | None) -> list[tuple[str, int]]:
+    """Files with symbols and by how much each is moved: the application at its scraped base, then the loader where it is linked."""
+    found: list[tuple[str, int]] = []
+    facts = elf.read(spec.app)
+    if spec.app and facts and load_start is not None:
+        found.append((str(spec.app.resolve()), facts.offset_for(load_start)))
+    debug = spec.loader_debug or Path(f"{spec.loader}.debug")
+    loader = debug if debug.is_file() else spec.loader
+    if elf.read(loader):
+        found.append((str(loader.resolve()), 0))
+    return found
+
+
+def run_gdb(process: Process, symbols: list[tuple[str, int]]) -> dict[str, Any]:
+    """GDB's report on the machine behind the process's gdb wire. OSError or ValueError with the reason if there is none."""
+    gdb = shutil.which("gdb-multiarch") or shutil.which("gdb")
+    if not gdb:
+        raise OSError("gdb is not installed (apt install gdb)")
+    wanted = {"remote": PIPE, "symbols": symbols}
+    argv = [*DIE_WITH_PARENT, *STUB_AS_9, gdb, "-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off", "-x", str(GDBCMDS / "postmortem.py")]
+    done = subprocess.run(
+        argv, stdin=process.gdb, capture_output=True, text=True, errors="replace", timeout=GDB_SECONDS, check=False,
+        start_new_session=True, env={**os.environ, "HERMIT_POSTMORTEM": json.dumps(wanted), "SHELL": "/bin/sh", "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        if line.startswith(MARK):
+            report: dict[str, Any] = json.loads(line[len(MARK) :])
+            return report
+    raise ValueError(f"gdb said nothing useful (status {done.returncode}): {done.stderr.strip()[-300:]}")
+
+
+def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str) -> Report:
+    """The post-mortem of a machine that still stands. Never raises: what fails is said in `problem`."""
+    report = Report(registers=registers)
+    try:
+        qmp.execute("stop")
+        report.registers = report.registers or qmp.hmp("info registers -a")
+        qmp.hmp("gdbserver chardev:gdb0")
+        report.gdb = run_gdb(process, symbol_files(spec, load_start))
+        report.problem = report.gdb.get("error", "")
+    except (QmpError, OSError, ValueError, subprocess.SubprocessError) as error:
+        report.problem = str(error)
+    cpus = report.gdb.get("cpus", [])
+    if cpus:
+        report.where = _where(cpus[0])
+    return report
+
+
+def _where(cpu: dict[str, Any]) -> str:
+    frame = next((f for f in cpu["frames"] if f["function"]), None)
+    place = f" in {frame['function']}" + (f" ({frame['where']})" if frame["where"] else "") if frame else ""
+    return f"at {cpu['pc']}{place}"
+
+
+def missing_feature(spec: RunSpec, cpu: str, console: str, report: Report, load_start: int | None) -> str:
+    """A sentence that names the CPU feature for want of which the guest died, "" if that is not why."""
+    named = features.named_in(console)
+    if named:
+        return f"the guest says that it needs the CPU feature {named}; -cpu is {cpu}"
+    for code, ecx in _failing_code(spec, console, report, load_start):
+        mnemonic, feature = features.needed_by(code, ecx)
+        if feature:
+            lacks = "which -cpu switches off" if feature in features.taken_away(cpu) else "which this CPU may lack"
+            return f"it stopped at {mnemonic}, which needs the CPU feature {feature}, {lacks} (-cpu {cpu})"
+    return ""
+
+
+def _failing_code(spec: RunSpec, console: str, report: Report, load_start: int | None) -> list[tuple[bytes, int | None]]:
+    found: list[tuple[bytes, int | None]] = []
+    for cpu in report.gdb.get("cpus", []):
+        found.append((bytes.fromhex(cpu["code"]), (cpu["registers"]["rcx"] or 0) & 0xFFFFFFFF))
+    pointer, facts = features.pointer_in(console), elf.read(spec.app)
+    if pointer is not None and facts and spec.app and load_start is not None:
+        offset = facts.file_offset(pointer - facts.offset_for(load_start))
+        if offset is not None:
+            found.append((spec.app.read_bytes()[offset : offset + 16], None))
+    return found

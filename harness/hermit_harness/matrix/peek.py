@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Guests that are looked at from outside while they stand, and QEMU run on a command line as a person types it."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hermit_harness.vm.process import DIE_WITH_PARENT, NAMESPACES, Process, launch
+from hermit_harness.vm.qmp import Qmp
+from hermit_harness.vm.spec import RunSpec
+
+
+class PeekError(RuntimeError):
+    """The guest did not come to the place where it was to be looked at."""
+
+
+@dataclass
+class Standing:
+    """A guest that has printed what was waited for. Its processors may still run; `physical` reads memory as it is."""
+
+    process: Process
+    qmp: Qmp
+    console: bytes
+    folder: Path
+
+    def physical(self, address: int, length: int) -> bytes:
+        """Bytes of guest memory, by physical address."""
+        file = self.folder / f"memory-{address:x}"
+        self.qmp.execute("pmemsave", {"val": address, "size": length, "filename": str(file)})
+        return file.read_bytes()
+
+
+def _console_until(process: Process, marker: bytes, seconds: float) -> bytes:
+    """Read the serial port until the marker; an end or the time limit before it is an error that shows what came."""
+    seen = b""
+    limit = time.monotonic() + seconds
+    while marker not in seen:
+        left = limit - time.monotonic()
+        ready = select.select([process.serial], [], [], max(0.0, left))[0]
+        data = process.serial.recv(65536) if ready else b""
+        if not data:
+            raise PeekError(f"{marker!r} was not printed; the console ends with {seen[-300:]!r}")
+        seen += data
+    return seen
+
+
+@contextlib.contextmanager
+def standing(spec: RunSpec, marker: bytes, folder: Path, seconds: float = 30.0) -> Iterator[Standing]:
+    """Run a guest until its console shows the marker; it is gone when the block ends. `folder` takes the copies of
+    memory.
+    """
+    process = launch(spec)
+    try:
+        qmp = Qmp(process.qmp)
+        qmp.greet(seconds)
+        qmp.execute("cont")
+        yield Standing(process, qmp, _console_until(process, marker, seconds), folder)
+    finally:
+        process.kill()
+
+
+def plain(argv: Sequence[str], stdin: bytes = b"", seconds: float = 60.0) -> subprocess.CompletedProcess[bytes]:
+    """QEMU as a person starts it, nothing added but the walls: no network to the outside, dead when the test is."""
+    return subprocess.run(
+        [*DIE_WITH_PARENT, *NAMESPACES, *argv], input=stdin, capture_output=True, timeout=seconds, check=False
+    )

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A cell as something to boot: which files, which words, what is expected, where its leavings go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix.cell import Cell
+from hermit_harness.matrix.table import matrix
+from hermit_harness.paths import BUILD, REPORT
+from hermit_harness.vm.spec import RunSpec
+
+DEFAULT_MEMORY = "128M"
+
+
+def loader(cell: Cell) -> Path:
+    """The loader file of a cell; a padded one lies in a build folder of its own."""
+    top = BUILD / f"pad{cell.pad}" if cell.pad else BUILD
+    return top / cell.profile / f"hermit-loader-{cell.target}"
+
+
+def debug_file(path: Path) -> Path | None:
+    """The file with the loader's symbols, where it was built."""
+    symbols = path.with_name(path.name + ".debug")
+    return symbols if symbols.is_file() else None
+
+
+def spec(cell: Cell) -> RunSpec:
+    """The boot that a cell stands for."""
+    table = matrix()
+    image = images()[cell.image]
+    memory = (
+        f"{table.floors[cell.image]}M"
+        if cell.memory == "floor"
+        else cell.memory or str(image.extra.get("memory", DEFAULT_MEMORY))
+    )
+    file = loader(cell)
+    return RunSpec(
+        loader=file,
+        loader_debug=debug_file(file),
+        app=image.path,
+        machine=cell.machine,
+        accel=cell.accel,
+        cpu=table.cpus[cell.cpu] if cell.cpu else "",
+        smp=cell.smp,
+        memory=memory,
+        append=table.lines[cell.line].text if cell.line else image.append,
+        end=image.end,
+        expect=cell.expect or image.expect,
+    )
+
+
+def release(image: str, machine: str = "pc", **changes: object) -> RunSpec:
+    """The plain boot of an image by the release loader, for tests that are no cells; `changes` are fields of RunSpec."""
+    plain = spec(Cell("x86_64-multiboot", machine, "tcg", image))
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def artifacts(name: str) -> Path:
+    """Where a red cell or test leaves what a person needs; slashes of the name become folders."""
+    return REPORT / name

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Where things lie in a checkout. The package is installed editable, so the checkout is found from this file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(os.environ.get("HERMIT_ROOT") or Path(__file__).resolve().parents[2])
+BUILD = ROOT / "build"
+FIXTURES = BUILD / "fixtures"
+REPORT = BUILD / "report"
+GDBCMDS = ROOT / "harness" / "gdbcmds"
+
+
+def loader_file(name: str = "x86_64-multiboot", profile: str = "release") -> Path:
+    """The loader binary of one target, `build/<profile>/hermit-loader-<name>`."""
+    return BUILD / profile / f"hermit-loader-{name}"

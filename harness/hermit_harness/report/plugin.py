@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The pytest side of the report: collects what ended, shows the line and the tables, and turns a hollow green run red.
+
+Registered by tests/conftest.py. Under pytest-xdist it acts in the controlling process only; workers hand it their reports.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hermit_harness.matrix import ledger, probe
+from hermit_harness.matrix.cell import Discard
+from hermit_harness.matrix.ledger import Ran
+from hermit_harness.matrix.table import matrix
+from hermit_harness.paths import REPORT
+from hermit_harness.report import text
+from hermit_harness.report.live import Progress
+
+CELL = "cell"  # name of the property by which a test says which cell it ran
+
+
+def short(nodeid: str) -> str:
+    """A test's id without the folders above the tests."""
+    return nodeid.split("tests/", 1)[-1]
+
+
+def ran_of(report: pytest.TestReport, seconds: float) -> Ran:
+    """One ended test as the ledger wants it."""
+    reason = ""
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+    elif report.failed:
+        reason = first_line(report)
+    cell = next((str(value) for name, value in report.user_properties if name == CELL), "")
+    outcome = "failed" if report.failed else "skipped" if report.skipped else "passed"
+    return Ran(short(report.nodeid), cell, outcome, reason, seconds)
+
+
+def first_line(report: pytest.TestReport) -> str:
+    """The sentence of a failure."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = str(getattr(crash, "message", report.longrepr or ""))
+    return message.splitlines()[0][:200] if message else ""
+
+
+class Reporter:
+    """Hooks of the controlling process."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.ran: dict[str, Ran] = {}
+        self.seconds: dict[str, float] = {}
+        self.progress = Progress(sys.stderr)
+        self.faults: list[str] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was asked for: no -k, no -m, no --cell, no single paths."""
+        options = self.config.option
+        asked = [Path(argument).name for argument in self.config.args]
+        return not (options.keyword or options.markexpr or options.lf or options.cell) and asked == ["tests"]
+
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        self.progress.total = len(ids)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.items:
+            self.progress.total = len(session.items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+        """No letters: the progress line tells what they would. -v brings pytest's own lines back."""
+        if config.option.verbose > 0 or (report.when != "call" and report.passed):
+            return None
+        broken = report.failed and report.when != "call"
+        return "error" if broken else report.outcome, "", ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        total = self.seconds.get(report.nodeid, 0.0) + report.duration
+        self.seconds[report.nodeid] = total
+        ended = _ended(report, self.ran.get(report.nodeid))
+        if ended:
+            result = ran_of(report, total)
+            self.ran[report.nodeid] = result
+            self.progress.ended(result.cell or result.test, result.outcome, result.reason)
+        elif report.when == "teardown" and report.nodeid in self.ran:
+            before = self.ran[report.nodeid]
+            self.ran[report.nodeid] = Ran(before.test, before.cell, before.outcome, before.reason, total)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        self.progress.close()
+        if self.config.option.collectonly:
+            return
+        known = ledger.errata()
+        today = datetime.date.today()
+        if self.complete:
+            self.faults = ledger.judge(matrix(), self.ran.values(), ledger.reasons(), known, today)
+        else:
+            self.faults = ledger.lapsed(today, known)
+        if self.faults and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.config.option.collectonly:
+            return
+        for title, lines in self._sections():
+            if lines:
+                terminalreporter.section(title)
+                terminalreporter.write_line("\n".join(lines))
+
+    def _sections(self) -> list[tuple[str, list[str]]]:
+        ran = list(self.ran.values())
+        cells = [test for test in ran if test.cell]
+        junit = self.config.option.xmlpath
+        paths = [f"report: {REPORT}"] + ([f"JUnit:  {junit}"] if junit else [])
+        return [
+            ("cells", text.cells_table(ran) if cells else []),
+            ("accelerators", text.probe_table(probe.known()) if cells else []),
+            ("not run, and why", text.discard_list(discards()) if cells and self.complete else []),
+            ("skips", text.skip_list(ran)),
+            ("slowest ten", text.slowest(ran)),
+            ("red although no test failed", self.faults),
+            ("files", paths),
+        ]
+
+
+def _ended(report: pytest.TestReport, before: Ran | None) -> bool:
+    """A test ends with its call, with a set-up that did not pass, or with a tear-down that failed after a pass."""
+    if report.when == "call" or (report.when == "setup" and not report.passed):
+        return True
+    return report.when == "teardown" and report.failed and (before is None or before.outcome != "failed")
+
+
+def discards() -> tuple[Discard, ...]:
+    """Left-out combinations of this tree on this machine."""
+    from hermit_harness.matrix.expand import plan  # late: reads the fixtures
+
+    return plan().discards

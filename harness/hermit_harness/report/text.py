@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The end of a run as plain text: table of cells, skips with reasons, what did not run, the slowest, and where the
+files are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from hermit_harness.matrix.cell import Discard
+from hermit_harness.matrix.ledger import Ran
+from hermit_harness.matrix.probe import Probe
+
+_OUTCOMES = ("passed", "failed", "skipped")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest entry; numbers stand right."""
+    lines = [list(head), *[list(row) for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+
+    def one(line: Sequence[str]) -> str:
+        parts = [
+            text.rjust(width) if text.isdigit() else text.ljust(width) for text, width in zip(line, widths, strict=True)
+        ]
+        return "  ".join(parts).rstrip()
+
+    return [one(lines[0]), "  ".join("-" * width for width in widths), *[one(line) for line in lines[1:]]]
+
+
+def cells_table(ran: Iterable[Ran]) -> list[str]:
+    """target x machine x accelerator: passed, failed, skipped; then how many different apps the row booted."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    apps: dict[tuple[str, str, str], set[str]] = {}
+    for test in ran:
+        if not test.cell:
+            continue
+        target, machine, accel, image = test.cell.split("/")[:4]
+        counts[target, machine, accel, test.outcome] += 1
+        apps.setdefault((target, machine, accel), set()).add(image)
+    rows = [
+        (*key, *(str(counts[(*key, outcome)]) for outcome in _OUTCOMES), str(len(apps[key]))) for key in sorted(apps)
+    ]
+    total = [str(sum(number for key, number in counts.items() if key[3] == outcome)) for outcome in _OUTCOMES]
+    rows.append(("all", "", "", *total, str(len(set().union(*apps.values())) if apps else 0)))
+    return table(("target", "machine", "accel", *_OUTCOMES, "apps"), rows)
+
+
+def probe_table(probe: Probe) -> list[str]:
+    """What the timed probe of the accelerators saw."""
+    rows = [
+        (row.machine, f"{row.tcg_seconds:.2f} s", f"{row.kvm_seconds:.2f} s" if row.kvm_seconds else "-", row.text())
+        for row in probe.rows
+    ]
+    return table(("machine", "TCG", "KVM", "KVM is"), rows) if rows else ["the accelerators were not probed"]
+
+
+def skip_list(ran: Iterable[Ran]) -> list[str]:
+    return [f"{test.cell or test.test}: {test.reason}" for test in ran if test.outcome == "skipped"]
+
+
+def discard_list(discards: Iterable[Discard]) -> list[str]:
+    """Left-out combinations, grouped by reason: the reason, how many, the first few."""
+    by_reason: dict[str, list[str]] = {}
+    for discard in discards:
+        by_reason.setdefault(discard.reason, []).append(discard.id)
+    return [f"{len(ids):3d}  {reason}" for reason, ids in sorted(by_reason.items())]
+
+
+def slowest(ran: Iterable[Ran], number: int = 10) -> list[str]:
+    ranked = sorted(ran, key=lambda test: test.seconds, reverse=True)[:number]
+    return [f"{test.seconds:7.2f} s  {test.cell or test.test}" for test in ranked]

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What is known about a run when it is over: the input of the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hermit_harness.watch.marks import Marks
+
+
+class How(Enum):
+    """How the run came to its end, as the watcher saw it."""
+
+    LAUNCH = "the process could not be set up"
+    NEVER = "QEMU never started"
+    EXITED = "QEMU ended"
+    RESET = "the machine was reset (triple fault or reset request)"
+    HALTED = "every processor is halted with interrupts off"
+    STOPPED = "QEMU stopped the machine"
+    CPU = "the CPU-time budget is used up"
+    WALL = "the wall-clock cap is reached"
+    INTERRUPTED = "interrupted by the user"
+
+
+@dataclass
+class Facts:
+    """`qemu_status` is None where QEMU was ended by us. `power_off`: a SHUTDOWN event came before the end.
+
+    `silent_for` and `ran_for` are wall seconds; `registers` the monitor's text if the machine still stood.
+    """
+
+    how: How
+    marks: Marks
+    qemu_status: int | None = None
+    power_off: bool = False
+    detail: str = ""
+    stderr: tuple[str, ...] = ()
+    silent_for: float = 0.0
+    ran_for: float = 0.0
+    cpu_used: float = 0.0
+    printed: int = 0
+    registers: str = ""
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def own_stderr(self) -> list[str]:
+        """QEMU's messages without the warnings about CPU features that TCG does not have (L-16)."""
+        return [line for line in self.stderr if not is_folded(line)]
+
+    @property
+    def folded(self) -> int:
+        """How many such warnings there were."""
+        return sum(map(is_folded, self.stderr))
+
+
+def is_folded(line: str) -> bool:
+    """Whether a line of QEMU's stderr is one of the warnings that say nothing about the run."""
+    return "warning: TCG doesn't support requested feature" in line

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Facts of the host that a boot needs: its MHz, a CPU model that its KVM takes, whether namespaces are permitted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+from hermit_harness.vm.machines import CPU_KVM_FALLBACKS, MICROVM
+
+CPUINFO = Path("/proc/cpuinfo")
+CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+
+
+def mhz_from(cpuinfo: str, base_khz: str = "", max_khz: str = "") -> int | None:
+    """MHz of the time-stamp counter, best source first: the brand string ("… @ 2.80GHz"), cpufreq, the "cpu MHz" line."""
+    brand = re.search(r"^model name\s*:.*?@\s*([0-9.]+)\s*GHz", cpuinfo, re.M)
+    if brand:
+        return round(float(brand[1]) * 1000)
+    for khz in (base_khz, max_khz):
+        if khz.strip().isdigit():
+            return int(khz) // 1000
+    line = re.search(r"^cpu MHz\s*:\s*([0-9.]+)", cpuinfo, re.M)
+    return round(float(line[1])) if line else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=1)
+def mhz() -> int | None:
+    """The host's MHz, None where nothing tells."""
+    return mhz_from(_text(CPUINFO), _text(CPUFREQ / "base_frequency"), _text(CPUFREQ / "cpuinfo_max_freq"))
+
+
+def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
+    """Why KVM cannot be used, "" if the device opens. Opening is the test: mode bits lie."""
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return f"{device} does not exist (no KVM module, or a virtual machine without nested virtualization)"
+    except PermissionError:
+        return f"{device} may not be opened: add yourself to its group (sudo usermod -aG kvm $USER), then log in again"
+    except OSError as error:
+        return f"{device} cannot be opened: {error.strerror}"
+    return ""
+
+
+def _starts(qemu: str, cpu: str) -> bool:
+    """Whether QEMU with KVM gets as far as its monitor with this CPU model; `quit` follows at once."""
+    argv = [qemu, "-M", MICROVM, "-nodefaults", "-no-user-config", "-accel", "kvm", "-cpu", cpu, "-display", "none", "-S", "-qmp", "stdio"]
+    ask = b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n'
+    try:
+        done = subprocess.run(argv, input=ask, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+@lru_cache(maxsize=8)
+def kvm_cpu(qemu: str, wanted: str) -> str:
+    """The first CPU model that starts: `wanted`, then the fallbacks. `wanted` itself when none does (QEMU's message is then shown)."""
+    if kvm_problem():
+        return wanted
+    return next((cpu for cpu in (wanted, *CPU_KVM_FALLBACKS) if _starts(qemu, cpu)), wanted)
+
+
+@lru_cache(maxsize=1)
+def namespace_problem() -> str:
+    """Why QEMU cannot be isolated here, "" if it can. One sentence, with what to do."""
+    try:
+        done = subprocess.run(
+            ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "true"],
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except OSError as error:
+        return f"unshare is missing ({error.strerror}): install util-linux"
+    return "" if done.returncode == 0 else namespace_sentence(done.stderr)
+
+
+def namespace_sentence(stderr: str) -> str:
+    """What to do about the message of a failed `unshare`."""
+    said = (stderr.strip().splitlines() or ["no message"])[-1]
+    if _text(Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")).strip() == "1":
+        cure = "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+    elif _text(Path("/proc/sys/kernel/unprivileged_userns_clone")).strip() == "0":
+        cure = "sudo sysctl kernel.unprivileged_userns_clone=1"
+    elif _text(Path("/proc/sys/user/max_user_namespaces")).strip() == "0":
+        cure = "sudo sysctl user.max_user_namespaces=10000"
+    else:
+        cure = "in a container, allow the unshare system call (docker run --security-opt seccomp=unconfined), or run as root"
+    return f"this system does not permit user, network and PID namespaces ({said}): {cure}"

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The QEMU process: its namespaces, its descriptors, and the promise that it never outlives its parent.
+
+Chain of programs, each an exec or a child of the one before:
+
+    setpriv --pdeathsig KILL  ->  unshare (user, net, PID namespaces, --kill-child)  ->  sh (PID 1 inside)  ->  exec QEMU
+
+When the parent dies, setpriv's signal kills unshare, whose death kills PID 1, and with it everything in the namespace. What is left is the time
+before those signals are armed. So the shell reports ("armed PID") after both are, and goes on only when it is told to: a parent that died
+before leaves end of file on that socket and the shell ends. Nothing depends on the order in which things happen. Without isolation
+the chain is setpriv, sh, QEMU.
+
+QEMU is PID 1 in there, so it is killed by nothing but a real fault or us; its abort() shows as SIGSEGV because PID 1 ignores SIGABRT.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+from hermit_harness.vm.argv import Wires, wired_argv
+from hermit_harness.vm.host import namespace_sentence
+from hermit_harness.vm.spec import RunSpec
+
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=SIGKILL")
+# /proc is that of the caller, so the first word of its stat file is our number for the process that will be QEMU.
+GATE = 'read -r pid rest </proc/self/stat; echo "armed $pid" >&0; read -r go || exit 1; exec "$@" </dev/null'
+LO_UP = "ip link set lo up 2>/dev/null; "
+ARM_SECONDS = 10.0
+SOCKET_BYTES = 1 << 20  # so that a burst of output before the end is never lost to a full buffer
+
+
+class LaunchError(Exception):
+    """The process could not be set up; the text is one sentence with what to do."""
+
+
+@dataclass
+class Process:
+    """A started (paused) QEMU and our ends of its wires. Close it with `kill`."""
+
+    popen: subprocess.Popen[bytes]
+    pidfd: int
+    qemu_pid: int
+    qemu_pidfd: int
+    argv: tuple[str, ...]
+    serial: socket.socket
+    qmp: socket.socket
+    gdb: socket.socket
+    started: float
+    status: int | None = None
+    cpu_total: float = 0.0
+    closed: bool = field(default=False)
+
+    def reap(self) -> int:
+        """Wait for the process that has ended (or is about to) and keep its status; negative for a signal."""
+        if self.status is None:
+            _, status, usage = os.wait4(self.popen.pid, 0)
+            self.status = os.waitstatus_to_exitcode(status)
+            self.popen.returncode = self.status
+            self.cpu_total = usage.ru_utime + usage.ru_stime
+        return self.status
+
+    def cpu_seconds(self) -> float:
+        """CPU time used by QEMU so far, all threads (fields utime and stime of its stat file)."""
+        if self.status is not None:
+            return self.cpu_total
+        try:
+            with open(f"/proc/{self.qemu_pid}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
+        except OSError:
+            return self.cpu_total
+        self.cpu_total = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return self.cpu_total
+
+    def kill(self) -> None:
+        """End the process if it still runs and close every descriptor. Safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.status is None:
+            # QEMU first: its parent then collects it and ends by itself, so that nothing is still dying when this returns.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.qemu_pidfd, signal.SIGKILL)
+            self.reap()
+        for sock in (self.serial, self.qmp, self.gdb):
+            sock.close()
+        if self.popen.stderr:
+            self.popen.stderr.close()
+        for fd in {self.pidfd, self.qemu_pidfd}:
+            os.close(fd)
+
+
+def _pairs() -> tuple[list[socket.socket], list[socket.socket]]:
+    ours, theirs = [], []
+    for _ in range(4):
+        left, right = socket.socketpair()
+        for sock in (left, right):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+        ours.append(left)
+        theirs.append(right)
+    return ours, theirs
+
+
+def _read_armed(gate: socket.socket, deadline: float) -> int | None:
+    """The process number from the shell's report; None if it ended without one or said nothing in time."""
+    line = b""
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([gate], [], [], left)[0]:
+            return None
+        data = gate.recv(64)
+        if not data:
+            return None
+        line += data
+    return int(line.split()[1])
+
+
+def launch(spec: RunSpec) -> Process:
+    """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show later."""
+    ours, theirs = _pairs()
+    gate_ours, serial, qmp, gdb = ours
+    argv = tuple(wired_argv(spec, Wires(*(sock.fileno() for sock in theirs[1:]))))
+    prefix = (*DIE_WITH_PARENT, *(NAMESPACES if spec.isolate else ()))
+    script = (LO_UP if spec.isolate else "") + GATE
+    try:
+        popen = subprocess.Popen(
+            [*prefix, "sh", "-c", script, "sh", *argv],
+            stdin=theirs[0], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            pass_fds=[sock.fileno() for sock in theirs[1:]], start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        for sock in ours + theirs:
+            sock.close()
+        raise LaunchError(f"{error.filename or prefix[0]} cannot be started ({error.strerror}): install util-linux") from error
+    pidfd = os.pidfd_open(popen.pid)
+    process = Process(popen, pidfd, popen.pid, pidfd, argv, serial, qmp, gdb, time.monotonic())
+    for sock in theirs:
+        sock.close()
+    try:
+        _open_gate(process, gate_ours, spec.isolate)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        gate_ours.close()
+    return process
+
+
+def _open_gate(process: Process, gate: socket.socket, isolate: bool) -> None:
+    """Wait until both death signals are armed, then let the shell become QEMU."""
+    pid = _read_armed(gate, time.monotonic() + ARM_SECONDS)
+    if pid is None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
+        process.reap()
+        said = process.popen.stderr.read().decode("utf-8", "replace") if process.popen.stderr else ""
+        raise LaunchError(namespace_sentence(said) if isolate else f"QEMU's process could not be set up: {said.strip()}")
+    process.qemu_pid, process.qemu_pidfd = pid, os.pidfd_open(pid)
+    process.started = time.monotonic()
+    gate.sendall(b"go\n")

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A QMP client on a socket that is already connected.
+
+Ours and not the library qemu.qmp: that one is an asyncio program of its own, while here one selector waits for serial bytes, QMP, the
+process and the clock together; and it is LGPL and GPL code, which this tree's licence does not allow to be mixed in. What is needed is
+one JSON object a line, so it is short.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class QmpError(Exception):
+    """QEMU went away, gave no answer in time, or refused a command."""
+
+
+class Qmp:
+    """One monitor connection. Events that arrive while a command is answered wait in `events`."""
+
+    def __init__(self, sock: socket.socket, log: Callable[[str, str], None] | None = None) -> None:
+        self.sock = sock
+        self.events: deque[Message] = deque()
+        self.closed = False
+        self._log = log or (lambda way, text: None)
+        self._buffer = b""
+        self._inbox: deque[Message] = deque()
+        self._next_id = 0
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def receive(self) -> None:
+        """Read what is there (call when readable); answers go to the inbox, events to `events`."""
+        try:
+            data = self.sock.recv(65536)
+        except (ConnectionError, BlockingIOError):
+            data = b""
+        if not data:
+            self.closed = True
+            return
+        self._buffer += data
+        *lines, self._buffer = self._buffer.split(b"\n")
+        for line in lines:
+            if not line.strip():
+                continue
+            text = line.decode("utf-8", "replace").strip()
+            self._log("<", text)
+            message: Message = json.loads(text)
+            (self.events if "event" in message else self._inbox).append(message)
+
+    def _wait(self, wanted: Callable[[Message], bool], deadline: float, what: str) -> Message:
+        while True:
+            while self._inbox:
+                message = self._inbox.popleft()
+                if wanted(message):
+                    return message
+            if self.closed:
+                raise QmpError(f"QEMU closed its monitor during {what}")
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+                raise QmpError(f"no answer from QEMU's monitor to {what}")
+            self.receive()
+
+    def greet(self, seconds: float) -> None:
+        """Wait for the greeting and leave negotiation mode."""
+        self._wait(lambda m: "QMP" in m, time.monotonic() + seconds, "its greeting")
+        self.execute("qmp_capabilities", seconds=seconds)
+
+    def send(self, command: str, arguments: Message | None = None) -> int:
+        """Send one command without waiting for its answer; the number that the answer will carry."""
+        self._next_id += 1
+        request: Message = {"execute": command, "id": self._next_id}
+        if arguments:
+            request["arguments"] = arguments
+        text = json.dumps(request)
+        self._log(">", text)
+        try:
+            self.sock.sendall(text.encode() + b"\n")
+        except OSError as error:
+            self.closed = True
+            raise QmpError(f"QEMU closed its monitor before {command}: {error.strerror}") from error
+        return self._next_id
+
+    def execute(self, command: str, arguments: Message | None = None, seconds: float = 5.0) -> Any:
+        """Run one command and return its result; QmpError on refusal, silence or a closed monitor."""
+        mine = self.send(command, arguments)
+        answer = self._wait(lambda m: m.get("id") == mine, time.monotonic() + seconds, command)
+        if "error" in answer:
+            raise QmpError(f"{command}: {answer['error'].get('desc', answer['error'])}")
+        return answer.get("return")
+
+    def refusal_of(self, number: int) -> str:
+        """QEMU's message if it has refused the command that was sent as `number`, else ""."""
+        answer = next((m for m in self._inbox if m.get("id") == number), {})
+        return str(answer["error"].get("desc", answer["error"])) if "error" in answer else ""
+
+    def hmp(self, line: str, seconds: float = 5.0) -> str:
+        """Run a line of the human monitor and return its text with plain newlines."""
+        text = self.execute("human-monitor-command", {"command-line": line}, seconds)
+        return str(text).replace("\r\n", "\n")

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The loop that watches one guest: serial bytes, QMP events, the process, and the clock, in one selector."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Callable
+
+from hermit_harness.verdict.facts import Facts, How
+from hermit_harness.vm.process import Process
+from hermit_harness.vm.qmp import Qmp, QmpError
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.console import Lines, Record
+from hermit_harness.watch.cpus import all_halted_for_good
+from hermit_harness.watch.deadline import Deadline, Quiet
+from hermit_harness.watch.marks import Marks
+
+STDERR_LIMIT = 64 * 1024
+GREETING_SECONDS = 20.0
+QUIT_SECONDS = 5.0
+DRAIN_READS = 256
+
+
+class Session:
+    """Runs one launched process to its end. `run()` once; the machine may still stand (paused) afterwards for a post-mortem."""
+
+    def __init__(
+        self, spec: RunSpec, process: Process, marks: Marks, console: Callable[[bytes], None] | None = None,
+        qmp_log: Callable[[str, str], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.spec = spec
+        self.process = process
+        self.marks = marks
+        self.record = Record()
+        self.qmp = Qmp(process.qmp, qmp_log)
+        self.registers = ""
+        self._console = console
+        self._lines = Lines()
+        self._stderr = bytearray()
+        self._stdin = bytearray(spec.stdin or b"")
+        self._stdin_fd: int | None = None
+        self._selector = selectors.DefaultSelector()
+        self._cont = 0
+        self._how: tuple[How, str] | None = None
+        self._power_off = False
+        self._released = process.started
+        self._last_output = 0.0
+        self._final = False
+        self._quiet = Quiet()
+        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
+
+    def run(self, stdin_fd: int | None = None) -> Facts:
+        """Release the guest and watch until something ends the run."""
+        process = self.process
+        process.serial.setblocking(False)
+        assert process.popen.stderr is not None
+        os.set_blocking(process.popen.stderr.fileno(), False)
+        try:
+            self.qmp.greet(GREETING_SECONDS)
+            process_timing = {"qmp": time.monotonic() - process.started}
+            # Its answer is not waited for: a guest can end, and QEMU with it, before it comes.
+            self._cont = self.qmp.send("cont")
+        except QmpError as error:
+            return self._never(str(error))
+        self._released = time.monotonic()
+        self._register(stdin_fd)
+        try:
+            self._watch()
+        except KeyboardInterrupt:
+            self._how = (How.INTERRUPTED, "")
+        return self._facts({**process_timing, "cont": self._released - process.started})
+
+    # --- the loop ---
+
+    def _register(self, stdin_fd: int | None) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._stdin else 0)
+        self._selector.register(self.process.serial, events, self._on_serial)
+        self._selector.register(self.qmp, selectors.EVENT_READ, self._on_qmp)
+        self._selector.register(self.process.pidfd, selectors.EVENT_READ, self._on_exit)
+        self._selector.register(self.process.popen.stderr, selectors.EVENT_READ, self._on_stderr)  # type: ignore[arg-type]
+        if stdin_fd is not None:
+            self._stdin_fd = stdin_fd
+            try:
+                self._selector.register(stdin_fd, selectors.EVENT_READ, self._on_stdin)
+            except PermissionError:  # epoll takes no regular files; they are always readable, so read them whole
+                self._stdin += b"".join(iter(lambda: os.read(stdin_fd, 65536), b""))
+                self._selector.modify(self.process.serial, events | selectors.EVENT_WRITE, self._on_serial)
+
+    def _watch(self) -> None:
+        while self._how is None:
+            now = self._now()
+            used = self.process.cpu_seconds()
+            until = min(self._deadline.next_check(used, now), self._quiet.next_at)
+            for key, mask in self._selector.select(max(0.0, until - now)):
+                key.data(mask)
+            while self.qmp.events and self._how is None:
+                self._event(self.qmp.events.popleft())
+            if self._how is None:
+                self._clock()
+
+    def _clock(self) -> None:
+        now = self._now()
+        late = self._deadline.passed(self.process.cpu_seconds(), now)
+        if late:
+            self._how = (How.CPU, "") if late == "cpu" else (How.WALL, "")
+        elif now >= self._quiet.next_at:
+            try:
+                registers = self.qmp.hmp("info registers -a")
+            except QmpError:
+                self._quiet.looked(now, False)  # the process is ending: its pidfd tells
+                return
+            if self._quiet.looked(now, all_halted_for_good(registers)):
+                self.registers = registers
+                self._how = (How.HALTED, "")
+
+    def _now(self) -> float:
+        return time.monotonic() - self._released
+
+    # --- what can happen ---
+
+    def _on_serial(self, mask: int) -> None:
+        if mask & selectors.EVENT_READ:
+            self._read_serial()
+        if mask & selectors.EVENT_WRITE and self._stdin:
+            try:
+                sent = self.process.serial.send(self._stdin)
+                del self._stdin[:sent]
+            except (BlockingIOError, ConnectionError):
+                return
+            if not self._stdin:
+                self._selector.modify(self.process.serial, selectors.EVENT_READ, self._on_serial)
+
+    def _read_serial(self) -> bool:
+        """Take what the guest has printed; false when there is nothing (more)."""
+        try:
+            data = self.process.serial.recv(65536)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            data = b""
+        if not data:
+            if self.process.serial in self._selector.get_map():
+                self._selector.unregister(self.process.serial)
+            return False
+        now = time.monotonic() - self.process.started
+        self.marks.at.setdefault("first_byte", now)
+        self.record.feed(data)
+        for line in self._lines.feed(data):
+            self.marks.line(line, now)
+        if self.marks.final and not self._final:
+            self._final = True
+            self._deadline.shorten(self.process.cpu_seconds(), self._now())
+        self._last_output = self._now()
+        self._quiet.output(self._last_output, self.marks.final)
+        if self._console:
+            self._console(data)
+        return True
+
+    def _on_qmp(self, mask: int) -> None:
+        self.qmp.receive()
+        refused = self.qmp.refusal_of(self._cont)
+        if refused:
+            self._how = (How.NEVER, refused)
+        if self.qmp.closed:
+            self._selector.unregister(self.qmp)
+
+    def _on_exit(self, mask: int) -> None:
+        self._how = self._how or (How.EXITED, "")
+
+    def _on_stderr(self, mask: int) -> None:
+        if not self._read_stderr():
+            self._selector.unregister(self.process.popen.stderr)  # type: ignore[arg-type]
+
+    def _read_stderr(self) -> bool:
+        assert self.process.popen.stderr is not None
+        try:
+            data = os.read(self.process.popen.stderr.fileno(), 65536)
+        except BlockingIOError:
+            return False
+        self._stderr += data[: max(0, STDERR_LIMIT - len(self._stderr))]
+        return bool(data)
+
+    def _on_stdin(self, mask: int) -> None:
+        assert self._stdin_fd is not None
+        data = os.read(self._stdin_fd, 4096)
+        if not data:
+            self._selector.unregister(self._stdin_fd)
+            return
+        self._stdin += data
+        if self.process.serial in self._selector.get_map():
+            self._selector.modify(self.process.serial, selectors.EVENT_READ | selectors.EVENT_WRITE, self._on_serial)
+
+    def _event(self, event: dict[str, object]) -> None:
+        data = event.get("data")
+        if event["event"] == "SHUTDOWN" and isinstance(data, dict):
+            if data.get("reason") in ("guest-reset", "subsystem-reset"):
+                self._how = (How.RESET, str(data["reason"]))
+            else:
+                self._power_off = True
+                self._quit()
+        elif event["event"] == "STOP" and not self._power_off:
+            self._stopped()
+
+    def _stopped(self) -> None:
+        """The machine stands although nobody asked: a SHUTDOWN event follows, or QEMU gave up."""
+        try:
+            state = self.qmp.execute("query-status")["status"]
+        except QmpError:
+            return
+        if state not in ("shutdown", "running"):
+            self._how = (How.STOPPED, str(state))
+
+    def _quit(self) -> None:
+        """The guest powered the machine off (or, with newer QEMUs, wrote to debug-exit): let QEMU end and tell its status."""
+        self._peek()
+        try:
+            self.qmp.execute("quit", seconds=QUIT_SECONDS)
+        except QmpError:
+            pass  # it may close the monitor before it answers; the status is what counts
+        with selectors.DefaultSelector() as ends:
+            ends.register(self.process.pidfd, selectors.EVENT_READ)
+            if ends.select(QUIT_SECONDS):
+                self._how = (How.EXITED, "")
+            else:
+                self._how = (How.STOPPED, "QEMU did not end after quit")
+
+    def _peek(self) -> None:
+        try:
+            self.registers = self.qmp.hmp("info registers -a")
+        except QmpError:
+            self.registers = ""
+
+    # --- the end ---
+
+    def _drain(self) -> None:
+        for _ in range(DRAIN_READS):  # bounded: an interrupted guest may print for ever
+            if not self._read_serial():
+                break
+        for line in self._lines.finish():
+            self.marks.line(line, time.monotonic() - self.process.started)
+        while self._read_stderr():
+            pass
+
+    def _never(self, why: str) -> Facts:
+        """QEMU ended, or does not talk, before the guest was released."""
+        self._how = (How.NEVER, why)
+        with selectors.DefaultSelector() as ends:
+            ends.register(self.process.pidfd, selectors.EVENT_READ)
+            ends.select(1.0)
+        return self._facts({})
+
+    def _facts(self, timings: dict[str, float]) -> Facts:
+        assert self._how is not None
+        how, detail = self._how
+        end = time.monotonic() - self.process.started
+        if how in (How.RESET, How.STOPPED, How.CPU, How.WALL) and not self.registers:
+            if how in (How.CPU, How.WALL):
+                self._pause()
+            self._peek()
+        status = self.process.reap() if how is How.EXITED or self._has_ended() else None
+        self._drain()
+        self._selector.close()
+        cpu = self.process.cpu_seconds()
+        return Facts(
+            how=how, marks=self.marks, qemu_status=status, power_off=self._power_off, detail=detail,
+            stderr=tuple(bytes(self._stderr).decode("utf-8", "replace").splitlines()),
+            silent_for=self._now() - self._last_output, ran_for=self._now(), cpu_used=cpu, printed=self.record.total,
+            registers=self.registers, timings={**timings, **self.marks.at, "end": end, "cpu": cpu},
+        )  # fmt: skip
+
+    def _pause(self) -> None:
+        try:
+            self.qmp.execute("stop")
+        except QmpError:
+            pass
+
+    def _has_ended(self) -> bool:
+        with selectors.DefaultSelector() as ends:
+            ends.register(self.process.pidfd, selectors.EVENT_READ)
+            return bool(ends.select(0))

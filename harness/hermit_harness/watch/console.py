@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Console bytes: a record of bounded size, and lines for matching. Works on bytes throughout; no encoding is assumed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# CSI sequences, OSC strings (ended by BEL or ST), and two-byte escapes.
+_ANSI = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^_`-~]")
+
+
+def strip_ansi(line: bytes) -> bytes:
+    """`line` without terminal escape sequences."""
+    return _ANSI.sub(b"", line) if b"\x1b" in line else line
+
+
+class Record:
+    """Keeps the first and the last `half` bytes of a stream and counts the rest."""
+
+    def __init__(self, half: int = 512 * 1024) -> None:
+        self.half = half
+        self.total = 0
+        self._head = bytearray()
+        self._tail = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self.total += len(data)
+        room = self.half - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        self._tail += data
+        if len(self._tail) > 2 * self.half:
+            del self._tail[: -self.half]
+
+    @property
+    def dropped(self) -> int:
+        """Bytes that are in neither part."""
+        return self.total - len(self._head) - min(len(self._tail), self.half)
+
+    def bytes(self) -> bytes:
+        """What was kept; a note stands where something was dropped."""
+        tail = bytes(self._tail[-self.half :])
+        note = b"\n[harness: %d bytes of console left out here]\n" % self.dropped if self.dropped else b""
+        return bytes(self._head) + note + tail
+
+
+class Lines:
+    """Splits a stream into lines (LF or CR LF), escape sequences removed.
+
+    A line longer than `limit` is cut there; what follows up to its newline is dropped, so memory stays bounded with endless junk.
+    """
+
+    def __init__(self, limit: int = 8192) -> None:
+        self.limit = limit
+        self._part = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        *whole, rest = data.split(b"\n")
+        for piece in whole:
+            line = self._part + piece
+            self._part = b""
+            if self._skipping:
+                self._skipping = False
+            else:
+                yield self._clean(line)
+        if self._skipping:
+            return
+        self._part += rest
+        if len(self._part) > self.limit:
+            line, self._part, self._skipping = self._part, b"", True
+            yield self._clean(line)
+
+    def finish(self) -> Iterator[bytes]:
+        """The last line if it had no newline."""
+        if self._part and not self._skipping:
+            yield self._clean(self._part)
+        self._part = b""
+
+    def _clean(self, line: bytes) -> bytes:
+        return strip_ansi(line[: self.limit]).rstrip(b"\r")

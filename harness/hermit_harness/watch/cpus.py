@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Reads the text of QEMU's `info registers -a` for x86."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_CPU = re.compile(r"^CPU#(\d+)\s*$", re.M)
+_PC = re.compile(r"\b[ER]IP=([0-9a-f]+)")
+_FLAGS = re.compile(r"\b(?:RFL|EFL)=([0-9a-f]+)")
+_HALTED = re.compile(r"\bHLT=(\d)")
+_CS = re.compile(r"^CS =[0-9a-f]+ ([0-9a-f]+)", re.M)
+_IDT = re.compile(r"^IDT=\s+[0-9a-f]+ ([0-9a-f]+)", re.M)
+_CR = re.compile(r"\bCR([0234])=([0-9a-f]+)")
+INTERRUPT_FLAG = 0x200
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """One virtual processor as QEMU shows it."""
+
+    index: int
+    pc: int
+    flags: int
+    halted: bool
+    cs_base: int
+    idt_limit: int
+    cr: dict[int, int]
+
+    @property
+    def waits_for_start(self) -> bool:
+        """A processor at its reset vector that nobody has started (KVM does not show it as halted)."""
+        return self.pc == 0xFFF0 and self.cs_base == 0xFFFF0000
+
+    @property
+    def halted_for_good(self) -> bool:
+        """Halted with interrupts off: only an NMI or a reset could wake it."""
+        return self.waits_for_start or (self.halted and not self.flags & INTERRUPT_FLAG)
+
+
+def parse(registers: str) -> list[Cpu]:
+    """Every processor in the text; a field that is missing reads as 0."""
+    parts = _CPU.split(registers)
+    blocks = list(zip(parts[1::2], parts[2::2], strict=True)) or [("0", registers)]
+    return [_cpu(int(number), block) for number, block in blocks if _PC.search(block)]
+
+
+def _cpu(index: int, block: str) -> Cpu:
+    def number(pattern: re.Pattern[str], base: int = 16) -> int:
+        found = pattern.search(block)
+        return int(found[1], base) if found else 0
+
+    crs = {int(n): int(value, 16) for n, value in _CR.findall(block)}
+    return Cpu(
+        index=index, pc=number(_PC), flags=number(_FLAGS), halted=number(_HALTED) == 1,
+        cs_base=number(_CS), idt_limit=number(_IDT), cr=crs,
+    )  # fmt: skip
+
+
+def all_halted_for_good(registers: str) -> bool:
+    """Whether nothing in the machine can run any more, at least one processor having run."""
+    cpus = parse(registers)
+    return bool(cpus) and all(c.halted_for_good for c in cpus) and not all(c.waits_for_start for c in cpus)

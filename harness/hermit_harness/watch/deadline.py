@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Deadlines: a budget of QEMU's CPU time, a cap on wall time, and when to look at the processors of a quiet guest.
+
+A loaded host must not fail a test, so the CPU budget is what counts; the wall cap only catches a guest that waits for ever. How long to wait until
+the budget can have been used up at the earliest follows from what is left of it and how many threads can use it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+FIRST_LOOK = 0.15  # seconds of silence before the processors of a guest are looked at the first time
+FIRST_LOOK_FINAL = 0.02  # … after a line that says that the run should be over
+LONGEST_LOOK = 3.0
+GRACE_CPU = 2.0  # what is left to a guest that has said that it is over
+GRACE_WALL = 8.0
+
+
+@dataclass
+class Deadline:
+    """Times are seconds since the guest was released."""
+
+    cpu_budget: float
+    wall_cap: float
+    threads: int
+
+    def shorten(self, cpu_used: float, now: float) -> None:
+        """The guest has said that it is over: let it end, but do not wait for the whole budget."""
+        self.cpu_budget = min(self.cpu_budget, cpu_used + GRACE_CPU)
+        self.wall_cap = min(self.wall_cap, now + GRACE_WALL)
+
+    def next_check(self, cpu_used: float, now: float) -> float:
+        """Earliest moment at which a deadline can have passed, at least a clock tick away."""
+        parallel = min(self.threads, os.cpu_count() or 1)
+        return now + max(0.02, min((self.cpu_budget - cpu_used) / parallel, self.wall_cap - now))
+
+    def passed(self, cpu_used: float, now: float) -> str:
+        """ "cpu", "wall", or "" while there is time."""
+        if cpu_used >= self.cpu_budget:
+            return "cpu"
+        return "wall" if now >= self.wall_cap else ""
+
+
+@dataclass
+class Quiet:
+    """When to look whether the processors are halted for good: after silence, then at intervals that double."""
+
+    next_at: float = FIRST_LOOK
+    step: float = FIRST_LOOK
+    seen_halted: int = 0
+
+    def output(self, now: float, final: bool) -> None:
+        """The guest printed something: silence starts again."""
+        self.step = FIRST_LOOK_FINAL if final else FIRST_LOOK
+        self.next_at = now + self.step
+        self.seen_halted = 0
+
+    def looked(self, now: float, halted: bool) -> bool:
+        """Count one look; true when two looks in a row saw every processor halted with interrupts off."""
+        self.seen_halted = self.seen_halted + 1 if halted else 0
+        self.step = min(self.step * 2, LONGEST_LOOK)
+        self.next_at = now + (FIRST_LOOK_FINAL if halted else self.step)
+        return self.seen_halted >= 2

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What the lines of a console mean: where the boot is, what the loader refused, whether the kernel panicked, which status was printed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+# Numbers that the loader can still end with after the hand-over has begun: internal-error and cpu-exception.
+LATE_REFUSALS = (99, 101)
+
+_LOADER = re.compile(rb"\[LOADER\]")
+_ERROR = re.compile(rb"\[LOADER\]\[ERROR\] (\d{1,3}) ([a-z0-9-]+): ?(.*)$")
+_LOADING = re.compile(rb"\[LOADER\](?:\[INFO\])? Loading kernel to (0x[0-9a-fA-F]+)(?:\.\.(0x[0-9a-fA-F]+))?")
+_FOREIGN_PANIC = re.compile(rb"\[LOADER\] (?:PANIC: |panicked at )(.*)$")
+# "[0][PANIC] text", with the time stamp that kernels from 0.12 put in front.
+_PANIC = re.compile(rb"(?:\[[ 0-9.]{1,16}\])?\[\d{1,4}\]\[PANIC[^\]]*\] ?(.*)$")
+_WELCOME = re.compile(rb"Welcome to Hermit(?:Core-rs)? (\S+)")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A `[LOADER][ERROR] <n> <rule>: …` line. `believed` is false when something that is not the loader could have written it."""
+
+    number: int
+    rule: str
+    sentence: str
+    believed: bool
+
+
+@dataclass
+class Marks:
+    """Collects what matters from the lines of one run, in order.
+
+    `status_line` is the pattern of the row of ends.toml that tells the application's status, None if its kernel prints none.
+    """
+
+    status_line: re.Pattern[bytes] | None = None
+    refusal: Refusal | None = None
+    forged: Refusal | None = None
+    loader_panic: str | None = None
+    load_range: tuple[int, int] | None = None
+    panic: str | None = None
+    status: int | None = None
+    kernel: str | None = None
+    foreign: int = 0
+    lines: int = 0
+    last: bytes = b""
+    at: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the loader's part is over, as far as the console tells."""
+        return self.load_range is not None or self.foreign > 0
+
+    @property
+    def final(self) -> bool:
+        """Whether something was said after which a run should be over soon."""
+        return bool(self.refusal or self.loader_panic is not None or self.panic is not None or self.status is not None)
+
+    def line(self, line: bytes, now: float) -> None:
+        """Take in one whole line; `now` is seconds since QEMU's exec."""
+        if not line.strip():
+            return
+        self.lines += 1
+        self.last = line
+        if _LOADER.match(line):
+            self._loader_line(line, now)
+        else:
+            self._guest_line(line, now)
+
+    def _loader_line(self, line: bytes, now: float) -> None:
+        error = _ERROR.match(line)
+        if error:
+            number = int(error[1])
+            believed = not self.foreign and (self.load_range is None or number in LATE_REFUSALS)
+            refusal = Refusal(number, error[2].decode(), text(error[3]), believed)
+            if not believed:
+                self.forged = self.forged or refusal
+            elif self.refusal is None:
+                self.refusal = refusal
+                self.at.setdefault("refusal", now)
+            return
+        loading = _LOADING.match(line)
+        if loading and self.load_range is None and not self.foreign:
+            self.load_range = (int(loading[1], 16), int(loading[2] or loading[1], 16))
+            self.at.setdefault("loading", now)
+        panic = _FOREIGN_PANIC.match(line)
+        if panic and self.loader_panic is None and not self.foreign:
+            self.loader_panic = text(panic[1])
+
+    def _guest_line(self, line: bytes, now: float) -> None:
+        self.foreign += 1
+        self.at.setdefault("kernel_line", now)
+        panic = _PANIC.match(line)
+        if panic and self.panic is None:
+            self.panic = text(panic[1])
+            self.at.setdefault("panic", now)
+        if self.status_line:
+            status = self.status_line.search(line)
+            if status:
+                self.status = int(status[1])
+        welcome = _WELCOME.search(line)
+        if welcome and self.kernel is None:
+            self.kernel = text(welcome[1])
+
+
+def text(data: bytes) -> str:
+    """Guest bytes for a sentence of ours: what is not UTF-8 or not printable is shown escaped."""
+    decoded = data.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in decoded)

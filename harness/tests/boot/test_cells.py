@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The matrix: every cell is one boot whose status is asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import probe
+from hermit_harness.matrix.cell import Cell
+from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.table import matrix
+from hermit_harness.verdict.outcome import Outcome
+
+RunCell = Callable[[Cell], Outcome]
+
+
+def every(*groups: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("cell", cells(*groups), ids=str)
+
+
+@every("every")
+def test_boots(cell: Cell, run_cell: RunCell) -> None:
+    """L-01, L-10, L-33, L-34, N-11, P-09, P-12, M-15: every app on every machine that has what it needs."""
+    outcome = run_cell(cell)
+    assert images()[cell.image].greeting.encode() in outcome.console
+
+
+@every("needs")
+def test_app_that_wants_acpi(cell: Cell, run_cell: RunCell) -> None:
+    """L-35, W-03: on a machine without ACPI the app's own message ends the run, after the kernel's welcome."""
+    outcome = run_cell(cell)
+    assert b"Welcome to Hermit" in outcome.console
+    assert b"[LOADER][ERROR]" not in outcome.console
+
+
+@every("kvm", "kvm-all")
+def test_kvm(cell: Cell, run_cell: RunCell) -> None:
+    """L-07, P-05: under KVM; the one cell that always remains may end in a skip by name."""
+    try:
+        run_cell(cell)
+    except pytest.fail.Exception as failure:
+        row = probe.known().row(matrix().probes[cell.machine])
+        if row.works:
+            raise
+        reason = "no-kvm" if row.kvm.startswith("no access") else "kvm-unusable"
+        pytest.skip(f"{reason}: {row.text()}; here: {str(failure).splitlines()[0]}")
+
+
+@every("profiles", "universal")
+def test_profiles_and_targets(cell: Cell, run_cell: RunCell) -> None:
+    """L-06: both builds of the loader, under both of its names."""
+    run_cell(cell)
+
+
+@every("memory", "memory-microvm")
+def test_memory(cell: Cell, run_cell: RunCell) -> None:
+    """L-11, R-06, N-30: from 64M to 12G, above and below the hole under 4 GiB."""
+    run_cell(cell)
+
+
+@every("cpus", "cpus-microvm")
+def test_cpus(cell: Cell, run_cell: RunCell) -> None:
+    """N-30, R-05, R-06, R-09: with and without 1 GiB pages, and the older README's CPU."""
+    run_cell(cell)
+
+
+@every("smp")
+def test_processors(cell: Cell, run_cell: RunCell) -> None:
+    """L-10, W-01, N-28: one, two and four processors; page 0x8000 is the kernel's."""
+    run_cell(cell)
+
+
+@every("pads")
+def test_loader_of_any_size(cell: Cell, run_cell: RunCell) -> None:
+    """N-27: the loader's own size is nobody's business, even where it covers the app's place and file."""
+    run_cell(cell)

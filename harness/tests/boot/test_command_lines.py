@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What stands behind -append reaches the kernel byte for byte, by each way that a kernel may take it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.matrix.cell import Cell
+from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.table import matrix
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+RunCell = Callable[[Cell], Outcome]
+Boot = Callable[[RunSpec], Outcome]
+WAYS = (b"platform", b"bootargs", b"multiboot")
+
+
+def given(outcome: Outcome) -> bytes:
+    """The text that QEMU was started with, and before it the loader's path, as QEMU's Multiboot does it."""
+    words = list(outcome.argv)
+    return f"{words[words.index('-kernel') + 1]} {words[words.index('-append') + 1]}".encode()
+
+
+def arrived(console: bytes) -> dict[bytes, bytes]:
+    """Way -> text, as the app found it; the announced length must be right."""
+    console = console.replace(b"\r\n", b"\n")
+    found = {}
+    for way, length, text in re.findall(rb"args (\w+) length=(\d+)\n<<<(.*?)>>>\n", console, re.DOTALL):
+        assert int(length) == len(text)
+        found[way] = text
+    return found
+
+
+def argv(console: bytes) -> tuple[str, ...]:
+    return tuple(word.decode() for word in re.findall(rb"args argv\[\d+\]=<<<(.*?)>>>", console, re.DOTALL))
+
+
+@pytest.mark.parametrize("cell", cells("lines", "lines-older"), ids=str)
+def test_line_arrives_unchanged(cell: Cell, run_cell: RunCell) -> None:
+    """L-18, L-19, N-17, R-08: platform command line, bootargs and Multiboot information carry the same bytes that were
+    given.
+    """
+    outcome = run_cell(cell)
+    line = matrix().lines[cell.line]
+    assert arrived(outcome.console) == dict.fromkeys(WAYS, given(outcome))
+    assert given(outcome).endswith(line.text.encode())
+    assert argv(outcome.console) == ("bin", *line.words)
+
+
+def test_loader_words_are_taken_out(boot_here: Boot) -> None:
+    """L-18, N-15: the loader's own words before the first -- are not the kernel's business; those behind it are."""
+    spec = run.release("args", append="loader.log=info -freq 2000 loader.onerror=stop env=A=1 -- loader.log=warn x")
+    outcome = boot_here(spec)
+    assert outcome.matches("exit 0"), str(outcome)
+    texts = set(arrived(outcome.console).values())
+    assert len(texts) == 1
+    words = texts.pop().decode().split()[1:]
+    assert words == ["-freq", "2000", "env=A=1", "--", "loader.log=warn", "x"]
+    assert argv(outcome.console) == ("bin", "loader.log=warn", "x")
+
+
+def test_unknown_loader_word_is_refused(boot_here: Boot) -> None:
+    """L-18: a typing error in a word of ours is told, not passed over."""
+    outcome = boot_here(run.release("args", append="loader.lgo=info", expect="refused 93"))
+    assert outcome.matches("refused 93"), str(outcome)
+    assert b"loader.lgo" in outcome.console
+
+
+def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
+    """R-10, L-36: on pc nobody adds a -freq, on microvm the harness does unless the user did."""
+    on_pc = boot_here(run.release("args"))
+    assert b"-freq" not in arrived(on_pc.console)[b"platform"]
+    on_microvm = boot_here(run.release("args", "microvm"))
+    assert re.search(rb" -freq [1-9][0-9]{2,4}\b", arrived(on_microvm.console)[b"platform"])
+    by_user = boot_here(run.release("args", "microvm", append="-freq 1234 -- a"))
+    assert arrived(by_user.console)[b"platform"].count(b"-freq") == 1
+
+
+def test_frequency_that_does_not_fit_is_refused(boot_here: Boot) -> None:
+    """L-36: the kernel holds MHz in 16 bits; the harness says so before QEMU starts."""
+    outcome = boot_here(replace(run.release("args", "microvm"), append="-freq 65536"))
+    assert outcome.origin == "harness", str(outcome)
+    assert "65535" in outcome.cause + outcome.hint

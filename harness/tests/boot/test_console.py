@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The console: what the loader prints, at which level, and that bytes pass in both directions."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.matrix.peek import plain
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.argv import plain_argv
+from hermit_harness.vm.process import DIE_WITH_PARENT, NAMESPACES
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+GREETING = b"Hello from a bare Hermit application"
+
+
+def loader_lines(console: bytes) -> list[str]:
+    lines = console.decode("utf-8", "backslashreplace").replace("\r\n", "\n").splitlines()
+    return [line for line in lines if line.startswith("[LOADER]")]
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm", "microvm-acpi-off"])
+@pytest.mark.parametrize(("image", "first"), [("hello", 0x200000), ("hello-fixed", 0x800000)])
+def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_here: Boot) -> None:
+    """L-24, N-16: exactly the banner and the load range, plain text, the numbers consistent."""
+    outcome = boot_here(run.release(image, machine))
+    banner, loading = loader_lines(outcome.console)
+    number = r"\d+\.\d+\.\d+"
+    commit = r"[0-9a-f]{7,12}(?:-dirty)?|unknown"
+    pattern = rf"\[LOADER\]\[INFO\] Hermit loader {number} \((?:{commit}), x86_64-multiboot, multiboot\)"
+    assert re.fullmatch(pattern, banner), banner
+    found = re.fullmatch(
+        r"\[LOADER\]\[INFO\] Loading kernel to (0x[0-9a-f]+)\.\.(0x[0-9a-f]+) \(len = (0x[0-9a-f]+) B / (\d+) B\)", loading
+    )
+    assert found, loading
+    start, end, length = (int(text, 16) for text in found.groups()[:3])
+    assert (start, end - start) == (first, length)
+    assert int(found[4]) == length
+
+
+def test_debug_lines(boot_here: Boot) -> None:
+    """M-10, M-11, M-12, M-13, N-16: where loader, Multiboot information and module lie, and what is mapped."""
+    outcome = boot_here(run.release("hello", append="loader.log=debug"))
+    text = "\n".join(loader_lines(outcome.console))
+    loader = re.search(r"Loader: \[0x([0-9a-f]+) - 0x([0-9a-f]+)\]", text)
+    assert loader
+    assert int(loader[1], 16) == 0x100000 < int(loader[2], 16)
+    assert re.search(r"Found Multiboot information at 0x[0-9a-f]+", text)
+    module = re.search(r"Found an ELF module at \[0x([0-9a-f]+) - 0x([0-9a-f]+)\]", text)
+    length = re.search(r"Module length: 0x([0-9a-f]+)", text)
+    app = run.release("hello").app
+    assert module and length and app
+    assert int(module[2], 16) - int(module[1], 16) == int(length[1], 16) == app.stat().st_size
+    maps = re.findall(r"Map (\d+) pages? at (0x[0-9a-f]+) \(page size (\d+) KByte\)", text)
+    assert {size for _, _, size in maps} == {"4", "2048"}
+    assert ("1", "0x200000", "2048") in maps
+    assert re.search(r"Entering kernel at 0x[0-9a-f]+, stack at 0x[0-9a-f]+, raw_boot_info at 0x[0-9a-f]+", text)
+    assert outcome.matches("exit 0")
+
+
+@pytest.mark.parametrize(("level", "least"), [("error", 0), ("warn", 0), ("info", 2), ("debug", 8), ("trace", 8)])
+def test_levels_at_run_time(level: str, least: int, boot_here: Boot) -> None:
+    """N-15: the level can be chosen on the command line; each one shows no less than the one before."""
+    outcome = boot_here(run.release("hello", append=f"loader.log={level}"))
+    assert outcome.matches("exit 0"), str(outcome)
+    lines = loader_lines(outcome.console)
+    assert len(lines) >= least
+    assert least or not lines
+    assert not any(b"\x1b" in line.encode() for line in lines)
+
+
+@pytest.mark.parametrize("image", ["echo", "echo-fixed"])
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+def test_typed_line_reaches_the_app(image: str, machine: str, boot_here: Boot) -> None:
+    """L-15: what is typed, even before the app reads, reaches it."""
+    outcome = boot_here(run.release(image, machine, stdin=b"one line, typed early\n"))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"echo: <<<one line, typed early>>>" in outcome.console
+
+
+def test_stdin_and_stdout_are_pipes() -> None:
+    """L-15: -serial stdio behind pipes; the app's output is on QEMU's stdout."""
+    done = plain(plain_argv(run.release("echo")), stdin=b"through a pipe\n")
+    assert done.returncode == 3
+    assert b"echo: <<<through a pipe>>>" in done.stdout
+    assert done.stdout.startswith(b"[LOADER][INFO] Hermit loader ")
+
+
+def test_stdout_is_a_terminal() -> None:
+    """L-15: -serial stdio on a terminal."""
+    ours, theirs = pty.openpty()
+    command = [*DIE_WITH_PARENT, *NAMESPACES, *plain_argv(run.release("hello"))]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        seen = b""
+        try:
+            while data := os.read(ours, 4096):
+                seen += data
+        except OSError:
+            pass  # a terminal whose other end is closed ends with EIO
+        assert process.wait(60) == 3
+    os.close(ours)
+    assert GREETING in seen
+
+
+def test_stdout_is_closed() -> None:
+    """L-15: nobody reads; the app still comes to its end."""
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *plain_argv(run.release("hello"))]
+    assert plain(command).returncode == 3

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""-initrd: none, one, two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+
+
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+def test_second_module_is_warned_of(machine: str, boot_here: Boot) -> None:
+    """L-09: the first module is booted, the second one is told in one warning."""
+    outcome = boot_here(replace(run.release("hello", machine), modules=(images()["panic"].path,)))
+    assert outcome.matches("exit 0"), str(outcome)
+    warnings = [line for line in outcome.console.splitlines() if b"[LOADER][WARN]" in line]
+    assert len(warnings) == 1
+    assert b"module" in warnings[0]
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+def test_no_module_is_refused(machine: str, boot_here: Boot) -> None:
+    """L-09: one line, a number of its own, and what to type."""
+    outcome = boot_here(replace(run.release("hello", machine), app=None, expect="refused 65 no-module"))
+    assert outcome.matches("refused 65 no-module"), str(outcome)
+    errors = [line for line in outcome.console.splitlines() if b"[LOADER][ERROR]" in line]
+    assert len(errors) == 1
+    assert b"-initrd" in errors[0]
+    assert outcome.qemu_status == 65
+
+
+def test_a_comma_in_the_files_name(boot_here: Boot, tmp_path: Path) -> None:
+    """L-09: blanks and commas in an app's path do not make two modules of it."""
+    odd = tmp_path / "an app, with blanks"
+    odd.write_bytes(images()["hello"].path.read_bytes())
+    outcome = boot_here(replace(run.release("hello"), app=odd))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"[LOADER][WARN]" not in outcome.console

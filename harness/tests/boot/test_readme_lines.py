@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""QEMU lines that people copy from READMEs, byte for byte but for the two file names."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
+from hermit_harness.matrix.peek import plain
+from hermit_harness.paths import loader_file
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm import host
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+
+KVM_LINE = r"""
+qemu-system-x86_64 \
+    -enable-kvm \
+    -cpu host \
+    -smp 1 \
+    -m 128M \
+    -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
+    -display none -serial stdio \
+    -kernel <LOADER> \
+    -initrd <APP>
+"""
+TCG_LINE = KVM_LINE.replace("-enable-kvm \\\n    -cpu host", "-cpu Skylake-Client")
+OLDER_LINE = r"""
+qemu-system-x86_64 \
+    -cpu qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt \
+    -smp 1 -m 64M \
+    -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
+    -display none -serial stdio \
+    -kernel <LOADER> \
+    -initrd <APP>
+"""
+MICROVM_LINE = r"""
+qemu-system-x86_64 \
+    -M microvm,x-option-roms=off,pit=off,pic=off,rtc=on,auto-kernel-cmdline=off \
+    -nodefaults -no-user-config \
+    -append "-freq 2800" \
+    -cpu Skylake-Client \
+    -smp 1 -m 128M \
+    -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
+    -display none -serial stdio \
+    -kernel <LOADER> \
+    -initrd <APP>
+"""
+APPENDED = ' -append "-freq 2000 env=A=1 -- one two"'
+
+
+def argv(line: str, app: str, loader: Path | None = None) -> list[str]:
+    names = {"<LOADER>": str(loader or loader_file()), "<APP>": str(images()[app].path)}
+    return [names.get(word, word) for word in shlex.split(line.replace("\\\n", " "))]
+
+
+def boots(line: str, app: str) -> bytes:
+    """Run a line as a person would and insist on QEMU's 3 and the app's greeting."""
+    done = plain(argv(line, app))
+    assert done.returncode == 3, done.stderr.decode()
+    assert images()[app].greeting.encode() in done.stdout
+    return done.stderr
+
+
+def test_l07_kvm_line() -> None:
+    """L-07: the line with -enable-kvm -cpu host."""
+    problem = host.kvm_problem()
+    if problem:
+        pytest.skip(f"no-kvm: {problem}")
+    done = plain(argv(KVM_LINE, "hello"))
+    if b"failed to set MSR" in done.stderr:
+        pytest.skip(f"kvm-host-cpu: {done.stderr.decode().strip().splitlines()[0]}")
+    assert done.returncode == 3, done.stderr.decode()
+    assert images()["hello"].greeting.encode() in done.stdout
+
+
+@pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-nofsgsbase"])
+def test_tcg_line(app: str) -> None:
+    """L-16, L-07: the same line without KVM and with a named CPU; QEMU's warnings about it do no harm."""
+    warnings = boots(TCG_LINE, app)
+    assert all(b"TCG doesn't support requested feature" in line for line in warnings.splitlines())
+
+
+@pytest.mark.parametrize("app", ["hello", "real-hello-0.10.0", "real-hello-0.11.0"])
+def test_older_line(app: str) -> None:
+    """R-05, R-06: qemu64 with eight features, 64M, no KVM; QEMU has nothing to warn of."""
+    assert boots(OLDER_LINE, app) == b""
+
+
+def test_older_line_with_arguments() -> None:
+    """R-08, L-18: and with -append."""
+    done = plain(argv(OLDER_LINE.rstrip() + APPENDED, "args"))
+    assert done.returncode == 3
+    assert b"args argv[1]=<<<one>>>" in done.stdout
+    assert b"args argv[2]=<<<two>>>" in done.stdout
+
+
+@pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-microvm", "real-hello-0.10.0-microvm"])
+def test_microvm_line(app: str) -> None:
+    """L-33, L-34, P-09: microvm as written, ACPI not switched off."""
+    boots(MICROVM_LINE.replace("Skylake-Client", "Skylake-Client,+fsgsbase"), app)
+
+
+@pytest.mark.parametrize("legacy", ["on", "off"])
+@pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-microvm"])
+def test_todays_microvm_line(app: str, legacy: str) -> None:
+    """N-11: with acpi=off, and virtio-mmio in its older and its newer form."""
+    line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=off,acpi=off")
+    boots(line.rstrip() + f" -global virtio-mmio.force-legacy={legacy} -cpu Skylake-Client,+fsgsbase", app)
+
+
+def test_older_cpu_and_memory_on_microvm() -> None:
+    """R-09: microvm with the older line's CPU and 64M."""
+    cpu = "qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt"
+    boots(MICROVM_LINE.replace("Skylake-Client", cpu).replace("128M", "64M"), "real-hello-0.11.0-microvm")
+
+
+def test_microvm_with_qemus_own_device_list() -> None:
+    """N-17: QEMU's own list of virtio-mmio devices on the command line disturbs nothing."""
+    line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=on").replace(",rtc=on", ",rtc=on,acpi=off")
+    done = plain(argv(line, "args"))
+    assert done.returncode == 3, done.stderr.decode()
+    assert b"-freq 2800" in done.stdout
+
+
+def test_warnings_are_folded(boot_here: Boot) -> None:
+    """L-16: the harness does not fail on the eight warnings, and tells of them in one note."""
+    outcome = boot_here(run.release("hello", cpu="Skylake-Client"))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert len([note for note in outcome.notes if "TCG" in note]) <= 1
+
+
+def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
+    """L-17: the CPU line for measurements runs, or QEMU's own reason for not starting is told."""
+    if host.kvm_problem():
+        pytest.skip(f"no-kvm: {host.kvm_problem()}")
+    spec = run.release("hello", "microvm", accel="kvm", cpu="host,migratable=no,+invtsc,enforce")
+    outcome = boot_here(spec)
+    told = " ".join((outcome.cause, outcome.hint, *outcome.notes))
+    assert outcome.matches("exit 0") or (outcome.matches("infra") and ("MSR" in told or "feature" in told)), str(outcome)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Set-up of a session (what must be built, which accelerator is worth using) and the few fixtures that tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.matrix import expand, ledger, probe, products, run
+from hermit_harness.matrix.cell import Cell
+from hermit_harness.matrix.session import PURE, probe_session
+from hermit_harness.paths import REPORT, ROOT
+from hermit_harness.report import plugin
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.spec import RunSpec
+
+RunCell = Callable[[Cell], Outcome]
+Boot = Callable[[RunSpec], Outcome]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cell", metavar="ID", default="", help="only cells with this id (patterns: * ?)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """In the first process only: report, products, probe. Workers find the probe's answer in their environment."""
+    if hasattr(config, "workerinput"):
+        return
+    if not config.option.xmlpath:
+        config.option.xmlpath = str(REPORT / "junit.xml")
+    config.pluginmanager.register(plugin.Reporter(config), "hermit-report")
+    if config.option.collectonly or not _boots(config):
+        return
+    try:
+        products.prepare(expand.planned(probe.Probe()).cells())
+        if probe.VARIABLE not in os.environ:
+            os.environ[probe.VARIABLE] = probe_session().dump()
+    except products.BuildError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """--cell: leave only the tests that run these cells."""
+    pattern = config.option.cell
+    if not pattern:
+        return
+    kept = [item for item in items if fnmatchcase(cell_of(item), pattern)]
+    if not kept:
+        raise pytest.UsageError(f"no cell matches {pattern!r}; `make list` names them all")
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def cell_of(item: pytest.Item) -> str:
+    """The id of the cell that a test runs; empty for other tests."""
+    callspec = getattr(item, "callspec", None)
+    cell = callspec.params.get("cell") if callspec else None
+    return cell.id if isinstance(cell, Cell) else ""
+
+
+def _boots(config: pytest.Config) -> bool:
+    """Whether tests were asked for that start guests; the folders of PURE start none."""
+    return not all(any(part in PURE for part in Path(argument.split("::")[0]).parts) for argument in config.args)
+
+
+@pytest.fixture
+def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
+    """Boot a cell and insist on what it expects; a cell whose end a known defect explains is skipped by that name."""
+
+    def go(cell: Cell) -> Outcome:
+        record_property(plugin.CELL, cell.id)
+        outcome = boot(run.spec(cell), artifacts=run.artifacts(cell.id))
+        expected = run.spec(cell).expect
+        if not outcome.matches(expected):
+            known = ledger.erratum_for(cell.id, str(outcome))
+            if known is not None:
+                pytest.skip(f"erratum: {known.id}: {outcome}")
+            pytest.fail(told(outcome, expected), pytrace=False)
+        return outcome
+
+    return go
+
+
+def told(outcome: Outcome, expected: str) -> str:
+    """A red cell in a few lines: what, why, whose, the console's end, where the rest lies."""
+    tail = outcome.console[-800:].decode("utf-8", "backslashreplace")
+    return (
+        f"{outcome}; expected {expected}\ncause: {outcome.cause}\nhint: {outcome.hint}\n"
+        f"who should act: {outcome.blame}\n"
+        f"files: {outcome.artifacts}\nconsole ends with:\n{tail}"
+    )
+
+
+@pytest.fixture
+def boot_here(request: pytest.FixtureRequest) -> Iterator[Boot]:
+    """Boot something that is no cell; what it leaves lies under the test's name."""
+    name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
+
+    def go(spec: RunSpec) -> Outcome:
+        return boot(spec, artifacts=run.artifacts(name))
+
+    yield go
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A run without a failure is green only when nothing is missing from it in silence."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.matrix import ledger
+from hermit_harness.matrix.ledger import Erratum, Ran, Reason
+from hermit_harness.matrix.table import MatrixError, matrix
+
+TODAY = datetime.date(2026, 11, 21)
+TABLE = dataclasses.replace(matrix(), min_cells=1, max_skips=1, must_run=("t/pc/tcg/hello",))
+GOOD = Ran("boot/test_cells.py::test_boots", "t/pc/tcg/hello", "passed", "", 0.1)
+SLOW = Reason("kvm-slow", "slow here", ("t/*/kvm/*",), 1)
+
+
+def skip(cell: str, reason: str) -> Ran:
+    return Ran("boot/test_cells.py::test_boots", cell, "skipped", reason, 0.0)
+
+
+def judge(*ran: Ran, known: tuple[Erratum, ...] = ()) -> list[str]:
+    return ledger.judge(TABLE, ran, [SLOW], known, TODAY)
+
+
+def test_all_there_is_green() -> None:
+    assert judge(GOOD) == []
+    assert judge(GOOD, skip("t/pc/kvm/hello", "kvm-slow: 5 s")) == []
+
+
+@pytest.mark.parametrize(
+    ("ran", "complaint"),
+    [
+        ([], "0 cells passed, at least 1 must"),
+        ([skip("t/pc/tcg/hello", "kvm-slow: x")], "must-run cell t/pc/tcg/hello did not pass"),
+        ([GOOD, skip("t/pc/kvm/a", "no time")], "a reason that is not in skips.toml: no time"),
+        ([GOOD, skip("t/pc/tcg/a", "kvm-slow: x")], "t/pc/tcg/a must not be skipped for kvm-slow"),
+        ([GOOD, skip("t/a/kvm/a", "kvm-slow: x"), skip("t/b/kvm/a", "kvm-slow: x")], "2 skips for kvm-slow, at most 1"),
+        ([GOOD, skip("t/a/kvm/a", "kvm-slow: x"), skip("t/b/kvm/a", "kvm-slow: x")], "2 skips in all, at most 1"),
+    ],
+)
+def test_hollow_runs_are_red(ran: list[Ran], complaint: str) -> None:
+    """P-05: too few cells, a must-run cell that was skipped, a skip without a reason from the list, too many skips."""
+    assert any(complaint in line for line in judge(*ran))
+
+
+def test_an_erratum_lapses() -> None:
+    old = Erratum("x1", "dies of XGETBV", "a KVM", ("t/*/kvm/*",), "crash: *", datetime.date(2026, 11, 20))
+    assert judge(GOOD, known=(old,)) == ["erratum x1 lapsed on 2026-11-20: dies of XGETBV"]
+    assert judge(GOOD, known=(dataclasses.replace(old, expires=TODAY),)) == []
+
+
+def test_an_erratum_explains_its_symptom_only() -> None:
+    known = Erratum("x1", "", "", ("t/*/kvm/*",), "crash: *", TODAY)
+    assert ledger.erratum_for("t/pc/kvm/a", "crash: exception 6", [known]) == known
+    assert ledger.erratum_for("t/pc/kvm/a", "app exit 1", [known]) is None
+    assert ledger.erratum_for("t/pc/tcg/a", "crash: exception 6", [known]) is None
+
+
+def test_the_files_of_this_tree_are_well_formed() -> None:
+    assert all(reason.why and reason.max > 0 for reason in ledger.reasons())
+    assert all(erratum.what and erratum.applies for erratum in ledger.errata())
+
+
+def test_a_double_id_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "skips.toml"
+    file.write_text('[[reason]]\nid = "a"\nwhy = "b"\ntests = ["*"]\nmax = 1\n' * 2)
+    with pytest.raises(MatrixError, match="an id is there twice"):
+        ledger.read_reasons(file)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The matrix as data: products, the filter from both sides, what is left out and why, and what makes it an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from hermit_harness.matrix import expand, probe
+from hermit_harness.matrix.cell import Cell
+from hermit_harness.matrix.table import MatrixError, matrix, parse
+
+TEXT = """
+min_cells = 1
+max_skips = 0
+must_run = []
+cpus = {small = "Nehalem"}
+pads = {big = 4096}
+floors = {hello = 9}
+[probes]
+pc = "pc"
+microvm = "pc"
+[[line]]
+name = "both"
+append = "-freq 1 -- a"
+[group.every]
+images = ["bare:*"]
+machines = ["pc", "microvm"]
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    id: str
+    kind: str = "bare"
+    needs: tuple[str, ...] = ()
+
+
+IMAGES = [Image("hello"), Image("power", needs=("acpi",)), Image("kernel", "real")]
+FAST = probe.Probe((probe.Row("pc", "app exit 0", 2.0, "app exit 0", 1.0, True),))
+
+
+def plan(extra: str = "", kvm: probe.Probe | None = None) -> expand.Plan:
+    return expand.expand(parse(TEXT + extra), IMAGES, 4096, kvm or probe.Probe())
+
+
+def ids(cells: tuple[Cell, ...]) -> list[str]:
+    return [cell.id for cell in cells]
+
+
+def test_product_and_filter() -> None:
+    """P-05: every machine with every image it can carry; the rest is listed with its reason."""
+    found = plan()
+    assert ids(found.groups["every"]) == [
+        "x86_64-multiboot/pc/tcg/hello",
+        "x86_64-multiboot/microvm/tcg/hello",
+        "x86_64-multiboot/pc/tcg/power",
+    ]
+    assert [(one.id, one.reason) for one in found.discards] == [
+        ("x86_64-multiboot/microvm/tcg/power", "microvm has no acpi, which power needs")
+    ]
+
+
+def test_ids_name_what_is_not_the_default() -> None:
+    cell = Cell("t", "pc", "kvm", "hello", "debug", "4G", "small", 4, "big", "both")
+    assert cell.id == "t/pc/kvm/hello/debug/mem4G/cpu-small/smp4/padbig/line-both"
+
+
+def test_the_first_group_keeps_a_cell() -> None:
+    found = plan('[group.again]\nimages = ["hello", "kernel"]\nmachines = ["pc"]\n')
+    assert ids(found.groups["again"]) == ["x86_64-multiboot/pc/tcg/kernel"]
+
+
+def test_memory_that_the_host_lacks_is_left_out() -> None:
+    found = plan('[group.big]\nimages = ["hello"]\nmachines = ["pc"]\nmemory = ["64M", "12G"]\n')
+    assert ids(found.groups["big"]) == ["x86_64-multiboot/pc/tcg/hello/mem64M"]
+    assert found.discards[-1].reason == "this host has 4096 MiB of memory"
+
+
+@pytest.mark.parametrize(("kvm", "number"), [(probe.Probe(), 0), (FAST, 2)], ids=["unknown", "faster"])
+def test_kvm_only_where_it_is_faster(kvm: probe.Probe, number: int) -> None:
+    """P-05: the accelerator is chosen by the clock, and a machine can borrow another one's probe."""
+    extra = '[group.kvm]\nimages = ["hello"]\nmachines = ["pc", "microvm"]\naccels = ["kvm"]\nwhen = "kvm-faster"\n'
+    found = plan(extra, kvm)
+    assert len(found.groups["kvm"]) == number
+    assert len([one for one in found.discards if "KVM is not used" in one.reason]) == 2 - number
+
+
+@pytest.mark.parametrize(
+    ("extra", "text"),
+    [
+        ('[group.x]\nimages = ["hello"]\nmachines = ["vax"]\n', "'vax', which the matrix does not define"),
+        ('[group.x]\nimages = ["hullo"]\nmachines = ["pc"]\n', "no fixture image matches 'hullo'"),
+        ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nmemori = ["64M"]\n', "unknown key memori"),
+        ('[group.x]\nimages = ["kernel"]\nmachines = ["pc"]\nmemory = ["floor"]\n', "no floor is recorded for kernel"),
+        ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nmemory = ["64"]\n', "a number with M or G"),
+        ('[group.x]\nimages = ["power"]\nmachines = ["microvm"]\n', "nothing of it can run"),
+        ('[group.x]\nimages = []\nmachines = ["microvm"]\n', "images is missing or empty"),
+        ('[[line]]\nname = "both"\nappend = ""\n', "both is there twice"),
+    ],
+)
+def test_mistakes_are_errors(extra: str, text: str) -> None:
+    with pytest.raises(MatrixError, match=text):
+        plan(extra)
+
+
+def test_the_real_matrix_is_big_enough() -> None:
+    """P-05: at least as many cells are planned without KVM as the file wants to have passed, and every must-run cell
+    is one of them.
+    """
+    found = expand.planned(probe.Probe())
+    planned = [cell.id for cell in found.cells()]
+    assert len(planned) == len(set(planned)) >= matrix().min_cells
+    assert not set(matrix().must_run) - set(planned)
+
+
+def test_probe_decides_by_the_clock() -> None:
+    """P-05: works and is faster, works and is slower, dies, may not be opened."""
+    answers = {("a", "tcg"): ("ok", True, 2.0), ("a", "kvm"): ("ok", True, 1.0), ("b", "tcg"): ("ok", True, 0.5)}
+    answers |= {
+        ("b", "kvm"): ("ok", True, 5.0),
+        ("c", "tcg"): ("ok", True, 1.0),
+        ("c", "kvm"): ("crash: XGETBV", False, 0.1),
+    }
+    found = probe.take("abc", lambda machine, accel: answers[machine, accel], "/dev/null")
+    assert [row.use_kvm for row in found.rows] == [True, False, False]
+    assert found.row("b").text() == "slower than TCG (5.00 s against 0.50 s)"
+    assert found.row("c").text() == "the probe ended with crash: XGETBV"
+    assert probe.parse(found.dump()) == found
+    closed = probe.take("a", lambda machine, accel: answers[machine, accel], "/nonexistent/kvm")
+    assert closed.row("a").text() == "the probe ended with no access to /nonexistent/kvm"
