@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A CPU that lacks what a kernel needs: the report names the feature, whatever the kernel says itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+FEATURES = ["fsgsbase", "rdtscp", "xsave", "fxsr", "apic"]
+
+
+def told(outcome: Outcome) -> str:
+    return " ".join((outcome.cause, outcome.hint, *outcome.notes)).lower()
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_missing_feature_is_named(feature: str, boot_here: Boot) -> None:
+    """R-07, W-04: taken away one by one from a CPU that has all; never silence, never a pass that hides it."""
+    outcome = boot_here(run.release("real-hello-0.11.0", cpu=f"Skylake-Client,+fsgsbase,-{feature}"))
+    if outcome.matches("exit 0"):
+        return  # this kernel does without it
+    assert feature in told(outcome), f"{outcome}; {told(outcome)}"
+    assert outcome.verdict in ("panic", "crash", "refused")
+
+
+def test_kernel_without_fsgsbase_needs_no_fsgsbase(boot_here: Boot) -> None:
+    """W-04: built without the feature, it runs on a CPU that lacks it."""
+    outcome = boot_here(run.release("real-hello-0.11.0-nofsgsbase", cpu="Skylake-Client,-fsgsbase"))
+    assert outcome.matches("exit 0"), str(outcome)
+
+
+def test_loader_itself_needs_little(boot_here: Boot) -> None:
+    """R-05: the plainest 64-bit CPU is enough for the loader and a bare app."""
+    outcome = boot_here(run.release("hello", cpu="qemu64"))
+    assert outcome.matches("exit 0"), str(outcome)
+
+
+def test_cpu_without_long_mode_is_refused(boot_here: Boot) -> None:
+    """R-07, N-12: a 32-bit CPU gets a line and a number, not a triple fault."""
+    outcome = boot_here(run.release("hello", cpu="qemu64,-lm", expect="refused 97 cpu-no-long-mode"))
+    assert outcome.matches("refused 97 cpu-no-long-mode"), str(outcome)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""How little memory is enough: the recorded floor boots, one MiB less does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.table import matrix
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+RunCell = Callable[..., Outcome]
+Boot = Callable[[RunSpec], Outcome]
+# The most that each may need: what the best known loader made of it, in MiB.
+BUDGET = {"real-hello-0.10.0": 15, "real-hello-0.11.0": 15}
+
+
+@pytest.mark.parametrize("cell", cells("floor"), ids=str)
+def test_floor_boots(cell: object, run_cell: RunCell) -> None:
+    """L-11: the smallest -m of each app, pinned."""
+    run_cell(cell)
+
+
+@pytest.mark.parametrize("image", sorted(matrix().floors))
+def test_less_does_not_boot(image: str, boot_here: Boot) -> None:
+    """L-11: the floor is the floor; when this passes suddenly, write the smaller number down."""
+    less = matrix().floors[image] - 1
+    outcome = boot_here(run.release(image, memory=f"{less}M", cpu_seconds=5.0))
+    assert not outcome.matches(run.release(image).expect), f"{image} boots with {less}M: the floor in matrix.toml is too high"
+
+
+@pytest.mark.parametrize("image", sorted(BUDGET))
+def test_floor_is_within_the_budget(image: str, record_property: Callable[[str, object], None]) -> None:
+    """L-11: not above what is known to be possible."""
+    record_property("floor_mib", matrix().floors[image])
+    assert matrix().floors[image] <= BUDGET[image]

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""QEMU, GDB, NASM, GCC, tcpdump: each has a test here that fails without it."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from hermit_harness.matrix import run
+from hermit_harness.paths import ROOT, loader_file
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+ARP_REQUEST = bytes.fromhex("ffffffffffff525400123456080600010800060400015254001234560a0005030000000000000a000501")
+
+
+def run_tool(*argv: str, stdin: bytes = b"") -> str:
+    done = subprocess.run(argv, input=stdin, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def packets(file: Path) -> list[str]:
+    return run_tool("tcpdump", "-n", "-r", str(file)).splitlines()
+
+
+def test_qemu(boot_here: Boot) -> None:
+    """P-04: a QEMU that is not there is told by name, and a version is told by the one that is."""
+    missing = boot_here(replace(run.release("hello"), qemu="qemu-system-nowhere"))
+    assert missing.verdict == "infra"
+    assert "qemu-system-nowhere" in missing.cause + missing.hint
+    assert run_tool("qemu-system-x86_64", "--version").startswith("QEMU emulator version")
+
+
+def test_gdb_reads_the_loaders_symbols() -> None:
+    """P-04: GDB finds the loader's functions and lines in its .debug file."""
+    symbols = loader_file().with_name(loader_file().name + ".debug")
+    text = run_tool("gdb", "-nx", "-batch", "-ex", "info line boot_run", "-ex", "info address status_number", str(symbols))
+    assert "boot.c" in text
+    assert "status_number" in text
+
+
+def test_nasm_and_gcc_make_what_qemu_takes(tmp_path: Path, boot_here: Boot) -> None:
+    """P-04: an entry assembled by NASM and C compiled by GCC are linked into a kernel of four lines, and it boots."""
+    (tmp_path / "entry.asm").write_text(
+        "bits 32\nglobal entry\nextern status\nsection .text\nalign 4\n"
+        "header: dd 0x1BADB002, 0x10000, -(0x1BADB002 + 0x10000), header, header, 0, 0, entry\n"
+        "entry: mov esp, stack\ncall status\nmov dx, 0xf4\nout dx, eax\nhlt\nsection .bss\nresb 4096\nstack:\n"
+    )
+    (tmp_path / "status.c").write_text("unsigned status(void) { return 33; }\n")
+    files = {name: str(tmp_path / name) for name in ("entry.asm", "entry.o", "status.c", "status.o", "kernel")}
+    run_tool("nasm", "-f", "elf32", "-o", files["entry.o"], files["entry.asm"])
+    run_tool("gcc", "-m32", "-ffreestanding", "-fno-pic", "-O1", "-c", "-o", files["status.o"], files["status.c"])
+    run_tool(
+        "ld", "-m", "elf_i386", "-Ttext", "0x100000", "-e", "entry", "-o", files["kernel"], files["entry.o"], files["status.o"]
+    )
+    outcome = boot_here(replace(run.release("hello"), loader=Path(files["kernel"]), end="bare"))
+    assert outcome.qemu_status == 67
+
+
+def test_tcpdump_sees_frames(tmp_path: Path) -> None:
+    """P-04: what tcpdump reads from a capture is what is in it."""
+    capture = tmp_path / "one.pcap"
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    capture.write_bytes(header + struct.pack("<IIII", 1, 0, len(ARP_REQUEST), len(ARP_REQUEST)) + ARP_REQUEST)
+    (line,) = packets(capture)
+    assert "who-has 10.0.5.1 tell 10.0.5.3" in line
+
+
+def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
+    """P-04: a card on QEMU's own network, the capture read by tcpdump: an application without networking sends nothing."""
+    capture = tmp_path / "guest.pcap"
+    extra = ("-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0,romfile=")
+    dump = ("-object", f"filter-dump,id=f0,netdev=n0,file={capture}")
+    outcome = boot_here(replace(run.release("real-hello-0.11.0"), extra=extra + dump))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert capture.stat().st_size >= 24
+    assert packets(capture) == []
+
+
+def test_doctor_names_the_tools() -> None:
+    """P-04, L-02: the doctor looks for each of them."""
+    text = run_tool(str(ROOT / "build" / "venv" / "bin" / "hermitctl"), "doctor")
+    for tool in ("qemu-system-x86_64", "gdb", "nasm", "gcc", "tcpdump"):
+        assert tool in text

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What the README says is so, and the shape of the tree is the one it draws."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.paths import ROOT
+
+TOP = {"loader", "harness", "fixtures", "netsetup", "ci", "docs", "Makefile", "README.md", "LICENSE-APACHE", "LICENSE-MIT"}
+COMMENTLESS = (".md", ".json", ".lock", ".patch", ".txt")
+
+
+def tracked() -> list[str]:
+    """Files of the tree: as git knows them, or all but what is built where there is no git."""
+    git = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z", "--cached"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+    skipped = {"build", "target"}
+    return [
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*")
+        if path.is_file() and path.relative_to(ROOT).parts[0] not in skipped
+    ]
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_top_level() -> None:
+    """P-01: the fixed rooms, the two licences, docs, and nothing else that is not a dot-file."""
+    found = {name.split("/")[0] for name in tracked()}
+    assert {name for name in found if not name.startswith(".")} <= TOP
+    assert {"loader", "harness", "fixtures", "netsetup", "ci", "Makefile", "README.md"} <= found
+
+
+def test_python_stands_in_the_harness() -> None:
+    """P-03: no Python elsewhere, whatever its name."""
+    for name in tracked():
+        if name.startswith("harness/"):
+            continue
+        assert not name.endswith((".py", ".pyi")), name
+        assert not re.match(rb"#!.*python", (ROOT / name).read_bytes()[:80]), name
+
+
+def test_licences() -> None:
+    """L-46: both texts, and the line in every source file that can hold a comment."""
+    assert "Apache License" in (ROOT / "LICENSE-APACHE").read_text(encoding="utf-8")
+    assert "MIT License" in (ROOT / "LICENSE-MIT").read_text(encoding="utf-8")
+    for name in tracked():
+        if name.endswith(COMMENTLESS) or name.startswith("LICENSE-"):
+            continue
+        head = (ROOT / name).read_bytes()[:800]
+        assert not head or b"SPDX-License-Identifier: Apache-2.0 OR MIT" in head, name
+
+
+def packages() -> list[str]:
+    lines = (ROOT / "ci" / "packages.debian").read_text(encoding="utf-8").splitlines()
+    return [line.split()[0] for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def test_packages_are_named_once() -> None:
+    """L-02: the README names every package of the list, and the list names none twice."""
+    listed = packages()
+    assert len(listed) == len(set(listed)) > 5
+    words = re.findall(r"[a-z0-9][a-z0-9.+_-]+", readme())
+    for package in listed:
+        assert words.count(package) >= 1, package
+
+
+def test_two_commands_and_a_table_of_targets() -> None:
+    """L-01, L-06, P-05: the README's first commands are make run and make test; each target is in its table."""
+    text = readme()
+    assert text.index("make run") < text.index("make test")
+    for word in ("x86_64-multiboot", "seen on", "microvm", "[LOADER][INFO] Loading kernel to", "make debug", "LICENSE-MIT"):
+        assert word.lower() in text.lower(), word
+
+
+@pytest.mark.parametrize("command", ["help", "list"])
+def test_make_verbs(command: str) -> None:
+    """P-05, L-03: the verbs that need no set-up work and print something."""
+    done = subprocess.run(["make", "-s", "-C", str(ROOT), command], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_every_fixture_describes_itself() -> None:
+    """M-16, P-12: each folder has its fixture.toml with summary, images and what they need, and the parts that must exist do."""
+    for path in sorted((ROOT / "fixtures").glob("*/*/fixture.toml")):
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        assert data["summary"] and data["kind"] == path.parts[-3], path
+    folders = {path.parent for path in (ROOT / "fixtures" / "bare").glob("*/*.c")}
+    assert all((folder / "fixture.toml").is_file() for folder in folders)
+    fixtures = {image.fixture for image in images().values() if image.kind in ("bare", "real")}
+    assert {"hello", "args", "exit", "panic", "hang", "fault", "probe", "bigbss", "manyseg", "align", "tls", "smp"} <= fixtures
