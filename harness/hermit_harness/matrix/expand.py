@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from hermit_harness.matrix import probe
 from hermit_harness.matrix.cell import Cell, Discard
@@ -30,6 +30,8 @@ class Fixture(Protocol):
     def kind(self) -> str: ...
     @property
     def needs(self) -> tuple[str, ...]: ...
+    @property
+    def extra(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,12 @@ def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: i
     """Why this combination does not run; empty when it does."""
     missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine).has)
     if missing and not group.ignore_needs:
-        return f"{cell.machine} has no {', '.join(missing)}, which {image.id} needs"
-    if cell.memory and cell.memory != "floor" and mebibytes(cell.memory) > host_mib:
-        return f"this host has {host_mib} MiB of memory"
+        return f"{cell.machine} has no {', '.join(missing)}"
+    if cell.memory and cell.memory != "floor":
+        if mebibytes(cell.memory) > host_mib:
+            return f"this host has {host_mib} MiB of memory"
+        if mebibytes(cell.memory) < mebibytes(image.extra.get("memory", "1M")):
+            return f"{image.id} needs {image.extra['memory']}"
     if cell.memory == "floor" and image.id not in table.floors:
         raise MatrixError(f"group {group.name}: no floor is recorded for {image.id}")
     if group.when == "kvm-faster":

@@ -47,6 +47,7 @@ def spec(cell: Cell) -> RunSpec:
         smp=cell.smp,
         memory=memory,
         append=table.lines[cell.line].text if cell.line else image.append,
+        stdin=str(image.extra.get("stdin", "")).encode(),
         end=image.end,
         expect=cell.expect or image.expect,
     )

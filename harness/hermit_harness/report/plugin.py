@@ -114,6 +114,10 @@ class Reporter:
                 terminalreporter.section(title)
                 terminalreporter.write_line("\n".join(lines))
 
+    def _discards(self) -> list[str]:
+        found = discards()
+        return [*text.discard_list(found), f"the whole list: {_write_discards(found)}"]
+
     def _sections(self) -> list[tuple[str, list[str]]]:
         ran = list(self.ran.values())
         cells = [test for test in ran if test.cell]
@@ -122,12 +126,20 @@ class Reporter:
         return [
             ("cells", text.cells_table(ran) if cells else []),
             ("accelerators", text.probe_table(probe.known()) if cells else []),
-            ("not run, and why", text.discard_list(discards()) if cells and self.complete else []),
+            ("not run, and why", self._discards() if cells and self.complete else []),
             ("skips", text.skip_list(ran)),
             ("slowest ten", text.slowest(ran)),
             ("red although no test failed", self.faults),
             ("files", paths),
         ]
+
+
+def _write_discards(found: tuple[Discard, ...]) -> Path:
+    """The whole list, one combination a line, beside the other reports."""
+    path = REPORT / "discards.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{discard.id}: {discard.reason}\n" for discard in found), encoding="utf-8")
+    return path
 
 
 def _ended(report: pytest.TestReport, before: Ran | None) -> bool:

@@ -61,7 +61,7 @@ def skip_list(ran: Iterable[Ran]) -> list[str]:
 
 
 def discard_list(discards: Iterable[Discard]) -> list[str]:
-    """Left-out combinations, grouped by reason: the reason, how many, the first few."""
+    """Left-out combinations, grouped by reason, with how many there are."""
     by_reason: dict[str, list[str]] = {}
     for discard in discards:
         by_reason.setdefault(discard.reason, []).append(discard.id)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What a person reads at the end of a run."""
+
+from __future__ import annotations
+
+import io
+
+from hermit_harness.matrix.cell import Discard
+from hermit_harness.matrix.ledger import Ran
+from hermit_harness.matrix.probe import Probe, Row
+from hermit_harness.report import text
+from hermit_harness.report.live import Progress
+
+RAN = [
+    Ran("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),
+    Ran("boot/test_cells.py::b", "t/pc/tcg/args", "failed", "app exit 1", 1.5),
+    Ran("boot/test_cells.py::c", "t/pc/kvm/hello", "skipped", "no-kvm: x", 0.1),
+    Ran("rows/test_rows.py::d", "", "passed", "", 2.0),
+]
+
+
+def test_table_of_cells() -> None:
+    """P-05: target x machine x accelerator, with what passed, failed and was skipped."""
+    assert text.cells_table(RAN) == [
+        "target  machine  accel  passed  failed  skipped  apps",
+        "------  -------  -----  ------  ------  -------  ----",
+        "t       pc       kvm         0       0        1     1",
+        "t       pc       tcg         1       1        0     2",
+        "all                          1       1        1     2",
+    ]
+
+
+def test_skips_and_slowest() -> None:
+    """P-05: every skip with its reason; the slowest first."""
+    assert text.skip_list(RAN) == ["t/pc/kvm/hello: no-kvm: x"]
+    assert text.slowest(RAN, 2) == ["   2.00 s  rows/test_rows.py::d", "   1.50 s  t/pc/tcg/args"]
+
+
+def test_discards_by_reason() -> None:
+    found = [Discard("a", "microvm has no acpi"), Discard("b", "microvm has no acpi"), Discard("c", "other")]
+    assert text.discard_list(found) == ["  2  microvm has no acpi", "  1  other"]
+
+
+def test_probe_is_shown() -> None:
+    """P-05: the table says what the accelerators' probe saw."""
+    shown = "\n".join(text.probe_table(Probe((Row("pc", "app exit 0", 0.3, "app exit 0", 4.1, True),))))
+    assert "slower than TCG (4.10 s against 0.30 s)" in shown
+
+
+def test_progress_without_a_terminal() -> None:
+    """P-05: a line now and then, a failure at once."""
+    out = io.StringIO()
+    progress = Progress(out, total=40)
+    for number in range(40):
+        progress.ended(f"cell {number}", "failed" if number == 3 else "passed", "app exit 1")
+    lines = out.getvalue().splitlines()
+    assert "FAILED cell 3: app exit 1" in lines
+    assert len(lines) == 21
+    assert lines[-1].startswith("[40/40] ")
+    assert lines[-1].endswith("39 passed, 1 failed, 0 skipped: cell 39")
