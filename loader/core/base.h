@@ -2,7 +2,6 @@
 // Types and small helpers that every file of the core may use.
 #pragma once
 
-#include <limits.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +12,7 @@
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)
 #define GIB(n) ((uint64_t)(n) << 30)
-#define PAGE_SIZE 0x1000ULL
+#define PAGE_SIZE UINT64_C(0x1000)
 
 // Every target is LP64: %lx and %lu print a uint64_t.
 _Static_assert(sizeof(unsigned long) == 8 && sizeof(size_t) == 8, "LP64 only");

@@ -264,7 +264,7 @@ static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct 
 
 enum status elf_parse(struct span file, const struct elf_target *target, struct elf_image *out)
 {
-	struct span phdrs, bytes;
+	struct span phdrs = { 0 }, bytes;
 	struct phdr dynamic = { 0 };
 	out->segment_count = 0;
 	out->note_count = 0;

@@ -5,7 +5,7 @@
 
 enum { RELA_SIZE = 24, SYM_SIZE = 24, STB_WEAK = 2, RELR_BITS = 63 };
 
-// Where the bytes of segment `i` end in the window, and where the next one begins.
+// Copies segment `i` and zeroes what lies between its file bytes and the next segment.
 static void load_segment(const struct elf_image *image, uint32_t i, const uint8_t *file, struct window to)
 {
 	const struct elf_segment *s = &image->segments[i];
@@ -39,20 +39,20 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 }
 
 // Every entry that is not the common one: a relocation with a symbol, one outside the image, one that is unknown.
-static enum status relocate_rare(const struct elf_image *image, struct window to, uint64_t delta, const uint8_t *rela)
+static __attribute__((noinline)) enum status relocate_rare(const struct elf_image *image, struct window to, uint64_t delta, const uint8_t *rela)
 {
 	enum order order = image->target->order;
 	uint64_t address = load_u64(rela, order);
 	uint64_t info = load_u64(rela + 8, order);
 	uint64_t addend = load_u64(rela + 16, order);
 	uint32_t type = (uint32_t)info;
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (type == 0)
 		return STATUS_OK;
 	if (type != image->target->relative && type != image->target->abs64 && type != image->target->glob_dat)
 		return refuse(STATUS_RELOC_TYPE, "relocation type %u at %#lx", type, address);
-	if (address < image->vaddr || to.n < 8 || address - image->vaddr > to.n - 8)
+	if (address < image->vaddr || address - image->vaddr > to.n - 8)
 		return refuse(STATUS_RELOC_OUTSIDE, "relocation of 8 bytes at %#lx, image %#lx..%#lx", address, image->vaddr,
 			      image->vaddr + image->size);
 	if (type == image->target->relative) {
@@ -71,14 +71,14 @@ static enum status relocate_rela(const struct elf_image *image, struct window to
 {
 	enum order order = image->target->order;
 	const uint64_t relative = image->target->relative;
-	const uint64_t last = to.n >= 8 ? to.n - 8 : 0;
+	const uint64_t last = to.n - 8;
 	const uint8_t *rela = to.p + (image->rela.vaddr - image->vaddr);
 	const uint8_t *end = rela + image->rela.size;
 	const uint64_t first = image->vaddr;
 #pragma GCC unroll 4
 	for (; rela != end; rela += RELA_SIZE) {
 		uint64_t offset = load_u64(rela, order) - first;
-		if (load_u64(rela + 8, order) == relative && offset <= last && to.n >= 8)
+		if (load_u64(rela + 8, order) == relative && offset <= last)
 			store_u64(to.p + offset, delta + load_u64(rela + 16, order), order);
 		else
 			TRY(relocate_rare(image, to, delta, rela));
@@ -88,7 +88,7 @@ static enum status relocate_rela(const struct elf_image *image, struct window to
 
 static enum status add_delta(const struct elf_image *image, struct window to, uint64_t delta, uint64_t address)
 {
-	if (address < image->vaddr || to.n < 8 || address - image->vaddr > to.n - 8)
+	if (address < image->vaddr || address - image->vaddr > to.n - 8)
 		return refuse(STATUS_RELOC_OUTSIDE, "relative relocation of 8 bytes at %#lx, image %#lx..%#lx", address, image->vaddr,
 			      image->vaddr + image->size);
 	uint8_t *p = to.p + (address - image->vaddr);
@@ -117,6 +117,7 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 
 enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_at)
 {
+	// A table is at least one entry long and lies in the image, so that the image has at least 8 bytes: `to.n - 8` does not wrap.
 	uint64_t delta = run_at - image->vaddr;
 	if (image->relr.size != 0)
 		TRY(relocate_relr(image, to, delta));

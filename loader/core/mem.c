@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The portable four. A target may replace this file by arch/<cpu>/mem.*; the host uses libc's and tests these under other names.
+// Portable memcpy, memmove and memset. A CPU may replace this file by arch/<cpu>/mem.asm; the host uses libc's and tests these under other names.
 #include "base.h"
 
 #ifdef MEM_PREFIX // host tests: mem_memcpy and so on
@@ -9,7 +9,6 @@
 void *MEM(memcpy)(void *restrict to, const void *restrict from, size_t n);
 void *MEM(memmove)(void *to, const void *from, size_t n);
 void *MEM(memset)(void *to, int byte, size_t n);
-int MEM(memcmp)(const void *a, const void *b, size_t n);
 #else
 #define MEM(name) name
 #endif
@@ -43,13 +42,4 @@ void *MEM(memset)(void *to, int byte, size_t n)
 	while (n-- > 0)
 		*t++ = (uint8_t)byte;
 	return to;
-}
-
-int MEM(memcmp)(const void *a, const void *b, size_t n)
-{
-	const uint8_t *x = a, *y = b;
-	for (; n > 0; n--, x++, y++)
-		if (*x != *y)
-			return *x - *y;
-	return 0;
 }

@@ -88,21 +88,27 @@ static enum status place_anywhere(const struct place_request *request, struct ra
 	return STATUS_OK;
 }
 
-static enum status place_block(const struct place_request *request, struct busy *busy, struct place *out)
+static enum status place_block(const struct place_request *request, uint64_t size, struct busy *busy, struct place *out)
 {
 	// Kernels up to 0.11 take every byte of RAM behind the image at once, reserved or not: below it nothing is taken.
+	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
 	struct range_want want = {
-		.size = request->block_size,
+		.size = size,
 		.align = PAGE_SIZE,
 		.boundary = IMAGE_ALIGN,
-		.within = { 0, align_down(out->image.start, IMAGE_ALIGN) },
+		.within = { 0, top < GIB(1) ? top : GIB(1) },
 	};
 	add(busy, out->image);
 	add(busy, request->file);
 	for (size_t i = 0; i < request->keep_count; i++)
 		add(busy, request->keep[i]);
-	if (!find(request, busy, want, &out->block))
-		return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over", want.size,
+	bool found = find(request, busy, want, &out->block);
+	if (!found) {
+		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };
+		found = find(request, busy, want, &out->block);
+	}
+	if (!found)
+		return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over", size,
 			      out->image.start);
 	add(busy, out->block);
 	return STATUS_OK;
@@ -132,11 +138,15 @@ static enum status place_file(const struct place_request *request, const struct 
 	return STATUS_OK;
 }
 
-enum status place_find(const struct place_request *request, struct place *out)
+enum status place_image(const struct place_request *request, struct place *out)
 {
-	TRY(request->image->dyn ? place_anywhere(request, &out->image) : place_fixed(request, &out->image));
+	return request->image->dyn ? place_anywhere(request, &out->image) : place_fixed(request, &out->image);
+}
+
+enum status place_others(const struct place_request *request, uint64_t block_size, struct place *out)
+{
 	struct busy busy = busy_at_first(request);
-	TRY(place_block(request, &busy, out));
+	TRY(place_block(request, block_size, &busy, out));
 	out->staging = out->image;
 	out->file = request->file;
 	if (range_overlaps(out->image, request->loader))

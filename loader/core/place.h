@@ -22,15 +22,16 @@ struct place_request {
 	struct range file;              // where the application's bytes lie
 	struct range keep[4];           // what the starter left and is still read until the block is written
 	size_t keep_count;
-	uint64_t block_size; // of what is handed over, below 2 MiB
 };
 
 struct place {
 	struct range image;   // where the application runs
-	struct range block;   // what is handed over, all of it below the image, within one 2 MiB unit
+	struct range block;   // what is handed over, below the image, in one 2 MiB unit of the first GiB or of the image's GiB
 	struct range staging; // where the image is made ready; the same as `image` unless that covers the loader
 	struct range file;    // from where the segments are copied; another place than the request's when the file is moved first
 	bool backwards;       // copy the last segment first, backwards
 };
 
-must_check enum status place_find(const struct place_request *request, struct place *out);
+// First the image, which decides how large the page tables are; then everything else around it, with the block's size in bytes (below 2 MiB).
+must_check enum status place_image(const struct place_request *request, struct place *out);
+must_check enum status place_others(const struct place_request *request, uint64_t block_size, struct place *out);

@@ -45,10 +45,13 @@ enum status range_set_remove(struct range_set *set, struct range r)
 {
 	if (r.start >= r.end)
 		return STATUS_OK;
-	for (uint32_t i = 0; i < set->count; i++) {
+	uint32_t i = 0;
+	while (i < set->count) {
 		struct range old = set->at[i];
-		if (!range_overlaps(old, r))
+		if (!range_overlaps(old, r)) {
+			i++;
 			continue;
+		}
 		if (old.start < r.start && old.end > r.end) {
 			TRY(open_gap(set, i));
 			set->at[i].end = r.start;
@@ -60,7 +63,7 @@ enum status range_set_remove(struct range_set *set, struct range r)
 		else if (old.end > r.end)
 			set->at[i].start = r.end;
 		else
-			close_gap(set, i--, i + 1);
+			close_gap(set, i, i + 1);
 	}
 	return STATUS_OK;
 }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// One instruction a function.
+#pragma once
+
+#include "../../core/base.h"
+
+static inline void cpu_out8(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint8_t cpu_in8(uint16_t port)
+{
+	uint8_t value;
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+// A hypervisor sees all `n` bytes in one exit, where n single stores to the port are n exits.
+static inline void cpu_out8_string(uint16_t port, const char *bytes, size_t n)
+{
+	__asm__ volatile("rep outsb" : "+S"(bytes), "+c"(n) : "d"(port) : "memory");
+}
+
+static inline void cpu_halt(void)
+{
+	__asm__ volatile("cli; hlt" : : : "memory");
+}
+
+static inline uint64_t cpu_cr2(void)
+{
+	uint64_t value;
+	__asm__ volatile("mov %%cr2, %0" : "=r"(value));
+	return value;
+}
+
+struct cpu_table_pointer {
+	uint16_t limit; // size in bytes less one
+	uint64_t base;
+} __attribute__((packed));
+
+static inline void cpu_load_idt(const struct cpu_table_pointer *pointer)
+{
+	__asm__ volatile("lidt %0" : : "m"(*pointer));
+}

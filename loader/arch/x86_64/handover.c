@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "last.h"
+#include "paging.h"
+
+#include "../../core/boot.h"
+#include "selftest.h"
+
+void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs)
+{
+	const uint64_t present_interrupt_gate = 0x8e00, code_selector = 0x08;
+	for (unsigned i = 0; i < VECTORS; i++, stubs += VECTOR_STUB_SIZE) {
+		idt[i].low = (stubs & 0xffff) | code_selector << 16 | present_interrupt_gate << 32 | (stubs & 0xffff0000) << 32;
+		idt[i].high = stubs >> 32;
+	}
+}
+
+static uint64_t last_size(void)
+{
+	return align_up((uint64_t)(last_end - last_start), 16);
+}
+
+uint64_t arch_code_size(void)
+{
+	return last_size() + sizeof(struct last_args);
+}
+
+uint64_t arch_tables_size(struct range image)
+{
+	return paging_size(image);
+}
+
+static struct paging_extra build_tables(const struct handover *h)
+{
+	const struct block *block = h->block;
+	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
+	struct paging_plan plan = {
+		.shape = h->shape,
+		.block = { block->at.base, block->at.base + block->size },
+		.image = h->image,
+	};
+	if (h->staging.start != h->image.start)
+		plan.extra = h->staging;
+	return paging_build(tables, &plan);
+}
+
+_Noreturn void arch_handover(const struct handover *h)
+{
+	const struct block *block = h->block;
+	uint8_t *code = block->at.p + block->code;
+	uint64_t code_at = block->at.base + block->code;
+	struct last_args *args = (struct last_args *)(void *)(code + last_size());
+	struct paging_extra extra = build_tables(h);
+
+	*args = (struct last_args){
+		.root = block->at.base + block->tables,
+		.own_stack = block->at.base + block->stack + block->stack_size,
+		.stack = h->stack,
+		.entry = h->entry,
+		.args = { h->args[0], h->args[1] },
+		.move_to = h->image.start,
+		.move_from = h->staging.start,
+		.move_size = extra.count != 0 ? range_size(h->image) : 0,
+		.unmap_at = extra.at,
+		.unmap_count = extra.count,
+		.gdt_pointer = { sizeof args->gdt - 1, (uint64_t)args->gdt },
+		.idt_pointer = { sizeof args->idt - 1, (uint64_t)args->idt },
+		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff }, // null, 64-bit code, data; flat, ring 0
+	};
+	memcpy(code, last_start, (size_t)(last_end - last_start));
+	memset(code + ((char *)&last_hooks - last_start), 0, sizeof last_hooks);
+	last_fill_idt(args->idt, code_at + (uint64_t)(last_vectors - last_start));
+	selftest_last(args);
+
+	// The copy in the block: the linked one is about to be unmapped.
+	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(code_at + (uint64_t)(last_enter - last_start));
+	enter(args);
+	__builtin_unreachable();
+}

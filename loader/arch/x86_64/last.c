@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The report of a CPU exception. It runs at two places (see last.h): no calls out, no tables of pointers, nothing but ports and its stack.
+#include "last.h"
+
+#include "../../core/status.h"
+#include "../../dev/ports.h"
+
+struct exception_frame {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+struct last_hooks last_hooks;
+
+_Noreturn void last_exception(const struct exception_frame *frame);
+
+static void put_char(char c)
+{
+	for (unsigned tries = 0; tries < UART_TRIES && (cpu_in8(COM1 + UART_LSR) & UART_LSR_THRE) == 0; tries++)
+		;
+	cpu_out8(COM1, (uint8_t)c);
+}
+
+static void put(const char *text)
+{
+	while (*text != '\0')
+		put_char(*text++);
+}
+
+static void put_hex(uint64_t value)
+{
+	int shift = 60;
+	put("0x");
+	while (shift > 0 && value >> shift == 0)
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		put_char("0123456789abcdef"[value >> shift & 15]);
+}
+
+static void put_decimal(unsigned value)
+{
+	if (value >= 10)
+		put_decimal(value / 10);
+	put_char((char)('0' + value % 10));
+}
+
+static void put_register(const char *name, uint64_t value)
+{
+	put_char(' ');
+	put(name);
+	put_char('=');
+	put_hex(value);
+}
+
+static void put_place(uint64_t rip)
+{
+	uint64_t offset = 0;
+	put_hex(rip);
+	if (last_hooks.symbol == NULL) {
+		put(" (in the last copy)");
+		return;
+	}
+	const char *symbol = last_hooks.symbol(rip, &offset);
+	if (symbol != NULL) {
+		put(" (");
+		put(symbol);
+		put_char('+');
+		put_hex(offset);
+		put_char(')');
+	}
+}
+
+static const char line_start[] = "[LOADER][ERROR]";
+static const char vector_names[] = "DEDBNMBPOFBRUDNMDF--TSNPSSGPPF--MFACMCXMVECP";
+_Static_assert(sizeof vector_names == 2 * VECTORS + 1, "two letters a vector");
+
+static void put_registers(const struct exception_frame *f)
+{
+	put(line_start);
+	put_register("rax", f->rax);
+	put_register("rbx", f->rbx);
+	put_register("rcx", f->rcx);
+	put_register("rdx", f->rdx);
+	put_register("rsi", f->rsi);
+	put_register("rdi", f->rdi);
+	put_register("rbp", f->rbp);
+	put_register("rsp", f->rsp);
+	put_char('\n');
+	put(line_start);
+	put_register("r8", f->r8);
+	put_register("r9", f->r9);
+	put_register("r10", f->r10);
+	put_register("r11", f->r11);
+	put_register("r12", f->r12);
+	put_register("r13", f->r13);
+	put_register("r14", f->r14);
+	put_register("r15", f->r15);
+	put_register("rflags", f->rflags);
+	put_char('\n');
+}
+
+#define NUMBER_OF(name, number, class, rule, sentence) NUMBER_##name = number,
+enum { STATUS_LIST(NUMBER_OF) };
+
+_Noreturn void last_exception(const struct exception_frame *f)
+{
+	put(line_start);
+	put_char(' ');
+	put_decimal(NUMBER_CPU_EXCEPTION);
+	put(" cpu-exception: #");
+	put_char(vector_names[2 * f->vector]);
+	put_char(vector_names[2 * f->vector + 1]);
+	put(" at ");
+	put_place(f->rip);
+	put_register("error", f->error);
+	put_register("cr2", cpu_cr2());
+	put_char('\n');
+	put_registers(f);
+	exit_isa(NUMBER_CPU_EXCEPTION);
+	for (;;)
+		cpu_halt();
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "paging.h"
+
+#include "../../core/boot.h"
+
+enum {
+	ENTRIES = 512,
+	TABLE = 0x3, // present, writable
+	PAGE = 0x3,
+	LARGE_PAGE = 0x83,
+};
+
+// Kernels up to 0.6.0 want the first three one after the other.
+enum { PML4, PDPT, PD_FIRST, PT_BLOCK, PD_MORE };
+
+static uint64_t directories_beyond_first(struct range image)
+{
+	uint64_t first = image.start / GIB(1), last = (image.end - 1) / GIB(1);
+	return last - first + (first != 0);
+}
+
+uint64_t paging_size(struct range image)
+{
+	return (PD_MORE + directories_beyond_first(image)) * PAGE_SIZE;
+}
+
+static uint64_t *table(struct window tables, uint64_t index)
+{
+	return (uint64_t *)(void *)(tables.p + index * PAGE_SIZE);
+}
+
+static uint64_t address_of(struct window tables, uint64_t index)
+{
+	return tables.base + index * PAGE_SIZE;
+}
+
+// Which of our pages is the directory of this GiB.
+static uint64_t directory(struct range image, uint64_t gib)
+{
+	uint64_t first = image.start / GIB(1);
+	return gib == 0 ? PD_FIRST : PD_MORE + gib - first - (first == 0);
+}
+
+static void map_large(struct window tables, struct range image, struct range r)
+{
+	for (uint64_t at = align_down(r.start, MIB(2)); at < r.end; at += MIB(2))
+		table(tables, directory(image, at / GIB(1)))[at / MIB(2) % ENTRIES] = at | LARGE_PAGE;
+}
+
+static void map_block(struct window tables, const struct paging_plan *plan)
+{
+	uint64_t unit = plan->block.start / MIB(2);
+	ASSERT((plan->block.end - 1) / MIB(2) == unit);
+	table(tables, directory(plan->image, plan->block.start / GIB(1)))[unit % ENTRIES] = address_of(tables, PT_BLOCK) | TABLE;
+	for (uint64_t at = plan->block.start; at < plan->block.end; at += PAGE_SIZE)
+		table(tables, PT_BLOCK)[at / PAGE_SIZE % ENTRIES] = at | PAGE;
+}
+
+struct paging_extra paging_build(struct window tables, const struct paging_plan *plan)
+{
+	struct paging_extra extra = { 0 };
+	uint64_t first = plan->image.start / GIB(1), last = (plan->image.end - 1) / GIB(1);
+	memset(tables.p, 0, tables.n);
+	table(tables, PML4)[0] = address_of(tables, PDPT) | TABLE;
+	if (plan->shape->recursive)
+		table(tables, PML4)[ENTRIES - 1] = address_of(tables, PML4) | TABLE;
+	table(tables, PDPT)[0] = address_of(tables, PD_FIRST) | TABLE;
+	for (uint64_t gib = first; gib <= last; gib++)
+		table(tables, PDPT)[gib] = address_of(tables, directory(plan->image, gib)) | TABLE;
+	map_block(tables, plan);
+	map_large(tables, plan->image, plan->image);
+	if (plan->extra.start != plan->extra.end) {
+		uint64_t unit = plan->extra.start / MIB(2);
+		map_large(tables, plan->image, plan->extra);
+		extra.at = address_of(tables, directory(plan->image, plan->extra.start / GIB(1))) + 8 * (unit % ENTRIES);
+		extra.count = align_up(plan->extra.end, MIB(2)) / MIB(2) - unit;
+	}
+	return extra;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "pc.h"
+
+#include "../../dev/ports.h"
+#include "../../dev/uart_16550.h"
+#include "last.h"
+#include "map.h"
+#include "selftest.h"
+#include "symbols.h"
+
+static struct gate idt[VECTORS];
+
+static void leave(void)
+{
+}
+
+static _Noreturn void stop(enum status status)
+{
+	exit_isa(status_number(status));
+	for (;;)
+		cpu_halt();
+}
+
+static const struct platform platform = {
+	.map = map_range,
+	.leave = leave,
+	.write = uart_write,
+	.stop = stop,
+	.selftest = SELFTEST,
+};
+
+void pc_open(void)
+{
+	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
+	last_fill_idt(idt, (uint64_t)last_vectors);
+	last_hooks.symbol = symbol_find;
+	cpu_load_idt(&pointer);
+	uart_open();
+	boot_open(&platform);
+}

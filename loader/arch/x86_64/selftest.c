@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "selftest.h"
+
+#include "../../core/boot.h"
+#include "map.h"
+
+// Below the reach of the loader's tables, and in nobody's way: 3 GiB is where devices begin.
+#define UNMAPPED (MAP_REACH - MIB(2))
+
+static bool break_last_copy;
+
+static bool is(const char *word, size_t n, const char *wanted)
+{
+	size_t i = 0;
+	while (i < n && wanted[i] == word[i])
+		i++;
+	return i == n && wanted[i] == '\0';
+}
+
+void selftest(const char *word, size_t n)
+{
+	if (is(word, n, "de"))
+		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
+	else if (is(word, n, "ud"))
+		__asm__ volatile("ud2");
+	else if (is(word, n, "pf"))
+		*(volatile char *)UNMAPPED = 0;
+	else if (is(word, n, "assert"))
+		assert_failed("selftest");
+	else if (is(word, n, "last-copy"))
+		break_last_copy = true;
+	else
+		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows de, ud, pf, assert, last-copy"));
+}
+
+void selftest_last(struct last_args *args)
+{
+	if (!break_last_copy)
+		return;
+	args->move_from = UNMAPPED;
+	args->move_size = 8;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Everything that is handed over but the image, in one piece of memory: stack, page tables, boot information, command line, Multiboot
+// information, device tree, last code. In this order.
+#pragma once
+
+#include "boot.h"
+#include "era/era.h"
+
+// What goes in, as far as it decides sizes.
+struct block_content {
+	const struct boot *boot;
+	const struct era *era;
+	const struct elf_image *elf;
+	struct range image;
+};
+
+// Offsets and size; `at` is not set.
+void block_layout(const struct block_content *content, struct block *out);
+
+// Writes all but tables and last code. `block->at` is set, and shows at least block->size bytes.
+void block_write(const struct block_content *content, struct block *block);

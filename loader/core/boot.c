@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "boot.h"
+
+#include "block.h"
+#include "version.h" // generated: LOADER_VERSION, LOADER_COMMIT, LOADER_COMPILER, LOADER_DATE, LOADER_PROFILE, LOADER_LOG_LEVEL
+
+static const struct platform *platform;
+
+// Too large for the stacks that firmware gives.
+static struct run {
+	struct options options;
+	struct elf_image elf;
+	struct notes notes;
+	const struct era *era;
+	struct place place;
+	struct block block;
+} run;
+
+void boot_open(const struct platform *p)
+{
+	platform = p;
+	log_open(p->write, LOADER_LOG_LEVEL);
+}
+
+_Noreturn void die(enum status status)
+{
+	platform->stop(status);
+}
+
+_Noreturn void assert_failed(const char *condition)
+{
+	die(refuse(STATUS_INTERNAL_ASSERT, "%s does not hold; please report this with the command line", condition));
+}
+
+static void say_who(const struct boot *boot)
+{
+	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)", boot->target, boot->protocol);
+	log_line(LOG_DEBUG, "Hermit Loader version " LOADER_VERSION);
+	log_line(LOG_DEBUG, "Git version: " LOADER_COMMIT);
+	log_line(LOG_DEBUG, "Architecture: " LOADER_ARCH);
+	log_line(LOG_DEBUG, "Operating system: none");
+	log_line(LOG_DEBUG, "Enabled features: %s, " LOADER_PROFILE, boot->protocol);
+	log_line(LOG_DEBUG, "Built with " LOADER_COMPILER);
+	log_line(LOG_DEBUG, "Built on " LOADER_DATE);
+	log_line(LOG_DEBUG, "Loader: [%#lx - %#lx]", boot->loader.start, boot->loader.end);
+}
+
+static void say_what(const struct boot *boot)
+{
+	log_line(LOG_DEBUG, "Found %s at %#lx", boot->start_name, boot->start_at);
+	for (uint32_t i = 0; i < boot->usable.count; i++)
+		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.at[i].start, boot->usable.at[i].end);
+	if (boot->app.n == 0)
+		return;
+	uint64_t end = boot->app_at + boot->app.n;
+	log_line(LOG_DEBUG, "Found module: [%#lx - %#lx]", boot->app_at, end);
+	log_line(LOG_DEBUG, "Module length: %#lx", boot->app.n);
+	log_line(LOG_DEBUG, "Found an ELF module at [%#lx - %#lx]", boot->app_at, end);
+	log_line(LOG_DEBUG, "Parsing kernel from ELF at %#lx..%#lx (len = %#lx B / %lu B)", boot->app_at, end, boot->app.n, boot->app.n);
+}
+
+static enum status read_options(const struct boot *boot)
+{
+	struct options *options = &run.options;
+	options->log = LOADER_LOG_LEVEL;
+	TRY(cmdline_options(boot->cmdline, options));
+	log_set_level(options->log);
+	if (options->selftest.n == 0)
+		return STATUS_OK;
+	if (platform->selftest == NULL)
+		return refuse(STATUS_OPTION_UNKNOWN, "loader.selftest= is known to debug builds only");
+	platform->selftest((const char *)options->selftest.p, options->selftest.n);
+	return STATUS_OK;
+}
+
+// Which kind of file it is, by its first bytes. A Hermit image is a gzip file (RFC 1952).
+static enum status recognise(const struct boot *boot)
+{
+	const uint8_t *p = boot->app.p;
+	if (boot->app_count == 0)
+		return refuse(STATUS_NO_MODULE, "no application was given: with QEMU add -initrd APP, with GRUB a module line");
+	if (boot->app.n >= 4 && memcmp(p, "\x7f" "ELF", 4) == 0)
+		return STATUS_OK;
+	if (boot->app.n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0)
+		return refuse(STATUS_IMAGE_UNSUPPORTED, "this is a Hermit image (gzip); this loader starts ELF files, unpack its kernel first");
+	if (boot->app.n < 4)
+		return refuse(STATUS_APP_UNKNOWN_FORMAT, "the file has %lu bytes, an ELF file has more", boot->app.n);
+	return refuse(STATUS_APP_UNKNOWN_FORMAT, "the file begins with %x %x %x %x, an ELF file with 7f 45 4c 46", p[0], p[1], p[2], p[3]);
+}
+
+static enum status understand(const struct boot *boot)
+{
+	if (boot->app_count > 1)
+		log_line(LOG_WARN, "%u modules were given: the first is booted, the second and further ones are ignored", boot->app_count);
+	TRY(recognise(boot));
+	TRY(elf_parse(boot->app, boot->elf_target, &run.elf));
+	TRY(notes_read(&run.elf, &run.notes));
+	if (run.notes.has_kernel_version)
+		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", run.notes.kernel[0], run.notes.kernel[1], run.notes.kernel[2]);
+	return era_identify(&run.notes, run.options.era, &run.era);
+}
+
+static enum status place(const struct boot *boot, struct block_content *content)
+{
+	struct place_request request = {
+		.image = &run.elf,
+		.usable = &boot->usable,
+		.reach = boot->reach,
+		.loader = boot->loader,
+		.file = { boot->app_at, boot->app_at + boot->app.n },
+		.keep_count = boot->keep_count,
+	};
+	memcpy(request.keep, boot->keep, sizeof request.keep);
+	TRY(place_image(&request, &run.place));
+	content->image = run.place.image;
+	block_layout(content, &run.block);
+	return place_others(&request, run.block.size, &run.place);
+}
+
+static struct window show(struct range r)
+{
+	struct window window = { platform->map(r), r.start, range_size(r) };
+	ASSERT(window.p != NULL);
+	return window;
+}
+
+static enum status load(const struct boot *boot)
+{
+	const struct place *place = &run.place;
+	const uint8_t *file = boot->app.p;
+	if (place->file.start != boot->app_at) {
+		struct window moved = show(place->file);
+		memcpy(moved.p, file, boot->app.n);
+		file = moved.p;
+	}
+	struct window to = show(place->staging);
+	load_segments(&run.elf, file, to, place->backwards);
+	return run.elf.dyn ? load_relocate(&run.elf, to, place->image.start) : STATUS_OK;
+}
+
+static void say_where(void)
+{
+	const struct place *place = &run.place;
+	const struct elf_tls *tls = &run.elf.tls;
+	uint64_t moved = place->image.start - run.elf.vaddr;
+	log_line(LOG_INFO, "Loading kernel to %#lx..%#lx (len = %#lx B / %lu B)", place->image.start, place->image.end, run.elf.size,
+		 run.elf.size);
+	if (tls->memsz != 0)
+		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)", tls->vaddr + moved, tls->vaddr + moved + tls->memsz,
+			 tls->memsz, tls->memsz);
+	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)", run.block.size / PAGE_SIZE, run.block.at.base);
+	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 2048 KByte)",
+		 (align_up(place->image.end, IMAGE_ALIGN) - align_down(place->image.start, IMAGE_ALIGN)) / IMAGE_ALIGN,
+		 align_down(place->image.start, IMAGE_ALIGN));
+}
+
+static _Noreturn void hand_over(void)
+{
+	const struct place *place = &run.place;
+	const struct block *block = &run.block;
+	const struct era *era = run.era;
+	uint64_t stack = block->at.base + block->stack + (era->stack_low_end ? 0 : era->stack_size);
+	const struct handover handover = {
+		.block = block,
+		.shape = &era->shape,
+		.image = place->image,
+		.staging = place->staging,
+		.entry = run.elf.entry + (place->image.start - run.elf.vaddr),
+		.stack = stack,
+		.args = { block->at.base + block->info, 0 }, // CPU 0: any other number waits for ever
+	};
+	log_line(LOG_DEBUG, "Entering kernel at %#lx, stack at %#lx, raw_boot_info at %#lx", handover.entry, stack, handover.args[0]);
+	platform->leave();
+	arch_handover(&handover);
+}
+
+// The steps of every boot. What can be refused is decided before the application's memory is written, bad relocations excepted.
+static enum status steps(const struct boot *boot)
+{
+	struct block_content content = { .boot = boot, .elf = &run.elf };
+	TRY(read_options(boot));
+	say_who(boot);
+	say_what(boot);
+	TRY(understand(boot));
+	content.era = run.era;
+	TRY(place(boot, &content));
+	run.block.at = show(run.place.block);
+	block_write(&content, &run.block);
+	TRY(load(boot));
+	say_where();
+	hand_over();
+}
+
+_Noreturn void boot_run(struct boot *boot)
+{
+	die(steps(boot));
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// The one way through the loader: proto/ fills in what was found, boot_run() turns it into a hand-over, arch/ jumps.
+#pragma once
+
+#include "cmdline.h"
+#include "place.h"
+#include "platform.h"
+
+// What a protocol found. Everything but memory is optional.
+struct boot {
+	const char *target;     // of this file: "x86_64-multiboot"
+	const char *protocol;   // how it was started: "multiboot"
+	const char *start_name; // what the starter left, in upstream's words: "Multiboot information"
+	uint64_t start_at;      // and where
+	struct span app;        // seen through platform->map; empty: none was given
+	uint64_t app_at;        // its physical address
+	uint32_t app_count;     // how many the starter gave; the first is taken
+	struct span cmdline;    // without NUL
+	struct range loader;    // the running loader, memory without file bytes included
+	struct range reach;     // what platform->map can show
+	struct range_set usable; // RAM that is free, ascending
+	struct range keep[4];    // what the starter left and is still read
+	size_t keep_count;
+	const struct elf_target *elf_target;
+};
+
+// Opens the log and remembers the platform: before anything else, so that every refusal can be told.
+void boot_open(const struct platform *platform);
+
+// Boots the application or refuses; either way it does not come back.
+_Noreturn void boot_run(struct boot *boot);
+
+// The one place that stops the machine. The reason has been printed by refuse().
+_Noreturn void die(enum status status);
+
+// For rules of our own, never for bytes from outside. Stays in release builds: each costs a compare.
+#define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition))
+_Noreturn void assert_failed(const char *condition);

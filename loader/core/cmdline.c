@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "cmdline.h"
+
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+static bool is_text(struct span s, const char *text, size_t n)
+{
+	return s.n == n && memcmp(s.p, text, n) == 0;
+}
+
+#define IS(span, literal) is_text(span, literal, sizeof(literal) - 1)
+
+// The word that begins at or behind `*at`, which moves to its end. False: no more words, or `--`.
+static bool next_word(struct span line, size_t *at, struct span *word)
+{
+	size_t start = *at;
+	while (start < line.n && is_blank(line.p[start]))
+		start++;
+	size_t end = start;
+	while (end < line.n && !is_blank(line.p[end]))
+		end++;
+	*word = (struct span){ line.p + start, end - start };
+	*at = end;
+	return word->n != 0 && !IS(*word, "--");
+}
+
+// Splits loader.KEY=VALUE. A word without `=` is not ours: QEMU puts the loader's file name first, which may be "loader.elf".
+static bool split_option(struct span word, struct span *key, struct span *value)
+{
+	static const char prefix[] = "loader.";
+	const size_t skip = sizeof prefix - 1;
+	if (word.n <= skip || word.p[0] != 'l' || memcmp(word.p, prefix, skip) != 0)
+		return false;
+	for (size_t i = skip; i < word.n; i++) {
+		if (word.p[i] == '=') {
+			*key = (struct span){ word.p + skip, i - skip };
+			*value = (struct span){ word.p + i + 1, word.n - i - 1 };
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_log(struct span value, struct options *out)
+{
+	static const char words[LOG_LEVELS][6] = { "error", "warn", "info", "debug", "trace" };
+	for (unsigned i = 0; i < LOG_LEVELS; i++) {
+		size_t n = 0;
+		while (n < sizeof words[i] && words[i][n] != '\0')
+			n++;
+		if (is_text(value, words[i], n)) {
+			out->log = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_on_error(struct span value, struct options *out)
+{
+	if (!IS(value, "stop") && !IS(value, "return"))
+		return false;
+	out->on_error = IS(value, "stop") ? ON_ERROR_STOP : ON_ERROR_RETURN;
+	return true;
+}
+
+// e1 to e4, by the entry version that these eras' notes have.
+static bool take_era(struct span value, struct options *out)
+{
+	if (value.n != 2 || value.p[0] != 'e' || value.p[1] < '1' || value.p[1] > '9')
+		return false;
+	out->era = value.p[1] - '0';
+	return true;
+}
+
+static enum status take_option(struct span key, struct span value, struct options *out)
+{
+	bool good;
+	if (IS(key, "log")) {
+		good = take_log(value, out);
+	} else if (IS(key, "onerror")) {
+		good = take_on_error(value, out);
+	} else if (IS(key, "era")) {
+		good = take_era(value, out);
+	} else if (IS(key, "selftest")) {
+		out->selftest = value;
+		good = true;
+	} else {
+		return refuse(STATUS_OPTION_UNKNOWN, "loader.%.*s= is not known; known are log, onerror, era", (int)key.n, (const char *)key.p);
+	}
+	if (!good)
+		return refuse(STATUS_OPTION_VALUE, "loader.%.*s= does not know \"%.*s\"", (int)key.n, (const char *)key.p, (int)value.n,
+			      (const char *)value.p);
+	return STATUS_OK;
+}
+
+// The length of the UTF-8 sequence at the start of `s` (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), 0 when it is none.
+static size_t utf8_length(struct span s)
+{
+	uint8_t c = s.p[0], low = 0x80, high = 0xbf;
+	size_t n;
+	if (c < 0x80)
+		return 1;
+	if (c < 0xc2 || c > 0xf4)
+		return 0;
+	if (c == 0xe0)
+		low = 0xa0;
+	else if (c == 0xed)
+		high = 0x9f;
+	else if (c == 0xf0)
+		low = 0x90;
+	else if (c == 0xf4)
+		high = 0x8f;
+	n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	if (s.n < n || s.p[1] < low || s.p[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((s.p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+static enum status check_utf8(struct span line)
+{
+	for (size_t at = 0; at < line.n;) {
+		size_t n = utf8_length((struct span){ line.p + at, line.n - at });
+		if (n == 0)
+			return refuse(STATUS_CMDLINE_NOT_UTF8, "byte %#x at %lu of the command line is not UTF-8", line.p[at], at);
+		at += n;
+	}
+	return STATUS_OK;
+}
+
+enum status cmdline_options(struct span line, struct options *out)
+{
+	struct span word, key, value;
+	size_t at = 0;
+	if (line.n > CMDLINE_MAX)
+		return refuse(STATUS_CMDLINE_TOO_LONG, "the command line has more than %lu bytes", CMDLINE_MAX);
+	while (next_word(line, &at, &word))
+		if (split_option(word, &key, &value))
+			TRY(take_option(key, value, out));
+	return check_utf8(line);
+}
+
+size_t cmdline_strip(struct span line, char *out)
+{
+	struct span word, key, value;
+	size_t at = 0, kept = 0, n = 0;
+	while (next_word(line, &at, &word)) {
+		if (!split_option(word, &key, &value))
+			continue;
+		size_t start = (size_t)(word.p - line.p);
+		if (start > kept && is_blank(line.p[start - 1]))
+			start--;
+		memcpy(out + n, line.p + kept, start - kept);
+		n += start - kept;
+		kept = at;
+	}
+	memcpy(out + n, line.p + kept, line.n - kept);
+	return n + line.n - kept;
+}

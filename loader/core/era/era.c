@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "era.h"
+
+#include "../log.h"
+
+static const struct era eras[] = {
+	{ .name = "e4",
+	  .entry_version = 4,
+	  .stack_low_end = true,
+	  .stack_size = 0x8000,
+	  .info_size = 144,
+	  .shape = { .recursive = true, .large_image = true },
+	  .write_info = era_write_e4 },
+};
+
+enum status era_identify(const struct notes *notes, uint32_t forced, const struct era **out)
+{
+	uint32_t version = forced != 0 ? forced : notes->entry_version;
+	if (forced == 0 && !notes->has_entry_version)
+		return refuse(STATUS_ERA_NO_NOTE, "the file has no Hermit entry-version note: no Hermit application, or one with a kernel before 0.4.4");
+	for (size_t i = 0; i < countof(eras); i++) {
+		if (eras[i].entry_version == version) {
+			*out = &eras[i];
+			return STATUS_OK;
+		}
+	}
+	return refuse(STATUS_ERA_UNSUPPORTED, "entry version %u, this loader hands over to version 4 (kernels since 0.7.0)", version);
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Kernel generations. Each is one row: how it is recognised, what it wants to find, and who writes its boot information. Nothing else in the
+// loader knows a version number.
+#pragma once
+
+#include "../handover.h"
+#include "../notes.h"
+
+// What a boot-information writer may need. Addresses are those at which the kernel will find things.
+struct facts {
+	struct range image;
+	struct elf_tls tls; // vaddr already moved to where the image runs
+	uint64_t cmdline, cmdline_size;
+	uint64_t multiboot; // Multiboot 1 information
+	uint64_t fdt;
+	uint16_t serial_port; // x86 I/O port
+};
+
+struct era {
+	char name[4];
+	uint8_t entry_version; // of the note that names it
+	bool stack_low_end;    // the stack pointer is the lowest address, the kernel adds the size itself
+	uint32_t stack_size;
+	uint32_t info_size; // bytes, aligned to 16
+	struct map_shape shape;
+	void (*write_info)(uint8_t *out, const struct facts *facts);
+};
+
+// `forced` is the entry version of loader.era=, 0 when the notes decide. Refuses what no row recognises.
+must_check enum status era_identify(const struct notes *notes, uint32_t forced, const struct era **out);
+
+void era_write_e4(uint8_t *out, const struct facts *facts);
+
+// A Multiboot 1 information block with command line and memory map, as kernels up to 0.10 read it.
+size_t multiboot_info_size(size_t range_count);
+void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range_set *usable);

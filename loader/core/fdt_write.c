@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "fdt.h"
+
+#include "span.h"
+
+enum {
+	HEADER_SIZE = 40,
+	FDT_MAGIC = 0xd00dfeed,
+	TOKEN_BEGIN = 1,
+	TOKEN_END = 2,
+	TOKEN_PROP = 3,
+	TOKEN_FINISH = 9,
+	VERSION = 17,
+	LAST_COMPATIBLE = 16,
+};
+
+static const char strings[] = "compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs";
+static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54 };
+
+// Room for `n` more bytes, or NULL and the overflow is remembered.
+static uint8_t *take(struct fdt_writer *w, size_t n)
+{
+	if (n > (size_t)(w->end - w->p)) {
+		w->overflow = true;
+		w->end = w->p;
+		return NULL;
+	}
+	uint8_t *p = w->p;
+	w->p += n;
+	return p;
+}
+
+static void put_u32(struct fdt_writer *w, uint32_t v)
+{
+	uint8_t *p = take(w, 4);
+	if (p != NULL)
+		store_u32(p, v, ORDER_BIG);
+}
+
+static void put_u64(struct fdt_writer *w, uint64_t v)
+{
+	uint8_t *p = take(w, 8);
+	if (p != NULL)
+		store_u64(p, v, ORDER_BIG);
+}
+
+// The bytes and zeros up to a multiple of 4, at least `nul` of them.
+static void put_bytes(struct fdt_writer *w, const char *bytes, size_t n, size_t nul)
+{
+	size_t padded = align_up(n + nul, 4);
+	uint8_t *p = take(w, padded);
+	if (p == NULL)
+		return;
+	if (padded != 0)
+		memset(p + padded - 4, 0, 4);
+	memcpy(p, bytes, n);
+}
+
+void fdt_open(struct fdt_writer *w, uint8_t *at, size_t size)
+{
+	*w = (struct fdt_writer){ .start = at, .p = at, .end = at + size };
+	take(w, HEADER_SIZE);
+}
+
+void fdt_reserve(struct fdt_writer *w, uint64_t address, uint64_t size)
+{
+	put_u64(w, address);
+	put_u64(w, size);
+}
+
+void fdt_begin(struct fdt_writer *w, const char *name, size_t length)
+{
+	if (w->structure == NULL) {
+		fdt_reserve(w, 0, 0); // ends the reservations
+		w->structure = w->p;
+	}
+	put_u32(w, TOKEN_BEGIN);
+	put_bytes(w, name, length, 1);
+}
+
+void fdt_end(struct fdt_writer *w)
+{
+	put_u32(w, TOKEN_END);
+}
+
+static void put_prop(struct fdt_writer *w, enum fdt_name name, size_t length)
+{
+	put_u32(w, TOKEN_PROP);
+	put_u32(w, (uint32_t)length);
+	put_u32(w, string_at[name]);
+}
+
+void fdt_prop_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value)
+{
+	put_prop(w, name, 4);
+	put_u32(w, value);
+}
+
+void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address, uint64_t size)
+{
+	put_prop(w, name, 16);
+	put_u64(w, address);
+	put_u64(w, size);
+}
+
+void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length)
+{
+	put_prop(w, name, length + 1);
+	put_bytes(w, text, length, 1);
+}
+
+size_t fdt_close(struct fdt_writer *w)
+{
+	put_u32(w, TOKEN_FINISH);
+	uint8_t *names = take(w, sizeof strings);
+	if (w->overflow || names == NULL)
+		return 0;
+	memcpy(names, strings, sizeof strings);
+	size_t size = (size_t)(w->p - w->start);
+	const uint32_t header[HEADER_SIZE / 4] = {
+		FDT_MAGIC,
+		(uint32_t)size,
+		(uint32_t)(w->structure - w->start),
+		(uint32_t)(names - w->start),
+		HEADER_SIZE, // reservations
+		VERSION,
+		LAST_COMPATIBLE,
+		0, // boot CPU
+		sizeof strings,
+		(uint32_t)(names - w->structure),
+	};
+	for (size_t i = 0; i < countof(header); i++)
+		store_u32(w->start + 4 * i, header[i], ORDER_BIG);
+	return size;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// What the application is handed, and the seam to arch/: one folder per CPU defines the functions below, the host tests define others.
+#pragma once
+
+#include "load.h"
+#include "range.h"
+
+// Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by the CPU's smallest pages, identity-mapped and
+// writable, and nothing that is not named here.
+struct map_shape {
+	bool recursive;   // the last entry of the top table points to that table
+	bool large_image; // the image by 2 MiB pages, else by small ones
+};
+
+// Offsets within the block. The tables lie in consecutive pages, the top one first.
+struct block {
+	struct window at;
+	uint64_t stack, stack_size; // low end; nothing of ours is mapped below it, so that an overflow is noticed
+	uint64_t tables, tables_size;
+	uint64_t info;
+	uint64_t cmdline, cmdline_size; // without the NUL that follows
+	uint64_t multiboot;
+	uint64_t fdt, fdt_size;
+	uint64_t code, code_size; // arch's: the last instructions, their data, descriptor tables
+	uint64_t size;
+};
+
+struct handover {
+	const struct block *block;
+	const struct map_shape *shape;
+	struct range image;
+	struct range staging; // moved to `image` by the last code when it is another place
+	uint64_t entry;
+	uint64_t stack; // value of the stack pointer
+	uint64_t args[2];
+};
+
+// Bytes that arch wants in the block: page tables for this image and for a block that place.h places, and the last code with its data.
+uint64_t arch_tables_size(struct range image);
+uint64_t arch_code_size(void);
+
+// Writes the tables and the last code into the block, switches to them, and jumps. No way back; an exception is still reported.
+_Noreturn void arch_handover(const struct handover *handover);

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+#
+#   make -f loader/loader.mk [PROFILE=release|debug] [TARGET=NAME] [CC=clang] [LOADER_LOG=debug] [LOADER_PAD=BYTES] [O=build] all|host|test|size
+#
+# Run from the checkout's root. Everything goes under $(O): the loaders to $(O)/$(PROFILE), programs for this machine to $(O)/host.
+
+include loader/targets.mk
+
+PROFILE ?= release
+O ?= build
+TARGET ?= $(TARGETS)
+NASM ?= nasm
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+HOSTCC ?= $(CC)
+OBJCOPY ?= objcopy
+NM ?= nm
+LOADER_LOG ?= info
+# Grows the loader by so many bytes, to show that nothing depends on its size.
+LOADER_PAD ?=
+
+unknown := $(filter-out $(TARGETS),$(TARGET))
+ifneq ($(unknown),)
+$(error unknown target "$(unknown)"; there are: $(TARGETS))
+endif
+ifeq ($(filter $(PROFILE),release debug),)
+$(error unknown profile "$(PROFILE)"; there are: release debug)
+endif
+LOG_WORDS := error warn info debug trace
+ifeq ($(filter $(LOADER_LOG),$(LOG_WORDS)),)
+$(error unknown LOADER_LOG "$(LOADER_LOG)"; there are: $(LOG_WORDS))
+endif
+
+OUT := $(O)/$(PROFILE)
+GEN := $(O)/gen/$(PROFILE)
+HOST := $(O)/host
+
+comma := ,
+
+# ---- flags ----
+
+is_clang := $(findstring clang,$(shell $(CC) --version))
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wwrite-strings -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+	-Wswitch-enum -Wconversion -Werror
+CORE_WARNINGS := -Wsign-conversion
+COMMON := -std=c11 -g -gdwarf-4 -ffile-prefix-map=$(CURDIR)=. -fno-common $(WARNINGS) -I$(GEN)
+FREESTANDING := $(COMMON) -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-ident -fno-strict-aliasing -fno-pie \
+	-ffunction-sections -fdata-sections -Wstack-usage=1024
+ifneq ($(is_clang),)
+FREESTANDING := $(filter-out -Wstack-usage=1024,$(FREESTANDING)) -Wframe-larger-than=1024 -Wno-unknown-attributes
+endif
+x86_64.flags := -m64 -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small
+OPTIMISE.release := -Os
+OPTIMISE.debug := -Og -DLOADER_SELFTEST
+# Code that runs once per word or byte of the application.
+HOT := load
+# The last code must run wherever it is copied to, and call nothing.
+LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
+ifneq ($(is_clang),)
+LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
+endif
+
+NASMFLAGS := -f elf64 --reproducible -Werror -I$(GEN)/
+NASMFLAGS += $(if $(filter debug,$(PROFILE)),-g -F dwarf)
+
+LDFLAGS := -m64 -nostdlib -static -no-pie -Wl,-T,loader/base.ld -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
+	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
+
+CORE := $(sort $(wildcard loader/core/*.c loader/core/era/*.c))
+
+# ---- what is built ----
+
+LOADERS := $(TARGET:%=$(OUT)/hermit-loader-%)
+
+.PHONY: all host test size FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+all: $(LOADERS) $(LOADERS:=.debug) links
+	@printf '%s\n' $(LOADERS)
+
+# Names of upstream's build, for scripts that have them. Only the default folder is mirrored.
+.PHONY: links
+links: $(LOADERS)
+ifeq ($(O),build)
+	@mkdir -p target/x86_64/$(PROFILE) target/$(PROFILE)
+	@for name in hermit-loader rusty-loader; do ln -sfn ../../../$(OUT)/hermit-loader-x86_64-multiboot target/x86_64/$(PROFILE)/$$name; done
+	@for name in $(TARGET); do ln -sfn ../../$(OUT)/hermit-loader-$$name target/$(PROFILE)/hermit-loader-$$name; done
+endif
+
+size: $(LOADERS)
+	@for f in $(LOADERS); do printf '%s %s bytes\n' $$f $$(stat -c %s $$f); done
+
+# ---- generated files ----
+
+COMMIT := $(shell git -C . rev-parse --short=7 HEAD 2>/dev/null || echo unknown)$(shell git -C . diff --quiet HEAD -- loader 2>/dev/null; [ $$? -eq 1 ] && echo -dirty)
+EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git -C . log -1 --format=%ct 2>/dev/null || echo 0))
+
+$(GEN)/version.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '#define LOADER_VERSION "0.1.0"'; \
+	   echo '#define LOADER_COMMIT "$(COMMIT)"'; \
+	   echo '#define LOADER_ARCH "x86_64"'; \
+	   echo '#define LOADER_PROFILE "$(PROFILE)"'; \
+	   echo "#define LOADER_COMPILER \"$$($(CC) --version | sed -n 1p)\""; \
+	   echo "#define LOADER_DATE \"$$(LC_ALL=C date -u -d @$(EPOCH) +%Y-%m-%dT%H:%M:%SZ)\""; \
+	   echo '#define LOADER_LOG_LEVEL LOG_$(shell echo $(LOADER_LOG) | tr a-z A-Z)'; } > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(GEN)/status.inc: $(HOST)/hermit-status
+	@mkdir -p $(@D)
+	$< --nasm > $@
+
+# ---- rules per target ----
+
+define target_rules
+$(1).dir := $(OUT)/obj/$(1)
+$(1).c := $$(if $$(wildcard loader/arch/$$($(1).arch)/mem.asm),$$(filter-out %/mem.c,$$(CORE)),$$(CORE)) $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.c)) $$($$($(1).arch).dev:%=loader/dev/%.c) \
+	$$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.c)))
+$(1).asm := $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.asm)) $$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.asm)))
+ifneq ($(PROFILE),debug)
+$(1).c := $$(filter-out %/selftest.c,$$($(1).c))
+endif
+$(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($(1).dir)/%.asm.o) $$($(1).dir)/padding.o
+
+$$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk
+	@mkdir -p $$(@D)
+	$(CC) $(FREESTANDING) $$($$($(1).arch).flags) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) $(OPTIMISE.$(PROFILE)) \
+		$$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST)) -DLOADER_TARGET='"$(1)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
+
+$$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk
+	@mkdir -p $$(@D)
+	$(NASM) $(NASMFLAGS) -o $$@ $$<
+
+$$($(1).dir)/padding.o: loader/loader.mk FORCE
+	@mkdir -p $$(@D)
+	@printf '.section .padding,"a"\n%s\n' '$$(if $(LOADER_PAD),.fill $(LOADER_PAD)$$(comma)1$$(comma)0xcc)' > $$@.s.new
+	@cmp -s $$@.s.new $$@.s && rm $$@.s.new || mv $$@.s.new $$@.s
+	@[ $$@ -nt $$@.s ] || $(CC) -c -o $$@ -x assembler $$@.s
+
+# The link is done twice: the second time with the table of function names that the first one gave. It stands behind all code, which does not move.
+$$($(1).dir)/symbols0.s: loader/loader.mk
+	@mkdir -p $$(@D)
+	@printf '.section .symbols,"a"\n.globl symbol_count, symbol_addresses, symbol_names\nsymbol_count: .long 0\nsymbol_addresses:\nsymbol_names: .byte 0\n' > $$@
+
+$$($(1).dir)/%.so.o: $$($(1).dir)/%.s
+	$(CC) -c -o $$@ $$<
+
+$$($(1).dir)/first.elf: $$($(1).obj) $$($(1).dir)/symbols0.so.o loader/base.ld
+	$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
+
+$$($(1).dir)/symbols1.s: $$($(1).dir)/first.elf loader/symbols.awk
+	$(NM) -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
+
+$(OUT)/hermit-loader-$(1).debug: $$($(1).obj) $$($(1).dir)/symbols1.so.o loader/base.ld
+	$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
+	@$(NM) $$($(1).dir)/first.elf | grep ' [Tt] ' > $$($(1).dir)/text0
+	@$(NM) $$@ | grep ' [Tt] ' | cmp -s - $$($(1).dir)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
+	@[ -z "$$$$($(NM) -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
+
+$(OUT)/hermit-loader-$(1): $(OUT)/hermit-loader-$(1).debug
+	$(OBJCOPY) --strip-all $$< $$@
+
+-include $$(wildcard $$(addsuffix .d,$$(basename $$($(1).obj))))
+endef
+
+$(foreach t,$(TARGETS),$(eval $(call target_rules,$(t))))
+
+include loader/test/test.mk
