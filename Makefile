@@ -6,7 +6,7 @@
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 jobs      = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
-loader    = $(MAKE) $(jobs) -f loader/loader.mk
+loader    = $(MAKE) $(jobs) $(if $(V),,-s) -f loader/loader.mk
 ctl      := build/venv/bin/hermitctl
 pytest   := build/venv/bin/python -m pytest
 # `make loader` builds both profiles; with TARGET= alone debug, as cargo would.
