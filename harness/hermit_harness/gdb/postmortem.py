@@ -71,7 +71,7 @@ def run_gdb(process: Process, symbols: list[tuple[str, int]]) -> dict[str, Any]:
     wanted = {"remote": PIPE, "symbols": symbols}
     argv = [*DIE_WITH_PARENT, *STUB_AS_9, gdb, "-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off", "-x", str(GDBCMDS / "postmortem.py")]
     done = subprocess.run(
-        argv, stdin=process.gdb, capture_output=True, text=True, errors="replace", timeout=GDB_SECONDS, check=False,
+        argv, stdin=process.gdb.fileno(), capture_output=True, text=True, errors="replace", timeout=GDB_SECONDS, check=False,
         start_new_session=True, env={**os.environ, "HERMIT_POSTMORTEM": json.dumps(wanted), "SHELL": "/bin/sh", "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     for line in done.stdout.splitlines():

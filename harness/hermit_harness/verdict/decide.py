@@ -103,13 +103,13 @@ def _ended(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
     if facts.how is not How.EXITED:
         return None
     status = facts.qemu_status
-    if not facts.marks.lines and status not in (end.success, end.failure) and not end.raw:
+    if not facts.marks.lines:
         return _odd(facts, end, f"QEMU ended with status {status} and the guest printed nothing")
     if not debug_exit:
         return _without_device(facts, end, "poweroff", expect)
     if end.number == "none":
         return _unknown(facts, end) if status in (end.success, end.failure) else _odd(facts, end, _not_an_end(facts, end))
-    if end.number == "qemu":
+    if end.number == "qemu" or (end.number == "any" and facts.marks.status is None):
         known = {end.success: 0, end.failure: 1}
         if status in known:
             return _exit(known[status], end, expect, f"QEMU's status {status}; this kernel tells only success or failure")
@@ -120,7 +120,8 @@ def _ended(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
 def _by_line(facts: Facts, end: End, expect: str) -> Judgement:
     status, said = facts.qemu_status, facts.marks.status
     if said is None:
-        if end.raw and status is not None and status % 2 == 1 and status not in (end.success, end.failure):
+        own_number = status is not None and status % 2 == 1 and status not in (end.success, end.failure)
+        if end.raw and own_number and status is not None and facts.marks.handed_over:
             return _exit(status, end, expect, f"QEMU's status {status}, no status line", _forged(facts))
         return _odd(facts, end, f"QEMU ended with status {status} but the kernel printed no status line")
     if status == (end.success if said == 0 else end.failure):
@@ -134,7 +135,8 @@ def _not_an_end(facts: Facts, end: End) -> str:
 
 
 def _odd(facts: Facts, end: End, cause: str) -> Judgement:
-    return Judgement("wrong-exit", None, "app", end.id, cause, _forged(facts), _blame(facts))
+    origin = "app" if facts.marks.handed_over else "none"
+    return Judgement("wrong-exit", None, origin, end.id, cause, _forged(facts), _blame(facts))
 
 
 def _forged(facts: Facts) -> str:

@@ -46,7 +46,7 @@ class Outcome:
         if word == "exit":
             if self.verdict not in ("pass", "wrong-exit") or self.origin != "app":
                 return False
-            return self.status is None if rest == "unknown" else self.status is not None and rest == str(self.status)
+            return self.status is None and self.verdict == "pass" if rest == "unknown" else self.status is not None and rest == str(self.status)
         if word == "refused" and rest:
             number, _, rule = rest.partition(" ")
             mine = (str(self.status), self.rule)
@@ -58,6 +58,8 @@ class Outcome:
     def __str__(self) -> str:
         if self.origin == "loader" and self.verdict == "refused":
             return " ".join(w for w in ("loader refused", str(self.status), self.status_class, self.rule) if w)
-        if self.origin == "app" and self.verdict in ("pass", "wrong-exit"):
-            return "app ended, status unknown" if self.status is None else f"app exit {self.status}"
+        if self.origin == "app" and self.verdict in ("pass", "wrong-exit") and self.status is not None:
+            return f"app exit {self.status}"
+        if self.verdict == "pass":
+            return "app ended, status unknown"
         return f"{self.verdict}: {self.cause}"

@@ -29,8 +29,9 @@ class Machine:
     cpu_kvm: str = CPU_KVM
 
 
-_FULL = frozenset({"acpi", "pci", "smp", "fsgsbase", "debug-exit"})
-_SMALL = frozenset({"fsgsbase", "debug-exit"})
+_CPU = {"fsgsbase", "rdrand", "xsave"}
+_SMALL = frozenset({"debug-exit", *_CPU})
+_FULL = _SMALL | {"acpi", "pci", "smp"}
 
 MACHINES: dict[str, Machine] = {
     m.name: m

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl list, status, options: what there is to run and how."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from hermit_harness import options
+from hermit_harness.fixtures import images
+from hermit_harness.status import statuses
+from hermit_harness.verdict.ends import ends
+from hermit_harness.vm.machines import MACHINES
+
+
+def add(commands: Any) -> None:
+    """Register the commands."""
+    parser = commands.add_parser("list", help="images and machines", description="What there is to run: images by id, machines, ends.")
+    parser.add_argument("what", nargs="?", default="all", choices=("all", "images", "machines", "ends", "cells"))
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(function=list_command)
+    parser = commands.add_parser("status", help="the loader's statuses", description="Every rule by which the loader can refuse.")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(function=status_command)
+    parser = commands.add_parser("options", help="the table of options", description="Flags, make variables and environment of `run`.")
+    parser.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    parser.set_defaults(function=options_command)
+
+
+def _print_table(title: str, rows: list[tuple[str, ...]]) -> None:
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    print(f"{title}:")
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cells() -> list[str]:
+    # Imported here: the matrix builds on this package, and most commands do without it.
+    from hermit_harness.matrix.expand import cells  # type: ignore[import-not-found,unused-ignore]
+
+    return [str(cell.id) for cell in cells()]
+
+
+def list_command(a: argparse.Namespace) -> int:
+    """Print images, machines and ends; cells only when asked for."""
+    tables: dict[str, Any] = {}
+    if a.what in ("all", "images"):
+        tables["images"] = [
+            {"id": i.id, "kind": i.kind, "kernel": i.kernel, "built": i.path.is_file(), "needs": list(i.needs), "summary": i.summary}
+            for i in images().values()
+        ]
+    if a.what in ("all", "machines"):
+        tables["machines"] = [{"id": m.name, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES.values()]
+    if a.what in ("all", "ends"):
+        tables["ends"] = [{"id": e.id, "kernels": e.kernels} for e in ends().values()]
+    if a.what == "cells":
+        tables["cells"] = _cells()
+    if a.json:
+        print(json.dumps(tables, indent=2))
+        return 0
+    built = {True: "built", False: "not built"}
+    _print_table("images", [(i["id"], i["kind"], i["kernel"], built[i["built"]], i["summary"]) for i in tables.get("images", [])])
+    _print_table("machines", [(m["id"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
+    _print_table("ends", [(e["id"], e["kernels"]) for e in tables.get("ends", [])])
+    for cell in tables.get("cells", []):
+        print(cell)
+    return 0
+
+
+def status_command(a: argparse.Namespace) -> int:
+    """Print the loader's statuses as its own program tells them."""
+    try:
+        rows = statuses()
+    except FileNotFoundError as error:
+        print(f"hermitctl: {error.filename} is not built: `make loader`", file=sys.stderr)
+        return 125
+    if a.json:
+        print(json.dumps([vars(row) for row in rows], indent=2))
+    else:
+        _print_table("statuses", [(str(s.number), s.class_word, s.rule, s.sentence) for s in rows])
+    return 0
+
+
+def options_command(a: argparse.Namespace) -> int:
+    """Print the table of options."""
+    if a.markdown:
+        print(options.markdown(), end="")
+    else:
+        _print_table("options", [(f"--{o.flag}", f"{o.name}=", o.env, o.default or "-", o.help) for o in options.OPTIONS])
+    return 0

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl run: boot one application, its console on stdout, everything of ours on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from hermit_harness import elf, options
+from hermit_harness.cli.summary import as_json, exit_status, summary
+from hermit_harness.fixtures import Image, images, join_append
+from hermit_harness.paths import ROOT, loader_file
+from hermit_harness.verdict.ends import end
+from hermit_harness.vm.argv import check_mhz, plain_argv, shell_line
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.spec import RunSpec
+
+FOREVER = 365 * 86400.0
+DESCRIPTION = """\
+Boot APP (an image's id, see `hermitctl list`, or a file) and show its console on stdout; all of ours goes to stderr, stdin goes to the guest.
+
+Exit status: the application's own; 124 deadline; 125 QEMU or the harness failed; an odd number from 65 to 119: the loader refused.
+The last line on stderr says whose it is."""
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "run", help="boot one application", description=DESCRIPTION, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter, usage="hermitctl run [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
+    )  # fmt: skip
+    options.add_to(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console")
+    parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
+    parser.add_argument("app", nargs="?", metavar="APP", help=f"image id or file (default: {options.DEFAULT_APP}) [APP=]")
+    parser.add_argument("kernel_words", nargs=argparse.REMAINDER, metavar="KERNEL_ARGS", help="arguments of the kernel; behind --: of the application")
+    parser.set_defaults(function=command)
+
+
+def reorder(words: list[str]) -> list[str]:
+    """Options of ours may also stand behind APP: they are moved to the front, what is for the guest keeps its order.
+
+    Kernel arguments begin with one dash, ours with two, so they cannot be mixed up; everything behind `--` is left alone.
+    """
+    cut = words.index("--") if "--" in words else len(words)
+    head, tail = words[1:cut], words[cut:]
+    with_value = {f"--{o.flag}" for o in options.OPTIONS if o.kind != "yes"}
+    known = with_value | {f"--{o.flag}" for o in options.OPTIONS} | {"--json", "--dry-run", "--help", "-h"}
+    ours: list[str] = []
+    theirs: list[str] = []
+    while head:
+        word = head.pop(0)
+        if word.partition("=")[0] not in known:
+            theirs.append(word)
+            continue
+        ours.append(word)
+        if word in with_value and head:
+            ours.append(head.pop(0))
+    return [words[0], *ours, *theirs, *tail]
+
+
+def find_app(name: str) -> tuple[Path, Image | None]:
+    """The file of an image id or of a path. ValueError says what to do when there is none."""
+    known = images()
+    if name in known:
+        image = known[name]
+        if not image.path.is_file():
+            raise ValueError(f"image {name} is not built ({image.path}): `make fixtures` builds all")
+        return image.path, image
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"{name} is neither a file nor an image (`hermitctl list` shows the images)")
+    here = path.resolve()
+    return path, next((i for i in known.values() if i.path == here), None)
+
+
+def find_loader(name: str, profile: str) -> Path:
+    """The loader file of a path or of a target's name."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    built = loader_file(name, profile)
+    if not built.is_file():
+        raise ValueError(f"no loader {name}: {built} is not built (`make loader`)")
+    return built
+
+
+def end_row(facts: elf.ElfFacts | None, image: Image | None) -> str:
+    """The row of ends.toml for a file: its fixture's, else by the kernel's version in its notes."""
+    if image:
+        return image.end
+    if facts and facts.kernel and tuple(int(part) for part in facts.kernel.split(".")) >= (0, 10, 0):
+        return "hermit-0.10-x86"
+    return "hermit-acpi-off" if facts and facts.entry_version in (2, 3) else "hermit-v4-x86"
+
+
+def command_line(a: argparse.Namespace, image: Image | None) -> str:
+    """The text after -append. Words behind `--` are quoted for the kernel's shell-like parser; texts from ARGS= stay as they are."""
+    words: list[str] = list(a.kernel_words)
+    cut = words.index("--") if "--" in words else len(words)
+    kernel, app = list(words[:cut]), shlex.join(words[cut + 1 :])
+    kernel_text = " ".join(t for t in (a.kernel_args, *kernel) if t)
+    app_text = app or a.args
+    if image and not words and not a.kernel_args and not a.args:
+        kernel_text, app_text = image.kernel_args, image.args
+    if a.freq:
+        kernel_text = f"-freq {check_mhz(a.freq)} {kernel_text}".strip()
+    return join_append(kernel_text, app_text)
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--{name} wants a number, not {text!r}") from None
+
+
+def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFacts | None]:
+    """From the parsed options to a RunSpec; ValueError with a sentence for what cannot be."""
+    options.check_choices(vars(a))
+    path, image = find_app(a.app or os.environ.get("HERMIT_APP") or options.DEFAULT_APP)
+    facts = elf.read(path)
+    liar = image is not None and image.kind == "liar"
+    timeout = _number(a.timeout, "timeout") or FOREVER
+    row = a.end or end_row(facts, image)
+    end(row)
+    spec = RunSpec(
+        loader=path if liar else find_loader(a.loader, a.profile), app=None if liar else path, machine=a.machine, accel=a.accel,
+        cpu=a.cpu, smp=int(_number(a.smp, "smp")), memory=a.mem, append=command_line(a, image), debug_exit=not a.no_debug_exit,
+        extra=tuple(a.qemu_arg), stdin=None, end=row, cpu_seconds=timeout, wall_seconds=timeout, isolate=a.isolate, qemu=a.qemu,
+        modules=tuple(Path(m) for m in a.module), expect=image.expect if image else "exit 0",
+    )  # fmt: skip
+    return spec, image, facts
+
+
+def _to_stdout(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+def command(a: argparse.Namespace) -> int:
+    """Boot, stream, report."""
+    try:
+        spec, image, facts = make_spec(a)
+        if a.dry_run:
+            print(shell_line(plain_argv(spec)))
+            return 0
+        artifacts = Path(a.artifacts) if Path(a.artifacts).is_absolute() else ROOT / a.artifacts
+        outcome = boot(spec, artifacts, console=None if a.json else _to_stdout, stdin_fd=0)
+    except ValueError as error:
+        print(f"hermitctl: {error}", file=sys.stderr)
+        return 125
+    name = image.id if image else (spec.app or spec.loader).name
+    kernel = (facts.kernel if facts else None) or outcome.kernel or (image.kernel if image else "")
+    if a.json:
+        print(json.dumps(as_json(spec, outcome, name, kernel)))
+    ends_with_newline = a.json or not outcome.console or outcome.console.endswith(b"\n")
+    sys.stderr.write(("" if ends_with_newline else "\n") + summary(spec, outcome, name, kernel))
+    return exit_status(outcome)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The one table of options of `hermitctl run`: flags, make variables, HERMIT_* variables, their help, and their page of documentation.
+
+A make variable NAME reaches this program as HERMIT_NAME. A flag wins over its variable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hermit_harness.vm.machines import MACHINES
+
+DEFAULT_APP = "real-hello-0.11.0"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row. `name` is the make variable; the flag is `--` and `flag`; `kind` is text, number, yes (a switch) or many (may be repeated)."""
+
+    name: str
+    flag: str
+    help: str
+    default: str = ""
+    kind: str = "text"
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def env(self) -> str:
+        return f"HERMIT_{self.name}"
+
+    @property
+    def dest(self) -> str:
+        return self.flag.replace("-", "_")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("MACHINE", "machine", "machine of the table", "pc", choices=tuple(MACHINES)),
+    Option("ACCEL", "accel", "accelerator", "tcg", choices=("tcg", "kvm")),
+    Option("MEM", "mem", "memory of the machine", "128M", metavar="SIZE"),
+    Option("SMP", "smp", "number of processors", "1", "number", "N"),
+    Option("CPU", "cpu", "CPU model; default: the machine's for the accelerator", metavar="MODEL"),
+    Option("LOADER", "loader", "loader file, or a target's name", "x86_64-multiboot", metavar="FILE"),
+    Option("PROFILE", "profile", "which build of the loader a target's name means", "release", choices=("release", "debug")),
+    Option("FREQ", "freq", "MHz for the kernel's -freq; on microvm the host's by itself", metavar="MHZ"),
+    Option("TIMEOUT", "timeout", "seconds until the run is ended with status 124; 0: never", "0", "number", "SECONDS"),
+    Option("KERNEL_ARGS", "kernel-args", "arguments of the kernel, as one text", metavar="TEXT"),
+    Option("ARGS", "args", "arguments of the application, as one text", metavar="TEXT"),
+    Option("MODULE", "module", "a further boot module behind the application (may be repeated)", kind="many", metavar="FILE"),
+    Option("END", "end", "row of the table of ends; default: by image or by the kernel's version", metavar="ROW"),
+    Option("QEMU", "qemu", "the QEMU program", "qemu-system-x86_64", metavar="PROGRAM"),
+    Option("QEMU_ARG", "qemu-arg", "one more word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"),
+    Option("NO_DEBUG_EXIT", "no-debug-exit", "leave the isa-debug-exit device out", kind="yes"),
+    Option("ISOLATE", "isolate", "run QEMU in namespaces of its own, without the network", kind="yes"),
+    Option("ARTIFACTS", "artifacts", "folder for console, registers, repro.sh", "build/report/run", metavar="FOLDER"),
+)
+
+
+def _truth(text: str) -> bool:
+    return text.lower() not in ("", "0", "no", "off", "false")
+
+
+def default_of(option: Option, environment: Mapping[str, str]) -> object:
+    """The value that stands when the flag is not given: the HERMIT_ variable, else the table's default."""
+    text = environment.get(option.env) or option.default
+    if option.kind == "yes":
+        return _truth(text)
+    if option.kind == "many":
+        return [text] if text else []
+    return text
+
+
+def add_to(parser: argparse.ArgumentParser, environment: Mapping[str, str] | None = None) -> None:
+    """Add every row to an argparse parser. Numbers stay text here: they are checked where they are used, with a sentence of ours."""
+    environment = os.environ if environment is None else environment
+    for option in OPTIONS:
+        shown = f" (default: {option.default})" if option.default and option.kind != "yes" else ""
+        text = f"{option.help}{shown} [{option.name}=]"
+        value = default_of(option, environment)
+        if option.kind == "yes":
+            parser.add_argument(f"--{option.flag}", action="store_true", default=value, help=text)
+        elif option.kind == "many":
+            parser.add_argument(f"--{option.flag}", action="append", default=value, metavar=option.metavar, help=text)
+        else:
+            metavar = option.metavar or "|".join(option.choices)
+            parser.add_argument(f"--{option.flag}", default=value, metavar=metavar, help=text)
+
+
+def check_choices(values: Mapping[str, object]) -> None:
+    """ValueError for a value that its row does not list; argparse would not check one that came from the environment."""
+    for option in OPTIONS:
+        value = values.get(option.dest)
+        if option.choices and value not in option.choices:
+            raise ValueError(f"--{option.flag} {value}: known are {', '.join(option.choices)}")
+
+
+def markdown() -> str:
+    """The table for the documentation."""
+    rows = ["| flag | make variable | environment | default | what |", "| --- | --- | --- | --- | --- |"]
+    for o in OPTIONS:
+        value = "" if o.kind == "yes" else " " + (o.metavar or "\\|".join(o.choices))
+        default = f"`{o.default}`" if o.default else ""
+        rows.append(f"| `--{o.flag}{value}` | `{o.name}=` | `{o.env}` | {default} | {o.help} |")
+    return "\n".join(rows) + "\n"
