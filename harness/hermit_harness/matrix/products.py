@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
-from hermit_harness.paths import ROOT
+from hermit_harness.paths import BUILD, ROOT
 
 
 class BuildError(RuntimeError):
@@ -43,9 +43,15 @@ def pads(wanted: Iterable[str]) -> None:
 def missing(cells: Iterable[Cell]) -> list[Path]:
     """Files that the cells boot and that are not there."""
     from hermit_harness.fixtures import images  # late: the pure part of this package needs no fixture
+    from hermit_harness.matrix import corpus
     from hermit_harness.matrix.run import loader
 
-    files: set[Path] = {ROOT / "build" / "host" / "hermit-status", ROOT / "build" / "host" / "hermit-host"}
+    files = {
+        BUILD / "host" / "hermit-status",
+        BUILD / "host" / "hermit-host",
+        corpus.FOLDER / "index.tsv",
+        corpus.STARTER,
+    }
     for cell in cells:
         files.add(images()[cell.image].path)
         files.add(loader(cell))

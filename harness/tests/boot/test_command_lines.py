@@ -24,7 +24,8 @@ WAYS = (b"platform", b"bootargs", b"multiboot")
 def given(outcome: Outcome) -> bytes:
     """The text that QEMU was started with, and before it the loader's path, as QEMU's Multiboot does it."""
     words = list(outcome.argv)
-    return f"{words[words.index('-kernel') + 1]} {words[words.index('-append') + 1]}".encode()
+    text = words[words.index("-append") + 1] if "-append" in words else ""
+    return f"{words[words.index('-kernel') + 1]} {text}".encode()
 
 
 def arrived(console: bytes) -> dict[bytes, bytes]:
@@ -84,6 +85,5 @@ def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
 
 def test_frequency_that_does_not_fit_is_refused(boot_here: Boot) -> None:
     """L-36: the kernel holds MHz in 16 bits; the harness says so before QEMU starts."""
-    outcome = boot_here(replace(run.release("args", "microvm"), append="-freq 65536"))
-    assert outcome.origin == "harness", str(outcome)
-    assert "65535" in outcome.cause + outcome.hint
+    with pytest.raises(ValueError, match="65535"):
+        boot_here(replace(run.release("args", "microvm"), append="-freq 65536"))

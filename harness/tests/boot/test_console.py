@@ -13,6 +13,7 @@ import pytest
 
 from hermit_harness.matrix import run
 from hermit_harness.matrix.peek import plain
+from hermit_harness.paths import BUILD
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import plain_argv
 from hermit_harness.vm.process import DIE_WITH_PARENT, NAMESPACES
@@ -38,7 +39,8 @@ def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_her
     pattern = rf"\[LOADER\]\[INFO\] Hermit loader {number} \((?:{commit}), x86_64-multiboot, multiboot\)"
     assert re.fullmatch(pattern, banner), banner
     found = re.fullmatch(
-        r"\[LOADER\]\[INFO\] Loading kernel to (0x[0-9a-f]+)\.\.(0x[0-9a-f]+) \(len = (0x[0-9a-f]+) B / (\d+) B\)", loading
+        r"\[LOADER\]\[INFO\] Loading kernel to (0x[0-9a-f]+)\.\.(0x[0-9a-f]+) \(len = (0x[0-9a-f]+) B / (\d+) B\)",
+        loading,
     )
     assert found, loading
     start, end, length = (int(text, 16) for text in found.groups()[:3])
@@ -111,7 +113,14 @@ def test_stdout_is_a_terminal() -> None:
     assert GREETING in seen
 
 
-def test_stdout_is_closed() -> None:
-    """L-15: nobody reads; the app still comes to its end."""
-    command = ["sh", "-c", 'exec "$@" >&-', "sh", *plain_argv(run.release("hello"))]
-    assert plain(command).returncode == 3
+def test_nobody_reads_qemus_stdout() -> None:
+    """L-15: the pipe's reader has gone; the app still comes to its end."""
+    script = '{ "$@" </dev/null; echo "$?" >&3; } 3>&2 2>/dev/null | true'
+    done = plain(["sh", "-c", script, "sh", *plain_argv(run.release("hello"))])
+    assert done.stderr.strip() == b"3"
+
+
+def test_hermitctl_with_stdout_closed() -> None:
+    """L-15: the one program of ours works with its stdout closed, and its status is the app's."""
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", str(BUILD / "venv" / "bin" / "hermitctl"), "run", "exit", "--", "7"]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 7

@@ -30,7 +30,9 @@ def test_less_does_not_boot(image: str, boot_here: Boot) -> None:
     """L-11: the floor is the floor; when this passes suddenly, write the smaller number down."""
     less = matrix().floors[image] - 1
     outcome = boot_here(run.release(image, memory=f"{less}M", cpu_seconds=5.0))
-    assert not outcome.matches(run.release(image).expect), f"{image} boots with {less}M: the floor in matrix.toml is too high"
+    assert not outcome.matches(run.release(image).expect), (
+        f"{image} boots with {less}M: the floor in matrix.toml is too high"
+    )
 
 
 @pytest.mark.parametrize("image", sorted(BUDGET))

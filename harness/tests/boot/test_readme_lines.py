@@ -123,7 +123,9 @@ def test_older_cpu_and_memory_on_microvm() -> None:
 
 def test_microvm_with_qemus_own_device_list() -> None:
     """N-17: QEMU's own list of virtio-mmio devices on the command line disturbs nothing."""
-    line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=on").replace(",rtc=on", ",rtc=on,acpi=off")
+    line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=on").replace(
+        ",rtc=on", ",rtc=on,acpi=off"
+    )
     done = plain(argv(line, "args"))
     assert done.returncode == 3, done.stderr.decode()
     assert b"-freq 2800" in done.stdout
@@ -143,4 +145,6 @@ def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
     spec = run.release("hello", "microvm", accel="kvm", cpu="host,migratable=no,+invtsc,enforce")
     outcome = boot_here(spec)
     told = " ".join((outcome.cause, outcome.hint, *outcome.notes))
-    assert outcome.matches("exit 0") or (outcome.matches("infra") and ("MSR" in told or "feature" in told)), str(outcome)
+    assert outcome.matches("exit 0") or (outcome.matches("infra") and ("MSR" in told or "feature" in told)), str(
+        outcome
+    )

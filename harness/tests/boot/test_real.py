@@ -122,8 +122,8 @@ def test_kernel_lines_pass_unchanged(boot_here: Boot) -> None:
     """M-14, P-12: with all of the loader's debug output on, the kernel's own lines are the same ones, whole and in
     order.
     """
-    quiet = boot_here(run.release("real-hello-0.11.0"))
-    loud = boot_here(run.release("real-hello-0.11.0", append="loader.log=debug"))
+    quiet = boot_here(run.release("real-hello-0.11.0", append="env=A=1"))
+    loud = boot_here(run.release("real-hello-0.11.0", append="loader.log=debug env=A=1"))
     assert len(lines(loud.console)) > len(lines(quiet.console)) + 5
     assert kernel_lines(loud) == kernel_lines(quiet)
     text = "\n".join(lines(quiet.console))

@@ -39,7 +39,9 @@ def test_qemu(boot_here: Boot) -> None:
 def test_gdb_reads_the_loaders_symbols() -> None:
     """P-04: GDB finds the loader's functions and lines in its .debug file."""
     symbols = loader_file().with_name(loader_file().name + ".debug")
-    text = run_tool("gdb", "-nx", "-batch", "-ex", "info line boot_run", "-ex", "info address status_number", str(symbols))
+    text = run_tool(
+        "gdb", "-nx", "-batch", "-ex", "info line boot_run", "-ex", "info address status_number", str(symbols)
+    )
     assert "boot.c" in text
     assert "status_number" in text
 
@@ -56,7 +58,17 @@ def test_nasm_and_gcc_make_what_qemu_takes(tmp_path: Path, boot_here: Boot) -> N
     run_tool("nasm", "-f", "elf32", "-o", files["entry.o"], files["entry.asm"])
     run_tool("gcc", "-m32", "-ffreestanding", "-fno-pic", "-O1", "-c", "-o", files["status.o"], files["status.c"])
     run_tool(
-        "ld", "-m", "elf_i386", "-Ttext", "0x100000", "-e", "entry", "-o", files["kernel"], files["entry.o"], files["status.o"]
+        "ld",
+        "-m",
+        "elf_i386",
+        "-Ttext",
+        "0x100000",
+        "-e",
+        "entry",
+        "-o",
+        files["kernel"],
+        files["entry.o"],
+        files["status.o"],
     )
     outcome = boot_here(replace(run.release("hello"), loader=Path(files["kernel"]), end="bare"))
     assert outcome.qemu_status == 67
@@ -72,7 +84,9 @@ def test_tcpdump_sees_frames(tmp_path: Path) -> None:
 
 
 def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
-    """P-04: a card on QEMU's own network, the capture read by tcpdump: an application without networking sends nothing."""
+    """P-04: a card on QEMU's own network, the capture read by tcpdump: an application without networking sends
+    nothing.
+    """
     capture = tmp_path / "guest.pcap"
     extra = ("-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0,romfile=")
     dump = ("-object", f"filter-dump,id=f0,netdev=n0,file={capture}")

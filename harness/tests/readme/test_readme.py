@@ -12,7 +12,18 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.paths import ROOT
 
-TOP = {"loader", "harness", "fixtures", "netsetup", "ci", "docs", "Makefile", "README.md", "LICENSE-APACHE", "LICENSE-MIT"}
+TOP = {
+    "loader",
+    "harness",
+    "fixtures",
+    "netsetup",
+    "ci",
+    "docs",
+    "Makefile",
+    "README.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+}
 COMMENTLESS = (".md", ".json", ".lock", ".patch", ".txt")
 
 
@@ -79,24 +90,48 @@ def test_two_commands_and_a_table_of_targets() -> None:
     """L-01, L-06, P-05: the README's first commands are make run and make test; each target is in its table."""
     text = readme()
     assert text.index("make run") < text.index("make test")
-    for word in ("x86_64-multiboot", "seen on", "microvm", "[LOADER][INFO] Loading kernel to", "make debug", "LICENSE-MIT"):
+    for word in (
+        "x86_64-multiboot",
+        "seen on",
+        "microvm",
+        "[LOADER][INFO] Loading kernel to",
+        "make debug",
+        "LICENSE-MIT",
+    ):
         assert word.lower() in text.lower(), word
 
 
 @pytest.mark.parametrize("command", ["help", "list"])
 def test_make_verbs(command: str) -> None:
     """P-05, L-03: the verbs that need no set-up work and print something."""
-    done = subprocess.run(["make", "-s", "-C", str(ROOT), command], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        ["make", "-s", "-C", str(ROOT), command], capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
 
 def test_every_fixture_describes_itself() -> None:
-    """M-16, P-12: each folder has its fixture.toml with summary, images and what they need, and the parts that must exist do."""
+    """M-16, P-12: each folder has its fixture.toml with summary, images and what they need, and the parts that must
+    exist do.
+    """
     for path in sorted((ROOT / "fixtures").glob("*/*/fixture.toml")):
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         assert data["summary"] and data["kind"] == path.parts[-3], path
     folders = {path.parent for path in (ROOT / "fixtures" / "bare").glob("*/*.c")}
     assert all((folder / "fixture.toml").is_file() for folder in folders)
     fixtures = {image.fixture for image in images().values() if image.kind in ("bare", "real")}
-    assert {"hello", "args", "exit", "panic", "hang", "fault", "probe", "bigbss", "manyseg", "align", "tls", "smp"} <= fixtures
+    assert {
+        "hello",
+        "args",
+        "exit",
+        "panic",
+        "hang",
+        "fault",
+        "probe",
+        "bigbss",
+        "manyseg",
+        "align",
+        "tls",
+        "smp",
+    } <= fixtures

@@ -17,7 +17,9 @@ def test_no_test_names_a_row_that_is_not_there() -> None:
 
 
 def test_names_and_docstrings_are_read() -> None:
-    found = rows.named('def test_l07_line():\n    pass\n\ndef test_b():\n    """L-12, N-30: x."""\n\ndef help():\n    """L-99"""\n')
+    found = rows.named(
+        'def test_l07_line():\n    pass\n\ndef test_b():\n    """L-12, N-30: x."""\n\ndef help():\n    """L-99"""\n'
+    )
     assert found == {"test_l07_line": {"L-07"}, "test_b": {"L-12", "N-30"}}
 
 

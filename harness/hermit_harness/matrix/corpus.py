@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The corpus of what must be refused (and of what looks odd and must not be), from the index that its generator
+writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hermit_harness.matrix import run
+from hermit_harness.matrix.run import debug_file
+from hermit_harness.paths import FIXTURES, loader_file
+from hermit_harness.vm.spec import RunSpec
+
+FOLDER = FIXTURES / "corpus" / "x86_64"
+STARTER = FIXTURES / "start" / "x86_64" / "start-mb"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the index. Number 0 means: is booted, and the application ends with 0."""
+
+    file: str  # "" is no application at all
+    number: int
+    rule: str
+    profile: str
+    start: str  # scenario of the guest that plays another starter; "" is QEMU itself
+    append: str
+    cpu: str
+    memory: str
+
+    @property
+    def id(self) -> str:
+        extra = [text for text in (self.start, self.append, self.cpu) if text]
+        return "/".join([str(self.number), self.rule, self.file.removesuffix(".elf") or "none", *extra])
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / self.file
+
+    @property
+    def expect(self) -> str:
+        return f"refused {self.number} {self.rule}" if self.number else "exit 0"
+
+    @property
+    def plain(self) -> bool:
+        """Whether the file alone earns the refusal, whoever starts the loader."""
+        return bool(self.file) and not (self.start or self.append or self.cpu or self.profile != "release")
+
+
+def parse(text: str) -> list[Case]:
+    """Lines of the index; a dash is nothing special."""
+    cases = []
+    for line in text.splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        file, number, rule, profile, start, append, cpu, memory = (
+            "" if word == "-" else word for word in line.split("\t")
+        )
+        cases.append(Case(file, int(number), rule, profile or "release", start, append, cpu, memory))
+    return cases
+
+
+def cases() -> list[Case]:
+    """The whole corpus; empty when it was not built, which the session's start tells."""
+    index = FOLDER / "index.tsv"
+    return parse(index.read_text(encoding="utf-8")) if index.is_file() else []
+
+
+def spec(case: Case) -> RunSpec:
+    """The boot of a case. With a scenario, the starter is QEMU's kernel and gets loader and application as modules."""
+    loader = loader_file("x86_64-multiboot", case.profile)
+    plain = RunSpec(
+        loader=loader,
+        loader_debug=debug_file(loader),
+        app=case.path if case.file else None,
+        machine="pc",
+        cpu=case.cpu,
+        memory=case.memory or run.DEFAULT_MEMORY,
+        append=case.append,
+        expect=case.expect,
+    )
+    if not case.start:
+        return plain
+    words = f"{case.start} {case.append}".strip()
+    return replace(plain, loader=STARTER, app=loader, modules=(case.path,), append=words)

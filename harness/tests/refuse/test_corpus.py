@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Whatever cannot be booted ends with one line and its number, the same in QEMU and in the program for the host."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from hermit_harness.matrix import corpus
+from hermit_harness.matrix.corpus import Case
+from hermit_harness.paths import BUILD
+from hermit_harness.status import statuses
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+ERROR = re.compile(rb"^\[LOADER\]\[ERROR\] (\d+) ([a-z0-9-]+): .+$", re.M)
+CASES = corpus.cases()
+FILES = [case for case in CASES if case.plain]
+
+
+def errors(console: bytes) -> list[tuple[int, str]]:
+    return [(int(number), rule.decode()) for number, rule in ERROR.findall(console.replace(b"\r\n", b"\n"))]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.number], ids=lambda case: case.id)
+def test_refused(case: Case, boot_here: Boot) -> None:
+    """N-12, P-12, R-01: number and rule are the index's, in one line, over within two seconds of the guest's start."""
+    outcome = boot_here(corpus.spec(case))
+    assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
+    assert outcome.qemu_status == case.number
+    assert errors(outcome.console) == [(case.number, case.rule)]
+    assert outcome.timings["end"] - outcome.timings["cont"] < 2.0
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.number], ids=lambda case: case.id)
+def test_odd_but_good(case: Case, boot_here: Boot) -> None:
+    """R-01, L-09: what only looks odd is booted, by QEMU and by a starter that does everything else than QEMU does."""
+    outcome = boot_here(corpus.spec(case))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert errors(outcome.console) == []
+
+
+@pytest.mark.parametrize("case", FILES, ids=lambda case: case.id)
+def test_same_number_under_asan(case: Case) -> None:
+    """N-12, P-12: the same file through the loader's core as a program of this machine, with sanitizers."""
+    memory = case.memory or "128M"
+    command = [str(BUILD / "host" / "hermit-host"), "--mem", memory, str(case.path)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert b"Sanitizer" not in done.stderr and b"runtime error" not in done.stderr, done.stderr.decode()
+    assert done.returncode == case.number, done.stdout.decode()
+    assert errors(done.stdout) == ([(case.number, case.rule)] if case.number else [])
+
+
+def test_every_rule_has_a_case() -> None:
+    """N-12: a rule of the loader without a case that earns it, or a case for a rule that is not there, is an error."""
+    rules = {(status.number, status.rule) for status in statuses()}
+    earned = {(case.number, case.rule) for case in CASES if case.number}
+    assert sorted(rules - earned) == []
+    assert sorted(earned - rules) == []
+
+
+def test_numbers_are_what_isa_debug_exit_can_express() -> None:
+    """L-12, L-13, N-12: odd, from 65 to 119; one word for each class."""
+    classes: dict[int, set[str]] = {}
+    for status in statuses():
+        classes.setdefault(status.number, set()).add(status.class_word)
+    assert all(number % 2 == 1 and 65 <= number <= 119 for number in classes)
+    assert all(len(words) == 1 for words in classes.values())
+
+
+def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
+    """N-12: registers, the address and the function stand below the line."""
+    (case,) = [case for case in CASES if case.append == "loader.selftest=ud"]
+    outcome = boot_here(corpus.spec(case))
+    text = outcome.console.decode()
+    assert re.search(r"rip[= ]+(0x)?[0-9a-f]+", text, re.I), text
+    assert "selftest" in text
