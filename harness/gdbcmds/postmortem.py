@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Runs inside GDB's own Python: connects to a stopped guest, prints one JSON object about every processor.
 
-Input: environment variable HERMIT_POSTMORTEM, a JSON object {"remote": text after `target remote`, "symbols": [[file, offset], ...]}.
+Input: environment variable HERMIT_POSTMORTEM, a JSON object {"remote": text after `target remote`, "symbols": [[file,
+offset], ...]}.
 Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the harness.
 """
 

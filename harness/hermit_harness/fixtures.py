@@ -16,7 +16,8 @@ KINDS = ("bare", "real", "liar", "start", "corpus")
 
 @dataclass(frozen=True)
 class Image:
-    """One bootable (or refusable) file. `needs` is what the machine must have; `extra` holds keys that this table does not know."""
+    """One bootable (or refusable) file. `needs` is what the machine must have; `extra` holds keys that this table
+    does not know."""
 
     id: str
     fixture: str
@@ -56,12 +57,18 @@ def _image(fixture: dict[str, Any], row: dict[str, Any], where: Path) -> Image:
         if key not in row:
             raise ValueError(f"{where}: an image has no {key}")
     known = {key: row[key] for key in _TEXT if key in row}
-    lists = {key: tuple(row[key]) for key in _LISTS if key in row}
+    lists: dict[str, Any] = {key: tuple(row[key]) for key in _LISTS if key in row}
     rest = {key: value for key, value in row.items() if key not in (*_TEXT, *_LISTS, "id", "file")}
     return Image(
-        id=row["id"], fixture=fixture["name"], kind=fixture["kind"], summary=row.get("summary", fixture.get("summary", "")),
-        path=FIXTURES / row["file"], extra=rest, **known, **lists,
-    )  # fmt: skip
+        id=row["id"],
+        fixture=fixture["name"],
+        kind=fixture["kind"],
+        summary=row.get("summary", fixture.get("summary", "")),
+        path=FIXTURES / row["file"],
+        extra=rest,
+        **known,
+        **lists,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The one table of options of `hermitctl run`: flags, make variables, HERMIT_* variables, their help, and their page of documentation.
+"""The one table of options of `hermitctl run`: flags, make variables, HERMIT_* variables, their help, and their page
+of documentation.
 
 A make variable NAME reaches this program as HERMIT_NAME. A flag wins over its variable.
 """
@@ -18,7 +19,8 @@ DEFAULT_APP = "real-hello-0.11.0"
 
 @dataclass(frozen=True)
 class Option:
-    """One row. `name` is the make variable; the flag is `--` and `flag`; `kind` is text, number, yes (a switch) or many (may be repeated)."""
+    """One row. `name` is the make variable; the flag is `--` and `flag`; `kind` is text, number, yes (a switch) or
+    many (may be repeated)."""
 
     name: str
     flag: str
@@ -44,15 +46,25 @@ OPTIONS: tuple[Option, ...] = (
     Option("SMP", "smp", "number of processors", "1", "number", "N"),
     Option("CPU", "cpu", "CPU model; default: the machine's for the accelerator", metavar="MODEL"),
     Option("LOADER", "loader", "loader file, or a target's name", "x86_64-multiboot", metavar="FILE"),
-    Option("PROFILE", "profile", "which build of the loader a target's name means", "release", choices=("release", "debug")),
+    Option(
+        "PROFILE", "profile", "which build of the loader a target's name means", "release", choices=("release", "debug")
+    ),
     Option("FREQ", "freq", "MHz for the kernel's -freq; on microvm the host's by itself", metavar="MHZ"),
     Option("TIMEOUT", "timeout", "seconds until the run is ended with status 124; 0: never", "0", "number", "SECONDS"),
     Option("KERNEL_ARGS", "kernel-args", "arguments of the kernel, as one text", metavar="TEXT"),
     Option("ARGS", "args", "arguments of the application, as one text", metavar="TEXT"),
-    Option("MODULE", "module", "a further boot module behind the application (may be repeated)", kind="many", metavar="FILE"),
+    Option(
+        "MODULE",
+        "module",
+        "a further boot module behind the application (may be repeated)",
+        kind="many",
+        metavar="FILE",
+    ),
     Option("END", "end", "row of the table of ends; default: by image or by the kernel's version", metavar="ROW"),
     Option("QEMU", "qemu", "the QEMU program", "qemu-system-x86_64", metavar="PROGRAM"),
-    Option("QEMU_ARG", "qemu-arg", "one more word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"),
+    Option(
+        "QEMU_ARG", "qemu-arg", "one more word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"
+    ),
     Option("NO_DEBUG_EXIT", "no-debug-exit", "leave the isa-debug-exit device out", kind="yes"),
     Option("ISOLATE", "isolate", "run QEMU in namespaces of its own, without the network", kind="yes"),
     Option("ARTIFACTS", "artifacts", "folder for console, registers, repro.sh", "build/report/run", metavar="FOLDER"),
@@ -74,7 +86,8 @@ def default_of(option: Option, environment: Mapping[str, str]) -> object:
 
 
 def add_to(parser: argparse.ArgumentParser, environment: Mapping[str, str] | None = None) -> None:
-    """Add every row to an argparse parser. Numbers stay text here: they are checked where they are used, with a sentence of ours."""
+    """Add every row to an argparse parser. Numbers stay text here: they are checked where they are used, with a
+    sentence of ours."""
     environment = os.environ if environment is None else environment
     for option in OPTIONS:
         shown = f" (default: {option.default})" if option.default and option.kind != "yes" else ""
@@ -90,7 +103,8 @@ def add_to(parser: argparse.ArgumentParser, environment: Mapping[str, str] | Non
 
 
 def check_choices(values: Mapping[str, object]) -> None:
-    """ValueError for a value that its row does not list; argparse would not check one that came from the environment."""
+    """ValueError for a value that its row does not list; argparse would not check one that came from the
+    environment."""
     for option in OPTIONS:
         value = values.get(option.dest)
         if option.choices and value not in option.choices:

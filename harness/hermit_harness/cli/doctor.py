@@ -19,10 +19,22 @@ from hermit_harness.vm.machines import CPU_KVM
 
 # Program of a package, where it is not called like the package, and how it tells its version.
 PROGRAMS = {
-    "binutils": "ld", "libc6-dev": "", "glibc-headers": "", "glibc-devel": "", "ca-certificates": "", "python3-venv": "", "python3": "python3",
-    "python": "python3", "qemu-system-x86": "qemu-system-x86_64", "qemu-system-x86-core": "qemu-system-x86_64", "util-linux": "unshare", "iproute2": "ip",
-    "iproute": "ip", "lld": "ld.lld", "ShellCheck": "shellcheck",
-}  # fmt: skip
+    "binutils": "ld",
+    "libc6-dev": "",
+    "glibc-headers": "",
+    "glibc-devel": "",
+    "ca-certificates": "",
+    "python3-venv": "",
+    "python3": "python3",
+    "python": "python3",
+    "qemu-system-x86": "qemu-system-x86_64",
+    "qemu-system-x86-core": "qemu-system-x86_64",
+    "util-linux": "unshare",
+    "iproute2": "ip",
+    "iproute": "ip",
+    "lld": "ld.lld",
+    "ShellCheck": "shellcheck",
+}
 VERSION_FLAGS = {"ip": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
 
@@ -45,7 +57,10 @@ def system() -> str:
     except OSError:
         return "debian"
     ids = " ".join(re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', text, re.M))
-    return next((name for name, words in (("fedora", "fedora rhel"), ("arch", "arch")) if any(w in ids for w in words.split())), "debian")
+    return next(
+        (name for name, words in (("fedora", "fedora rhel"), ("arch", "arch")) if any(w in ids for w in words.split())),
+        "debian",
+    )
 
 
 def version_of(program: str) -> str:
@@ -54,7 +69,14 @@ def version_of(program: str) -> str:
     if not path:
         return ""
     try:
-        done = subprocess.run([path, VERSION_FLAGS.get(program, "--version")], capture_output=True, text=True, errors="replace", timeout=10, check=False)
+        done = subprocess.run(
+            [path, VERSION_FLAGS.get(program, "--version")],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "installed"
     lines = [line for line in (done.stdout or done.stderr).splitlines() if line.strip()]
@@ -82,7 +104,9 @@ def tools() -> list[Finding]:
         if not program:
             continue
         version = version_of(program)
-        found.append(Finding(program, bool(version), version or f"missing ({purpose})", f"{sudo}{INSTALL[name]} {package}"))
+        found.append(
+            Finding(program, bool(version), version or f"missing ({purpose})", f"{sudo}{INSTALL[name]} {package}")
+        )
     return found
 
 
@@ -96,7 +120,9 @@ def permissions() -> list[Finding]:
     tun = tun_problem()
     found.append(Finding("tun", not tun, tun or "can be opened", "only tests with a tap device need it", needed=False))
     mhz = host.mhz()
-    found.append(Finding("MHz", mhz is not None, f"{mhz} (for -freq)" if mhz else "not known", "give FREQ=", needed=False))
+    found.append(
+        Finding("MHz", mhz is not None, f"{mhz} (for -freq)" if mhz else "not known", "give FREQ=", needed=False)
+    )
     return found
 
 

@@ -17,14 +17,20 @@ from hermit_harness.vm.machines import MACHINES
 
 def add(commands: Any) -> None:
     """Register the commands."""
-    parser = commands.add_parser("list", help="images and machines", description="What there is to run: images by id, machines, ends.")
+    parser = commands.add_parser(
+        "list", help="images and machines", description="What there is to run: images by id, machines, ends."
+    )
     parser.add_argument("what", nargs="?", default="all", choices=("all", "images", "machines", "ends", "cells"))
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=list_command)
-    parser = commands.add_parser("status", help="the loader's statuses", description="Every rule by which the loader can refuse.")
+    parser = commands.add_parser(
+        "status", help="the loader's statuses", description="Every rule by which the loader can refuse."
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=status_command)
-    parser = commands.add_parser("options", help="the table of options", description="Flags, make variables and environment of `run`.")
+    parser = commands.add_parser(
+        "options", help="the table of options", description="Flags, make variables and environment of `run`."
+    )
     parser.add_argument("--markdown", action="store_true", help="as a Markdown table")
     parser.set_defaults(function=options_command)
 
@@ -50,7 +56,14 @@ def list_command(a: argparse.Namespace) -> int:
     tables: dict[str, Any] = {}
     if a.what in ("all", "images"):
         tables["images"] = [
-            {"id": i.id, "kind": i.kind, "kernel": i.kernel, "built": i.path.is_file(), "needs": list(i.needs), "summary": i.summary}
+            {
+                "id": i.id,
+                "kind": i.kind,
+                "kernel": i.kernel,
+                "built": i.path.is_file(),
+                "needs": list(i.needs),
+                "summary": i.summary,
+            }
             for i in images().values()
         ]
     if a.what in ("all", "machines"):
@@ -63,7 +76,9 @@ def list_command(a: argparse.Namespace) -> int:
         print(json.dumps(tables, indent=2))
         return 0
     built = {True: "built", False: "not built"}
-    _print_table("images", [(i["id"], i["kind"], i["kernel"], built[i["built"]], i["summary"]) for i in tables.get("images", [])])
+    _print_table(
+        "images", [(i["id"], i["kind"], i["kernel"], built[i["built"]], i["summary"]) for i in tables.get("images", [])]
+    )
     _print_table("machines", [(m["id"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
     _print_table("ends", [(e["id"], e["kernels"]) for e in tables.get("ends", [])])
     for cell in tables.get("cells", []):
@@ -90,5 +105,7 @@ def options_command(a: argparse.Namespace) -> int:
     if a.markdown:
         print(options.markdown(), end="")
     else:
-        _print_table("options", [(f"--{o.flag}", f"{o.name}=", o.env, o.default or "-", o.help) for o in options.OPTIONS])
+        _print_table(
+            "options", [(f"--{o.flag}", f"{o.name}=", o.env, o.default or "-", o.help) for o in options.OPTIONS]
+        )
     return 0

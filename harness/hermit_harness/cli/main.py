@@ -25,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def open_missing_streams() -> None:
-    """Give each of the descriptors 0, 1, 2 that is closed to /dev/null: otherwise a socket of ours would take its number."""
+    """Give each of the descriptors 0, 1, 2 that is closed to /dev/null: otherwise a socket of ours would take its
+    number."""
     for fd in range(3):
         try:
             os.fstat(fd)
@@ -40,9 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status of the program."""
     open_missing_streams()
     words = list(sys.argv[1:] if argv is None else argv)
+    app_words: list[str] = []
     if words[:1] == ["run"]:
-        words = run.reorder(words)
+        words, app_words = run.split(words)
     arguments = build_parser().parse_args(words)
+    arguments.app_words = app_words
     try:
         return int(arguments.function(arguments))
     except KeyboardInterrupt:

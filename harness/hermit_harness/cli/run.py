@@ -22,33 +22,48 @@ from hermit_harness.vm.spec import RunSpec
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
-Boot APP (an image's id, see `hermitctl list`, or a file) and show its console on stdout; all of ours goes to stderr, stdin goes to the guest.
+Boot APP (an image's id, see `hermitctl list`, or a file) and show its console on stdout; all of ours goes to stderr,
+stdin goes to the guest.
 
-Exit status: the application's own; 124 deadline; 125 QEMU or the harness failed; an odd number from 65 to 119: the loader refused.
+Exit status: the application's own; 124 deadline; 125 QEMU or the harness failed; an odd number from 65 to 119: the
+loader refused.
 The last line on stderr says whose it is."""
 
 
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
-        "run", help="boot one application", description=DESCRIPTION, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter, usage="hermitctl run [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
-    )  # fmt: skip
+        "run",
+        help="boot one application",
+        description=DESCRIPTION,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="hermitctl run [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
+    )
     options.add_to(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
-    parser.add_argument("app", nargs="?", metavar="APP", help=f"image id or file (default: {options.DEFAULT_APP}) [APP=]")
-    parser.add_argument("kernel_words", nargs=argparse.REMAINDER, metavar="KERNEL_ARGS", help="arguments of the kernel; behind --: of the application")
+    parser.add_argument(
+        "app", nargs="?", metavar="APP", help=f"image id or file (default: {options.DEFAULT_APP}) [APP=]"
+    )
+    parser.add_argument(
+        "kernel_words",
+        nargs=argparse.REMAINDER,
+        metavar="KERNEL_ARGS",
+        help="arguments of the kernel; behind --: of the application",
+    )
     parser.set_defaults(function=command)
 
 
-def reorder(words: list[str]) -> list[str]:
-    """Options of ours may also stand behind APP: they are moved to the front, what is for the guest keeps its order.
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words before the first `--` with our options in front, and those behind it, which are the application's.
 
-    Kernel arguments begin with one dash, ours with two, so they cannot be mixed up; everything behind `--` is left alone.
+    Options may also stand behind APP: kernel arguments begin with one dash, ours with two, so they cannot be mixed up.
     """
     cut = words.index("--") if "--" in words else len(words)
-    head, tail = words[1:cut], words[cut:]
+    head, tail = words[1:cut], words[cut + 1 :]
     with_value = {f"--{o.flag}" for o in options.OPTIONS if o.kind != "yes"}
     known = with_value | {f"--{o.flag}" for o in options.OPTIONS} | {"--json", "--dry-run", "--help", "-h"}
     ours: list[str] = []
@@ -61,7 +76,7 @@ def reorder(words: list[str]) -> list[str]:
         ours.append(word)
         if word in with_value and head:
             ours.append(head.pop(0))
-    return [words[0], *ours, *theirs, *tail]
+    return [words[0], *ours, *theirs], tail
 
 
 def find_app(name: str) -> tuple[Path, Image | None]:
@@ -100,13 +115,11 @@ def end_row(facts: elf.ElfFacts | None, image: Image | None) -> str:
 
 
 def command_line(a: argparse.Namespace, image: Image | None) -> str:
-    """The text after -append. Words behind `--` are quoted for the kernel's shell-like parser; texts from ARGS= stay as they are."""
-    words: list[str] = list(a.kernel_words)
-    cut = words.index("--") if "--" in words else len(words)
-    kernel, app = list(words[:cut]), shlex.join(words[cut + 1 :])
-    kernel_text = " ".join(t for t in (a.kernel_args, *kernel) if t)
-    app_text = app or a.args
-    if image and not words and not a.kernel_args and not a.args:
+    """The text after -append. Words behind `--` are quoted for the kernel's shell-like parser; texts from ARGS= stay
+    as they are."""
+    kernel_text = " ".join(t for t in (a.kernel_args, *a.kernel_words) if t)
+    app_text = shlex.join(a.app_words) or a.args
+    if image and not kernel_text and not app_text:
         kernel_text, app_text = image.kernel_args, image.args
     if a.freq:
         kernel_text = f"-freq {check_mhz(a.freq)} {kernel_text}".strip()
@@ -130,11 +143,25 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
     row = a.end or end_row(facts, image)
     end(row)
     spec = RunSpec(
-        loader=path if liar else find_loader(a.loader, a.profile), app=None if liar else path, machine=a.machine, accel=a.accel,
-        cpu=a.cpu, smp=int(_number(a.smp, "smp")), memory=a.mem, append=command_line(a, image), debug_exit=not a.no_debug_exit,
-        extra=tuple(a.qemu_arg), stdin=None, end=row, cpu_seconds=timeout, wall_seconds=timeout, isolate=a.isolate, qemu=a.qemu,
-        modules=tuple(Path(m) for m in a.module), expect=image.expect if image else "exit 0",
-    )  # fmt: skip
+        loader=path if liar else find_loader(a.loader, a.profile),
+        app=None if liar else path,
+        machine=a.machine,
+        accel=a.accel,
+        cpu=a.cpu,
+        smp=int(_number(a.smp, "smp")),
+        memory=a.mem,
+        append=command_line(a, image),
+        debug_exit=not a.no_debug_exit,
+        extra=tuple(a.qemu_arg),
+        stdin=None,
+        end=row,
+        cpu_seconds=timeout,
+        wall_seconds=timeout,
+        isolate=a.isolate,
+        qemu=a.qemu,
+        modules=tuple(Path(m) for m in a.module),
+        expect=image.expect if image else "exit 0",
+    )
     return spec, image, facts
 
 

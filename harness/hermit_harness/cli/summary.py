@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.boot import is_fold_note
 from hermit_harness.vm.spec import RunSpec
 
 DEADLINE, OWN_FAULT, NO_NUMBER, INTERRUPTED = 124, 125, 1, 130
@@ -49,14 +50,18 @@ def _times(outcome: Outcome) -> str:
 def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
     """Notes, cause and hint where something went wrong, and the last line that says it all."""
     good = outcome.verdict == "pass"
-    lines = [f"hermitctl: {note}" for note in outcome.notes]
+    lines = [f"hermitctl: {note}" for note in outcome.notes if not (good and is_fold_note(note))]
     if not good:
         lines.append(f"hermitctl: {outcome.cause}")
         lines += [f"hermitctl: hint: {outcome.hint}"] if outcome.hint else []
         lines += [f"hermitctl: details in {outcome.artifacts}"] if outcome.artifacts else []
     elif outcome.hint:
         lines.append(f"hermitctl: {outcome.hint}")
-    what = str(outcome) if outcome.origin in ("app", "loader") and outcome.verdict in ("pass", "wrong-exit", "refused") else outcome.verdict
+    what = (
+        str(outcome)
+        if outcome.origin in ("app", "loader") and outcome.verdict in ("pass", "wrong-exit", "refused")
+        else outcome.verdict
+    )
     where = f"kernel {kernel or 'unknown'}, target {target_of(spec)}, machine {spec.machine}, accelerator {spec.accel}"
     lines.append(f"hermitctl: {name}, {where}: {coloured(what, good)}; {_times(outcome)}")
     return "\n".join(lines) + "\n"
@@ -65,10 +70,25 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
 def as_json(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> dict[str, Any]:
     """The object of --json. `console` is text with what is not UTF-8 as \\xNN."""
     return {
-        "app": name, "kernel": kernel, "target": target_of(spec), "machine": spec.machine, "accelerator": spec.accel,
-        "verdict": outcome.verdict, "status": outcome.status, "origin": outcome.origin, "rule": outcome.rule,
-        "class": outcome.status_class, "summary": str(outcome), "cause": outcome.cause, "hint": outcome.hint, "blame": outcome.blame,
-        "exit_status": exit_status(outcome), "qemu_status": outcome.qemu_status, "timings": outcome.timings, "notes": list(outcome.notes),
-        "argv": list(outcome.argv), "artifacts": str(outcome.artifacts) if outcome.artifacts else None,
+        "app": name,
+        "kernel": kernel,
+        "target": target_of(spec),
+        "machine": spec.machine,
+        "accelerator": spec.accel,
+        "verdict": outcome.verdict,
+        "status": outcome.status,
+        "origin": outcome.origin,
+        "rule": outcome.rule,
+        "class": outcome.status_class,
+        "summary": str(outcome),
+        "cause": outcome.cause,
+        "hint": outcome.hint,
+        "blame": outcome.blame,
+        "exit_status": exit_status(outcome),
+        "qemu_status": outcome.qemu_status,
+        "timings": outcome.timings,
+        "notes": list(outcome.notes),
+        "argv": list(outcome.argv),
+        "artifacts": str(outcome.artifacts) if outcome.artifacts else None,
         "console": outcome.console.decode("utf-8", "backslashreplace"),
-    }  # fmt: skip
+    }

@@ -6,9 +6,11 @@ from __future__ import annotations
 import re
 
 FEATURES = ("fsgsbase", "rdtscp", "xsaveopt", "xsave", "fxsr", "apic", "rdrand", "rdseed", "x2apic", "tsc")
-_NEED = re.compile(r"requir|missing|lack|need|support|not available|unavailable|without", re.I)
+_NEED = re.compile(r"requir|missing|lack|\bneed|n[o']t support|unsupported|not available|unavailable", re.I)
 # "instruction_pointer: VirtAddr(0x…)", "ip: 0x…", "rip = 0x…", "RIP: 0010:0x…"
-_POINTER = re.compile(r"(?:instruction[_ ]pointer|\brip\b|\bip\b)\W*(?:VirtAddr\()?(?:[0-9a-f]{2,4}:)?(0x[0-9a-f]+)", re.I)
+_POINTER = re.compile(
+    r"(?:instruction[_ ]pointer|\brip\b|\bip\b)\W*(?:VirtAddr\()?(?:[0-9a-f]{2,4}:)?(0x[0-9a-f]+)", re.I
+)
 _PREFIXES = (0x66, 0xF2, 0xF3, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65, 0xF0)
 _APIC_MSRS = (0x1B, *range(0x800, 0x900))
 
@@ -56,7 +58,13 @@ def _two_byte(opcode: int, modrm: int, prefixes: set[int], ecx: int | None) -> t
     if opcode == 0xAE and registers_only and 0xF3 in prefixes and reg < 4:
         return ("rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase")[reg], "fsgsbase"
     if opcode == 0xAE and not registers_only:
-        by_reg = {0: ("fxsave", "fxsr"), 1: ("fxrstor", "fxsr"), 4: ("xsave", "xsave"), 5: ("xrstor", "xsave"), 6: ("xsaveopt", "xsaveopt")}
+        by_reg = {
+            0: ("fxsave", "fxsr"),
+            1: ("fxrstor", "fxsr"),
+            4: ("xsave", "xsave"),
+            5: ("xrstor", "xsave"),
+            6: ("xsaveopt", "xsaveopt"),
+        }
         return by_reg.get(reg, ("", ""))
     if opcode == 0x01:
         return {0xF9: ("rdtscp", "rdtscp"), 0xD0: ("xgetbv", "xsave"), 0xD1: ("xsetbv", "xsave")}.get(modrm, ("", ""))

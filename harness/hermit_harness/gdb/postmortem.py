@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """After a run that went wrong: registers, a symbolised backtrace of every processor, and the instruction that failed.
 
-The stub is opened after the fact, on a socket pair that QEMU inherited with the others: no port, no path, nothing to clean up. GDB talks to
-it through a pipe of two `cat`s, since it cannot take a connected socket itself. It runs in batch with gdbcmds/postmortem.py.
+The stub is opened after the fact, on a socket pair that QEMU inherited with the others: no port, no path, nothing to
+clean up. GDB talks to
+it through a pipe of two `cat`s, since it cannot take a connected socket itself. It runs in batch with
+gdbcmds/postmortem.py.
 """
 
 from __future__ import annotations
@@ -24,14 +26,16 @@ from hermit_harness.vm.spec import RunSpec
 
 GDB_SECONDS = 30.0
 MARK = "POSTMORTEM "
-# The stub's socket comes as descriptor 0 and becomes 9: a shell takes only one digit. The first cat ends when QEMU does, the second with GDB.
+# The stub's socket comes as descriptor 0 and becomes 9: a shell takes only one digit. The first cat ends when QEMU
+# does, the second with GDB.
 STUB_AS_9 = ("sh", "-c", 'exec "$@" 9<&0 </dev/null', "sh")
 PIPE = "| cat <&9 & exec cat >&9"
 
 
 @dataclass
 class Report:
-    """What the post-mortem found. `where` names the function and line of the first processor, `feature` a missing CPU feature."""
+    """What the post-mortem found. `where` names the function and line of the first processor, `feature` a missing CPU
+    feature."""
 
     registers: str = ""
     gdb: dict[str, Any] = field(default_factory=dict)
@@ -51,29 +55,56 @@ class Report:
 
 
 def symbol_files(spec: RunSpec, load_start: int | None) -> list[tuple[str, int]]:
-    """Files with symbols and by how much each is moved: the application at its scraped base, then the loader where it is linked."""
+    """Files with symbols and by how much each is moved: the application at its scraped base, then the loader where it
+    is linked."""
     found: list[tuple[str, int]] = []
     facts = elf.read(spec.app)
     if spec.app and facts and load_start is not None:
-        found.append((str(spec.app.resolve()), facts.offset_for(load_start)))
-    debug = spec.loader_debug or Path(f"{spec.loader}.debug")
-    loader = debug if debug.is_file() else spec.loader
+        found.append((_with_symbols(spec.app), facts.offset_for(load_start)))
+    loader = spec.loader_debug or spec.loader
     if elf.read(loader):
-        found.append((str(loader.resolve()), 0))
+        found.append((_with_symbols(loader), 0))
     return found
 
 
+def _with_symbols(path: Path) -> str:
+    """The file's `.debug` companion if there is one, else the file itself."""
+    debug = Path(f"{path}.debug")
+    return str((debug if debug.is_file() else path).resolve())
+
+
 def run_gdb(process: Process, symbols: list[tuple[str, int]]) -> dict[str, Any]:
-    """GDB's report on the machine behind the process's gdb wire. OSError or ValueError with the reason if there is none."""
+    """GDB's report on the machine behind the process's gdb wire. OSError or ValueError with the reason if there is
+    none."""
     gdb = shutil.which("gdb-multiarch") or shutil.which("gdb")
     if not gdb:
         raise OSError("gdb is not installed (apt install gdb)")
     wanted = {"remote": PIPE, "symbols": symbols}
-    argv = [*DIE_WITH_PARENT, *STUB_AS_9, gdb, "-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off", "-x", str(GDBCMDS / "postmortem.py")]
+    argv = [
+        *DIE_WITH_PARENT,
+        *STUB_AS_9,
+        gdb,
+        "-nx",
+        "-q",
+        "-batch",
+        "-iex",
+        "set auto-load off",
+        "-iex",
+        "set debuginfod enabled off",
+        "-x",
+        str(GDBCMDS / "postmortem.py"),
+    ]
     done = subprocess.run(
-        argv, stdin=process.gdb.fileno(), capture_output=True, text=True, errors="replace", timeout=GDB_SECONDS, check=False,
-        start_new_session=True, env={**os.environ, "HERMIT_POSTMORTEM": json.dumps(wanted), "SHELL": "/bin/sh", "LC_ALL": "C.UTF-8"},
-    )  # fmt: skip
+        argv,
+        stdin=process.gdb.fileno(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=GDB_SECONDS,
+        check=False,
+        start_new_session=True,
+        env={**os.environ, "HERMIT_POSTMORTEM": json.dumps(wanted), "SHELL": "/bin/sh", "LC_ALL": "C.UTF-8"},
+    )
     for line in done.stdout.splitlines():
         if line.startswith(MARK):
             report: dict[str, Any] = json.loads(line[len(MARK) :])
@@ -117,7 +148,9 @@ def missing_feature(spec: RunSpec, cpu: str, console: str, report: Report, load_
     return ""
 
 
-def _failing_code(spec: RunSpec, console: str, report: Report, load_start: int | None) -> list[tuple[bytes, int | None]]:
+def _failing_code(
+    spec: RunSpec, console: str, report: Report, load_start: int | None
+) -> list[tuple[bytes, int | None]]:
     found: list[tuple[bytes, int | None]] = []
     for cpu in report.gdb.get("cpus", []):
         found.append((bytes.fromhex(cpu["code"]), (cpu["registers"]["rcx"] or 0) & 0xFFFFFFFF))

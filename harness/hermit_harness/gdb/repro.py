@@ -17,18 +17,22 @@ def _absolute(path: Path) -> Path:
 def resolved(spec: RunSpec) -> RunSpec:
     """`spec` with absolute paths, so that its command line works from any folder."""
     return replace(
-        spec, loader=_absolute(spec.loader), app=_absolute(spec.app) if spec.app else None, modules=tuple(map(_absolute, spec.modules))
+        spec,
+        loader=_absolute(spec.loader),
+        app=_absolute(spec.app) if spec.app else None,
+        modules=tuple(map(_absolute, spec.modules)),
     )
 
 
 def repro_script(spec: RunSpec, outcome: str) -> str:
-    """The text of repro.sh: the same machine with the serial port on stdin and stdout. Arguments are passed on to QEMU (-s -S, say)."""
+    """The text of repro.sh: the same machine with the serial port on stdin and stdout. Arguments are passed on to
+    QEMU (-s -S, say)."""
     return "\n".join(
         (
             "#!/bin/sh",
             f"# expected: {spec.expect}",
             f"# ended as: {' '.join(outcome.split())}",
-            "# QEMU's status is 3 where the application ended with 0, 1 where it failed, the odd number 65 to 119 of a refusal.",
+            "# QEMU's status: 3 for an application's status 0, 1 for any other, the loader's odd number 65 to 119.",
             f'exec {shell_line(plain_argv(resolved(spec)))} "$@"',
             "",
         )

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """From facts to a verdict. Pure: the same facts give the same judgement.
 
-The order matters, since QEMU's status 1 can mean three things (the guest said failed, the loader refused with a number of its own, QEMU never
-started): first what never ran, then what died, then what the loader said from before the hand-over, then the kernel's panic, then the application's end.
+The order matters, since QEMU's status 1 can mean three things (the guest said failed, the loader refused with a
+number of its own, QEMU never
+started): first what never ran, then what died, then what the loader said from before the hand-over, then the kernel's
+panic, then the application's end.
 """
 
 from __future__ import annotations
@@ -48,7 +50,15 @@ def _never_ran(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgeme
         what = said[0] if said else facts.detail
         status = "it was ended" if facts.qemu_status is None else f"status {facts.qemu_status}"
         hint = "the command line stands in `argv`; `hermitctl doctor` shows what is installed"
-        return Judgement("infra", None, "qemu", end.id, f"QEMU never started ({status}): {what}", hint, "this machine or the command line")
+        return Judgement(
+            "infra",
+            None,
+            "qemu",
+            end.id,
+            f"QEMU never started ({status}): {what}",
+            hint,
+            "this machine or the command line",
+        )
     if facts.how is How.INTERRUPTED:
         return Judgement("infra", None, "harness", end.id, "interrupted", "", "whoever pressed Ctrl-C")
     return None
@@ -57,22 +67,40 @@ def _never_ran(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgeme
 def _died(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
     said = facts.own_stderr[-1] if facts.own_stderr else "no message"
     if facts.how is How.STOPPED:
-        hint = "KVM cannot emulate an instruction of this guest; --accel tcg can" if facts.detail == "internal-error" else ""
-        return Judgement("infra", None, "qemu", end.id, f"QEMU stopped the machine ({facts.detail}): {said}", hint, "QEMU or KVM")
+        hint = (
+            "KVM cannot emulate an instruction of this guest; --accel tcg can"
+            if facts.detail == "internal-error"
+            else ""
+        )
+        return Judgement(
+            "infra", None, "qemu", end.id, f"QEMU stopped the machine ({facts.detail}): {said}", hint, "QEMU or KVM"
+        )
     if facts.qemu_status is not None and facts.qemu_status < 0:
         number = -facts.qemu_status
         name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
         fatal = next((line for line in facts.stderr if "qemu: fatal:" in line), "")
         if fatal:
-            return Judgement("crash", None, "qemu", end.id, f"the guest made QEMU give up: {fatal}", "see the registers in stderr.txt", _blame(facts))
-        return Judgement("infra", None, "qemu", end.id, f"QEMU died of {name}: {said}", "", "QEMU, or whoever sent the signal")
+            return Judgement(
+                "crash",
+                None,
+                "qemu",
+                end.id,
+                f"the guest made QEMU give up: {fatal}",
+                "see the registers in stderr.txt",
+                _blame(facts),
+            )
+        return Judgement(
+            "infra", None, "qemu", end.id, f"QEMU died of {name}: {said}", "", "QEMU, or whoever sent the signal"
+        )
     return None
 
 
 def _loader(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
     marks = facts.marks
     if marks.loader_panic is not None and not marks.foreign:
-        return Judgement("crash", None, "loader", end.id, f"the loader panicked: {marks.loader_panic}", "", "the loader")
+        return Judgement(
+            "crash", None, "loader", end.id, f"the loader panicked: {marks.loader_panic}", "", "the loader"
+        )
     refusal = marks.refusal
     if refusal is None:
         return None
@@ -81,7 +109,9 @@ def _loader(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement 
     only_text = not debug_exit and facts.how is How.HALTED
     if number in LOADER_NUMBERS and (carried or only_text):
         hint = "" if carried else "no isa-debug-exit device on this machine: the number was read from the line"
-        return Judgement("refused", number, "loader", refusal.rule, line, hint, "the application file or the command line")
+        return Judgement(
+            "refused", number, "loader", refusal.rule, line, hint, "the application file or the command line"
+        )
     if number not in LOADER_NUMBERS:
         cause = f"the loader printed a number that is not one of its own: {line}"
     elif facts.qemu_status is not None:
@@ -108,11 +138,15 @@ def _ended(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
     if not debug_exit:
         return _without_device(facts, end, "poweroff", expect)
     if end.number == "none":
-        return _unknown(facts, end) if status in (end.success, end.failure) else _odd(facts, end, _not_an_end(facts, end))
+        return (
+            _unknown(facts, end) if status in (end.success, end.failure) else _odd(facts, end, _not_an_end(facts, end))
+        )
     if end.number == "qemu" or (end.number == "any" and facts.marks.status is None):
         known = {end.success: 0, end.failure: 1}
         if status in known:
-            return _exit(known[status], end, expect, f"QEMU's status {status}; this kernel tells only success or failure")
+            return _exit(
+                known[status], end, expect, f"QEMU's status {status}; this kernel tells only success or failure"
+            )
         return _odd(facts, end, _not_an_end(facts, end))
     return _by_line(facts, end, expect)
 
@@ -141,7 +175,11 @@ def _odd(facts: Facts, end: End, cause: str) -> Judgement:
 
 def _forged(facts: Facts) -> str:
     forged = facts.marks.forged
-    return f"the line about {forged.number} {forged.rule} came after the hand-over, so it is not the loader's" if forged else ""
+    return (
+        f"the line about {forged.number} {forged.rule} came after the hand-over, so it is not the loader's"
+        if forged
+        else ""
+    )
 
 
 def _unknown(facts: Facts, end: End) -> Judgement:
@@ -151,7 +189,15 @@ def _unknown(facts: Facts, end: End) -> Judgement:
 def _exit(status: int, end: End, expect: str, why: str, hint: str = "") -> Judgement:
     as_expected = expect.split() == ["exit", str(status)]
     cause = f"the application ended with status {status} ({why}; row {end.id})"
-    return Judgement("pass" if as_expected else "wrong-exit", status, "app", end.id, cause, hint, "" if as_expected else "the application")
+    return Judgement(
+        "pass" if as_expected else "wrong-exit",
+        status,
+        "app",
+        end.id,
+        cause,
+        hint,
+        "" if as_expected else "the application",
+    )
 
 
 def _without_device(facts: Facts, end: End, way: str, expect: str) -> Judgement | None:
@@ -163,7 +209,15 @@ def _without_device(facts: Facts, end: End, way: str, expect: str) -> Judgement 
         return Judgement("pass", None, "app", end.id, f"ended by {way}; this kernel does not tell its status", hint)
     if facts.marks.status is None:
         if way == "poweroff":
-            return Judgement("wrong-exit", None, "app", end.id, "the machine was powered off with no status line", hint, _blame(facts))
+            return Judgement(
+                "wrong-exit",
+                None,
+                "app",
+                end.id,
+                "the machine was powered off with no status line",
+                hint,
+                _blame(facts),
+            )
         return None
     return _exit(facts.marks.status, end, expect, f"from its status line, ended by {way}", hint)
 
@@ -173,7 +227,9 @@ def _reset(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
         return None
     judged = None if debug_exit else _without_device(facts, end, "reset", expect)
     who = "loader" if not facts.marks.handed_over else "app"
-    cause = "triple fault or reset" + (" inside the loader or before it spoke" if who == "loader" else " after the hand-over")
+    cause = "triple fault or reset" + (
+        " inside the loader or before it spoke" if who == "loader" else " after the hand-over"
+    )
     return judged or Judgement("crash", None, who, end.id, cause, "", _blame(facts))
 
 
@@ -198,7 +254,15 @@ def _deadline(facts: Facts, end: End) -> Judgement:
         return Judgement("timeout", None, "none", end.id, cause, "raise --timeout if it needs longer", _blame(facts))
     doing = "spins" if facts.how is How.CPU else "waits"
     silent = f"silent for {facts.silent_for:.1f} s" if facts.printed else "nothing printed"
-    return Judgement("hang", None, "none", end.id, f"{doing} for ever: {limit} used, {silent}{status}", _tail_hint(facts), _blame(facts))
+    return Judgement(
+        "hang",
+        None,
+        "none",
+        end.id,
+        f"{doing} for ever: {limit} used, {silent}{status}",
+        _tail_hint(facts),
+        _blame(facts),
+    )
 
 
 def _tail_hint(facts: Facts) -> str:

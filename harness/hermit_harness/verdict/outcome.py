@@ -14,11 +14,15 @@ ORIGINS = ("app", "loader", "qemu", "harness", "none")
 class Outcome:
     """The result of one boot.
 
-    `verdict` is one of VERDICTS, `origin` one of ORIGINS and says whose number `status` is. `status` is None where no number is known.
-    `rule` is the loader's rule word for a refusal, else the id of the row of ends.toml that was used. `status_class` is the loader's class
+    `verdict` is one of VERDICTS, `origin` one of ORIGINS and says whose number `status` is. `status` is None where no
+    number is known.
+    `rule` is the loader's rule word for a refusal, else the id of the row of ends.toml that was used. `status_class`
+    is the loader's class
     word of a refusal ("" when the loader's status list is not built). `qemu_status` is negative for a death by signal.
-    `kernel` is the version that the kernel printed, "" if it printed none. `notes` are what a person should see besides (QEMU's messages).
-    `timings`, in seconds from QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu" (QEMU's CPU time).
+    `kernel` is the version that the kernel printed, "" if it printed none. `notes` are what a person should see
+    besides (QEMU's messages).
+    `timings`, in seconds from QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu"
+    (QEMU's CPU time).
     """
 
     verdict: str
@@ -40,13 +44,18 @@ class Outcome:
     def matches(self, expect: str) -> bool:
         """Whether this is what was expected.
 
-        Understands "exit N", "exit unknown" (ended, status cannot be known), "refused N", "refused N RULE" and any verdict word.
+        Understands "exit N", "exit unknown" (ended, status cannot be known), "refused N", "refused N RULE" and any
+        verdict word.
         """
         word, _, rest = expect.strip().partition(" ")
         if word == "exit":
             if self.verdict not in ("pass", "wrong-exit") or self.origin != "app":
                 return False
-            return self.status is None and self.verdict == "pass" if rest == "unknown" else self.status is not None and rest == str(self.status)
+            return (
+                self.status is None and self.verdict == "pass"
+                if rest == "unknown"
+                else self.status is not None and rest == str(self.status)
+            )
         if word == "refused" and rest:
             number, _, rule = rest.partition(" ")
             mine = (str(self.status), self.rule)

@@ -90,7 +90,8 @@ def guest_argv(spec: RunSpec) -> list[str]:
 def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
     """The command line as the harness runs it: paused, serial, QMP and the later gdb stub over inherited descriptors.
 
-    A reset or a triple fault stops the machine where it happened (-no-reboot turns it into a shutdown, -no-shutdown into a pause).
+    A reset or a triple fault stops the machine where it happened (-no-reboot turns it into a shutdown, -no-shutdown
+    into a pause).
     """
     argv = guest_argv(spec)
     argv += ["-display", "none", "-no-reboot", "-no-shutdown", "-S"]

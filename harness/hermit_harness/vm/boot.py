@@ -23,6 +23,7 @@ from hermit_harness.vm.session import Session
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.marks import Marks
 
+FOLD_NOTE = "warnings of QEMU about CPU features that TCG does not have"
 DIED = ("crash", "hang", "panic", "timeout", "wrong-exit")
 
 
@@ -32,10 +33,13 @@ def boot(
     console: Callable[[bytes], None] | None = None,
     stdin_fd: int | None = None,
 ) -> Outcome:
-    """Run `spec` to its end and return its outcome; never raises for what a guest or QEMU does (ValueError for a wrong spec).
+    """Run `spec` to its end and return its outcome; never raises for what a guest or QEMU does (ValueError for a
+    wrong spec).
 
-    `artifacts`: folder that gets argv, console.log, qmp.jsonl, repro.sh, and the post-mortem when the outcome is not what spec.expect says.
-    `console` is called with the guest's bytes as they arrive. `stdin_fd` is read while the guest runs and sent to its serial port.
+    `artifacts`: folder that gets argv, console.log, qmp.jsonl, repro.sh, and the post-mortem when the outcome is not
+    what spec.expect says.
+    `console` is called with the guest's bytes as they arrive. `stdin_fd` is read while the guest runs and sent to its
+    serial port.
     """
     row = end(spec.end)
     machine(spec.machine)
@@ -47,19 +51,25 @@ def boot(
     except Exception as error:  # the harness's own fault is a verdict, too
         folder.write("harness-bug.txt", traceback.format_exc())
         cause = f"{type(error).__name__}: {error}"
-        outcome = Outcome("harness-bug", None, "harness", row.id, cause, traceback.format_exc(), "the harness", b"", None, ())
+        outcome = Outcome(
+            "harness-bug", None, "harness", row.id, cause, traceback.format_exc(), "the harness", b"", None, ()
+        )
     finally:
         folder.close()
     folder.write("outcome.txt", f"{outcome}\n{outcome.cause}\n{outcome.hint}\n")
     return replace(outcome, artifacts=artifacts)
 
 
-def _boot(spec: RunSpec, row: End, folder: Artifacts, console: Callable[[bytes], None] | None, stdin_fd: int | None) -> Outcome:
+def _boot(
+    spec: RunSpec, row: End, folder: Artifacts, console: Callable[[bytes], None] | None, stdin_fd: int | None
+) -> Outcome:
     marks = Marks(status_line=row.line)
     try:
         process = launch(spec)
     except LaunchError as error:
-        return _outcome(spec, decide(Facts(How.LAUNCH, marks, detail=str(error)), row, spec.debug_exit, spec.expect), None, b"", ())
+        return _outcome(
+            spec, decide(Facts(How.LAUNCH, marks, detail=str(error)), row, spec.debug_exit, spec.expect), None, b"", ()
+        )
     folder.write("argv", shell_line(process.argv) + "\n")
     try:
         session = Session(spec, process, marks, console, folder.qmp)
@@ -79,23 +89,41 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, console: Callable[[bytes],
 def _outcome(spec: RunSpec, judged: Judgement, facts: Facts | None, console: bytes, argv: tuple[str, ...]) -> Outcome:
     refused = judged.verdict == "refused" and judged.status is not None
     return Outcome(
-        verdict=judged.verdict, status=judged.status, origin=judged.origin, rule=judged.rule, cause=judged.cause, hint=judged.hint,
-        blame=judged.blame, console=console, qemu_status=facts.qemu_status if facts else None, argv=argv,
-        timings=facts.timings if facts else {}, status_class=class_word(judged.status or 0) if refused else "",
-        notes=_notes(facts) if facts else (), kernel=(facts.marks.kernel or "") if facts else "",
-    )  # fmt: skip
+        verdict=judged.verdict,
+        status=judged.status,
+        origin=judged.origin,
+        rule=judged.rule,
+        cause=judged.cause,
+        hint=judged.hint,
+        blame=judged.blame,
+        console=console,
+        qemu_status=facts.qemu_status if facts else None,
+        argv=argv,
+        timings=facts.timings if facts else {},
+        status_class=class_word(judged.status or 0) if refused else "",
+        notes=_notes(facts) if facts else (),
+        kernel=(facts.marks.kernel or "") if facts else "",
+    )
+
+
+def is_fold_note(note: str) -> bool:
+    """Whether a note of an outcome only counts folded warnings."""
+    return note.endswith(FOLD_NOTE)
 
 
 def _notes(facts: Facts) -> tuple[str, ...]:
     notes = []
     if facts.folded:
-        notes.append(f"{facts.folded} warnings of QEMU about CPU features that TCG does not have")
-    if facts.marks.forged:
-        notes.append(f"a refusal line ({facts.marks.forged.number} {facts.marks.forged.rule}) came after the hand-over and was not believed")
+        notes.append(f"{facts.folded} {FOLD_NOTE}")
+    forged = facts.marks.forged
+    if forged:
+        notes.append(f"a refusal line ({forged.number} {forged.rule}) came after the hand-over and was not believed")
     return tuple(notes + facts.own_stderr[:20])
 
 
-def _post_mortem(spec: RunSpec, outcome: Outcome, facts: Facts, process: Process, session: Session, folder: Artifacts) -> Outcome:
+def _post_mortem(
+    spec: RunSpec, outcome: Outcome, facts: Facts, process: Process, session: Session, folder: Artifacts
+) -> Outcome:
     """Look at what is left of the machine; the outcome with a cause that says where and for want of what it ended."""
     load_start = facts.marks.load_range[0] if facts.marks.load_range else None
     stands = process.status is None and not session.qmp.closed and facts.how not in (How.NEVER, How.INTERRUPTED)

@@ -16,7 +16,8 @@ CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 
 
 def mhz_from(cpuinfo: str, base_khz: str = "", max_khz: str = "") -> int | None:
-    """MHz of the time-stamp counter, best source first: the brand string ("… @ 2.80GHz"), cpufreq, the "cpu MHz" line."""
+    """MHz of the time-stamp counter, best source first: the brand string ("… @ 2.80GHz"), cpufreq, the "cpu MHz"
+    line."""
     brand = re.search(r"^model name\s*:.*?@\s*([0-9.]+)\s*GHz", cpuinfo, re.M)
     if brand:
         return round(float(brand[1]) * 1000)
@@ -55,7 +56,22 @@ def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
 
 def _starts(qemu: str, cpu: str) -> bool:
     """Whether QEMU with KVM gets as far as its monitor with this CPU model; `quit` follows at once."""
-    argv = [qemu, "-M", MICROVM, "-nodefaults", "-no-user-config", "-accel", "kvm", "-cpu", cpu, "-display", "none", "-S", "-qmp", "stdio"]
+    argv = [
+        qemu,
+        "-M",
+        MICROVM,
+        "-nodefaults",
+        "-no-user-config",
+        "-accel",
+        "kvm",
+        "-cpu",
+        cpu,
+        "-display",
+        "none",
+        "-S",
+        "-qmp",
+        "stdio",
+    ]
     ask = b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n'
     try:
         done = subprocess.run(argv, input=ask, capture_output=True, timeout=10, check=False)
@@ -66,7 +82,8 @@ def _starts(qemu: str, cpu: str) -> bool:
 
 @lru_cache(maxsize=8)
 def kvm_cpu(qemu: str, wanted: str) -> str:
-    """The first CPU model that starts: `wanted`, then the fallbacks. `wanted` itself when none does (QEMU's message is then shown)."""
+    """The first CPU model that starts: `wanted`, then the fallbacks. `wanted` itself when none does (QEMU's message
+    is then shown)."""
     if kvm_problem():
         return wanted
     return next((cpu for cpu in (wanted, *CPU_KVM_FALLBACKS) if _starts(qemu, cpu)), wanted)
@@ -78,8 +95,11 @@ def namespace_problem() -> str:
     try:
         done = subprocess.run(
             ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "true"],
-            capture_output=True, text=True, timeout=10, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
     except OSError as error:
         return f"unshare is missing ({error.strerror}): install util-linux"
     return "" if done.returncode == 0 else namespace_sentence(done.stderr)
@@ -95,5 +115,5 @@ def namespace_sentence(stderr: str) -> str:
     elif _text(Path("/proc/sys/user/max_user_namespaces")).strip() == "0":
         cure = "sudo sysctl user.max_user_namespaces=10000"
     else:
-        cure = "in a container, allow the unshare system call (docker run --security-opt seccomp=unconfined), or run as root"
+        cure = "in a container, allow the unshare system call (docker run --security-opt seccomp=unconfined)"
     return f"this system does not permit user, network and PID namespaces ({said}): {cure}"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """The table of machines: QEMU arguments, default CPU per accelerator, and what the machine has.
 
-`has` uses the words of `needs` in fixture.toml. `freq` says that the harness adds the host's MHz as a kernel argument (L-36): such a
+`has` uses the words of `needs` in fixture.toml. `freq` says that the harness adds the host's MHz as a kernel argument
+(L-36): such a
 machine has no timer against which a kernel could calibrate.
 """
 

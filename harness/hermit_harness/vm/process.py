@@ -3,14 +3,19 @@
 
 Chain of programs, each an exec or a child of the one before:
 
-    setpriv --pdeathsig KILL  ->  unshare (user, net, PID namespaces, --kill-child)  ->  sh (PID 1 inside)  ->  exec QEMU
+    setpriv --pdeathsig KILL  ->  unshare (user, net, PID namespaces, --kill-child)  ->  sh (PID 1 inside)  ->  exec
+    QEMU
 
-When the parent dies, setpriv's signal kills unshare, whose death kills PID 1, and with it everything in the namespace. What is left is the time
-before those signals are armed. So the shell reports ("armed PID") after both are, and goes on only when it is told to: a parent that died
-before leaves end of file on that socket and the shell ends. Nothing depends on the order in which things happen. Without isolation
+When the parent dies, setpriv's signal kills unshare, whose death kills PID 1, and with it everything in the
+namespace. What is left is the time
+before those signals are armed. So the shell reports ("armed PID") after both are, and goes on only when it is told
+to: a parent that died
+before leaves end of file on that socket and the shell ends. Nothing depends on the order in which things happen.
+Without isolation
 the chain is setpriv, sh, QEMU.
 
-QEMU is PID 1 in there, so it is killed by nothing but a real fault or us; its abort() shows as SIGSEGV because PID 1 ignores SIGABRT.
+QEMU is PID 1 in there, so it is killed by nothing but a real fault or us; its abort() shows as SIGSEGV because PID 1
+ignores SIGABRT.
 """
 
 from __future__ import annotations
@@ -85,7 +90,8 @@ class Process:
             return
         self.closed = True
         if self.status is None:
-            # QEMU first: its parent then collects it and ends by itself, so that nothing is still dying when this returns.
+            # QEMU first: its parent then collects it and ends by itself, so that nothing is still dying when this
+            # returns.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.qemu_pidfd, signal.SIGKILL)
             self.reap()
@@ -123,7 +129,8 @@ def _read_armed(gate: socket.socket, deadline: float) -> int | None:
 
 
 def launch(spec: RunSpec) -> Process:
-    """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show later."""
+    """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show
+    later."""
     ours, theirs = _pairs()
     gate_ours, serial, qmp, gdb = ours
     argv = tuple(wired_argv(spec, Wires(*(sock.fileno() for sock in theirs[1:]))))
@@ -132,13 +139,18 @@ def launch(spec: RunSpec) -> Process:
     try:
         popen = subprocess.Popen(
             [*prefix, "sh", "-c", script, "sh", *argv],
-            stdin=theirs[0], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            pass_fds=[sock.fileno() for sock in theirs[1:]], start_new_session=True,
-        )  # fmt: skip
+            stdin=theirs[0].fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=[sock.fileno() for sock in theirs[1:]],
+            start_new_session=True,
+        )
     except OSError as error:
         for sock in ours + theirs:
             sock.close()
-        raise LaunchError(f"{error.filename or prefix[0]} cannot be started ({error.strerror}): install util-linux") from error
+        raise LaunchError(
+            f"{error.filename or prefix[0]} cannot be started ({error.strerror}): install util-linux"
+        ) from error
     pidfd = os.pidfd_open(popen.pid)
     process = Process(popen, pidfd, popen.pid, pidfd, argv, serial, qmp, gdb, time.monotonic())
     for sock in theirs:
@@ -161,7 +173,9 @@ def _open_gate(process: Process, gate: socket.socket, isolate: bool) -> None:
             signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
         process.reap()
         said = process.popen.stderr.read().decode("utf-8", "replace") if process.popen.stderr else ""
-        raise LaunchError(namespace_sentence(said) if isolate else f"QEMU's process could not be set up: {said.strip()}")
+        raise LaunchError(
+            namespace_sentence(said) if isolate else f"QEMU's process could not be set up: {said.strip()}"
+        )
     process.qemu_pid, process.qemu_pidfd = pid, os.pidfd_open(pid)
     process.started = time.monotonic()
     gate.sendall(b"go\n")

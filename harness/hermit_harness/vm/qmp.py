@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """A QMP client on a socket that is already connected.
 
-Ours and not the library qemu.qmp: that one is an asyncio program of its own, while here one selector waits for serial bytes, QMP, the
-process and the clock together; and it is LGPL and GPL code, which this tree's licence does not allow to be mixed in. What is needed is
+Ours and not the library qemu.qmp: that one is an asyncio program of its own, while here one selector waits for serial
+bytes, QMP, the
+process and the clock together; and it is LGPL and GPL code, which this tree's licence does not allow to be mixed in.
+What is needed is
 one JSON object a line, so it is short.
 """
 

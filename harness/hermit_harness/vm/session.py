@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from hermit_harness.verdict.facts import Facts, How
+from hermit_harness.vm.feed import Feed
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
@@ -24,12 +25,17 @@ DRAIN_READS = 256
 
 
 class Session:
-    """Runs one launched process to its end. `run()` once; the machine may still stand (paused) afterwards for a post-mortem."""
+    """Runs one launched process to its end. `run()` once; the machine may still stand (paused) afterwards for a
+    post-mortem."""
 
     def __init__(
-        self, spec: RunSpec, process: Process, marks: Marks, console: Callable[[bytes], None] | None = None,
+        self,
+        spec: RunSpec,
+        process: Process,
+        marks: Marks,
+        console: Callable[[bytes], None] | None = None,
         qmp_log: Callable[[str, str], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.spec = spec
         self.process = process
         self.marks = marks
@@ -39,9 +45,8 @@ class Session:
         self._console = console
         self._lines = Lines()
         self._stderr = bytearray()
-        self._stdin = bytearray(spec.stdin or b"")
-        self._stdin_fd: int | None = None
         self._selector = selectors.DefaultSelector()
+        self._feed = Feed(self._selector, process.serial, spec.stdin or b"", self._on_serial)
         self._cont = 0
         self._how: tuple[How, str] | None = None
         self._power_off = False
@@ -75,18 +80,11 @@ class Session:
     # --- the loop ---
 
     def _register(self, stdin_fd: int | None) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._stdin else 0)
-        self._selector.register(self.process.serial, events, self._on_serial)
+        self._selector.register(self.process.serial, selectors.EVENT_READ, self._on_serial)
+        self._feed.start(stdin_fd)
         self._selector.register(self.qmp, selectors.EVENT_READ, self._on_qmp)
         self._selector.register(self.process.pidfd, selectors.EVENT_READ, self._on_exit)
         self._selector.register(self.process.popen.stderr, selectors.EVENT_READ, self._on_stderr)  # type: ignore[arg-type]
-        if stdin_fd is not None:
-            self._stdin_fd = stdin_fd
-            try:
-                self._selector.register(stdin_fd, selectors.EVENT_READ, self._on_stdin)
-            except PermissionError:  # epoll takes no regular files; they are always readable, so read them whole
-                self._stdin += b"".join(iter(lambda: os.read(stdin_fd, 65536), b""))
-                self._selector.modify(self.process.serial, events | selectors.EVENT_WRITE, self._on_serial)
 
     def _watch(self) -> None:
         while self._how is None:
@@ -123,14 +121,8 @@ class Session:
     def _on_serial(self, mask: int) -> None:
         if mask & selectors.EVENT_READ:
             self._read_serial()
-        if mask & selectors.EVENT_WRITE and self._stdin:
-            try:
-                sent = self.process.serial.send(self._stdin)
-                del self._stdin[:sent]
-            except (BlockingIOError, ConnectionError):
-                return
-            if not self._stdin:
-                self._selector.modify(self.process.serial, selectors.EVENT_READ, self._on_serial)
+        if mask & selectors.EVENT_WRITE:
+            self._feed.send()
 
     def _read_serial(self) -> bool:
         """Take what the guest has printed; false when there is nothing (more)."""
@@ -141,8 +133,7 @@ class Session:
         except ConnectionError:
             data = b""
         if not data:
-            if self.process.serial in self._selector.get_map():
-                self._selector.unregister(self.process.serial)
+            self._feed.stop()
             return False
         now = time.monotonic() - self.process.started
         self.marks.at.setdefault("first_byte", now)
@@ -182,16 +173,6 @@ class Session:
         self._stderr += data[: max(0, STDERR_LIMIT - len(self._stderr))]
         return bool(data)
 
-    def _on_stdin(self, mask: int) -> None:
-        assert self._stdin_fd is not None
-        data = os.read(self._stdin_fd, 4096)
-        if not data:
-            self._selector.unregister(self._stdin_fd)
-            return
-        self._stdin += data
-        if self.process.serial in self._selector.get_map():
-            self._selector.modify(self.process.serial, selectors.EVENT_READ | selectors.EVENT_WRITE, self._on_serial)
-
     def _event(self, event: dict[str, object]) -> None:
         data = event.get("data")
         if event["event"] == "SHUTDOWN" and isinstance(data, dict):
@@ -213,7 +194,8 @@ class Session:
             self._how = (How.STOPPED, str(state))
 
     def _quit(self) -> None:
-        """The guest powered the machine off (or, with newer QEMUs, wrote to debug-exit): let QEMU end and tell its status."""
+        """The guest powered the machine off (or, with newer QEMUs, wrote to debug-exit): let QEMU end and tell its
+        status."""
         self._peek()
         try:
             self.qmp.execute("quit", seconds=QUIT_SECONDS)
@@ -264,11 +246,19 @@ class Session:
         self._selector.close()
         cpu = self.process.cpu_seconds()
         return Facts(
-            how=how, marks=self.marks, qemu_status=status, power_off=self._power_off, detail=detail,
+            how=how,
+            marks=self.marks,
+            qemu_status=status,
+            power_off=self._power_off,
+            detail=detail,
             stderr=tuple(bytes(self._stderr).decode("utf-8", "replace").splitlines()),
-            silent_for=self._now() - self._last_output, ran_for=self._now(), cpu_used=cpu, printed=self.record.total,
-            registers=self.registers, timings={**timings, **self.marks.at, "end": end, "cpu": cpu},
-        )  # fmt: skip
+            silent_for=self._now() - self._last_output,
+            ran_for=self._now(),
+            cpu_used=cpu,
+            printed=self.record.total,
+            registers=self.registers,
+            timings={**timings, **self.marks.at, "end": end, "cpu": cpu},
+        )
 
     def _pause(self) -> None:
         try:

@@ -12,9 +12,11 @@ class RunSpec:
     """One boot of one guest.
 
     `loader` is what QEMU gets as -kernel, `app` as -initrd (the first multiboot module), `modules` the further ones.
-    `append` is the text after -append, byte for byte; on machines that say so in their row (microvm) "-freq MHZ " is put
+    `append` is the text after -append, byte for byte; on machines that say so in their row (microvm) "-freq MHZ " is
+    put
     before it unless it already holds a -freq before its first "--".
-    `cpu` "" means the table's default for the machine and accelerator. `stdin` is sent to the serial port; None sends nothing.
+    `cpu` "" means the table's default for the machine and accelerator. `stdin` is sent to the serial port; None sends
+    nothing.
     `end` names a row of verdict/ends.toml. `expect` is what Outcome.matches() understands.
     """
 

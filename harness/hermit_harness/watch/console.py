@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Console bytes: a record of bounded size, and lines for matching. Works on bytes throughout; no encoding is assumed."""
+"""Console bytes: a record of bounded size, and lines for matching. Works on bytes throughout; no encoding is
+assumed."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ class Record:
 class Lines:
     """Splits a stream into lines (LF or CR LF), escape sequences removed.
 
-    A line longer than `limit` is cut there; what follows up to its newline is dropped, so memory stays bounded with endless junk.
+    A line longer than `limit` is cut there; what follows up to its newline is dropped, so memory stays bounded with
+    endless junk.
     """
 
     def __init__(self, limit: int = 8192) -> None:

@@ -53,9 +53,14 @@ def _cpu(index: int, block: str) -> Cpu:
 
     crs = {int(n): int(value, 16) for n, value in _CR.findall(block)}
     return Cpu(
-        index=index, pc=number(_PC), flags=number(_FLAGS), halted=number(_HALTED) == 1,
-        cs_base=number(_CS), idt_limit=number(_IDT), cr=crs,
-    )  # fmt: skip
+        index=index,
+        pc=number(_PC),
+        flags=number(_FLAGS),
+        halted=number(_HALTED) == 1,
+        cs_base=number(_CS),
+        idt_limit=number(_IDT),
+        cr=crs,
+    )
 
 
 def all_halted_for_good(registers: str) -> bool:

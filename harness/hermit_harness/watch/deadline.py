@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Deadlines: a budget of QEMU's CPU time, a cap on wall time, and when to look at the processors of a quiet guest.
 
-A loaded host must not fail a test, so the CPU budget is what counts; the wall cap only catches a guest that waits for ever. How long to wait until
+A loaded host must not fail a test, so the CPU budget is what counts; the wall cap only catches a guest that waits for
+ever. How long to wait until
 the budget can have been used up at the earliest follows from what is left of it and how many threads can use it.
 """
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What the lines of a console mean: where the boot is, what the loader refused, whether the kernel panicked, which status was printed."""
+"""What the lines of a console mean: where the boot is, what the loader refused, whether the kernel panicked, which
+status was printed."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _WELCOME = re.compile(rb"Welcome to Hermit(?:Core-rs)? (\S+)")
 
 @dataclass(frozen=True)
 class Refusal:
-    """A `[LOADER][ERROR] <n> <rule>: …` line. `believed` is false when something that is not the loader could have written it."""
+    """A `[LOADER][ERROR] <n> <rule>: …` line. `believed` is false when something that is not the loader could have
+    written it."""
 
     number: int
     rule: str
@@ -32,7 +34,8 @@ class Refusal:
 class Marks:
     """Collects what matters from the lines of one run, in order.
 
-    `status_line` is the pattern of the row of ends.toml that tells the application's status, None if its kernel prints none.
+    `status_line` is the pattern of the row of ends.toml that tells the application's status, None if its kernel
+    prints none.
     """
 
     status_line: re.Pattern[bytes] | None = None
@@ -93,7 +96,9 @@ class Marks:
         self.foreign += 1
         self.at.setdefault("kernel_line", now)
         panic = _PANIC.match(line)
-        if panic and self.panic is None:
+        if self.panic is not None and self.panic.endswith(":"):
+            self.panic += f" {text(line.strip())}"  # Rust puts the message on the line behind its place
+        elif panic and self.panic is None:
             self.panic = text(panic[1])
             self.at.setdefault("panic", now)
         if self.status_line:

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What goes into the guest's serial port: given bytes first, then a descriptor, with bounded memory."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections.abc import Callable
+
+CHUNK = 4096
+
+
+class Feed:
+    """Writes to `serial` when it takes bytes, and reads the source only when everything read before has gone.
+
+    The source may be a terminal, a pipe, or a regular file (which epoll does not take: it is then read whenever the
+    port is writable).
+    """
+
+    def __init__(
+        self, selector: selectors.BaseSelector, serial: socket.socket, first: bytes, on_serial: Callable[[int], None]
+    ) -> None:
+        self._selector = selector
+        self._serial = serial
+        self._pending = bytearray(first)
+        self._on_serial = on_serial
+        self._fd: int | None = None
+        self._is_file = False
+
+    def start(self, fd: int | None) -> None:
+        """Begin; the serial socket must be registered already."""
+        self._fd = fd
+        if fd is not None:
+            try:
+                self._selector.register(fd, selectors.EVENT_READ, self._readable)
+            except PermissionError:
+                self._is_file = True
+        self._want_write(bool(self._pending) or self._is_file)
+
+    def send(self) -> None:
+        """The serial port takes bytes."""
+        if not self._pending and self._is_file and self._fd is not None:
+            self._take(self._fd)
+        try:
+            sent = self._serial.send(self._pending) if self._pending else 0
+        except (BlockingIOError, ConnectionError):
+            return
+        del self._pending[:sent]
+        if not self._pending and not self._is_file:
+            self._want_write(False)
+            if self._fd is not None and self._fd not in self._selector.get_map():
+                self._selector.register(self._fd, selectors.EVENT_READ, self._readable)
+
+    def stop(self) -> None:
+        """The serial port is closed: take no more from anywhere."""
+        for source in (self._serial, self._fd):
+            if source is not None and source in self._selector.get_map():
+                self._selector.unregister(source)
+        self._fd, self._is_file = None, False
+
+    def _readable(self, mask: int) -> None:
+        assert self._fd is not None
+        self._selector.unregister(self._fd)  # until what it gave has gone out
+        self._take(self._fd)
+        self._want_write(True)
+
+    def _take(self, fd: int) -> None:
+        try:
+            data = os.read(fd, CHUNK)
+        except OSError:  # a terminal that went away, or one that this process may not read in the background
+            data = b""
+        self._pending += data
+        if not data:
+            self._fd, self._is_file = None, False
+
+    def _want_write(self, wanted: bool) -> None:
+        if self._serial in self._selector.get_map():
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
+            self._selector.modify(self._serial, events, self._on_serial)
