@@ -46,9 +46,9 @@ def _print_table(title: str, rows: list[tuple[str, ...]]) -> None:
 
 def _cells() -> list[str]:
     # Imported here: the matrix builds on this package, and most commands do without it.
-    from hermit_harness.matrix.expand import cells  # type: ignore[import-not-found,unused-ignore]
+    from hermit_harness.matrix.expand import plan
 
-    return [str(cell.id) for cell in cells()]
+    return [cell.id for cell in plan().cells()]
 
 
 def list_command(a: argparse.Namespace) -> int:
