@@ -37,6 +37,10 @@ GEN := $(O)/gen/$(PROFILE)
 HOST := $(O)/host
 
 comma := ,
+# A line a file; V=1 shows the commands.
+Q := $(if $(V),,@)
+
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 # ---- flags ----
 
@@ -52,10 +56,10 @@ ifneq ($(is_clang),)
 FREESTANDING := $(filter-out -Wstack-usage=1024,$(FREESTANDING)) -Wframe-larger-than=1024 -Wno-unknown-attributes
 endif
 x86_64.flags := -m64 -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small
-OPTIMISE.release := -Os
+OPTIMISE.release := $(if $(is_clang),-Oz,-Os)
 OPTIMISE.debug := -Og -DLOADER_SELFTEST
 # Code that runs once per word or byte of the application.
-HOT := load
+HOT := load fmt cmdline
 # The last code must run wherever it is copied to, and call nothing.
 LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
 ifneq ($(is_clang),)
@@ -65,7 +69,7 @@ endif
 NASMFLAGS := -f elf64 --reproducible -Werror -I$(GEN)/
 NASMFLAGS += $(if $(filter debug,$(PROFILE)),-g -F dwarf)
 
-LDFLAGS := -m64 -nostdlib -static -no-pie -Wl,-T,loader/base.ld -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
+LDFLAGS := -m64 -nostdlib -static -Wl,-T,loader/base.ld -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 CORE := $(sort $(wildcard loader/core/*.c loader/core/era/*.c))
@@ -112,7 +116,7 @@ $(GEN)/version.h: FORCE
 
 $(GEN)/status.inc: $(HOST)/hermit-status
 	@mkdir -p $(@D)
-	$< --nasm > $@
+	$(Q)$< --nasm > $@
 
 # ---- rules per target ----
 
@@ -128,12 +132,14 @@ $(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($
 
 $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk
 	@mkdir -p $$(@D)
-	$(CC) $(FREESTANDING) $$($$($(1).arch).flags) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) $(OPTIMISE.$(PROFILE)) \
+	$$(call say,CC,$$@)
+	$(Q)$(CC) $(FREESTANDING) $$($$($(1).arch).flags) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) $(OPTIMISE.$(PROFILE)) \
 		$$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST)) -DLOADER_TARGET='"$(1)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
 
 $$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk
 	@mkdir -p $$(@D)
-	$(NASM) $(NASMFLAGS) -o $$@ $$<
+	$$(call say,NASM,$$@)
+	$(Q)$(NASM) $(NASMFLAGS) -o $$@ $$<
 
 $$($(1).dir)/padding.o: loader/loader.mk FORCE
 	@mkdir -p $$(@D)
@@ -147,22 +153,24 @@ $$($(1).dir)/symbols0.s: loader/loader.mk
 	@printf '.section .symbols,"a"\n.globl symbol_count, symbol_addresses, symbol_names\nsymbol_count: .long 0\nsymbol_addresses:\nsymbol_names: .byte 0\n' > $$@
 
 $$($(1).dir)/%.so.o: $$($(1).dir)/%.s
-	$(CC) -c -o $$@ $$<
+	$(Q)$(CC) -c -o $$@ $$<
 
 $$($(1).dir)/first.elf: $$($(1).obj) $$($(1).dir)/symbols0.so.o loader/base.ld
-	$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
+	$$(call say,LD,$$@)
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
 
 $$($(1).dir)/symbols1.s: $$($(1).dir)/first.elf loader/symbols.awk
-	$(NM) -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
+	$(Q)$(NM) -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
 
 $(OUT)/hermit-loader-$(1).debug: $$($(1).obj) $$($(1).dir)/symbols1.so.o loader/base.ld
-	$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
+	$$(call say,LD,$$@)
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
 	@$(NM) $$($(1).dir)/first.elf | grep ' [Tt] ' > $$($(1).dir)/text0
 	@$(NM) $$@ | grep ' [Tt] ' | cmp -s - $$($(1).dir)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
 	@[ -z "$$$$($(NM) -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
 
 $(OUT)/hermit-loader-$(1): $(OUT)/hermit-loader-$(1).debug
-	$(OBJCOPY) --strip-all $$< $$@
+	$(Q)$(OBJCOPY) --strip-all $$< $$@
 
 -include $$(wildcard $$(addsuffix .d,$$(basename $$($(1).obj))))
 endef

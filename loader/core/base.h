@@ -9,6 +9,7 @@
 
 #define countof(array) (sizeof(array) / sizeof((array)[0]))
 #define must_check __attribute__((warn_unused_result))
+#define noreturn __attribute__((noreturn)) // unlike _Noreturn part of a function pointer's type, for every compiler
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)
 #define GIB(n) ((uint64_t)(n) << 30)

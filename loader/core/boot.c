@@ -22,12 +22,12 @@ void boot_open(const struct platform *p)
 	log_open(p->write, LOADER_LOG_LEVEL);
 }
 
-_Noreturn void die(enum status status)
+noreturn void die(enum status status)
 {
 	platform->stop(status);
 }
 
-_Noreturn void assert_failed(const char *condition)
+noreturn void assert_failed(const char *condition)
 {
 	die(refuse(STATUS_INTERNAL_ASSERT, "%s does not hold; please report this with the command line", condition));
 }
@@ -154,7 +154,7 @@ static void say_where(void)
 		 align_down(place->image.start, IMAGE_ALIGN));
 }
 
-static _Noreturn void hand_over(void)
+static noreturn void hand_over(void)
 {
 	const struct place *place = &run.place;
 	const struct block *block = &run.block;
@@ -191,7 +191,7 @@ static enum status steps(const struct boot *boot)
 	hand_over();
 }
 
-_Noreturn void boot_run(struct boot *boot)
+noreturn void boot_run(struct boot *boot)
 {
 	die(steps(boot));
 }

@@ -28,11 +28,11 @@ struct boot {
 void boot_open(const struct platform *platform);
 
 // Boots the application or refuses; either way it does not come back.
-_Noreturn void boot_run(struct boot *boot);
+noreturn void boot_run(struct boot *boot);
 
 // The one place that stops the machine. The reason has been printed by refuse().
-_Noreturn void die(enum status status);
+noreturn void die(enum status status);
 
 // For rules of our own, never for bytes from outside. Stays in release builds: each costs a compare.
 #define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition))
-_Noreturn void assert_failed(const char *condition);
+noreturn void assert_failed(const char *condition);

@@ -3,7 +3,7 @@
 
 static bool is_blank(uint8_t c)
 {
-	return c == ' ' || c == '\t' || c == '\n';
+	return c <= ' ' && (c == ' ' || c == '\t' || c == '\n');
 }
 
 static bool is_text(struct span s, const char *text, size_t n)
@@ -97,13 +97,11 @@ static enum status take_option(struct span key, struct span value, struct option
 	return STATUS_OK;
 }
 
-// The length of the UTF-8 sequence at the start of `s` (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), 0 when it is none.
+// The length of the UTF-8 sequence of two or more bytes at the start of `s` (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), 0 when it is none.
 static size_t utf8_length(struct span s)
 {
 	uint8_t c = s.p[0], low = 0x80, high = 0xbf;
 	size_t n;
-	if (c < 0x80)
-		return 1;
 	if (c < 0xc2 || c > 0xf4)
 		return 0;
 	if (c == 0xe0)
@@ -126,6 +124,10 @@ static size_t utf8_length(struct span s)
 static enum status check_utf8(struct span line)
 {
 	for (size_t at = 0; at < line.n;) {
+		if (line.p[at] < 0x80) {
+			at++;
+			continue;
+		}
 		size_t n = utf8_length((struct span){ line.p + at, line.n - at });
 		if (n == 0)
 			return refuse(STATUS_CMDLINE_NOT_UTF8, "byte %#x at %lu of the command line is not UTF-8", line.p[at], at);

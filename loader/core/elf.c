@@ -61,7 +61,7 @@ static enum status parse_ident(struct span file, const struct elf_target *target
 static enum status parse_header(struct span file, const struct elf_target *target, struct elf_image *out, struct span *phdrs)
 {
 	TRY(parse_ident(file, target));
-	enum order order = target->order;
+	enum order order = elf_order(target);
 	uint32_t type = load_u16(file.p + 16, order);
 	uint32_t machine = load_u16(file.p + 18, order);
 	uint64_t phoff = load_u64(file.p + 32, order);
@@ -111,7 +111,7 @@ static enum status check_align(const struct phdr *ph, struct elf_image *out)
 	return STATUS_OK;
 }
 
-static enum status add_load(const struct phdr *ph, struct elf_image *out)
+static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *entry_seen)
 {
 	struct span bytes;
 	uint64_t end;
@@ -134,6 +134,8 @@ static enum status add_load(const struct phdr *ph, struct elf_image *out)
 		return refuse(STATUS_ELF_SEGMENT_ORDER, "segment %u begins at %#lx, the one before ends at %#lx", out->segment_count, ph->vaddr,
 			      out->vaddr + out->size);
 	out->size = end - out->vaddr;
+	if ((ph->flags & PF_X) != 0 && out->entry >= ph->vaddr && out->entry < end)
+		*entry_seen = true;
 	out->segments[out->segment_count++] =
 		(struct elf_segment){ .offset = ph->offset, .filesz = ph->filesz, .vaddr = ph->vaddr, .memsz = ph->memsz };
 	return STATUS_OK;
@@ -198,7 +200,7 @@ static enum status check_entry_size(const char *name, uint64_t size, uint64_t ne
 static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 {
 	uint64_t value[DT_KEPT] = { 0 };
-	enum order order = out->target->order;
+	enum order order = elf_order(out->target);
 	for (size_t at = 0; bytes.n - at >= DYN_SIZE; at += DYN_SIZE) {
 		uint64_t tag = load_u64(bytes.p + at, order);
 		if (tag == DT_NULL)
@@ -225,24 +227,14 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 	return check_table(out, "DT_RELR", out->relr, RELR_SIZE);
 }
 
-static enum status check_entry(const struct elf_image *image, struct span phdrs)
-{
-	for (size_t at = 0; at < phdrs.n; at += PHDR_SIZE) {
-		struct phdr ph = read_phdr(phdrs.p + at, image->target->order);
-		if (ph.type == PT_LOAD && (ph.flags & PF_X) != 0 && image->entry >= ph.vaddr && image->entry - ph.vaddr < ph.memsz)
-			return STATUS_OK;
-	}
-	return refuse(STATUS_ELF_ENTRY_OUTSIDE, "entry point %#lx is in no executable segment of %#lx..%#lx", image->entry, image->vaddr,
-		      image->vaddr + image->size);
-}
-
 static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct phdr *dynamic)
 {
+	bool entry_seen = false;
 	for (size_t at = 0; at < phdrs.n; at += PHDR_SIZE) {
-		struct phdr ph = read_phdr(phdrs.p + at, out->target->order);
+		struct phdr ph = read_phdr(phdrs.p + at, elf_order(out->target));
 		switch (ph.type) {
 		case PT_LOAD:
-			TRY(add_load(&ph, out));
+			TRY(add_load(&ph, out, &entry_seen));
 			break;
 		case PT_NOTE:
 			TRY(add_note(&ph, out));
@@ -259,6 +251,9 @@ static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct 
 	}
 	if (out->segment_count == 0)
 		return refuse(STATUS_ELF_NO_SEGMENTS, "none of %lu program headers is a PT_LOAD with a size", phdrs.n / PHDR_SIZE);
+	if (!entry_seen)
+		return refuse(STATUS_ELF_ENTRY_OUTSIDE, "entry point %#lx is in no executable segment of %#lx..%#lx", out->entry, out->vaddr,
+			      out->vaddr + out->size);
 	return STATUS_OK;
 }
 
@@ -275,7 +270,6 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 
 	TRY(parse_header(file, target, out, &phdrs));
 	TRY(parse_phdrs(phdrs, out, &dynamic));
-	TRY(check_entry(out, phdrs));
 	if (out->tls.memsz != 0 && !in_image(out, out->tls.vaddr, out->tls.filesz))
 		return refuse(STATUS_ELF_TLS_OUTSIDE, "TLS template %#lx..%#lx, image %#lx..%#lx", out->tls.vaddr,
 			      out->tls.vaddr + out->tls.filesz, out->vaddr, out->vaddr + out->size);

@@ -15,6 +15,12 @@ struct elf_target {
 
 extern const struct elf_target elf_target_x86_64;
 
+// A loader runs in the byte order of the applications that it starts, so that there it is a constant; only host tests read both.
+static inline enum order elf_order(const struct elf_target *target)
+{
+	return __STDC_HOSTED__ ? target->order : ORDER_NATIVE;
+}
+
 #define ELF_SEGMENTS_MAX 64
 #define ELF_NOTES_MAX 8
 

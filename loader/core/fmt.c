@@ -83,13 +83,17 @@ size_t fmt_va(char *buffer, size_t size, const char *format, va_list args)
 	struct out out = { buffer, buffer + size };
 	va_list copy; // convert() takes a pointer, which a va_list parameter may not give
 	va_copy(copy, args);
-	while (*format != '\0') {
-		const char *start = format;
-		while (*format != '\0' && *format != '%')
+	const char *start = format;
+	for (;;) {
+		char c = *format;
+		if (c != '\0' && c != '%') {
 			format++;
+			continue;
+		}
 		put(&out, start, (size_t)(format - start));
-		if (*format == '%')
-			format = convert(&out, format + 1, &copy);
+		if (c == '\0')
+			break;
+		start = format = convert(&out, format + 1, &copy);
 	}
 	va_end(copy);
 	return (size_t)(out.p - buffer);

@@ -40,4 +40,4 @@ uint64_t arch_tables_size(struct range image);
 uint64_t arch_code_size(void);
 
 // Writes the tables and the last code into the block, switches to them, and jumps. No way back; an exception is still reported.
-_Noreturn void arch_handover(const struct handover *handover);
+noreturn void arch_handover(const struct handover *handover);

@@ -24,7 +24,7 @@ void load_segments(const struct elf_image *image, const uint8_t *file, struct wi
 // The value of symbol `index`, as an address at run time.
 static enum status symbol_value(const struct elf_image *image, struct window to, uint64_t delta, uint64_t index, uint64_t *value)
 {
-	enum order order = image->target->order;
+	enum order order = elf_order(image->target);
 	if (index >= image->symbols.size / SYM_SIZE)
 		return refuse(STATUS_RELOC_SYMBOL, "a relocation names symbol %lu, the table has %lu", index, image->symbols.size / SYM_SIZE);
 	const uint8_t *symbol = to.p + (image->symbols.vaddr - image->vaddr) + index * SYM_SIZE;
@@ -41,7 +41,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 // Every entry that is not the common one: a relocation with a symbol, one outside the image, one that is unknown.
 static __attribute__((noinline)) enum status relocate_rare(const struct elf_image *image, struct window to, uint64_t delta, const uint8_t *rela)
 {
-	enum order order = image->target->order;
+	enum order order = elf_order(image->target);
 	uint64_t address = load_u64(rela, order);
 	uint64_t info = load_u64(rela + 8, order);
 	uint64_t addend = load_u64(rela + 16, order);
@@ -66,22 +66,54 @@ static __attribute__((noinline)) enum status relocate_rare(const struct elf_imag
 	return STATUS_OK;
 }
 
-// Thousands of entries, nearly all relative ones: this loop is what a boot spends on relocation.
+// Relative relocations in the CPU's own byte order: thousands, one after the other.
+struct relative_run {
+	uint8_t *to;
+	uint64_t first, last; // r_offset of the image's first byte; the last offset from there at which 8 bytes fit
+	uint64_t delta;
+	uint64_t info; // r_info of a relative relocation: the symbol is 0
+};
+
+static inline __attribute__((always_inline)) bool relocate_one(const struct relative_run *run, const uint8_t *rela)
+{
+	uint64_t offset = load_u64(rela, ORDER_NATIVE) - run->first;
+	if (load_u64(rela + 8, ORDER_NATIVE) != run->info || offset > run->last)
+		return false;
+	store_u64(run->to + offset, run->delta + load_u64(rela + 16, ORDER_NATIVE), ORDER_NATIVE);
+	return true;
+}
+
+// Relocates until an entry is not of this kind, and returns that entry, or `end`. What a boot spends on relocation is spent here.
+static const uint8_t *relocate_run(struct relative_run run, const uint8_t *rela, const uint8_t *end)
+{
+	for (; end - rela >= 4 * RELA_SIZE; rela += 4 * RELA_SIZE) {
+		if (!relocate_one(&run, rela))
+			return rela;
+		if (!relocate_one(&run, rela + RELA_SIZE))
+			return rela + RELA_SIZE;
+		if (!relocate_one(&run, rela + 2 * RELA_SIZE))
+			return rela + 2 * RELA_SIZE;
+		if (!relocate_one(&run, rela + 3 * RELA_SIZE))
+			return rela + 3 * RELA_SIZE;
+	}
+	while (rela != end && relocate_one(&run, rela))
+		rela += RELA_SIZE;
+	return rela;
+}
+
 static enum status relocate_rela(const struct elf_image *image, struct window to, uint64_t delta)
 {
-	enum order order = image->target->order;
-	const uint64_t relative = image->target->relative;
-	const uint64_t last = to.n - 8;
+	const struct relative_run run = { to.p, image->vaddr, to.n - 8, delta, image->target->relative };
+	const bool native = elf_order(image->target) == ORDER_NATIVE;
 	const uint8_t *rela = to.p + (image->rela.vaddr - image->vaddr);
 	const uint8_t *end = rela + image->rela.size;
-	const uint64_t first = image->vaddr;
-#pragma GCC unroll 4
-	for (; rela != end; rela += RELA_SIZE) {
-		uint64_t offset = load_u64(rela, order) - first;
-		if (load_u64(rela + 8, order) == relative && offset <= last)
-			store_u64(to.p + offset, delta + load_u64(rela + 16, order), order);
-		else
-			TRY(relocate_rare(image, to, delta, rela));
+	while (rela != end) {
+		if (native)
+			rela = relocate_run(run, rela, end);
+		if (rela == end)
+			break;
+		TRY(relocate_rare(image, to, delta, rela));
+		rela += RELA_SIZE;
 	}
 	return STATUS_OK;
 }
@@ -92,7 +124,7 @@ static enum status add_delta(const struct elf_image *image, struct window to, ui
 		return refuse(STATUS_RELOC_OUTSIDE, "relative relocation of 8 bytes at %#lx, image %#lx..%#lx", address, image->vaddr,
 			      image->vaddr + image->size);
 	uint8_t *p = to.p + (address - image->vaddr);
-	store_u64(p, load_u64(p, image->target->order) + delta, image->target->order);
+	store_u64(p, load_u64(p, elf_order(image->target)) + delta, elf_order(image->target));
 	return STATUS_OK;
 }
 
@@ -101,7 +133,7 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 {
 	uint64_t next = 0;
 	for (uint64_t at = 0; at < image->relr.size; at += 8) {
-		uint64_t entry = load_u64(to.p + (image->relr.vaddr - image->vaddr) + at, image->target->order);
+		uint64_t entry = load_u64(to.p + (image->relr.vaddr - image->vaddr) + at, elf_order(image->target));
 		if ((entry & 1) == 0) {
 			TRY(add_delta(image, to, delta, entry));
 			next = entry + 8;

@@ -61,7 +61,7 @@ static must_check bool next_note(struct span bytes, uint64_t align, enum order o
 
 enum status notes_read(const struct elf_image *image, struct notes *out)
 {
-	enum order order = image->target->order;
+	enum order order = elf_order(image->target);
 	*out = (struct notes){ 0 };
 	for (uint32_t i = 0; i < image->note_count; i++) {
 		struct span bytes = image->notes[i].bytes;

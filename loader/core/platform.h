@@ -12,7 +12,7 @@ struct platform {
 	// Console output, `n` bytes as they are.
 	void (*write)(const char *text, size_t n);
 	// The one place where the machine stops: tells the outside world the number. Does not return.
-	void (*stop)(enum status status) __attribute__((noreturn));
+	noreturn void (*stop)(enum status status);
 	// Carries out loader.selftest=WORD (debug profile); NULL: the option is not known.
 	void (*selftest)(const char *word, size_t n);
 };

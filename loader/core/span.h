@@ -6,6 +6,8 @@
 
 enum order { ORDER_LITTLE, ORDER_BIG };
 
+#define ORDER_NATIVE (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? ORDER_BIG : ORDER_LITTLE)
+
 struct span {
 	const uint8_t *p;
 	size_t n;
@@ -20,43 +22,43 @@ static inline must_check bool span_sub(struct span s, uint64_t offset, uint64_t 
 	return true;
 }
 
-// Unaligned loads; the caller has checked that the bytes are there.
+// Unaligned loads; the caller has checked that the bytes are there. The builtin is one instruction also where the compiler is freestanding.
 static inline uint16_t load_u16(const uint8_t *p, enum order order)
 {
 	uint16_t v;
-	memcpy(&v, p, sizeof v);
-	return (order == ORDER_BIG) == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? v : __builtin_bswap16(v);
+	__builtin_memcpy(&v, p, sizeof v);
+	return order == ORDER_NATIVE ? v : __builtin_bswap16(v);
 }
 
 static inline uint32_t load_u32(const uint8_t *p, enum order order)
 {
 	uint32_t v;
-	memcpy(&v, p, sizeof v);
-	return (order == ORDER_BIG) == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? v : __builtin_bswap32(v);
+	__builtin_memcpy(&v, p, sizeof v);
+	return order == ORDER_NATIVE ? v : __builtin_bswap32(v);
 }
 
 static inline uint64_t load_u64(const uint8_t *p, enum order order)
 {
 	uint64_t v;
-	memcpy(&v, p, sizeof v);
-	return (order == ORDER_BIG) == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? v : __builtin_bswap64(v);
+	__builtin_memcpy(&v, p, sizeof v);
+	return order == ORDER_NATIVE ? v : __builtin_bswap64(v);
 }
 
 // Stores in a given byte order, for what is handed over.
 static inline void store_u16(uint8_t *p, uint16_t v, enum order order)
 {
-	v = (order == ORDER_BIG) == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? v : __builtin_bswap16(v);
-	memcpy(p, &v, sizeof v);
+	v = order == ORDER_NATIVE ? v : __builtin_bswap16(v);
+	__builtin_memcpy(p, &v, sizeof v);
 }
 
 static inline void store_u32(uint8_t *p, uint32_t v, enum order order)
 {
-	v = (order == ORDER_BIG) == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? v : __builtin_bswap32(v);
-	memcpy(p, &v, sizeof v);
+	v = order == ORDER_NATIVE ? v : __builtin_bswap32(v);
+	__builtin_memcpy(p, &v, sizeof v);
 }
 
 static inline void store_u64(uint8_t *p, uint64_t v, enum order order)
 {
-	v = (order == ORDER_BIG) == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? v : __builtin_bswap64(v);
-	memcpy(p, &v, sizeof v);
+	v = order == ORDER_NATIVE ? v : __builtin_bswap64(v);
+	__builtin_memcpy(p, &v, sizeof v);
 }

@@ -1,33 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # The same core for this machine: unit tests and the host loader under ASan and UBSan, the printer of the status list.
 
-.PHONY: host test
+.PHONY: host test fuzz
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test
 HOST_CORE := $(filter-out loader/core/mem.c loader/core/memcmp.c,$(CORE)) loader/arch/x86_64/paging.c loader/proto/multiboot/multiboot.c
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
-TEST_SRC := $(sort $(wildcard loader/test/*_test.c)) loader/test/main.c
+# What the tests, the host loader and the fuzz targets stand on.
+FAKE_OBJ := $(addprefix $(HOST)/obj/test/,fake.o pc.o)
+TEST_SRC := $(filter-out $(addprefix loader/test/,fake.c pc.c host.c status_list.c),$(sort $(wildcard loader/test/*.c)))
 TEST_OBJ := $(TEST_SRC:loader/%.c=$(HOST)/obj/%.o)
+# The mem functions of the target, under names that do not collide with libc's.
+MEM_OBJ := $(addprefix $(HOST)/obj/mem/,portable.o memcmp.o x86_64.o)
 
 host: $(HOST)/hermit-status $(HOST)/loader-test $(HOST)/hermit-host
 
 test: $(HOST)/loader-test
-	$(HOST)/loader-test
+	$(Q)$(HOST)/loader-test
 
 $(HOST)/hermit-status: loader/test/status_list.c loader/core/status.c loader/core/status.h loader/core/base.h
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOST_FLAGS) -o $@ loader/test/status_list.c loader/core/status.c
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -o $@ loader/test/status_list.c loader/core/status.c
 
 $(HOST)/obj/%.o: loader/%.c $(GEN)/version.h loader/test/test.mk
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -MMD -MP -c -o $@ $<
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -MMD -MP -c -o $@ $<
 
-$(HOST)/obj/test/mem_test.o: HOST_FLAGS += -fno-builtin
+$(HOST)/obj/mem/portable.o: loader/core/mem.c loader/core/base.h loader/test/test.mk
+	@mkdir -p $(@D)
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -fno-builtin -ffreestanding -DMEM_PREFIX=portable_ -c -o $@ $<
 
-$(HOST)/loader-test: $(HOST_OBJ) $(TEST_OBJ) $(HOST)/obj/test/fake.o
-	$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
+$(HOST)/obj/mem/memcmp.o: loader/core/memcmp.c loader/core/base.h loader/test/test.mk
+	@mkdir -p $(@D)
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -fno-builtin -ffreestanding -Dmemcmp=portable_memcmp -c -o $@ $<
 
-$(HOST)/hermit-host: $(HOST_OBJ) $(HOST)/obj/test/fake.o $(HOST)/obj/test/host.o
-	$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
+$(HOST)/obj/mem/x86_64.o: loader/arch/x86_64/mem.asm loader/test/test.mk
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -Dmemcpy=x86_64_memcpy -Dmemmove=x86_64_memmove -Dmemset=x86_64_memset -o $@ $<
+
+$(HOST)/loader-test: $(HOST_OBJ) $(FAKE_OBJ) $(TEST_OBJ)
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_SANITIZE) -Wl,-z,noexecstack -o $@ $^
+
+$(HOST)/hermit-host: $(HOST_OBJ) $(FAKE_OBJ) $(HOST)/obj/test/host.o
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
 
 -include $(wildcard $(HOST)/obj/*/*.d $(HOST)/obj/*/*/*.d)

@@ -43,7 +43,7 @@ static struct paging_extra build_tables(const struct handover *h)
 	return paging_build(tables, &plan);
 }
 
-_Noreturn void arch_handover(const struct handover *h)
+noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
 	uint8_t *code = block->at.p + block->code;

@@ -14,7 +14,7 @@ struct exception_frame {
 
 struct last_hooks last_hooks;
 
-_Noreturn void last_exception(const struct exception_frame *frame);
+noreturn void last_exception(const struct exception_frame *frame);
 
 static void put_char(char c)
 {
@@ -104,7 +104,7 @@ static void put_registers(const struct exception_frame *f)
 #define NUMBER_OF(name, number, class, rule, sentence) NUMBER_##name = number,
 enum { STATUS_LIST(NUMBER_OF) };
 
-_Noreturn void last_exception(const struct exception_frame *f)
+noreturn void last_exception(const struct exception_frame *f)
 {
 	put(line_start);
 	put_char(' ');

@@ -14,7 +14,7 @@ static void leave(void)
 {
 }
 
-static _Noreturn void stop(enum status status)
+static noreturn void stop(enum status status)
 {
 	exit_isa(status_number(status));
 	for (;;)

@@ -5,11 +5,11 @@
 
 extern char loader_start[], loader_end[]; // base.ld
 
-_Noreturn void start_c(uint32_t magic, uint32_t info);
+noreturn void start_c(uint32_t magic, uint32_t info);
 
 static struct boot boot; // zeroed by the starter, and large
 
-_Noreturn void start_c(uint32_t magic, uint32_t info)
+noreturn void start_c(uint32_t magic, uint32_t info)
 {
 	pc_open();
 	boot.target = LOADER_TARGET;

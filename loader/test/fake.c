@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "fake.h"
+
+#include <sanitizer/asan_interface.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../arch/x86_64/paging.h"
+#include "../core/handover.h"
+
+enum { CONSOLE_MAX = 1 << 16 };
+
+static struct {
+	char text[CONSOLE_MAX];
+	size_t n;
+	FILE *mirror;
+} console;
+
+static struct {
+	uint8_t *p, *before;
+	uint64_t size;
+	jmp_buf end;
+	struct fake_outcome outcome;
+} fake;
+
+static void console_write(const char *text, size_t n)
+{
+	if (console.mirror != NULL)
+		fwrite(text, 1, n, console.mirror);
+	if (n > CONSOLE_MAX - 1 - console.n)
+		n = CONSOLE_MAX - 1 - console.n;
+	memcpy(console.text + console.n, text, n);
+	console.n += n;
+	console.text[console.n] = '\0';
+}
+
+void console_open(void)
+{
+	console.n = 0;
+	console.text[0] = '\0';
+	log_open(console_write, LOG_INFO);
+}
+
+const char *console_text(void)
+{
+	return console.text;
+}
+
+void console_mirror(FILE *to)
+{
+	console.mirror = to;
+}
+
+static uint8_t *reserve(uint64_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED) {
+		perror("mmap");
+		exit(2);
+	}
+	return p;
+}
+
+void fake_open(uint64_t size)
+{
+	if (fake.p == NULL) {
+		fake.p = reserve(FAKE_REACH);
+		fake.before = reserve(FAKE_REACH);
+	}
+	fake_unseal();
+	if (fake.size != size && fake.size != 0) {
+		madvise(fake.p, fake.size, MADV_DONTNEED);
+		madvise(fake.before, fake.size, MADV_DONTNEED);
+		mprotect(fake.p, fake.size, PROT_READ);
+	}
+	fake.size = size;
+	mprotect(fake.p, size, PROT_READ | PROT_WRITE);
+	mprotect(fake.before, size, PROT_READ | PROT_WRITE);
+}
+
+uint8_t *fake_memory(void)
+{
+	return fake.p;
+}
+
+void fake_seal(void)
+{
+	ASAN_POISON_MEMORY_REGION(fake.p, fake.size);
+}
+
+void fake_unseal(void)
+{
+	ASAN_UNPOISON_MEMORY_REGION(fake.p, fake.size);
+}
+
+const uint8_t *fake_before(void)
+{
+	return fake.before;
+}
+
+void *fake_map(struct range r)
+{
+	if (r.start > r.end || r.end > FAKE_REACH || r.start == 0)
+		return NULL;
+	ASAN_UNPOISON_MEMORY_REGION(fake.p + r.start, range_size(r));
+	return fake.p + r.start;
+}
+
+static void leave(void)
+{
+	fake.outcome.leaves++;
+}
+
+static noreturn void stop(enum status status)
+{
+	fake.outcome.end = FAKE_STOPPED;
+	fake.outcome.status = status;
+	longjmp(fake.end, 1);
+}
+
+const struct platform fake_platform = { .map = fake_map, .leave = leave, .write = console_write, .stop = stop };
+
+uint64_t arch_tables_size(struct range image)
+{
+	return paging_size(image);
+}
+
+uint64_t arch_code_size(void)
+{
+	return FAKE_CODE_SIZE;
+}
+
+// What the last code does in the end: takes the image to its place, and the pages that were only there for that away again.
+static void move_image(const struct handover *h, struct paging_extra extra)
+{
+	uint64_t size = range_size(h->image);
+	uint8_t *to = fake_map(h->image), *from = fake_map(h->staging);
+	memcpy(to, from, size);
+	memset(fake.p + extra.at, 0, extra.count * 8);
+}
+
+noreturn void arch_handover(const struct handover *h)
+{
+	const struct block *block = h->block;
+	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
+	struct paging_plan plan = {
+		.shape = h->shape,
+		.block = { block->at.base, block->at.base + block->size },
+		.image = h->image,
+	};
+	if (h->staging.start != h->image.start)
+		plan.extra = h->staging;
+	struct paging_extra extra = paging_build(tables, &plan);
+	memset(block->at.p + block->code, FAKE_CODE_BYTE, block->code_size);
+	if (h->staging.start != h->image.start)
+		move_image(h, extra);
+
+	fake.outcome.end = FAKE_HANDED_OVER;
+	fake.outcome.block = *block;
+	fake.outcome.handover = *h;
+	fake.outcome.handover.block = &fake.outcome.block;
+	longjmp(fake.end, 1);
+}
+
+const struct fake_outcome *fake_run(void (*start)(void *), void *context)
+{
+	fake.outcome = (struct fake_outcome){ 0 };
+	if (setjmp(fake.end) == 0)
+		start(context);
+	return &fake.outcome;
+}

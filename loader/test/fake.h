@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// A fake machine under the core: physical memory, console, stop, and the CPU's part of a hand-over.
+//
+// Nothing of the memory may be touched but what platform->map was asked for: everything else is poisoned for AddressSanitizer. Above the RAM, up to
+// FAKE_REACH, reads give zero and writes fault.
+#pragma once
+
+#include <stdio.h>
+
+#include "../core/boot.h"
+#include "../core/handover.h"
+
+#define FAKE_REACH GIB(4)
+#define FAKE_RAM_BYTE 0xa5 // what fresh RAM is full of
+#define FAKE_CODE_SIZE 777 // bytes of the last code, which are filled with FAKE_CODE_BYTE
+#define FAKE_CODE_BYTE 0xcc
+
+enum fake_end { FAKE_STOPPED, FAKE_HANDED_OVER };
+
+struct fake_outcome {
+	enum fake_end end;
+	enum status status;       // FAKE_STOPPED
+	struct handover handover; // FAKE_HANDED_OVER; its block is the one below
+	struct block block;
+	unsigned leaves; // calls of platform->leave
+};
+
+extern const struct platform fake_platform;
+
+// Opens the log with a sink that keeps what is printed. console_text() ends with a NUL.
+void console_open(void);
+const char *console_text(void);
+void console_mirror(FILE *to); // NULL: no
+
+// RAM of `size` bytes from address 0 on; what a machine before had is gone. Poisoned from fake_seal() on.
+void fake_open(uint64_t size);
+uint8_t *fake_memory(void);
+void fake_seal(void);   // from here on only what is mapped may be touched; keeps a copy for fake_before()
+void fake_unseal(void); // the test may look at everything
+const uint8_t *fake_before(void);
+void *fake_map(struct range r);
+
+// Calls `start` and comes back when the machine stops or is handed over.
+const struct fake_outcome *fake_run(void (*start)(void *), void *context);
