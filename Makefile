@@ -13,18 +13,18 @@ pytest   := build/venv/bin/python -m pytest
 profiles := $(if $(RELEASE),release,$(or $(PROFILE),$(if $(TARGET),debug,debug release)))
 part     := $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)')
 
-# What `make run` takes reaches hermitctl as HERMIT_APP, HERMIT_MACHINE ... (harness/hermit_harness/options.py).
-$(foreach o,APP MACHINE ACCEL ARGS KERNEL_ARGS MEM SMP CPU FREQ LOADER,$(if $($o),$(eval export HERMIT_$o = $$($o))))
+# What is typed as NAME=value reaches hermitctl as HERMIT_NAME; harness/hermit_harness/options.py says which names it knows.
+$(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$(eval export HERMIT_$v = $$($v))))
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 } /^#: / { print substr($$0, 3) }' Makefile
 
 run: setup-run ## boot a real Hermit application in QEMU (the first time: install and build what is missing)
-	@$(if $(LOADER),:,$(loader) PROFILE=release all)
+	@$(if $(wildcard $(LOADER)),:,$(loader) PROFILE=$(or $(PROFILE),release) all)
 	+@ci/fixture.sh $(APP)
 	@$(ctl) run
-#:             APP=file or image id · MACHINE=pc|q35|microvm · ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER=file
-#:             ARGS="for the application" · KERNEL_ARGS="for the kernel"
+#:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
+#:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
 test: setup-test $(if $(part),loader fixtures,loader host-test clang fixtures lint) ## every test; a part of it: CELL=id or K=pytest's -k
 	@echo "== tests"
@@ -54,11 +54,15 @@ lint: setup-test ## ruff, mypy, shellcheck, licence lines, generated pages
 
 list: setup-run ## cells of the matrix, images, machines
 	@$(ctl) list
+	@$(ctl) list cells
 
 doctor: ## what is missing on this machine
 	@SETUP=no ci/setup.sh test
 	@ci/venv.sh
 	@$(ctl) doctor
+
+rows: setup-test ## the promises of harness/tests/rows/rows.toml and the tests that name them
+	@build/venv/bin/python -m hermit_harness.report.rows
 
 size: ## size of each loader file and of its sections
 	@$(loader) PROFILE=release all
@@ -67,6 +71,7 @@ size: ## size of each loader file and of its sections
 
 dist: ## release copies and their checksums: build/dist
 	@$(loader) PROFILE=release all
+	@mkdir -p build/dist && cp -p $(addprefix build/release/hermit-loader-,x86_64 x86_64.debug x86_64-multiboot x86_64-multiboot.debug) build/dist/
 	@cd build/dist && sha256sum hermit-loader-*
 
 repro: ## run a red cell again, as the report wrote it down: CELL=id
@@ -84,4 +89,4 @@ setup-run:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh
 
-.PHONY: help run test loader host-test clang fixtures lint list doctor size dist repro fresh clean setup-run setup-test
+.PHONY: help run test loader host-test clang fixtures lint list doctor rows size dist repro fresh clean setup-run setup-test

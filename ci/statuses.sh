@@ -22,5 +22,5 @@ same and the machine is halted with interrupts off.
 EOF
 build/host/hermit-status | awk -F'\t' '
 
-	$1 != last { printf "%s## %s %s\n\n| rule | it says |\n| --- | --- |\n", last == "" ? "" : "\n", $1, $2; last = $1 }
+	$1 != last { printf "%s## %s %s\n\n| rule | meaning |\n| --- | --- |\n", last == "" ? "" : "\n", $1, $2; last = $1 }
 	{ gsub(/[|]/, "\\|", $4); printf "| `%s` | %s |\n", $3, $4 }'
