@@ -81,7 +81,11 @@ echo "  done in $(($(date +%s) - started)) s."
 # ---- carry in the configuration of the registries -----------------------------------------------------------------------
 carry() {
 	for file in "$@"; do
-		[ ! -e "$file" ] || { mkdir -p "$root$(dirname "$file")" && cp -rL "$file" "$root$file"; }
+		if [ -d "$file" ]; then
+			mkdir -p "$root$file" && cp -rL "$file/." "$root$file/"
+		elif [ -e "$file" ]; then
+			mkdir -p "$root$(dirname "$file")" && cp -L "$file" "$root$file"
+		fi
 	done
 }
 carry /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/xdg/pip /usr/local/share/ca-certificates /etc/ssl/certs
