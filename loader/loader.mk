@@ -59,7 +59,7 @@ x86_64.flags := -m64 -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=sm
 OPTIMISE.release := $(if $(is_clang),-Oz,-Os)
 OPTIMISE.debug := -Og -DLOADER_SELFTEST
 # Code that runs once per word or byte of the application.
-HOT := load fmt cmdline
+HOT := load fmt
 # The last code must run wherever it is copied to, and call nothing.
 LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
 ifneq ($(is_clang),)

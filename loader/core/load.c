@@ -86,7 +86,8 @@ static inline __attribute__((always_inline)) bool relocate_one(const struct rela
 // Relocates until an entry is not of this kind, and returns that entry, or `end`. What a boot spends on relocation is spent here.
 static const uint8_t *relocate_run(struct relative_run run, const uint8_t *rela, const uint8_t *end)
 {
-	for (; end - rela >= 4 * RELA_SIZE; rela += 4 * RELA_SIZE) {
+	const uint8_t *fours = rela + (end - rela) / (4 * RELA_SIZE) * (4 * RELA_SIZE);
+	for (; rela != fours; rela += 4 * RELA_SIZE) {
 		if (!relocate_one(&run, rela))
 			return rela;
 		if (!relocate_one(&run, rela + RELA_SIZE))

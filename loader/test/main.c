@@ -8,7 +8,7 @@
 
 #include "fake.h"
 
-#define SUITES(X) X(status)
+#define SUITES(X) X(status) X(span) X(range) X(fmt) X(log) X(mem)
 
 #define DECLARE(id) extern const struct suite id##_suite;
 SUITES(DECLARE)
