@@ -79,16 +79,15 @@ debootstrap --variant=minbase --include=git,make,ca-certificates "$suite" "$root
 echo "  done in $(($(date +%s) - started)) s."
 
 # ---- carry in the configuration of the registries -----------------------------------------------------------------------
+# --remove-destination: links in the root are absolute, and outside of it they point to files of this machine
 carry() {
 	for file in "$@"; do
-		if [ -d "$file" ]; then
-			mkdir -p "$root$file" && cp -rL "$file/." "$root$file/"
-		elif [ -e "$file" ]; then
-			mkdir -p "$root$(dirname "$file")" && cp -L "$file" "$root$file"
-		fi
+		[ ! -e "$file" ] || { mkdir -p "$root$(dirname "$file")" && cp -rL --remove-destination "$file" "$root$(dirname "$file")/"; }
 	done
 }
-carry /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/xdg/pip /usr/local/share/ca-certificates /etc/ssl/certs
+carry /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/xdg/pip /usr/local/share/ca-certificates
+chroot "$root" update-ca-certificates >>"$log" 2>&1
+carry /etc/ssl/certs/ca-certificates.crt
 for file in /etc/apt/apt.conf.d/*; do
 	dpkg -S "$file" >/dev/null 2>&1 || carry "$file" # settings of the machine, not those of a package
 done
