@@ -40,7 +40,7 @@ $(HOST)/obj/mem/memcmp.o: loader/core/memcmp.c loader/core/base.h loader/test/te
 
 $(HOST)/obj/mem/x86_64.o: loader/arch/x86_64/mem.asm loader/test/test.mk
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -Dmemcpy=x86_64_memcpy -Dmemmove=x86_64_memmove -Dmemset=x86_64_memset -o $@ $<
+	@echo "  NASM  $@"; $(NASM) -f elf64 -Dmemcpy=x86_64_memcpy -Dmemmove=x86_64_memmove -Dmemset=x86_64_memset -o $@ $<
 
 $(HOST)/loader-test: $(HOST_OBJ) $(FAKE_OBJ) $(TEST_OBJ) $(MEM_OBJ)
 	$(call say,HOST,$@)
