@@ -67,7 +67,7 @@ LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
 endif
 
 NASMFLAGS := -f elf64 --reproducible -Werror -I$(GEN)/
-NASMFLAGS += $(if $(filter debug,$(PROFILE)),-g -F dwarf)
+NASMFLAGS += $(if $(filter debug,$(PROFILE)),-g -F dwarf -DLOADER_SELFTEST)
 
 LDFLAGS := -m64 -nostdlib -static -Wl,-T,loader/base.ld -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments

@@ -36,6 +36,13 @@ enter64:
         mov     fs, eax
         mov     gs, eax
         lidt    [idt32_pointer]
+%ifdef LOADER_SELFTEST
+        cmp     edx, 0x5e1f7e57         ; a starter that wants to see an exception here leaves this
+        jne     .sound
+        xor     ecx, ecx
+        div     ecx
+.sound:
+%endif
 
         mov     eax, 0x80000000
         cpuid

@@ -7,7 +7,8 @@
 // Below the reach of the loader's tables, and in nobody's way: 3 GiB is where devices begin.
 #define UNMAPPED (MAP_REACH - MIB(2))
 
-static bool break_last_copy;
+// From where the last code shall move eight bytes; 0: no such test.
+static uint64_t move_from;
 
 static bool is(const char *word, size_t n, const char *wanted)
 {
@@ -28,15 +29,17 @@ void selftest(const char *word, size_t n)
 	else if (is(word, n, "assert"))
 		assert_failed("selftest");
 	else if (is(word, n, "last-copy"))
-		break_last_copy = true;
+		move_from = UNMAPPED;
+	else if (is(word, n, "pf-handover"))
+		move_from = (uint64_t)&move_from; // mapped for the loader, and no more once the tables are switched
 	else
-		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows de, ud, pf, assert, last-copy"));
+		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows de, ud, pf, pf-handover, last-copy, assert"));
 }
 
 void selftest_last(struct last_args *args)
 {
-	if (!break_last_copy)
+	if (move_from == 0)
 		return;
-	args->move_from = UNMAPPED;
+	args->move_from = move_from;
 	args->move_size = 8;
 }
