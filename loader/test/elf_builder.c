@@ -147,6 +147,8 @@ static void put_header(struct file *f)
 static void put_phdrs(struct file *f)
 {
 	const struct elf_spec *s = f->spec;
+	if (s->phoff > s->size)
+		return;
 	f->at = s->phoff;
 	for (const struct elf_phdr *ph = s->phdr; ph < s->phdr + (s->phnum < ELF_PHDRS ? s->phnum : ELF_PHDRS); ph++) {
 		put(f, ph->type, 4);

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "../core/load.h"
+
+#include <string.h>
+
+#include "elf_builder.h"
+#include "elf_model.h"
+#include "fake.h"
+#include "test.h"
+
+enum { RUN_AT = 0x200000 };
+
+static struct elf_image image;
+static struct window window; // exact allocations
+static uint8_t *file;
+
+static void open_spec(const struct elf_spec *spec, const struct elf_target *target)
+{
+	console_open();
+	file = elf_write(spec);
+	CHECK_EQ(elf_parse((struct span){ file, spec->size }, target, &image), STATUS_OK);
+	window = (struct window){ malloc(image.size), RUN_AT, image.size };
+	memset(window.p, 0xee, image.size);
+}
+
+static void close_spec(void)
+{
+	free(file);
+	free(window.p);
+}
+
+// Loads and relocates `spec` for RUN_AT.
+static enum status load(const struct elf_spec *spec)
+{
+	open_spec(spec, &elf_target_x86_64);
+	load_segments(&image, file, window, false);
+	return load_relocate(&image, window, RUN_AT);
+}
+
+static uint64_t word(uint64_t vaddr)
+{
+	return load_u64(window.p + (vaddr - image.vaddr), ORDER_LITTLE);
+}
+
+static void segments_and_zeroes_match_the_model(void)
+{
+	for (unsigned backwards = 0; backwards < 2; backwards++) {
+		struct elf_spec spec = elf_default();
+		spec.type = ET_EXEC; // no relocations in the model
+		open_spec(&spec, &elf_target_x86_64);
+		load_segments(&image, file, window, backwards != 0);
+		struct model model = model_load((struct span){ file, spec.size }, 0);
+		CHECK_EQ(model.size, image.size);
+		CHECK_BYTES(window.p, model.bytes, image.size);
+		free(model.bytes);
+		close_spec();
+	}
+}
+
+static void relocations_match_the_model(void)
+{
+	struct elf_spec spec = elf_default();
+	CHECK_EQ(load(&spec), STATUS_OK);
+	struct model model = model_load((struct span){ file, spec.size }, RUN_AT);
+	CHECK_BYTES(window.p, model.bytes, image.size);
+	free(model.bytes);
+	close_spec();
+}
+
+static void each_type_by_hand(void)
+{
+	struct elf_spec spec = elf_default();
+	CHECK_EQ(load(&spec), STATUS_OK);
+	CHECK_EQ(word(VADDR_DATA), RUN_AT + ELF_ENTRY);
+	CHECK_EQ(word(VADDR_DATA + 8), RUN_AT + VADDR_TEXT + 0x20 + 0x18);
+	CHECK_EQ(word(VADDR_DATA + 0x10), RUN_AT + VADDR_DATA + 0x30);
+	CHECK_EQ(word(VADDR_DATA + 0x18), 0); // weak and undefined
+	CHECK_EQ(word(VADDR_DATA + 0x40), RUN_AT + load_u64(file + AT_DATA + 0x40, ORDER_LITTLE));
+	CHECK_EQ(word(VADDR_DATA + 0x48), RUN_AT + load_u64(file + AT_DATA + 0x48, ORDER_LITTLE));
+	CHECK_EQ(word(VADDR_DATA + 0x50), load_u64(file + AT_DATA + 0x50, ORDER_LITTLE)); // bit 1 of the bitmap is not set
+	CHECK_EQ(word(VADDR_DATA + 0x238), RUN_AT);
+	CHECK_EQ(word(VADDR_DATA + 0x1100), RUN_AT);
+	close_spec();
+}
+
+static void an_image_that_does_not_begin_at_0(void)
+{
+	struct elf_spec spec = elf_default();
+	for (size_t i = 0; i < SEGMENT_STACK; i++)
+		spec.phdr[i].vaddr += 0x10000;
+	spec.entry += 0x10000;
+	spec.dyn[DYN_RELA].value += 0x10000;
+	spec.dyn[DYN_RELR].value += 0x10000;
+	spec.dyn[DYN_SYMTAB].value += 0x10000;
+	spec.relr[0] += 0x10000;
+	spec.relr[2] += 0x10000;
+	for (size_t i = 0; i < spec.rela_count; i++)
+		spec.rela[i].address += 0x10000;
+	CHECK_EQ(load(&spec), STATUS_OK);
+	struct model model = model_load((struct span){ file, spec.size }, RUN_AT);
+	CHECK_EQ(word(VADDR_DATA + 0x10000), RUN_AT - 0x10000 + ELF_ENTRY);
+	CHECK_BYTES(window.p, model.bytes, image.size);
+	free(model.bytes);
+	close_spec();
+}
+
+// Relative relocations go four at a time: the others may stand at any place among them.
+static void every_mix_of_common_and_rare(void)
+{
+	for (unsigned mix = 0; mix < 256; mix++) {
+		for (unsigned count = 0; count <= 5; count += 5) {
+			struct elf_spec spec = elf_default();
+			for (size_t i = 0; i < 5; i++) {
+				spec.rela[i].address = VADDR_DATA + 0x80 + 8 * i;
+				spec.rela[i].info = mix >> i & 1 ? (uint64_t)(1 + i % 2) << 32 | R_64 : R_RELATIVE;
+				spec.rela[i].addend = 0x1000 * i;
+			}
+			if (mix & 0x20)
+				spec.rela[4].info = (uint64_t)2 << 32 | R_RELATIVE; // a symbol of no use
+			spec.dyn[DYN_RELASZ].value = 24 * count;
+			test_case("mix %x, %u entries", mix, count);
+			CHECK_EQ(load(&spec), STATUS_OK);
+			struct model model = model_load((struct span){ file, spec.size }, RUN_AT);
+			CHECK_BYTES(window.p, model.bytes, image.size);
+			free(model.bytes);
+			close_spec();
+		}
+	}
+}
+
+static void refused(size_t at, struct elf_rela rela, enum status status, const char *text)
+{
+	struct elf_spec spec = elf_default();
+	spec.rela[at] = rela;
+	test_case("entry %zu: %s", at, text);
+	enum status got = load(&spec);
+	check_refused(got, status, text, __FILE__, __LINE__);
+	close_spec();
+}
+
+#define SYMBOL(index, type) ((uint64_t)(index) << 32 | (type))
+
+static void what_rela_refuses(void)
+{
+	for (size_t at = 0; at < 5; at++) {
+		refused(at, (struct elf_rela){ 0x2000, R_COPY, 0 }, STATUS_RELOC_TYPE, "79 reloc-type: relocation type 5 at 0x2000");
+		refused(at, (struct elf_rela){ 0x2000, 0xffffffff, 0 }, STATUS_RELOC_TYPE, "79 reloc-type: relocation type 4294967295 at 0x2000");
+		refused(at, (struct elf_rela){ 0x31f9, R_RELATIVE, 0 }, STATUS_RELOC_OUTSIDE,
+			"79 reloc-outside: relocation of 8 bytes at 0x31f9, image 0x0..0x3200");
+		refused(at, (struct elf_rela){ UINT64_MAX, R_RELATIVE, 0 }, STATUS_RELOC_OUTSIDE,
+			"79 reloc-outside: relocation of 8 bytes at 0xffffffffffffffff, image 0x0..0x3200");
+		refused(at, (struct elf_rela){ 0x3200, SYMBOL(1, R_64), 0 }, STATUS_RELOC_OUTSIDE,
+			"79 reloc-outside: relocation of 8 bytes at 0x3200, image 0x0..0x3200");
+		refused(at, (struct elf_rela){ 0x2000, SYMBOL(4, R_64), 0 }, STATUS_RELOC_SYMBOL,
+			"79 reloc-symbol: a relocation names symbol 4, the table has 4");
+		refused(at, (struct elf_rela){ 0x2000, SYMBOL(UINT32_MAX, R_GLOB_DAT), 0 }, STATUS_RELOC_SYMBOL,
+			"79 reloc-symbol: a relocation names symbol 4294967295, the table has 4");
+		refused(at, (struct elf_rela){ 0x2000, SYMBOL(0, R_64), 0 }, STATUS_RELOC_SYMBOL,
+			"79 reloc-symbol: a relocation names symbol 0, which is undefined");
+	}
+}
+
+static void the_last_word_may_be_relocated(void)
+{
+	struct elf_spec spec = elf_default();
+	spec.rela[4] = (struct elf_rela){ ELF_IMAGE_SIZE - 8, R_RELATIVE, 1 };
+	CHECK_EQ(load(&spec), STATUS_OK);
+	CHECK_EQ(word(ELF_IMAGE_SIZE - 8), RUN_AT + 1);
+	close_spec();
+}
+
+static void relr_refused(uint64_t first, uint64_t second, const char *text)
+{
+	struct elf_spec spec = elf_default();
+	spec.relr[0] = first;
+	spec.relr[1] = second;
+	test_case("%lx %lx", first, second);
+	enum status got = load(&spec);
+	check_refused(got, STATUS_RELOC_OUTSIDE, text, __FILE__, __LINE__);
+	close_spec();
+}
+
+static void what_relr_refuses(void)
+{
+	relr_refused(0x31fa, 1, "79 reloc-outside: relative relocation of 8 bytes at 0x31fa, image 0x0..0x3200");
+	relr_refused(UINT64_MAX - 1, 1, "79 reloc-outside: relative relocation of 8 bytes at 0xfffffffffffffffe, image 0x0..0x3200");
+	relr_refused(0x3100, 0x8000000000000001, "79 reloc-outside: relative relocation of 8 bytes at 0x32f8, image 0x0..0x3200");
+	relr_refused(0x31f8, 3, "79 reloc-outside: relative relocation of 8 bytes at 0x3200, image 0x0..0x3200");
+}
+
+static void no_symbol_table_means_no_symbols(void)
+{
+	struct elf_spec spec = elf_default();
+	spec.dyn[DYN_SYMTAB].tag = 0x6ffffef5;
+	enum status got = load(&spec);
+	CHECK_REFUSED(got, RELOC_SYMBOL, "79 reloc-symbol: a relocation names symbol 1, the table has 0");
+	close_spec();
+}
+
+static void a_big_endian_image(void)
+{
+	static const struct elf_target arm_be = { .machine = 183, .order = ORDER_BIG, .relative = 1027, .abs64 = 257, .glob_dat = 1025 };
+	struct elf_spec spec = elf_default();
+	spec.order = ORDER_BIG;
+	spec.ident[5] = 2;
+	spec.machine = 183;
+	spec.rela[0].info = 1027;
+	spec.rela[1].info = SYMBOL(1, 257);
+	spec.rela[2].info = SYMBOL(2, 1025);
+	spec.rela[3].info = SYMBOL(3, 257);
+	open_spec(&spec, &arm_be);
+	load_segments(&image, file, window, false);
+	CHECK_EQ(load_relocate(&image, window, RUN_AT), STATUS_OK);
+	CHECK_EQ(load_u64(window.p + VADDR_DATA, ORDER_BIG), RUN_AT + ELF_ENTRY);
+	CHECK_EQ(load_u64(window.p + VADDR_DATA + 8, ORDER_BIG), RUN_AT + VADDR_TEXT + 0x38);
+	CHECK_EQ(load_u64(window.p + VADDR_DATA + 0x10, ORDER_BIG), RUN_AT + VADDR_DATA + 0x30);
+	CHECK_EQ(load_u64(window.p + VADDR_DATA + 0x1100, ORDER_BIG), RUN_AT);
+	close_spec();
+}
+
+// The file lies in the memory that it is copied to; every distance at which the placement allows that.
+static void backwards_copies_onto_itself(void)
+{
+	struct elf_spec spec = elf_default();
+	spec.type = ET_EXEC;
+	for (uint64_t distance = 0; distance <= ELF_FILE_SIZE; distance += 0x10) {
+		open_spec(&spec, &elf_target_x86_64);
+		struct model model = model_load((struct span){ file, spec.size }, 0);
+		uint8_t *memory = calloc(1, distance + image.size + ELF_FILE_SIZE);
+		memcpy(memory, file, spec.size);
+		load_segments(&image, memory, (struct window){ memory + distance, RUN_AT, image.size }, true);
+		test_case("image %lx bytes above its file", distance);
+		CHECK_BYTES(memory + distance, model.bytes, image.size);
+		free(memory);
+		free(model.bytes);
+		close_spec();
+	}
+}
+
+#define T(name) { #name, name }
+SUITE(load, T(segments_and_zeroes_match_the_model), T(relocations_match_the_model), T(each_type_by_hand), T(an_image_that_does_not_begin_at_0),
+      T(every_mix_of_common_and_rare), T(what_rela_refuses), T(the_last_word_may_be_relocated), T(what_relr_refuses),
+      T(no_symbol_table_means_no_symbols), T(a_big_endian_image), T(backwards_copies_onto_itself));
