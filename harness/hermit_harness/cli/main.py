@@ -35,6 +35,9 @@ def open_missing_streams() -> None:
             if null != fd:
                 os.dup2(null, fd)
                 os.close(null)
+    # Python has None for a stream whose descriptor was closed when it started.
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from hermit_harness.vm.process import DIE_WITH_PARENT, Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
 
-GDB_SECONDS = 30.0
+GDB_SECONDS = 15.0
 MARK = "POSTMORTEM "
 # The stub's socket comes as descriptor 0 and becomes 9: a shell takes only one digit. The first cat ends when QEMU
 # does, the second with GDB.

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl run as a user meets it: streams, exit statuses, whose number it is, the last line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hermit_harness import options
+from hermit_harness.fixtures import images
+from hermit_harness.paths import ROOT
+
+CTL = [sys.executable, "-m", "hermit_harness"]
+ENV = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
+HERE = ENV | {"PYTHONPATH": str(ROOT / "harness"), "TERM": "xterm"}
+
+
+def ctl(*words: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*CTL, *words], input=stdin, capture_output=True, env=HERE | (env or {}), check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return f"--artifacts={tmp_path / 'artifacts'}"
+
+
+def last(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stderr.decode().splitlines()[-1]
+
+
+def test_streams(folder: str) -> None:
+    """L-01, L-15: the console on stdout byte for byte, all of ours on stderr, the last line says it all."""
+    done = ctl("run", folder, "hello")
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].startswith("[LOADER][INFO] Hermit loader")
+    assert lines[-2:] == [images()["hello"].greeting, "exit status 0"]
+    assert (Path(folder.partition("=")[2]) / "console.log").read_bytes() == done.stdout
+    assert done.stderr.count(b"\n") == 1
+    wanted = (
+        r"hello, kernel \S+, target x86_64-multiboot, machine pc, accelerator tcg: app exit 0; .* \d+ ms, end after \d+"
+    )
+    assert re.search(wanted, last(done))
+
+
+@pytest.mark.parametrize(("status", "wanted"), [("0", 0), ("7", 7), ("67", 67), ("124", 124), ("256", 0), ("-1", 255)])
+def test_exit_status_is_the_apps(status: str, wanted: int, folder: str) -> None:
+    """The application's own number, its low eight bits, even where ours begin."""
+    done = ctl("run", folder, "--machine=microvm", "exit", "--", status)
+    assert done.returncode == wanted
+    assert f"app exit {status};" in last(done)
+
+
+def test_refused_and_forged_are_told_apart(folder: str) -> None:
+    """The same number, two owners: the last line and `origin` say whose."""
+    app = ctl("run", folder, "--machine=microvm", "liar-forged")
+    assert (app.returncode, "app exit 67" in last(app)) == (67, True)
+    damaged = Path(folder.partition("=")[2]).parent / "damaged"
+    damaged.write_bytes(images()["hello"].path.read_bytes()[:5000])
+    loader = ctl("run", folder, "--machine=microvm", "--json", str(damaged))
+    told = json.loads(loader.stdout)
+    assert loader.returncode == told["status"] == told["exit_status"]
+    assert loader.returncode in range(65, 120, 2)
+    assert told["origin"] == "loader"
+    assert f"loader refused {told['status']} {told['class']} {told['rule']}" in last(loader)
+
+
+def test_deadline_is_124(folder: str) -> None:
+    done = ctl("run", folder, "--machine=microvm", "--timeout=0.5", "liar-spin")
+    assert done.returncode == 124
+    assert "hang" in last(done)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--qemu=no-such-qemu", "hello"], "no-such-qemu"),
+        (["no-such-app"], "neither a file nor an image"),
+        (["--machine=pentium", "hello"], "known are pc, q35, microvm"),
+        (["--freq=70000", "hello"], "16 bits"),
+        (["--loader=no-such-loader", "hello"], "not built"),
+        (["--smp=many", "hello"], "wants a number"),
+        (["--end=nowhere", "hello"], "known: bare"),
+        (["--machine=microvm", "--kernel-args=-freq 65536", "hello"], "16 bits"),
+    ],
+)
+def test_own_faults_are_125(words: list[str], said: str, folder: str) -> None:
+    """The harness or QEMU failed: 125 and one sentence, no traceback."""
+    done = ctl("run", folder, *words)
+    assert done.returncode == 125
+    assert said in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_stdin_from_a_pipe(folder: str) -> None:
+    """L-15: what is piped in reaches the guest."""
+    done = ctl("run", folder, "--machine=microvm", "echo", stdin=b"through the pipe\n")
+    assert b"through the pipe" in done.stdout
+    assert done.returncode == 0
+
+
+def test_stdin_from_a_file(tmp_path: Path, folder: str) -> None:
+    """L-15: a regular file, which a selector does not take."""
+    (tmp_path / "in").write_bytes(b"out of a file\n")
+    with (tmp_path / "in").open("rb") as source:
+        done = subprocess.run(
+            [*CTL, "run", folder, "echo"], stdin=source, capture_output=True, env=HERE, check=False, timeout=60
+        )
+    assert b"out of a file" in done.stdout
+
+
+def test_on_a_terminal(folder: str) -> None:
+    """L-15: behind a pty; colour there, none with NO_COLOR."""
+    texts = []
+    for env in (HERE, HERE | {"NO_COLOR": "1"}):
+        ours, theirs = pty.openpty()
+        os.write(ours, b"typed\n")
+        child = subprocess.Popen([*CTL, "run", folder, "echo"], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+        os.close(theirs)
+        text = b""
+        try:
+            while data := os.read(ours, 4096):
+                text += data
+        except OSError:  # the last writer has closed the terminal
+            pass
+        os.close(ours)
+        assert child.wait(30) == 0
+        texts.append(text)
+    assert all(b"typed" in text and b"app exit 0" in text for text in texts)
+    assert b"\x1b[32mapp exit 0" in texts[0]
+    assert b"\x1b[32mapp exit 0" not in texts[1]
+
+
+def test_stdout_closed(folder: str) -> None:
+    """L-15: no stdout at all; the status still comes."""
+    line = f"{shlex.join([*CTL, 'run', folder, 'exit', '--', '7'])} >&- 2>&- <&-"
+    assert subprocess.run(["sh", "-c", line], env=HERE, check=False, timeout=60).returncode == 7
+
+
+def test_reader_goes_away(folder: str) -> None:
+    """`hermitctl run … | head -1` ends, without a traceback."""
+    line = f"{{ {shlex.join([*CTL, 'run', folder, 'liar-junk'])}; echo status $? >&2; }} | head -c 1 >/dev/null"
+    done = subprocess.run(["sh", "-c", line], env=HERE, capture_output=True, check=False, timeout=60)
+    assert b"status 141" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_interrupt(folder: str) -> None:
+    """Ctrl-C: 130, one line, no traceback, nothing left."""
+    child = subprocess.Popen(
+        [*CTL, "run", folder, "--machine=microvm", "liar-spin"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=HERE,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert b"Traceback" not in said
+    assert b"interrupted" in said
+
+
+def test_dry_run(folder: str) -> None:
+    """The printed line is QEMU's, ready to paste, and boots."""
+    done = ctl("run", folder, "--dry-run", "--machine=microvm", "--mem=64M", "hello")
+    line = done.stdout.decode()
+    assert "microvm,x-option-roms=off" in line
+    assert "-m 64M" in line.replace("\\\n   ", "")
+    again = subprocess.run(["sh", "-c", line], capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=60)
+    assert again.returncode == 3
+    assert images()["hello"].greeting.encode() in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["args"], None),
+        (["args", "-freq", "1000"], "-freq 1000"),
+        (["args", "--", "a", "b c"], "-- a 'b c'"),
+        (["args", "env=A=b", "--", "--machine", "x"], "env=A=b -- --machine x"),
+        (["args", "env=A=b", "--mem", "64M", "--", "x"], "env=A=b -- x"),
+        (["args", "--", "a", "--", "b"], "-- a -- b"),
+        (["--kernel-args=env=A=b", "--args=x  'y z'", "args"], "env=A=b -- x  'y z'"),
+        (["--freq=1234", "args", "--", "a"], "-freq 1234 -- a"),
+    ],
+)
+def test_arguments(words: list[str], wanted: str | None, folder: str) -> None:
+    """L-18, L-36: KERNEL_ARGS and APP_ARGS, options of ours before or behind APP, blanks quoted for the kernel."""
+    line = ctl("run", folder, "--dry-run", *words).stdout.decode()
+    argv = subprocess.run(
+        ["sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    found = argv[argv.index("-append") + 1] if "-append" in argv else None
+    assert found == wanted or (wanted is None and not words[1:])
+
+
+def test_variables() -> None:
+    """What make exports is the same as the flag, and a flag wins."""
+    env = {"HERMIT_APP": "hello", "HERMIT_MACHINE": "q35", "HERMIT_MEM": "99M", "HERMIT_SMP": "2"}
+    line = ctl("run", "--dry-run", env=env).stdout.decode().replace("\\\n   ", "")
+    assert all(word in line for word in ("-M q35", "-m 99M", "-smp 2", "/hello"))
+    assert "-M pc" in ctl("run", "--dry-run", "--machine=pc", env=env).stdout.decode()
+
+
+def test_options_table() -> None:
+    """One table: every row has a flag, a make variable, a HERMIT_ variable, help, and stands in the documentation's
+    table."""
+    text = ctl("options", "--markdown").stdout.decode()
+    told = ctl("run", "--help").stdout.decode()
+    for option in options.OPTIONS:
+        assert f"`{option.env}`" in text
+        assert f"`{option.name}=`" in text
+        assert f"--{option.flag}" in told
+    names = [option.name for option in options.OPTIONS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["list", "--help"], ["doctor", "--help"], ["status", "--help"]]
+)
+def test_help_everywhere(words: list[str]) -> None:
+    done = ctl(*words)
+    assert done.returncode == 0
+    assert b"usage: hermitctl" in done.stdout
+
+
+def test_list() -> None:
+    """Images with what they are, machines with what they have."""
+    told = json.loads(ctl("list", "--json").stdout)
+    assert {"hello", "liar-forged"} <= {image["id"] for image in told["images"]}
+    assert {"pc", "q35", "microvm", "microvm-acpi-off"} == {machine["id"] for machine in told["machines"]}
+    assert b"hello" in ctl("list", "images").stdout
+
+
+def test_doctor() -> None:
+    """L-02: each tool with its version; a missing one with the line that installs it."""
+    told = {row["what"]: row for row in json.loads(ctl("doctor", "--json").stdout)}
+    assert told["qemu-system-x86_64"]["good"]
+    assert re.search(r"\d+\.\d+", told["qemu-system-x86_64"]["found"])
+    assert told["namespaces"]["good"]
+    assert "KVM" in told
+    bare = {row["what"]: row for row in json.loads(ctl("doctor", "--json", env={"PATH": "/nowhere"}).stdout)}
+    assert not bare["qemu-system-x86_64"]["good"]
+    assert "qemu-system-x86" in bare["qemu-system-x86_64"]["cure"]
+
+
+def test_status_list() -> None:
+    """The loader's statuses come from its own program."""
+    rows = json.loads(ctl("status", "--json").stdout)
+    assert {67, 101} <= {row["number"] for row in rows}
+    assert all(row["number"] % 2 == 1 and 65 <= row["number"] <= 119 for row in rows)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""From RunSpec to QEMU's command line, and what the harness adds by itself."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.vm import host
+from hermit_harness.vm.argv import Wires, check_mhz, guest_argv, plain_argv, shell_line, wired_argv, with_freq
+from hermit_harness.vm.machines import MACHINES, machine
+from hermit_harness.vm.spec import RunSpec
+
+SPEC = RunSpec(loader=Path("loader"), app=Path("app"), machine="pc")
+SEED_LINE = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,auto-kernel-cmdline=off"
+
+
+def after(argv: list[str], word: str) -> str:
+    return argv[argv.index(word) + 1]
+
+
+def test_machines() -> None:
+    """L-34, N-11: the lines of the table as upstream writes them."""
+    assert MACHINES["microvm"].argv == ("-M", SEED_LINE, "-nodefaults", "-no-user-config")
+    off = MACHINES["microvm-acpi-off"].argv
+    assert off[:4] == ("-M", SEED_LINE + ",acpi=off", "-global", "virtio-mmio.force-legacy=on")
+    with pytest.raises(ValueError, match="known: pc, q35, microvm"):
+        machine("pentium")
+
+
+def test_append_is_untouched() -> None:
+    """L-18: the text after -append is the caller's, byte for byte; none, and none is given."""
+    assert after(guest_argv(replace(SPEC, append="a  'b c' -- d")), "-append") == "a  'b c' -- d"
+    assert "-append" not in guest_argv(SPEC)
+
+
+@pytest.mark.parametrize(
+    ("append", "wanted"),
+    [
+        ("", "-freq 2800"),
+        ("-- a b", "-freq 2800 -- a b"),
+        ("env=A=b", "-freq 2800 env=A=b"),
+        ("-freq 1000", "-freq 1000"),
+        ("-freq 1000 -- x", "-freq 1000 -- x"),
+        ("-- -freq 5", "-freq 2800 -- -freq 5"),
+    ],
+)
+def test_freq(append: str, wanted: str) -> None:
+    """L-36: the host's MHz are added unless the kernel's arguments hold some."""
+    assert with_freq(append, 2800) == wanted
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "-1", "fast", "2.8"])
+def test_freq_refused(value: str) -> None:
+    """L-36: kernels keep 16 bits."""
+    with pytest.raises(ValueError, match="-freq"):
+        check_mhz(value)
+    assert check_mhz("65535") == 65535
+
+
+def test_freq_only_on_microvm() -> None:
+    """L-36: a machine with timers calibrates by itself."""
+    assert "-freq" in after(guest_argv(replace(SPEC, machine="microvm")), "-append")
+    assert "-append" not in guest_argv(replace(SPEC, machine="q35"))
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "base", "most", "wanted"),
+    [
+        ("model name\t: Intel(R) Xeon(R) CPU @ 2.80GHz\ncpu MHz\t\t: 2000.1\n", "3000000", "", 2800),
+        ("model name\t: AMD EPYC 7B13\ncpu MHz\t\t: 2449.998\n", "2450000\n", "3500000\n", 2450),
+        ("model name\t: AMD EPYC 7B13\ncpu MHz\t\t: 2449.998\n", "", "3500000\n", 3500),
+        ("model name\t: AMD EPYC 7B13\ncpu MHz\t\t: 2449.998\n", "", "", 2450),
+        ("processor : 0\n", "", "", None),
+    ],
+)
+def test_mhz_of_the_host(cpuinfo: str, base: str, most: str, wanted: int | None) -> None:
+    """L-36: brand string, then cpufreq, then the cpu MHz line."""
+    assert host.mhz_from(cpuinfo, base, most) == wanted
+
+
+def test_files_with_commas() -> None:
+    """QEMU splits -initrd at commas; a comma of a name is doubled."""
+    argv = guest_argv(replace(SPEC, app=Path("a,b"), modules=(Path("c"),)))
+    assert after(argv, "-initrd") == "a,,b,c"
+
+
+def test_wired_and_plain() -> None:
+    """The harness's line is paused and stops at a reset; the person's has its serial port on stdio."""
+    wired = wired_argv(SPEC, Wires(5, 6, 7))
+    assert {"-S", "-no-reboot", "-no-shutdown"} <= set(wired)
+    assert "socket,id=serial0,fd=5" in wired
+    plain = plain_argv(SPEC)
+    assert after(plain, "-serial") == "stdio"
+    assert "-S" not in plain
+    assert "-device" not in plain_argv(replace(SPEC, debug_exit=False))
+
+
+def test_shell_line_can_be_pasted() -> None:
+    """What is printed gives the same words back to a shell."""
+    argv = plain_argv(replace(SPEC, append="a 'b' $c -- \"d\"", app=Path("a file")))
+    script = "printf '%s\\0' " + shell_line(argv)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\0")[:-1] == argv
+
+
+def test_cpu_defaults() -> None:
+    """L-16: without KVM a CPU is named."""
+    assert after(guest_argv(SPEC), "-cpu").startswith("Skylake-Client")
+    assert after(guest_argv(replace(SPEC, cpu="qemu64")), "-cpu") == "qemu64"
+
+
+def test_kvm_is_judged_by_opening(tmp_path: Path) -> None:
+    """A node that is missing or that cannot be opened is named with what to do."""
+    assert "does not exist" in host.kvm_problem(tmp_path / "kvm")
+
+
+@pytest.mark.parametrize("said", ["unshare: unshare failed: Operation not permitted", ""])
+def test_namespaces_refused(said: str) -> None:
+    """One sentence: what, and what to do."""
+    sentence = host.namespace_sentence(said)
+    assert "does not permit" in sentence
+    assert "\n" not in sentence
+    assert "sudo" in sentence or "container" in sentence

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Console bytes: bounded, split into lines whatever the pieces, no encoding assumed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermit_harness.watch.console import Lines, Record, strip_ansi
+from hermit_harness.watch.marks import Marks, text
+
+
+def split(pieces: list[bytes], limit: int = 8192) -> list[bytes]:
+    lines = Lines(limit)
+    return [line for piece in pieces for line in lines.feed(piece)] + list(lines.finish())
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=8))
+def test_pieces_do_not_matter(data: bytes, cuts: list[int]) -> None:
+    """The same bytes give the same lines however the socket cut them."""
+    edges = sorted({0, len(data), *(c for c in cuts if c <= len(data))})
+    pieces = [data[a:b] for a, b in pairwise(edges)]
+    assert split(pieces, 50) == split([data], 50)
+
+
+def test_line_ends_and_colours() -> None:
+    """LF and CR LF, escape sequences gone, bytes that are no UTF-8 kept."""
+    assert split([b"a\r\nb\n\x1b[32mc\x1b[0m\n\xff\xfe\n\nlast"]) == [b"a", b"b", b"c", b"\xff\xfe", b"", b"last"]
+    assert strip_ansi(b"\x1b]0;title\x07x\x1b(By") == b"xy"
+
+
+def test_endless_line_is_cut() -> None:
+    """A line without end gives one line of the limit, and the next line is whole again."""
+    assert split([b"x" * 500] * 40 + [b"\nnext\n"], 1000) == [b"x" * 1000, b"next"]
+
+
+@given(st.lists(st.binary(max_size=64), max_size=64))
+def test_record_is_bounded(pieces: list[bytes]) -> None:
+    """First and last part are kept, the rest is counted and named."""
+    record, whole = Record(half=100), b"".join(pieces)
+    for piece in pieces:
+        record.feed(piece)
+    kept = record.bytes()
+    assert record.total == len(whole)
+    assert len(kept) <= 300
+    assert kept.startswith(whole[:100])
+    assert kept.endswith(whole[-100:]) or len(whole) <= 200
+    if len(whole) <= 200:
+        assert kept == whole
+    else:
+        assert b"bytes of console left out" in kept
+
+
+@given(st.binary(max_size=300))
+def test_marks_take_anything(data: bytes) -> None:
+    """No console can make the reader fail."""
+    marks = Marks()
+    for line in split([data]):
+        marks.line(line, 0.0)
+
+
+def test_text_of_guest_bytes() -> None:
+    """A sentence of ours never carries a control character of the guest's."""
+    assert text(b"a\x1b[1mb\xff") == "a\\x1b[1mb\\xff"

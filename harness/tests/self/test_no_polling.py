@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Nothing in harness/ waits by the clock: no sleep, no poll loop with a fixed interval. A wait is on an event, with a
+deadline."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.paths import ROOT
+
+SOURCES = sorted(path for path in (ROOT / "harness").rglob("*.py"))
+SLEEPS = {"sleep", "usleep", "nanosleep", "sched_wait"}
+# Calls that take a time, by where it stands among the arguments: a literal time in a loop is an interval.
+WAITS = {"select": 3, "poll": 0, "wait": 0, "join": 0}
+
+
+def offences(text: str) -> Iterator[str]:
+    """Each place where this source waits by the clock."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node) in SLEEPS:
+            yield f"line {node.lineno}: {_name(node)}"
+        if isinstance(node, ast.ImportFrom) and any(alias.name in SLEEPS for alias in node.names):
+            yield f"line {node.lineno}: imports a sleep"
+        if isinstance(node, ast.While | ast.For):
+            yield from _intervals(node)
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _intervals(loop: ast.While | ast.For) -> Iterator[str]:
+    for node in ast.walk(loop):
+        if not isinstance(node, ast.Call) or _name(node) not in WAITS:
+            continue
+        times = [word.value for word in node.keywords if word.arg == "timeout"]
+        index = WAITS[_name(node)]
+        if index == 3 and len(node.args) == 1:
+            index = 0  # a selector's select(timeout)
+        times += node.args[index : index + 1]
+        literal = any(isinstance(t, ast.Constant) and isinstance(t.value, int | float) and t.value > 0 for t in times)
+        bare_poll = _name(node) == "poll" and not node.args and isinstance(loop, ast.While)
+        if literal or bare_poll:
+            yield f"line {node.lineno}: {_name(node)} with a fixed interval in a loop"
+
+
+@pytest.mark.parametrize(
+    "path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)) if isinstance(path, Path) else None
+)
+def test_waits_on_events(path: Path) -> None:
+    """P-11: no test and no part of the harness waits by the clock."""
+    assert list(offences(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time\ntime.sleep(1)",
+        "from time import sleep",
+        "import asyncio\nasync def f():\n    await asyncio.sleep(0)",
+        "while child.poll() is None:\n    pass",
+        "while True:\n    select.select([a], [], [], 0.1)",
+        "while True:\n    event.wait(0.1)",
+        "for _ in range(9):\n    selector.select(timeout=0.5)",
+    ],
+)
+def test_the_rule_catches(text: str) -> None:
+    assert list(offences(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["while True:\n    selector.select(until - now)", "select.select([a], [], [], 5)", "','.join(x)"]
+)
+def test_the_rule_lets_pass(text: str) -> None:
+    assert not list(offences(text))

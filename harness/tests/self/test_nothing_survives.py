@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""No process, namespace, link, socket, shared memory or temporary file outlives the process that booted a guest,
+however that one ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hermit_harness.fixtures import images
+
+WORLD = Path(__file__).with_name("world.py")
+PARENT = """
+import sys
+from pathlib import Path
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.spec import RunSpec
+spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm", isolate={isolate}, cpu_seconds={cpu},
+extra={extra})
+print("begun", flush=True)
+while {more}:
+    boot(spec, Path({folder!r}))
+    more = False
+"""
+
+
+def in_a_world(parent: Path, kills: int, patience: int = 10) -> dict[str, Any]:
+    """world.py in namespaces of its own, with its own /proc, network and shared memory."""
+    argv = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc", "--net", "--ipc"]
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(parent.parent / "tmp")}
+    (parent.parent / "tmp").mkdir()
+    done = subprocess.run(
+        [*argv, sys.executable, str(WORLD), str(parent), str(kills), str(patience)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=here,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def write_parent(folder: Path, guest: str, **values: object) -> Path:
+    fields = {
+        "loader": str(images()[guest].path),
+        "folder": str(folder / "artifacts"),
+        "more": "True",
+        "extra": (),
+        "cpu": 0.2,
+    }
+    parent = folder / "parent.py"
+    parent.write_text(PARENT.format(**(fields | values)))
+    return parent
+
+
+@pytest.mark.parametrize(("isolate", "kills"), [(True, 20), (False, 8)], ids=["isolated", "plain"])
+def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None:
+    """P-11: random SIGKILLs of a parent: during set-up, while the guest runs, during the post-mortem (the guest hangs
+    each time)."""
+    told = in_a_world(write_parent(tmp_path, "liar-spin", isolate=isolate), kills)
+    assert told["survivors"] == []
+    assert told["differences"] == {}
+    assert told["before"]["namespaces"], "the census must see something"
+
+
+def test_a_survivor_would_be_seen(tmp_path: Path) -> None:
+    """The census itself: a parent that leaves a process of another session behind is caught."""
+    parent = tmp_path / "parent.py"
+    parent.write_text(
+        "import socket, subprocess, sys\n"
+        "s = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[0] + '.sock')\n"
+        "orphan = 'import signal; signal.alarm(12); signal.pause()'\n"
+        "subprocess.Popen([sys.executable, '-c', orphan], pass_fds=[s.fileno()])\n"
+        "print('begun', flush=True)\nsys.stdin.read() if sys.stdin else None\nimport signal; signal.pause()\n"
+    )
+    told = in_a_world(parent, 1, patience=2)
+    assert told["survivors"]
+    assert {"processes", "sockets"} <= set(told["differences"])

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The watcher against QEMUs that behave differently: newer ones, and ones that fail."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.spec import RunSpec
+
+FAKE = Path(__file__).with_name("fake_qemu.py")
+
+
+def run_fake(how: str, folder: Path, end: str = "bare", **more: object) -> Outcome:
+    program = folder / "qemu"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
+    program.chmod(0o755)
+    spec = RunSpec(
+        loader=Path(how),
+        app=None,
+        machine="pc",
+        qemu=str(program),
+        end=end,
+        wall_seconds=20.0,
+        **more,  # type: ignore[arg-type]
+    )
+    return boot(spec, artifacts=folder / "artifacts")
+
+
+def test_newer_qemu_ends_after_quit(tmp_path: Path) -> None:
+    """L-12: the same verdict where debug-exit only asks for a shutdown; output behind the write is tolerated."""
+    outcome = run_fake("newer-exit", tmp_path)
+    assert outcome.matches("exit 0"), outcome.cause
+    assert outcome.qemu_status == 3
+    assert b"late output" in outcome.console
+
+
+def test_newer_qemu_refusal(tmp_path: Path) -> None:
+    """L-13: likewise for a refusal."""
+    outcome = run_fake("newer-refusal", tmp_path)
+    assert outcome.matches("refused 67 elf-truncated"), outcome.cause
+
+
+def test_power_off_is_no_pass(tmp_path: Path) -> None:
+    """A status 0 where 3 was due is never a pass."""
+    outcome = run_fake("power-off", tmp_path)
+    assert outcome.verdict == "wrong-exit"
+    assert run_fake("power-off", tmp_path, end="hermit-acpi-off").matches("exit unknown")
+
+
+def test_segfault_is_no_pass(tmp_path: Path) -> None:
+    """A death by signal, even behind `exit status 0`."""
+    outcome = run_fake("segfault", tmp_path)
+    assert (outcome.verdict, outcome.origin) == ("infra", "qemu")
+    assert "SIGSEGV" in outcome.cause
+
+
+def test_kvm_gives_up(tmp_path: Path) -> None:
+    """KVM's internal error is neither a hang nor the guest's fault."""
+    outcome = run_fake("internal-error", tmp_path)
+    assert (outcome.verdict, outcome.origin) == ("infra", "qemu")
+    assert "internal-error" in outcome.cause
+
+
+@pytest.mark.parametrize(("how", "said"), [("no-start", "could not load kernel"), ("mute", "closed its monitor")])
+def test_never_started(how: str, said: str, tmp_path: Path) -> None:
+    """L-13: QEMU's own status 1 is told apart from the guest's."""
+    outcome = run_fake(how, tmp_path)
+    assert outcome.verdict == "infra"
+    assert outcome.cause.startswith("QEMU never started")
+    if how == "no-start":
+        assert said in outcome.cause
+
+
+def test_unknown_program(tmp_path: Path) -> None:
+    """A QEMU that does not exist is named."""
+    outcome = boot(RunSpec(loader=Path("x"), app=None, machine="pc", qemu=str(tmp_path / "no-qemu")))
+    assert outcome.verdict == "infra"
+    assert "no-qemu" in outcome.cause
+
+
+def test_kvm_assertion_is_folded_into_a_sentence(tmp_path: Path) -> None:
+    """L-17: the message by which QEMU dies on a host whose KVM refuses an MSR is what the verdict quotes."""
+    said = "error: failed to set MSR 0x10a to 0x0"
+    program = tmp_path / "qemu"
+    program.write_text(f'#!/bin/sh\necho "qemu-system-x86_64: {said}" >&2\nexit 134\n')
+    program.chmod(0o755)
+    outcome = boot(RunSpec(loader=Path("x"), app=None, machine="pc", accel="kvm", cpu="host", qemu=str(program)))
+    assert outcome.verdict == "infra"
+    assert said in outcome.cause

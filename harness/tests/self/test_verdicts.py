@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The verdict as a function of what was seen: recorded consoles, QEMU's status, and how the run ended."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermit_harness.verdict.decide import Judgement, decide
+from hermit_harness.verdict.ends import end, ends
+from hermit_harness.verdict.facts import Facts, How
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.watch.console import Lines
+from hermit_harness.watch.marks import Marks
+
+BANNER = "[LOADER][INFO] Hermit loader 0.1.0 (1a2b3c4, x86_64-multiboot, multiboot)\n"
+LOADING = "[LOADER][INFO] Loading kernel to 0x200000..0x29c600 (len = 0x9c600 B / 640512 B)\n"
+REFUSAL = "[LOADER][ERROR] 67 elf-segment-beyond-file: segment 2 ends at 0x9c600, the file has 0x90000 bytes\n"
+EXCEPTION = "[LOADER][ERROR] 101 cpu-exception: #PF at 0x100abc\n"
+KERNEL = "[0][\x1b[32mINFO\x1b[0m] Welcome to Hermit 0.11.0\r\n"
+PANIC = "[0][\x1b[31mPANIC\x1b[0m] panicked at src/main.rs:3:5:\noh no\n"
+NEWER_PANIC = "[00001.234567][0][PANIC hermit::x] oh no\n"
+GOOD = BANNER + LOADING + KERNEL
+
+
+def marks_of(console: str, row: str = "bare") -> Marks:
+    marks, lines = Marks(end(row).line), Lines()
+    for line in (*lines.feed(console.encode()), *lines.finish()):
+        marks.line(line, 0.0)
+    return marks
+
+
+def judge(
+    console: str, qemu: int | None = None, how: How = How.EXITED, row: str = "bare", device: bool = True, **more: object
+) -> Judgement:
+    facts = Facts(how, marks_of(console, row), qemu_status=qemu, printed=len(console), ran_for=10.0, **more)  # type: ignore[arg-type]
+    return decide(facts, end(row), device, "exit 0")
+
+
+def text(judged: Judgement) -> str:
+    """The short form that users see."""
+    return str(
+        Outcome(
+            judged.verdict,
+            judged.status,
+            judged.origin,
+            judged.rule,
+            judged.cause,
+            judged.hint,
+            judged.blame,
+            b"",
+            None,
+            (),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("console", "qemu", "row", "wanted"),
+    [
+        (GOOD + "exit status 0\n", 3, "hermit-0.10-x86", "app exit 0"),
+        (GOOD + "exit status 0\r\n", 3, "hermit-0.10-x86", "app exit 0"),
+        (GOOD + "exit status 42", 1, "hermit-0.10-x86", "app exit 42"),
+        (GOOD + "exit status -1\n", 1, "hermit-0.10-x86", "app exit -1"),
+        (GOOD + "exit status 5\nexit status 0\n", 3, "hermit-0.10-x86", "app exit 0"),
+        (BANNER + LOADING + "[0][INFO] shutting down with code 0\n", 3, "hermit-n4-x86", "app exit 0"),
+        (BANNER + LOADING + "[0][INFO] shutting down with code 3\n", 1, "hermit-n4-x86", "app exit 3"),
+        (GOOD, 3, "hermit-0.8-x86", "app exit 0"),
+        (GOOD, 1, "hermit-0.8-x86", "app exit 1"),
+        (GOOD, 0, "hermit-acpi-off", "app ended, status unknown"),
+        (GOOD, 3, "hermit-debug-exit-only", "app ended, status unknown"),
+        (GOOD, 3, "hermit-v4-x86", "app exit 0"),
+        (GOOD + "exit status 9\n", 1, "hermit-v4-x86", "app exit 9"),
+        (BANNER + REFUSAL, 67, "bare", "loader refused 67 elf-segment-beyond-file"),
+        (REFUSAL, 67, "bare", "loader refused 67 elf-segment-beyond-file"),
+        ("\n\n" + BANNER + REFUSAL, 67, "bare", "loader refused 67 elf-segment-beyond-file"),
+        (BANNER + LOADING + EXCEPTION, 101, "bare", "loader refused 101 cpu-exception"),
+    ],
+)
+def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
+    """L-12, N-12: text and QEMU's status agree; the row says what they mean."""
+    assert text(judge(console, qemu, row=row)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("console", "qemu"),
+    [
+        (BANNER + LOADING + REFUSAL, 67),  # after the hand-over has begun
+        (BANNER + "hello\n" + REFUSAL, 67),  # behind a line that is not the loader's
+        ("junk" + REFUSAL, 67),  # in the middle of a line
+        (GOOD + EXCEPTION, 101),  # even these two, once the kernel has spoken
+    ],
+)
+def test_forged_refusal_is_the_apps(console: str, qemu: int) -> None:
+    """A refusal is believed only from before the hand-over; after it the number is the application's."""
+    judged = judge(console, qemu)
+    assert (judged.verdict, judged.status, judged.origin) == ("wrong-exit", qemu, "app")
+
+
+@pytest.mark.parametrize(
+    ("console", "qemu", "how", "device"),
+    [
+        (BANNER + REFUSAL, 1, How.EXITED, True),  # another number than the line says
+        (BANNER + REFUSAL, 0, How.EXITED, True),
+        (BANNER + REFUSAL, None, How.RESET, True),
+        (BANNER + REFUSAL, None, How.HALTED, True),  # the device was there, so it should have ended QEMU
+        (BANNER + REFUSAL, None, How.CPU, False),
+        (BANNER + REFUSAL.replace("67", "66"), 66, How.EXITED, True),  # isa-debug-exit cannot carry it
+        (BANNER + REFUSAL.replace("67", "121"), 121, How.EXITED, True),
+    ],
+)
+def test_refusal_that_does_not_add_up(console: str, qemu: int | None, how: How, device: bool) -> None:
+    """The line alone is no refusal: the number must have come out, or the machine must have halted for want of the
+    device."""
+    judged = judge(console, qemu, how, device=device)
+    assert (judged.verdict, judged.origin) == ("crash", "loader")
+
+
+def test_refusal_without_the_device() -> None:
+    """L-14: the number is read from the line once the machine has halted for good."""
+    judged = judge(BANNER + REFUSAL, None, How.HALTED, device=False)
+    assert (judged.verdict, judged.status) == ("refused", 67)
+    assert "isa-debug-exit" in judged.hint
+
+
+@pytest.mark.parametrize(
+    ("row", "how", "qemu"),
+    [
+        ("bare", How.HALTED, None),
+        ("hermit-0.10-x86", How.EXITED, 0),  # ACPI power-off
+        ("hermit-0.10-x86", How.RESET, None),  # triple fault, its last resort
+    ],
+)
+def test_end_without_the_device(row: str, how: How, qemu: int | None) -> None:
+    """L-14: judged from the text, and the missing device is named."""
+    judged = judge(GOOD + "exit status 0\n", qemu, how, row, device=False, power_off=qemu == 0)
+    assert (judged.verdict, judged.status) == ("pass", 0)
+    assert "isa-debug-exit device is missing" in judged.hint
+
+
+def test_power_off_without_a_word() -> None:
+    """No device and no status line: nothing says how it ended."""
+    judged = judge(GOOD, 0, row="hermit-0.10-x86", device=False)
+    assert (judged.verdict, judged.status) == ("wrong-exit", None)
+
+
+@pytest.mark.parametrize(
+    ("console", "qemu", "row"),
+    [
+        (GOOD + "exit status 0\n", 1, "bare"),
+        (GOOD + "exit status 5\n", 3, "bare"),
+        (GOOD + "exit status 0\n", 0, "bare"),  # an unexpected 0 is never a pass
+        (GOOD, 3, "hermit-0.10-x86"),  # no sentinel
+        (GOOD, 0, "hermit-0.8-x86"),
+        (GOOD, 5, "hermit-0.8-x86"),
+        ("", 67, "bare"),
+        ("", 3, "bare"),
+        (GOOD + "I say exit status 0\n", 3, "bare"),  # not a line of its own
+    ],
+)
+def test_contradictions_are_never_a_pass(console: str, qemu: int, row: str) -> None:
+    judged = judge(console, qemu, row=row)
+    assert (judged.verdict, judged.status) == ("wrong-exit", None)
+
+
+@pytest.mark.parametrize("console", [GOOD + PANIC + "exit status 0\n", GOOD + NEWER_PANIC])
+@pytest.mark.parametrize("qemu", [3, 1])
+def test_panic_wins(console: str, qemu: int) -> None:
+    """A panic followed by success is a panic; the message behind the place belongs to it."""
+    judged = judge(console, qemu)
+    assert judged.verdict == "panic"
+    assert "oh no" in judged.cause
+
+
+@pytest.mark.parametrize(
+    ("how", "detail", "stderr", "wanted"),
+    [
+        (How.LAUNCH, "this system does not permit namespaces", (), ("infra", "harness")),
+        (How.NEVER, "no greeting", ("qemu-system-x86_64: -M: unsupported machine type",), ("infra", "qemu")),
+        (How.STOPPED, "internal-error", ("KVM internal error. Suberror: 1",), ("infra", "qemu")),
+        (How.INTERRUPTED, "", (), ("infra", "harness")),
+    ],
+)
+def test_infrastructure(how: How, detail: str, stderr: tuple[str, ...], wanted: tuple[str, str]) -> None:
+    """L-13: QEMU's status 1 from a QEMU that never started is not the guest's."""
+    judged = judge("", 1 if how is How.NEVER else None, how, detail=detail, stderr=stderr)
+    assert (judged.verdict, judged.origin) == wanted
+    assert all(line in judged.cause for line in stderr)
+
+
+def test_death_by_signal_is_never_a_pass() -> None:
+    """Even behind a status line that says success."""
+    judged = judge(GOOD + "exit status 0\n", -11)
+    assert (judged.verdict, judged.origin) == ("infra", "qemu")
+    assert "SIGSEGV" in judged.cause
+
+
+def test_qemu_fatal_is_the_guests_crash() -> None:
+    """QEMU gives up when the guest jumps into nothing."""
+    judged = judge(GOOD, -6, stderr=("qemu: fatal: Trying to execute code outside RAM or ROM at 0xdead",))
+    assert judged.verdict == "crash"
+
+
+def test_upstream_loaders_panic() -> None:
+    """Other loaders print this and spin."""
+    judged = judge("[LOADER] panicked at src/main.rs:1:1:\n", None, How.CPU)
+    assert (judged.verdict, judged.origin) == ("crash", "loader")
+
+
+@pytest.mark.parametrize(
+    ("how", "silent", "verdict"),
+    [(How.CPU, 9.9, "hang"), (How.CPU, 0.1, "timeout"), (How.WALL, 9.9, "hang"), (How.WALL, 0.0, "timeout")],
+)
+def test_deadlines(how: How, silent: float, verdict: str) -> None:
+    """Silence for most of the run is a hang, output up to the end a timeout."""
+    judged = judge(GOOD, None, how, silent_for=silent)
+    assert judged.verdict == verdict
+
+
+@pytest.mark.parametrize(("console", "origin"), [("", "loader"), (BANNER, "loader"), (GOOD, "app")])
+def test_triple_fault(console: str, origin: str) -> None:
+    """Whose crash it is follows from who spoke last."""
+    judged = judge(console, None, How.RESET)
+    assert (judged.verdict, judged.origin) == ("crash", origin)
+
+
+def test_table_of_ends() -> None:
+    """Every row is complete, and an unknown one is refused with the list."""
+    assert {"bare", "hermit-0.10-x86", "hermit-n4-x86", "hermit-acpi-off"} <= set(ends())
+    for row in ends().values():
+        assert row.number in ("line", "qemu", "any", "none")
+        assert (row.line is not None) == (row.number in ("line", "any"))
+        assert set(row.without) <= {"poweroff", "reset", "halt"}
+    with pytest.raises(ValueError, match="known: bare"):
+        end("nowhere")
+
+
+def outcome(verdict: str, status: int | None, origin: str, rule: str = "bare") -> Outcome:
+    return Outcome(verdict, status, origin, rule, "why", "", "", b"", None, ())
+
+
+def test_matches() -> None:
+    """What an expectation in a table means."""
+    assert outcome("pass", 0, "app").matches("exit 0")
+    assert outcome("wrong-exit", 5, "app").matches("exit 5")
+    assert not outcome("wrong-exit", None, "app").matches("exit 0")
+    assert not outcome("wrong-exit", None, "app").matches("exit unknown")
+    assert outcome("pass", None, "app").matches("exit unknown")
+    assert not outcome("pass", None, "app").matches("exit 0")
+    refused = outcome("refused", 67, "loader", "elf-truncated")
+    assert refused.matches("refused 67 elf-truncated")
+    assert refused.matches("refused 67")
+    assert refused.matches("refused")
+    assert not refused.matches("refused 67 elf-other")
+    assert not refused.matches("exit 67")
+    assert not outcome("wrong-exit", 67, "app").matches("refused 67")
+    assert outcome("hang", None, "none").matches("hang")
+    with pytest.raises(ValueError, match="not understood"):
+        refused.matches("fine")

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Runs as PID 1 of a fresh set of namespaces, where everything that exists is ours: counts it before and after runs
+that are killed.
+
+Usage: world.py PARENT KILLS PATIENCE, PARENT being a Python program that boots guests without end. Prints one JSON
+object. There is no waiting by
+the clock for anything to disappear: what loses its parent here becomes a child of this process, which waits for each
+to end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LONGEST = 0.8  # seconds into a parent's life at which it is killed at the latest
+
+
+def read(path: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(path).read_text().splitlines()
+    return []
+
+
+def processes() -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                found.append(entry.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+def namespaces() -> list[str]:
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/ns/*"):
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(link))
+    return sorted(found)
+
+
+def census() -> dict[str, list[str]]:
+    """Everything that a run could leave behind, by kind."""
+    return {
+        "processes": processes(),
+        "namespaces": namespaces(),
+        "links": sorted(os.listdir("/sys/class/net")) + [line.split(":")[0] for line in read("/proc/net/dev")[2:]],
+        "sockets": [
+            line for kind in ("unix", "tcp", "tcp6", "udp", "udp6", "packet") for line in read(f"/proc/net/{kind}")[1:]
+        ],
+        "shared memory": read("/proc/sysvipc/shm")[1:] + sorted(os.listdir("/dev/shm")),
+        "mounts": [re.sub(r"^\d+ \d+", "", line) for line in read("/proc/self/mountinfo")],
+        "temporary files": sorted(os.listdir(tempfile.gettempdir())),
+    }
+
+
+def reap_all(patience: int) -> bool:
+    """Wait until this process has no children left, the orphans it inherited included; false if one lives for
+    `patience` seconds."""
+    signal.alarm(patience)
+    try:
+        while True:
+            os.waitpid(-1, 0)
+    except ChildProcessError:
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        signal.alarm(0)
+
+
+def too_long(number: int, frame: object) -> None:
+    raise TimeoutError
+
+
+def kill_one(parent: str, delay: float, patience: int) -> bool:
+    """Start the parent, let it live for `delay` (it never ends by itself), kill it; whether everything went with it."""
+    child = subprocess.Popen([sys.executable, parent], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()  # it has begun
+    pidfd = os.pidfd_open(child.pid)
+    select.select([pidfd], [], [], delay)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.close(pidfd)
+    child.stdout.close()
+    gone = reap_all(patience)
+    child.returncode = -9
+    return gone
+
+
+def main() -> None:
+    signal.signal(signal.SIGALRM, too_long)
+    parent, kills, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    before = census()
+    survivors = [processes() for _ in range(kills) if not kill_one(parent, random.random() * LONGEST, patience)]
+    after = census()
+    differences = {kind: [before[kind], after[kind]] for kind in before if before[kind] != after[kind]}
+    print(json.dumps({"survivors": survivors, "differences": differences, "before": before}))
+
+
+if __name__ == "__main__":
+    main()
