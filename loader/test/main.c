@@ -8,7 +8,7 @@
 
 #include "fake.h"
 
-#define SUITES(X) X(status) X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) X(notes) X(place) X(load)
+#define SUITES(X) X(status) X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) X(notes) X(place) X(load) X(fdt) X(cmdline) X(era)
 
 #define DECLARE(id) extern const struct suite id##_suite;
 SUITES(DECLARE)

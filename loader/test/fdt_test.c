@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "../core/fdt.h"
+
+#include "fdt_reader.h"
+#include "test.h"
+
+static char text[4096];
+
+// A tree with everything that the writer knows. Returns what fdt_close() says.
+static size_t write_all(uint8_t *at, size_t room)
+{
+	struct fdt_writer w;
+	fdt_open(&w, at, room);
+	fdt_reserve(&w, 0x9000, 0xd000);
+	fdt_reserve(&w, (uint64_t)1 << 40, 1);
+	fdt_begin(&w, "", 0);
+	fdt_prop_string(&w, FDT_COMPATIBLE, "a,bcd", 5);
+	fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
+	fdt_prop_u32(&w, FDT_SIZE_CELLS, 0x01020304);
+	fdt_begin(&w, "memory@100", 10);
+	fdt_prop_string(&w, FDT_DEVICE_TYPE, "memory", 6);
+	fdt_prop_range(&w, FDT_REG, 0x123456789a, 0xfedcba987654321);
+	fdt_end(&w);
+	fdt_begin(&w, "chosen", 6);
+	fdt_prop_string(&w, FDT_BOOTARGS, "abc", 3);
+	fdt_prop_string(&w, FDT_BOOTARGS, "", 0);
+	fdt_end(&w);
+	fdt_end(&w);
+	return fdt_close(&w);
+}
+
+static const char whole[] = "reserve 9000 d000\n"
+			    "reserve 10000000000 1\n"
+			    "/ compatible = 612c6263 6400\n"
+			    "/ #address-cells = 00000002\n"
+			    "/ #size-cells = 01020304\n"
+			    "/memory@100\n"
+			    "/memory@100 device_type = 6d656d6f 727900\n"
+			    "/memory@100 reg = 00000012 3456789a 0fedcba9 87654321\n"
+			    "/chosen\n"
+			    "/chosen bootargs = 61626300\n"
+			    "/chosen bootargs = 00\n";
+
+static void what_is_written_can_be_read(void)
+{
+	uint8_t *fdt = malloc(1024);
+	memset(fdt, 0xee, 1024); // padding has to be written
+	size_t n = write_all(fdt, 1024);
+	CHECK(n != 0 && n <= 1024);
+	CHECK(fdt_text(fdt, n, text, sizeof text));
+	CHECK_STR(text, whole);
+	free(fdt);
+}
+
+// In every smaller room it says so, and writes nothing behind it.
+static void too_little_room_is_noticed(void)
+{
+	uint8_t *fdt = malloc(1024);
+	size_t n = write_all(fdt, 1024);
+	free(fdt);
+	for (size_t room = 40; room < n; room++) {
+		fdt = malloc(room);
+		test_case("%zu of %zu bytes", room, n);
+		CHECK_EQ(write_all(fdt, room), 0);
+		free(fdt);
+	}
+	fdt = malloc(n);
+	CHECK_EQ(write_all(fdt, n), n);
+	CHECK(fdt_text(fdt, n, text, sizeof text));
+	free(fdt);
+}
+
+static void the_bounds_are_enough(void)
+{
+	char line[300];
+	memset(line, 'x', sizeof line);
+	for (size_t length = 0; length < sizeof line; length++) {
+		size_t room = FDT_BASE_SIZE + FDT_RESERVE_SIZE + FDT_NODE_SIZE(length) + FDT_PROP_SIZE(length + 1);
+		uint8_t *fdt = malloc(room);
+		struct fdt_writer w;
+		fdt_open(&w, fdt, room);
+		fdt_reserve(&w, 1, 2);
+		fdt_begin(&w, "", 0);
+		fdt_prop_string(&w, FDT_COMPATIBLE, "hermit,multiboot", 16);
+		fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
+		fdt_prop_u32(&w, FDT_SIZE_CELLS, 2);
+		fdt_begin(&w, line, length);
+		fdt_prop_string(&w, FDT_BOOTARGS, line, length);
+		fdt_end(&w);
+		fdt_end(&w);
+		test_case("%zu bytes", length);
+		CHECK(fdt_close(&w) != 0);
+		free(fdt);
+	}
+}
+
+#define T(name) { #name, name }
+SUITE(fdt, T(what_is_written_can_be_read), T(too_little_room_is_noticed), T(the_bounds_are_enough));
