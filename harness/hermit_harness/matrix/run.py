@@ -54,7 +54,7 @@ def spec(cell: Cell) -> RunSpec:
 
 
 def release(image: str, machine: str = "pc", **changes: object) -> RunSpec:
-    """The plain boot of an image by the release loader, for tests that are no cells; `changes` are fields of RunSpec."""
+    """The plain boot of an image by the release loader, for tests that are no cells; `changes` are RunSpec's fields."""
     plain = spec(Cell("x86_64-multiboot", machine, "tcg", image))
     return replace(plain, **changes)  # type: ignore[arg-type]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """The pytest side of the report: collects what ended, shows the line and the tables, and turns a hollow green run red.
 
-Registered by tests/conftest.py. Under pytest-xdist it acts in the controlling process only; workers hand it their reports.
+Registered by tests/conftest.py. Under pytest-xdist it acts in the controlling process only, which gets all reports.
 """
 
 from __future__ import annotations

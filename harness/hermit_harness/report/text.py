@@ -50,7 +50,12 @@ def cells_table(ran: Iterable[Ran]) -> list[str]:
 def probe_table(probe: Probe) -> list[str]:
     """What the timed probe of the accelerators saw."""
     rows = [
-        (row.machine, f"{row.tcg_seconds:.2f} s", f"{row.kvm_seconds:.2f} s" if row.kvm_seconds else "-", row.text())
+        (
+            row.machine,
+            f"{row.tcg_seconds:.2f} s",
+            f"{row.kvm_seconds:.2f} s" if row.kvm_seconds else "-",
+            row.text()[:70],
+        )
         for row in probe.rows
     ]
     return table(("machine", "TCG", "KVM", "KVM is"), rows) if rows else ["the accelerators were not probed"]

@@ -19,7 +19,7 @@ Boot = Callable[[RunSpec], Outcome]
 BUDGET = {"real-hello-0.10.0": 15, "real-hello-0.11.0": 15}
 
 
-@pytest.mark.parametrize("cell", cells("floor", "floor-microvm"), ids=str)
+@pytest.mark.parametrize("cell", cells("floor"), ids=str)
 def test_floor_boots(cell: object, run_cell: RunCell) -> None:
     """L-11: the smallest -m of each app, pinned."""
     run_cell(cell)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Finds the smallest -m of an image, for [floors] of matrix.toml:  python -m hermit_harness.matrix.floor
+IMAGE[@MACHINE]...
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hermit_harness.matrix import run
+from hermit_harness.vm.boot import boot
+
+
+def boots(image: str, machine: str, mebibytes: int) -> bool:
+    """Whether the image ends as it should with so much memory."""
+    spec = run.release(image, machine, memory=f"{mebibytes}M", cpu_seconds=10.0, wall_seconds=15.0)
+    return boot(spec).matches(spec.expect)
+
+
+def floor(image: str, machine: str = "pc", top: int = 256) -> int:
+    """The smallest size in MiB that boots, by halving; 0 when even `top` does not. More memory never boots less."""
+    if not boots(image, machine, top):
+        return 0
+    low = 1  # QEMU's own smallest size; taken as too little
+    while low + 1 < top:
+        middle = (low + top) // 2
+        if boots(image, machine, middle):
+            top = middle
+        else:
+            low = middle
+    return top
+
+
+def main() -> int:
+    """Print a line for matrix.toml for each image that was named."""
+    for word in sys.argv[1:]:
+        image, _, machine = word.partition("@")
+        print(f'"{image}" = {floor(image, machine or "pc")}', flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The loader's build: one command, nothing done twice, the same bytes anywhere, and what may be chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
+from hermit_harness.matrix.products import BuildError, make
+from hermit_harness.paths import BUILD, ROOT, loader_file
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+LOADER = ("-f", "loader/loader.mk")
+NAMES = ("hermit-loader-x86_64-multiboot", "hermit-loader-x86_64")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def copy_of_the_tree(to: Path) -> Path:
+    """A checkout of its own of the loader's part: with git a real clone with today's files laid over it."""
+    git = ["git", "-c", "safe.directory=*"]
+    if (ROOT / ".git").exists():
+        subprocess.run([*git, "clone", "-q", "--no-checkout", str(ROOT), str(to)], check=True, capture_output=True)
+        subprocess.run([*git, "-C", str(to), "checkout", "-q", "HEAD"], check=True, capture_output=True)
+    for part in ("loader", "Makefile"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, to / part, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, to / part)
+    return to
+
+
+def build(tree: Path, jobs: str, umask: int, **env: str) -> list[str]:
+    """Build the release loader in a tree, under another umask and environment; the digests of both files."""
+    done = subprocess.run(
+        ["make", "-s", jobs, *LOADER, "PROFILE=release", "all"],
+        cwd=tree, env={**os.environ, **env}, umask=umask, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [digest(tree / "build" / "release" / name) for name in NAMES]
+
+
+def test_the_same_bytes_anywhere(tmp_path: Path) -> None:
+    """N-16, L-03: two copies in other folders, other locale, time zone, home, umask and number of jobs: same sha256."""
+    first = copy_of_the_tree(tmp_path / "a")
+    second = copy_of_the_tree(tmp_path / "another-folder-with-a-longer-name")
+    one = build(first, "-j1", 0o022, LC_ALL="C", TZ="UTC", HOME=str(tmp_path))
+    two = build(
+        second,
+        "-j2",
+        0o077,
+        LC_ALL="C.UTF-8",
+        LANG="de_DE.UTF-8",
+        TZ="Asia/Tokyo",
+        USER="somebody",
+        HOME="/nonexistent",
+    )
+    assert one == two
+
+
+def test_second_build_does_nothing() -> None:
+    """L-03: what is built is not built again."""
+    for profile in ("release", "debug"):
+        file = BUILD / profile / NAMES[0]
+        before = file.stat().st_mtime_ns
+        make(*LOADER, f"PROFILE={profile}", "all")
+        assert file.stat().st_mtime_ns == before, profile
+
+
+def test_names_of_old() -> None:
+    """L-05, R-04: the paths of the older READMEs lead to the same files."""
+    for profile in ("release", "debug"):
+        wanted = (BUILD / profile / NAMES[0]).resolve()
+        for name in ("x86_64/{}/hermit-loader", "x86_64/{}/rusty-loader", "{}/hermit-loader-x86_64-multiboot"):
+            assert (ROOT / "target" / name.format(profile)).resolve() == wanted
+    said = make(*LOADER, "PROFILE=release", "all").split()
+    assert said[-1] in (f"build/release/{name}" for name in NAMES)
+
+
+def test_target_names() -> None:
+    """R-03, L-03: the old target name is a target, debug is its default, an unknown name is told with the list."""
+    plan = subprocess.run(
+        ["make", "-n", "TARGET=x86_64"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert plan.returncode == 0, plan.stderr
+    assert re.search(r"PROFILE=debug|profile in debug;", plan.stdout)
+    with pytest.raises(BuildError, match="there are: .*x86_64-multiboot"):
+        make(*LOADER, "TARGET=vax", "all")
+
+
+def test_clang_builds_it_too(boot_here: Boot) -> None:
+    """L-06, P-02: the second compiler's loader boots the same apps."""
+    file = BUILD / "clang" / "release" / NAMES[0]
+    for app in ("hello", "probe", "real-hello-0.11.0"):
+        outcome = boot_here(replace(run.release(app), loader=file))
+        assert outcome.matches("exit 0"), f"{app}: {outcome}"
+    assert digest(file) != digest(loader_file())
+
+
+def test_freestanding() -> None:
+    """P-02: no symbol is left undefined, no libc, no dynamic section."""
+    for profile in ("release", "debug"):
+        symbols = loader_file("x86_64-multiboot", profile).with_name(NAMES[0] + ".debug")
+        undefined = subprocess.run(["nm", "-u", str(symbols)], capture_output=True, text=True, check=True).stdout
+        assert undefined.strip() == ""
+    flags = (ROOT / "loader" / "loader.mk").read_text(encoding="utf-8")
+    assert "-ffreestanding" in flags and "-nostdlib" in flags
+
+
+def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
+    """N-15: LOADER_LOG chooses the level; a wrong word is told. NO_COLOR changes nothing, since nothing is coloured."""
+    make(
+        *LOADER, "PROFILE=release", "LOADER_LOG=debug", "NO_COLOR=1", f"O={tmp_path}", "TARGET=x86_64-multiboot", "all"
+    )
+    outcome = boot_here(replace(run.release("hello"), loader=tmp_path / "release" / NAMES[0]))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"[LOADER][DEBUG]" in outcome.console
+    assert b"\x1b" not in outcome.console
+    with pytest.raises(BuildError, match="there are: error warn info debug trace"):
+        make(*LOADER, "LOADER_LOG=loud", "all")
+
+
+def test_banner_facts(boot_here: Boot) -> None:
+    """N-16: version, commit, CPU, how it was started, compiler and a date that SOURCE_DATE_EPOCH decides."""
+    text = boot_here(run.release("hello", append="loader.log=debug")).console.decode()
+    for fact in ("Hermit Loader version 0.1.0", "Git version: ", "Architecture: x86_64", "Operating system: none"):
+        assert fact in text, fact
+    assert re.search(r"Enabled features: .*multiboot", text)
+    assert re.search(r"Built with (gcc|.*clang)", text)
+    assert re.search(r"Built on \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
+
+
+def test_nasm_is_for_x86_64_only() -> None:
+    """R-02, P-03: the programs for this machine are built without NASM and without Python."""
+    recipe = make("-n", "-W", "loader/core/elf.c", *LOADER, "NASM=no-such-nasm", "host")
+    assert "no-such-nasm" not in recipe
+    assert "python" not in recipe
+
+
+def test_nothing_of_the_loader_is_in_the_apps() -> None:
+    """P-12, P-01: fixtures read the ABI by themselves: no header of the loader is included by them."""
+    for path in (ROOT / "fixtures").rglob("*.[chS]"):
+        assert not re.search(r'#include "(\.\./)+loader|loader/core', path.read_text(encoding="utf-8")), path
+    assert images()["hello"].path.is_file()
