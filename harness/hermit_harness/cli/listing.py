@@ -70,7 +70,7 @@ def list_command(a: argparse.Namespace) -> int:
         tables["machines"] = [{"id": m.name, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES.values()]
     if a.what in ("all", "ends"):
         tables["ends"] = [{"id": e.id, "kernels": e.kernels} for e in ends().values()]
-    if a.what == "cells":
+    if a.what in ("all", "cells"):
         tables["cells"] = _cells()
     if a.json:
         print(json.dumps(tables, indent=2))
@@ -81,8 +81,7 @@ def list_command(a: argparse.Namespace) -> int:
     )
     _print_table("machines", [(m["id"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
     _print_table("ends", [(e["id"], e["kernels"]) for e in tables.get("ends", [])])
-    for cell in tables.get("cells", []):
-        print(cell)
+    _print_table("cells", [(cell,) for cell in tables.get("cells", [])])
     return 0
 
 

@@ -44,6 +44,8 @@ def _intervals(loop: ast.While | ast.For) -> Iterator[str]:
             index = 0  # a selector's select(timeout)
         times += node.args[index : index + 1]
         literal = any(isinstance(t, ast.Constant) and isinstance(t.value, int | float) and t.value > 0 for t in times)
+        if isinstance(loop, ast.For) and _name(node) in ("wait", "join"):
+            literal = False  # one end after the other of several things, each with its deadline
         bare_poll = _name(node) == "poll" and not node.args and isinstance(loop, ast.While)
         if literal or bare_poll:
             yield f"line {node.lineno}: {_name(node)} with a fixed interval in a loop"
