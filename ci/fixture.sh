@@ -15,6 +15,9 @@ if [ -z "$of" ]; then
 	exit 2
 fi
 kind=$(echo "$of" | cut -d/ -f2)
+# The usual case, without a look at compiler and cache: nothing of the real fixtures changed since the file was made.
+made=build/fixtures/real/x86_64/$app
+if [ -f "$made" ] && [ -z "$(find fixtures/real -type f -newer "$made" | head -n 1)" ]; then exit 0; fi
 case $kind in
 real) exec fixtures/real/build.sh "$app" ;;
 *) exec "${MAKE:-make}" -f fixtures/fixtures.mk "$kind" ;;
