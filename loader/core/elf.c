@@ -25,19 +25,22 @@ enum {
 enum {
 	DT_NULL = 0,
 	DT_NEEDED = 1,
+	DT_PLTRELSZ = 2,
 	DT_SYMTAB = 6,
 	DT_RELA = 7,
 	DT_RELASZ = 8,
 	DT_RELAENT = 9,
 	DT_SYMENT = 11,
 	DT_REL = 17,
+	DT_PLTREL = 20, // which of DT_REL and DT_RELA DT_JMPREL is like
+	DT_JMPREL = 23,
 	DT_RELRSZ = 35,
 	DT_RELR = 36,
 	DT_RELRENT = 37,
 	DT_KEPT = 38, // tags below this are remembered
 };
 
-const struct elf_target elf_target_x86_64 = { .machine = 62, .order = ORDER_LITTLE, .relative = 8, .abs64 = 1, .glob_dat = 6 };
+const struct elf_target elf_target_x86_64 = { .machine = 62, .order = ORDER_LITTLE, .relative = 8, .abs64 = 1, .glob_dat = 6, .jump_slot = 7 };
 
 struct phdr {
 	uint32_t type, flags;
@@ -214,16 +217,20 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 		return STATUS_OK;
 	if (value[DT_REL] != 0)
 		return refuse(STATUS_RELOC_REL, "DT_REL at %#lx, Hermit uses DT_RELA", value[DT_REL]);
+	if (value[DT_PLTREL] == DT_REL)
+		return refuse(STATUS_RELOC_REL, "DT_PLTREL is %lu (DT_REL), Hermit uses %u (DT_RELA)", value[DT_PLTREL], (unsigned)DT_RELA);
 	TRY(check_entry_size("DT_RELAENT", value[DT_RELAENT], RELA_SIZE));
 	TRY(check_entry_size("DT_RELRENT", value[DT_RELRENT], RELR_SIZE));
 	TRY(check_entry_size("DT_SYMENT", value[DT_SYMENT], SYM_SIZE));
 	out->rela = (struct elf_table){ value[DT_RELA], value[DT_RELASZ] };
+	out->plt = (struct elf_table){ value[DT_JMPREL], value[DT_PLTRELSZ] };
 	out->relr = (struct elf_table){ value[DT_RELR], value[DT_RELRSZ] };
 	// The ABI does not give the symbol table's size: it ends with its segment's file bytes at the latest.
 	out->symbols = (struct elf_table){ value[DT_SYMTAB], 0 };
 	if (value[DT_SYMTAB] != 0)
 		out->symbols.size = bytes_from(out, value[DT_SYMTAB]);
 	TRY(check_table(out, "DT_RELA", out->rela, RELA_SIZE));
+	TRY(check_table(out, "DT_JMPREL", out->plt, RELA_SIZE));
 	return check_table(out, "DT_RELR", out->relr, RELR_SIZE);
 }
 
@@ -266,7 +273,7 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 	out->size = 0;
 	out->align = 1;
 	out->tls = (struct elf_tls){ 0 };
-	out->rela = out->relr = out->symbols = (struct elf_table){ 0 };
+	out->rela = out->plt = out->relr = out->symbols = (struct elf_table){ 0 };
 
 	TRY(parse_header(file, target, out, &phdrs));
 	TRY(parse_phdrs(phdrs, out, &dynamic));

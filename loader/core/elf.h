@@ -10,7 +10,7 @@
 struct elf_target {
 	uint16_t machine; // e_machine
 	enum order order;
-	uint32_t relative, abs64, glob_dat; // relocation types; UINT32_MAX where the CPU has none
+	uint32_t relative, abs64, glob_dat, jump_slot; // relocation types; UINT32_MAX where the CPU has none
 };
 
 extern const struct elf_target elf_target_x86_64;
@@ -65,7 +65,7 @@ struct elf_image {
 	struct elf_segment segments[ELF_SEGMENTS_MAX];
 	struct elf_note_segment notes[ELF_NOTES_MAX];
 	struct elf_tls tls;
-	struct elf_table rela, relr, symbols; // of ET_DYN files only
+	struct elf_table rela, plt, relr, symbols; // of ET_DYN files only
 };
 
 // Checks everything but the relocations themselves (load.c) and describes the file. `out` is whole only with STATUS_OK. Each

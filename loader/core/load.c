@@ -50,12 +50,13 @@ static __attribute__((noinline)) enum status relocate_rare(const struct elf_imag
 
 	if (type == 0)
 		return STATUS_OK;
-	if (type != image->target->relative && type != image->target->abs64 && type != image->target->glob_dat)
+	const struct elf_target *target = image->target;
+	if (type != target->relative && type != target->abs64 && type != target->glob_dat && type != target->jump_slot)
 		return refuse(STATUS_RELOC_TYPE, "relocation type %u at %#lx", type, address);
 	if (address < image->vaddr || address - image->vaddr > to.n - 8)
 		return refuse(STATUS_RELOC_OUTSIDE, "relocation of 8 bytes at %#lx, image %#lx..%#lx", address, image->vaddr,
 			      image->vaddr + image->size);
-	if (type == image->target->relative) {
+	if (type == target->relative) {
 		value = delta + addend;
 	} else {
 		TRY(symbol_value(image, to, delta, info >> 32, &value));
@@ -102,12 +103,12 @@ static const uint8_t *relocate_run(struct relative_run run, const uint8_t *rela,
 	return rela;
 }
 
-static enum status relocate_rela(const struct elf_image *image, struct window to, uint64_t delta)
+static enum status relocate_rela(const struct elf_image *image, struct elf_table table, struct window to, uint64_t delta)
 {
 	const struct relative_run run = { to.p, image->vaddr, to.n - 8, delta, image->target->relative };
 	const bool native = elf_order(image->target) == ORDER_NATIVE;
-	const uint8_t *rela = to.p + (image->rela.vaddr - image->vaddr);
-	const uint8_t *end = rela + image->rela.size;
+	const uint8_t *rela = to.p + (table.vaddr - image->vaddr);
+	const uint8_t *end = rela + table.size;
 	while (rela != end) {
 		if (native)
 			rela = relocate_run(run, rela, end);
@@ -155,6 +156,8 @@ enum status load_relocate(const struct elf_image *image, struct window to, uint6
 	if (image->relr.size != 0)
 		TRY(relocate_relr(image, to, delta));
 	if (image->rela.size != 0)
-		TRY(relocate_rela(image, to, delta));
+		TRY(relocate_rela(image, image->rela, to, delta));
+	if (image->plt.size != 0)
+		TRY(relocate_rela(image, image->plt, to, delta));
 	return STATUS_OK;
 }

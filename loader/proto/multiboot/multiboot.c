@@ -98,8 +98,8 @@ static must_check bool next_entry(struct span map, uint64_t *at, struct entry *o
 	out->size = load_u64(bytes.p + 12, ORDER_LITTLE);
 	out->type = load_u32(bytes.p + 20, ORDER_LITTLE);
 	*at += 4 + size;
-	uint64_t end;
-	return size >= ENTRY_MIN && *at <= map.n && !add_overflows(out->address, out->size, &end);
+	uint64_t end; // 0: the entry ends with the address space, and its end cannot be told; such memory is not used
+	return size >= ENTRY_MIN && *at <= map.n && (!add_overflows(out->address, out->size, &end) || end == 0);
 }
 
 // Twice through the map: first what is free, then everything else is taken away, in whatever order the entries stand and overlap.
