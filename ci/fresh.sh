@@ -126,7 +126,7 @@ status=0
 unshare --mount --propagation private --pid --fork --kill-child ci/fresh.sh --inside "$root" "$@" || status=$?
 
 echo
-echo "Debian $suite, $(git log -1 --format='%h %s'):"
+echo "Debian $suite, $(git --git-dir="$root/fresh/hermit-loader.git" log -1 --format='%h %s'):"
 cat "$root/fresh/last" 2>/dev/null || true
 echo
 while read -r seconds rc command; do
