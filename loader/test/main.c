@@ -8,7 +8,9 @@
 
 #include "fake.h"
 
-#define SUITES(X) X(status) X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) X(notes) X(place) X(load) X(fdt) X(cmdline) X(era)
+#define SUITES(X)                                                                                                                  \
+	X(status) X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) X(notes) X(place) X(load) X(fdt) X(cmdline) X(era) X(block) \
+	X(paging) X(multiboot) X(boot) X(sweep) X(rules)
 
 #define DECLARE(id) extern const struct suite id##_suite;
 SUITES(DECLARE)
@@ -19,6 +21,7 @@ static const struct suite *const suites[] = {
 };
 
 bool status_seen[STATUS_COUNT];
+bool all_tests_run; // not only some
 
 enum { FAILURES_SHOWN = 20 }; // of one test
 
@@ -112,6 +115,7 @@ int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : NULL;
 	unsigned passed = 0, all = 0;
+	all_tests_run = only == NULL;
 	__sanitizer_set_death_callback(say_where);
 	for (size_t i = 0; i < countof(suites); i++) {
 		for (size_t t = 0; t < suites[i]->count; t++) {

@@ -41,6 +41,7 @@ void test_case(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Which rules a check has seen raised in this run.
 extern bool status_seen[STATUS_COUNT];
+extern bool all_tests_run;
 
 // A copy in an allocation of just that size, so that AddressSanitizer sees a read of one byte too many.
 static inline uint8_t *exact_copy(const void *bytes, size_t n)

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Whole runs on the fake PC.
+#include "../core/boot.h"
+
+#include <string.h>
+
+#include "elf_builder.h"
+#include "test.h"
+#include "whole.h"
+
+static const struct range nowhere = { 0, 0 };
+static uint8_t *file;
+static struct pc pc;
+
+static void use(struct elf_spec spec, uint64_t ram)
+{
+	free(file);
+	file = elf_write(&spec);
+	pc = pc_default(ram, file, spec.size);
+	pc.cmdline = "hermit-loader a=b -- one two";
+}
+
+static const struct handover *boots(struct range moved)
+{
+	const struct fake_outcome *outcome = pc_boot(&pc);
+	check_handed_over(&pc, outcome, moved);
+	return &outcome->handover;
+}
+
+static enum status refuses(void)
+{
+	const struct fake_outcome *outcome = pc_boot(&pc);
+	CHECK(outcome->end == FAKE_STOPPED);
+	check_nothing_written(&pc);
+	return outcome->status;
+}
+
+// The last line of the console, without its newline.
+static const char *last_line(void)
+{
+	static char line[512];
+	snprintf(line, sizeof line, "%s", console_text());
+	size_t n = strlen(line);
+	if (n == 0)
+		return line;
+	line[n - 1] = '\0';
+	char *start = strrchr(line, '\n');
+	return start != NULL ? start + 1 : line;
+}
+
+#define REFUSES(rule, text)                                          \
+	do {                                                         \
+		enum status got_ = refuses();                        \
+		CHECK_STR(last_line(), "[LOADER][ERROR] " text);     \
+		CHECK_EQ(got_, STATUS_##rule);                       \
+		status_seen[got_] = true;                            \
+	} while (0)
+
+static void a_relocatable_application(void)
+{
+	use(elf_default(), MIB(16));
+	const struct handover *h = boots(nowhere);
+	CHECK_EQ(h->image.start, 0x200000);
+	CHECK_EQ(h->staging.start, h->image.start);
+	CHECK_EQ(h->entry, 0x200000 + ELF_ENTRY);
+	CHECK_EQ(h->block->at.base, 0xa000); // behind page 0x8000 and what the starter left at 0x9000
+	CHECK_STR((const char *)h->block->at.p + h->block->cmdline, "hermit-loader a=b -- one two");
+}
+
+static void a_fixed_application(void)
+{
+	use(elf_fixed(0x800000), MIB(16));
+	const struct handover *h = boots(nowhere);
+	CHECK_EQ(h->image.start, 0x800000);
+	CHECK_EQ(h->entry, 0x800000 + ELF_ENTRY);
+}
+
+static void memory_above_4_gib_is_told(void)
+{
+	use(elf_default(), MIB(16));
+	pc.map[pc.map_count++] = (struct pc_range){ GIB(4), GIB(8), 1 };
+	const struct handover *h = boots(nowhere);
+	const uint8_t *map = h->block->at.p + h->block->multiboot + 96;
+	CHECK_EQ(load_u32(h->block->at.p + h->block->multiboot + 44, ORDER_LITTLE), 3 * 24);
+	CHECK_EQ(load_u64(map + 48 + 4, ORDER_LITTLE), GIB(4));
+	CHECK_EQ(load_u64(map + 48 + 12, ORDER_LITTLE), GIB(8));
+}
+
+// Every place of the file around the image's place: beside, backwards, moved, elsewhere.
+static void the_file_lies_anywhere(void)
+{
+	for (unsigned fixed = 0; fixed < 2; fixed++) {
+		for (uint64_t at = 0x1fe000; at <= 0x206000; at += 0x200) {
+			use(fixed != 0 ? elf_fixed(0x200000) : elf_default(), MIB(6));
+			pc.app_at = at;
+			test_case("%s, file at %lx", fixed != 0 ? "fixed" : "relocatable", at);
+			const struct fake_outcome *outcome = pc_boot(&pc);
+			// Moved files go to the lowest place: page 1.
+			bool moved = fixed != 0 && at > 0x200000 && at < 0x203200;
+			check_handed_over(&pc, outcome, moved ? (struct range){ 0x1000, 0x1000 + pc.app_size } : nowhere);
+			CHECK(fixed != 0 || outcome->handover.image.start == (at > 0x200000 && at < 0x203200 ? 0x400000 : 0x200000));
+		}
+	}
+}
+
+static void a_large_image_over_its_file(void)
+{
+	struct elf_spec spec = elf_default();
+	elf_grow(&spec, MIB(3));
+	use(spec, MIB(12));
+	pc.app_at = 0x1ff000;
+	CHECK_EQ(boots(nowhere)->image.start, 0x200000);
+	pc.app_at = 0x200200; // would have to go downwards: another place is found
+	CHECK_EQ(boots(nowhere)->image.start, 0x600000);
+}
+
+static void the_image_covers_the_loader(void)
+{
+	use(elf_fixed(0x200000), MIB(12));
+	pc.loader = (struct range){ 0x1f8000, 0x202000 };
+	const struct handover *h = boots(nowhere);
+	CHECK_EQ(h->image.start, 0x200000);
+	CHECK_EQ(h->staging.start, 0x400000);
+}
+
+static void the_image_covers_loader_file_and_all_that_was_left(void)
+{
+	struct elf_spec spec = elf_fixed(0x200000);
+	spec.phdr[SEGMENT_DATA].memsz = MIB(2);
+	use(spec, MIB(12));
+	pc.loader = (struct range){ 0x200000, 0x214000 };
+	const struct handover *h = boots(nowhere);
+	CHECK_EQ(h->staging.start, 0x600000);
+	CHECK_STR((const char *)h->block->at.p + h->block->cmdline, "hermit-loader a=b -- one two");
+}
+
+static void a_large_loader(void)
+{
+	use(elf_default(), MIB(16));
+	pc.loader.end = 0x900000;
+	CHECK_EQ(boots(nowhere)->image.start, 0xa00000);
+	use(elf_fixed(0x400000), MIB(16));
+	pc.loader.end = 0x900000;
+	CHECK_EQ(boots(nowhere)->staging.start, 0xa00000);
+}
+
+static void an_image_above_1_gib(void)
+{
+	use(elf_fixed(GIB(1) + MIB(2)), GIB(1) + MIB(8));
+	const struct handover *h = boots(nowhere);
+	CHECK_EQ(h->block->at.base, 0xa000);
+	CHECK_EQ(h->block->tables_size, 0x5000);
+}
+
+static void low_memory_is_not_there(void)
+{
+	use(elf_fixed(0x800000), MIB(12));
+	pc.map[0].type = 2;
+	const struct handover *h = boots(nowhere);
+	CHECK(h->block->at.base >= MIB(1));
+}
+
+static void memory_refusals(void)
+{
+	use(elf_default(), MIB(3));
+	pc.map[3].size = MIB(1);
+	REFUSES(IMAGE_NO_ROOM, "83 image-no-room: the application needs 0x3200 bytes of RAM in one piece at a multiple of 0x200000");
+	use(elf_fixed(0x2fe000), MIB(3));
+	REFUSES(IMAGE_NOT_IN_RAM, "83 image-not-in-ram: the application's fixed place 0x2fe000..0x301200 is not free RAM");
+	use(elf_fixed(0x118000), MIB(3));
+	const struct fake_outcome *outcome = pc_boot(&pc);
+	CHECK_EQ(outcome->status, STATUS_NO_ROOM_BELOW_IMAGE);
+	CHECK(strstr(last_line(), "free bytes below the image at 0x118000 for what is handed over") != NULL);
+	check_nothing_written(&pc);
+	use(elf_fixed(0x200000), MIB(3));
+	pc.loader = (struct range){ 0x1f8000, 0x202000 };
+	REFUSES(NO_ROOM_TO_MOVE, "85 no-room-to-move: the image 0x200000..0x203200 covers the loader and no 0x4000 free bytes are above it");
+}
+
+static void formats(void)
+{
+	use(elf_default(), MIB(3));
+	pc.app_count = 0;
+	REFUSES(NO_MODULE, "65 no-module: no application was given: with QEMU add -initrd APP, with GRUB a module line");
+	pc.app_count = 1;
+	pc.app_size = 3;
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file has 3 bytes, an ELF file has more");
+	pc.app_size = 0;
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file has 0 bytes, an ELF file has more");
+	pc.app_size = 4;
+	REFUSES(ELF_HEADER_BEYOND_FILE, "67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x4");
+	file[3] = 'f';
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 7f 45 4c 66, an ELF file with 7f 45 4c 46");
+	memcpy(file, "\x1f\x8b\x08", 3);
+	REFUSES(IMAGE_UNSUPPORTED,
+		"95 hermit-image-unsupported: this is a Hermit image (gzip); this loader starts ELF files, unpack its kernel first");
+	pc.app_size = 3;
+	REFUSES(IMAGE_UNSUPPORTED,
+		"95 hermit-image-unsupported: this is a Hermit image (gzip); this loader starts ELF files, unpack its kernel first");
+}
+
+static void further_modules_are_told_of(void)
+{
+	use(elf_default(), MIB(6));
+	pc.app_count = 3;
+	(void)boots(nowhere);
+	CHECK(strstr(console_text(),
+		     "[LOADER][WARN] 3 modules were given: the first is booted, the second and further ones are ignored\n") != NULL);
+}
+
+static void a_bad_relocation_is_found_late(void)
+{
+	struct elf_spec spec = elf_default();
+	spec.rela[1].info = R_COPY;
+	use(spec, MIB(6));
+	const struct fake_outcome *outcome = pc_boot(&pc);
+	CHECK_EQ(outcome->status, STATUS_RELOC_TYPE);
+	CHECK_STR(last_line(), "[LOADER][ERROR] 79 reloc-type: relocation type 5 at 0x2008");
+	CHECK_EQ(outcome->leaves, 0);
+	CHECK(strstr(console_text(), "Loading kernel") == NULL);
+}
+
+static void levels_of_the_log(void)
+{
+	use(elf_default(), MIB(6));
+	pc.cmdline = "hermit-loader loader.log=error";
+	(void)boots(nowhere);
+	CHECK_STR(console_text(), "");
+	pc.cmdline = "hermit-loader loader.log=trace";
+	(void)boots(nowhere);
+	static const char *const lines[] = {
+		"[LOADER][DEBUG] Loader: [0x100000 - 0x114000]\n", "[LOADER][DEBUG] Found Multiboot information at 0x9f00\n",
+		"[LOADER][TRACE] Usable memory: [0x0 - 0x9fc00]\n", "[LOADER][TRACE] Usable memory: [0x100000 - 0x600000]\n",
+		"[LOADER][DEBUG] Found Hermit version 0.11.0\n", "[LOADER][DEBUG] Module length: 0x600\n",
+		"[LOADER][INFO] Loading kernel to 0x200000..0x203200 (len = 0x3200 B / 12800 B)\n",
+		"[LOADER][DEBUG] TLS is at 0x202020..0x202050 (len =  0x30 B / 48 B)\n",
+		"[LOADER][DEBUG] Map 1 pages at 0x200000 (page size 2048 KByte)\n",
+	};
+	for (size_t i = 0; i < countof(lines); i++)
+		CHECK_STR(strstr(console_text(), lines[i]) != NULL ? lines[i] : "", lines[i]);
+}
+
+static void an_assertion_stops_the_machine(void)
+{
+	console_open();
+	const struct fake_outcome *outcome = fake_run((void (*)(void *))(uintptr_t)assert_failed, (void *)(uintptr_t) "1 == 2");
+	CHECK_EQ(outcome->end, FAKE_STOPPED);
+	CHECK_REFUSED(outcome->status, INTERNAL_ASSERT,
+		      "99 internal-assert: 1 == 2 does not hold; please report this with the command line");
+}
+
+static void options_are_refused(void)
+{
+	use(elf_default(), MIB(6));
+	pc.cmdline = "hermit-loader loader.selftest=de";
+	REFUSES(OPTION_UNKNOWN, "93 option-unknown: loader.selftest= is known to debug builds only");
+	pc.cmdline = "hermit-loader loader.selftest= loader.what=1";
+	REFUSES(OPTION_UNKNOWN, "93 option-unknown: loader.what= is not known; known are log, onerror, era");
+	pc.cmdline = "hermit-loader loader.log=debug\xff";
+	REFUSES(OPTION_VALUE, "93 option-value: loader.log= does not know \"debug\xff\"");
+	pc.cmdline = "hermit-loader \xff";
+	REFUSES(CMDLINE_NOT_UTF8, "93 cmdline-not-utf8: byte 0xff at 14 of the command line is not UTF-8");
+	free(file);
+	file = NULL;
+}
+
+#define T(name) { #name, name }
+SUITE(boot, T(a_relocatable_application), T(a_fixed_application), T(memory_above_4_gib_is_told),
+      T(the_file_lies_anywhere), T(a_large_image_over_its_file), T(the_image_covers_the_loader),
+      T(the_image_covers_loader_file_and_all_that_was_left), T(a_large_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
+      T(memory_refusals), T(formats), T(further_modules_are_told_of), T(a_bad_relocation_is_found_late), T(levels_of_the_log),
+      T(an_assertion_stops_the_machine), T(options_are_refused));
