@@ -102,6 +102,7 @@ void block_write(const struct block_content *content, struct block *block)
 		.cmdline_size = block->cmdline_size,
 		.multiboot = base + block->multiboot,
 		.fdt = base + block->fdt,
+		.stack = base + block->stack,
 		.serial_port = COM1,
 	};
 	content->era->write_info(p + block->info, &facts);

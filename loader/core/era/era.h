@@ -13,6 +13,7 @@ struct facts {
 	uint64_t cmdline, cmdline_size;
 	uint64_t multiboot; // Multiboot 1 information
 	uint64_t fdt;
+	uint64_t stack; // low end
 	uint16_t serial_port; // x86 I/O port
 };
 
@@ -29,6 +30,7 @@ struct era {
 // `forced` is the entry version of loader.era=, 0 when the notes decide. Refuses what no row recognises.
 must_check enum status era_identify(const struct notes *notes, uint32_t forced, const struct era **out);
 
+void era_write_e1(uint8_t *out, const struct facts *facts);
 void era_write_e4(uint8_t *out, const struct facts *facts);
 
 // A Multiboot 1 information block with command line and memory map, as kernels up to 0.10 read it.

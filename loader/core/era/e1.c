@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// BootInfo of entry version 1 (kernels 0.4.3 and 0.4.4, crate hermit-entry 0.1.3 to 0.8), x86_64. The note-less kernels 0.3.10 to 0.4.2 have the same
+// bytes and are started so when loader.era=e1 says so. The kernel keeps the pointer, and reads and writes the block as long as it runs.
+#include "../span.h"
+#include "era.h"
+
+enum {
+	MAGIC = 0,   // u32
+	VERSION = 4, // u32
+	BASE = 8,
+	IMAGE_SIZE = 24,
+	TLS_START = 32,
+	TLS_FILESZ = 40,
+	TLS_MEMSZ = 48,
+	STACK = 56, // low end
+	MULTIBOOT_INFO = 88,
+	CMDLINE = 96,
+	CMDLINE_SIZE = 104,
+	BOOT_PROCESSOR = 116, // u32
+	SERIAL_PORT = 132,    // u16
+	SINGLE_KERNEL = 134,  // u8
+	ADDRESS = 136,        // u8[4]: of the guest, the gateway, and the mask
+	GATEWAY = 140,
+	NETMASK = 144,
+	TLS_ALIGN = 152,
+	INFO_SIZE = 160,
+
+	MAGIC_VALUE = 0xc0decafe,
+	NO_PROCESSOR = 0xffffffff,
+};
+
+void era_write_e1(uint8_t *out, const struct facts *facts)
+{
+	memset(out, 0, INFO_SIZE); // limit 0: the memory map comes from the Multiboot information; CPU frequency 0: not known
+	store_u32(out + MAGIC, MAGIC_VALUE, ORDER_LITTLE);
+	store_u32(out + VERSION, 1, ORDER_LITTLE);
+	store_u64(out + BASE, facts->image.start, ORDER_LITTLE);
+	store_u64(out + IMAGE_SIZE, range_size(facts->image), ORDER_LITTLE);
+	store_u64(out + TLS_START, facts->tls.vaddr, ORDER_LITTLE);
+	store_u64(out + TLS_FILESZ, facts->tls.filesz, ORDER_LITTLE);
+	store_u64(out + TLS_MEMSZ, facts->tls.memsz, ORDER_LITTLE);
+	store_u64(out + STACK, facts->stack, ORDER_LITTLE);
+	store_u64(out + MULTIBOOT_INFO, facts->multiboot, ORDER_LITTLE);
+	store_u64(out + CMDLINE, facts->cmdline, ORDER_LITTLE);
+	store_u64(out + CMDLINE_SIZE, facts->cmdline_size, ORDER_LITTLE);
+	store_u32(out + BOOT_PROCESSOR, NO_PROCESSOR, ORDER_LITTLE);
+	store_u16(out + SERIAL_PORT, facts->serial_port, ORDER_LITTLE);
+	out[SINGLE_KERNEL] = 1;
+	memset(out + ADDRESS, 255, NETMASK + 3 - ADDRESS); // addresses not set, mask 255.255.255.0
+	store_u64(out + TLS_ALIGN, facts->tls.align, ORDER_LITTLE);
+}
