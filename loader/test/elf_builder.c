@@ -88,6 +88,23 @@ void elf_phdrs_to_end(struct elf_spec *spec)
 	spec->size = spec->phoff + (uint64_t)PHDR_SIZE * ELF_PHDRS;
 }
 
+void elf_add_plt(struct elf_spec *spec)
+{
+	const uint64_t table = 0x80, dynamic = 0x100; // from the start of the data
+	spec->plt_at = AT_DATA + table;
+	spec->plt[0] = (struct elf_rela){ VADDR_DATA + 0x60, (uint64_t)1 << 32 | R_JUMP_SLOT, 0 };
+	spec->plt[1] = (struct elf_rela){ VADDR_DATA + 0x68, R_RELATIVE, ELF_ENTRY };
+	spec->plt_count = 2;
+	spec->dyn[DYN_JMPREL] = (struct elf_dyn){ 23, VADDR_DATA + table };
+	spec->dyn[DYN_PLTRELSZ] = (struct elf_dyn){ 2, 2 * 24 };
+	spec->dyn[DYN_PLTREL] = (struct elf_dyn){ 20, 7 };
+	spec->dyn[DYN_PLTREL + 1] = (struct elf_dyn){ 0, 0 };
+	spec->dyn_count = DYN_PLTREL + 2;
+	spec->dynamic_at = AT_DATA + dynamic;
+	spec->phdr[SEGMENT_DYNAMIC].offset = spec->dynamic_at;
+	spec->phdr[SEGMENT_DYNAMIC].filesz = 16 * spec->dyn_count;
+}
+
 void elf_grow(struct elf_spec *spec, uint64_t bytes)
 {
 	spec->phdr[SEGMENT_DATA].filesz += bytes;
@@ -162,6 +179,16 @@ static void put_phdrs(struct file *f)
 	}
 }
 
+static void put_relas(struct file *f, uint64_t at, const struct elf_rela *rela, size_t count)
+{
+	f->at = at;
+	for (size_t i = 0; i < count; i++) {
+		put(f, rela[i].address, 8);
+		put(f, rela[i].info, 8);
+		put(f, rela[i].addend, 8);
+	}
+}
+
 static void put_tables(struct file *f)
 {
 	const struct elf_spec *s = f->spec;
@@ -170,12 +197,8 @@ static void put_tables(struct file *f)
 		put(f, s->dyn[i].tag, 8);
 		put(f, s->dyn[i].value, 8);
 	}
-	f->at = AT_RELA;
-	for (size_t i = 0; i < s->rela_count; i++) {
-		put(f, s->rela[i].address, 8);
-		put(f, s->rela[i].info, 8);
-		put(f, s->rela[i].addend, 8);
-	}
+	put_relas(f, AT_RELA, s->rela, s->rela_count);
+	put_relas(f, s->plt_at, s->plt, s->plt_count);
 	f->at = AT_RELR;
 	for (size_t i = 0; i < s->relr_count; i++)
 		put(f, s->relr[i], 8);

@@ -4,13 +4,16 @@
 
 #include "../core/span.h"
 
-enum { ELF_PHDRS = 80, ELF_DYNS = 16, ELF_RELAS = 8, ELF_RELRS = 8, ELF_SYMS = 4, ELF_NOTE_BYTES = 96 };
+enum { ELF_PHDRS = 80, ELF_DYNS = 16, ELF_RELAS = 8, ELF_RELRS = 8, ELF_SYMS = 4, ELF_NOTE_BYTES = 96, ELF_PLTS = 2 };
 
 enum { SEGMENT_TABLES, SEGMENT_TEXT, SEGMENT_DATA, SEGMENT_DYNAMIC, SEGMENT_NOTE, SEGMENT_TLS, SEGMENT_STACK, SEGMENTS };
 
 enum { DYN_RELA, DYN_RELASZ, DYN_RELAENT, DYN_RELR, DYN_RELRSZ, DYN_RELRENT, DYN_SYMTAB, DYN_SYMENT, DYN_NULL, DYN_COUNT };
 
-enum { R_NONE = 0, R_64 = 1, R_COPY = 5, R_GLOB_DAT = 6, R_RELATIVE = 8 };
+// Where elf_add_plt() puts its entries.
+enum { DYN_JMPREL = DYN_NULL, DYN_PLTRELSZ, DYN_PLTREL };
+
+enum { R_NONE = 0, R_64 = 1, R_COPY = 5, R_GLOB_DAT = 6, R_JUMP_SLOT = 7, R_RELATIVE = 8 };
 
 enum { PT_LOAD = 1, PT_DYNAMIC = 2, PT_NOTE = 4, PT_TLS = 7, PT_GNU_STACK = 0x6474e551, ET_EXEC = 2, ET_DYN = 3 };
 
@@ -65,6 +68,9 @@ struct elf_spec {
 	size_t dyn_count;
 	struct elf_rela rela[ELF_RELAS];
 	size_t rela_count;
+	uint64_t plt_at; // in the file; see elf_add_plt()
+	struct elf_rela plt[ELF_PLTS];
+	size_t plt_count;
 	uint64_t relr[ELF_RELRS];
 	size_t relr_count;
 	struct elf_sym sym[ELF_SYMS];
@@ -82,6 +88,9 @@ struct elf_spec elf_fixed(uint64_t base);
 
 // Makes room for more program headers: they move behind everything else, to a multiple of 16.
 void elf_phdrs_to_end(struct elf_spec *spec);
+
+// Adds DT_JMPREL with two entries, for VADDR_DATA + 0x60 and 0x68; table and dynamic section lie in the data segment then.
+void elf_add_plt(struct elf_spec *spec);
 
 // Lengthens the data segment's file bytes and memory, and with it the file.
 void elf_grow(struct elf_spec *spec, uint64_t bytes);

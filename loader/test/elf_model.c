@@ -65,9 +65,9 @@ static void apply_relr(struct span file, const struct model *m, uint64_t delta)
 	}
 }
 
-static void apply_rela(struct span file, const struct model *m, uint64_t delta)
+static void apply_rela(struct span file, const struct model *m, uint64_t delta, uint64_t table, uint64_t size)
 {
-	uint64_t table = dynamic(file, DT_RELA), size = dynamic(file, DT_RELASZ), symbols = dynamic(file, DT_SYMTAB);
+	uint64_t symbols = dynamic(file, DT_SYMTAB);
 	for (uint64_t at = 0; at < size; at += sizeof(Elf64_Rela)) {
 		uint64_t address = word_at(m, table + at), info = word_at(m, table + at + 8), addend = word_at(m, table + at + 16);
 		Elf64_Sym symbol;
@@ -77,7 +77,7 @@ static void apply_rela(struct span file, const struct model *m, uint64_t delta)
 		case R_X86_64_RELATIVE:
 			set_word(m, address, delta + addend);
 			break;
-		default: // R_X86_64_64, R_X86_64_GLOB_DAT
+		default: // R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT
 			memcpy(&symbol, m->bytes + (symbols - m->vaddr) + ELF64_R_SYM(info) * sizeof symbol, sizeof symbol);
 			set_word(m, address, symbol.st_shndx == SHN_UNDEF ? 0 : delta + symbol.st_value + addend);
 			break;
@@ -106,7 +106,8 @@ struct model model_load(struct span file, uint64_t run_at)
 	}
 	if (header.e_type == ET_DYN) {
 		apply_relr(file, &m, run_at - m.vaddr);
-		apply_rela(file, &m, run_at - m.vaddr);
+		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_RELA), dynamic(file, DT_RELASZ));
+		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_JMPREL), dynamic(file, DT_PLTRELSZ));
 	}
 	m.entry = header.e_entry + (run_at - m.vaddr);
 	return m;

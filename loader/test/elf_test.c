@@ -250,6 +250,28 @@ static void dynamic_table(void)
 	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELR has 0x17 bytes, no multiple of 8", relrsz_odd });
 }
 
+static void with_plt(struct elf_spec *s, size_t entry, uint64_t value)
+{
+	elf_add_plt(s);
+	if (entry != 0)
+		s->dyn[entry].value = value;
+}
+
+CHANGE(plt, with_plt(s, 0, 0))
+CHANGE(plt_rel, with_plt(s, DYN_PLTREL, 17))
+CHANGE(plt_odd, with_plt(s, DYN_PLTRELSZ, 25))
+CHANGE(plt_outside, with_plt(s, DYN_JMPREL, 0x21d1))
+CHANGE(plt_fixed, with_plt(s, DYN_JMPREL, 1); s->type = ET_EXEC)
+
+static void table_of_jump_slots(void)
+{
+	RUN({ STATUS_OK, NULL, plt }, { STATUS_OK, NULL, plt_fixed },
+	    { STATUS_RELOC_REL, "79 reloc-rel: DT_PLTREL is 17 (DT_REL), Hermit uses 7 (DT_RELA)", plt_rel },
+	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_JMPREL has 0x19 bytes, no multiple of 24", plt_odd },
+	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: DT_JMPREL has 0x30 bytes at 0x21d1, of which 0x2f are in the file",
+	      plt_outside });
+}
+
 CHANGE(rela_to_end, s->dyn[DYN_RELA].value = 0x2000 + 0x200 - 5 * 24)
 CHANGE(rela_beyond_bytes, s->dyn[DYN_RELA].value = 0x2000 + 0x200 - 5 * 24 + 1)
 CHANGE(rela_in_zeroes, s->dyn[DYN_RELA].value = 0x2200)
@@ -283,4 +305,4 @@ SUITE(elf, { "header", header }, { "program_headers_lie_in_the_file", program_he
       { "segments_lie_in_the_file_and_in_memory", segments_lie_in_the_file_and_in_memory },
       { "segments_ascend_and_are_aligned", segments_ascend_and_are_aligned }, { "counts_and_notes", counts_and_notes },
       { "entry_and_tls_lie_in_the_image", entry_and_tls_lie_in_the_image }, { "dynamic_table", dynamic_table },
-      { "tables_lie_in_file_bytes", tables_lie_in_file_bytes });
+      { "table_of_jump_slots", table_of_jump_slots }, { "tables_lie_in_file_bytes", tables_lie_in_file_bytes });

@@ -128,6 +128,23 @@ static void every_mix_of_common_and_rare(void)
 	}
 }
 
+static void jump_slots(void)
+{
+	struct elf_spec spec = elf_default();
+	elf_add_plt(&spec);
+	CHECK_EQ(load(&spec), STATUS_OK);
+	struct model model = model_load((struct span){ file, spec.size }, RUN_AT);
+	CHECK_BYTES(window.p, model.bytes, image.size);
+	CHECK_EQ(word(VADDR_DATA + 0x60), RUN_AT + VADDR_TEXT + 0x20);
+	CHECK_EQ(word(VADDR_DATA + 0x68), RUN_AT + ELF_ENTRY);
+	free(model.bytes);
+	close_spec();
+	spec.plt[1].info = R_COPY;
+	enum status got = load(&spec);
+	CHECK_REFUSED(got, RELOC_TYPE, "79 reloc-type: relocation type 5 at 0x2068");
+	close_spec();
+}
+
 static void refused(size_t at, struct elf_rela rela, enum status status, const char *text)
 {
 	struct elf_spec spec = elf_default();
@@ -238,6 +255,6 @@ static void backwards_copies_onto_itself(void)
 }
 
 #define T(name) { #name, name }
-SUITE(load, T(segments_and_zeroes_match_the_model), T(relocations_match_the_model), T(each_type_by_hand), T(an_image_that_does_not_begin_at_0),
+SUITE(load, T(segments_and_zeroes_match_the_model), T(relocations_match_the_model), T(each_type_by_hand), T(jump_slots), T(an_image_that_does_not_begin_at_0),
       T(every_mix_of_common_and_rare), T(what_rela_refuses), T(the_last_word_may_be_relocated), T(what_relr_refuses),
       T(no_symbol_table_means_no_symbols), T(a_big_endian_image), T(backwards_copies_onto_itself));

@@ -221,6 +221,10 @@ static void malformed_entries(void)
 		CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED, want);
 	}
 	start(MMAP);
+	add(UINT64_MAX - 0xfff, 0x1000, 1); // ends with all addresses: not used
+	CHECK_EQ(run(), STATUS_OK);
+	check_usable("0-9fc00 ");
+	start(MMAP);
 	add(UINT64_MAX - 0xfff, 0x1001, 1);
 	CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED, "89 memory-map-malformed: the memory map of 0x30 bytes has a malformed entry at 0x18");
 }

@@ -104,11 +104,18 @@ static void flip_notes_and_dynamic(void)
 	flip(elf_default(), AT_NOTES, AT_RELA);
 }
 
+static void flip_jump_slots(void)
+{
+	struct elf_spec spec = elf_default();
+	elf_add_plt(&spec);
+	flip(spec, spec.plt_at, spec.dynamic_at + 16 * spec.dyn_count);
+}
+
 static void flip_relocations_and_symbols(void)
 {
 	flip(elf_default(), AT_RELA, AT_TEXT);
 }
 
 #define T(name) { #name, name }
-SUITE(sweep, T(cut_relocatable), T(cut_fixed), T(flip_headers), T(flip_headers_of_a_fixed_one), T(flip_notes_and_dynamic),
+SUITE(sweep, T(cut_relocatable), T(cut_fixed), T(flip_headers), T(flip_headers_of_a_fixed_one), T(flip_notes_and_dynamic), T(flip_jump_slots),
       T(flip_relocations_and_symbols));

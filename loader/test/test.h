@@ -29,11 +29,14 @@ void check_text(const char *got, const char *want, const char *file, int line);
 void check_bytes(const void *got, const void *want, size_t n, const char *text, const char *file, int line);
 // A call that refused: its status, and that exactly one line was printed, "[LOADER][ERROR] " before `text` and a newline behind it.
 void check_refused(enum status got, enum status want, const char *text, const char *file, int line);
+// The same where only the beginning of the text is told: its end is a list that grows.
+void check_refused_so_far(enum status got, enum status want, const char *text, const char *file, int line);
 
 #define CHECK(condition) check_true((condition), #condition, __FILE__, __LINE__)
 #define CHECK_EQ(got, want) check_equal((uint64_t)(got), (uint64_t)(want), #got, __FILE__, __LINE__)
 #define CHECK_STR(got, want) check_text((got), (want), __FILE__, __LINE__)
 #define CHECK_BYTES(got, want, n) check_bytes((got), (want), (n), #got, __FILE__, __LINE__)
+#define CHECK_REFUSED_SO_FAR(got, want, text) check_refused_so_far((got), STATUS_##want, (text), __FILE__, __LINE__)
 #define CHECK_REFUSED(got, want, text) check_refused((got), STATUS_##want, (text), __FILE__, __LINE__)
 
 // Names the case that the next checks are about, in tests that go through a table or a sweep. Printed where a check fails.

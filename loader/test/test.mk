@@ -2,7 +2,9 @@
 # The same core for this machine: unit tests and the host loader under ASan and UBSan, the printer of the status list.
 
 .PHONY: host test fuzz
-HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# Debian's clang comes without the sanitizers' libraries (libclang-rt-14-dev): then the tests run without.
+HOST_SANITIZE := $(if $(shell echo 'int main(void) { return 0; }' | $(HOSTCC) -fsanitize=address -x c -o /dev/null - 2>&1),,-fsanitize=address,undefined \
+	-fno-sanitize-recover=all) -fno-omit-frame-pointer
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test
 HOST_CORE := $(filter-out loader/core/mem.c loader/core/memcmp.c,$(CORE)) loader/arch/x86_64/paging.c loader/proto/multiboot/multiboot.c
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
@@ -40,7 +42,8 @@ $(HOST)/obj/mem/memcmp.o: loader/core/memcmp.c loader/core/base.h loader/test/te
 
 $(HOST)/obj/mem/x86_64.o: loader/arch/x86_64/mem.asm loader/test/test.mk
 	@mkdir -p $(@D)
-	@echo "  NASM  $@"; $(NASM) -f elf64 -Dmemcpy=x86_64_memcpy -Dmemmove=x86_64_memmove -Dmemset=x86_64_memset -o $@ $<
+	$(call say,HOST,$@)
+	$(Q)$(NASM) -f elf64 -Dmemcpy=x86_64_memcpy -Dmemmove=x86_64_memmove -Dmemset=x86_64_memset -o $@ $<
 
 $(HOST)/loader-test: $(HOST_OBJ) $(FAKE_OBJ) $(TEST_OBJ) $(MEM_OBJ)
 	$(call say,HOST,$@)
