@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.xmlpath:
         config.option.xmlpath = str(REPORT / "junit.xml")
     config.pluginmanager.register(plugin.Reporter(config), "hermit-report")
-    if config.option.collectonly or not _boots(config):
+    if config.option.collectonly or not _boots(config) or products.PREPARED in os.environ:
         return
     try:
         products.prepare(expand.planned(probe.Probe()).cells())

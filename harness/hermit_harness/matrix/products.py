@@ -13,6 +13,9 @@ from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, ROOT
 
+# Set by whoever has built (and probed) already and wants the tests to take it as it is.
+PREPARED = "HERMIT_PREPARED"
+
 
 class BuildError(RuntimeError):
     """Something that the tests need is missing or does not build; the text says what to type."""

@@ -17,7 +17,7 @@ from hermit_harness.matrix.table import HARNESS
 from hermit_harness.report.text import table
 
 _ID = re.compile(r"\b([A-Z]{1,2})-(\d{2})\b")
-_NAME = re.compile(r"(?:^|_)([a-z]{1,2})(\d{2})(?=_|$)")
+_NAME = re.compile(r"(?:^|_)([lnrwmp])(\d{2})(?=_|$)")
 
 
 def rows(path: Path | None = None) -> dict[str, str]:

@@ -99,7 +99,7 @@ def test_target_names() -> None:
     )
     assert plan.returncode == 0, plan.stderr
     assert re.search(r"PROFILE=debug|profile in debug;", plan.stdout)
-    with pytest.raises(BuildError, match="there are: .*x86_64-multiboot"):
+    with pytest.raises(BuildError, match=r"there are: .*x86_64-multiboot"):
         make(*LOADER, "TARGET=vax", "all")
 
 

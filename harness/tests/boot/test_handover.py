@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Everything that is handed over, as a literal list: nothing may be missing, and nothing may be there besides.
 
-The loader is named by a relative path, so that the command line (and with it each address behind it) is the same in every
-checkout. What depends on the app's own file is read from that file.
+The loader is named by a relative path, so that the command line (and with it each address behind it) is the same in
+every checkout. What depends on the app's own file is read from that file.
 """
 
 from __future__ import annotations
@@ -155,14 +155,14 @@ probe wrote={wrote:#x}..{written_to:#x}
 probe exercise identity=ok
 probe changed=none
 """
-# Not compared: registers that the kernel does not read, flags that arithmetic leaves, sums and sizes of the app's own file.
+# Not compared: registers that the kernel does not read, flags that arithmetic leaves, what is of the app's own file.
 OTHER = ("probe others", "probe rflags", "probe image base", "probe segment ", "probe relocations=right")
 
 
 def app_end(image: str) -> int:
     """Address behind the last byte of the image, counted from its first segment's address in the file."""
     with images()[image].path.open("rb") as file:
-        return max(one.header.p_vaddr + one.header.p_memsz for one in ELFFile(file).iter_segments("PT_LOAD"))
+        return max(int(one.header.p_vaddr + one.header.p_memsz) for one in ELFFile(file).iter_segments("PT_LOAD"))
 
 
 def expected(setting: Setting) -> list[str]:

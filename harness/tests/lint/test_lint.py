@@ -34,9 +34,9 @@ def test_python(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert text.count("\n") < 450
-    for called, node in calls(tree):
-        assert called.split(".")[-1] != "sleep", f"line {node.lineno}: wait for an event instead"
-        assert not any(word.arg == "shell" and ast.unparse(word.value) == "True" for word in node.keywords), node.lineno
+    for called, call in calls(tree):
+        assert called.split(".")[-1] != "sleep", f"line {call.lineno}: wait for an event instead"
+        assert not any(word.arg == "shell" and ast.unparse(word.value) == "True" for word in call.keywords), call.lineno
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} is too long"
