@@ -64,6 +64,9 @@ doctor: ## what is missing on this machine
 rows: setup-test ## the promises of harness/tests/rows/rows.toml and the tests that name them
 	@build/venv/bin/python -m hermit_harness.report.rows
 
+mutants: setup-test loader fixtures ## sabotages of the loader: each must turn its cell red
+	@build/venv/bin/python -m hermit_harness.mutants
+
 size: ## size of each loader file and of its sections
 	@$(loader) PROFILE=release all
 	@size build/release/hermit-loader-x86_64 build/release/hermit-loader-x86_64-multiboot
@@ -89,4 +92,4 @@ setup-run:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh
 
-.PHONY: help run test loader host-test clang fixtures lint list doctor rows size dist repro fresh clean setup-run setup-test
+.PHONY: help run test loader host-test clang fixtures lint list doctor rows mutants size dist repro fresh clean setup-run setup-test
