@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.function(arguments))
     except KeyboardInterrupt:
+        print("hermitctl: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever read our stdout has gone: end as a program killed by SIGPIPE would, and say nothing at exit.

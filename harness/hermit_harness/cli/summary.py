@@ -11,7 +11,7 @@ from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import is_fold_note
 from hermit_harness.vm.spec import RunSpec
 
-DEADLINE, OWN_FAULT, NO_NUMBER, INTERRUPTED = 124, 125, 1, 130
+DEADLINE, OWN_FAULT, NO_NUMBER = 124, 125, 1
 
 
 def exit_status(outcome: Outcome) -> int:
@@ -22,7 +22,7 @@ def exit_status(outcome: Outcome) -> int:
     if outcome.verdict in ("hang", "timeout"):
         return DEADLINE
     if outcome.verdict in ("infra", "harness-bug"):
-        return INTERRUPTED if outcome.cause == "interrupted" else OWN_FAULT
+        return OWN_FAULT
     if outcome.status is not None:
         number = outcome.status & 0xFF
         return NO_NUMBER if outcome.verdict == "panic" and number == 0 else number

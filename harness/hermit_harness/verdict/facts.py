@@ -20,7 +20,6 @@ class How(Enum):
     STOPPED = "QEMU stopped the machine"
     CPU = "the CPU-time budget is used up"
     WALL = "the wall-clock cap is reached"
-    INTERRUPTED = "interrupted by the user"
 
 
 @dataclass

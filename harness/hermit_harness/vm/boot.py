@@ -126,7 +126,7 @@ def _post_mortem(
 ) -> Outcome:
     """Look at what is left of the machine; the outcome with a cause that says where and for want of what it ended."""
     load_start = facts.marks.load_range[0] if facts.marks.load_range else None
-    stands = process.status is None and not session.qmp.closed and facts.how not in (How.NEVER, How.INTERRUPTED)
+    stands = process.status is None and not session.qmp.closed and facts.how is not How.NEVER
     if stands and folder.folder:
         report = examine(spec, process, session.qmp, load_start, facts.registers)
     else:

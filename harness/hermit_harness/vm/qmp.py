@@ -56,7 +56,10 @@ class Qmp:
                 continue
             text = line.decode("utf-8", "replace").strip()
             self._log("<", text)
-            message: Message = json.loads(text)
+            try:
+                message: Message = json.loads(text)
+            except ValueError as error:
+                raise QmpError(f"QEMU's monitor said something that is no JSON: {text[:80]}") from error
             (self.events if "event" in message else self._inbox).append(message)
 
     def _wait(self, wanted: Callable[[Message], bool], deadline: float, what: str) -> Message:

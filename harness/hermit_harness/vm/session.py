@@ -52,7 +52,6 @@ class Session:
         self._power_off = False
         self._released = process.started
         self._last_output = 0.0
-        self._final = False
         self._quiet = Quiet()
         self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
 
@@ -71,10 +70,7 @@ class Session:
             return self._never(str(error))
         self._released = time.monotonic()
         self._register(stdin_fd)
-        try:
-            self._watch()
-        except KeyboardInterrupt:
-            self._how = (How.INTERRUPTED, "")
+        self._watch()
         return self._facts({**process_timing, "cont": self._released - process.started})
 
     # --- the loop ---
@@ -140,10 +136,9 @@ class Session:
         self.record.feed(data)
         for line in self._lines.feed(data):
             self.marks.line(line, now)
-        if self.marks.final and not self._final:
-            self._final = True
-            self._deadline.shorten(self.process.cpu_seconds(), self._now())
         self._last_output = self._now()
+        if self.marks.final:
+            self._deadline.grace(self.process.cpu_seconds(), self._last_output)
         self._quiet.output(self._last_output, self.marks.final)
         if self._console:
             self._console(data)

@@ -8,6 +8,7 @@ the budget can have been used up at the earliest follows from what is left of it
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ FIRST_LOOK_FINAL = 0.02  # … after a line that says that the run should be ove
 LONGEST_LOOK = 3.0
 GRACE_CPU = 2.0  # what is left to a guest that has said that it is over
 GRACE_WALL = 8.0
+NO_CAP = 1e7  # a cap of this many seconds or more means: until it ends by itself
 
 
 @dataclass
@@ -25,22 +27,29 @@ class Deadline:
     cpu_budget: float
     wall_cap: float
     threads: int
+    grace_cpu: float = math.inf
+    grace_wall: float = math.inf
 
-    def shorten(self, cpu_used: float, now: float) -> None:
-        """The guest has said that it is over: let it end, but do not wait for the whole budget."""
-        self.cpu_budget = min(self.cpu_budget, cpu_used + GRACE_CPU)
-        self.wall_cap = min(self.wall_cap, now + GRACE_WALL)
+    def grace(self, cpu_used: float, now: float) -> None:
+        """The guest has said that it is over: let it end, but do not wait for the whole budget.
+
+        Each further output starts the grace anew, since an application may print such a line itself. No cap, no grace.
+        """
+        if self.wall_cap < NO_CAP:
+            self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now + GRACE_WALL
 
     def next_check(self, cpu_used: float, now: float) -> float:
         """Earliest moment at which a deadline can have passed, at least a clock tick away."""
         parallel = min(self.threads, os.cpu_count() or 1)
-        return now + max(0.02, min((self.cpu_budget - cpu_used) / parallel, self.wall_cap - now))
+        cpu_left = min(self.cpu_budget, self.grace_cpu) - cpu_used
+        wall_left = min(self.wall_cap, self.grace_wall) - now
+        return now + max(0.02, min(cpu_left / parallel, wall_left))
 
     def passed(self, cpu_used: float, now: float) -> str:
         """ "cpu", "wall", or "" while there is time."""
-        if cpu_used >= self.cpu_budget:
+        if cpu_used >= min(self.cpu_budget, self.grace_cpu):
             return "cpu"
-        return "wall" if now >= self.wall_cap else ""
+        return "wall" if now >= min(self.wall_cap, self.grace_wall) else ""
 
 
 @dataclass

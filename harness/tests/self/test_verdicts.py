@@ -177,7 +177,6 @@ def test_panic_wins(console: str, qemu: int) -> None:
         (How.LAUNCH, "this system does not permit namespaces", (), ("infra", "harness")),
         (How.NEVER, "no greeting", ("qemu-system-x86_64: -M: unsupported machine type",), ("infra", "qemu")),
         (How.STOPPED, "internal-error", ("KVM internal error. Suberror: 1",), ("infra", "qemu")),
-        (How.INTERRUPTED, "", (), ("infra", "harness")),
     ],
 )
 def test_infrastructure(how: How, detail: str, stderr: tuple[str, ...], wanted: tuple[str, str]) -> None:
