@@ -53,4 +53,22 @@ $(HOST)/hermit-host: $(HOST_OBJ) $(FAKE_OBJ) $(HOST)/obj/test/host.o
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
 
+# fuzz: libFuzzer programs (they need clang and libclang-rt-14-dev); replay: the same targets for files, with any compiler.
+FUZZ := elf multiboot cmdline
+FUZZCC ?= clang
+FUZZ_SRC := $(HOST_CORE) loader/test/fake.c
+
+.PHONY: replay
+fuzz: $(FUZZ:%=$(HOST)/fuzz-%)
+replay: $(FUZZ:%=$(HOST)/replay-%)
+
+$(HOST)/fuzz-%: loader/test/fuzz/%.c $(FUZZ_SRC) $(GEN)/version.h
+	@mkdir -p $(@D)
+	$(call say,HOST,$@)
+	$(Q)$(FUZZCC) $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(FUZZ_SRC)
+
+$(HOST)/replay-%: $(HOST)/obj/test/fuzz/%.o $(HOST)/obj/test/fuzz/replay.o $(HOST_OBJ) $(HOST)/obj/test/fake.o
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
+
 -include $(wildcard $(HOST)/obj/*/*.d $(HOST)/obj/*/*/*.d)
