@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "fake.h"
 
-#include <sanitizer/asan_interface.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,22 @@
 
 #include "../arch/x86_64/paging.h"
 #include "../core/handover.h"
+
+// AddressSanitizer's; not there in a build without it.
+__attribute__((weak)) void __asan_poison_memory_region(void const volatile *p, size_t n);
+__attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *p, size_t n);
+
+static void poison(const uint8_t *p, uint64_t n)
+{
+	if (__asan_poison_memory_region != NULL)
+		__asan_poison_memory_region(p, n);
+}
+
+static void unpoison(const uint8_t *p, uint64_t n)
+{
+	if (__asan_unpoison_memory_region != NULL)
+		__asan_unpoison_memory_region(p, n);
+}
 
 enum { CONSOLE_MAX = 1 << 16 };
 
@@ -87,12 +102,12 @@ uint8_t *fake_memory(void)
 
 void fake_seal(void)
 {
-	ASAN_POISON_MEMORY_REGION(fake.p, fake.size);
+	poison(fake.p, fake.size);
 }
 
 void fake_unseal(void)
 {
-	ASAN_UNPOISON_MEMORY_REGION(fake.p, fake.size);
+	unpoison(fake.p, fake.size);
 }
 
 const uint8_t *fake_before(void)
@@ -104,7 +119,7 @@ void *fake_map(struct range r)
 {
 	if (r.start > r.end || r.end > FAKE_REACH || r.start == 0)
 		return NULL;
-	ASAN_UNPOISON_MEMORY_REGION(fake.p + r.start, range_size(r));
+	unpoison(fake.p + r.start, range_size(r));
 	return fake.p + r.start;
 }
 
