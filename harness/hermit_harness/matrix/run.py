@@ -13,6 +13,8 @@ from hermit_harness.paths import BUILD, REPORT
 from hermit_harness.vm.spec import RunSpec
 
 DEFAULT_MEMORY = "128M"
+# QEMU's CPU time for an app that is meant to spin: far more than any boot here takes.
+HANG_SECONDS = 3.0
 
 
 def loader(cell: Cell) -> Path:
@@ -31,11 +33,10 @@ def spec(cell: Cell) -> RunSpec:
     """The boot that a cell stands for."""
     table = matrix()
     image = images()[cell.image]
-    memory = (
-        f"{table.floors[cell.image]}M"
-        if cell.memory == "floor"
-        else cell.memory or str(image.extra.get("memory", DEFAULT_MEMORY))
-    )
+    expect = cell.expect or image.expect
+    memory = cell.memory or str(image.extra.get("memory", DEFAULT_MEMORY))
+    if cell.memory == "floor":
+        memory = f"{table.floors[cell.image]}M"
     file = loader(cell)
     return RunSpec(
         loader=file,
@@ -49,7 +50,8 @@ def spec(cell: Cell) -> RunSpec:
         append=table.lines[cell.line].text if cell.line else image.append,
         stdin=str(image.extra.get("stdin", "")).encode(),
         end=image.end,
-        expect=cell.expect or image.expect,
+        expect=expect,
+        cpu_seconds=HANG_SECONDS if expect == "hang" else RunSpec.cpu_seconds,
     )
 
 
