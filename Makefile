@@ -11,7 +11,7 @@ ctl      := build/venv/bin/hermitctl
 pytest   := build/venv/bin/python -m pytest
 # `make loader` builds both profiles; with TARGET= alone debug, as cargo would.
 profiles := $(if $(RELEASE),release,$(or $(PROFILE),$(if $(TARGET),debug,debug release)))
-part     := $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)')
+part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
 
 # What is typed as NAME=value reaches hermitctl as HERMIT_NAME; harness/hermit_harness/options.py says which names it knows.
 $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$(eval export HERMIT_$v = $$($v))))
@@ -26,7 +26,7 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
 #:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
-test: setup-test $(if $(part),loader fixtures,loader host-test clang fixtures lint) ## every test; a part of it: CELL=id or K=pytest's -k
+test: setup-test $(if $(part),loader host fixtures,loader host-test clang fixtures lint) ## every test; a part of it: CELL=id or K=pytest's -k
 	@echo "== tests"
 	@$(pytest) harness/tests -n 2 $(part)
 
@@ -36,7 +36,10 @@ loader: ## build the loader, debug and release: TARGET=x86_64-multiboot · RELEA
 
 host-test: ## the loader's parts as host programs, with address and undefined-behaviour sanitizers
 	@echo "== host tests, with sanitizers"
-	@$(loader) PROFILE=debug test
+	@$(loader) PROFILE=debug host test
+
+host:
+	@$(loader) PROFILE=debug host
 
 clang: ## build the loader with the second compiler
 	@echo "== loader by clang"
@@ -92,4 +95,4 @@ setup-run:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh
 
-.PHONY: help run test loader host-test clang fixtures lint list doctor rows mutants size dist repro fresh clean setup-run setup-test
+.PHONY: help run test loader host-test host clang fixtures lint list doctor rows mutants size dist repro fresh clean setup-run setup-test

@@ -62,7 +62,7 @@ static void say_what(const struct boot *boot)
 static enum status read_options(const struct boot *boot)
 {
 	struct options *options = &run.options;
-	options->log = LOADER_LOG_LEVEL;
+	*options = (struct options){ .log = LOADER_LOG_LEVEL };
 	TRY(cmdline_options(boot->cmdline, options));
 	log_set_level(options->log);
 	if (options->selftest.n == 0)

@@ -152,6 +152,8 @@ size_t cmdline_strip(struct span line, char *out)
 {
 	struct span word, key, value;
 	size_t at = 0, kept = 0, n = 0;
+	if (line.n == 0)
+		return 0; // line.p may be NULL then
 	while (next_word(line, &at, &word)) {
 		if (!split_option(word, &key, &value))
 			continue;

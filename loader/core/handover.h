@@ -6,10 +6,9 @@
 #include "range.h"
 
 // Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by the CPU's smallest pages, identity-mapped and
-// writable, and nothing that is not named here.
+// writable, the image by 2 MiB pages, and nothing else.
 struct map_shape {
-	bool recursive;   // the last entry of the top table points to that table
-	bool large_image; // the image by 2 MiB pages, else by small ones
+	bool recursive; // the last entry of the top table points to that table
 };
 
 // Offsets within the block. The tables lie in consecutive pages, the top one first.

@@ -36,9 +36,9 @@ struct line {
 
 static void finish(struct line *line)
 {
-	if (line->n >= LINE_MAX - 1) {
-		memcpy(line->text + LINE_MAX - 4, "...", 3);
+	if (line->n > LINE_MAX - 1) {
 		line->n = LINE_MAX - 1;
+		memcpy(line->text + line->n - 3, "...", 3);
 	}
 	line->text[line->n++] = '\n';
 	state.sink(line->text, line->n);

@@ -14,7 +14,7 @@ void log_open(log_sink *sink, enum log_level level);
 void log_set_level(enum log_level level);
 const char *log_level_word(enum log_level level); // upper case
 
-// One line; longer ones than 320 bytes are cut and end in "...".
+// One line; longer ones than 319 bytes are cut and end in "...".
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // The error line of a refusal: number, rule word, and the sentence that names the values compared. Returns `status`, so that detecting, telling and

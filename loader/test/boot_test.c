@@ -265,8 +265,17 @@ static void options_are_refused(void)
 	file = NULL;
 }
 
+static void without_a_command_line(void)
+{
+	use(elf_default(), MIB(16));
+	pc.cmdline = NULL;
+	CHECK_EQ(boots(nowhere)->block->cmdline_size, 0);
+	free(file);
+	file = NULL;
+}
+
 #define T(name) { #name, name }
-SUITE(boot, T(a_relocatable_application), T(a_fixed_application), T(memory_above_4_gib_is_told),
+SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application), T(memory_above_4_gib_is_told),
       T(the_file_lies_anywhere), T(a_large_image_over_its_file), T(the_image_covers_the_loader),
       T(the_image_covers_loader_file_and_all_that_was_left), T(a_large_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
       T(memory_refusals), T(formats), T(further_modules_are_told_of), T(a_bad_relocation_is_found_late), T(levels_of_the_log),

@@ -23,7 +23,7 @@ static void version_4_is_e4(void)
 	CHECK(era->stack_low_end);
 	CHECK_EQ(era->stack_size, 0x8000);
 	CHECK_EQ(era->info_size % 16, 0);
-	CHECK(era->shape.recursive && era->shape.large_image);
+	CHECK(era->shape.recursive);
 }
 
 static void the_option_outvotes_the_notes(void)

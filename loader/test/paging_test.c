@@ -8,7 +8,7 @@
 
 enum { TABLES_AT = 0x12000 };
 
-static const struct map_shape e4 = { .recursive = true, .large_image = true };
+static const struct map_shape e4 = { .recursive = true };
 static struct window tables;
 static struct paging_extra extra;
 static char text[8192];
@@ -142,7 +142,7 @@ static void random_images(void)
 
 static void without_the_recursive_slot(void)
 {
-	static const struct map_shape shape = { .large_image = true };
+	static const struct map_shape shape = { .recursive = false };
 	const struct paging_plan plan = { .shape = &shape, .block = block, .image = { 0x200000, 0x300000 } };
 	uint8_t *p = aligned_alloc(4096, 0x4000);
 	paging_build((struct window){ p, TABLES_AT, 0x4000 }, &plan);

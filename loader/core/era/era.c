@@ -9,14 +9,14 @@ static const struct era eras[] = {
 	  .stack_low_end = false,
 	  .stack_size = 0x8000,
 	  .info_size = 160,
-	  .shape = { .recursive = true, .large_image = true },
+	  .shape = { .recursive = true },
 	  .write_info = era_write_e1 },
 	{ .name = "e4",
 	  .entry_version = 4,
 	  .stack_low_end = true,
 	  .stack_size = 0x8000,
 	  .info_size = 144,
-	  .shape = { .recursive = true, .large_image = true },
+	  .shape = { .recursive = true },
 	  .write_info = era_write_e4 },
 };
 
