@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Kernels before 0.5: boot info of entry version 1, chosen by the note, or by the user where there is no note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
+from hermit_harness.matrix.table import matrix
+from hermit_harness.paths import ROOT
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+# Named by a relative path, so that the command line, and with it each address behind it, is the same in every checkout.
+LOADER = Path("build/release/hermit-loader-x86_64-multiboot")
+MAPS = {
+    "pc": ["0x0..0x9fc00 type=1", "0x100000..0x7fe0000 type=1"],
+    "microvm": ["0x0..0x9fc00 type=1", "0x100000..0x8000000 type=1"],
+}
+FIELDS = """\
+e1 magic=0xc0decafe
+e1 version=1
+e1 base=0x200000
+e1 limit=0x0
+e1 image_size={size:#x}
+e1 tls_start=0x0
+e1 tls_filesz=0x0
+e1 tls_memsz=0x0
+e1 tls_align=0x0
+e1 current_stack_address=0xa000
+e1 current_percore_address=0x0
+e1 host_logical_addr=0x0
+e1 boot_gtod=0x0
+e1 mb_info=0x160e0
+e1 cmdline=0x160a0
+e1 cmdsize={length}
+e1 cpu_freq=0
+e1 boot_processor=0xffffffff
+e1 cpu_online=0
+e1 possible_cpus=0
+e1 current_boot_id=0
+e1 uartport=0x3f8
+e1 single_kernel=1
+e1 uhyve=0
+e1 hcip=255.255.255.255
+e1 hcgateway=255.255.255.255
+e1 hcmask=255.255.255.0
+"""
+LINES = ["none", "kernel-only", "app-only", "both", "quoted", "dashes-twice", "utf8", "4096-bytes"]
+
+
+def image_size(image: str) -> int:
+    with images()[image].path.open("rb") as file:
+        return max(int(one.header.p_vaddr + one.header.p_memsz) for one in ELFFile(file).iter_segments("PT_LOAD"))
+
+
+def console(outcome: Outcome) -> bytes:
+    assert outcome.matches("exit 0"), str(outcome)
+    return outcome.console.replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+def test_every_field_of_entry_version_1(machine: str, boot_here: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-01, R-10, R-14: the 160 bytes in rdi as the kernel reads them: frequency not known even with -freq (the kernel
+    reads that itself), network addresses not set, no CPU online, the memory map by way of the Multiboot information.
+    """
+    monkeypatch.chdir(ROOT)
+    append = "-freq 2000 -- a"
+    outcome = boot_here(replace(run.release("args-e1", machine, append=append), loader=LOADER))
+    lines = [line for line in console(outcome).decode().splitlines() if line.startswith("e1 ")]
+    fields = FIELDS.format(size=image_size("args-e1"), length=len(f"{LOADER} {append}"))
+    assert lines == [*fields.splitlines(), *(f"e1 map={entry}" for entry in MAPS[machine])]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_command_line_of_entry_version_1(line: str, boot_here: Boot) -> None:
+    """R-08, L-18: address and size in the boot info lead to the very bytes that were given, and so to the arguments;
+    there is no device tree.
+    """
+    text = matrix().lines[line]
+    outcome = boot_here(run.release("args-e1", append=text.text))
+    given = f"{outcome.argv[outcome.argv.index('-kernel') + 1]} {text.text}".encode()
+    said = console(outcome)
+    ways = re.findall(rb"args (\w+) length=(\d+)\n<<<(.*?)>>>\n", said, re.DOTALL)
+    assert ways == [(way, str(len(given)).encode(), given) for way in (b"platform", b"multiboot")]
+    words = re.findall(rb"args argv\[\d+\]=<<<(.*?)>>>", said, re.DOTALL)
+    assert [word.decode() for word in words] == ["bin", *text.words]
+
+
+@pytest.mark.parametrize("machine", ["pc", "microvm"])
+def test_no_note_is_never_guessed(machine: str, boot_here: Boot) -> None:
+    """R-01: a file without a note is refused; with loader.era=e1 it is booted."""
+    refused = boot_here(run.release("hello-e1-nonote", machine, append="", expect="refused 81 era-no-note"))
+    assert refused.matches("refused 81 era-no-note"), str(refused)
+    assert b"loader.era=e1" in refused.console
+    greeting = images()["hello-e1-nonote"].greeting.encode()
+    assert greeting not in refused.console
+    assert greeting in console(boot_here(run.release("hello-e1-nonote", machine, append="loader.era=e1")))
+
+
+def test_word_outvotes_the_note(boot_here: Boot) -> None:
+    """R-01: an application of entry version 1 finds its boot info under loader.era=e1 too, and not under
+    loader.era=e4.
+    """
+    assert b"e1 magic=0xc0decafe\n" in console(boot_here(run.release("args-e1", append="loader.era=e1")))
+    other = boot_here(run.release("args-e1", append="loader.era=e4", cpu_seconds=5.0))
+    assert not other.matches("exit 0"), str(other)
+    assert b"e1 magic=" not in other.console
