@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""House rules that no compiler and no linter knows: nothing too long to read, nothing fixed that two runs would share."""
+"""House rules that no compiler and no linter knows: nothing too long to read, nothing fixed that two runs share."""
 
 from __future__ import annotations
 
