@@ -71,9 +71,15 @@ def cpu_of(spec: RunSpec) -> str:
     return row.cpu_tcg if spec.accel == "tcg" else host.kvm_cpu(spec.qemu, row.cpu_kvm)
 
 
+def machine_argv(spec: RunSpec) -> tuple[str, ...]:
+    """The words of the machine's row for this QEMU."""
+    row = machine(spec.machine)
+    return row.argv_newer if row.argv_newer and host.qemu_major(spec.qemu) >= 8 else row.argv
+
+
 def guest_argv(spec: RunSpec) -> list[str]:
     """The part of the command line that decides what the guest sees."""
-    argv = [spec.qemu, *machine(spec.machine).argv, "-accel", spec.accel, "-cpu", cpu_of(spec)]
+    argv = [spec.qemu, *machine_argv(spec), "-accel", spec.accel, "-cpu", cpu_of(spec)]
     argv += ["-smp", str(spec.smp), "-m", spec.memory]
     if spec.debug_exit:
         argv += DEBUG_EXIT

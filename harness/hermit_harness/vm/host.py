@@ -41,6 +41,17 @@ def mhz() -> int | None:
     return mhz_from(_text(CPUINFO), _text(CPUFREQ / "base_frequency"), _text(CPUFREQ / "cpuinfo_max_freq"))
 
 
+@lru_cache(maxsize=8)
+def qemu_major(qemu: str) -> int:
+    """The first number of QEMU's version; 0 where it does not tell (whoever starts it next says why)."""
+    try:
+        done = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    version = re.search(r"version (\d+)\.", done.stdout)
+    return int(version[1]) if version else 0
+
+
 def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
     """Why KVM cannot be used, "" if the device opens. Opening is the test: mode bits lie."""
     try:

@@ -68,6 +68,12 @@ def boots(line: str, app: str) -> bytes:
     return done.stderr
 
 
+def skip_where_no_kernel_boots() -> None:
+    """On newer QEMUs the microvm line as upstream wrote it starts no kernel, ours or another."""
+    if host.qemu_major("qemu-system-x86_64") >= 8:
+        pytest.skip("erratum: microvm-x-option-roms: this QEMU's microvm finds no -kernel with x-option-roms=off")
+
+
 def test_l07_kvm_line() -> None:
     """L-07: the line with -enable-kvm -cpu host."""
     problem = host.kvm_problem()
@@ -106,6 +112,7 @@ def test_older_line_with_arguments() -> None:
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-microvm", "real-hello-0.10.0-microvm"])
 def test_microvm_line(app: str) -> None:
     """L-33, L-34, P-09: microvm as written, ACPI not switched off."""
+    skip_where_no_kernel_boots()
     boots(MICROVM_LINE.replace("Skylake-Client", "Skylake-Client,+fsgsbase"), app)
 
 
@@ -119,6 +126,7 @@ def test_todays_microvm_line(app: str, legacy: str) -> None:
 
 def test_older_cpu_and_memory_on_microvm() -> None:
     """R-09: microvm with the older line's CPU and 64M."""
+    skip_where_no_kernel_boots()
     cpu = "qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt"
     boots(MICROVM_LINE.replace("Skylake-Client", cpu).replace("128M", "64M"), "real-hello-0.11.0-microvm")
 

@@ -62,6 +62,18 @@ class Fake:
         self.until("quit")
         return 3
 
+    def newer_exit_then_fault(self) -> int:
+        """As a real kernel does it: behind the write comes a triple fault, whose event wins; the code stays."""
+        self.serial.sendall(b"hello\nexit status 0\n")
+        self.say({"event": "SHUTDOWN", "data": {"guest": True, "reason": "guest-reset"}, "timestamp": {}})
+        self.until("quit")
+        return 3
+
+    def fault_after_last_line(self) -> int:
+        """A triple fault behind the last line, and nothing was written: QEMU's own 0."""
+        self.newer_exit_then_fault()
+        return 0
+
     def newer_refusal(self) -> int:
         self.serial.sendall(b"[LOADER][INFO] Hermit loader\n[LOADER][ERROR] 67 elf-truncated: the file ends\n")
         self.say(SHUTDOWN)

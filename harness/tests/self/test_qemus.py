@@ -39,6 +39,13 @@ def test_newer_qemu_ends_after_quit(tmp_path: Path) -> None:
     assert b"late output" in outcome.console
 
 
+def test_newer_qemu_and_a_fault_behind_the_write(tmp_path: Path) -> None:
+    """L-12: a kernel's triple fault behind its write to debug-exit does not hide the status; without a write it is a
+    crash."""
+    assert run_fake("newer-exit-then-fault", tmp_path).matches("exit 0")
+    assert run_fake("fault-after-last-line", tmp_path).verdict == "crash"
+
+
 def test_newer_qemu_refusal(tmp_path: Path) -> None:
     """L-13: likewise for a refusal."""
     outcome = run_fake("newer-refusal", tmp_path)
