@@ -37,7 +37,7 @@ void block_layout(const struct block_content *content, struct block *out)
 	out->stack = append(&at, out->stack_size, PAGE_SIZE);
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
 	out->info = append(&at, content->era->info_size, 16);
-	out->cmdline = append(&at, boot->cmdline.n + 1, 1);
+	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
 	out->multiboot = append(&at, multiboot_info_size(boot->usable.count), 8);
 	out->fdt = append(&at, out->fdt_size, 8);
 	out->code = append(&at, out->code_size, 16);

@@ -23,6 +23,8 @@ struct era {
 	bool stack_low_end;    // the stack pointer is the lowest address, the kernel adds the size itself
 	uint32_t stack_size;
 	uint32_t info_size; // bytes, aligned to 16
+	// The kernel maps the pages of command line and Multiboot information once more, read-only, and goes on writing its boot information.
+	bool info_alone;
 	struct map_shape shape;
 	void (*write_info)(uint8_t *out, const struct facts *facts);
 };
