@@ -49,7 +49,9 @@ remove_root() {
 	[ "${KEEP:-}" = 1 ] || rm -rf --one-file-system "$root"
 }
 trap 'remove_root' EXIT
-trap 'exit 130' INT TERM HUP
+# PID 1 of a namespace hears no signal but SIGKILL, and unshare passes none on
+inside=
+trap '[ -z "$inside" ] || kill -KILL "$inside"; exit 130' INT TERM HUP
 rm -rf --one-file-system "$root"
 
 # ---- this machine's way to Debian's archive ----------------------------------------------------------------------------
@@ -123,7 +125,10 @@ EOF
 
 # ---- run --------------------------------------------------------------------------------------------------------------
 status=0
-unshare --mount --propagation private --pid --fork --kill-child ci/fresh.sh --inside "$root" "$@" || status=$?
+unshare --mount --propagation private --pid --fork --kill-child ci/fresh.sh --inside "$root" "$@" &
+inside=$!
+wait "$inside" || status=$?
+inside=
 
 echo
 echo "Debian $suite, $(git --git-dir="$root/fresh/hermit-loader.git" log -1 --format='%h %s'):"
