@@ -111,8 +111,8 @@ status=0
 for command in "$@"; do
 	echo "\$ $command"
 	started=$(date +%s)
-	# `env -i` with the carried lines: nothing else of the machine outside is known here
-	set -- env -i HOME=/root USER=root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb
+	# nothing else of the machine outside is known here; Ctrl-C is on again, which `&` switched off
+	set -- env -i --default-signal=INT,QUIT HOME=/root USER=root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb
 	while IFS= read -r line; do set -- "$@" "$line"; done </fresh/environment
 	{ "$@" sh -c "$command" </dev/null 2>&1; echo $? >/fresh/rc; } | tee /fresh/output
 	rc=$(cat /fresh/rc)

@@ -16,14 +16,17 @@ from hermit_harness.matrix import run
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm import host
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
 # Named by a relative path, so that the command line, and with it each address behind it, is the same in every checkout.
 LOADER = Path("build/release/hermit-loader-x86_64-multiboot")
+# Newer QEMUs' firmware keeps the last page for itself.
+LAST = 0x7FFF000 if host.qemu_major("qemu-system-x86_64") >= 8 else 0x8000000
 MAPS = {
     "pc": ["0x0..0x9fc00 type=1", "0x100000..0x7fe0000 type=1"],
-    "microvm": ["0x0..0x9fc00 type=1", "0x100000..0x8000000 type=1"],
+    "microvm": ["0x0..0x9fc00 type=1", f"0x100000..{LAST:#x} type=1"],
 }
 FIELDS = """\
 e1 magic=0xc0decafe
