@@ -70,6 +70,11 @@ rows: setup-test ## the promises of harness/tests/rows/rows.toml and the tests t
 mutants: setup-test loader fixtures ## sabotages of the loader: each must turn its cell red
 	@build/venv/bin/python -m hermit_harness.mutants
 
+bench: setup-run ## time boots of a real application, KVM with a steady clock where it works, and TCG
+	@$(loader) PROFILE=release all
+	+@ci/fixture.sh real-hello-0.11.0-microvm
+	@$(ctl) bench
+
 size: ## size of each loader file and of its sections
 	@$(loader) PROFILE=release all
 	@size build/release/hermit-loader-x86_64 build/release/hermit-loader-x86_64-multiboot
@@ -95,4 +100,4 @@ setup-run:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh
 
-.PHONY: help run test loader host-test host clang fixtures lint list doctor rows mutants size dist repro fresh clean setup-run setup-test
+.PHONY: help run test loader host-test host clang fixtures lint list doctor rows mutants bench size dist repro fresh clean setup-run setup-test

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from hermit_harness import __version__
-from hermit_harness.cli import doctor, listing, run
+from hermit_harness.cli import bench, doctor, listing, run
 
-COMMANDS = (run, listing, doctor)
+COMMANDS = (run, bench, listing, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hermit_harness.cli.bench import STEADY_CPU
+from hermit_harness.cli.main import main
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
 from hermit_harness.matrix.peek import plain
@@ -158,3 +160,12 @@ def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
     assert outcome.matches("exit 0") or (outcome.matches("infra") and ("MSR" in told or "feature" in told)), str(
         outcome
     )
+
+
+def test_benchmark_falls_back_by_name(capfd: pytest.CaptureFixture[str]) -> None:
+    """L-17: `hermitctl bench` measures under KVM with the steady clock or says why not, and under TCG."""
+    assert main(["bench", "--runs", "1", "hello"]) == 0
+    out, err = capfd.readouterr()
+    assert "tcg  kernel_line  best" in out
+    assert "kvm  kernel_line  best" in out or "hermitctl: kvm" in err
+    assert (STEADY_CPU in err) == ("is left out" in err and not host.kvm_problem())

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl bench: how long an application takes to its first line and to its end, some boots after another.
+
+Times are of one machine at one moment: compare figures of one run with each other, not with those of another day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from dataclasses import replace
+from typing import Any
+
+from hermit_harness.cli.run import end_row, find_app, find_loader
+from hermit_harness.elf import read
+from hermit_harness.vm import host
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.spec import RunSpec
+
+DEFAULT_APP = "real-hello-0.11.0-microvm"
+# The steady clock that measurements under KVM want; where this CPU does not start, the machine's usual one is next.
+STEADY_CPU = "host,migratable=no,+invtsc,enforce"
+WAYS = (("kvm", STEADY_CPU), ("kvm", ""), ("tcg", ""))
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser("bench", help="time boots of one application", description=__doc__)
+    parser.add_argument("--runs", type=int, default=10, help="boots per accelerator (default: 10)")
+    parser.add_argument("--machine", default="microvm", help="machine (default: microvm)")
+    parser.add_argument("app", nargs="?", default=DEFAULT_APP, metavar="APP", help=f"default: {DEFAULT_APP}")
+    parser.set_defaults(function=command)
+
+
+def tell(text: str) -> None:
+    """A line of ours."""
+    print(f"hermitctl: {text}", file=sys.stderr)
+
+
+def measure(spec: RunSpec, runs: int) -> dict[str, list[float]] | None:
+    """Seconds from QEMU's start, by what was reached; None when a boot did not go well, which is told."""
+    seen: dict[str, list[float]] = {"loading": [], "kernel_line": [], "end": []}
+    for _ in range(runs):
+        outcome = boot(spec)
+        if outcome.verdict != "pass":
+            tell(f"{spec.accel} with -cpu {spec.cpu or 'of the machine'} is left out: {outcome.cause}")
+            return None
+        for name, values in seen.items():
+            values.append(outcome.timings.get(name, outcome.timings["end"]))
+    return seen
+
+
+def command(a: argparse.Namespace) -> int:
+    """0 when something could be measured, else 125."""
+    try:
+        path, image = find_app(a.app)
+        loader = find_loader("x86_64-multiboot", "release")
+    except ValueError as error:
+        tell(str(error))
+        return 125
+    plain = RunSpec(loader=loader, app=path, machine=a.machine, end=end_row(read(path), image))
+    done: set[str] = set()
+    for accel, cpu in WAYS:
+        if accel in done:
+            continue
+        if accel == "kvm" and host.kvm_problem():
+            tell(f"kvm is left out: {host.kvm_problem()}")
+            done.add("kvm")
+            continue
+        seen = measure(replace(plain, accel=accel, cpu=cpu), max(1, a.runs))
+        if seen is None:
+            continue
+        done.add(accel)
+        for name, values in seen.items():
+            low, middle = 1000 * min(values), 1000 * statistics.median(values)
+            print(f"{accel:4} {name:12} best {low:7.1f} ms, median {middle:7.1f} ms of {len(values)}")
+    return 0 if "tcg" in done or "kvm" in done else 125
