@@ -5,7 +5,6 @@
 // Everything between last_start and last_end is position-independent and calls nothing outside.
 #pragma once
 
-#ifndef __ASSEMBLER__
 #include "../../core/base.h"
 #include "cpu.h"
 
@@ -48,4 +47,3 @@ extern struct last_hooks last_hooks;
 
 // Points `count` interrupt gates at the vector stubs that lie at `stubs`.
 void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs);
-#endif
