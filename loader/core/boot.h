@@ -3,8 +3,10 @@
 #pragma once
 
 #include "cmdline.h"
+#include "era/era.h"
 #include "place.h"
 #include "platform.h"
+#include "tree.h"
 
 // What a protocol found. Everything but memory is optional.
 struct boot {
@@ -19,9 +21,20 @@ struct boot {
 	struct range loader;    // the running loader, memory without file bytes included
 	struct range reach;     // what platform->map can show
 	struct range_set usable; // RAM that is free, ascending
+	struct range_set ram;    // what the application is told of; empty: the same as `usable`
+	uint32_t ram_slack;      // how many more ranges platform->leave may find
+	struct range_set reserved; // what the firmware keeps within `ram`: told as memory reservations
 	struct range keep[4];    // what the starter left and is still read
 	size_t keep_count;
 	const struct elf_target *elf_target;
+	const struct tree *tree; // the firmware's device tree, which is amended; NULL: one is made
+	const char *compatible;  // of the tree that is made: "hermit,multiboot"
+	enum handed_platform platform; // how a kernel with an ABI tag (0.10 on) is told that it was started
+	enum handed_platform platform_older; // and one without
+	uint64_t boot_params;    // physical address, for HANDED_LINUX_PARAMS
+	uint64_t serial;         // of the boot information: x86_64 an I/O port, aarch64 a virtual address, riscv64 0
+	uint64_t cpu;            // riscv64: the hart that runs us
+	struct span rsdp;        // ACPI's root pointer, copied and named in the tree that is made; empty: none
 };
 
 // Opens the log and remembers the platform: before anything else, so that every refusal can be told.

@@ -13,7 +13,7 @@ struct elf_target {
 	uint32_t relative, abs64, glob_dat, jump_slot; // relocation types; UINT32_MAX where the CPU has none
 };
 
-extern const struct elf_target elf_target_x86_64;
+extern const struct elf_target elf_target_x86_64, elf_target_aarch64, elf_target_aarch64_be, elf_target_riscv64;
 
 // A loader runs in the byte order of the applications that it starts, so that there it is a constant; only host tests read both.
 static inline enum order elf_order(const struct elf_target *target)
@@ -67,6 +67,10 @@ struct elf_image {
 	struct elf_tls tls;
 	struct elf_table rela, plt, relr, symbols; // of ET_DYN files only
 };
+
+// How far the file reaches that begins at `start`, of which at most `most` bytes can be seen: for starters that tell only where it begins.
+// 0 when its first bytes are no ELF header.
+uint64_t elf_extent(const uint8_t *start, uint64_t most, const struct elf_target *target);
 
 // Checks everything but the relocations themselves (load.c) and describes the file. `out` is whole only with STATUS_OK. Each
 // refusal has been printed by log.h's refuse().

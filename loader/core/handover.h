@@ -3,6 +3,7 @@
 #pragma once
 
 #include "load.h"
+#include "place.h"
 #include "range.h"
 
 // Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by the CPU's smallest pages, identity-mapped and
@@ -31,12 +32,19 @@ struct handover {
 	struct range staging; // moved to `image` by the last code when it is another place
 	uint64_t entry;
 	uint64_t stack; // value of the stack pointer
-	uint64_t args[2];
+	uint64_t info;  // boot information
+	uint64_t cpu;   // 0, or on riscv64 the hart id
+	uint64_t uart;  // aarch64: physical address of the UART that the kernel finds at virtual address 0x1000; 0: none
 };
 
-// Bytes that arch wants in the block: page tables for this image and for a block that place.h places, and the last code with its data.
-uint64_t arch_tables_size(struct range image);
+// Bytes that arch wants in the block: page tables for this image and for a block of at most `other` bytes besides the tables that place.h
+// places by arch_place_rules, and the last code with its data.
+uint64_t arch_tables_size(struct range image, uint64_t other);
 uint64_t arch_code_size(void);
+
+extern const struct place_rules arch_place_rules;
+// The stack pointer at entry is the top of the stack whatever the era (riscv64).
+extern const bool arch_stack_top;
 
 // Writes the tables and the last code into the block, switches to them, and jumps. No way back; an exception is still reported.
 noreturn void arch_handover(const struct handover *handover);

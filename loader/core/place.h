@@ -14,7 +14,17 @@
 // Kernels round the image to this on both sides and take the RAM above it.
 #define IMAGE_ALIGN MIB(2)
 
+// What a CPU's kernels and page tables ask of places: data of arch/.
+struct place_rules {
+	// The block lies in one unit of this many bytes (a power of two), and that in the first GiB or in the image's; 0: anywhere below the image.
+	uint64_t block_unit;
+	// Staging lies in the GiB of the image.
+	bool staging_near;
+	struct range left_alone[2]; // never handed out; empty ranges say nothing
+};
+
 struct place_request {
+	const struct place_rules *rules;
 	const struct elf_image *image;
 	const struct range_set *usable; // free RAM
 	struct range reach;             // what the loader can address

@@ -4,11 +4,16 @@
 
 #include "range.h"
 
+struct boot;
+
 struct platform {
 	// Makes [r.start, r.end) of physical memory readable and writable and returns where it is seen. NULL: beyond `reach` of struct boot.
 	void *(*map)(struct range r);
-	// Ends the firmware's rule over the machine; from here on only we write memory.
-	void (*leave)(void);
+	// Makes what lies in `r` ours before it is written (UEFI allocates it); NULL: nothing to do. FIRMWARE_REFUSED has been printed.
+	enum status (*claim)(struct range r);
+	// Ends the firmware's rule over the machine; from here on only we write memory. It may replace `boot->ram` and `boot->usable` with
+	// the final memory map, at most boot->ram_slack ranges longer.
+	enum status (*leave)(struct boot *boot);
 	// Console output, `n` bytes as they are.
 	void (*write)(const char *text, size_t n);
 	// The one place where the machine stops: tells the outside world the number. Does not return.

@@ -57,6 +57,11 @@
 	X(OPTION_VALUE, 93, "bad-command-line", "option-value", "a loader.KEY=VALUE word with an unknown value")               \
 	X(IMAGE_UNSUPPORTED, 95, "hermit-image", "hermit-image-unsupported", "a Hermit image (gzip); this loader starts ELF files only") \
 	X(CPU_NO_LONG_MODE, 97, "cpu-lacks-feature", "cpu-no-long-mode", "the CPU has no 64-bit mode")                         \
+	X(FIRMWARE_REFUSED, 91, "firmware-error", "firmware-refused", "a service of the firmware failed")                      \
+	X(START_STATE, 87, "bad-start", "start-state", "what the starter left in registers or memory is not this protocol's")  \
+	X(FDT_MISSING, 103, "bad-device-tree", "fdt-missing", "the firmware gave no device tree")                              \
+	X(FDT_MALFORMED, 103, "bad-device-tree", "fdt-malformed", "the device tree breaks the rules of its format")            \
+	X(FDT_CONTENT, 103, "bad-device-tree", "fdt-content", "a property of the device tree has a value that cannot be")      \
 	X(INTERNAL_ASSERT, 99, "internal-error", "internal-assert", "the loader broke a rule of its own: please report")      \
 	X(CPU_EXCEPTION, 101, "cpu-exception", "cpu-exception", "the CPU raised an exception inside the loader")
 

@@ -6,15 +6,21 @@
 #include "../handover.h"
 #include "../notes.h"
 
+// Tag of the platform block of RawBootInfo (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0 is called LinuxBoot and has no payload.
+enum handed_platform { HANDED_MULTIBOOT = 0, HANDED_LINUX_PARAMS = 2, HANDED_FDT = 3 };
+
 // What a boot-information writer may need. Addresses are those at which the kernel will find things.
 struct facts {
 	struct range image;
 	struct elf_tls tls; // vaddr already moved to where the image runs
 	uint64_t cmdline, cmdline_size;
-	uint64_t multiboot; // Multiboot 1 information
+	uint64_t multiboot; // Multiboot 1 information; 0: none
+	uint64_t boot_params;
+	enum handed_platform platform;
+	struct range ram; // the piece of RAM that holds the image
 	uint64_t fdt;
 	uint64_t stack; // low end
-	uint16_t serial_port; // x86 I/O port
+	uint64_t serial;
 };
 
 struct era {
