@@ -4,19 +4,35 @@
 #include "fdt.h"
 #include "fmt.h"
 
-#define COM1 0x3f8
-
-static const char compatible[] = "hermit,multiboot";
 static const char memory_type[] = "memory";
 
-// "memory@" and sixteen hexadecimal digits
+// "memory@" or "hermit,rsdp@" and sixteen hexadecimal digits
 #define MEMORY_NAME_MAX 23
+#define RSDP_NAME_MAX 28
 
-static uint64_t fdt_bound(const struct block_content *content)
+static const struct range_set *told_ram(const struct boot *boot)
 {
-	const struct boot *boot = content->boot;
+	return boot->ram.count != 0 ? &boot->ram : &boot->usable;
+}
+
+static uint32_t ram_bound(const struct boot *boot)
+{
+	uint32_t count = told_ram(boot)->count + boot->ram_slack;
+	return count < RANGE_SET_MAX ? count : RANGE_SET_MAX;
+}
+
+static uint64_t made_tree_bound(const struct boot *boot)
+{
 	uint64_t per_range = FDT_NODE_SIZE(MEMORY_NAME_MAX) + FDT_PROP_SIZE(sizeof memory_type) + FDT_PROP_SIZE(16);
-	return FDT_BASE_SIZE + FDT_RESERVE_SIZE + per_range * boot->usable.count + FDT_NODE_SIZE(6) + FDT_PROP_SIZE(boot->cmdline.n + 1);
+	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) + per_range * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
+	       FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) + FDT_PROP_SIZE(boot->cmdline.n + 1);
+}
+
+static uint64_t tree_bound(const struct boot *boot)
+{
+	if (boot->tree == NULL)
+		return made_tree_bound(boot);
+	return tree_copy_bound(boot->tree, ram_bound(boot), boot->reserved.count, boot->cmdline.n);
 }
 
 static uint64_t append(uint64_t *at, uint64_t size, uint64_t align)
@@ -29,16 +45,21 @@ static uint64_t append(uint64_t *at, uint64_t size, uint64_t align)
 void block_layout(const struct block_content *content, struct block *out)
 {
 	const struct boot *boot = content->boot;
+	uint64_t multiboot_size = boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0;
 	uint64_t at = 0;
 	out->stack_size = content->era->stack_size;
-	out->tables_size = arch_tables_size(content->image);
-	out->fdt_size = fdt_bound(content);
+	out->fdt_size = tree_bound(boot);
 	out->code_size = arch_code_size();
+	// Tables last in the sum, since their number depends on how much they have to map.
+	uint64_t other = out->stack_size + content->era->info_size + 2 * PAGE_SIZE + boot->cmdline.n + multiboot_size + boot->rsdp.n + out->fdt_size +
+			 out->code_size + 4 * PAGE_SIZE;
+	out->tables_size = arch_tables_size(content->image, other);
 	out->stack = append(&at, out->stack_size, PAGE_SIZE);
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
 	out->info = append(&at, content->era->info_size, 16);
 	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
-	out->multiboot = append(&at, multiboot_info_size(boot->usable.count), 8);
+	out->multiboot = append(&at, multiboot_size, 8);
+	out->rsdp = append(&at, boot->rsdp.n, 8);
 	out->fdt = append(&at, out->fdt_size, 8);
 	out->code = append(&at, out->code_size, 16);
 	out->size = align_up(at, PAGE_SIZE);
@@ -49,28 +70,58 @@ static void write_memory_node(struct fdt_writer *w, struct range r)
 	char name[MEMORY_NAME_MAX];
 	fdt_begin(w, name, fmt(name, sizeof name, "memory@%lx", r.start));
 	fdt_prop_string(w, FDT_DEVICE_TYPE, memory_type, sizeof memory_type - 1);
-	fdt_prop_range(w, FDT_REG, r.start, range_size(r));
+	fdt_prop_range(w, FDT_REG, r.start, 2, range_size(r), 2);
+	fdt_end(w);
+}
+
+static void write_rsdp_node(struct fdt_writer *w, uint64_t at)
+{
+	char name[RSDP_NAME_MAX];
+	fdt_begin(w, name, fmt(name, sizeof name, "hermit,rsdp@%lx", at));
+	fdt_prop_range(w, FDT_REG, at, 2, 1, 2);
 	fdt_end(w);
 }
 
 // Memory nodes ascend: kernels from 0.11 on take page-table frames from the first region they meet.
-static uint64_t write_fdt(const struct boot *boot, const struct block *block, const char *cmdline)
+static uint64_t make_tree(const struct boot *boot, const struct block *block, const char *cmdline)
 {
+	const struct range_set *ram = told_ram(boot);
 	struct fdt_writer w;
-	fdt_open(&w, block->at.p + block->fdt, block->fdt_size);
+	fdt_open(&w, block->at.p + block->fdt, block->fdt_size, (struct span){ 0 });
 	fdt_reserve(&w, block->at.base, block->size);
+	for (uint32_t i = 0; i < boot->reserved.count; i++)
+		fdt_reserve(&w, boot->reserved.at[i].start, range_size(boot->reserved.at[i]));
 	fdt_begin(&w, "", 0);
-	fdt_prop_string(&w, FDT_COMPATIBLE, compatible, sizeof compatible - 1);
+	size_t length = 0;
+	while (boot->compatible[length] != '\0')
+		length++;
+	fdt_prop_string(&w, FDT_COMPATIBLE, boot->compatible, length);
 	fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
 	fdt_prop_u32(&w, FDT_SIZE_CELLS, 2);
-	for (uint32_t i = 0; i < boot->usable.count; i++)
-		write_memory_node(&w, boot->usable.at[i]);
+	for (uint32_t i = 0; i < ram->count; i++)
+		write_memory_node(&w, ram->at[i]);
+	if (boot->rsdp.n != 0)
+		write_rsdp_node(&w, block->at.base + block->rsdp);
 	fdt_begin(&w, "chosen", 6);
 	if (block->cmdline_size != 0)
 		fdt_prop_string(&w, FDT_BOOTARGS, cmdline, block->cmdline_size);
 	fdt_end(&w);
 	fdt_end(&w);
 	return fdt_close(&w);
+}
+
+static uint64_t write_tree(const struct boot *boot, const struct block *block, const char *cmdline)
+{
+	if (boot->tree == NULL)
+		return make_tree(boot, block, cmdline);
+	const struct tree_changes changes = {
+		.ram = told_ram(boot),
+		.reserved = &boot->reserved,
+		.block = { block->at.base, block->at.base + block->size },
+		.bootargs = cmdline,
+		.bootargs_size = block->cmdline_size,
+	};
+	return tree_copy(boot->tree, &changes, block->at.p + block->fdt, block->fdt_size);
 }
 
 static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range image)
@@ -82,6 +133,26 @@ static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range 
 	return tls;
 }
 
+// Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map, and count what lies below the start as taken:
+// with the image's unit they need 2 to 8 MiB less than with 0.
+static struct range ram_around(const struct block_content *content)
+{
+	const struct range_set *ram = told_ram(content->boot);
+	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
+	if (content->boot->tree == NULL) {
+		if (content->platform == HANDED_LINUX_PARAMS)
+			around.end = ram->at[ram->count - 1].end;
+		return around;
+	}
+	for (uint32_t i = 0; i < ram->count; i++)
+		if (range_inside(content->image, ram->at[i]))
+			around = ram->at[i];
+	uint64_t most = arch_place_rules.told_end_most;
+	if (most != 0 && around.end > most && content->image.end <= most)
+		around.end = most;
+	return around;
+}
+
 void block_write(const struct block_content *content, struct block *block)
 {
 	const struct boot *boot = content->boot;
@@ -91,19 +162,26 @@ void block_write(const struct block_content *content, struct block *block)
 
 	block->cmdline_size = cmdline_strip(boot->cmdline, cmdline);
 	cmdline[block->cmdline_size] = '\0';
-	multiboot_info_write(p + block->multiboot, base + block->multiboot, base + block->cmdline, &boot->usable);
-	block->fdt_size = write_fdt(boot, block, cmdline);
+	if (boot->tree == NULL)
+		multiboot_info_write(p + block->multiboot, base + block->multiboot, base + block->cmdline, told_ram(boot));
+	if (boot->rsdp.n != 0)
+		memcpy(p + block->rsdp, boot->rsdp.p, boot->rsdp.n);
+	block->fdt_size = write_tree(boot, block, cmdline);
 	ASSERT(block->fdt_size != 0);
 
 	const struct facts facts = {
+		.order = elf_order(boot->elf_target),
 		.image = content->image,
 		.tls = tls_at_run_time(content->elf, content->image),
 		.cmdline = base + block->cmdline,
 		.cmdline_size = block->cmdline_size,
-		.multiboot = base + block->multiboot,
+		.multiboot = boot->tree == NULL ? base + block->multiboot : 0,
+		.boot_params = boot->boot_params,
+		.platform = content->platform,
+		.ram = ram_around(content),
 		.fdt = base + block->fdt,
 		.stack = base + block->stack,
-		.serial_port = COM1,
+		.serial = boot->serial,
 	};
 	content->era->write_info(p + block->info, &facts);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Everything that is handed over but the image, in one piece of memory: stack, page tables, boot information, command line, Multiboot
-// information, device tree, last code. In this order.
+// information (x86_64), ACPI root pointer, device tree, last code. In this order.
 #pragma once
 
 #include "boot.h"
@@ -12,6 +12,7 @@ struct block_content {
 	const struct era *era;
 	const struct elf_image *elf;
 	struct range image;
+	enum handed_platform platform;
 };
 
 // Offsets and size; `at` is not set.

@@ -97,12 +97,13 @@ static enum status understand(const struct boot *boot)
 	TRY(notes_read(&run.elf, &run.notes));
 	if (run.notes.has_kernel_version)
 		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", run.notes.kernel[0], run.notes.kernel[1], run.notes.kernel[2]);
-	return era_identify(&run.notes, run.options.era, &run.era);
+	return era_identify(&run.notes, boot->elf_target, run.options.era, &run.era);
 }
 
 static enum status place(const struct boot *boot, struct block_content *content)
 {
 	struct place_request request = {
+		.rules = &arch_place_rules,
 		.image = &run.elf,
 		.usable = &boot->usable,
 		.reach = boot->reach,
@@ -122,6 +123,21 @@ static struct window show(struct range r)
 	struct window window = { platform->map(r), r.start, range_size(r) };
 	ASSERT(window.p != NULL);
 	return window;
+}
+
+// Firmware that manages memory is asked for every piece before it is written.
+static enum status claim(const struct boot *boot)
+{
+	const struct place *place = &run.place;
+	if (platform->claim == NULL)
+		return STATUS_OK;
+	TRY(platform->claim(place->image));
+	TRY(platform->claim(place->block));
+	if (place->staging.start != place->image.start)
+		TRY(platform->claim(place->staging));
+	if (place->file.start != boot->app_at)
+		TRY(platform->claim(place->file));
+	return STATUS_OK;
 }
 
 static enum status load(const struct boot *boot)
@@ -154,12 +170,12 @@ static void say_where(void)
 		 align_down(place->image.start, IMAGE_ALIGN));
 }
 
-static noreturn void hand_over(void)
+static noreturn void hand_over(const struct boot *boot)
 {
 	const struct place *place = &run.place;
 	const struct block *block = &run.block;
 	const struct era *era = run.era;
-	uint64_t stack = block->at.base + block->stack + (era->stack_low_end ? 0 : era->stack_size);
+	uint64_t stack = block->at.base + block->stack + (era->stack_low_end && !arch_stack_top ? 0 : era->stack_size);
 	const struct handover handover = {
 		.block = block,
 		.shape = &era->shape,
@@ -167,15 +183,16 @@ static noreturn void hand_over(void)
 		.staging = place->staging,
 		.entry = run.elf.entry + (place->image.start - run.elf.vaddr),
 		.stack = stack,
-		.args = { block->at.base + block->info, 0 }, // CPU 0: any other number waits for ever
+		.info = block->at.base + block->info,
+		.cpu = boot->cpu,
+		.uart = boot->tree != NULL && boot->tree->uart == TREE_UART_PL011 ? boot->tree->uart_at : 0,
 	};
-	log_line(LOG_DEBUG, "Entering kernel at %#lx, stack at %#lx, raw_boot_info at %#lx", handover.entry, stack, handover.args[0]);
-	platform->leave();
+	log_line(LOG_DEBUG, "Entering kernel at %#lx, stack at %#lx, raw_boot_info at %#lx", handover.entry, stack, handover.info);
 	arch_handover(&handover);
 }
 
 // The steps of every boot. What can be refused is decided before the application's memory is written, bad relocations excepted.
-static enum status steps(const struct boot *boot)
+static enum status steps(struct boot *boot)
 {
 	struct block_content content = { .boot = boot, .elf = &run.elf };
 	TRY(read_options(boot));
@@ -183,12 +200,15 @@ static enum status steps(const struct boot *boot)
 	say_what(boot);
 	TRY(understand(boot));
 	content.era = run.era;
+	content.platform = run.notes.has_kernel_version ? boot->platform : boot->platform_older;
 	TRY(place(boot, &content));
-	run.block.at = show(run.place.block);
-	block_write(&content, &run.block);
+	TRY(claim(boot));
 	TRY(load(boot));
+	run.block.at = show(run.place.block);
+	TRY(platform->leave(boot));
+	block_write(&content, &run.block);
 	say_where();
-	hand_over();
+	hand_over(boot);
 }
 
 noreturn void boot_run(struct boot *boot)

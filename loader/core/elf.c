@@ -50,6 +50,27 @@ struct phdr {
 	uint64_t offset, vaddr, filesz, memsz, align;
 };
 
+uint64_t elf_extent(const uint8_t *p, uint64_t most, const struct elf_target *target)
+{
+	const enum order order = target->order;
+	if (most < EHDR_SIZE || memcmp(p, "\x7f" "ELF", 4) != 0)
+		return 0;
+	uint64_t end = EHDR_SIZE, phoff = load_u64(p + 32, order), shoff = load_u64(p + 40, order);
+	uint64_t shdrs = (uint64_t)load_u16(p + 58, order) * load_u16(p + 60, order);
+	const uint64_t phnum = load_u16(p + 56, order);
+	if (shdrs != 0 && shoff < most && shdrs <= most - shoff)
+		end = shoff + shdrs;
+	for (uint64_t i = 0; i < phnum && phoff < most && (i + 1) * PHDR_SIZE <= most - phoff; i++) {
+		const uint8_t *phdr = p + phoff + i * PHDR_SIZE;
+		uint64_t segment_end, offset = load_u64(phdr + 8, order);
+		if (phoff + (i + 1) * PHDR_SIZE > end)
+			end = phoff + (i + 1) * PHDR_SIZE;
+		if (!add_overflows(offset, load_u64(phdr + 32, order), &segment_end) && segment_end > end && segment_end <= most)
+			end = segment_end;
+	}
+	return end;
+}
+
 static enum status parse_ident(struct span file, const struct elf_target *target)
 {
 	if (file.n < EHDR_SIZE)

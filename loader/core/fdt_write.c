@@ -14,8 +14,8 @@ enum {
 	LAST_COMPATIBLE = 16,
 };
 
-static const char strings[] = "compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs";
-static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54 };
+static const char strings[] = "compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
+static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
 
 // Room for `n` more bytes, or NULL and the overflow is remembered.
 static uint8_t *take(struct fdt_writer *w, size_t n)
@@ -56,9 +56,9 @@ static void put_bytes(struct fdt_writer *w, const char *bytes, size_t n, size_t 
 	memcpy(p, bytes, n);
 }
 
-void fdt_open(struct fdt_writer *w, uint8_t *at, size_t size)
+void fdt_open(struct fdt_writer *w, uint8_t *at, size_t size, struct span from)
 {
-	*w = (struct fdt_writer){ .start = at, .p = at, .end = at + size };
+	*w = (struct fdt_writer){ .start = at, .p = at, .end = at + size, .strings = from };
 	take(w, HEADER_SIZE);
 }
 
@@ -87,7 +87,15 @@ static void put_prop(struct fdt_writer *w, enum fdt_name name, size_t length)
 {
 	put_u32(w, TOKEN_PROP);
 	put_u32(w, (uint32_t)length);
-	put_u32(w, string_at[name]);
+	put_u32(w, (uint32_t)w->strings.n + string_at[name]);
+}
+
+void fdt_prop_copy(struct fdt_writer *w, uint32_t name_at, struct span value)
+{
+	put_u32(w, TOKEN_PROP);
+	put_u32(w, (uint32_t)value.n);
+	put_u32(w, name_at);
+	put_bytes(w, (const char *)value.p, value.n, 0);
 }
 
 void fdt_prop_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value)
@@ -96,11 +104,19 @@ void fdt_prop_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value)
 	put_u32(w, value);
 }
 
-void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address, uint64_t size)
+static void put_cells(struct fdt_writer *w, uint64_t value, unsigned cells)
 {
-	put_prop(w, name, 16);
-	put_u64(w, address);
-	put_u64(w, size);
+	if (cells == 2)
+		put_u64(w, value);
+	else
+		put_u32(w, (uint32_t)value);
+}
+
+void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address, unsigned address_cells, uint64_t size, unsigned size_cells)
+{
+	put_prop(w, name, 4 * ((size_t)address_cells + size_cells));
+	put_cells(w, address, address_cells);
+	put_cells(w, size, size_cells);
 }
 
 void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length)
@@ -112,10 +128,12 @@ void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text,
 size_t fdt_close(struct fdt_writer *w)
 {
 	put_u32(w, TOKEN_FINISH);
-	uint8_t *names = take(w, sizeof strings);
+	uint8_t *names = take(w, w->strings.n + sizeof strings);
 	if (w->overflow || names == NULL)
 		return 0;
-	memcpy(names, strings, sizeof strings);
+	if (w->strings.n != 0)
+		memcpy(names, w->strings.p, w->strings.n);
+	memcpy(names + w->strings.n, strings, sizeof strings);
 	size_t size = (size_t)(w->p - w->start);
 	const uint32_t header[HEADER_SIZE / 4] = {
 		FDT_MAGIC,
@@ -126,7 +144,7 @@ size_t fdt_close(struct fdt_writer *w)
 		VERSION,
 		LAST_COMPATIBLE,
 		0, // boot CPU
-		sizeof strings,
+		(uint32_t)(w->strings.n + sizeof strings),
 		(uint32_t)(names - w->structure),
 	};
 	for (size_t i = 0; i < countof(header); i++)

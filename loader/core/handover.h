@@ -20,6 +20,7 @@ struct block {
 	uint64_t info;
 	uint64_t cmdline, cmdline_size; // without the NUL that follows
 	uint64_t multiboot;
+	uint64_t rsdp;
 	uint64_t fdt, fdt_size;
 	uint64_t code, code_size; // arch's: the last instructions, their data, descriptor tables
 	uint64_t size;
@@ -38,7 +39,7 @@ struct handover {
 };
 
 // Bytes that arch wants in the block: page tables for this image and for a block of at most `other` bytes besides the tables that place.h
-// places by arch_place_rules, and the last code with its data.
+// places by arch_place_rules, and the last code with its data. Without a block_unit the size is the same wherever the image lies.
 uint64_t arch_tables_size(struct range image, uint64_t other);
 uint64_t arch_code_size(void);
 

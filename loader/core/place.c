@@ -3,9 +3,6 @@
 
 #include "log.h"
 
-// Never handed out: page 0 (BIOS data, null pointers) and the page to which kernels copy the start-up code of further processors.
-static const struct range left_alone[] = { { 0, 0x1000 }, { 0x8000, 0x9000 } };
-
 #define BUSY_MAX 12
 
 struct busy {
@@ -21,8 +18,8 @@ static void add(struct busy *busy, struct range r)
 static struct busy busy_at_first(const struct place_request *request)
 {
 	struct busy busy = { 0 };
-	for (size_t i = 0; i < countof(left_alone); i++)
-		add(&busy, left_alone[i]);
+	for (size_t i = 0; i < countof(request->rules->left_alone); i++)
+		add(&busy, request->rules->left_alone[i]);
 	add(&busy, request->loader);
 	return busy;
 }
@@ -52,6 +49,11 @@ static bool can_copy_backwards(const struct elf_image *image, struct range file,
 	return true;
 }
 
+static uint64_t image_align(const struct place_request *request)
+{
+	return request->image->align > IMAGE_ALIGN ? request->image->align : IMAGE_ALIGN;
+}
+
 static bool copies_in_place(const struct place_request *request, struct range to)
 {
 	return !range_overlaps(request->file, to) || can_copy_backwards(request->image, request->file, to);
@@ -67,51 +69,51 @@ static enum status place_fixed(const struct place_request *request, struct range
 }
 
 // The lowest place is the best: what lies below the image is lost to the kernel, and counts twice in its sums.
-static enum status place_anywhere(const struct place_request *request, struct range *out)
+// A second try leaves `lead` bytes of the same piece of RAM free below it.
+static enum status place_anywhere(const struct place_request *request, uint64_t lead, struct range *out)
 {
 	const struct elf_image *image = request->image;
 	struct busy busy = busy_at_first(request);
 	struct range_want want = {
-		.size = image->size,
-		.align = image->align > IMAGE_ALIGN ? image->align : IMAGE_ALIGN,
+		.size = lead + image->size,
+		.align = image_align(request),
 		.within = { IMAGE_ALIGN, UINT64_MAX },
 	};
 	if (!find(request, &busy, want, out))
 		return refuse(STATUS_IMAGE_NO_ROOM, "the application needs %#lx bytes of RAM in one piece at a multiple of %#lx", want.size,
 			      want.align);
+	out->start += lead;
 	if (copies_in_place(request, *out))
 		return STATUS_OK;
 	struct range beside;
 	add(&busy, request->file);
 	if (find(request, &busy, want, &beside))
-		*out = beside;
+		*out = (struct range){ beside.start + lead, beside.end };
 	return STATUS_OK;
 }
 
-static enum status place_block(const struct place_request *request, uint64_t size, struct busy *busy, struct place *out)
+static must_check bool place_block(const struct place_request *request, uint64_t size, struct busy *busy, struct place *out)
 {
 	// Kernels up to 0.11 take every byte of RAM behind the image at once, reserved or not: below it nothing is taken.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
+	const uint64_t unit = request->rules->block_unit;
 	struct range_want want = {
 		.size = size,
 		.align = PAGE_SIZE,
-		.boundary = IMAGE_ALIGN,
-		.within = { 0, top < GIB(1) ? top : GIB(1) },
+		.boundary = unit,
+		.within = { 0, unit == 0 || top < GIB(1) ? top : GIB(1) },
 	};
 	add(busy, out->image);
 	add(busy, request->file);
 	for (size_t i = 0; i < request->keep_count; i++)
 		add(busy, request->keep[i]);
 	bool found = find(request, busy, want, &out->block);
-	if (!found) {
+	if (!found && unit != 0) {
 		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };
 		found = find(request, busy, want, &out->block);
 	}
-	if (!found)
-		return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over", size,
-			      out->image.start);
 	add(busy, out->block);
-	return STATUS_OK;
+	return found;
 }
 
 // Within the image's GiB, whose page directory is there, and in 2 MiB units of its own, so that the last code can unmap it.
@@ -120,7 +122,7 @@ static enum status place_staging(const struct place_request *request, const stru
 	struct range_want want = {
 		.size = align_up(request->image->size, PAGE_SIZE),
 		.align = IMAGE_ALIGN,
-		.within = { align_up(out->image.end, IMAGE_ALIGN), align_up(out->image.end, GIB(1)) },
+		.within = { align_up(out->image.end, IMAGE_ALIGN), request->rules->staging_near ? align_up(out->image.end, GIB(1)) : UINT64_MAX },
 	};
 	if (!find(request, busy, want, &out->staging))
 		return refuse(STATUS_NO_ROOM_TO_MOVE, "the image %#lx..%#lx covers the loader and no %#lx free bytes are above it", out->image.start,
@@ -140,13 +142,22 @@ static enum status place_file(const struct place_request *request, const struct 
 
 enum status place_image(const struct place_request *request, struct place *out)
 {
-	return request->image->dyn ? place_anywhere(request, &out->image) : place_fixed(request, &out->image);
+	return request->image->dyn ? place_anywhere(request, 0, &out->image) : place_fixed(request, &out->image);
 }
 
 enum status place_others(const struct place_request *request, uint64_t block_size, struct place *out)
 {
 	struct busy busy = busy_at_first(request);
-	TRY(place_block(request, block_size, &busy, out));
+	if (!place_block(request, block_size, &busy, out)) {
+		busy = busy_at_first(request);
+		// Page tables of x86_64 depend on the place, so that `block_size` would no longer hold.
+		const bool movable = request->image->dyn && request->rules->block_unit == 0;
+		if (movable)
+			TRY(place_anywhere(request, align_up(block_size, image_align(request)), &out->image));
+		if (!movable || !place_block(request, block_size, &busy, out))
+			return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over",
+				      block_size, out->image.start);
+	}
 	out->staging = out->image;
 	out->file = request->file;
 	if (range_overlaps(out->image, request->loader))

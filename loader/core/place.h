@@ -21,6 +21,8 @@ struct place_rules {
 	// Staging lies in the GiB of the image.
 	bool staging_near;
 	struct range left_alone[2]; // never handed out; empty ranges say nothing
+	// Where the RAM that the boot information tells of ends at most, since kernels up to 0.11 use the addresses from there on; 0: no such bound.
+	uint64_t told_end_most;
 };
 
 struct place_request {

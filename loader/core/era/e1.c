@@ -45,7 +45,7 @@ void era_write_e1(uint8_t *out, const struct facts *facts)
 	store_u64(out + CMDLINE, facts->cmdline, ORDER_LITTLE);
 	store_u64(out + CMDLINE_SIZE, facts->cmdline_size, ORDER_LITTLE);
 	store_u32(out + BOOT_PROCESSOR, NO_PROCESSOR, ORDER_LITTLE);
-	store_u16(out + SERIAL_PORT, facts->serial_port, ORDER_LITTLE);
+	store_u16(out + SERIAL_PORT, (uint16_t)facts->serial, ORDER_LITTLE);
 	out[SINGLE_KERNEL] = 1;
 	memset(out + ADDRESS, 255, NETMASK + 3 - ADDRESS); // addresses not set, mask 255.255.255.0
 	store_u64(out + TLS_ALIGN, facts->tls.align, ORDER_LITTLE);

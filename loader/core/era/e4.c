@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// RawBootInfo of entry version 4 (crate hermit-entry 0.10, kernels since 0.7.0), x86_64: hardware block, load block, platform block.
+// RawBootInfo of entry version 4 (crate hermit-entry 0.10, kernels since 0.7.0): hardware block, load block, platform block. In the CPU's byte order.
 #include "../span.h"
-#include "../place.h"
 #include "era.h"
 
 enum {
 	PHYS_START = 0,
-	SERIAL_PORT = 16, // u16
+	PHYS_END = 8,
+	SERIAL = 16, // x86_64: u16, padded; others u64
 	DEVICE_TREE = 24,
 	IMAGE_START = 32,
 	IMAGE_END = 40,
@@ -15,27 +15,32 @@ enum {
 	TLS_FILESZ = 56,
 	TLS_MEMSZ = 64,
 	TLS_ALIGN = 72,
-	PLATFORM = 80, // u32; 0 is Multiboot
+	PLATFORM = 80, // u32
 	CMDLINE = 88,
 	CMDLINE_SIZE = 96,
-	MULTIBOOT_INFO = 104,
+	PLATFORM_INFO = 104, // Multiboot information, or boot_params
 	INFO_SIZE = 144,
 };
 
 void era_write_e4(uint8_t *out, const struct facts *facts)
 {
-	memset(out, 0, INFO_SIZE); // PLATFORM 0, physical end 0: the memory map comes from the device tree
-	// Kernels count what lies below this as taken: with the image's unit they need 2 to 8 MiB less than with 0.
-	store_u64(out + PHYS_START, align_down(facts->image.start, IMAGE_ALIGN), ORDER_LITTLE);
-	store_u16(out + SERIAL_PORT, facts->serial_port, ORDER_LITTLE);
-	store_u64(out + DEVICE_TREE, facts->fdt, ORDER_LITTLE);
-	store_u64(out + IMAGE_START, facts->image.start, ORDER_LITTLE);
-	store_u64(out + IMAGE_END, facts->image.end, ORDER_LITTLE);
-	store_u64(out + TLS_START, facts->tls.vaddr, ORDER_LITTLE);
-	store_u64(out + TLS_FILESZ, facts->tls.filesz, ORDER_LITTLE);
-	store_u64(out + TLS_MEMSZ, facts->tls.memsz, ORDER_LITTLE);
-	store_u64(out + TLS_ALIGN, facts->tls.align, ORDER_LITTLE);
-	store_u64(out + CMDLINE, facts->cmdline, ORDER_LITTLE);
-	store_u64(out + CMDLINE_SIZE, facts->cmdline_size, ORDER_LITTLE);
-	store_u64(out + MULTIBOOT_INFO, facts->multiboot, ORDER_LITTLE);
+	const enum order order = facts->order;
+	memset(out, 0, INFO_SIZE);
+	store_u64(out + PHYS_START, facts->ram.start, order);
+	store_u64(out + PHYS_END, facts->ram.end, order);
+	store_u64(out + SERIAL, facts->serial, order); // a port has two bytes, the first ones in x86_64's order
+	store_u64(out + DEVICE_TREE, facts->fdt, order);
+	store_u64(out + IMAGE_START, facts->image.start, order);
+	store_u64(out + IMAGE_END, facts->image.end, order);
+	store_u64(out + TLS_START, facts->tls.vaddr, order);
+	store_u64(out + TLS_FILESZ, facts->tls.filesz, order);
+	store_u64(out + TLS_MEMSZ, facts->tls.memsz, order);
+	store_u64(out + TLS_ALIGN, facts->tls.align, order);
+	store_u32(out + PLATFORM, facts->platform, order);
+	uint64_t info = facts->platform == HANDED_LINUX_PARAMS ? facts->boot_params : facts->multiboot;
+	if (facts->platform == HANDED_FDT || info == 0)
+		return; // LinuxBoot and Fdt have no payload
+	store_u64(out + CMDLINE, facts->cmdline, order);
+	store_u64(out + CMDLINE_SIZE, facts->cmdline_size, order);
+	store_u64(out + PLATFORM_INFO, info, order);
 }

@@ -11,13 +11,14 @@ enum handed_platform { HANDED_MULTIBOOT = 0, HANDED_LINUX_PARAMS = 2, HANDED_FDT
 
 // What a boot-information writer may need. Addresses are those at which the kernel will find things.
 struct facts {
+	enum order order;
 	struct range image;
 	struct elf_tls tls; // vaddr already moved to where the image runs
 	uint64_t cmdline, cmdline_size;
 	uint64_t multiboot; // Multiboot 1 information; 0: none
 	uint64_t boot_params;
 	enum handed_platform platform;
-	struct range ram; // the piece of RAM that holds the image
+	struct range ram; // what kernels up to 0.11 take for their RAM where they read no map: the piece that holds the image
 	uint64_t fdt;
 	uint64_t stack; // low end
 	uint64_t serial;
@@ -26,6 +27,7 @@ struct facts {
 struct era {
 	char name[4];
 	uint8_t entry_version; // of the note that names it
+	uint16_t machine;      // e_machine of the only CPU that has it; 0: every one
 	bool stack_low_end;    // the stack pointer is the lowest address, the kernel adds the size itself
 	uint32_t stack_size;
 	uint32_t info_size; // bytes, aligned to 16
@@ -36,7 +38,7 @@ struct era {
 };
 
 // `forced` is the entry version of loader.era=, 0 when the notes decide. Refuses what no row recognises.
-must_check enum status era_identify(const struct notes *notes, uint32_t forced, const struct era **out);
+must_check enum status era_identify(const struct notes *notes, const struct elf_target *target, uint32_t forced, const struct era **out);
 
 void era_write_e1(uint8_t *out, const struct facts *facts);
 void era_write_e4(uint8_t *out, const struct facts *facts);
