@@ -14,8 +14,6 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 HOSTCC ?= $(CC)
-OBJCOPY ?= objcopy
-NM ?= nm
 LOADER_LOG ?= info
 # Grows the loader by so many bytes, to show that nothing depends on its size.
 LOADER_PAD ?=
@@ -49,13 +47,31 @@ WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wwrite-strings -Wp
 	-Wswitch-enum -Wconversion -Werror
 CORE_WARNINGS := -Wsign-conversion
 COMMON := -std=c11 -g -gdwarf-4 -ffile-prefix-map=$(CURDIR)=. -fno-common $(WARNINGS) -I$(GEN)
-FREESTANDING := $(COMMON) -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-ident -fno-strict-aliasing -fno-pie \
+FREESTANDING := $(COMMON) -ffreestanding -nostdinc \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-ident -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections -Wstack-usage=1024
 ifneq ($(is_clang),)
 FREESTANDING := $(filter-out -Wstack-usage=1024,$(FREESTANDING)) -Wframe-larger-than=1024 -Wno-unknown-attributes
 endif
-x86_64.flags := -m64 -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small
+x86_64.flags := -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none
+aarch64.flags := -mgeneral-regs-only -mstrict-align
+riscv64.flags := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mstrict-align -mno-relax
+
+# The compiler of a CPU: $(CC) for x86_64, Debian's cross compilers for the others; clang is one for all.
+ifneq ($(is_clang),)
+x86_64.cc  := $(CC) --target=x86_64-linux-gnu
+aarch64.cc := $(CC) --target=aarch64-linux-gnu
+riscv64.cc := $(CC) --target=riscv64-linux-gnu
+aarch64.ld := -fuse-ld=lld
+riscv64.ld := -fuse-ld=lld
+else
+x86_64.cc  := $(CC) -m64
+aarch64.cc := aarch64-linux-gnu-gcc -mno-outline-atomics
+riscv64.cc := riscv64-linux-gnu-gcc
+endif
+x86_64.tools  :=
+aarch64.tools := aarch64-linux-gnu-
+riscv64.tools := riscv64-linux-gnu-
 OPTIMISE.release := $(if $(is_clang),-Oz,-Os)
 OPTIMISE.debug := -Og -DLOADER_SELFTEST
 # Code that runs once per word or byte of the application.
@@ -69,14 +85,90 @@ endif
 NASMFLAGS := -f elf64 --reproducible -Werror -I$(GEN)/
 NASMFLAGS += $(if $(filter debug,$(PROFILE)),-g -F dwarf -DLOADER_SELFTEST)
 
-LDFLAGS := -m64 -nostdlib -static -Wl,-T,loader/base.ld -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
+LDFLAGS := -nostdlib -static -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 CORE := $(sort $(wildcard loader/core/*.c loader/core/era/*.c))
 
+all:
+
+# ---- rules per target ----
+
+define target_rules
+$(1).dir := $(OUT)/obj/$(1)
+$(1).out := $(OUT)/$$(or $$($(1).file),hermit-loader-$(1))
+$(1).script := $$(or $$($(1).script),loader/base.ld)
+$(1).cc := $$($$($(1).arch).cc) $$(if $$($(1).pie),-fpie -fvisibility=hidden,-fno-pie) $$($$($(1).arch).flags) $$($(1).flags)
+$(1).mem := $$(wildcard loader/arch/$$($(1).arch)/mem.asm loader/arch/$$($(1).arch)/mem.S)
+$(1).c := $$(if $$($(1).mem),$$(filter-out %/mem.c,$$(CORE)),$$(CORE)) $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.c)) \
+	$$(addprefix loader/dev/,$$(addsuffix .c,$$($$($(1).arch).dev) $$($(1).dev))) $$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.c)))
+$(1).asm := $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.asm)) $$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.asm)))
+$(1).S := $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.S)) $$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.S)))
+$(1).c := $$(filter-out $$($(1).not),$$($(1).c))
+$(1).asm := $$(filter-out $$($(1).not),$$($(1).asm))
+$(1).S := $$(filter-out $$($(1).not),$$($(1).S))
+ifneq ($(PROFILE),debug)
+$(1).c := $$(filter-out %/selftest.c,$$($(1).c))
+endif
+$(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($(1).dir)/%.asm.o) $$($(1).S:loader/%.S=$$($(1).dir)/%.S.o) $$($(1).dir)/padding.o
+$(1).ldflags := $(LDFLAGS) $$($$($(1).arch).ld) $$(if $$($(1).pie),-Wl$$(comma)-pie -Wl$$(comma)--no-dynamic-linker) $$($(1).ldextra) -Wl,-T,$$($(1).script)
+
+$$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
+		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST)) \
+		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
+
+$$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk
+	@mkdir -p $$(@D)
+	$$(call say,NASM,$$@)
+	$(Q)$(NASM) $(NASMFLAGS) $$($(1).nasm) -o $$@ $$<
+
+$$($(1).dir)/%.S.o: loader/%.S loader/loader.mk loader/targets.mk
+	@mkdir -p $$(@D)
+	$$(call say,AS,$$@)
+	$(Q)$$($(1).cc) $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST) -g -ffile-prefix-map=$(CURDIR)=. -I$(GEN) -MMD -MP -c -o $$@ $$<
+
+$$($(1).dir)/padding.o: loader/loader.mk loader/targets.mk FORCE
+	@mkdir -p $$(@D)
+	@printf '.section .padding,"a"\n%s\n' '$$(if $(LOADER_PAD),.fill $(LOADER_PAD)$$(comma)1$$(comma)0xcc)' > $$@.s.new
+	@cmp -s $$@.s.new $$@.s && rm $$@.s.new || mv $$@.s.new $$@.s
+	@[ $$@ -nt $$@.s ] || $$($(1).cc) -c -o $$@ -x assembler $$@.s
+
+# The link is done twice: the second time with the table of function names that the first one gave. It stands behind all code, which does not move.
+$$($(1).dir)/symbols0.s: loader/loader.mk
+	@mkdir -p $$(@D)
+	@printf '.section .symbols,"a"\n.globl symbol_count, symbol_addresses, symbol_names\n.balign 4\nsymbol_count: .long 0\nsymbol_addresses:\nsymbol_names: .byte 0\n' > $$@
+
+$$($(1).dir)/%.so.o: $$($(1).dir)/%.s
+	$(Q)$$($(1).cc) -c -o $$@ $$<
+
+$$($(1).dir)/first.elf: $$($(1).obj) $$($(1).dir)/symbols0.so.o $$($(1).script)
+	$$(call say,LD,$$@)
+	$(Q)$$($(1).cc) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
+
+$$($(1).dir)/symbols1.s: $$($(1).dir)/first.elf loader/symbols.awk
+	$(Q)$$($$($(1).arch).tools)nm -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
+
+$$($(1).out).debug: $$($(1).obj) $$($(1).dir)/symbols1.so.o $$($(1).script)
+	$$(call say,LD,$$@)
+	$(Q)$$($(1).cc) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
+	@$$($$($(1).arch).tools)nm $$($(1).dir)/first.elf | grep ' [Tt] ' > $$($(1).dir)/text0
+	@$$($$($(1).arch).tools)nm $$@ | grep ' [Tt] ' | cmp -s - $$($(1).dir)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
+	@[ -z "$$$$($$($$($(1).arch).tools)nm -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
+
+$$($(1).out): $$($(1).out).debug
+	$(Q)$$($$($(1).arch).tools)objcopy $$(if $$($(1).efi),-O binary,--strip-all) $$< $$@
+
+-include $$(wildcard $$(addsuffix .d,$$(basename $$($(1).obj))))
+endef
+
+$(foreach t,$(TARGETS),$(eval $(call target_rules,$(t))))
+
 # ---- what is built ----
 
-LOADERS := $(TARGET:%=$(OUT)/hermit-loader-%)
+LOADERS := $(foreach t,$(TARGET),$($(t).out))
 
 .PHONY: all host test size FORCE
 .DELETE_ON_ERROR:
@@ -92,7 +184,7 @@ links: $(LOADERS)
 ifeq ($(O),build)
 	@mkdir -p target/x86_64/$(PROFILE) target/$(PROFILE)
 	@for name in hermit-loader rusty-loader; do ln -sfn ../../../$(OUT)/hermit-loader-x86_64-multiboot target/x86_64/$(PROFILE)/$$name; done
-	@for name in $(TARGET); do ln -sfn ../../$(OUT)/hermit-loader-$$name target/$(PROFILE)/hermit-loader-$$name; done
+	@for file in $(notdir $(LOADERS)); do ln -sfn ../../$(OUT)/$$file target/$(PROFILE)/$$file; done
 endif
 
 size: $(LOADERS)
@@ -107,7 +199,6 @@ $(GEN)/version.h: FORCE
 	@mkdir -p $(@D)
 	@{ echo '#define LOADER_VERSION "0.1.0"'; \
 	   echo '#define LOADER_COMMIT "$(COMMIT)"'; \
-	   echo '#define LOADER_ARCH "x86_64"'; \
 	   echo '#define LOADER_PROFILE "$(PROFILE)"'; \
 	   echo "#define LOADER_COMPILER \"$$($(CC) --version | sed -n 1p)\""; \
 	   echo "#define LOADER_DATE \"$$(LC_ALL=C date -u -d @$(EPOCH) +%Y-%m-%dT%H:%M:%SZ)\""; \
@@ -117,64 +208,5 @@ $(GEN)/version.h: FORCE
 $(GEN)/status.inc: $(HOST)/hermit-status
 	@mkdir -p $(@D)
 	$(Q)$< --nasm > $@
-
-# ---- rules per target ----
-
-define target_rules
-$(1).dir := $(OUT)/obj/$(1)
-$(1).c := $$(if $$(wildcard loader/arch/$$($(1).arch)/mem.asm),$$(filter-out %/mem.c,$$(CORE)),$$(CORE)) $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.c)) $$($$($(1).arch).dev:%=loader/dev/%.c) \
-	$$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.c)))
-$(1).asm := $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.asm)) $$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.asm)))
-ifneq ($(PROFILE),debug)
-$(1).c := $$(filter-out %/selftest.c,$$($(1).c))
-endif
-$(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($(1).dir)/%.asm.o) $$($(1).dir)/padding.o
-
-$$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk
-	@mkdir -p $$(@D)
-	$$(call say,CC,$$@)
-	$(Q)$(CC) $(FREESTANDING) $$($$($(1).arch).flags) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) $(OPTIMISE.$(PROFILE)) \
-		$$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST)) -DLOADER_TARGET='"$(1)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
-
-$$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk
-	@mkdir -p $$(@D)
-	$$(call say,NASM,$$@)
-	$(Q)$(NASM) $(NASMFLAGS) -o $$@ $$<
-
-$$($(1).dir)/padding.o: loader/loader.mk FORCE
-	@mkdir -p $$(@D)
-	@printf '.section .padding,"a"\n%s\n' '$$(if $(LOADER_PAD),.fill $(LOADER_PAD)$$(comma)1$$(comma)0xcc)' > $$@.s.new
-	@cmp -s $$@.s.new $$@.s && rm $$@.s.new || mv $$@.s.new $$@.s
-	@[ $$@ -nt $$@.s ] || $(CC) -c -o $$@ -x assembler $$@.s
-
-# The link is done twice: the second time with the table of function names that the first one gave. It stands behind all code, which does not move.
-$$($(1).dir)/symbols0.s: loader/loader.mk
-	@mkdir -p $$(@D)
-	@printf '.section .symbols,"a"\n.globl symbol_count, symbol_addresses, symbol_names\nsymbol_count: .long 0\nsymbol_addresses:\nsymbol_names: .byte 0\n' > $$@
-
-$$($(1).dir)/%.so.o: $$($(1).dir)/%.s
-	$(Q)$(CC) -c -o $$@ $$<
-
-$$($(1).dir)/first.elf: $$($(1).obj) $$($(1).dir)/symbols0.so.o loader/base.ld
-	$$(call say,LD,$$@)
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
-
-$$($(1).dir)/symbols1.s: $$($(1).dir)/first.elf loader/symbols.awk
-	$(Q)$(NM) -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
-
-$(OUT)/hermit-loader-$(1).debug: $$($(1).obj) $$($(1).dir)/symbols1.so.o loader/base.ld
-	$$(call say,LD,$$@)
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^)
-	@$(NM) $$($(1).dir)/first.elf | grep ' [Tt] ' > $$($(1).dir)/text0
-	@$(NM) $$@ | grep ' [Tt] ' | cmp -s - $$($(1).dir)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
-	@[ -z "$$$$($(NM) -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
-
-$(OUT)/hermit-loader-$(1): $(OUT)/hermit-loader-$(1).debug
-	$(Q)$(OBJCOPY) --strip-all $$< $$@
-
--include $$(wildcard $$(addsuffix .d,$$(basename $$($(1).obj))))
-endef
-
-$(foreach t,$(TARGETS),$(eval $(call target_rules,$(t))))
 
 include loader/test/test.mk

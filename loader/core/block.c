@@ -48,10 +48,10 @@ void block_layout(const struct block_content *content, struct block *out)
 	uint64_t multiboot_size = boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0;
 	uint64_t at = 0;
 	out->stack_size = content->era->stack_size;
-	out->fdt_size = tree_bound(boot);
+	out->fdt_room = tree_bound(boot);
 	out->code_size = arch_code_size();
 	// Tables last in the sum, since their number depends on how much they have to map.
-	uint64_t other = out->stack_size + content->era->info_size + 2 * PAGE_SIZE + boot->cmdline.n + multiboot_size + boot->rsdp.n + out->fdt_size +
+	uint64_t other = out->stack_size + content->era->info_size + 2 * PAGE_SIZE + boot->cmdline.n + multiboot_size + boot->rsdp.n + out->fdt_room +
 			 out->code_size + 4 * PAGE_SIZE;
 	out->tables_size = arch_tables_size(content->image, other);
 	out->stack = append(&at, out->stack_size, PAGE_SIZE);
@@ -60,7 +60,7 @@ void block_layout(const struct block_content *content, struct block *out)
 	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
 	out->multiboot = append(&at, multiboot_size, 8);
 	out->rsdp = append(&at, boot->rsdp.n, 8);
-	out->fdt = append(&at, out->fdt_size, 8);
+	out->fdt = append(&at, out->fdt_room, 8);
 	out->code = append(&at, out->code_size, 16);
 	out->size = align_up(at, PAGE_SIZE);
 }
@@ -87,7 +87,7 @@ static uint64_t make_tree(const struct boot *boot, const struct block *block, co
 {
 	const struct range_set *ram = told_ram(boot);
 	struct fdt_writer w;
-	fdt_open(&w, block->at.p + block->fdt, block->fdt_size, (struct span){ 0 });
+	fdt_open(&w, block->at.p + block->fdt, block->fdt_room, (struct span){ 0 });
 	fdt_reserve(&w, block->at.base, block->size);
 	for (uint32_t i = 0; i < boot->reserved.count; i++)
 		fdt_reserve(&w, boot->reserved.at[i].start, range_size(boot->reserved.at[i]));
@@ -121,7 +121,7 @@ static uint64_t write_tree(const struct boot *boot, const struct block *block, c
 		.bootargs = cmdline,
 		.bootargs_size = block->cmdline_size,
 	};
-	return tree_copy(boot->tree, &changes, block->at.p + block->fdt, block->fdt_size);
+	return tree_copy(boot->tree, &changes, block->at.p + block->fdt, block->fdt_room);
 }
 
 static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range image)

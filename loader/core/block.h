@@ -18,5 +18,5 @@ struct block_content {
 // Offsets and size; `at` is not set.
 void block_layout(const struct block_content *content, struct block *out);
 
-// Writes all but tables and last code. `block->at` is set, and shows at least block->size bytes.
+// Writes all but tables and last code. `block->at` is set, and shows at least block->size bytes. May be called again when the memory map has changed.
 void block_write(const struct block_content *content, struct block *block);

@@ -203,11 +203,13 @@ static enum status steps(struct boot *boot)
 	content.platform = run.notes.has_kernel_version ? boot->platform : boot->platform_older;
 	TRY(place(boot, &content));
 	TRY(claim(boot));
-	TRY(load(boot));
 	run.block.at = show(run.place.block);
-	TRY(platform->leave(boot));
 	block_write(&content, &run.block);
+	TRY(load(boot));
 	say_where();
+	TRY(platform->leave(boot));
+	if (boot->ram_slack != 0)
+		block_write(&content, &run.block); // the memory map is another one
 	hand_over(boot);
 }
 

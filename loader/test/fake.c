@@ -123,9 +123,11 @@ void *fake_map(struct range r)
 	return fake.p + r.start;
 }
 
-static void leave(void)
+static enum status leave(struct boot *boot)
 {
+	(void)boot;
 	fake.outcome.leaves++;
+	return STATUS_OK;
 }
 
 static noreturn void stop(enum status status)
@@ -137,8 +139,11 @@ static noreturn void stop(enum status status)
 
 const struct platform fake_platform = { .map = fake_map, .leave = leave, .write = console_write, .stop = stop };
 
-uint64_t arch_tables_size(struct range image)
+const bool arch_stack_top = false;
+
+uint64_t arch_tables_size(struct range image, uint64_t other)
 {
+	(void)other;
 	return paging_size(image);
 }
 

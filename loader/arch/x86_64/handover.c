@@ -24,10 +24,13 @@ uint64_t arch_code_size(void)
 	return last_size() + sizeof(struct last_args);
 }
 
-uint64_t arch_tables_size(struct range image)
+uint64_t arch_tables_size(struct range image, uint64_t other)
 {
+	(void)other; // one page table maps any block
 	return paging_size(image);
 }
+
+const bool arch_stack_top = false;
 
 static struct paging_extra build_tables(const struct handover *h)
 {
@@ -56,7 +59,7 @@ noreturn void arch_handover(const struct handover *h)
 		.own_stack = block->at.base + block->stack + block->stack_size,
 		.stack = h->stack,
 		.entry = h->entry,
-		.args = { h->args[0], h->args[1] },
+		.args = { h->info, h->cpu },
 		.move_to = h->image.start,
 		.move_from = h->staging.start,
 		.move_size = extra.count != 0 ? range_size(h->image) : 0,

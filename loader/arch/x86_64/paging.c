@@ -19,6 +19,13 @@ static uint64_t directories_beyond_first(struct range image)
 	return last - first + (first != 0);
 }
 
+// Page 0 has the BIOS's data and null pointers; kernels copy the start-up code of further processors to 0x8000.
+const struct place_rules arch_place_rules = {
+	.block_unit = MIB(2),
+	.staging_near = true,
+	.left_alone = { { 0, 0x1000 }, { 0x8000, 0x9000 } },
+};
+
 uint64_t paging_size(struct range image)
 {
 	return (PD_MORE + directories_beyond_first(image)) * PAGE_SIZE;

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "pc.h"
 
+#include "../../core/symbols.h"
 #include "../../dev/ports.h"
 #include "../../dev/uart_16550.h"
 #include "last.h"
 #include "map.h"
 #include "selftest.h"
-#include "symbols.h"
 
 static struct gate idt[VECTORS];
 
-static void leave(void)
+static enum status leave(struct boot *boot)
 {
+	(void)boot;
+	return STATUS_OK;
 }
 
 static noreturn void stop(enum status status)

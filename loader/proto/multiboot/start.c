@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "../../arch/x86_64/map.h"
 #include "../../arch/x86_64/pc.h"
+#include "../../dev/ports.h"
 #include "multiboot.h"
 
 extern char loader_start[], loader_end[]; // base.ld
@@ -18,6 +19,9 @@ noreturn void start_c(uint32_t magic, uint32_t info)
 	boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
 	boot.reach = (struct range){ 0, MAP_REACH };
 	boot.elf_target = &elf_target_x86_64;
+	boot.compatible = "hermit,multiboot";
+	boot.platform = boot.platform_older = HANDED_MULTIBOOT;
+	boot.serial = COM1;
 	enum status status = multiboot_read(magic, info, map_range, &boot);
 	if (status != STATUS_OK)
 		die(status);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "fdt.h"
+
+#include "log.h"
+
+enum {
+	HEADER_SIZE = 40,
+	FDT_MAGIC = 0xd00dfeed,
+	OLDEST_VERSION = 16, // before it, offsets and names were laid out otherwise
+	TOKEN_BEGIN = 1,
+	TOKEN_END = 2,
+	TOKEN_PROP = 3,
+	TOKEN_NOP = 4,
+	TOKEN_FINISH = 9,
+	RESERVE_ENTRY = 16,
+};
+
+static uint32_t field(const uint8_t *header, unsigned index)
+{
+	return load_u32(header + 4 * (size_t)index, ORDER_BIG);
+}
+
+// Length of the NUL-terminated text that begins at `at`; the span's rest when there is no NUL.
+static size_t text_size(struct span s, size_t at)
+{
+	size_t n = 0;
+	while (at + n < s.n && s.p[at + n] != '\0')
+		n++;
+	return n;
+}
+
+// A token whose lengths are checked against the blocks: false when it does not fit.
+static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_token *out)
+{
+	struct span word;
+	const struct span s = fdt->structure;
+	for (;;) {
+		if (!span_sub(s, *at, 4, &word))
+			return false;
+		*at += 4;
+		switch (load_u32(word.p, ORDER_BIG)) {
+		case TOKEN_NOP:
+			continue;
+		case TOKEN_END:
+			*out = (struct fdt_token){ .kind = FDT_NODE_END };
+			return true;
+		case TOKEN_FINISH:
+			*out = (struct fdt_token){ .kind = FDT_DONE };
+			*at -= 4;
+			return true;
+		case TOKEN_BEGIN: {
+			size_t n = text_size(s, *at);
+			*out = (struct fdt_token){ .kind = FDT_NODE, .name = (const char *)s.p + *at, .name_size = n };
+			*at += align_up(n + 1, 4);
+			return *at <= s.n;
+		}
+		case TOKEN_PROP: {
+			if (!span_sub(s, *at, 8, &word))
+				return false;
+			uint32_t n = load_u32(word.p, ORDER_BIG), name_at = load_u32(word.p + 4, ORDER_BIG);
+			struct span value;
+			if (!span_sub(s, *at + 8, n, &value) || name_at >= fdt->strings.n)
+				return false;
+			*out = (struct fdt_token){ .kind = FDT_PROP, .name = (const char *)fdt->strings.p + name_at, .name_at = name_at, .value = value };
+			*at += 8 + align_up(n, 4);
+			return *at <= s.n;
+		}
+		default:
+			return false;
+		}
+	}
+}
+
+struct fdt_token fdt_next(const struct fdt *fdt, size_t *at)
+{
+	struct fdt_token token;
+	if (!read_token(fdt, at, &token))
+		return (struct fdt_token){ .kind = FDT_DONE }; // never after fdt_check
+	if (token.kind == FDT_PROP)
+		token.name_size = text_size(fdt->strings, token.name_at);
+	return token;
+}
+
+bool fdt_reserved(const struct fdt *fdt, size_t index, uint64_t *address, uint64_t *size)
+{
+	if (index >= fdt->reserve.n / RESERVE_ENTRY)
+		return false;
+	const uint8_t *entry = fdt->reserve.p + index * RESERVE_ENTRY;
+	*address = load_u64(entry, ORDER_BIG);
+	*size = load_u64(entry + 8, ORDER_BIG);
+	return true;
+}
+
+// One root node, all nodes closed, properties before subnodes, no deeper than FDT_DEPTH_MAX. `fdt->structure` is cut behind the last token.
+static enum status check_structure(struct fdt *fdt)
+{
+	size_t at = 0;
+	unsigned depth = 0; // of open nodes
+	bool props = false; // a property may come
+	for (;;) {
+		struct fdt_token token;
+		size_t start = at;
+		if (!read_token(fdt, &at, &token))
+			return refuse(STATUS_FDT_MALFORMED, "the device tree has no valid token at offset %#lx of its structure", start);
+		bool good = false;
+		switch (token.kind) {
+		case FDT_NODE:
+			good = depth <= FDT_DEPTH_MAX && (depth != 0 || start == 0 || !props);
+			props = true;
+			depth++;
+			break;
+		case FDT_PROP:
+			good = props && depth != 0;
+			break;
+		case FDT_NODE_END:
+			good = depth != 0;
+			props = false;
+			depth--;
+			break;
+		case FDT_DONE:
+			if (depth != 0 || start == 0)
+				break;
+			fdt->structure.n = at + 4;
+			return STATUS_OK;
+		}
+		if (!good)
+			return refuse(STATUS_FDT_MALFORMED, "the device tree's token at offset %#lx of its structure is out of place", start);
+	}
+}
+
+enum status fdt_check(const uint8_t *p, uint64_t most, struct fdt *out)
+{
+	if (most < HEADER_SIZE || field(p, 0) != FDT_MAGIC)
+		return refuse(STATUS_FDT_MISSING, "there is no device tree: its first word is %#x, not %#x", most < 4 ? 0 : field(p, 0), FDT_MAGIC);
+	uint64_t total = field(p, 1);
+	if (total < HEADER_SIZE || total > most || field(p, 6) > OLDEST_VERSION + 1 || field(p, 5) < OLDEST_VERSION)
+		return refuse(STATUS_FDT_MALFORMED, "the device tree says %#lx bytes (%#lx can be read), version %u", total, most, field(p, 5));
+	const struct span blob = { p, total };
+	struct fdt fdt = { 0 };
+	uint64_t structure_at = field(p, 2), strings_at = field(p, 3), reserve_at = field(p, 4);
+	// Version 16 does not tell the structure's size.
+	uint64_t structure_size = field(p, 5) > OLDEST_VERSION ? field(p, 9) : total - (structure_at < total ? structure_at : total);
+	if (structure_at % 4 != 0 || reserve_at % 8 != 0 || !span_sub(blob, structure_at, structure_size, &fdt.structure) ||
+	    !span_sub(blob, strings_at, field(p, 8), &fdt.strings) || reserve_at > total)
+		return refuse(STATUS_FDT_MALFORMED, "the device tree's blocks at %#lx, %#lx and %#lx do not lie in its %#lx bytes", structure_at,
+			      strings_at, reserve_at, total);
+	if (fdt.strings.n != 0 && fdt.strings.p[fdt.strings.n - 1] != '\0')
+		return refuse(STATUS_FDT_MALFORMED, "the device tree's strings end without NUL");
+	struct span entry;
+	while (span_sub(blob, reserve_at + fdt.reserve.n, RESERVE_ENTRY, &entry) &&
+	       (load_u64(entry.p, ORDER_BIG) | load_u64(entry.p + 8, ORDER_BIG)) != 0)
+		fdt.reserve.n += RESERVE_ENTRY;
+	fdt.reserve.p = p + reserve_at;
+	TRY(check_structure(&fdt));
+	uint64_t ends[] = { structure_at + fdt.structure.n, strings_at + fdt.strings.n, reserve_at + fdt.reserve.n + RESERVE_ENTRY };
+	for (size_t i = 0; i < countof(ends); i++)
+		if (ends[i] > fdt.size)
+			fdt.size = ends[i];
+	*out = fdt;
+	return STATUS_OK;
+}

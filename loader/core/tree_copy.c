@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "tree.h"
+
+#include "fmt.h"
+
+static const char memory_type[] = "memory";
+static const char okay[] = "okay";
+
+// "memory@" and sixteen hexadecimal digits
+#define MEMORY_NAME_MAX 23
+
+struct copier {
+	const struct tree *tree;
+	const struct tree_changes *changes;
+	struct fdt_writer w;
+	unsigned depth;         // open nodes
+	bool chosen;            // within /chosen
+	bool cpus;              // within /cpus
+	bool chosen_seen;
+	bool status_wanted;     // a cpu node whose properties are being copied, without a status so far
+};
+
+static bool is(const char *text, size_t n, const char *wanted)
+{
+	size_t i = 0;
+	while (i < n && wanted[i] == text[i] && wanted[i] != '\0')
+		i++;
+	return i == n && wanted[i] == '\0';
+}
+
+static bool is_node(const struct fdt_token *token, const char *wanted)
+{
+	size_t n = 0;
+	while (n < token->name_size && token->name[n] != '@')
+		n++;
+	return is(token->name, n, wanted);
+}
+
+size_t tree_copy_bound(const struct tree *tree, size_t ram_count, size_t reserved_count, size_t bootargs_size)
+{
+	size_t per_range = FDT_NODE_SIZE(MEMORY_NAME_MAX) + FDT_PROP_SIZE(sizeof memory_type) + FDT_PROP_SIZE(16);
+	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n + FDT_RESERVE_SIZE * (reserved_count + 1) + per_range * ram_count +
+	       FDT_NODE_SIZE(6) + FDT_PROP_SIZE(bootargs_size + 1) + FDT_PROP_SIZE(sizeof okay) * tree->cpus;
+}
+
+static void write_bootargs(struct copier *c)
+{
+	if (c->changes->bootargs_size != 0)
+		fdt_prop_string(&c->w, FDT_BOOTARGS, c->changes->bootargs, c->changes->bootargs_size);
+}
+
+static void write_memory(struct copier *c)
+{
+	for (uint32_t i = 0; i < c->changes->ram->count; i++) {
+		struct range r = c->changes->ram->at[i];
+		char name[MEMORY_NAME_MAX];
+		fdt_begin(&c->w, name, fmt(name, sizeof name, "memory@%lx", r.start));
+		fdt_prop_string(&c->w, FDT_DEVICE_TYPE, memory_type, sizeof memory_type - 1);
+		fdt_prop_range(&c->w, FDT_REG, r.start, c->tree->address_cells, range_size(r), c->tree->size_cells);
+		fdt_end(&c->w);
+	}
+}
+
+// What stands at the end of the root: its own children that are ours.
+static void finish_root(struct copier *c)
+{
+	if (!c->chosen_seen) {
+		fdt_begin(&c->w, "chosen", 6);
+		write_bootargs(c);
+		fdt_end(&c->w);
+	}
+	write_memory(c);
+}
+
+// All properties of the innermost node have been copied.
+static void finish_properties(struct copier *c)
+{
+	if (c->status_wanted)
+		fdt_prop_string(&c->w, FDT_STATUS, okay, sizeof okay - 1);
+	c->status_wanted = false;
+}
+
+// Passes over the node that has just begun.
+static void skip_node(const struct fdt *fdt, size_t *at)
+{
+	for (unsigned depth = 1; depth != 0;) {
+		struct fdt_token token = fdt_next(fdt, at);
+		if (token.kind == FDT_NODE)
+			depth++;
+		else if (token.kind != FDT_PROP)
+			depth--;
+	}
+}
+
+static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
+{
+	return (c->depth == 1 && is_node(token, "memory")) || (c->depth == 2 && c->chosen && is_node(token, "module"));
+}
+
+static void copy_node(struct copier *c, const struct fdt_token *token)
+{
+	fdt_begin(&c->w, token->name, token->name_size);
+	c->depth++;
+	if (c->depth == 2) {
+		c->chosen = is_node(token, "chosen");
+		c->cpus = is_node(token, "cpus");
+		if (c->chosen) {
+			c->chosen_seen = true;
+			write_bootargs(c);
+		}
+	}
+	c->status_wanted = c->depth == 3 && c->cpus && is_node(token, "cpu");
+}
+
+static void copy_property(struct copier *c, const struct fdt_token *token)
+{
+	if (c->depth == 2 && c->chosen &&
+	    (is(token->name, token->name_size, "linux,initrd-start") || is(token->name, token->name_size, "linux,initrd-end") ||
+	     is(token->name, token->name_size, "bootargs")))
+		return;
+	if (is(token->name, token->name_size, "status"))
+		c->status_wanted = false;
+	fdt_prop_copy(&c->w, token->name_at, token->value);
+}
+
+static void end_node(struct copier *c)
+{
+	finish_properties(c);
+	if (c->depth == 1)
+		finish_root(c);
+	fdt_end(&c->w);
+	c->depth--;
+	if (c->depth == 1)
+		c->chosen = c->cpus = false;
+}
+
+size_t tree_copy(const struct tree *tree, const struct tree_changes *changes, uint8_t *out, size_t size)
+{
+	struct copier c = { .tree = tree, .changes = changes };
+	fdt_open(&c.w, out, size, tree->fdt.strings);
+	fdt_reserve(&c.w, changes->block.start, range_size(changes->block));
+	for (uint32_t i = 0; i < changes->reserved->count; i++)
+		fdt_reserve(&c.w, changes->reserved->at[i].start, range_size(changes->reserved->at[i]));
+	for (size_t at = 0;;) {
+		struct fdt_token token = fdt_next(&tree->fdt, &at);
+		if (token.kind == FDT_DONE)
+			return fdt_close(&c.w);
+		if (token.kind == FDT_PROP) {
+			copy_property(&c, &token);
+			continue;
+		}
+		if (token.kind == FDT_NODE_END) {
+			end_node(&c);
+			continue;
+		}
+		finish_properties(&c);
+		if (is_dropped_node(&c, &token))
+			skip_node(&tree->fdt, &at);
+		else
+			copy_node(&c, &token);
+	}
+}
