@@ -24,10 +24,20 @@ uint64_t arch_code_size(void)
 	return last_size() + sizeof(struct last_args);
 }
 
-uint64_t arch_tables_size(struct range image)
+uint64_t arch_tables_size(struct range image, uint64_t other)
 {
+	(void)other; // one table maps the block, whatever its size
 	return paging_size(image);
 }
+
+const struct place_rules arch_place_rules = {
+	.block_unit = MIB(2),
+	.staging_near = true,
+	// BIOS data and null pointers; the page to which kernels copy the start-up code of further processors.
+	.left_alone = { { 0, 0x1000 }, { 0x8000, 0x9000 } },
+};
+
+const bool arch_stack_top = false;
 
 static struct paging_extra build_tables(const struct handover *h)
 {
@@ -56,7 +66,7 @@ noreturn void arch_handover(const struct handover *h)
 		.own_stack = block->at.base + block->stack + block->stack_size,
 		.stack = h->stack,
 		.entry = h->entry,
-		.args = { h->args[0], h->args[1] },
+		.args = { h->info, h->cpu },
 		.move_to = h->image.start,
 		.move_from = h->staging.start,
 		.move_size = extra.count != 0 ? range_size(h->image) : 0,

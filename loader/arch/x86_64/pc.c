@@ -10,8 +10,10 @@
 
 static struct gate idt[VECTORS];
 
-static void leave(void)
+static enum status leave(struct boot *boot)
 {
+	(void)boot;
+	return STATUS_OK;
 }
 
 static noreturn void stop(enum status status)
