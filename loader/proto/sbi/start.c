@@ -47,8 +47,6 @@ noreturn void start_c(uint64_t hart, uint64_t tree_at)
 	board_open();
 	boot.target = LOADER_TARGET;
 	boot.protocol = "sbi";
-	boot.start_name = "device tree";
-	boot.start_at = tree_at;
 	boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
 	boot.reach = (struct range){ 0, UINT64_MAX };
 	boot.elf_target = &elf_target_riscv64;
