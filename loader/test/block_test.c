@@ -17,8 +17,14 @@ static char text[65536 * 4];
 static void start(const char *cmdline, uint32_t ranges)
 {
 	const struct notes notes = { .has_entry_version = true, .entry_version = 4 };
-	CHECK_EQ(era_identify(&notes, 0, &era), STATUS_OK);
-	boot = (struct boot){ .protocol = "multiboot", .cmdline = { (const uint8_t *)cmdline, strlen(cmdline) } };
+	CHECK_EQ(era_identify(&notes, &elf_target_x86_64, 0, &era), STATUS_OK);
+	boot = (struct boot){
+		.protocol = "multiboot",
+		.compatible = "hermit,multiboot",
+		.serial = 0x3f8,
+		.elf_target = &elf_target_x86_64,
+		.cmdline = { (const uint8_t *)cmdline, strlen(cmdline) },
+	};
 	for (uint32_t i = 0; i < ranges; i++)
 		CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(4) * i, GIB(4) * i + MIB(1) }), STATUS_OK);
 	elf = (struct elf_image){ .vaddr = 0x1000, .tls = { .vaddr = 0x1800, .filesz = 1, .memsz = 2, .align = 8 } };

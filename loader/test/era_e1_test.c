@@ -10,7 +10,7 @@ static const struct era *identify(void)
 {
 	const struct notes notes = { .has_entry_version = true, .entry_version = 1 };
 	const struct era *era = NULL;
-	CHECK_EQ(era_identify(&notes, 0, &era), STATUS_OK);
+	CHECK_EQ(era_identify(&notes, &elf_target_x86_64, 0, &era), STATUS_OK);
 	return era;
 }
 
@@ -28,7 +28,7 @@ static void notes_may_be_missing_when_the_option_says_so(void)
 {
 	const struct notes notes = { 0 };
 	const struct era *era = NULL;
-	CHECK_EQ(era_identify(&notes, 1, &era), STATUS_OK);
+	CHECK_EQ(era_identify(&notes, &elf_target_x86_64, 1, &era), STATUS_OK);
 	CHECK_EQ(era->entry_version, 1);
 }
 
@@ -43,7 +43,7 @@ static void the_boot_information_of_e1(void)
 		.multiboot = 0x7777777777777777,
 		.fdt = 0x8888888888888888,
 		.stack = 0x9999999999999999,
-		.serial_port = 0x3f8,
+		.serial = 0x3f8,
 	};
 	static const struct {
 		unsigned at;

@@ -12,7 +12,7 @@ static enum status identify(bool has, uint8_t version, uint32_t forced)
 	const struct notes notes = { .has_entry_version = has, .entry_version = version };
 	console_open();
 	era = NULL;
-	return era_identify(&notes, forced, &era);
+	return era_identify(&notes, &elf_target_x86_64, forced, &era);
 }
 
 static void version_4_is_e4(void)
@@ -57,8 +57,9 @@ static void the_boot_information_of_e4(void)
 		.cmdline = 0x5555555555555555,
 		.cmdline_size = 0x6666666666666666,
 		.multiboot = 0x7777777777777777,
+		.ram = { 0x2000000, 0 },
 		.fdt = 0x8888888888888888,
-		.serial_port = 0x3f8,
+		.serial = 0x3f8,
 	};
 	CHECK_EQ(identify(true, 4, 0), STATUS_OK);
 	uint8_t *info = malloc(era->info_size), want[144] = { 0 };

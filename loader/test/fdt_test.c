@@ -10,7 +10,7 @@ static char text[4096];
 static size_t write_all(uint8_t *at, size_t room)
 {
 	struct fdt_writer w;
-	fdt_open(&w, at, room);
+	fdt_open(&w, at, room, (struct span){ 0 });
 	fdt_reserve(&w, 0x9000, 0xd000);
 	fdt_reserve(&w, (uint64_t)1 << 40, 1);
 	fdt_begin(&w, "", 0);
@@ -19,7 +19,7 @@ static size_t write_all(uint8_t *at, size_t room)
 	fdt_prop_u32(&w, FDT_SIZE_CELLS, 0x01020304);
 	fdt_begin(&w, "memory@100", 10);
 	fdt_prop_string(&w, FDT_DEVICE_TYPE, "memory", 6);
-	fdt_prop_range(&w, FDT_REG, 0x123456789a, 0xfedcba987654321);
+	fdt_prop_range(&w, FDT_REG, 0x123456789a, 2, 0xfedcba987654321, 2);
 	fdt_end(&w);
 	fdt_begin(&w, "chosen", 6);
 	fdt_prop_string(&w, FDT_BOOTARGS, "abc", 3);
@@ -78,7 +78,7 @@ static void the_bounds_are_enough(void)
 		size_t room = FDT_BASE_SIZE + FDT_RESERVE_SIZE + FDT_NODE_SIZE(length) + FDT_PROP_SIZE(length + 1);
 		uint8_t *fdt = malloc(room);
 		struct fdt_writer w;
-		fdt_open(&w, fdt, room);
+		fdt_open(&w, fdt, room, (struct span){ 0 });
 		fdt_reserve(&w, 1, 2);
 		fdt_begin(&w, "", 0);
 		fdt_prop_string(&w, FDT_COMPATIBLE, "hermit,multiboot", 16);

@@ -99,6 +99,8 @@ static void start(void *context)
 		.loader = pc->loader,
 		.reach = { 0, FAKE_REACH },
 		.elf_target = &elf_target_x86_64,
+		.compatible = "hermit,multiboot",
+		.serial = 0x3f8,
 	};
 	boot_open(&fake_platform);
 	enum status status = multiboot_read(MAGIC, PC_INFO_AT, fake_map, &boot);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/place.h"
+#include "../core/handover.h"
 
 #include "fake.h"
 #include "test.h"
@@ -26,6 +26,7 @@ static void start(bool dyn, uint64_t vaddr, uint64_t size)
 	image = (struct elf_image){ .dyn = dyn, .vaddr = vaddr, .size = size, .align = 16, .segment_count = 1 };
 	image.segments[0] = (struct elf_segment){ 0x1000, 0x8000, vaddr, size };
 	request = (struct place_request){
+		.rules = &arch_place_rules,
 		.image = &image,
 		.usable = &usable,
 		.reach = { 0, GIB(4) },

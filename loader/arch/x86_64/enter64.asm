@@ -2,8 +2,8 @@
 ;
 ; From 32-bit protected mode without paging to 64-bit mode.
 ;
-; In:  enter64: flat 32-bit segments, interrupts may be in any state, edi and esi are passed on
-; Out: start_c(edi, esi) in 64-bit mode, interrupts off, on the loader's own stack, only the loader's own memory mapped (2 MiB pages)
+; In:  enter64: flat 32-bit segments, interrupts may be in any state, ebp = the protocol's C function, edi and esi are passed on
+; Out: that function (edi, esi) in 64-bit mode, interrupts off, on the loader's own stack, only the loader's own memory mapped (2 MiB pages)
 ; A CPU without 64-bit mode, or an exception on the way, ends with the loader's error line and number.
 
 %include "status.inc"                   ; generated from core/status.h: STATUS_CPU_NO_LONG_MODE, STATUS_CPU_EXCEPTION
@@ -14,9 +14,9 @@ CODE64          equ 0x08
 DATA            equ 0x10
 CODE32          equ 0x18
 
-extern early_large_pages, start_c
+extern early_large_pages
 extern early_pml4, early_pdpt, early_pd
-global enter64
+global enter64, gdt_pointer
 
 section .start32 progbits alloc exec write align=16
 bits 32
@@ -86,8 +86,9 @@ enter64:
 bits 64
 enter_c:
         mov     esp, stack_top
+        mov     eax, ebp
         xor     ebp, ebp
-        call    start_c
+        call    rax
         ud2
 
 bits 32
@@ -212,9 +213,9 @@ gdt:    dq      0
         dq      0x00cf93000000ffff      ; DATA
         dq      0x00cf9b000000ffff      ; CODE32
 gdt_end:
-gdt_pointer:
+gdt_pointer:                            ; as 64-bit code reads it, too
         dw      gdt_end - gdt - 1
-        dd      gdt
+        dq      gdt
 
         align   8
 ; A gate holds its address in two halves, which no relocation can express. This section begins at 0x100000 (base.ld asserts it): the halves

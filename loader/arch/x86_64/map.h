@@ -4,7 +4,9 @@
 
 #include "../../core/range.h"
 
-#define MAP_REACH GIB(4)
+// What one table of the second level shows. Beyond 4 GiB only MAP_MORE different GiB can be asked for.
+#define MAP_REACH GIB(512)
+#define MAP_MORE 8
 
-// NULL for what is not wholly below MAP_REACH, and for address 0.
+// NULL for what is not wholly below MAP_REACH, for address 0, and when there are no more page directories.
 void *map_range(struct range r);

@@ -4,5 +4,8 @@
 
 #include "../../core/boot.h"
 
+// COM1, as boot information names it.
+#define PC_SERIAL 0x3f8
+
 // Vectors, console and log: the first thing that C does.
 void pc_open(void);

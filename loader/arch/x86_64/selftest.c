@@ -4,8 +4,8 @@
 #include "../../core/boot.h"
 #include "map.h"
 
-// Below the reach of the loader's tables, and in nobody's way: 3 GiB is where devices begin.
-#define UNMAPPED (MAP_REACH - MIB(2))
+// Nobody's: from 3 GiB on there are devices, and firmware ends at 4 GiB.
+#define UNMAPPED (GIB(4) - MIB(2))
 
 // From where the last code shall move eight bytes; 0: no such test.
 static uint64_t move_from;

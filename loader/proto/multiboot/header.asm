@@ -8,7 +8,7 @@ MEMORY_INFO     equ 1 << 1
 ADDRESSES       equ 1 << 16
 FLAGS           equ PAGE_ALIGN | MEMORY_INFO | ADDRESSES
 
-extern loader_start, loader_load_end, loader_end, enter64
+extern loader_start, loader_load_end, loader_end, enter64, multiboot_c
 global multiboot_entry
 
 section .multiboot progbits alloc exec nowrite align=4
@@ -27,4 +27,5 @@ header: dd      MAGIC
 multiboot_entry:
         mov     edi, eax
         mov     esi, ebx
+        mov     ebp, multiboot_c
         jmp     enter64

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "selftest.h"
+
+#include "../../core/boot.h"
+
+// Where no machine has memory: physical addresses have 56 bits.
+#define NOWHERE (UINT64_C(1) << 55)
+
+// From where the last code shall move eight bytes; 0: no such test.
+static uint64_t move_from;
+
+static bool is(const char *word, size_t n, const char *wanted)
+{
+	size_t i = 0;
+	while (i < n && wanted[i] == word[i])
+		i++;
+	return i == n && wanted[i] == '\0';
+}
+
+void selftest(const char *word, size_t n)
+{
+	if (is(word, n, "ud"))
+		__asm__ volatile("unimp");
+	else if (is(word, n, "pf"))
+		*(volatile char *)NOWHERE = 0;
+	else if (is(word, n, "assert"))
+		assert_failed("selftest");
+	else if (is(word, n, "last-copy"))
+		move_from = NOWHERE;
+	else
+		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, pf, last-copy, assert"));
+}
+
+void selftest_last(struct last_args *args)
+{
+	if (move_from == 0)
+		return;
+	args->move_from = move_from;
+	args->move_size = 8;
+}

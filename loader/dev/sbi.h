@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Console and end of the machine by RISC-V's SBI (specification 2.0). Part of the last code (arch/riscv64/last.h): calls nothing outside.
+#pragma once
+
+#include "../core/base.h"
+
+// Asks the firmware what it has.
+void sbi_open(void);
+
+// All bytes, as they are; the firmware reads them at their address.
+void sbi_write(const char *bytes, size_t n);
+
+// Where QEMU's `sifive,test0` device is, which tells the outside world a number; 0: there is none.
+void sbi_set_finisher(uint64_t address);
+
+// Ends the machine with a number where that can be told, else shuts it down, else waits for ever.
+noreturn void sbi_stop(unsigned number);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "fdt_boot.h"
+
+// As much of a file that is no ELF file as its refusal wants to see.
+#define FIRST_BYTES 64
+
+// The RAM that holds `at`, from there to its end. Empty: none does.
+static struct range ram_from(const struct tree *tree, uint64_t at)
+{
+	for (uint32_t i = 0; i < tree->ram.count; i++) {
+		struct range ram = tree->ram.at[i];
+		if (at >= ram.start && at < ram.end)
+			return (struct range){ at, ram.end };
+	}
+	return (struct range){ at, at };
+}
+
+// guest-loader and U-Boot tell only where the application begins.
+static enum status find_end(const struct tree *tree, void *(*map)(struct range), const struct boot *boot, struct range *module)
+{
+	struct range seen = ram_from(tree, module->start);
+	if (seen.end > boot->reach.end)
+		seen.end = boot->reach.end;
+	const uint8_t *p = seen.start < seen.end ? map(seen) : NULL;
+	if (p == NULL)
+		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx, where the device tree has no RAM", module->start);
+	uint64_t size = elf_extent(p, range_size(seen), boot->elf_target);
+	if (size == 0)
+		size = FIRST_BYTES;
+	module->end = module->start + (size < range_size(seen) ? size : range_size(seen));
+	return STATUS_OK;
+}
+
+static enum status find_app(const struct tree *tree, void *(*map)(struct range), struct boot *boot)
+{
+	if (!tree->has_module)
+		return refuse(STATUS_NO_MODULE, "the device tree names no application: with QEMU add -initrd APP for a kernel with a Linux header, "
+						"else -device guest-loader,addr=0x48000000,initrd=APP");
+	struct range module = tree->module;
+	if (module.start == module.end)
+		TRY(find_end(tree, map, boot, &module));
+	const void *p = module.start < module.end && range_inside(module, boot->reach) ? map(module) : NULL;
+	if (p == NULL)
+		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx..%#lx", module.start, module.end);
+	boot->app = (struct span){ p, range_size(module) };
+	boot->app_at = module.start;
+	boot->app_count = 1;
+	return STATUS_OK;
+}
+
+enum status fdt_boot(const struct tree *tree, void *(*map)(struct range), struct boot *boot)
+{
+	boot->start_name = "device tree";
+	boot->start_at = tree->at.start;
+	boot->tree = tree;
+	boot->ram = tree->ram;
+	boot->reserved = tree->reserved;
+	boot->cmdline = tree->bootargs;
+	boot->keep[boot->keep_count++] = tree->at;
+	TRY(tree_usable(tree, &boot->usable));
+	return find_app(tree, map, boot);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// RISC-V SBI: the firmware runs below us and leaves hart id and device tree.
+#include "../../arch/riscv64/board.h"
+#include "../../dev/sbi.h"
+#include "../fdt/fdt_boot.h"
+
+// More of a tree than any firmware makes.
+#define TREE_MAX MIB(16)
+
+extern char loader_start[], loader_end[]; // sbi.ld
+
+noreturn void start_c(uint64_t hart, uint64_t tree_at);
+
+// Zeroed by entry.S, and large.
+static struct boot boot;
+static struct tree tree;
+
+// Firmware lies below us, at the begin of RAM. One that reserves nothing there has not said so.
+static enum status reserve_firmware(void)
+{
+	for (uint32_t i = 0; i < tree.ram.count; i++) {
+		struct range r = tree.ram.at[i];
+		if (!range_inside(boot.loader, r))
+			continue;
+		r.end = boot.loader.start;
+		for (uint32_t k = 0; k < tree.reserved.count; k++)
+			if (range_overlaps(tree.reserved.at[k], r))
+				return STATUS_OK;
+		if (range_set_add(&tree.reserved, r) != STATUS_OK)
+			return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the device tree reserves more than %u ranges", RANGE_SET_MAX);
+	}
+	return STATUS_OK;
+}
+
+static enum status read_start(uint64_t tree_at)
+{
+	if (tree_at == 0)
+		return refuse(STATUS_FDT_MISSING, "a1 was 0 at entry, the firmware leaves the address of a device tree there");
+	TRY(tree_read((const uint8_t *)tree_at, tree_at, TREE_MAX, &tree));
+	sbi_set_finisher(tree.finisher);
+	TRY(reserve_firmware());
+	return fdt_boot(&tree, board_map, &boot);
+}
+
+noreturn void start_c(uint64_t hart, uint64_t tree_at)
+{
+	board_open();
+	boot.target = LOADER_TARGET;
+	boot.protocol = "sbi";
+	boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
+	boot.reach = (struct range){ 0, UINT64_MAX };
+	boot.elf_target = &elf_target_riscv64;
+	boot.cpu = hart;
+	enum status status = read_start(tree_at);
+	if (status != STATUS_OK)
+		die(status);
+	boot_run(&boot);
+}
