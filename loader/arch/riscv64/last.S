@@ -54,11 +54,17 @@ last_enter:
 	ld	a0, 56(s0)
 	jr	t0
 
-	/* A fault of the application is its own affair: scause, sepc and stval stay for whoever looks. */
+	/* A fault of the application before it has a vector is its own affair: the machine starts anew. scause, sepc and stval stay. */
 	.balign	4
 app_vector:
-	wfi
-	j	app_vector
+	li	a7, 0x53525354          /* SBI's system reset: cold reboot, no reason */
+	li	a6, 0
+	li	a0, 1
+	li	a1, 0
+	ecall
+	.balign	4
+halt:	wfi
+	j	halt
 
 /* Leaves struct trap_frame of last.c on the stack. */
 	.balign	4
@@ -68,8 +74,8 @@ last_vector:
 	.irp	n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	sd	x\n, (\n - 1) * 8(sp)
 	.endr
-	lla	t0, app_vector          /* one report only */
-	csrrw	t0, stvec, t0
+	lla	t0, halt                /* one report only */
+	csrw	stvec, t0
 	csrr	t0, sscratch
 	sd	t0, 8(sp)
 	csrr	t0, scause
