@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from hermit_harness import options
-from hermit_harness.fixtures import images
+from hermit_harness.fixtures import every_image
 from hermit_harness.status import statuses
 from hermit_harness.verdict.ends import ends
 from hermit_harness.vm.machines import MACHINES
@@ -58,13 +58,14 @@ def list_command(a: argparse.Namespace) -> int:
         tables["images"] = [
             {
                 "id": i.id,
+                "arch": i.arch,
                 "kind": i.kind,
                 "kernel": i.kernel,
                 "built": i.path.is_file(),
                 "needs": list(i.needs),
                 "summary": i.summary,
             }
-            for i in images().values()
+            for i in every_image()
         ]
     if a.what in ("all", "machines"):
         tables["machines"] = [{"id": m.name, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES.values()]
@@ -77,7 +78,11 @@ def list_command(a: argparse.Namespace) -> int:
         return 0
     built = {True: "built", False: "not built"}
     _print_table(
-        "images", [(i["id"], i["kind"], i["kernel"], built[i["built"]], i["summary"]) for i in tables.get("images", [])]
+        "images",
+        [
+            (i["id"], i["arch"], i["kind"], i["kernel"], built[i["built"]], i["summary"])
+            for i in tables.get("images", [])
+        ],
     )
     _print_table("machines", [(m["id"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
     _print_table("ends", [(e["id"], e["kernels"]) for e in tables.get("ends", [])])

@@ -12,6 +12,7 @@ from pathlib import Path
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, ROOT
+from hermit_harness.vm.targets import target
 
 # Set by whoever has built (and probed) already and wants the tests to take it as it is.
 PREPARED = "HERMIT_PREPARED"
@@ -56,7 +57,7 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
         corpus.STARTER,
     }
     for cell in cells:
-        files.add(images()[cell.image].path)
+        files.add(images(target(cell.target).arch)[cell.image].path)
         files.add(loader(cell))
     return sorted(path for path in files if not path.is_file())
 

@@ -11,6 +11,7 @@ from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, REPORT
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
 
 DEFAULT_MEMORY = "128M"
 # QEMU's CPU time for an app that is meant to spin: far more than any boot here takes.
@@ -32,7 +33,7 @@ def debug_file(path: Path) -> Path | None:
 def spec(cell: Cell) -> RunSpec:
     """The boot that a cell stands for."""
     table = matrix()
-    image = images()[cell.image]
+    image = images(target(cell.target).arch)[cell.image]
     expect = cell.expect or image.expect
     memory = cell.memory or str(image.extra.get("memory", DEFAULT_MEMORY))
     if cell.memory == "floor":

@@ -152,17 +152,21 @@ def _ended(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
 def _by_line(facts: Facts, end: End, expect: str) -> Judgement:
     status, said = facts.qemu_status, facts.marks.status
     if said is None:
-        own_number = status is not None and status % 2 == 1 and status not in (end.success, end.failure)
+        own_number = status is not None and status not in (end.success, end.failure)
+        own_number = own_number and (end.carries or (status or 0) % 2 == 1)
         if end.raw and own_number and status is not None and facts.marks.handed_over:
             return _exit(status, end, expect, f"QEMU's status {status}, no status line", _forged(facts))
         return _odd(facts, end, f"QEMU ended with status {status} but the kernel printed no status line")
-    if status == (end.success if said == 0 else end.failure):
+    told = end.success if said == 0 else end.failure
+    if status == (said & 0xFF if end.carries else told):
         return _exit(said, end, expect, f"status line and QEMU's status {status} agree")
     return _odd(facts, end, f"the status line says {said} but {_not_an_end(facts, end)}")
 
 
 def _not_an_end(facts: Facts, end: End) -> str:
     how = " after a power-off" if facts.power_off and facts.qemu_status == 0 else ""
+    if end.carries:
+        return f"QEMU ended with status {facts.qemu_status}{how}, which should be the same"
     return f"QEMU ended with status {facts.qemu_status}{how} ({end.success} is success, {end.failure} is failure)"
 
 
