@@ -12,7 +12,7 @@ from hermit_harness import options
 from hermit_harness.fixtures import every_image
 from hermit_harness.status import statuses
 from hermit_harness.verdict.ends import ends
-from hermit_harness.vm.machines import MACHINES
+from hermit_harness.vm.machines import EVERY as MACHINES
 
 
 def add(commands: Any) -> None:
@@ -68,7 +68,9 @@ def list_command(a: argparse.Namespace) -> int:
             for i in every_image()
         ]
     if a.what in ("all", "machines"):
-        tables["machines"] = [{"id": m.name, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES.values()]
+        tables["machines"] = [
+            {"id": m.name, "arch": m.arch, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES
+        ]
     if a.what in ("all", "ends"):
         tables["ends"] = [{"id": e.id, "kernels": e.kernels} for e in ends().values()]
     if a.what in ("all", "cells"):
@@ -84,7 +86,7 @@ def list_command(a: argparse.Namespace) -> int:
             for i in tables.get("images", [])
         ],
     )
-    _print_table("machines", [(m["id"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
+    _print_table("machines", [(m["id"], m["arch"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
     _print_table("ends", [(e["id"], e["kernels"]) for e in tables.get("ends", [])])
     _print_table("cells", [(cell,) for cell in tables.get("cells", [])])
     return 0

@@ -83,14 +83,15 @@ def _product(group: Group, image: Fixture) -> Iterator[Cell]:
         group.smp,
         group.pads,
         group.lines,
+        group.ways,
     )
-    for name, machine, accel, profile, memory, cpu, smp, pad, line in itertools.product(*axes):
-        yield Cell(name, machine, accel, image.id, profile, memory, cpu, smp, pad, line, group.expect)
+    for name, machine, accel, profile, memory, cpu, smp, pad, line, way in itertools.product(*axes):
+        yield Cell(name, machine, accel, image.id, profile, memory, cpu, smp, pad, line, way, group.expect)
 
 
 def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: int, kvm: probe.Probe) -> str:
     """Why this combination does not run; empty when it does."""
-    missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine).has)
+    missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine, target(cell.target).cpu).has)
     if missing and not group.ignore_needs:
         return f"{cell.machine} has no {', '.join(missing)}"
     if cell.memory and cell.memory != "floor":

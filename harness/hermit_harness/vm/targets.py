@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """The table of targets: what the loader is built for, and how QEMU is given such a loader and its application.
 
-`way` is how the application reaches the loader: `initrd` (-kernel LOADER -initrd APP), `guest-loader@ADDRESS` (the file
-is put at a physical address, which the device tree tells), `esp` (a FAT image that firmware boots from), `efi-kernel`
-(-kernel and -initrd, which firmware takes over), `pvh` (as initrd, with a copy of the loader whose Multiboot magic is
-overwritten, so that QEMU sees the PVH note).
+`way` is how the application reaches the loader: `initrd` (-kernel LOADER -initrd APP), `guest-loader` or
+`guest-loader@ADDRESS` (the file is put at a physical address, which the device tree tells), `esp` and `esp-boot` (a FAT
+image that firmware boots from, with the application in EFI/hermit or EFI/BOOT), `efi-kernel` (-kernel and -initrd,
+which firmware takes over), `pvh` (as initrd, with a copy of the loader whose Multiboot magic is overwritten, so that
+QEMU sees the PVH note).
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-GUEST_LOADER = "guest-loader@0x48000000"
-WAYS = ("initrd", "guest-loader", "esp", "efi-kernel", "pvh")
+from hermit_harness.paths import loader_file
+
+PLACE = "0x48000000"
+WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "efi-kernel", "pvh")
 # Kinds of application files: an ELF machine and a byte order.
 ARCHS = ("x86_64", "aarch64", "aarch64_be", "riscv64")
 # ELF e_machine -> name of the kind, little-endian.
@@ -22,22 +25,18 @@ ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
 
 @dataclass(frozen=True)
 class Target:
-    """One row. `machine` is where it boots unless something else is asked for; `firmware` says that somebody else
-    prints before the loader does, and `returns` that this somebody is still there when the loader refuses."""
+    """One row. `machine` is where it boots unless something else is asked for."""
 
     name: str
     arch: str
     way: str = "initrd"
     machine: str = "pc"
     aliases: tuple[str, ...] = ()
-    firmware: bool = False
-    returns: bool = False
 
     @property
     def file(self) -> str:
         """Name of the loader file."""
-        base = self.name.removesuffix("-uefi")
-        return f"hermit-loader-{base}" + (".efi" if base != self.name else "")
+        return loader_file(self.name).name
 
     @property
     def cpu(self) -> str:
@@ -61,11 +60,11 @@ TARGETS: dict[str, Target] = {
         Target("x86_64", "x86_64"),
         Target("x86_64-pvh", "x86_64"),
         Target("x86_64-linux", "x86_64", aliases=("x86_64-fc",)),
-        Target("x86_64-uefi", "x86_64", "esp", "ovmf", firmware=True, returns=True),
-        Target("aarch64-elf", "aarch64", GUEST_LOADER, "virt", ("aarch64",)),
-        Target("aarch64_be-elf", "aarch64_be", GUEST_LOADER, "virt", ("aarch64_be",)),
-        Target("aarch64-uefi", "aarch64", "initrd", "virt"),
-        Target("riscv64-sbi", "riscv64", "initrd", "virt", ("riscv64",), firmware=True),
+        Target("x86_64-uefi", "x86_64", "esp", "ovmf"),
+        Target("aarch64-elf", "aarch64", "guest-loader", "virt", aliases=("aarch64",)),
+        Target("aarch64_be-elf", "aarch64_be", "guest-loader", "virt", aliases=("aarch64_be",)),
+        Target("aarch64-uefi", "aarch64", machine="virt"),
+        Target("riscv64-sbi", "riscv64", machine="virt", aliases=("riscv64",)),
     )
 }
 # The target that boots an application of a kind when none is named.
