@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hermit_harness.vm.targets import ARCHS, ELF_MACHINES
+
 PT_LOAD, PT_NOTE = 1, 4
 ET_DYN = 3
 NOTE_ABI_TAG, NOTE_ENTRY_VERSION = 1, 0x5A00
@@ -38,6 +40,7 @@ class ElfFacts:
     segments: list[Segment] = field(default_factory=list)
     kernel: str | None = None
     entry_version: int | None = None
+    arch: str = ""  # of vm/targets.py; "" is a CPU that this tree knows nothing of
 
     @property
     def low(self) -> int:
@@ -72,9 +75,10 @@ def facts_of(data: bytes) -> ElfFacts | None:
     if len(data) < 64 or data[:5] != b"\x7fELF\x02":
         return None
     order = ">" if data[5] == 2 else "<"
-    e_type, _, _, entry, phoff = struct.unpack_from(order + "HHIQQ", data, 16)
+    e_type, cpu, _, entry, phoff = struct.unpack_from(order + "HHIQQ", data, 16)
     phentsize, phnum = struct.unpack_from(order + "HH", data, 54)
-    found = ElfFacts(e_type, entry)
+    arch = ELF_MACHINES.get(cpu, "") + ("_be" if order == ">" else "")
+    found = ElfFacts(e_type, entry, arch=arch if arch in ARCHS else "")
     for index in range(phnum if phentsize >= 56 else 0):
         at = phoff + index * phentsize
         if at + 56 > len(data):

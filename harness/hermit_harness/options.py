@@ -12,8 +12,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hermit_harness.vm.machines import MACHINES
+from hermit_harness.vm.machines import NAMES
+from hermit_harness.vm.targets import TARGETS, WAYS
 
+TARGET_NAMES = (*TARGETS, *(alias for row in TARGETS.values() for alias in row.aliases))
 DEFAULT_APP = "real-hello-0.11.0"
 
 
@@ -40,12 +42,19 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("MACHINE", "machine", "machine of the table", "pc", choices=tuple(MACHINES)),
+    Option(
+        "TARGET",
+        "target",
+        "what the loader is built for; default: by the application's CPU and byte order",
+        choices=("", *TARGET_NAMES),
+    ),
+    Option("MACHINE", "machine", "machine of the table; default: the target's", choices=("", *NAMES)),
     Option("ACCEL", "accel", "accelerator", "tcg", choices=("tcg", "kvm")),
-    Option("MEM", "mem", "memory of the machine", "128M", metavar="SIZE"),
+    Option("MEM", "mem", "memory of the machine; default: the machine's", metavar="SIZE"),
     Option("SMP", "smp", "number of processors", "1", "number", "N"),
     Option("CPU", "cpu", "CPU model; default: the machine's for the accelerator", metavar="MODEL"),
-    Option("LOADER", "loader", "loader file, or a target's name", "x86_64-multiboot", metavar="FILE"),
+    Option("LOADER", "loader", "loader file, or a target's name; default: the target's", metavar="FILE"),
+    Option("WAY", "way", f"how the application is passed; default: the target's ({', '.join(WAYS)})", metavar="WAY"),
     Option(
         "PROFILE", "profile", "which build of the loader a target's name means", "release", choices=("release", "debug")
     ),
@@ -61,11 +70,16 @@ OPTIONS: tuple[Option, ...] = (
         metavar="FILE",
     ),
     Option("END", "end", "row of the table of ends; default: by image or by the kernel's version", metavar="ROW"),
-    Option("QEMU", "qemu", "the QEMU program", "qemu-system-x86_64", metavar="PROGRAM"),
+    Option("QEMU", "qemu", "the QEMU program; default: the target's", metavar="PROGRAM"),
     Option(
         "QEMU_ARG", "qemu-arg", "one more word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"
     ),
-    Option("NO_DEBUG_EXIT", "no-debug-exit", "leave the isa-debug-exit device out", kind="yes"),
+    Option(
+        "NO_DEBUG_EXIT",
+        "no-debug-exit",
+        "leave out what carries a status out of the guest (isa-debug-exit, -semihosting)",
+        kind="yes",
+    ),
     Option("ISOLATE", "isolate", "run QEMU in namespaces of its own, without the network", kind="yes"),
     Option("ARTIFACTS", "artifacts", "folder for console, registers, repro.sh", "build/report/run", metavar="FOLDER"),
 )
@@ -98,7 +112,7 @@ def add_to(parser: argparse.ArgumentParser, environment: Mapping[str, str] | Non
         elif option.kind == "many":
             parser.add_argument(f"--{option.flag}", action="append", default=value, metavar=option.metavar, help=text)
         else:
-            metavar = option.metavar or "|".join(option.choices)
+            metavar = option.metavar or "|".join(filter(None, option.choices))
             parser.add_argument(f"--{option.flag}", default=value, metavar=metavar, help=text)
 
 
@@ -108,14 +122,14 @@ def check_choices(values: Mapping[str, object]) -> None:
     for option in OPTIONS:
         value = values.get(option.dest)
         if option.choices and value not in option.choices:
-            raise ValueError(f"--{option.flag} {value}: known are {', '.join(option.choices)}")
+            raise ValueError(f"--{option.flag} {value}: known are {', '.join(filter(None, option.choices))}")
 
 
 def markdown() -> str:
     """The table for the documentation."""
     rows = ["| flag | make variable | environment | default | what |", "| --- | --- | --- | --- | --- |"]
     for o in OPTIONS:
-        value = "" if o.kind == "yes" else " " + (o.metavar or "\\|".join(o.choices))
+        value = "" if o.kind == "yes" else " " + (o.metavar or "\\|".join(filter(None, o.choices)))
         default = f"`{o.default}`" if o.default else ""
         rows.append(f"| `--{o.flag}{value}` | `{o.name}=` | `{o.env}` | {default} | {o.help} |")
     return "\n".join(rows) + "\n"

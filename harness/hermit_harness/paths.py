@@ -14,5 +14,6 @@ GDBCMDS = ROOT / "harness" / "gdbcmds"
 
 
 def loader_file(name: str = "x86_64-multiboot", profile: str = "release") -> Path:
-    """The loader binary of one target, `build/<profile>/hermit-loader-<name>`."""
-    return BUILD / profile / f"hermit-loader-{name}"
+    """The loader binary of one target, `build/<profile>/hermit-loader-<name>`; UEFI's end in .efi."""
+    base = name.removesuffix("-uefi")
+    return BUILD / profile / (f"hermit-loader-{base}" + (".efi" if base != name else ""))

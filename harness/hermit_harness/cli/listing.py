@@ -9,10 +9,10 @@ import sys
 from typing import Any
 
 from hermit_harness import options
-from hermit_harness.fixtures import images
+from hermit_harness.fixtures import every_image
 from hermit_harness.status import statuses
 from hermit_harness.verdict.ends import ends
-from hermit_harness.vm.machines import MACHINES
+from hermit_harness.vm.machines import EVERY as MACHINES
 
 
 def add(commands: Any) -> None:
@@ -58,16 +58,19 @@ def list_command(a: argparse.Namespace) -> int:
         tables["images"] = [
             {
                 "id": i.id,
+                "arch": i.arch,
                 "kind": i.kind,
                 "kernel": i.kernel,
                 "built": i.path.is_file(),
                 "needs": list(i.needs),
                 "summary": i.summary,
             }
-            for i in images().values()
+            for i in every_image()
         ]
     if a.what in ("all", "machines"):
-        tables["machines"] = [{"id": m.name, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES.values()]
+        tables["machines"] = [
+            {"id": m.name, "arch": m.arch, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES
+        ]
     if a.what in ("all", "ends"):
         tables["ends"] = [{"id": e.id, "kernels": e.kernels} for e in ends().values()]
     if a.what in ("all", "cells"):
@@ -77,9 +80,13 @@ def list_command(a: argparse.Namespace) -> int:
         return 0
     built = {True: "built", False: "not built"}
     _print_table(
-        "images", [(i["id"], i["kind"], i["kernel"], built[i["built"]], i["summary"]) for i in tables.get("images", [])]
+        "images",
+        [
+            (i["id"], i["arch"], i["kind"], i["kernel"], built[i["built"]], i["summary"])
+            for i in tables.get("images", [])
+        ],
     )
-    _print_table("machines", [(m["id"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
+    _print_table("machines", [(m["id"], m["arch"], "has " + " ".join(m["has"])) for m in tables.get("machines", [])])
     _print_table("ends", [(e["id"], e["kernels"]) for e in tables.get("ends", [])])
     _print_table("cells", [(cell,) for cell in tables.get("cells", [])])
     return 0

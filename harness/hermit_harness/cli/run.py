@@ -13,12 +13,14 @@ from typing import Any
 
 from hermit_harness import elf, options
 from hermit_harness.cli.summary import as_json, exit_status, summary
-from hermit_harness.fixtures import Image, images, join_append
+from hermit_harness.fixtures import Image, every_image, images, join_append
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, plain_argv, shell_line
 from hermit_harness.vm.boot import boot
+from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import ARCHS, BY_ARCH, cpu_of_arch, target, target_of_file
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
@@ -79,19 +81,20 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
     return [words[0], *ours, *theirs], tail
 
 
-def find_app(name: str) -> tuple[Path, Image | None]:
-    """The file of an image id or of a path. ValueError says what to do when there is none."""
-    known = images()
-    if name in known:
-        image = known[name]
+def find_app(name: str, arch: str = "") -> tuple[Path, Image | None]:
+    """The file of an image id or of a path. An id that several CPUs have means the one of `arch`, or the first of
+    them. ValueError says what to do when there is none."""
+    image = next((i for cpu in ([arch] if arch else ARCHS) for i in images(cpu).values() if i.id == name), None)
+    if image:
         if not image.path.is_file():
             raise ValueError(f"image {name} is not built ({image.path}): `make fixtures` builds all")
         return image.path, image
     path = Path(name)
     if not path.is_file():
-        raise ValueError(f"{name} is neither a file nor an image (`hermitctl list` shows the images)")
+        there = f" of {arch}" if arch and any(i.id == name for i in every_image()) else ""
+        raise ValueError(f"{name} is neither a file nor an image{there} (`hermitctl list` shows the images)")
     here = path.resolve()
-    return path, next((i for i in known.values() if i.path == here), None)
+    return path, next((i for i in every_image() if i.path == here), None)
 
 
 def find_loader(name: str, profile: str) -> Path:
@@ -99,16 +102,27 @@ def find_loader(name: str, profile: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    built = loader_file(name, profile)
+    built = loader_file(target(name).name if name in options.TARGET_NAMES else name, profile)
     if not built.is_file():
         raise ValueError(f"no loader {name}: {built} is not built (`make loader`)")
     return built
+
+
+def named_target(a: argparse.Namespace) -> str:
+    """The target that --target or --loader name, by whichever of its names; "" where neither does."""
+    if a.target or a.loader in options.TARGET_NAMES:
+        return target(a.target or a.loader).name
+    of_file = target_of_file(Path(a.loader).name) if a.loader else None
+    return of_file.name if of_file else ""
 
 
 def end_row(facts: elf.ElfFacts | None, image: Image | None) -> str:
     """The row of ends.toml for a file: its fixture's, else by the kernel's version in its notes."""
     if image:
         return image.end
+    cpu = cpu_of_arch(facts.arch) if facts else ""
+    if cpu in ("aarch64", "riscv64"):
+        return f"hermit-0.10-{cpu}"
     if facts and facts.kernel and tuple(int(part) for part in facts.kernel.split(".")) >= (0, 10, 0):
         return "hermit-0.10-x86"
     return "hermit-acpi-off" if facts and facts.entry_version in (2, 3) else "hermit-v4-x86"
@@ -136,20 +150,25 @@ def _number(text: str, name: str) -> float:
 def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFacts | None]:
     """From the parsed options to a RunSpec; ValueError with a sentence for what cannot be."""
     options.check_choices(vars(a))
-    path, image = find_app(a.app or os.environ.get("HERMIT_APP") or options.DEFAULT_APP)
+    wanted = named_target(a)
+    app = a.app or os.environ.get("HERMIT_APP") or options.DEFAULT_APP
+    path, image = find_app(app, target(wanted).arch if wanted else "")
     facts = elf.read(path)
+    arch = (facts.arch if facts else "") or (image.arch if image else "") or "x86_64"
+    to = target(wanted or BY_ARCH[arch])
+    where = machine(a.machine or to.machine, to.cpu)
     liar = image is not None and image.kind == "liar"
     timeout = _number(a.timeout, "timeout") or FOREVER
     row = a.end or end_row(facts, image)
     end(row)
     spec = RunSpec(
-        loader=path if liar else find_loader(a.loader, a.profile),
+        loader=path if liar else find_loader(a.loader or to.name, a.profile),
         app=None if liar else path,
-        machine=a.machine,
+        machine=where.name,
         accel=a.accel,
         cpu=a.cpu,
         smp=int(_number(a.smp, "smp")),
-        memory=a.mem,
+        memory=a.mem or where.memory,
         append=command_line(a, image),
         debug_exit=not a.no_debug_exit,
         extra=tuple(a.qemu_arg),
@@ -161,6 +180,8 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
         qemu=a.qemu,
         modules=tuple(Path(m) for m in a.module),
         expect=image.expect if image else "exit 0",
+        target=to.name,
+        way=a.way,
     )
     return spec, image, facts
 

@@ -20,6 +20,7 @@ class Cell:
     smp: int = 1
     pad: str = ""  # name in [pads]; "" is a loader of its natural size
     line: str = ""  # name in [[line]]; "" is the image's own arguments
+    way: str = ""  # how the application is passed; "" is the target's own
     expect: str = ""  # "" is what the image's fixture.toml says
 
     @property
@@ -38,6 +39,8 @@ class Cell:
             parts.append(f"pad{self.pad}")
         if self.line:
             parts.append(f"line-{self.line}")
+        if self.way:
+            parts.append(f"by-{self.way}")
         return "/".join(parts)
 
     def __str__(self) -> str:

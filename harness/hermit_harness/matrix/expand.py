@@ -15,6 +15,7 @@ from hermit_harness.matrix import probe
 from hermit_harness.matrix.cell import Cell, Discard
 from hermit_harness.matrix.table import Group, MatrixError, Table, matrix
 from hermit_harness.vm import machines
+from hermit_harness.vm.targets import target
 
 # Needs that a CPU satisfies, not a machine; every CPU of the matrix does.
 CPU_GIVES = frozenset({"fsgsbase", "rdrand", "xsave"})
@@ -26,6 +27,8 @@ class Fixture(Protocol):
 
     @property
     def id(self) -> str: ...
+    @property
+    def arch(self) -> str: ...
     @property
     def kind(self) -> str: ...
     @property
@@ -53,9 +56,10 @@ def mebibytes(memory: str) -> int:
 
 
 def _selected(group: Group, images: Iterable[Fixture]) -> list[Fixture]:
-    """The images that a group's patterns name; a pattern that names nothing is an error."""
-    chosen: dict[str, Fixture] = {}
-    everything = list(images)
+    """The images that a group's patterns name, of the CPUs of its targets; a pattern that names nothing is an error."""
+    chosen: dict[tuple[str, str], Fixture] = {}
+    archs = {target(name).arch for name in group.targets}
+    everything = [image for image in images if image.arch in archs]
     for pattern in group.images:
         hits = [
             image
@@ -64,13 +68,13 @@ def _selected(group: Group, images: Iterable[Fixture]) -> list[Fixture]:
         ]
         if not hits:
             raise MatrixError(f"group {group.name}: no fixture image matches {pattern!r}")
-        chosen.update((image.id, image) for image in hits)
+        chosen.update(((image.arch, image.id), image) for image in hits)
     return list(chosen.values())
 
 
 def _product(group: Group, image: Fixture) -> Iterator[Cell]:
     axes = (
-        group.targets,
+        [name for name in group.targets if target(name).arch == image.arch],
         group.machines,
         group.accels,
         group.profiles,
@@ -79,14 +83,15 @@ def _product(group: Group, image: Fixture) -> Iterator[Cell]:
         group.smp,
         group.pads,
         group.lines,
+        group.ways,
     )
-    for target, machine, accel, profile, memory, cpu, smp, pad, line in itertools.product(*axes):
-        yield Cell(target, machine, accel, image.id, profile, memory, cpu, smp, pad, line, group.expect)
+    for name, machine, accel, profile, memory, cpu, smp, pad, line, way in itertools.product(*axes):
+        yield Cell(name, machine, accel, image.id, profile, memory, cpu, smp, pad, line, way, group.expect)
 
 
 def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: int, kvm: probe.Probe) -> str:
     """Why this combination does not run; empty when it does."""
-    missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine).has)
+    missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine, target(cell.target).cpu).has)
     if missing and not group.ignore_needs:
         return f"{cell.machine} has no {', '.join(missing)}"
     if cell.memory and cell.memory != "floor":
@@ -132,9 +137,9 @@ def host_memory() -> int:
 
 def planned(kvm: probe.Probe) -> Plan:
     """The plan of this tree on this machine, for a given answer of the probe."""
-    from hermit_harness.fixtures import images  # late: the pure parts above need no fixture
+    from hermit_harness.fixtures import every_image  # late: the pure parts above need no fixture
 
-    return expand(matrix(), images().values(), host_memory(), kvm)
+    return expand(matrix(), every_image(), host_memory(), kvm)
 
 
 @cache

@@ -5,16 +5,21 @@ here.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from hermit_harness.matrix import run
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
-from hermit_harness.paths import BUILD, ROOT
+from hermit_harness.paths import BUILD, ROOT, loader_file
+from hermit_harness.vm.targets import target
 
 # Set by whoever has built (and probed) already and wants the tests to take it as it is.
 PREPARED = "HERMIT_PREPARED"
+MULTIBOOT_MAGIC = (0x1BADB002).to_bytes(4, "little")
 
 
 class BuildError(RuntimeError):
@@ -43,11 +48,30 @@ def pads(wanted: Iterable[str]) -> None:
         )
 
 
+def without_multiboot(file: Path, copy: Path) -> None:
+    """A copy of a loader file whose Multiboot header is none any more: QEMU then starts it by its PVH note."""
+    data = file.read_bytes()
+    found = data.count(MULTIBOOT_MAGIC, 0, 8192)
+    if found != 1:
+        raise BuildError(f"{file.name}: the Multiboot magic stands {found} times in the first 8 KiB")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    part = copy.with_name(f"{copy.name}.{os.getpid()}")
+    part.write_bytes(data.replace(MULTIBOOT_MAGIC, bytes(4), 1))
+    part.replace(copy)
+
+
+def variants(cells: Iterable[Cell]) -> None:
+    """The loader files that a way of starting wants for itself."""
+    for cell in {replace(cell, image="") for cell in cells if cell.way == "pvh"}:
+        original = loader_file(cell.target, cell.profile)
+        if original.is_file():
+            without_multiboot(original, run.loader(cell))
+
+
 def missing(cells: Iterable[Cell]) -> list[Path]:
     """Files that the cells boot and that are not there."""
     from hermit_harness.fixtures import images  # late: the pure part of this package needs no fixture
     from hermit_harness.matrix import corpus
-    from hermit_harness.matrix.run import loader
 
     files = {
         BUILD / "host" / "hermit-status",
@@ -56,8 +80,8 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
         corpus.STARTER,
     }
     for cell in cells:
-        files.add(images()[cell.image].path)
-        files.add(loader(cell))
+        files.add(images(target(cell.target).arch)[cell.image].path)
+        files.add(run.loader(cell))
     return sorted(path for path in files if not path.is_file())
 
 
@@ -65,6 +89,7 @@ def prepare(cells: Iterable[Cell]) -> None:
     """Make what tests alone want, then insist on the rest."""
     everything = list(cells)
     pads(cell.pad for cell in everything)
+    variants(everything)
     lacking = missing(everything)
     if lacking:
         names = "\n".join(f"  {path.relative_to(ROOT)}" for path in lacking[:20])

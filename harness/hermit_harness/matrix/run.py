@@ -9,18 +9,22 @@ from pathlib import Path
 from hermit_harness.fixtures import images
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
-from hermit_harness.paths import BUILD, REPORT
+from hermit_harness.paths import BUILD, REPORT, loader_file
+from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
 
 DEFAULT_MEMORY = "128M"
+# Ways for which a loader file of their own is made, in a build folder of that name.
+VARIANTS = ("pvh",)
 # QEMU's CPU time for an app that is meant to spin: far more than any boot here takes.
 HANG_SECONDS = 3.0
 
 
 def loader(cell: Cell) -> Path:
     """The loader file of a cell; a padded one lies in a build folder of its own."""
-    top = BUILD / f"pad{cell.pad}" if cell.pad else BUILD
-    return top / cell.profile / f"hermit-loader-{cell.target}"
+    folder = f"pad{cell.pad}" if cell.pad else cell.way if cell.way in VARIANTS else ""
+    return BUILD / folder / loader_file(cell.target, cell.profile).relative_to(BUILD)
 
 
 def debug_file(path: Path) -> Path | None:
@@ -32,9 +36,10 @@ def debug_file(path: Path) -> Path | None:
 def spec(cell: Cell) -> RunSpec:
     """The boot that a cell stands for."""
     table = matrix()
-    image = images()[cell.image]
+    image = images(target(cell.target).arch)[cell.image]
     expect = cell.expect or image.expect
-    memory = cell.memory or str(image.extra.get("memory", DEFAULT_MEMORY))
+    row = machine(cell.machine, target(cell.target).cpu)
+    memory = cell.memory or str(image.extra.get("memory", row.memory))
     if cell.memory == "floor":
         memory = f"{table.floors[cell.image]}M"
     file = loader(cell)
@@ -51,13 +56,17 @@ def spec(cell: Cell) -> RunSpec:
         stdin=str(image.extra.get("stdin", "")).encode(),
         end=image.end,
         expect=expect,
-        cpu_seconds=HANG_SECONDS if expect == "hang" else RunSpec.cpu_seconds,
+        cpu_seconds=row.slow * (HANG_SECONDS if expect == "hang" else RunSpec.cpu_seconds),
+        wall_seconds=row.slow * RunSpec.wall_seconds,
+        target=cell.target,
+        way=cell.way,
     )
 
 
-def release(image: str, machine: str = "pc", **changes: object) -> RunSpec:
-    """The plain boot of an image by the release loader, for tests that are no cells; `changes` are RunSpec's fields."""
-    plain = spec(Cell("x86_64-multiboot", machine, "tcg", image))
+def release(image: str, where: str = "", on: str = "x86_64-multiboot", **changes: object) -> RunSpec:
+    """The plain boot of an image by the release loader, for tests that are no cells: on a machine (the target's own,
+    when none is named), by a target; `changes` are RunSpec's fields."""
+    plain = spec(Cell(on, where or target(on).machine, "tcg", image))
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness.paths import ROOT
+from hermit_harness.vm.machines import NAMES
+from hermit_harness.vm.targets import TARGETS, WAYS
 
 HARNESS = ROOT / "harness"
 
@@ -57,6 +59,7 @@ class Group:
     smp: tuple[int, ...] = (1,)
     pads: tuple[str, ...] = ("",)
     lines: tuple[str, ...] = ("",)
+    ways: tuple[str, ...] = ("",)
     expect: str = ""
     ignore_needs: bool = False
     when: str = ""  # "kvm-faster": only where the probe says so
@@ -91,16 +94,18 @@ def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Gro
         if not entry.get(key):
             raise MatrixError(f"{where}: {key} is missing or empty")
     known: dict[str, set[str]] = {
-        "machines": set(table["probes"]),
+        "machines": set(NAMES),
+        "targets": set(TARGETS),
         "cpus": {"", *table["cpus"]},
         "pads": {"", *table["pads"]},
         "lines": {"", *(line["name"] for line in table["line"])},
         "accels": {"tcg", "kvm"},
         "profiles": {"release", "debug"},
+        "ways": {"", *WAYS},
     }
     for key, names in known.items():
         for value in entry.get(key, ()):
-            if value not in names:
+            if value.partition("@")[0] not in names:
                 raise MatrixError(f"{where}: {key} names {value!r}, which the matrix does not define")
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     return Group(name=name, **values)

@@ -17,6 +17,7 @@ from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.watch.marks import text
 
 LOADER_NUMBERS = range(65, 120, 2)
+NO_CARRIER = "nothing on this machine carries a number out of the guest (isa-debug-exit, -semihosting)"
 ODD_ONLY = "isa-debug-exit can only carry odd numbers"
 
 
@@ -104,9 +105,9 @@ def _loader(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement 
         return None
     number, line = refusal.number, f"{refusal.number} {refusal.rule}: {refusal.sentence}"
     carried = facts.how is How.EXITED and facts.qemu_status == number
-    only_text = not debug_exit and facts.how is How.HALTED
-    if number in LOADER_NUMBERS and (carried or only_text):
-        hint = "" if carried else "no isa-debug-exit device on this machine: the number was read from the line"
+    if number in LOADER_NUMBERS and (carried or _only_text(facts, debug_exit)):
+        hint = "" if carried else NO_CARRIER if not debug_exit else "it went back to firmware"
+        hint += "" if carried else ": the number was read from the line"
         return Judgement(
             "refused", number, "loader", refusal.rule, line, hint, "the application file or the command line"
         )
@@ -117,6 +118,13 @@ def _loader(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement 
     else:
         cause = f"the loader printed a refusal but did not end the machine ({facts.how.value}): {line}"
     return Judgement("crash", None, "loader", refusal.rule, cause, ODD_ONLY, "the loader")
+
+
+def _only_text(facts: Facts, debug_exit: bool) -> bool:
+    """Whether nothing carries a refusal's number here, and the guest ended as it then does: halted or powered off, or
+    back in the firmware that had started it, which never ends by itself."""
+    ended = facts.how is How.HALTED or (facts.how is How.EXITED and facts.qemu_status == 0)
+    return (not debug_exit and ended) or (facts.returns and (ended or facts.how in (How.CPU, How.WALL)))
 
 
 def _panic(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
@@ -152,17 +160,21 @@ def _ended(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
 def _by_line(facts: Facts, end: End, expect: str) -> Judgement:
     status, said = facts.qemu_status, facts.marks.status
     if said is None:
-        own_number = status is not None and status % 2 == 1 and status not in (end.success, end.failure)
+        own_number = status is not None and status not in (end.success, end.failure)
+        own_number = own_number and (end.carries or (status or 0) % 2 == 1)
         if end.raw and own_number and status is not None and facts.marks.handed_over:
             return _exit(status, end, expect, f"QEMU's status {status}, no status line", _forged(facts))
         return _odd(facts, end, f"QEMU ended with status {status} but the kernel printed no status line")
-    if status == (end.success if said == 0 else end.failure):
+    told = end.success if said == 0 else end.failure
+    if status == (said & 0xFF if end.carries else told):
         return _exit(said, end, expect, f"status line and QEMU's status {status} agree")
     return _odd(facts, end, f"the status line says {said} but {_not_an_end(facts, end)}")
 
 
 def _not_an_end(facts: Facts, end: End) -> str:
     how = " after a power-off" if facts.power_off and facts.qemu_status == 0 else ""
+    if end.carries:
+        return f"QEMU ended with status {facts.qemu_status}{how}, which should be the same"
     return f"QEMU ended with status {facts.qemu_status}{how} ({end.success} is success, {end.failure} is failure)"
 
 
@@ -200,7 +212,8 @@ def _exit(status: int, end: End, expect: str, why: str, hint: str = "") -> Judge
 
 def _without_device(facts: Facts, end: End, way: str, expect: str) -> Judgement | None:
     """No isa-debug-exit: the text is all that tells (L-14). None if this is no end of such a kernel."""
-    hint = "the isa-debug-exit device is missing (-device isa-debug-exit,iobase=0xf4,iosize=0x04): judged from the text"
+    missing = "-semihosting" if end.carries else "-device isa-debug-exit,iobase=0xf4,iosize=0x04"
+    hint = f"the isa-debug-exit device is missing ({missing}): judged from the text"
     if way not in end.without:
         return None
     if end.number == "none":

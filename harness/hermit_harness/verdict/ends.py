@@ -24,6 +24,7 @@ class End:
     raw: bool
     number: str
     without: tuple[str, ...]
+    carries: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -40,6 +41,7 @@ def ends() -> dict[str, End]:
             raw=row.get("raw", False),
             number=row["number"],
             without=tuple(row["without"]),
+            carries=row.get("carries", False),
         )
         for row in rows
     }

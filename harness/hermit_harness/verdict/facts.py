@@ -26,6 +26,7 @@ class How(Enum):
 class Facts:
     """`qemu_status` is None where QEMU was ended by us. `power_off`: a SHUTDOWN event came before the end.
 
+    `returns`: a loader that refuses goes back to firmware, which goes on.
     `silent_for` and `ran_for` are wall seconds; `registers` the monitor's text if the machine still stood.
     """
 
@@ -41,6 +42,7 @@ class Facts:
     printed: int = 0
     registers: str = ""
     timings: dict[str, float] = field(default_factory=dict)
+    returns: bool = False
 
     @property
     def own_stderr(self) -> list[str]:

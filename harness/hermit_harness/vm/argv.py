@@ -8,11 +8,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hermit_harness.vm import host
-from hermit_harness.vm.machines import machine
+from hermit_harness.vm import esp, host
+from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import PLACE, WAYS, target
 
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
+# What carries a number out of a guest; RISC-V's board always has its device for that.
+CARRIERS = {"x86_64": DEBUG_EXIT, "aarch64": ("-semihosting",), "riscv64": ()}
 MAX_MHZ = 65535  # the kernel parses the number as u16
 
 
@@ -56,9 +59,19 @@ def with_freq(append: str, mhz: int) -> str:
     return f"-freq {check_mhz(mhz)} {append}".rstrip()
 
 
+def machine_of(spec: RunSpec) -> Machine:
+    """The row of the machine that a boot wants."""
+    return machine(spec.machine, target(spec.target).cpu)
+
+
+def qemu_of(spec: RunSpec) -> str:
+    """The QEMU program."""
+    return spec.qemu or target(spec.target).qemu
+
+
 def append_text(spec: RunSpec) -> str:
     """What stands after -append."""
-    if not machine(spec.machine).freq:
+    if not machine_of(spec).freq:
         return spec.append
     return with_freq(spec.append, host.mhz() or 1000)
 
@@ -67,30 +80,53 @@ def cpu_of(spec: RunSpec) -> str:
     """The -cpu text: given, or the default of machine and accelerator."""
     if spec.cpu:
         return spec.cpu
-    row = machine(spec.machine)
-    return row.cpu_tcg if spec.accel == "tcg" else host.kvm_cpu(spec.qemu, row.cpu_kvm)
+    row = machine_of(spec)
+    return row.cpu_tcg if spec.accel == "tcg" else host.kvm_cpu(qemu_of(spec), row.cpu_kvm)
 
 
 def machine_argv(spec: RunSpec) -> tuple[str, ...]:
     """The words of the machine's row for this QEMU."""
-    row = machine(spec.machine)
-    return row.argv_newer if row.argv_newer and host.qemu_major(spec.qemu) >= 8 else row.argv
+    row = machine_of(spec)
+    return row.argv_newer if row.argv_newer and host.qemu_major(qemu_of(spec)) >= 8 else row.argv
+
+
+def firmware_argv(row: Machine) -> list[str]:
+    """The machine's firmware; what it writes to its variables goes to a temporary file of QEMU's."""
+    argv = ["-bios", str(firmware_file(row.bios))] if row.bios else []
+    for unit, word in enumerate(row.flash or ()):
+        keeps = "readonly=on" if unit == 0 else "snapshot=on"
+        argv += ["-drive", f"if=pflash,unit={unit},format=raw,{keeps},file={comma_escaped(firmware_file(word))}"]
+    return argv
+
+
+def loader_argv(spec: RunSpec) -> list[str]:
+    """Loader, application and command line, in the way that the target or the boot wants."""
+    way, _, place = (spec.way or target(spec.target).way).partition("@")
+    if way not in WAYS:
+        raise ValueError(f"unknown way {way!r} to pass an application; known: {', '.join(WAYS)}")
+    append = append_text(spec)
+    if way in ("esp", "esp-boot"):
+        image = esp.image(target(spec.target).cpu, spec.loader, spec.app, append, "hermit" if way == "esp" else "BOOT")
+        drive = f"if=none,id=esp,format=raw,readonly=on,file={comma_escaped(image)}"
+        return ["-drive", drive, "-device", "virtio-blk-pci,drive=esp"]
+    argv = ["-kernel", str(spec.loader)]
+    apps, modules = (spec.app,) if spec.app else (), spec.modules
+    if way == "guest-loader" and spec.app:
+        argv += ["-device", f"guest-loader,addr={place or PLACE},initrd={comma_escaped(spec.app)}"]
+        apps = ()
+    if apps + modules:
+        argv += ["-initrd", ",".join(comma_escaped(path) for path in apps + modules)]
+    return argv + (["-append", append] if append else [])
 
 
 def guest_argv(spec: RunSpec) -> list[str]:
     """The part of the command line that decides what the guest sees."""
-    argv = [spec.qemu, *machine_argv(spec), "-accel", spec.accel, "-cpu", cpu_of(spec)]
-    argv += ["-smp", str(spec.smp), "-m", spec.memory]
+    row = machine_of(spec)
+    argv = [qemu_of(spec), *machine_argv(spec), "-accel", spec.accel, "-cpu", cpu_of(spec)]
+    argv += ["-smp", str(spec.smp), "-m", spec.memory, *firmware_argv(row)]
     if spec.debug_exit:
-        argv += DEBUG_EXIT
-    argv += ["-kernel", str(spec.loader)]
-    files = [comma_escaped(path) for path in ((spec.app,) if spec.app else ()) + spec.modules]
-    if files:
-        argv += ["-initrd", ",".join(files)]
-    append = append_text(spec)
-    if append:
-        argv += ["-append", append]
-    return argv + list(spec.extra)
+        argv += CARRIERS[row.arch]
+    return [*argv, *loader_argv(spec), *spec.extra]
 
 
 def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:

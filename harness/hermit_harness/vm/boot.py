@@ -16,8 +16,7 @@ from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.ends import End, end
 from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.argv import cpu_of, shell_line
-from hermit_harness.vm.machines import machine
+from hermit_harness.vm.argv import cpu_of, machine_of, shell_line
 from hermit_harness.vm.process import LaunchError, Process, launch
 from hermit_harness.vm.session import Session
 from hermit_harness.vm.spec import RunSpec
@@ -42,7 +41,7 @@ def boot(
     serial port.
     """
     row = end(spec.end)
-    machine(spec.machine)
+    machine_of(spec)
     folder = Artifacts(artifacts)
     try:
         outcome = _boot(spec, row, folder, console, stdin_fd)
@@ -63,7 +62,7 @@ def boot(
 def _boot(
     spec: RunSpec, row: End, folder: Artifacts, console: Callable[[bytes], None] | None, stdin_fd: int | None
 ) -> Outcome:
-    marks = Marks(status_line=row.line)
+    marks = Marks(status_line=row.line, firmware=machine_of(spec).prints)
     try:
         process = launch(spec)
     except LaunchError as error:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The table of machines: QEMU arguments, default CPU per accelerator, and what the machine has.
+"""The table of machines: QEMU arguments, default CPU per accelerator, and what the machine has. Keyed by processor and
+name, since `virt` is two machines.
 
 `has` uses the words of `needs` in fixture.toml. `freq` says that the harness adds the host's MHz as a kernel argument
 (L-36): such a
@@ -9,6 +10,8 @@ machine has no timer against which a kernel could calibrate.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 MICROVM = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,auto-kernel-cmdline=off"
 NO_DEFAULTS = ("-nodefaults", "-no-user-config")
@@ -18,10 +21,39 @@ CPU_KVM = "host"
 CPU_KVM_FALLBACKS = ("host,-arch-capabilities", "max", "qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt")
 
 
+CPU_AARCH64 = "cortex-a76"
+CPU_RISCV64 = "rv64"
+# Firmware files by word, most wanted first, where Debian and others put them. What is missing is told with its package.
+FIRMWARE: dict[str, tuple[str, ...]] = {
+    "ovmf-code": (
+        "/usr/share/OVMF/OVMF_CODE_4M.fd",
+        "/usr/share/OVMF/OVMF_CODE.fd",
+        "/usr/share/edk2/x64/OVMF_CODE.fd",
+    ),
+    "ovmf-vars": (
+        "/usr/share/OVMF/OVMF_VARS_4M.fd",
+        "/usr/share/OVMF/OVMF_VARS.fd",
+        "/usr/share/edk2/x64/OVMF_VARS.fd",
+    ),
+    "aavmf-code": ("/usr/share/AAVMF/AAVMF_CODE.fd",),
+    "aavmf-vars": ("/usr/share/AAVMF/AAVMF_VARS.fd",),
+    "fw-jump": (
+        "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin",
+        "/usr/share/qemu/opensbi-riscv64-generic-fw_jump.bin",
+    ),
+}
+PACKAGES = {"ovmf": "ovmf", "aavmf": "qemu-efi-aarch64", "fw": "opensbi"}
+
+
 @dataclass(frozen=True)
 class Machine:
     """One row of the table; `argv` stands between the QEMU binary and the rest. `argv_newer`, where given, takes its
-    place from QEMU 8 on."""
+    place from QEMU 8 on.
+
+    `bios` and `flash` are words of FIRMWARE: for -bios, and for code and variables in flash (a run's changes to the
+    variables are lost with it). `prints`: firmware prints before the loader does. `returns`: a loader that refuses
+    returns to that firmware, which goes on. `slow` stretches deadlines, since the firmware takes its time.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -30,39 +62,77 @@ class Machine:
     argv_newer: tuple[str, ...] = ()
     cpu_tcg: str = CPU_TCG
     cpu_kvm: str = CPU_KVM
+    arch: str = "x86_64"
+    memory: str = "128M"
+    bios: str = ""
+    flash: tuple[str, str] | None = None
+    prints: bool = False
+    returns: bool = False
+    slow: float = 1.0
 
 
 _CPU = {"fsgsbase", "rdrand", "xsave"}
 _SMALL = frozenset({"debug-exit", *_CPU})
 _FULL = _SMALL | {"acpi", "pci", "smp"}
-
-MACHINES: dict[str, Machine] = {
-    m.name: m
-    for m in (
-        Machine("pc", ("-M", "pc", *NO_DEFAULTS), _FULL),
-        Machine("q35", ("-M", "q35", *NO_DEFAULTS), _FULL),
-        # QEMU 7.2 boots the line as upstream wrote it; QEMU 10.0 with it boots no -kernel at all, whatever it is: its
-        # firmware (SeaBIOS, since ACPI is on) finds a kernel by the option ROM alone.
-        Machine(
-            "microvm",
-            ("-M", MICROVM, *NO_DEFAULTS),
-            _SMALL,
-            freq=True,
-            argv_newer=("-M", MICROVM.replace("x-option-roms=off", "x-option-roms=on"), *NO_DEFAULTS),
-        ),
-        Machine(
-            "microvm-acpi-off",
-            ("-M", f"{MICROVM},acpi=off", "-global", "virtio-mmio.force-legacy=on", *NO_DEFAULTS),
-            _SMALL,
-            freq=True,
-        ),
-    )
-}
+_TREE = frozenset({"debug-exit", "pci", "smp"})
 
 
-def machine(name: str) -> Machine:
-    """The row called `name`; ValueError with the list of names otherwise."""
+def _arm(name: str, options: str, **changes: Any) -> Machine:
+    """A row of AArch64's virt board."""
+    argv = ("-M", f"virt,{options}", *NO_DEFAULTS)
+    return Machine(name, argv, _TREE, cpu_tcg=CPU_AARCH64, arch="aarch64", **{"memory": "512M", **changes})
+
+
+def _riscv(name: str, **changes: Any) -> Machine:
+    """A row of RISC-V's virt board, whose SBI firmware tells of itself first."""
+    argv = ("-M", "virt", *NO_DEFAULTS)
+    return Machine(name, argv, _TREE, cpu_tcg=CPU_RISCV64, arch="riscv64", prints=True, **changes)
+
+
+_UEFI: dict[str, Any] = {"memory": "512M", "prints": True, "returns": True, "slow": 6.0}
+
+EVERY: tuple[Machine, ...] = (
+    Machine("pc", ("-M", "pc", *NO_DEFAULTS), _FULL),
+    Machine("q35", ("-M", "q35", *NO_DEFAULTS), _FULL),
+    # QEMU 7.2 boots the line as upstream wrote it; QEMU 10.0 with it boots no -kernel at all, whatever it is: its
+    # firmware (SeaBIOS, since ACPI is on) finds a kernel by the option ROM alone.
+    Machine(
+        "microvm",
+        ("-M", MICROVM, *NO_DEFAULTS),
+        _SMALL,
+        freq=True,
+        argv_newer=("-M", MICROVM.replace("x-option-roms=off", "x-option-roms=on"), *NO_DEFAULTS),
+    ),
+    Machine(
+        "microvm-acpi-off",
+        ("-M", f"{MICROVM},acpi=off", "-global", "virtio-mmio.force-legacy=on", *NO_DEFAULTS),
+        _SMALL,
+        freq=True,
+    ),
+    Machine("ovmf", ("-M", "q35", *NO_DEFAULTS), _FULL, flash=("ovmf-code", "ovmf-vars"), **_UEFI),
+    _arm("virt", "gic-version=3"),
+    _arm("virt-gic2", "gic-version=2"),
+    _arm("virt-el2", "gic-version=3,virtualization=on"),
+    _arm("aavmf", "gic-version=3,acpi=off", flash=("aavmf-code", "aavmf-vars"), **_UEFI),
+    _riscv("virt"),
+    _riscv("virt-fw-jump", bios="fw-jump"),
+)
+MACHINES: dict[str, Machine] = {m.name: m for m in EVERY if m.arch == "x86_64"}
+NAMES: tuple[str, ...] = tuple(dict.fromkeys(m.name for m in EVERY))
+
+
+def machine(name: str, arch: str = "x86_64") -> Machine:
+    """The row called `name` of a processor; ValueError with the list of names otherwise."""
+    known = {m.name: m for m in EVERY if m.arch == arch}
     try:
-        return MACHINES[name]
+        return known[name]
     except KeyError:
-        raise ValueError(f"unknown machine {name!r}; known: {', '.join(MACHINES)}") from None
+        raise ValueError(f"unknown machine {name!r}; known: {', '.join(known)}") from None
+
+
+def firmware_file(word: str) -> Path:
+    """The file that a word of FIRMWARE stands for; ValueError names the package when it is nowhere."""
+    for candidate in map(Path, FIRMWARE[word]):
+        if candidate.is_file():
+            return candidate
+    raise ValueError(f"no {FIRMWARE[word][0]}: install {PACKAGES[word.partition('-')[0]]}")

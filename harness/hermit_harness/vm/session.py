@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from hermit_harness.verdict.facts import Facts, How
+from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.feed import Feed
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
@@ -53,6 +54,7 @@ class Session:
         self._released = process.started
         self._last_output = 0.0
         self._quiet = Quiet()
+        self._machine = machine_of(spec)
         self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
 
     def run(self, stdin_fd: int | None = None) -> Facts:
@@ -267,6 +269,7 @@ class Session:
             printed=self.record.total,
             registers=self.registers,
             timings={**timings, **self.marks.at, "end": end, "cpu": cpu},
+            returns=self._machine.returns,
         )
 
     def _pause(self) -> None:

@@ -11,13 +11,15 @@ from pathlib import Path
 class RunSpec:
     """One boot of one guest.
 
-    `loader` is what QEMU gets as -kernel, `app` as -initrd (the first multiboot module), `modules` the further ones.
+    `loader` is what QEMU gets as -kernel, `app` as -initrd (the first module) or by `way`, `modules` the further ones.
     `append` is the text after -append, byte for byte; on machines that say so in their row (microvm) "-freq MHZ " is
     put
     before it unless it already holds a -freq before its first "--".
     `cpu` "" means the table's default for the machine and accelerator. `stdin` is sent to the serial port; None sends
     nothing.
     `end` names a row of verdict/ends.toml. `expect` is what Outcome.matches() understands.
+    `target` decides about processor and QEMU, and how the application is passed unless `way` says it (see targets.py).
+    `debug_exit` off takes away what carries a number out of the guest: the device on x86, semihosting on AArch64.
     """
 
     loader: Path
@@ -36,6 +38,8 @@ class RunSpec:
     cpu_seconds: float = 20.0
     wall_seconds: float = 60.0
     isolate: bool = True
-    qemu: str = "qemu-system-x86_64"
+    qemu: str = ""  # "" is the target's
     modules: tuple[Path, ...] = ()
     expect: str = "exit 0"
+    target: str = "x86_64-multiboot"
+    way: str = ""

@@ -35,10 +35,11 @@ class Marks:
     """Collects what matters from the lines of one run, in order.
 
     `status_line` is the pattern of the row of ends.toml that tells the application's status, None if its kernel
-    prints none.
+    prints none. `firmware`: what comes before the loader's first line is neither the loader's nor the guest's.
     """
 
     status_line: re.Pattern[bytes] | None = None
+    firmware: bool = False
     refusal: Refusal | None = None
     forged: Refusal | None = None
     loader_panic: str | None = None
@@ -67,8 +68,13 @@ class Marks:
             return
         self.lines += 1
         self.last = line
-        if _LOADER.match(line):
-            self._loader_line(line, now)
+        # Firmware may leave a line open before it starts the loader.
+        loader = _LOADER.search(line) if self.firmware and not self.foreign else _LOADER.match(line)
+        if loader:
+            self.firmware = False
+            self._loader_line(line[loader.start() :], now)
+        elif self.firmware and not self._tells_status(line):
+            return
         else:
             self._guest_line(line, now)
 
@@ -92,6 +98,9 @@ class Marks:
         if panic and self.loader_panic is None and not self.foreign:
             self.loader_panic = text(panic[1])
 
+    def _tells_status(self, line: bytes) -> re.Match[bytes] | None:
+        return self.status_line.search(line) if self.status_line else None
+
     def _guest_line(self, line: bytes, now: float) -> None:
         self.foreign += 1
         self.at.setdefault("kernel_line", now)
@@ -101,10 +110,9 @@ class Marks:
         elif panic and self.panic is None:
             self.panic = text(panic[1])
             self.at.setdefault("panic", now)
-        if self.status_line:
-            status = self.status_line.search(line)
-            if status:
-                self.status = int(status[1])
+        status = self._tells_status(line)
+        if status:
+            self.status = int(status[1])
         welcome = _WELCOME.search(line)
         if welcome and self.kernel is None:
             self.kernel = text(welcome[1])

@@ -36,6 +36,7 @@ class Image:
     id: str
     kind: str = "bare"
     needs: tuple[str, ...] = ()
+    arch: str = "x86_64"
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A disk from which UEFI firmware boots: one FAT file system, made by mtools, so without root and without a mount."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from hermit_harness.paths import BUILD
+
+FOLDER = BUILD / "esp"
+# The name that firmware looks for on a disk of which it knows nothing.
+BOOT_FILES = {"x86_64": "BOOTX64.EFI", "aarch64": "BOOTAA64.EFI", "riscv64": "BOOTRISCV64.EFI"}
+ROOM = 2 << 20  # bytes for the file system's own tables
+
+
+def _mtools(*words: str) -> None:
+    """Run one tool of mtools; ValueError with its message where it fails or is missing."""
+    try:
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            # Without these it refuses sizes that no disk has, and would read the person's own settings.
+            env={**os.environ, "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull},
+        )
+    except FileNotFoundError:
+        raise ValueError(f"{words[0]} is missing: install mtools") from None
+    if done.returncode:
+        raise ValueError(f"{words[0]}: {done.stderr.strip()}")
+
+
+def _make(image: Path, files: dict[str, bytes]) -> None:
+    size = sum(len(data) + 4096 for data in files.values()) + ROOM
+    kibibytes = max(8192, (size // (1 << 20) + 1) * 1024)
+    _mtools("mformat", "-i", str(image), "-C", "-h", "16", "-s", "63", "-T", str(kibibytes * 2), "-v", "HERMIT", "::")
+    folders = {parent for name in files for parent in Path(name).parents} - {Path(".")}
+    for folder in sorted(folders):
+        _mtools("mmd", "-i", str(image), f"::/{folder}")
+    with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
+        for name, data in files.items():
+            file = Path(scratch) / Path(name).name
+            file.write_bytes(data)
+            _mtools("mcopy", "-i", str(image), str(file), f"::/{name}")
+
+
+def image(arch: str, loader: Path, app: Path | None, arguments: str, folder: str = "hermit") -> Path:
+    """The disk for a loader, an application and its arguments, from the cache where it was made before.
+
+    `folder` is where the application lies: EFI/hermit or EFI/BOOT; the file with the arguments lies beside it.
+    """
+    files = {f"EFI/BOOT/{BOOT_FILES[arch]}": loader.read_bytes()}
+    if app:
+        files[f"EFI/{folder}/hermit-app"] = app.read_bytes()
+    if arguments:
+        files[f"EFI/{folder}/hermit-bootargs"] = arguments.encode()
+    return disk(files)
+
+
+def disk(files: dict[str, bytes]) -> Path:
+    """A disk with these files, by path; the same files give the same disk."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    made = FOLDER / f"{digest.hexdigest()[:24]}.img"
+    if not made.is_file():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        # Made under a name of its own: another process may want the same disk at the same time.
+        part = FOLDER / f"{made.stem}.{os.getpid()}"
+        try:
+            _make(part, files)
+            part.replace(made)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+    return made

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Targets, machines and ways: the command line that each of them gives, and the disk that firmware boots from."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.matrix.products import BuildError, without_multiboot
+from hermit_harness.vm import esp
+from hermit_harness.vm.argv import guest_argv
+from hermit_harness.vm.machines import firmware_file, machine
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import TARGETS, target, target_of_file
+
+
+def line(name: str, way: str = "", where: str = "", append: str = "-- a") -> str:
+    """The command line of a boot of L and A."""
+    row = machine(where or target(name).machine, target(name).cpu)
+    spec = RunSpec(Path("L"), Path("A"), row.name, memory=row.memory, append=append, target=name, way=way)
+    return " ".join(guest_argv(spec))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("aarch64", "aarch64-elf"), ("riscv64", "riscv64-sbi"), ("x86_64-fc", "x86_64-linux"), ("aarch64-elf",) * 2],
+)
+def test_older_names(old: str, new: str) -> None:
+    assert target(old).name == new
+
+
+def test_unknown_name_is_told_with_the_list() -> None:
+    with pytest.raises(ValueError, match=r"unknown target 'vax'; known: x86_64-multiboot, .*riscv64-sbi"):
+        target("vax")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_file_names(name: str) -> None:
+    """Each target's file is known by its name, UEFI's by the ending .efi."""
+    file = target(name).file
+    assert file == ("hermit-loader-" + name).replace("-uefi", ".efi")
+    assert target_of_file(file) is target(name)
+    assert target_of_file(file + ".debug") is target(name)
+
+
+def test_aarch64_line() -> None:
+    """What the README's line says, in the harness's order."""
+    assert line("aarch64-elf") == (
+        "qemu-system-aarch64 -M virt,gic-version=3 -nodefaults -no-user-config -accel tcg -cpu cortex-a76 -smp 1 "
+        "-m 512M -semihosting -kernel L -device guest-loader,addr=0x48000000,initrd=A -append -- a"
+    )
+
+
+def test_ways() -> None:
+    assert "addr=0x50000000,initrd=A -append" in line("aarch64-elf", "guest-loader@0x50000000")
+    assert "-kernel L -initrd A -append" in line("aarch64-elf", "initrd")
+    assert "virtualization=on" in line("aarch64-elf", where="virt-el2")
+    assert line("riscv64-sbi").endswith("-cpu rv64 -smp 1 -m 128M -kernel L -initrd A -append -- a")
+    assert "isa-debug-exit" in line("x86_64-uefi", "efi-kernel") and "isa-debug-exit" not in line("riscv64-sbi")
+    with pytest.raises(ValueError, match="unknown way 'pigeon'"):
+        line("aarch64-elf", "pigeon")
+
+
+@pytest.mark.parametrize(("name", "where"), [("x86_64-uefi", "ovmf"), ("aarch64-uefi", "aavmf")])
+def test_firmware_in_flash(name: str, where: str) -> None:
+    """Code cannot be written; what is written to the variables is gone after the run."""
+    text = line(name, "efi-kernel", where)
+    assert f"unit=0,format=raw,readonly=on,file={firmware_file(where + '-code')}" in text
+    assert f"unit=1,format=raw,snapshot=on,file={firmware_file(where + '-vars')}" in text
+
+
+def test_machine_of_another_cpu_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown machine 'pc'; known: virt,"):
+        machine("pc", "aarch64")
+
+
+def test_disk_for_firmware(tmp_path: Path) -> None:
+    """Loader, application and arguments lie where firmware and loader look, and the same files give the same disk."""
+    loader, app = tmp_path / "loader", tmp_path / "app"
+    loader.write_bytes(b"MZ")
+    app.write_bytes(b"\x7fELF" * 1_000_000)
+    disk = esp.image("aarch64", loader, app, "-freq 1 -- ü")
+    assert disk == esp.image("aarch64", loader, app, "-freq 1 -- ü")
+    assert disk != esp.image("aarch64", loader, app, "-freq 1 -- ü", "BOOT")
+
+    def file(name: str) -> bytes:
+        command = ["mtype", "-i", str(disk), f"::/{name}"]
+        return subprocess.run(command, capture_output=True, check=True, env={"MTOOLS_SKIP_CHECK": "1"}).stdout
+
+    assert file("EFI/BOOT/BOOTAA64.EFI") == b"MZ"
+    assert file("EFI/hermit/hermit-app") == app.read_bytes()
+    assert file("EFI/hermit/hermit-bootargs") == "-freq 1 -- ü".encode()
+
+
+def test_multiboot_header_is_taken_away(tmp_path: Path) -> None:
+    """The copy differs in the four bytes of the magic alone; a file with none, or two, is an error."""
+    file, copy = tmp_path / "loader", tmp_path / "folder" / "loader"
+    file.write_bytes(bytes(64) + (0x1BADB002).to_bytes(4, "little") + b"rest")
+    without_multiboot(file, copy)
+    assert copy.read_bytes() == bytes(68) + b"rest"
+    with pytest.raises(BuildError, match=re.escape("0 times in the first 8 KiB")):
+        without_multiboot(copy, file)
