@@ -22,43 +22,59 @@ static inline must_check bool span_sub(struct span s, uint64_t offset, uint64_t 
 	return true;
 }
 
+// Written out: compilers make one instruction of them where the CPU has it, and call no library where it has not.
+static inline uint16_t swap_u16(uint16_t v)
+{
+	return (uint16_t)(v << 8 | v >> 8);
+}
+
+static inline uint32_t swap_u32(uint32_t v)
+{
+	return v << 24 | (v & 0xff00) << 8 | (v >> 8 & 0xff00) | v >> 24;
+}
+
+static inline uint64_t swap_u64(uint64_t v)
+{
+	return (uint64_t)swap_u32((uint32_t)v) << 32 | swap_u32((uint32_t)(v >> 32));
+}
+
 // Unaligned loads; the caller has checked that the bytes are there. The builtin is one instruction also where the compiler is freestanding.
 static inline uint16_t load_u16(const uint8_t *p, enum order order)
 {
 	uint16_t v;
 	__builtin_memcpy(&v, p, sizeof v);
-	return order == ORDER_NATIVE ? v : __builtin_bswap16(v);
+	return order == ORDER_NATIVE ? v : swap_u16(v);
 }
 
 static inline uint32_t load_u32(const uint8_t *p, enum order order)
 {
 	uint32_t v;
 	__builtin_memcpy(&v, p, sizeof v);
-	return order == ORDER_NATIVE ? v : __builtin_bswap32(v);
+	return order == ORDER_NATIVE ? v : swap_u32(v);
 }
 
 static inline uint64_t load_u64(const uint8_t *p, enum order order)
 {
 	uint64_t v;
 	__builtin_memcpy(&v, p, sizeof v);
-	return order == ORDER_NATIVE ? v : __builtin_bswap64(v);
+	return order == ORDER_NATIVE ? v : swap_u64(v);
 }
 
 // Stores in a given byte order, for what is handed over.
 static inline void store_u16(uint8_t *p, uint16_t v, enum order order)
 {
-	v = order == ORDER_NATIVE ? v : __builtin_bswap16(v);
+	v = order == ORDER_NATIVE ? v : swap_u16(v);
 	__builtin_memcpy(p, &v, sizeof v);
 }
 
 static inline void store_u32(uint8_t *p, uint32_t v, enum order order)
 {
-	v = order == ORDER_NATIVE ? v : __builtin_bswap32(v);
+	v = order == ORDER_NATIVE ? v : swap_u32(v);
 	__builtin_memcpy(p, &v, sizeof v);
 }
 
 static inline void store_u64(uint8_t *p, uint64_t v, enum order order)
 {
-	v = order == ORDER_NATIVE ? v : __builtin_bswap64(v);
+	v = order == ORDER_NATIVE ? v : swap_u64(v);
 	__builtin_memcpy(p, &v, sizeof v);
 }

@@ -5,7 +5,7 @@
 # Debian's clang comes without the sanitizers' libraries (libclang-rt-14-dev): then the tests run without.
 HOST_SANITIZE := $(if $(shell echo 'int main(void) { return 0; }' | $(HOSTCC) -fsanitize=address -x c -o /dev/null - 2>&1),,-fsanitize=address,undefined \
 	-fno-sanitize-recover=all) -fno-omit-frame-pointer
-HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test
+HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test -DLOADER_ARCH='"host"'
 HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c),$(CORE)) loader/arch/x86_64/paging.c loader/proto/multiboot/multiboot.c
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
 # What the tests, the host loader and the fuzz targets stand on.

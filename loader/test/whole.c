@@ -51,7 +51,7 @@ static void check_tables(const struct handover *h)
 
 static uint64_t info(const struct handover *h, unsigned at)
 {
-	return load_u64(fake_memory() + h->args[0] + at, ORDER_LITTLE);
+	return load_u64(fake_memory() + h->info + at, ORDER_LITTLE);
 }
 
 static void check_block(const struct handover *h)
@@ -60,8 +60,8 @@ static void check_block(const struct handover *h)
 	CHECK(b->at.p == fake_memory() + b->at.base && b->at.base % PAGE_SIZE == 0);
 	CHECK(b->at.base + b->size <= h->image.start);
 	CHECK_EQ(h->stack, b->at.base); // its low end is the lowest address of the block
-	CHECK_EQ(h->args[0], b->at.base + b->info);
-	CHECK_EQ(h->args[1], 0);
+	CHECK_EQ(h->info, b->at.base + b->info);
+	CHECK_EQ(h->cpu, 0);
 	CHECK_EQ(info(h, 0), align_down(h->image.start, MIB(2)));
 	CHECK_EQ(info(h, 24), b->at.base + b->fdt);
 	CHECK_EQ(info(h, 32), h->image.start);
