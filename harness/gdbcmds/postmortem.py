@@ -2,7 +2,7 @@
 """Runs inside GDB's own Python: connects to a stopped guest, prints one JSON object about every processor.
 
 Input: environment variable HERMIT_POSTMORTEM, a JSON object {"remote": text after `target remote`, "symbols": [[file,
-offset], ...]}.
+offset], ...], "cpu": name of the processor}.
 Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the harness.
 """
 
@@ -12,6 +12,12 @@ import os
 import gdb
 
 MAX_FRAMES = 64
+# GDB's name of each processor, and the registers that tell most.
+ARCHITECTURES = {
+    "x86_64": ("i386:x86-64", ("rax", "rcx", "rdx", "rsp", "rbp", "rdi", "rsi")),
+    "aarch64": ("aarch64", ("x0", "x1", "x29", "x30", "sp", "cpsr", "ESR_EL1", "FAR_EL1", "ELR_EL1", "VBAR_EL1")),
+    "riscv64": ("riscv:rv64", ("ra", "sp", "gp", "tp", "a0", "a1", "scause", "sepc", "stval", "stvec", "satp")),
+}
 
 
 def quiet(command):
@@ -58,13 +64,13 @@ def code_at(address):
         return ""
 
 
-def processor(thread):
+def processor(thread, names):
     thread.switch()
     pc = register("pc")
     return {
         "cpu": thread.num,
         "pc": hex(pc) if pc is not None else "",
-        "registers": {name: register(name) for name in ("rax", "rcx", "rdx", "rsp", "rbp", "rdi", "rsi")},
+        "registers": {name: register(name) for name in names},
         "code": code_at(pc) if pc is not None else "",
         "disassembly": quiet("x/6i $pc").splitlines(),
         "frames": frames(),
@@ -74,7 +80,8 @@ def processor(thread):
 def main():
     wanted = json.loads(os.environ["HERMIT_POSTMORTEM"])
     report = {"symbols": [], "cpus": [], "error": ""}
-    for command in ("set pagination off", "set confirm off", "set architecture i386:x86-64"):
+    architecture, names = ARCHITECTURES[wanted["cpu"]]
+    for command in ("set pagination off", "set confirm off", f"set architecture {architecture}"):
         quiet(command)
     for number, (path, offset) in enumerate(wanted["symbols"]):
         # The first file is the main one; the others are added, all of them moved by their offset.
@@ -83,7 +90,7 @@ def main():
     try:
         gdb.execute(f"target remote {wanted['remote']}", to_string=True)
         for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
-            report["cpus"].append(processor(thread))
+            report["cpus"].append(processor(thread, names))
     except gdb.error as error:
         report["error"] = str(error)
     print("POSTMORTEM " + json.dumps(report), flush=True)

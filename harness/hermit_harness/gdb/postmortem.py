@@ -23,6 +23,7 @@ from hermit_harness.paths import GDBCMDS
 from hermit_harness.vm.process import DIE_WITH_PARENT, Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
 
 GDB_SECONDS = 15.0
 MARK = "POSTMORTEM "
@@ -73,13 +74,14 @@ def _with_symbols(path: Path) -> str:
     return str((debug if debug.is_file() else path).resolve())
 
 
-def run_gdb(process: Process, symbols: list[tuple[str, int]]) -> dict[str, Any]:
+def run_gdb(process: Process, symbols: list[tuple[str, int]], cpu: str) -> dict[str, Any]:
     """GDB's report on the machine behind the process's gdb wire. OSError or ValueError with the reason if there is
-    none."""
-    gdb = shutil.which("gdb-multiarch") or shutil.which("gdb")
+    none. Debian's plain gdb knows the host's CPU alone, so another one wants gdb-multiarch."""
+    gdb = shutil.which("gdb-multiarch") or (shutil.which("gdb") if cpu == "x86_64" else None)
     if not gdb:
-        raise OSError("gdb is not installed (apt install gdb)")
-    wanted = {"remote": PIPE, "symbols": symbols}
+        package = "gdb" if cpu == "x86_64" else "gdb-multiarch"
+        raise OSError(f"{package} is not installed (apt install {package})")
+    wanted = {"remote": PIPE, "symbols": symbols, "cpu": cpu}
     argv = [
         *DIE_WITH_PARENT,
         *STUB_AS_9,
@@ -119,7 +121,7 @@ def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, r
         qmp.execute("stop")
         report.registers = report.registers or qmp.hmp("info registers -a")
         qmp.hmp("gdbserver chardev:gdb0")
-        report.gdb = run_gdb(process, symbol_files(spec, load_start))
+        report.gdb = run_gdb(process, symbol_files(spec, load_start), target(spec.target).cpu)
         report.problem = report.gdb.get("error", "")
     except (QmpError, OSError, ValueError, subprocess.SubprocessError) as error:
         report.problem = str(error)
@@ -140,6 +142,8 @@ def missing_feature(spec: RunSpec, cpu: str, console: str, report: Report, load_
     named = features.named_in(console)
     if named:
         return f"the guest says that it needs the CPU feature {named}; -cpu is {cpu}"
+    if target(spec.target).cpu != "x86_64":
+        return ""
     for code, ecx in _failing_code(spec, console, report, load_start):
         mnemonic, feature = features.needed_by(code, ecx)
         if feature:

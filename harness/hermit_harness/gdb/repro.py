@@ -8,6 +8,13 @@ from pathlib import Path
 
 from hermit_harness.vm.argv import plain_argv, shell_line
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
+
+# What QEMU's exit status means, on other processors and on x86.
+STATUS = (
+    "# QEMU's status: the application's own, or 0 where its kernel powers off; the loader's odd number 65 to 119.",
+    "# QEMU's status: 3 for an application's status 0, 1 for any other, the loader's odd number 65 to 119.",
+)
 
 
 def _absolute(path: Path) -> Path:
@@ -32,7 +39,7 @@ def repro_script(spec: RunSpec, outcome: str) -> str:
             "#!/bin/sh",
             f"# expected: {spec.expect}",
             f"# ended as: {' '.join(outcome.split())}",
-            "# QEMU's status: 3 for an application's status 0, 1 for any other, the loader's odd number 65 to 119.",
+            STATUS[target(spec.target).cpu == "x86_64"],
             f'exec {shell_line(plain_argv(resolved(spec)))} "$@"',
             "",
         )

@@ -212,8 +212,8 @@ def _exit(status: int, end: End, expect: str, why: str, hint: str = "") -> Judge
 
 def _without_device(facts: Facts, end: End, way: str, expect: str) -> Judgement | None:
     """No isa-debug-exit: the text is all that tells (L-14). None if this is no end of such a kernel."""
-    missing = "-semihosting" if end.carries else "-device isa-debug-exit,iobase=0xf4,iosize=0x04"
-    hint = f"the isa-debug-exit device is missing ({missing}): judged from the text"
+    x86 = "the isa-debug-exit device is missing (-device isa-debug-exit,iobase=0xf4,iosize=0x04)"
+    hint = f"{x86 if end.success else 'nothing carries the number (-semihosting)'}: judged from the text"
     if way not in end.without:
         return None
     if end.number == "none":

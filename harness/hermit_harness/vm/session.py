@@ -15,8 +15,8 @@ from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.console import Lines, Record
-from hermit_harness.watch.cpus import all_halted_for_good
-from hermit_harness.watch.deadline import Deadline, Quiet
+from hermit_harness.watch.cpus import all_halted_for_good, text_tells
+from hermit_harness.watch.deadline import SECOND_LOOK, Deadline, Quiet
 from hermit_harness.watch.marks import Marks
 
 STDERR_LIMIT = 64 * 1024
@@ -54,6 +54,7 @@ class Session:
         self._released = process.started
         self._last_output = 0.0
         self._quiet = Quiet()
+        self._looked = ("", 0.0)  # registers at the last look, and the CPU time that QEMU had used
         self._machine = machine_of(spec)
         self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
 
@@ -107,9 +108,20 @@ class Session:
             except QmpError:
                 self._quiet.looked(now, False)  # the process is ending: its pidfd tells
                 return
-            if self._quiet.looked(now, all_halted_for_good(registers)):
+            if self._halted(now, registers):
                 self.registers = registers
                 self._how = (How.HALTED, "")
+
+    def _halted(self, now: float, registers: str) -> bool:
+        """Whether this look and the one before it show a machine in which nothing will run any more."""
+        halted = all_halted_for_good(registers)
+        if text_tells(registers):
+            return self._quiet.looked(now, halted)
+        used, before = self.process.cpu_seconds(), self._looked
+        self._looked = (registers, used)
+        same = registers == before[0] and used - before[1] < SECOND_LOOK / 4
+        self._quiet.seen_halted = min(self._quiet.seen_halted, 1) if same else 0
+        return self._quiet.looked(now, halted, SECOND_LOOK)
 
     def _now(self) -> float:
         return time.monotonic() - self._released

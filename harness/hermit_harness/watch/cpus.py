@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Reads the text of QEMU's `info registers -a` for x86."""
+"""Reads the text of QEMU's `info registers -a`: whether anything in the machine can still run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _CS = re.compile(r"^CS =[0-9a-f]+ ([0-9a-f]+)", re.M)
 _IDT = re.compile(r"^IDT=\s+[0-9a-f]+ ([0-9a-f]+)", re.M)
 _CR = re.compile(r"\bCR([0234])=([0-9a-f]+)")
 INTERRUPT_FLAG = 0x200
+_PSTATE = re.compile(r"\bPSTATE=([0-9a-f]+)")
+_MIE = re.compile(r"^ mie +([0-9a-f]+)", re.M)
+MASKED = 0xC0  # I and F of AArch64's PSTATE
+WAKING = 1 << 5 | 1 << 7 | 1 << 9  # RISC-V's supervisor and machine timers, supervisor's devices
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,31 @@ def _cpu(index: int, block: str) -> Cpu:
     )
 
 
+def _sleeps_aarch64(block: str) -> bool:
+    """Whether IRQ and FIQ are masked. A processor that nobody has started looks like this, too."""
+    state = _PSTATE.search(block)
+    return state is not None and int(state[1], 16) & MASKED == MASKED
+
+
+def _sleeps_riscv64(block: str) -> bool:
+    """Whether no timer and no device can wake the hart; what another hart sends it does not count."""
+    enabled = _MIE.search(block)
+    return enabled is not None and not int(enabled[1], 16) & WAKING
+
+
 def all_halted_for_good(registers: str) -> bool:
-    """Whether nothing in the machine can run any more, at least one processor having run."""
+    """Whether nothing in the machine can run any more, at least one processor having run.
+
+    On x86 the text tells. Elsewhere it says only that nothing could wake a processor that sleeps: that it does sleep is
+    seen when two looks show the same registers and no time used (`text_tells`).
+    """
+    if not text_tells(registers):
+        sleeps = _sleeps_aarch64 if _PSTATE.search(registers) else _sleeps_riscv64
+        return all(map(sleeps, _CPU.split(registers)[2::2]))
     cpus = parse(registers)
     return bool(cpus) and all(c.halted_for_good for c in cpus) and not all(c.waits_for_start for c in cpus)
+
+
+def text_tells(registers: str) -> bool:
+    """Whether the text shows which processors sleep (x86)."""
+    return not (_PSTATE.search(registers) or _MIE.search(registers))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 FIRST_LOOK = 0.15  # seconds of silence before the processors of a guest are looked at the first time
 FIRST_LOOK_FINAL = 0.02  # … after a line that says that the run should be over
 LONGEST_LOOK = 3.0
+SECOND_LOOK = 0.4  # seconds between two looks that are compared, where a look by itself does not tell
 GRACE_CPU = 2.0  # what is left to a guest that has said that it is over
 GRACE_WALL = 8.0
 NO_CAP = 1e7  # a cap of this many seconds or more means: until it ends by itself
@@ -66,9 +67,10 @@ class Quiet:
         self.next_at = now + self.step
         self.seen_halted = 0
 
-    def looked(self, now: float, halted: bool) -> bool:
-        """Count one look; true when two looks in a row saw every processor halted with interrupts off."""
+    def looked(self, now: float, halted: bool, again: float = FIRST_LOOK_FINAL) -> bool:
+        """Count one look; true when two looks in a row, `again` seconds apart, saw every processor halted with
+        interrupts off."""
         self.seen_halted = self.seen_halted + 1 if halted else 0
         self.step = min(self.step * 2, LONGEST_LOOK)
-        self.next_at = now + (FIRST_LOOK_FINAL if halted else self.step)
+        self.next_at = now + (again if halted else self.step)
         return self.seen_halted >= 2

@@ -74,11 +74,57 @@ def text(judged: Judgement) -> str:
         (REFUSAL, 67, "bare", "loader refused 67 elf-segment-beyond-file"),
         ("\n\n" + BANNER + REFUSAL, 67, "bare", "loader refused 67 elf-segment-beyond-file"),
         (BANNER + LOADING + EXCEPTION, 101, "bare", "loader refused 101 cpu-exception"),
+        (GOOD + "exit status 0\n", 0, "bare-aarch64", "app exit 0"),
+        (GOOD + "exit status 42\n", 42, "bare-aarch64", "app exit 42"),
+        (GOOD + "exit status -1\n", 255, "bare-riscv64", "app exit -1"),
+        (GOOD + "a line\n", 7, "bare-riscv64", "app exit 7"),
+        (GOOD + "exit status 42\n", 0, "hermit-0.10-aarch64", "app exit 42"),
+        (GOOD + "exit status 0\n", 0, "hermit-0.10-riscv64", "app exit 0"),
+        (BANNER + REFUSAL, 67, "bare-aarch64", "loader refused 67 elf-segment-beyond-file"),
     ],
 )
 def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
     """L-12, N-12: text and QEMU's status agree; the row says what they mean."""
     assert text(judge(console, qemu, row=row)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("console", "qemu", "row"),
+    [
+        (GOOD + "exit status 0\n", 1, "bare-aarch64"),
+        (GOOD + "exit status 5\n", 0, "bare-riscv64"),
+        (GOOD + "exit status 0\n", 1, "hermit-0.10-aarch64"),
+        (GOOD, 0, "hermit-0.10-riscv64"),
+    ],
+)
+def test_line_and_number_that_disagree(console: str, qemu: int, row: str) -> None:
+    """L-23: where QEMU's status is the application's number, the line must say the same."""
+    assert judge(console, qemu, row=row).verdict == "wrong-exit"
+
+
+@pytest.mark.parametrize(("how", "qemu"), [(How.HALTED, None), (How.EXITED, 0)], ids=["halted", "powered-off"])
+def test_refusal_that_only_the_line_carries(how: How, qemu: int | None) -> None:
+    """L-23: without semihosting the loader powers off or parks; its line is believed, and the hint says so."""
+    judged = judge(BANNER + REFUSAL, qemu, how, "bare-aarch64", device=False)
+    assert text(judged) == "loader refused 67 elf-segment-beyond-file"
+    assert "-semihosting" in judged.hint
+
+
+@pytest.mark.parametrize("how", [How.CPU, How.WALL])
+def test_refusal_that_goes_back_to_firmware(how: How) -> None:
+    """N-12: UEFI firmware goes on after a refusal, whatever that leads to; without firmware this is a crash."""
+    assert text(judge(BANNER + REFUSAL, None, how, returns=True)) == "loader refused 67 elf-segment-beyond-file"
+    assert judge(BANNER + REFUSAL, None, how).verdict == "crash"
+
+
+def test_firmware_speaks_first() -> None:
+    """What firmware prints is nobody's: neither does the loader's refusal behind it look forged, nor is it a kernel's
+    first line."""
+    marks = Marks(end("bare-riscv64").line, firmware=True)
+    for line in ("OpenSBI v1.1", "Domain0 Boot HART : 0", "", "BdsDxe: starting " + REFUSAL.strip(), "Shell> "):
+        marks.line(line.encode(), 1.0)
+    assert marks.refusal is not None and marks.refusal.believed
+    assert marks.foreign == 1
 
 
 @pytest.mark.parametrize(
