@@ -1,19 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # One row per binary: its CPU and the ways in which it may be started. A name's file is hermit-loader-NAME.
 
-TARGETS := x86_64-multiboot x86_64 riscv64-sbi
+TARGETS :=
 
-x86_64-multiboot.arch   := x86_64
+TARGETS += x86_64-multiboot
+x86_64-multiboot.arch  := x86_64
 x86_64-multiboot.protos := multiboot
 
-# Every x86 protocol in one file, as they come.
-x86_64.arch   := x86_64
-x86_64.protos := multiboot
+# Every start without firmware services in one file.
+TARGETS += x86_64
+x86_64.arch  := x86_64
+x86_64.protos := multiboot pvh linux64 pc
+x86_64.script := loader/note.ld
+
+TARGETS += x86_64-pvh
+x86_64-pvh.arch  := x86_64
+x86_64-pvh.protos := pvh pc
+x86_64-pvh.script := loader/note.ld
+
+TARGETS += x86_64-linux
+x86_64-linux.arch  := x86_64
+x86_64-linux.protos := linux64 pc
 
 # What a CPU and a protocol bring along; core/ and core/era/ always come whole.
 x86_64.dev := uart_16550
 
-riscv64-sbi.arch   := riscv64
+TARGETS += riscv64-sbi
+riscv64-sbi.arch  := riscv64
 riscv64-sbi.protos := fdt sbi
 riscv64-sbi.script := loader/arch/riscv64/sbi.ld
 riscv64.dev := sbi

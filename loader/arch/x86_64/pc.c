@@ -8,7 +8,10 @@
 #include "map.h"
 #include "selftest.h"
 
+extern char loader_start[], loader_end[]; // linker script
+
 static struct gate idt[VECTORS];
+static struct boot pc_boot; // zeroed by the starter, and large
 
 static enum status leave(struct boot *boot)
 {
@@ -31,7 +34,7 @@ static const struct platform platform = {
 	.selftest = SELFTEST,
 };
 
-void pc_open(void)
+struct boot *pc_open(void)
 {
 	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
 	last_fill_idt(idt, (uint64_t)last_vectors);
@@ -39,4 +42,10 @@ void pc_open(void)
 	cpu_load_idt(&pointer);
 	uart_open();
 	boot_open(&platform);
+	pc_boot.target = LOADER_TARGET;
+	pc_boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
+	pc_boot.reach = (struct range){ 0, MAP_REACH };
+	pc_boot.elf_target = &elf_target_x86_64;
+	pc_boot.serial = COM1;
+	return &pc_boot;
 }

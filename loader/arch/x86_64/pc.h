@@ -4,8 +4,5 @@
 
 #include "../../core/boot.h"
 
-// COM1, as boot information names it.
-#define PC_SERIAL 0x3f8
-
-// Vectors, console and log: the first thing that C does.
-void pc_open(void);
+// Vectors, console and log: the first thing that C does. What it returns is filled in as far as every such start is the same.
+struct boot *pc_open(void);
