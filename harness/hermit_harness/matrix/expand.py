@@ -56,11 +56,15 @@ def mebibytes(memory: str) -> int:
 
 
 def _selected(group: Group, images: Iterable[Fixture]) -> list[Fixture]:
-    """The images that a group's patterns name, of the CPUs of its targets; a pattern that names nothing is an error."""
+    """The images that a group's patterns name, of the CPUs of its targets; a pattern that names nothing is an
+    error. `!` before a pattern takes away what it names."""
     chosen: dict[tuple[str, str], Fixture] = {}
     archs = {target(name).arch for name in group.targets}
     everything = [image for image in images if image.arch in archs]
     for pattern in group.images:
+        if pattern.startswith("!"):
+            chosen = {key: image for key, image in chosen.items() if not fnmatchcase(image.id, pattern[1:])}
+            continue
         hits = [
             image
             for image in everything
