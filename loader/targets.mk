@@ -30,3 +30,9 @@ riscv64-sbi.arch  := riscv64
 riscv64-sbi.protos := fdt sbi
 riscv64-sbi.script := loader/arch/riscv64/sbi.ld
 riscv64.dev := sbi
+
+TARGETS += aarch64-elf
+aarch64-elf.arch   := aarch64
+aarch64-elf.protos := fdt elf
+aarch64-elf.script := loader/arch/aarch64/elf.ld
+aarch64.dev := uart_pl011 uart_cadence
