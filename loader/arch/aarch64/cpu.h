@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// System registers and barriers, an instruction each. Bit names are those of the Arm ARM (DDI 0487), chapter D17.
+#pragma once
+
+#include "../../core/span.h"
+
+#define cpu_read(name)                                             \
+	__extension__({                                            \
+		uint64_t value_;                                   \
+		__asm__ volatile("mrs %0, " #name : "=r"(value_)); \
+		value_;                                            \
+	})
+
+#define cpu_write(name, value) __asm__ volatile("msr " #name ", %x0" : : "rZ"((uint64_t)(value)) : "memory")
+
+#define SCTLR_M (UINT64_C(1) << 0)
+#define SCTLR_C (UINT64_C(1) << 2)
+#define SCTLR_I (UINT64_C(1) << 12)
+// EE and E0E: data of EL1 and EL0 in the byte order that this was compiled for.
+#define SCTLR_ORDER (ORDER_NATIVE == ORDER_BIG ? UINT64_C(3) << 24 : 0)
+
+// Attributes 0 to 4: nGnRnE, nGnRE, GRE, Normal not cacheable, Normal write-back. The kernel is handed the same.
+#define MAIR_VALUE UINT64_C(0x000000ff440c0400)
+
+enum mair { MAIR_DEVICE_NGNRE = 1, MAIR_WRITE_BACK = 4 };
+
+// Lower and upper attributes of a translation table's entry.
+#define DESC_VALID (UINT64_C(1) << 0)
+#define DESC_TABLE (UINT64_C(1) << 1) // or page; without it a block
+#define DESC_ATTR(index) ((uint64_t)(index) << 2)
+#define DESC_INNER_SHAREABLE (UINT64_C(3) << 8)
+#define DESC_ACCESSED (UINT64_C(1) << 10)
+#define DESC_NEVER_EXECUTE (UINT64_C(3) << 53)
+
+static inline void cpu_barrier(void)
+{
+	__asm__ volatile("dsb sy" : : : "memory");
+}
+
+static inline void cpu_sync(void)
+{
+	__asm__ volatile("isb" : : : "memory");
+}
+
+static inline void cpu_forget_translations(void)
+{
+	__asm__ volatile("tlbi vmalle1" : : : "memory");
+}
+
+static inline void cpu_forget_instructions(void)
+{
+	__asm__ volatile("ic iallu" : : : "memory");
+}
+
+// Cleans and invalidates the data cache's line that holds `at`, to the point of coherency.
+static inline void cpu_clean_line(uint64_t at)
+{
+	__asm__ volatile("dc civac, %0" : : "r"(at) : "memory");
+}
+
+static inline void cpu_wait(void)
+{
+	__asm__ volatile("wfi" : : : "memory");
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// From whatever level and state a starter leaves to C at EL1, MMU and caches off, on the loader's own stack.
+//
+// In:  x0, x1 as the starter left them; loaded at a multiple of 4 KiB
+// Out: start_c(x0, x1)
+// No data is read or written before SCTLR_EL1 has the byte order for which this is built. What firmware with caches on may hold of our own
+// memory is written back first.
+
+#ifdef __AARCH64EB__
+#define ORDER_EL1 0x03000000		// EE and E0E
+#else
+#define ORDER_EL1 0
+#endif
+#define SCTLR_EL1_OFF (0x30d00800 | ORDER_EL1)
+#define SCTLR_EL2_OFF 0x30c50830
+#define R_AARCH64_RELATIVE 1027
+
+	.section .start.text, "ax"
+	.globl	arch_entry
+arch_entry:
+	msr	daifset, #15
+	mov	x19, x0
+	mov	x20, x1
+	mov	x21, #0			// 1: there is an EL2 above us
+	mrs	x2, mpidr_el1
+	tst	x2, #0xff
+	b.ne	park
+	adrp	x22, loader_start
+	adrp	x23, loader_end		// both are whole pages
+	mrs	x2, ctr_el0
+	ubfx	x2, x2, #16, #4		// DminLine: log2 of a line's words
+	mov	x24, #4
+	lsl	x24, x24, x2
+	mov	x2, x22
+1:	dc	civac, x2
+	add	x2, x2, x24
+	cmp	x2, x23
+	b.lo	1b
+	dsb	sy
+	mrs	x2, CurrentEL
+	cmp	x2, #2 << 2
+	b.hi	at_el3
+	b.eq	at_el2
+	b	at_el1
+
+// Secondary processors of starters that let all of them go.
+park:
+	wfe
+	b	park
+
+	.macro	load32 register, value
+	mov	\register, #(\value) & 0xffff
+	movk	\register, #(\value) >> 16, lsl #16
+	.endm
+
+at_el3:
+	mrs	x2, sctlr_el3
+	mov	x3, #0x1005		// M, C, I
+	bic	x2, x2, x3
+	msr	sctlr_el3, x2
+	isb
+	mov	x2, #0x531		// SCR_EL3: RW, HCE, NS and the bits that are 1
+	msr	scr_el3, x2
+	msr	cptr_el3, xzr
+	msr	mdcr_el3, xzr
+	mrs	x3, id_aa64pfr0_el1
+	tst	x3, #0xf << 24		// GIC system registers
+	b.eq	1f
+	mov	x2, #0xf
+	msr	S3_6_C12_C12_5, x2	// ICC_SRE_EL3
+1:	isb
+	tst	x3, #0xf << 8		// EL2
+	adr	x2, at_el2
+	mov	x4, #0x3c9		// EL2h, D A I F masked
+	b.ne	2f
+	load32	w2, SCTLR_EL1_OFF
+	msr	sctlr_el1, x2
+	adr	x2, at_el1
+	mov	x4, #0x3c5		// EL1h
+2:	msr	elr_el3, x2
+	msr	spsr_el3, x4
+	eret
+
+// Opens to EL1 what kernels use there: timers, performance counters, GICv3's system registers, FP.
+at_el2:
+	load32	w2, SCTLR_EL2_OFF
+	msr	sctlr_el2, x2
+	isb
+	mov	x2, #1 << 31		// RW; E2H and TGE off, hvc on
+	msr	hcr_el2, x2
+	isb
+	load32	w2, SCTLR_EL1_OFF
+	msr	sctlr_el1, x2
+	mov	x2, #3			// EL1PCTEN, EL1PCEN
+	msr	cnthctl_el2, x2
+	msr	cntvoff_el2, xzr
+	mov	x2, #0x33ff		// the bits that are 1; no traps
+	msr	cptr_el2, x2
+	msr	hstr_el2, xzr
+	msr	vttbr_el2, xzr
+	mrs	x2, id_aa64dfr0_el1
+	ubfx	x2, x2, #8, #4		// PMUVer; 15 is one of another kind
+	mov	x3, #0
+	cbz	x2, 1f
+	cmp	x2, #0xf
+	b.eq	1f
+	mrs	x3, pmcr_el0
+	ubfx	x3, x3, #11, #5		// all counters belong to EL1
+1:	msr	mdcr_el2, x3
+	mrs	x2, midr_el1
+	msr	vpidr_el2, x2
+	mrs	x2, mpidr_el1
+	msr	vmpidr_el2, x2
+	mrs	x2, id_aa64pfr0_el1
+	tst	x2, #0xf << 24
+	b.eq	2f
+	mov	x2, #9			// ICC_SRE_EL2: SRE, Enable
+	msr	S3_4_C12_C9_5, x2
+	isb
+	msr	S3_4_C12_C11_0, xzr	// ICH_HCR_EL2
+2:	adrp	x2, last_vectors	// answers hvc
+	add	x2, x2, :lo12:last_vectors
+	msr	vbar_el2, x2
+	mov	x21, #1
+	adr	x2, at_el1
+	msr	elr_el2, x2
+	mov	x2, #0x3c5
+	msr	spsr_el2, x2
+	eret
+
+at_el1:
+	load32	w2, SCTLR_EL1_OFF
+	msr	sctlr_el1, x2
+	isb
+	msr	spsel, #1
+	mov	x2, x22			// lines that were fetched since: clean, and soon stale
+1:	dc	ivac, x2
+	add	x2, x2, x24
+	cmp	x2, x23
+	b.lo	1b
+	dsb	sy
+	bl	relocate_self
+	adrp	x2, bss_start
+	adrp	x3, loader_end
+2:	stp	xzr, xzr, [x2], #16
+	cmp	x2, x3
+	b.lo	2b
+	adrp	x2, stack_top
+	add	x2, x2, :lo12:stack_top
+	mov	sp, x2
+	adrp	x2, el2_below
+	strb	w21, [x2, :lo12:el2_below]
+	adrp	x2, last_vectors
+	add	x2, x2, :lo12:last_vectors
+	msr	vbar_el1, x2
+	msr	tpidr_el1, xzr
+	isb
+	mov	x0, x19
+	mov	x1, x20
+	mov	x29, xzr
+	mov	x30, xzr
+	b	start_c
+
+// Adds to every R_AARCH64_RELATIVE of .rela.dyn where we were loaded; a file that was linked to its place has none. Uses x9 to x14 only.
+	.globl	relocate_self
+relocate_self:
+	adrp	x9, loader_start
+	adrp	x10, rela_start
+	add	x10, x10, :lo12:rela_start
+	adrp	x11, rela_end
+	add	x11, x11, :lo12:rela_end
+1:	cmp	x10, x11
+	b.hs	2f
+	ldp	x12, x13, [x10], #16	// offset, type
+	ldr	x14, [x10], #8		// addend
+	cmp	x13, #R_AARCH64_RELATIVE
+	b.ne	1b
+	add	x14, x14, x9
+	str	x14, [x9, x12]
+	b	1b
+2:	ret
+
+	.bss
+	.balign	16
+	.skip	0x4000
+	.globl	stack_top
+stack_top:
+	.globl	el2_below
+el2_below:
+	.skip	16

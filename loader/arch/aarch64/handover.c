@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "../../core/boot.h"
+#include "cpu.h"
+#include "last.h"
+#include "map.h"
+#include "paging.h"
+#include "selftest.h"
+#include "virt.h"
+
+// T0SZ and T1SZ 16 (48 bits), 4 KiB granules, walks write-back and inner shareable, in both halves.
+#define TCR_HANDED (UINT64_C(0x3510) | UINT64_C(0xb510) << 16)
+// M, C, SA, SA0, I, DZE, UCT, nTWI, nTWE, UCI
+#define SCTLR_HANDED UINT64_C(0x0405d01d)
+
+const struct place_rules arch_place_rules = { 0 };
+const bool arch_stack_top = false;
+
+static uint64_t last_size(void)
+{
+	return align_up((uint64_t)(last_end - last_start), 16);
+}
+
+uint64_t arch_code_size(void)
+{
+	return LAST_ALIGN - 1 + last_size() + sizeof(struct last_args);
+}
+
+uint64_t arch_tables_size(struct range image, uint64_t other)
+{
+	return tables_bound(image, other);
+}
+
+static void build_tables(const struct handover *h)
+{
+	const struct block *block = h->block;
+	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
+	const struct paging_plan plan = {
+		.shape = h->shape,
+		.block = { block->at.base, block->at.base + block->size },
+		.image = h->image,
+		.uart = h->uart,
+	};
+	tables_build(tables, &plan);
+}
+
+// The copy's own: nothing of the loader but what it holds itself.
+static void fill_hooks(const struct handover *h, struct last_hooks *hooks)
+{
+	hooks->symbol = NULL;
+	hooks->root = h->block->at.base + h->block->tables;
+	hooks->uart_handed = h->uart != 0 ? UART_VIRTUAL + h->uart % PAGE_SIZE : 0;
+}
+
+static void clean(struct range r)
+{
+	uint64_t line = UINT64_C(4) << (cpu_read(ctr_el0) >> 16 & 15);
+	for (uint64_t at = align_down(r.start, line); at < r.end; at += line)
+		cpu_clean_line(at);
+	cpu_barrier();
+	cpu_forget_instructions();
+	cpu_barrier();
+	cpu_sync();
+}
+
+noreturn void arch_handover(const struct handover *h)
+{
+	const struct block *block = h->block;
+	uint64_t code_at = align_up(block->at.base + block->code, LAST_ALIGN);
+	uint8_t *code = block->at.p + (code_at - block->at.base);
+	struct last_args *args = (struct last_args *)(void *)(code + last_size());
+	struct range image = h->image, whole = { block->at.base, block->at.base + block->size };
+	uint64_t stack = block->at.base + block->stack;
+	uint64_t physical_bits = cpu_read(id_aa64mmfr0_el1) & 15;
+
+	build_tables(h);
+	*args = (struct last_args){
+		.own_stack = stack + block->stack_size,
+		.root = block->at.base + block->tables,
+		.tcr = TCR_HANDED | physical_bits << 32,
+		.sctlr = SCTLR_HANDED | SCTLR_ORDER,
+		.copy_root = stack,
+		.move_to = image.start,
+		.move_from = h->staging.start,
+		.move_size = h->staging.start != image.start ? range_size(image) : 0,
+		.image_start = image.start,
+		.image_end = image.end,
+		.block_start = whole.start,
+		.block_end = whole.end,
+		.el2 = virt_el2_below(),
+		.stack = h->stack,
+		.entry = h->entry,
+		.info = h->info,
+	};
+	// Nobody uses the stack's low end before the application does.
+	ASSERT(stack % PAGE_SIZE == 0 && block->stack_size >= 2 * PAGE_SIZE);
+	if (args->move_size != 0)
+		memcpy(block->at.p + block->stack, map_root(), PAGE_SIZE);
+	memcpy(code, last_start, (size_t)(last_end - last_start));
+	fill_hooks(h, (struct last_hooks *)(void *)(code + ((char *)&last_hooks - last_start)));
+	selftest_last(args);
+	clean(whole);
+
+	// The copy in the block: the linked one is about to be unmapped.
+	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(code_at + (uint64_t)(last_enter - last_start));
+	enter(args);
+	__builtin_unreachable();
+}

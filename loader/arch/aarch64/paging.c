@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "paging.h"
+
+#include "../../core/boot.h"
+
+enum { ENTRIES = 512, SELF = 511 };
+
+// Valid, page or table, attribute 4 (write-back), inner shareable, accessed. Tables have it too: kernels see them as pages, through SELF.
+#define PAGE UINT64_C(0x713)
+#define PAGE_UART UINT64_C(0x407) // attribute 1: device
+#define MARK_SELF (UINT64_C(1) << 55) // software's
+#define ADDRESS UINT64_C(0x0000fffffffff000)
+
+struct builder {
+	struct window tables;
+	size_t used; // bytes
+};
+
+static struct range rounded_out(struct range r)
+{
+	return (struct range){ align_down(r.start, MIB(2)), align_up(r.end, MIB(2)) };
+}
+
+// Units of `unit` bytes that a range touches.
+static uint64_t touched(struct range r, uint64_t unit)
+{
+	return (align_up(r.end, unit) - align_down(r.start, unit)) / unit;
+}
+
+// And that a range of so many bytes touches at most.
+static uint64_t touched_at_most(uint64_t size, uint64_t unit)
+{
+	return align_up(size, unit) / unit + 1;
+}
+
+uint64_t tables_bound(struct range image, uint64_t other)
+{
+	struct range pages = rounded_out(image);
+	// Level 0 and 1; level 2 and 3 for the UART; the image's.
+	uint64_t fixed = 4 + touched(pages, GIB(1)) + touched(pages, MIB(2));
+	uint64_t size = 0, wanted = fixed * PAGE_SIZE;
+	// More tables make the block larger, which may want more tables.
+	while (size != wanted) {
+		size = wanted;
+		wanted = (fixed + touched_at_most(size + other, GIB(1)) + touched_at_most(size + other, MIB(2))) * PAGE_SIZE;
+	}
+	return size;
+}
+
+static uint64_t *new_table(struct builder *b, uint64_t *address)
+{
+	size_t at = b->used;
+	b->used += PAGE_SIZE;
+	ASSERT(b->used <= b->tables.n);
+	*address = b->tables.base + at;
+	return (uint64_t *)(void *)(b->tables.p + at);
+}
+
+// The table that `*entry` points to; a new one when it points to none.
+static uint64_t *descend(struct builder *b, uint64_t *entry)
+{
+	if (*entry != 0)
+		return (uint64_t *)(void *)(b->tables.p + ((*entry & ADDRESS) - b->tables.base));
+	uint64_t address;
+	uint64_t *table = new_table(b, &address);
+	*entry = address | PAGE;
+	return table;
+}
+
+// Level 3 entries of [r.start, r.end) at the same addresses.
+static void map_pages(struct builder *b, uint64_t *level1, struct range r)
+{
+	for (uint64_t at = r.start; at < r.end;) {
+		uint64_t *level2 = descend(b, &level1[at / GIB(1)]);
+		uint64_t *level3 = descend(b, &level2[at / MIB(2) % ENTRIES]);
+		uint64_t end = align_down(at, MIB(2)) + MIB(2);
+		for (; at < end && at < r.end; at += PAGE_SIZE)
+			level3[at / PAGE_SIZE % ENTRIES] = at | PAGE;
+	}
+}
+
+void tables_build(struct window tables, const struct paging_plan *plan)
+{
+	struct builder b = { .tables = tables };
+	struct range image = rounded_out(plan->image);
+	uint64_t root_at;
+	ASSERT(image.end <= GIB(512) && plan->block.end <= GIB(512));
+	memset(tables.p, 0, tables.n);
+	uint64_t *root = new_table(&b, &root_at);
+	uint64_t *level1 = descend(&b, &root[0]);
+	if (plan->shape->recursive)
+		root[SELF] = root_at | PAGE | MARK_SELF;
+	map_pages(&b, level1, plan->block);
+	map_pages(&b, level1, image);
+	if (plan->uart != 0) {
+		uint64_t *level2 = descend(&b, &level1[0]);
+		descend(&b, &level2[0])[UART_VIRTUAL / PAGE_SIZE] = align_down(plan->uart, PAGE_SIZE) | PAGE_UART;
+	}
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "selftest.h"
+
+#include "../../core/boot.h"
+#include "map.h"
+
+// Within the reach of the loader's tables; machines with so much memory run no self-test.
+#define UNMAPPED (MAP_REACH - MIB(2))
+
+static uint64_t move_from; // from where the last code shall move eight bytes; 0: no such test
+static uint64_t touch;     // what it shall read by the new tables
+
+static bool is(const char *word, size_t n, const char *wanted)
+{
+	size_t i = 0;
+	while (i < n && wanted[i] == word[i])
+		i++;
+	return i == n && wanted[i] == '\0';
+}
+
+void selftest(const char *word, size_t n)
+{
+	if (is(word, n, "ud"))
+		__asm__ volatile("udf #0");
+	else if (is(word, n, "brk"))
+		__asm__ volatile("brk #0");
+	else if (is(word, n, "pf"))
+		*(volatile char *)UNMAPPED = 0;
+	else if (is(word, n, "stack"))
+		__asm__ volatile("mov sp, %0; str x0, [sp]" : : "r"(UNMAPPED) : "memory");
+	else if (is(word, n, "assert"))
+		assert_failed("selftest");
+	else if (is(word, n, "last-copy"))
+		move_from = UNMAPPED;
+	else if (is(word, n, "pf-handover"))
+		touch = UNMAPPED; // mapped for nobody: the report must find the console by the new tables
+	else
+		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, brk, pf, stack, pf-handover, last-copy, assert"));
+}
+
+void selftest_last(struct last_args *args)
+{
+	args->touch = touch;
+	if (move_from == 0)
+		return;
+	args->copy_root = (uint64_t)map_root();
+	args->move_from = move_from;
+	args->move_size = 8;
+}

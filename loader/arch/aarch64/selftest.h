@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// loader.selftest=WORD: provokes what cannot be provoked from outside, so that its report can be tested. Debug profile only.
+#pragma once
+
+#include "last.h"
+
+#ifdef LOADER_SELFTEST
+#define SELFTEST selftest
+void selftest(const char *word, size_t n);
+void selftest_last(struct last_args *args);
+#else
+#define SELFTEST NULL
+static inline void selftest_last(struct last_args *args)
+{
+	(void)args;
+}
+#endif

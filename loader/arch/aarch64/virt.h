@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// An aarch64 machine that a device tree describes, without firmware services.
+#pragma once
+
+#include "../../core/boot.h"
+
+// MMU, vectors and log: the first thing that C does. What is logged before virt_console() is kept for it.
+void virt_open(void);
+
+// Console and end of the machine as the tree says.
+void virt_console(const struct tree *tree);
+
+// 1: there is an EL2 above us, whose vectors are ours.
+uint64_t virt_el2_below(void);
+
+// The device tree at `at`, as far as its first four bytes can tell; false when nothing can be read there.
+must_check bool virt_tree_at(uint64_t at);
+
+// Reads the tree that lies at `at` and boots the application that it names.
+noreturn void virt_boot(struct boot *boot, uint64_t at);
