@@ -83,6 +83,8 @@ OPTIMISE.debug := -Og -DLOADER_SELFTEST
 HOT := load fmt
 # The last code must run wherever it is copied to, and call nothing.
 LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
+# Else addresses are told in pages, and the copy would have to lie like the original within its page.
+aarch64.last := -mcmodel=tiny
 ifneq ($(is_clang),)
 LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
 endif
@@ -122,7 +124,7 @@ $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
-		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST)) \
+		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST) $$($$($(1).arch).last)) \
 		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
 
 $$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk

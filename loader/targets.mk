@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # One row per binary: its CPU and the ways in which it may be started. A name's file is hermit-loader-NAME.
 
-TARGETS := x86_64-multiboot x86_64 riscv64-sbi
+TARGETS := x86_64-multiboot x86_64 aarch64-elf aarch64_be-elf riscv64-sbi
 
 x86_64-multiboot.arch   := x86_64
 x86_64-multiboot.protos := multiboot
@@ -17,3 +17,15 @@ riscv64-sbi.arch   := riscv64
 riscv64-sbi.protos := fdt sbi
 riscv64-sbi.script := loader/arch/riscv64/sbi.ld
 riscv64.dev := sbi
+
+aarch64-elf.arch   := aarch64
+aarch64-elf.protos := fdt elf
+aarch64-elf.script := loader/arch/aarch64/elf.ld
+
+# For applications of the other byte order.
+aarch64_be-elf.arch   := aarch64
+aarch64_be-elf.protos := fdt elf
+aarch64_be-elf.script := loader/arch/aarch64/elf.ld
+aarch64_be-elf.flags  := -mbig-endian
+
+aarch64.dev := uart_pl011 uart_cadence
