@@ -55,20 +55,25 @@ FREESTANDING := $(filter-out -Wstack-usage=1024,$(FREESTANDING)) -Wframe-larger-
 endif
 x86_64.flags := -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none
 aarch64.flags := -mgeneral-regs-only -mstrict-align
-riscv64.flags := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mstrict-align -mno-relax
 
 # The compiler of a CPU: $(CC) for x86_64, Debian's cross compilers for the others; clang is one for all.
 ifneq ($(is_clang),)
 x86_64.cc  := $(CC) --target=x86_64-linux-gnu
 aarch64.cc := $(CC) --target=aarch64-linux-gnu
-riscv64.cc := $(CC) --target=riscv64-linux-gnu
+riscv64.cc := $(CC) --target=riscv64-linux-gnu -Wno-unused-command-line-argument
 aarch64.ld := -fuse-ld=lld
 riscv64.ld := -fuse-ld=lld
 else
 x86_64.cc  := $(CC) -m64
 aarch64.cc := aarch64-linux-gnu-gcc -mno-outline-atomics
 riscv64.cc := riscv64-linux-gnu-gcc
+aarch64.ld := -Wl,--no-warn-rwx-segments
+riscv64.ld := -Wl,--no-warn-rwx-segments
 endif
+x86_64.ld := -Wl,--no-warn-rwx-segments
+# Clang before 15 does not know the names of what it counts among the base.
+riscv64.zicsr := $(if $(shell $(riscv64.cc) -march=rv64imac_zicsr_zifencei -E -x c /dev/null 2>/dev/null),_zicsr_zifencei)
+riscv64.flags := -march=rv64imac$(riscv64.zicsr) -mabi=lp64 -mcmodel=medany -mno-relax $(if $(is_clang),,-mstrict-align)
 x86_64.tools  :=
 aarch64.tools := aarch64-linux-gnu-
 riscv64.tools := riscv64-linux-gnu-
@@ -78,6 +83,8 @@ OPTIMISE.debug := -Og -DLOADER_SELFTEST
 HOT := load fmt
 # The last code must run wherever it is copied to, and call nothing.
 LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
+# Else addresses are told in pages, and the copy would have to lie like the original within its page.
+aarch64.last := -mcmodel=tiny
 ifneq ($(is_clang),)
 LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
 endif
@@ -86,7 +93,7 @@ NASMFLAGS := -f elf64 --reproducible -Werror -I$(GEN)/
 NASMFLAGS += $(if $(filter debug,$(PROFILE)),-g -F dwarf -DLOADER_SELFTEST)
 
 LDFLAGS := -nostdlib -static -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
-	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
+	-Wl,-z,noexecstack
 
 CORE := $(sort $(wildcard loader/core/*.c loader/core/era/*.c))
 
@@ -117,7 +124,7 @@ $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
-		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST)) \
+		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST) $$($$($(1).arch).last)) \
 		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
 
 $$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk

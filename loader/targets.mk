@@ -3,6 +3,7 @@
 
 TARGETS :=
 
+
 TARGETS += x86_64-multiboot
 x86_64-multiboot.arch  := x86_64
 x86_64-multiboot.protos := multiboot
@@ -35,4 +36,12 @@ TARGETS += aarch64-elf
 aarch64-elf.arch   := aarch64
 aarch64-elf.protos := fdt elf
 aarch64-elf.script := loader/arch/aarch64/elf.ld
+
+# For applications of the other byte order.
+TARGETS += aarch64_be-elf
+aarch64_be-elf.arch   := aarch64
+aarch64_be-elf.protos := fdt elf
+aarch64_be-elf.script := loader/arch/aarch64/elf.ld
+aarch64_be-elf.flags  := -mbig-endian
+
 aarch64.dev := uart_pl011 uart_cadence

@@ -115,7 +115,9 @@ static enum status place(const struct boot *boot, struct block_content *content)
 	TRY(place_image(&request, &run.place));
 	content->image = run.place.image;
 	block_layout(content, &run.block);
-	return place_others(&request, run.block.size, &run.place);
+	TRY(place_others(&request, run.block.size, &run.place));
+	content->image = run.place.image; // it may have moved up to leave room below it
+	return STATUS_OK;
 }
 
 static struct window show(struct range r)

@@ -21,13 +21,7 @@ static struct range rounded_out(struct range r)
 	return (struct range){ align_down(r.start, MIB(2)), align_up(r.end, MIB(2)) };
 }
 
-// Units of `unit` bytes that a range touches.
-static uint64_t touched(struct range r, uint64_t unit)
-{
-	return (align_up(r.end, unit) - align_down(r.start, unit)) / unit;
-}
-
-// And that a range of so many bytes touches at most.
+// Units of `unit` bytes that a range of so many bytes touches at most.
 static uint64_t touched_at_most(uint64_t size, uint64_t unit)
 {
 	return align_up(size, unit) / unit + 1;
@@ -36,8 +30,8 @@ static uint64_t touched_at_most(uint64_t size, uint64_t unit)
 uint64_t tables_bound(struct range image, uint64_t other)
 {
 	struct range pages = rounded_out(image);
-	// Level 0 and 1; level 2 and 3 for the UART; the image's.
-	uint64_t fixed = 4 + touched(pages, GIB(1)) + touched(pages, MIB(2));
+	// Level 0 and 1; level 2 and 3 for the UART; the image's, which may still be moved by multiples of its alignment.
+	uint64_t fixed = 4 + touched_at_most(range_size(pages), GIB(1)) + range_size(pages) / MIB(2);
 	uint64_t size = 0, wanted = fixed * PAGE_SIZE;
 	// More tables make the block larger, which may want more tables.
 	while (size != wanted) {

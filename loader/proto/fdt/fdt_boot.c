@@ -39,9 +39,11 @@ static enum status find_app(const struct tree *tree, void *(*map)(struct range),
 	struct range module = tree->module;
 	if (module.start == module.end)
 		TRY(find_end(tree, map, boot, &module));
-	const void *p = module.start < module.end && range_inside(module, boot->reach) ? map(module) : NULL;
+	const bool there = module.start < module.end && range_inside(module, ram_from(tree, module.start)) && range_inside(module, boot->reach);
+	const void *p = there ? map(module) : NULL;
 	if (p == NULL)
-		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx..%#lx", module.start, module.end);
+		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx..%#lx, where the device tree has no RAM", module.start,
+			      module.end);
 	boot->app = (struct span){ p, range_size(module) };
 	boot->app_at = module.start;
 	boot->app_count = 1;
