@@ -20,7 +20,7 @@ help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 } /^#: / { print substr($$0, 3) }' Makefile
 
 run: setup-run ## boot a real Hermit application in QEMU (the first time: install and build what is missing)
-	@$(if $(wildcard $(LOADER)),:,$(loader) PROFILE=$(or $(PROFILE),release) all)
+	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
 	+@ci/fixture.sh $(APP)
 	@$(ctl) run
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
@@ -77,12 +77,11 @@ bench: setup-run ## time boots of a real application, KVM with a steady clock wh
 
 size: ## size of each loader file and of its sections
 	@$(loader) PROFILE=release all
-	@size build/release/hermit-loader-x86_64 build/release/hermit-loader-x86_64-multiboot
-	@wc -c build/release/hermit-loader-x86_64 build/release/hermit-loader-x86_64-multiboot
+	@wc -c $$(ls build/release/hermit-loader-* | grep -v debug$$)
 
 dist: ## release copies and their checksums: build/dist
 	@$(loader) PROFILE=release all
-	@mkdir -p build/dist && cp -p $(addprefix build/release/hermit-loader-,x86_64 x86_64.debug x86_64-multiboot x86_64-multiboot.debug) build/dist/
+	@mkdir -p build/dist && cp -p build/release/hermit-loader-* build/dist/
 	@cd build/dist && sha256sum hermit-loader-*
 
 repro: ## run a red cell again, as the report wrote it down: CELL=id

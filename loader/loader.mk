@@ -8,7 +8,6 @@ include loader/targets.mk
 
 PROFILE ?= release
 O ?= build
-TARGET ?= $(TARGETS)
 NASM ?= nasm
 ifeq ($(origin CC),default)
 CC := gcc
@@ -18,10 +17,27 @@ LOADER_LOG ?= info
 # Grows the loader by so many bytes, to show that nothing depends on its size.
 LOADER_PAD ?=
 
+# What upstream calls or called them. Its x86_64 is the universal file, which starts in every way that upstream's did.
+old_name = $(or $(patsubst %,x86_64-linux,$(filter x86_64-fc,$1)),$(patsubst %,%-elf,$(filter aarch64 aarch64_be,$1)),$(patsubst %,%-sbi,$(filter riscv64,$1)),$1)
+
+# What this machine can build: the assembler and the compiler of the CPU are there.
+needs.x86_64  := $(NASM)
+needs.aarch64 := $(if $(findstring clang,$(CC)),$(CC) ld.lld,aarch64-linux-gnu-gcc)
+needs.riscv64 := $(if $(findstring clang,$(CC)),$(CC) ld.lld,riscv64-linux-gnu-gcc)
+missing = $(foreach tool,$(needs.$1),$(if $(shell command -v $(tool)),,$(tool)))
+ifeq ($(TARGET),)
+TARGET := $(foreach t,$(TARGETS),$(if $(strip $(call missing,$($t.arch))),,$t))
+# MISSING=quiet says nothing of the others.
+$(foreach a,$(if $(MISSING),,x86_64 aarch64 riscv64),$(if $(strip $(call missing,$a)),$(info no loader for $a: there is no $(call missing,$a))))
+else
+override TARGET := $(foreach t,$(TARGET),$(call old_name,$t))
+endif
+
 unknown := $(filter-out $(TARGETS),$(TARGET))
 ifneq ($(unknown),)
 $(error unknown target "$(unknown)"; there are: $(TARGETS))
 endif
+$(foreach t,$(TARGET),$(if $(strip $(call missing,$($t.arch))),$(error $t needs $(call missing,$($t.arch)), which is not there)))
 ifeq ($(filter $(PROFILE),release debug),)
 $(error unknown profile "$(PROFILE)"; there are: release debug)
 endif
@@ -106,6 +122,7 @@ $(1).dir := $(OUT)/obj/$(1)
 $(1).out := $(OUT)/$$(or $$($(1).file),hermit-loader-$(1))
 $(1).script := $$(or $$($(1).script),loader/base.ld)
 $(1).cc := $$($$($(1).arch).cc) $$(if $$($(1).pie),-fpie -fvisibility=hidden,-fno-pie) $$($$($(1).arch).flags) $$($(1).flags)
+$(1).link := $$($$($(1).arch).cc) $$($(1).flags)$(if $(is_clang), -Wno-unused-command-line-argument)
 $(1).mem := $$(wildcard loader/arch/$$($(1).arch)/mem.asm loader/arch/$$($(1).arch)/mem.S)
 $(1).c := $$(if $$($(1).mem),$$(filter-out %/mem.c,$$(CORE)),$$(CORE)) $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.c)) \
 	$$(addprefix loader/dev/,$$(addsuffix .c,$$($$($(1).arch).dev) $$($(1).dev))) $$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.c)))
@@ -153,14 +170,14 @@ $$($(1).dir)/%.so.o: $$($(1).dir)/%.s
 
 $$($(1).dir)/first.elf: $$($(1).obj) $$($(1).dir)/symbols0.so.o $$($(1).script)
 	$$(call say,LD,$$@)
-	$(Q)$$($(1).cc) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
+	$(Q)$$($(1).link) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
 
 $$($(1).dir)/symbols1.s: $$($(1).dir)/first.elf loader/symbols.awk
 	$(Q)$$($$($(1).arch).tools)nm -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
 
 $$($(1).out).debug: $$($(1).obj) $$($(1).dir)/symbols1.so.o $$($(1).script)
 	$$(call say,LD,$$@)
-	$(Q)$$($(1).cc) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
+	$(Q)$$($(1).link) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
 	@$$($$($(1).arch).tools)nm $$($(1).dir)/first.elf | grep ' [Tt] ' > $$($(1).dir)/text0
 	@$$($$($(1).arch).tools)nm $$@ | grep ' [Tt] ' | cmp -s - $$($(1).dir)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
 	@[ -z "$$$$($$($$($(1).arch).tools)nm -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
