@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "firmware.h"
+
+#include "../../core/log.h"
+
+struct efi_system_table *efi_system;
+efi_handle efi_image;
+
+#define OWNED_MAX 16
+#define LEAVE_TRIES 8
+// Room for what the map grows by between two calls.
+#define MAP_SLACK KIB(4)
+
+static struct {
+	struct efi_boot_services *boot;
+	uint32_t owned_count;
+	struct range owned[OWNED_MAX];
+	uint8_t *map;
+	uint64_t map_room;
+	bool left;
+} state;
+
+struct map {
+	uint64_t size, key, stride;
+};
+
+void firmware_open(efi_handle image, struct efi_system_table *system)
+{
+	efi_image = image;
+	efi_system = system;
+	state.boot = system->boot;
+	// The firmware would reset the machine five minutes after it started us.
+	state.boot->set_watchdog_timer(0, 0, 0, NULL);
+}
+
+void firmware_write(const char *text, size_t n)
+{
+	uint16_t buffer[64];
+	size_t used = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (used > countof(buffer) - 3) {
+			buffer[used] = 0;
+			efi_system->console_out->output_string(efi_system->console_out, buffer);
+			used = 0;
+		}
+		if (text[i] == '\n')
+			buffer[used++] = '\r';
+		buffer[used++] = (uint8_t)text[i] < 0x80 ? (uint8_t)text[i] : '?';
+	}
+	buffer[used] = 0;
+	efi_system->console_out->output_string(efi_system->console_out, buffer);
+}
+
+static bool own(uint64_t address, uint64_t pages)
+{
+	if (state.owned_count == OWNED_MAX)
+		return false;
+	state.owned[state.owned_count++] = (struct range){ address, address + pages * PAGE_SIZE };
+	return true;
+}
+
+void *firmware_allocate(uint64_t size, uint32_t type)
+{
+	uint64_t address = 0, pages = align_up(size == 0 ? 1 : size, PAGE_SIZE) / PAGE_SIZE;
+	if (state.boot->allocate_pages(EFI_ALLOCATE_ANY_PAGES, type, pages, &address) != EFI_SUCCESS)
+		return NULL;
+	ASSERT(own(address, pages));
+	return (void *)address;
+}
+
+enum status firmware_claim(struct range r)
+{
+	uint64_t address = align_down(r.start, PAGE_SIZE), pages = (align_up(r.end, PAGE_SIZE) - address) / PAGE_SIZE;
+	efi_status status = state.boot->allocate_pages(EFI_ALLOCATE_ADDRESS, EFI_LOADER_CODE, pages, &address);
+	if (status != EFI_SUCCESS)
+		return refuse(STATUS_FIRMWARE_REFUSED, "AllocatePages gave %#lx for %lu pages at %#lx", status, pages, address);
+	ASSERT(own(address, pages));
+	return STATUS_OK;
+}
+
+void firmware_free_all(void)
+{
+	while (state.owned_count > 0) {
+		struct range r = state.owned[--state.owned_count];
+		state.boot->free_pages(r.start, range_size(r) / PAGE_SIZE);
+	}
+	state.map = NULL;
+}
+
+void *firmware_protocol(efi_handle handle, const struct efi_guid *guid)
+{
+	void *interface = NULL;
+	return state.boot->handle_protocol(handle, guid, &interface) == EFI_SUCCESS ? interface : NULL;
+}
+
+const void *firmware_table(const struct efi_guid *guid)
+{
+	for (uint64_t i = 0; i < efi_system->table_count; i++)
+		if (memcmp(&efi_system->tables[i].guid, guid, sizeof *guid) == 0)
+			return efi_system->tables[i].table;
+	return NULL;
+}
+
+static efi_status get_map(struct map *map)
+{
+	uint32_t version;
+	map->size = state.map_room;
+	return state.boot->get_memory_map(&map->size, state.map, &map->key, &map->stride, &version);
+}
+
+static struct efi_memory_descriptor descriptor(uint64_t at)
+{
+	struct efi_memory_descriptor d;
+	memcpy(&d, state.map + at, sizeof d);
+	return d;
+}
+
+// Types that belong to nobody once boot services are over: ours and the firmware's for booting among them.
+static bool free_afterwards(uint32_t type)
+{
+	return type == EFI_LOADER_CODE || type == EFI_LOADER_DATA || type == EFI_BOOT_SERVICES_CODE || type == EFI_BOOT_SERVICES_DATA ||
+	       type == EFI_CONVENTIONAL_MEMORY;
+}
+
+static enum status read_map(const struct map *map, struct boot *boot)
+{
+	boot->usable.count = boot->ram.count = 0;
+	for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= map->size; at += map->stride) {
+		struct efi_memory_descriptor d = descriptor(at);
+		struct range r = { d.start, d.start + d.pages * PAGE_SIZE };
+		enum status status = STATUS_OK;
+		if (r.end > boot->reach.end)
+			boot->reach.end = r.end;
+		if (free_afterwards(d.type))
+			status = range_set_add(&boot->ram, r);
+		if (status == STATUS_OK && d.type == EFI_CONVENTIONAL_MEMORY)
+			status = range_set_add(&boot->usable, r);
+		if (status != STATUS_OK)
+			return refuse(status, "the firmware's memory map has more than %u ranges of free RAM", RANGE_SET_MAX);
+	}
+	if (boot->usable.count == 0)
+		return refuse(STATUS_MEMORY_MAP_EMPTY, "the firmware's memory map has no free RAM");
+	return STATUS_OK;
+}
+
+enum status firmware_memory(struct boot *boot)
+{
+	struct map map;
+	efi_status status = get_map(&map);
+	if (status == EFI_BUFFER_TOO_SMALL) {
+		uint64_t room = align_up(map.size + MAP_SLACK, PAGE_SIZE);
+		state.map = firmware_allocate(room, EFI_LOADER_DATA);
+		if (state.map == NULL)
+			return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the memory map", room);
+		state.map_room = room;
+		status = get_map(&map);
+	}
+	if (status != EFI_SUCCESS)
+		return refuse(STATUS_FIRMWARE_REFUSED, "GetMemoryMap gave %#lx", status);
+	if (map.stride < sizeof(struct efi_memory_descriptor))
+		return refuse(STATUS_MEMORY_MAP_MALFORMED, "the firmware's memory map has entries of %lu bytes", map.stride);
+	TRY(read_map(&map, boot));
+	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < 16 ? RANGE_SET_MAX - boot->ram.count : 16;
+	return STATUS_OK;
+}
+
+enum status firmware_leave(struct boot *boot)
+{
+	struct map map;
+	uint32_t most = boot->ram.count + boot->ram_slack;
+	efi_status status = EFI_INVALID_PARAMETER;
+	// A handler of the first call may change the map, which makes its key stale; afterwards only these two services may be called.
+	for (unsigned i = 0; i < LEAVE_TRIES && status != EFI_SUCCESS; i++) {
+		status = get_map(&map);
+		if (status != EFI_SUCCESS)
+			return refuse(STATUS_FIRMWARE_REFUSED, "GetMemoryMap gave %#lx while leaving", status);
+		status = state.boot->exit_boot_services(efi_image, map.key);
+	}
+	if (status != EFI_SUCCESS)
+		return refuse(STATUS_FIRMWARE_REFUSED, "ExitBootServices gave %#lx %u times", status, LEAVE_TRIES);
+	state.left = true;
+	TRY(read_map(&map, boot));
+	if (boot->ram.count > most)
+		return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the firmware left %u ranges of RAM, expected were at most %u", boot->ram.count, most);
+	boot->usable = boot->ram;
+	return STATUS_OK;
+}
+
+bool firmware_has_left(void)
+{
+	return state.left;
+}

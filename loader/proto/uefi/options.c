@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "options.h"
+
+static const char initrd_word[] = "initrd=";
+enum { INITRD_WORD = sizeof initrd_word - 1 };
+
+struct text {
+	const uint8_t *p;
+	size_t n; // characters
+};
+
+static uint16_t at(struct text t, size_t i)
+{
+	return load_u16(t.p + 2 * i, ORDER_LITTLE);
+}
+
+static struct text part(struct text t, size_t start, size_t end)
+{
+	return (struct text){ t.p + 2 * start, end - start };
+}
+
+static bool is_high(uint16_t c)
+{
+	return c >= 0xd800 && c < 0xdc00;
+}
+
+static bool is_low(uint16_t c)
+{
+	return c >= 0xdc00 && c < 0xe000;
+}
+
+// Boot managers also keep binary marks in the options.
+static bool is_text(struct text t)
+{
+	for (size_t i = 0; i < t.n; i++) {
+		uint16_t c = at(t, i);
+		if ((c < ' ' && c != '\t') || c == 0x7f || is_low(c))
+			return false;
+		if (is_high(c) && (++i == t.n || !is_low(at(t, i))))
+			return false;
+	}
+	return true;
+}
+
+static bool begins_with_initrd(struct text t)
+{
+	for (size_t i = 0; i < INITRD_WORD; i++)
+		if (i == t.n || at(t, i) != (uint8_t)initrd_word[i])
+			return false;
+	return true;
+}
+
+// Takes the word away, and the one blank that parts it from the rest: what is left is what was typed.
+static bool take_initrd(struct text *t, struct text *path)
+{
+	size_t start = t->n, end = 0;
+	while (end < t->n && at(*t, end) != ' ')
+		end++;
+	if (begins_with_initrd(*t)) {
+		*path = part(*t, INITRD_WORD, end);
+		*t = part(*t, end < t->n ? end + 1 : end, t->n);
+		return true;
+	}
+	while (start > 0 && at(*t, start - 1) != ' ')
+		start--;
+	if (start == 0 || !begins_with_initrd(part(*t, start, t->n)))
+		return false;
+	*path = part(*t, start + INITRD_WORD, t->n);
+	*t = part(*t, 0, start - 1);
+	return true;
+}
+
+static bool copy_path(struct text path, uint16_t out[INITRD_MAX])
+{
+	if (path.n >= INITRD_MAX)
+		return false;
+	for (size_t i = 0; i < path.n; i++)
+		out[i] = at(path, i) == '/' ? '\\' : at(path, i);
+	out[path.n] = 0;
+	return true;
+}
+
+static size_t write_utf8(struct text t, char *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < t.n; i++) {
+		uint32_t c = at(t, i);
+		if (is_high((uint16_t)c))
+			c = 0x10000 + ((c - 0xd800) << 10) + (at(t, ++i) - 0xdc00U);
+		if (c < 0x80) {
+			out[n++] = (char)c;
+			continue;
+		}
+		if (c < 0x800) {
+			out[n++] = (char)(0xc0 | c >> 6);
+		} else if (c < 0x10000) {
+			out[n++] = (char)(0xe0 | c >> 12);
+			out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+		} else {
+			out[n++] = (char)(0xf0 | c >> 18);
+			out[n++] = (char)(0x80 | (c >> 12 & 0x3f));
+			out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+		}
+		out[n++] = (char)(0x80 | (c & 0x3f));
+	}
+	return n;
+}
+
+size_t options_bound(uint32_t size)
+{
+	return (size_t)size / 2 * 3; // the longest: three bytes a character
+}
+
+bool options_read(const uint8_t *options, uint32_t size, char *out, struct options_found *found)
+{
+	struct text t = { options, 0 }, path;
+	*found = (struct options_found){ 0 };
+	while (t.n < size / 2 && at(t, t.n) != 0)
+		t.n++;
+	if (size % 2 != 0 || !is_text(t))
+		return true;
+	found->has_initrd = take_initrd(&t, &path);
+	if (found->has_initrd && !copy_path(path, found->initrd))
+		return false;
+	for (size_t i = 0; i < t.n; i++)
+		found->text |= at(t, i) != ' ' && at(t, i) != '\t';
+	found->size = found->text ? write_utf8(t, out) : 0;
+	return true;
+}

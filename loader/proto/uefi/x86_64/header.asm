@@ -1,0 +1,66 @@
+; SPDX-License-Identifier: Apache-2.0 OR MIT
+;
+; The file's first page: PE/COFF (Microsoft PE and COFF Specification 8.3; UEFI 2.10, 2.1.1) for an x86-64 UEFI application. Offsets in the file are
+; offsets in memory. QEMU's -kernel looks for fields of Linux's boot protocol in the same page, and hands -initrd and -append to the firmware only
+; when it finds them: they lie behind the section table, which has room for six entries.
+
+; Numbers that the linker script computes, as addresses: the distance from the header is the one constant that a PIE has.
+%define NUMBER(symbol) symbol - header
+extern pe_entry, pe_text, pe_text_size, pe_rodata, pe_rodata_size, pe_data, pe_data_size, pe_data_file_size, pe_size
+
+SECTION_SIZE    equ 40
+SECTIONS_MAX    equ 6
+CODE            equ 0x60000020          ; code, executable, readable
+CONST           equ 0x40000040          ; initialised data, readable
+DATA            equ 0xc0000040          ; initialised data, readable, writable
+
+section .header progbits alloc noexec nowrite align=4096
+
+header: dw      "MZ"
+        times   0x3c - ($ - header) db 0
+        dd      pe - header
+
+pe:     dd      "PE"
+        dw      0x8664                  ; machine
+        dw      3                       ; sections
+        dd      0, 0, 0                 ; time stamp, symbols
+        dw      sections - optional
+        dw      0x022e                  ; executable, no line numbers, no local symbols, large addresses, no debug information
+
+optional:
+        dw      0x020b                  ; PE32+
+        db      0, 0
+        dd      NUMBER(pe_text_size)
+        dd      NUMBER(pe_rodata_size)
+        dd      0
+        dd      NUMBER(pe_entry)
+        dd      NUMBER(pe_text)
+        dq      0                       ; image base: runs anywhere
+        dd      0x1000                  ; alignment in memory
+        dd      0x1000                  ; alignment in the file
+        dw      0, 0, 0, 0, 0, 0        ; versions
+        dd      0
+        dd      NUMBER(pe_size)
+        dd      NUMBER(pe_text)                ; size of headers
+        dd      0                       ; check sum
+        dw      10                      ; EFI application
+        dw      0x0100                  ; NX compatible
+        dq      0, 0, 0, 0              ; stack and heap
+        dd      0
+        dd      6                       ; data directories
+        times   6 dq 0
+
+sections:
+        db      ".text", 0, 0, 0
+        dd      NUMBER(pe_text_size), NUMBER(pe_text), NUMBER(pe_text_size), NUMBER(pe_text), 0, 0, 0, CODE
+        db      ".rodata", 0
+        dd      NUMBER(pe_rodata_size), NUMBER(pe_rodata), NUMBER(pe_rodata_size), NUMBER(pe_rodata), 0, 0, 0, CONST
+        db      ".data", 0, 0, 0
+        dd      NUMBER(pe_data_size), NUMBER(pe_data), NUMBER(pe_data_file_size), NUMBER(pe_data), 0, 0, 0, DATA
+        times   (SECTIONS_MAX - 3) * SECTION_SIZE db 0
+
+        times   0x202 - ($ - header) db 0
+        db      "HdrS"
+        dd      0x020f                  ; version of Linux's boot protocol
+        times   0x22c - ($ - header) db 0
+        dd      0xffffffff              ; highest address of the RAM disk

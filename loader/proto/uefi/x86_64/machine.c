@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "../machine.h"
+
+#include "../../../arch/x86_64/last.h"
+#include "../../../arch/x86_64/selftest.h"
+#include "../../../core/log.h"
+#include "../../../core/symbols.h"
+#include "../../../dev/ports.h"
+#include "../../../dev/uart_16550.h"
+#include "../firmware.h"
+
+#define FIRMWARE_VECTORS 256
+
+static struct cpu_table_pointer firmware_idt;
+static struct gate idt[FIRMWARE_VECTORS];
+
+// The firmware may map our code read-only and our data not executable, while the last code is one piece of both: it runs from a copy.
+// Vectors that are no exceptions of ours stay the firmware's, which needs its timer.
+static enum status own_exceptions(void)
+{
+	size_t size = (size_t)(last_end - last_start);
+	uint8_t *copy = firmware_allocate(size, EFI_LOADER_CODE);
+	struct last_hooks hooks = { symbol_find };
+	uint16_t code_selector;
+	if (copy == NULL)
+		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the exception handlers", size);
+	memcpy(copy, last_start, size);
+	memcpy(copy + ((char *)&last_hooks - last_start), &hooks, sizeof hooks);
+
+	__asm__ volatile("sidt %0" : "=m"(firmware_idt));
+	__asm__ volatile("mov %%cs, %0" : "=r"(code_selector));
+	size_t known = (firmware_idt.limit + 1UL) / sizeof(struct gate);
+	if (known > FIRMWARE_VECTORS)
+		known = FIRMWARE_VECTORS;
+	struct gate ours[VECTORS];
+	memcpy(idt, (const void *)firmware_idt.base, known * sizeof(struct gate));
+	last_fill_idt(ours, (uint64_t)(copy + (last_vectors - last_start)));
+	for (unsigned i = 0; i < VECTORS; i++) {
+		idt[i].low = (ours[i].low & ~(UINT64_C(0xffff) << 16)) | (uint64_t)code_selector << 16;
+		idt[i].high = ours[i].high;
+	}
+	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
+	cpu_load_idt(&pointer);
+	return STATUS_OK;
+}
+
+enum status machine_open(struct boot *boot)
+{
+	const uint64_t five_levels = 1 << 12;
+	uint64_t cr4;
+	boot->elf_target = &elf_target_x86_64;
+	boot->serial = COM1;
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	if ((cr4 & five_levels) != 0)
+		return refuse(STATUS_START_STATE, "the firmware uses page tables of five levels (CR4 is %#lx), kernels know four; switch LA57 off", cr4);
+	return own_exceptions();
+}
+
+void machine_close(void)
+{
+	if (firmware_idt.base != 0)
+		cpu_load_idt(&firmware_idt);
+}
+
+void machine_left(void)
+{
+	__asm__ volatile("cli");
+	uart_open();
+}
+
+void machine_write(const char *text, size_t n)
+{
+	uart_write(text, n);
+}
+
+noreturn void machine_stop(unsigned number)
+{
+	exit_isa(number);
+	for (;;)
+		cpu_halt();
+}
+
+#ifdef LOADER_SELFTEST
+void machine_selftest(const char *word, size_t n)
+{
+	selftest(word, n);
+}
+#endif
