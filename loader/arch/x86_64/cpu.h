@@ -34,6 +34,25 @@ static inline uint64_t cpu_cr2(void)
 	return value;
 }
 
+static inline uint64_t cpu_cr0(void)
+{
+	uint64_t value;
+	__asm__ volatile("mov %%cr0, %0" : "=r"(value));
+	return value;
+}
+
+static inline void cpu_set_cr0(uint64_t value)
+{
+	__asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+static inline uint64_t cpu_cr3(void)
+{
+	uint64_t value;
+	__asm__ volatile("mov %%cr3, %0" : "=r"(value));
+	return value;
+}
+
 struct cpu_table_pointer {
 	uint16_t limit; // size in bytes less one
 	uint64_t base;

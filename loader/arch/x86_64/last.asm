@@ -18,6 +18,15 @@ last_enter:
         lidt    [rbx + 98]
         mov     rax, [rbx]
         mov     cr3, rax                ; from here on only block and image are mapped, and what is to be moved
+        ; Whatever the starter had switched on. In this order: protection that needs CR0.WP goes before it, and NX goes when no table has it.
+        mov     eax, 1 << 5             ; CR4: PAE alone
+        mov     cr4, rax
+        mov     eax, 0x80000013         ; CR0: PG, ET, MP, PE; caches on, write protection off
+        mov     cr0, rax
+        mov     ecx, 0xc0000080         ; EFER: LME and LMA alone
+        xor     edx, edx
+        mov     eax, 1 << 8 | 1 << 10
+        wrmsr
         push    qword 0x08
         lea     rax, [.flat]
         push    rax

@@ -59,13 +59,23 @@ static bool own(uint64_t address, uint64_t pages)
 	return true;
 }
 
-void *firmware_allocate(uint64_t size, uint32_t type)
+static void *allocate(uint32_t how, uint64_t address, uint64_t size, uint32_t type)
 {
-	uint64_t address = 0, pages = align_up(size == 0 ? 1 : size, PAGE_SIZE) / PAGE_SIZE;
-	if (state.boot->allocate_pages(EFI_ALLOCATE_ANY_PAGES, type, pages, &address) != EFI_SUCCESS)
+	uint64_t pages = align_up(size == 0 ? 1 : size, PAGE_SIZE) / PAGE_SIZE;
+	if (state.boot->allocate_pages(how, type, pages, &address) != EFI_SUCCESS)
 		return NULL;
 	ASSERT(own(address, pages));
 	return (void *)address;
+}
+
+void *firmware_allocate(uint64_t size, uint32_t type)
+{
+	return allocate(EFI_ALLOCATE_ANY_PAGES, 0, size, type);
+}
+
+void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type)
+{
+	return allocate(EFI_ALLOCATE_MAX_ADDRESS, limit - 1, size, type);
 }
 
 enum status firmware_claim(struct range r)

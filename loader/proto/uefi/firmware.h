@@ -15,6 +15,8 @@ void firmware_write(const char *text, size_t n);
 
 // So many bytes, rounded up to pages, anywhere; NULL: none left. They are executable when `type` is EFI_LOADER_CODE.
 must_check void *firmware_allocate(uint64_t size, uint32_t type);
+// The same, below the address `limit`.
+must_check void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type);
 // The pages that hold `r`.
 enum status firmware_claim(struct range r);
 // Everything that was allocated or claimed.

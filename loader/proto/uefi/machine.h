@@ -8,8 +8,8 @@
 must_check enum status machine_open(struct boot *boot);
 // The firmware is about to get the machine back: exceptions are its own again.
 void machine_close(void);
-// The firmware has gone: interrupts off, console ours.
-void machine_left(void);
+// The firmware has gone: interrupts off, console ours; `boot->ram` is what it has left.
+void machine_left(const struct boot *boot);
 // To the console without the firmware, once it has gone.
 void machine_write(const char *text, size_t n);
 // Tells the number to whatever runs the machine, and halts.

@@ -18,7 +18,7 @@ static void *map(struct range r)
 static enum status leave(struct boot *found)
 {
 	TRY(firmware_leave(found));
-	machine_left();
+	machine_left(found);
 	return STATUS_OK;
 }
 
@@ -79,9 +79,9 @@ static void note_sev(void)
 
 static enum status read_all(void)
 {
+	boot.rsdp = root_pointer();
 	TRY(machine_open(&boot));
 	TRY(files_read(&boot));
-	boot.rsdp = root_pointer();
 	note_sev();
 	return firmware_memory(&boot); // last: what comes before allocates
 }

@@ -37,7 +37,7 @@ optional:
         dd      NUMBER(pe_text)
         dq      0                       ; image base: runs anywhere
         dd      0x1000                  ; alignment in memory
-        dd      0x1000                  ; alignment in the file
+        dd      0x200                   ; alignment in the file
         dw      0, 0, 0, 0, 0, 0        ; versions
         dd      0
         dd      NUMBER(pe_size)
