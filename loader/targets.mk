@@ -23,6 +23,16 @@ TARGETS += x86_64-linux
 x86_64-linux.arch  := x86_64
 x86_64-linux.protos := linux64 pc
 
+# The firmware has entered 64-bit mode and maps memory.
+TARGETS += x86_64-uefi
+x86_64-uefi.arch   := x86_64
+x86_64-uefi.protos := uefi uefi/x86_64
+x86_64-uefi.script := loader/proto/uefi/x86_64.ld
+x86_64-uefi.file   := hermit-loader-x86_64.efi
+x86_64-uefi.pie    := 1
+x86_64-uefi.efi    := 1
+x86_64-uefi.not    := $(addprefix loader/arch/x86_64/,enter64.asm map.c pc.c)
+
 # What a CPU and a protocol bring along; core/ and core/era/ always come whole.
 x86_64.dev := uart_16550
 

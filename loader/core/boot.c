@@ -202,7 +202,9 @@ static enum status steps(struct boot *boot)
 	say_what(boot);
 	TRY(understand(boot));
 	content.era = run.era;
-	content.platform = run.notes.has_kernel_version ? boot->platform : boot->platform_older;
+	if (!run.notes.has_kernel_version)
+		boot->platform = boot->platform_older;
+	content.platform = boot->platform;
 	TRY(place(boot, &content));
 	TRY(claim(boot));
 	run.block.at = show(run.place.block);

@@ -12,7 +12,8 @@
 // M, C, SA, SA0, I, DZE, UCT, nTWI, nTWE, UCI
 #define SCTLR_HANDED UINT64_C(0x0405d01d)
 
-const struct place_rules arch_place_rules = { 0 };
+// Kernels up to 0.11 panic when they are told of RAM beyond 4 GiB.
+const struct place_rules arch_place_rules = { .told_end_most = GIB(4) };
 const bool arch_stack_top = false;
 
 static uint64_t last_size(void)
