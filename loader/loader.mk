@@ -74,8 +74,8 @@ aarch64.flags := -mgeneral-regs-only -mstrict-align
 
 # The compiler of a CPU: $(CC) for x86_64, Debian's cross compilers for the others; clang is one for all.
 ifneq ($(is_clang),)
-x86_64.cc  := $(CC) --target=x86_64-linux-gnu
-aarch64.cc := $(CC) --target=aarch64-linux-gnu
+x86_64.cc  := $(CC) --target=x86_64-linux-gnu -Wno-unused-command-line-argument
+aarch64.cc := $(CC) --target=aarch64-linux-gnu -Wno-unused-command-line-argument
 riscv64.cc := $(CC) --target=riscv64-linux-gnu -Wno-unused-command-line-argument
 aarch64.ld := -fuse-ld=lld
 riscv64.ld := -fuse-ld=lld
@@ -122,7 +122,7 @@ $(1).dir := $(OUT)/obj/$(1)
 $(1).out := $(OUT)/$$(or $$($(1).file),hermit-loader-$(1))
 $(1).script := $$(or $$($(1).script),loader/base.ld)
 $(1).cc := $$($$($(1).arch).cc) $$(if $$($(1).pie),-fpie -fvisibility=hidden,-fno-pie) $$($$($(1).arch).flags) $$($(1).flags)
-$(1).link := $$($$($(1).arch).cc) $$($(1).flags)$(if $(is_clang), -Wno-unused-command-line-argument)
+$(1).link := $$($$($(1).arch).cc) $$($(1).flags)
 $(1).mem := $$(wildcard loader/arch/$$($(1).arch)/mem.asm loader/arch/$$($(1).arch)/mem.S)
 $(1).c := $$(if $$($(1).mem),$$(filter-out %/mem.c,$$(CORE)),$$(CORE)) $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.c)) \
 	$$(addprefix loader/dev/,$$(addsuffix .c,$$($$($(1).arch).dev) $$($(1).dev))) $$(foreach p,$$($(1).protos),$$(sort $$(wildcard loader/proto/$$(p)/*.c)))
