@@ -47,6 +47,14 @@ aarch64-elf.arch   := aarch64
 aarch64-elf.protos := fdt elf
 aarch64-elf.script := loader/arch/aarch64/elf.ld
 
+# Linux's image header.
+TARGETS += aarch64-image
+aarch64-image.arch   := aarch64
+aarch64-image.protos := fdt image
+aarch64-image.script := loader/arch/aarch64/image.ld
+aarch64-image.pie    := 1
+aarch64-image.efi    := 1
+
 # For applications of the other byte order.
 TARGETS += aarch64_be-elf
 aarch64_be-elf.arch   := aarch64

@@ -10,6 +10,7 @@ from typing import Any
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import is_fold_note
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target_of_file
 
 DEADLINE, OWN_FAULT, NO_NUMBER = 124, 125, 1
 
@@ -37,8 +38,9 @@ def coloured(text: str, good: bool) -> str:
 
 
 def target_of(spec: RunSpec) -> str:
-    """The loader's target by its file name; "none" for a guest that is started directly."""
-    return spec.loader.name.removeprefix("hermit-loader-") if spec.app else "none"
+    """The loader's target by its file name, else by what was asked for; "none" for a guest that is started directly."""
+    of_file = target_of_file(spec.loader.name)
+    return (of_file.name if of_file else spec.target) if spec.app else "none"
 
 
 def _times(outcome: Outcome) -> str:

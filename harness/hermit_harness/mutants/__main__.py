@@ -21,6 +21,7 @@ from hermit_harness.matrix.probe import VARIABLE
 from hermit_harness.matrix.products import PREPARED, BuildError, make
 from hermit_harness.matrix.table import HARNESS, matrix
 from hermit_harness.paths import BUILD, ROOT
+from hermit_harness.vm.targets import TARGETS
 
 FOLDER = HARNESS / "mutants"
 SHADOWS = BUILD / "mutants"
@@ -84,7 +85,9 @@ def shadow(name: str, patch: Path | None) -> Path:
 
 def build(tree: Path, check: str) -> None:
     """The release loader of the tree, and a padded one where the cell asks for it."""
-    common = ("-f", "loader/loader.mk", "PROFILE=release", "TARGET=x86_64-multiboot")
+    name = check.split("/")[0]
+    name = name if name in TARGETS else "x86_64-multiboot"
+    common = ("-f", "loader/loader.mk", "PROFILE=release", f"TARGET={name}")
     make(*common, "all", cwd=tree)
     for name, size in matrix().pads.items():
         if check.endswith(f"/pad{name}"):

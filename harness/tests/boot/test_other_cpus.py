@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.expand import cells
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
 RunCell = Callable[[Cell], Outcome]
+Boot = Callable[[RunSpec], Outcome]
 
 
 def every(*groups: str) -> pytest.MarkDecorator:
@@ -45,9 +50,66 @@ def test_riscv64_any_size(cell: Cell, run_cell: RunCell) -> None:
     greets(cell, run_cell)
 
 
-@every("riscv64-lines")
-def test_riscv64_command_lines(cell: Cell, run_cell: RunCell) -> None:
-    """N-08, N-17: the words reach the application as they are."""
+@every("aarch64", "aarch64_be")
+def test_aarch64_boots(cell: Cell, run_cell: RunCell) -> None:
+    """N-01, N-02, L-20, L-23, N-31: every app, in both byte orders; its status is QEMU's."""
+    greets(cell, run_cell)
+
+
+@every("aarch64-machines")
+def test_aarch64_machines(cell: Cell, run_cell: RunCell) -> None:
+    """L-22: GIC 2 and 3, entered at EL1 and EL2."""
+    greets(cell, run_cell)
+
+
+@every("aarch64-places")
+def test_aarch64_app_anywhere(cell: Cell, run_cell: RunCell) -> None:
+    """L-21: the app's place is what the device tree says, above 4 GiB too."""
+    greets(cell, run_cell)
+
+
+@every("aarch64-profiles", "aarch64-memory", "aarch64-smp")
+def test_aarch64_any_size(cell: Cell, run_cell: RunCell) -> None:
+    """L-20, N-01: debug build, memory, processors."""
+    greets(cell, run_cell)
+
+
+@pytest.mark.parametrize("machine", ["virt", "virt-gic2", "virt-el2"])
+@pytest.mark.parametrize("status", [0, 1, 42, 255])
+def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot) -> None:
+    """L-23: the machine is powered off, by either conduit, and the line tells the status; no loop of exceptions."""
+    spec = run.release("exit", machine, "aarch64-elf", append=f"-- {status}", expect=f"exit {status}")
+    outcome = boot_here(replace(spec, debug_exit=False))
+    assert outcome.matches(f"exit {status}"), str(outcome)
+    assert outcome.qemu_status == 0
+    assert "-semihosting" in outcome.hint
+
+
+@pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "riscv64-sbi"])
+@pytest.mark.parametrize("status", [0, 1, 42, 255])
+def test_status_is_qemus(name: str, status: int, boot_here: Boot) -> None:
+    """L-23, N-12: where the machine can carry it, the application's number is QEMU's."""
+    outcome = boot_here(run.release("exit", on=name, append=f"-- {status}", expect=f"exit {status}"))
+    assert outcome.matches(f"exit {status}"), str(outcome)
+    assert outcome.qemu_status == status
+
+
+@pytest.mark.parametrize("debug_exit", [True, False], ids=["semihosting", "nothing"])
+@pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "riscv64-sbi"])
+def test_no_application(name: str, debug_exit: bool, boot_here: Boot) -> None:
+    """N-31, L-23: no module node and no RAM disk is one line that shows QEMU's options; the number is carried where
+    something can carry it."""
+    spec = run.release("hello", on=name, append="", expect="refused 65 no-module")
+    outcome = boot_here(replace(spec, app=None, debug_exit=debug_exit))
+    assert outcome.matches("refused 65 no-module"), str(outcome)
+    (line,) = re.findall(rb"\[LOADER\]\[ERROR\] .*", outcome.console)
+    assert b"-initrd" in line and (b"guest-loader" in line or name == "riscv64-sbi")
+    assert outcome.qemu_status == (65 if debug_exit or name == "riscv64-sbi" else 0)
+
+
+@every("riscv64-lines", "aarch64-lines")
+def test_command_lines(cell: Cell, run_cell: RunCell) -> None:
+    """N-08, N-17, L-20: the words reach the application as they are."""
     console = run_cell(cell).console.decode()
     for word in matrix().lines[cell.line].words:
         assert word in console
