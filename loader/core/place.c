@@ -69,26 +69,24 @@ static enum status place_fixed(const struct place_request *request, struct range
 }
 
 // The lowest place is the best: what lies below the image is lost to the kernel, and counts twice in its sums.
-// A second try leaves `lead` bytes of the same piece of RAM free below it.
-static enum status place_anywhere(const struct place_request *request, uint64_t lead, struct range *out)
+static enum status place_anywhere(const struct place_request *request, uint64_t from, struct range *out)
 {
 	const struct elf_image *image = request->image;
 	struct busy busy = busy_at_first(request);
 	struct range_want want = {
-		.size = lead + image->size,
+		.size = image->size,
 		.align = image_align(request),
-		.within = { IMAGE_ALIGN, UINT64_MAX },
+		.within = { from, UINT64_MAX },
 	};
 	if (!find(request, &busy, want, out))
 		return refuse(STATUS_IMAGE_NO_ROOM, "the application needs %#lx bytes of RAM in one piece at a multiple of %#lx", want.size,
 			      want.align);
-	out->start += lead;
 	if (copies_in_place(request, *out))
 		return STATUS_OK;
 	struct range beside;
 	add(&busy, request->file);
 	if (find(request, &busy, want, &beside))
-		*out = (struct range){ beside.start + lead, beside.end };
+		*out = beside;
 	return STATUS_OK;
 }
 
@@ -142,22 +140,23 @@ static enum status place_file(const struct place_request *request, const struct 
 
 enum status place_image(const struct place_request *request, struct place *out)
 {
-	return request->image->dyn ? place_anywhere(request, 0, &out->image) : place_fixed(request, &out->image);
+	return request->image->dyn ? place_anywhere(request, IMAGE_ALIGN, &out->image) : place_fixed(request, &out->image);
 }
 
 enum status place_others(const struct place_request *request, uint64_t block_size, struct place *out)
 {
 	struct busy busy = busy_at_first(request);
-	if (!place_block(request, block_size, &busy, out)) {
+	bool room = place_block(request, block_size, &busy, out);
+	// Page tables of x86_64 depend on the place, so that `block_size` would no longer hold.
+	const bool movable = request->image->dyn && request->rules->block_unit == 0;
+	while (!room && movable) {
+		TRY(place_anywhere(request, out->image.start + 1, &out->image));
 		busy = busy_at_first(request);
-		// Page tables of x86_64 depend on the place, so that `block_size` would no longer hold.
-		const bool movable = request->image->dyn && request->rules->block_unit == 0;
-		if (movable)
-			TRY(place_anywhere(request, align_up(block_size, image_align(request)), &out->image));
-		if (!movable || !place_block(request, block_size, &busy, out))
-			return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over",
-				      block_size, out->image.start);
+		room = place_block(request, block_size, &busy, out);
 	}
+	if (!room)
+		return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over", block_size,
+			      out->image.start);
 	out->staging = out->image;
 	out->file = request->file;
 	if (range_overlaps(out->image, request->loader))
