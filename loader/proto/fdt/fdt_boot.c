@@ -35,7 +35,8 @@ static enum status find_app(const struct tree *tree, void *(*map)(struct range),
 {
 	if (!tree->has_module)
 		return refuse(STATUS_NO_MODULE, "the device tree names no application: with QEMU add -initrd APP for a kernel with a Linux header, "
-						"else -device guest-loader,addr=0x48000000,initrd=APP");
+						"else -device guest-loader,addr=%#lx,initrd=APP",
+			      (tree->ram.count == 0 ? 0 : tree->ram.at[0].start) + MIB(128)); // 0x48000000 in upstream's words
 	struct range module = tree->module;
 	if (module.start == module.end)
 		TRY(find_end(tree, map, boot, &module));
