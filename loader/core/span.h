@@ -38,43 +38,48 @@ static inline uint64_t swap_u64(uint64_t v)
 	return (uint64_t)swap_u32((uint32_t)v) << 32 | swap_u32((uint32_t)(v >> 32));
 }
 
-// Unaligned loads; the caller has checked that the bytes are there. The builtin is one instruction also where the compiler is freestanding.
+// Numbers at any address: one instruction where the CPU can, else a few of bytes, never a call.
+struct unaligned_u16 {
+	uint16_t v;
+} __attribute__((packed, may_alias));
+struct unaligned_u32 {
+	uint32_t v;
+} __attribute__((packed, may_alias));
+struct unaligned_u64 {
+	uint64_t v;
+} __attribute__((packed, may_alias));
+
+// Loads; the caller has checked that the bytes are there.
 static inline uint16_t load_u16(const uint8_t *p, enum order order)
 {
-	uint16_t v;
-	__builtin_memcpy(&v, p, sizeof v);
+	uint16_t v = ((const struct unaligned_u16 *)(const void *)p)->v;
 	return order == ORDER_NATIVE ? v : swap_u16(v);
 }
 
 static inline uint32_t load_u32(const uint8_t *p, enum order order)
 {
-	uint32_t v;
-	__builtin_memcpy(&v, p, sizeof v);
+	uint32_t v = ((const struct unaligned_u32 *)(const void *)p)->v;
 	return order == ORDER_NATIVE ? v : swap_u32(v);
 }
 
 static inline uint64_t load_u64(const uint8_t *p, enum order order)
 {
-	uint64_t v;
-	__builtin_memcpy(&v, p, sizeof v);
+	uint64_t v = ((const struct unaligned_u64 *)(const void *)p)->v;
 	return order == ORDER_NATIVE ? v : swap_u64(v);
 }
 
 // Stores in a given byte order, for what is handed over.
 static inline void store_u16(uint8_t *p, uint16_t v, enum order order)
 {
-	v = order == ORDER_NATIVE ? v : swap_u16(v);
-	__builtin_memcpy(p, &v, sizeof v);
+	((struct unaligned_u16 *)(void *)p)->v = order == ORDER_NATIVE ? v : swap_u16(v);
 }
 
 static inline void store_u32(uint8_t *p, uint32_t v, enum order order)
 {
-	v = order == ORDER_NATIVE ? v : swap_u32(v);
-	__builtin_memcpy(p, &v, sizeof v);
+	((struct unaligned_u32 *)(void *)p)->v = order == ORDER_NATIVE ? v : swap_u32(v);
 }
 
 static inline void store_u64(uint8_t *p, uint64_t v, enum order order)
 {
-	v = order == ORDER_NATIVE ? v : swap_u64(v);
-	__builtin_memcpy(p, &v, sizeof v);
+	((struct unaligned_u64 *)(void *)p)->v = order == ORDER_NATIVE ? v : swap_u64(v);
 }

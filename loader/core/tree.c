@@ -299,9 +299,9 @@ enum status tree_read(const uint8_t *at, uint64_t base, uint64_t most, struct tr
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// What stdout-path names may stand before it, and so may the alias that it names.
+	// What stdout-path names may stand before it, and so may the alias that it names. Where no UART is known, none can be chosen.
 	reader.again = true;
-	for (unsigned i = 0; i < 2 && !reader.uart_named && reader.stdout_path.n != 0; i++)
+	for (unsigned i = 0; i < 2 && out->uart != TREE_UART_NONE && !reader.uart_named && reader.stdout_path.n != 0; i++)
 		TRY(walk(&reader));
 	return STATUS_OK;
 }
