@@ -43,7 +43,7 @@ enum {
 const struct elf_target elf_target_x86_64 = { .machine = 62, .order = ORDER_LITTLE, .relative = 8, .abs64 = 1, .glob_dat = 6, .jump_slot = 7 };
 const struct elf_target elf_target_aarch64 = { .machine = 183, .order = ORDER_LITTLE, .relative = 1027, .abs64 = 257, .glob_dat = 1025, .jump_slot = 1026 };
 const struct elf_target elf_target_aarch64_be = { .machine = 183, .order = ORDER_BIG, .relative = 1027, .abs64 = 257, .glob_dat = 1025, .jump_slot = 1026 };
-const struct elf_target elf_target_riscv64 = { .machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .glob_dat = UINT32_MAX, .jump_slot = 5 };
+const struct elf_target elf_target_riscv64 = { .machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .jump_slot = 5 };
 
 struct phdr {
 	uint32_t type, flags;

@@ -10,7 +10,7 @@
 struct elf_target {
 	uint16_t machine; // e_machine
 	enum order order;
-	uint32_t relative, abs64, glob_dat, jump_slot; // relocation types; UINT32_MAX where the CPU has none
+	uint32_t relative, abs64, glob_dat, jump_slot; // relocation types; 0, which is no relocation, where the CPU has none
 };
 
 extern const struct elf_target elf_target_x86_64, elf_target_aarch64, elf_target_aarch64_be, elf_target_riscv64;
