@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "../proto/pvh/pvh.h"
+
+#include <string.h>
+
+#include "../core/span.h"
+#include "fake.h"
+#include "test.h"
+
+enum { MAGIC = 0x336ec578, RAM = 0x40000, INFO = 0x9000, MAP = 0xa000, LIST = 0xb000, RSDP = 0xc000, LINE = 0x20000, APP = 0x30000 };
+
+static struct boot boot;
+static uint32_t map_count;
+
+static void put32(uint64_t at, uint32_t value)
+{
+	store_u32(fake_memory() + at, value, ORDER_LITTLE);
+}
+
+static void put64(uint64_t at, uint64_t value)
+{
+	store_u64(fake_memory() + at, value, ORDER_LITTLE);
+}
+
+static void add(uint64_t address, uint64_t bytes, uint32_t type)
+{
+	uint64_t at = MAP + 24 * (uint64_t)map_count++;
+	put64(at, address);
+	put64(at + 8, bytes);
+	put32(at + 16, type);
+	put32(at + 20, UINT32_MAX); // reserved
+	put32(INFO + 48, map_count);
+}
+
+static void set_module(uint64_t address, uint64_t bytes, uint32_t count)
+{
+	put32(INFO + 12, count);
+	put64(INFO + 16, LIST);
+	put64(LIST, address);
+	put64(LIST + 8, bytes);
+}
+
+static void start(void)
+{
+	fake_open(RAM);
+	memset(fake_memory(), 0, RAM);
+	map_count = 0;
+	put32(INFO, MAGIC);
+	put32(INFO + 4, 1);
+	put64(INFO + 40, MAP);
+	add(0, 0x9fc00, 1);
+}
+
+static enum status run_at(uint32_t info)
+{
+	boot = (struct boot){ .loader = { 0x100000, 0x110000 }, .reach = { 0, FAKE_REACH } };
+	console_open();
+	fake_seal();
+	enum status status = pvh_read(info, fake_map, &boot);
+	fake_unseal();
+	return status;
+}
+
+static enum status run(void)
+{
+	return run_at(INFO);
+}
+
+static void check_usable(const char *want)
+{
+	char got[4096] = "";
+	size_t n = 0;
+	for (uint32_t i = 0; i < boot.usable.count; i++)
+		n += (size_t)snprintf(got + n, sizeof got - n, "%lx-%lx ", boot.usable.at[i].start, boot.usable.at[i].end);
+	CHECK_STR(got, want);
+}
+
+static bool is_kept(uint64_t from, uint64_t to)
+{
+	for (size_t i = 0; i < boot.keep_count; i++)
+		if (boot.keep[i].start == from && boot.keep[i].end == to)
+			return true;
+	return false;
+}
+
+static void set_checksum(uint64_t at, unsigned byte, unsigned n)
+{
+	uint8_t *p = fake_memory() + at, sum = 0;
+	p[byte] = 0;
+	for (unsigned i = 0; i < n; i++)
+		sum = (uint8_t)(sum + p[i]);
+	p[byte] = (uint8_t)-sum;
+}
+
+static void set_rsdp(uint8_t revision)
+{
+	put64(INFO + 32, RSDP);
+	memcpy(fake_memory() + RSDP, "RSD PTR \0BOCHS ", 15);
+	fake_memory()[RSDP + 15] = revision;
+	put32(RSDP + 16, 0x3ffe1000);
+	put32(RSDP + 20, 36);
+	set_checksum(RSDP, 8, 20);
+	set_checksum(RSDP, 32, 36);
+}
+
+static void everything_is_found_and_kept(void)
+{
+	start();
+	put64(INFO + 24, LINE);
+	memcpy(fake_memory() + LINE, "abc def", 8);
+	set_module(APP, 0x123, 2);
+	add(0x100000, 0x3f00000, 1);
+	CHECK_EQ(run(), STATUS_OK);
+	CHECK_EQ(boot.start_at, INFO);
+	CHECK_EQ(boot.cmdline.n, 7);
+	CHECK_BYTES(boot.cmdline.p, "abc def", 7);
+	CHECK_EQ(boot.app_count, 2);
+	CHECK_EQ(boot.app_at, APP);
+	CHECK_EQ(boot.app.n, 0x123);
+	CHECK(boot.app.p == fake_memory() + APP);
+	CHECK_EQ(boot.rsdp.n, 0);
+	check_usable("0-9fc00 100000-4000000 ");
+	CHECK_EQ(boot.keep_count, 4);
+	CHECK(is_kept(INFO, INFO + 56) && is_kept(LINE, LINE + 7) && is_kept(LIST, LIST + 32) && is_kept(MAP, MAP + 48));
+}
+
+static void nothing_but_memory(void)
+{
+	start();
+	put64(INFO + 16, UINT64_MAX);
+	CHECK_EQ(run(), STATUS_OK);
+	CHECK_EQ(boot.cmdline.n + boot.app.n + boot.app_count + boot.rsdp.n, 0);
+}
+
+static void magic_and_address(void)
+{
+	start();
+	CHECK_REFUSED(run_at(0), START_STATE, "87 start-state: EBX was 0x0 at entry, no address of PVH start information");
+	CHECK_REFUSED(run_at(UINT32_MAX), START_STATE, "87 start-state: EBX was 0xffffffff at entry, no address of PVH start information");
+	put32(INFO, 0x2badb002);
+	CHECK_REFUSED(run(), START_STATE, "87 start-state: at EBX (0x9000) is 0x2badb002, PVH start information begins with 0x336ec578");
+}
+
+static void the_command_line_must_end(void)
+{
+	start();
+	put64(INFO + 24, LINE);
+	memset(fake_memory() + LINE, 'x', CMDLINE_MAX + 1);
+	fake_memory()[LINE + CMDLINE_MAX] = '\0';
+	CHECK_EQ(run(), STATUS_OK);
+	CHECK_EQ(boot.cmdline.n, CMDLINE_MAX);
+	fake_memory()[LINE + CMDLINE_MAX] = 'x';
+	CHECK_REFUSED(run(), CMDLINE_TOO_LONG, "93 cmdline-too-long: the command line at 0x20000 has no end within 0x10001 bytes");
+	put64(INFO + 24, UINT64_MAX - 1);
+	CHECK_REFUSED(run(), START_STATE, "87 start-state: the command line is said to be at 0xfffffffffffffffe");
+}
+
+static void modules_out_of_reach(void)
+{
+	start();
+	set_module(APP, 0, 1);
+	CHECK_EQ(run(), STATUS_OK);
+	CHECK_EQ(boot.app.n, 0);
+	CHECK_EQ(boot.app_count, 1);
+	set_module(FAKE_REACH - 0x100, 0x101, 1);
+	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0xffffff00 with 0x101 bytes");
+	set_module(UINT64_MAX, 2, 1);
+	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0xffffffffffffffff with 0x2 bytes");
+	set_module(0, 0x30, 1);
+	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0x0 with 0x30 bytes");
+	put64(INFO + 16, FAKE_REACH);
+	CHECK_REFUSED(run(), START_STATE, "87 start-state: the list of 1 modules is said to be at 0x100000000");
+}
+
+static void memory_is_missing(void)
+{
+	start();
+	put32(INFO + 4, 0);
+	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
+		      "89 memory-map-missing: the start information has version 0; the memory map came with version 1");
+	put32(INFO + 4, 1);
+	put32(INFO + 48, 0);
+	CHECK_REFUSED(run(), MEMORY_MAP_MISSING, "89 memory-map-missing: the start information has no memory map");
+	put32(INFO + 48, UINT32_MAX);
+	CHECK_REFUSED(run(), START_STATE, "87 start-state: the memory map of 4294967295 entries is said to be at 0xa000");
+	start();
+	put32(MAP + 16, 2);
+	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY, "89 memory-map-empty: the memory map has no usable RAM");
+}
+
+// Whatever else an address is, besides usable, counts; in whatever order it is told.
+static void what_is_reserved_wins(void)
+{
+	start();
+	put32(MAP + 16, 2); // 0..0x9fc00
+	add(0, 0x200000, 1);
+	add(0x150000, 0x1000, 4);
+	add(0x100000, 0x100000, 1);
+	add(0x1ff000, 0x100000, 0);
+	add(0x300000, 0, 1);
+	add(UINT64_MAX - 0xfff, 0x1000, 1); // ends with all addresses: not used
+	CHECK_EQ(run(), STATUS_OK);
+	check_usable("9fc00-150000 151000-1ff000 ");
+	add(UINT64_MAX - 0xfff, 0x1001, 2);
+	CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED,
+		      "89 memory-map-malformed: entry 7 of the memory map begins at 0xfffffffffffff000 and ends beyond 2^64");
+}
+
+static void more_ranges_than_are_kept(void)
+{
+	start();
+	for (uint64_t i = 1; i <= RANGE_SET_MAX; i++)
+		add(MIB(2) * i, MIB(1), 1);
+	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG, "89 memory-map-too-long: the memory map has more than 128 ranges");
+}
+
+static void the_root_pointer_is_copied(void)
+{
+	start();
+	set_rsdp(0);
+	CHECK_EQ(run(), STATUS_OK);
+	CHECK_EQ(boot.rsdp.n, 20);
+	CHECK_BYTES(boot.rsdp.p, fake_memory() + RSDP, 20);
+	set_rsdp(2);
+	CHECK_EQ(run(), STATUS_OK);
+	CHECK_EQ(boot.rsdp.n, 36);
+	CHECK_BYTES(boot.rsdp.p, fake_memory() + RSDP, 36);
+}
+
+static void a_root_pointer_that_is_none_is_left_out(void)
+{
+	static const uint64_t flips[] = { 0, 8, 16, 20, 32 };
+	for (size_t i = 0; i < countof(flips); i++) {
+		test_case("byte %lu", flips[i]);
+		start();
+		set_rsdp(2);
+		fake_memory()[RSDP + flips[i]] ^= 1;
+		CHECK_EQ(run(), STATUS_OK);
+		CHECK_EQ(boot.rsdp.n, 0);
+		CHECK_STR(console_text(), "[LOADER][WARN] no ACPI root pointer at 0xc000, where one is said to be: the application gets none\n");
+	}
+	put64(INFO + 32, UINT64_MAX);
+	CHECK_EQ(run(), STATUS_OK);
+	CHECK_EQ(boot.rsdp.n, 0);
+}
+
+static void every_flip_is_safe(void)
+{
+	for (unsigned bit = 0; bit < 8 * (56 + 48 + 32); bit++) {
+		start();
+		put64(INFO + 24, LINE);
+		set_module(APP, 0x123, 1);
+		set_rsdp(2);
+		add(0x100000, 0x100000, 1);
+		unsigned byte = bit / 8;
+		uint64_t at = byte < 56 ? INFO + byte : byte < 104 ? MAP + byte - 56 : LIST + byte - 104;
+		fake_memory()[at] ^= (uint8_t)(1 << bit % 8);
+		test_case("bit %u of %lx", bit % 8, at);
+		enum status status = run();
+		CHECK(status == STATUS_OK || (status_number(status) >= 87 && status_number(status) <= 93));
+	}
+}
+
+#define T(name) { #name, name }
+SUITE(pvh, T(everything_is_found_and_kept), T(nothing_but_memory), T(magic_and_address), T(the_command_line_must_end), T(modules_out_of_reach),
+      T(memory_is_missing), T(what_is_reserved_wins), T(more_ranges_than_are_kept), T(the_root_pointer_is_copied),
+      T(a_root_pointer_that_is_none_is_left_out), T(every_flip_is_safe));
