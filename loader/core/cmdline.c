@@ -121,18 +121,23 @@ static size_t utf8_length(struct span s)
 	return n;
 }
 
-static enum status check_utf8(struct span line)
+size_t utf8_prefix(struct span text)
 {
-	for (size_t at = 0; at < line.n;) {
-		if (line.p[at] < 0x80) {
-			at++;
-			continue;
-		}
-		size_t n = utf8_length((struct span){ line.p + at, line.n - at });
+	size_t at = 0;
+	while (at < text.n) {
+		size_t n = text.p[at] < 0x80 ? 1 : utf8_length((struct span){ text.p + at, text.n - at });
 		if (n == 0)
-			return refuse(STATUS_CMDLINE_NOT_UTF8, "byte %#x at %lu of the command line is not UTF-8", line.p[at], at);
+			break;
 		at += n;
 	}
+	return at;
+}
+
+static enum status check_utf8(struct span line)
+{
+	size_t at = utf8_prefix(line);
+	if (at < line.n)
+		return refuse(STATUS_CMDLINE_NOT_UTF8, "byte %#x at %lu of the command line is not UTF-8", line.p[at], at);
 	return STATUS_OK;
 }
 

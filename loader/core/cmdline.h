@@ -22,3 +22,6 @@ must_check enum status cmdline_options(struct span line, struct options *out);
 // Writes what the kernel shall see to `out` (room for line.n bytes) and returns its length: the line without the loader's words and the
 // blank before each; byte for byte the same when there are none.
 size_t cmdline_strip(struct span line, char *out);
+
+// How many bytes at the beginning are well-formed UTF-8 (RFC 3629).
+size_t utf8_prefix(struct span text);

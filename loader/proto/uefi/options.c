@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "options.h"
 
+#include "../../core/cmdline.h"
+
 static const char initrd_word[] = "initrd=";
 enum { INITRD_WORD = sizeof initrd_word - 1 };
 
@@ -106,6 +108,17 @@ static size_t write_utf8(struct text t, char *out)
 	return n;
 }
 
+// EDK II widens the bytes of QEMU's -append one by one. Bytes that are UTF-8 were meant so: no text in Latin-1 looks like it but by intent.
+static bool copy_bytes(struct text t, char *out)
+{
+	for (size_t i = 0; i < t.n; i++) {
+		if (at(t, i) > 0xff)
+			return false;
+		out[i] = (char)at(t, i);
+	}
+	return utf8_prefix((struct span){ (const uint8_t *)out, t.n }) == t.n;
+}
+
 size_t options_bound(uint32_t size)
 {
 	return (size_t)size / 2 * 3; // the longest: three bytes a character
@@ -124,6 +137,7 @@ bool options_read(const uint8_t *options, uint32_t size, char *out, struct optio
 		return false;
 	for (size_t i = 0; i < t.n; i++)
 		found->text |= at(t, i) != ' ' && at(t, i) != '\t';
-	found->size = found->text ? write_utf8(t, out) : 0;
+	if (found->text)
+		found->size = copy_bytes(t, out) ? t.n : write_utf8(t, out);
 	return true;
 }

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Started by UEFI firmware: from a disk, and by QEMU's -kernel with and without options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
+from hermit_harness.matrix.cell import Cell
+from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.table import matrix
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
+
+RunCell = Callable[[Cell], Outcome]
+Boot = Callable[[RunSpec], Outcome]
+PATHS = (rb"\EFI\hermit\hermit-app", rb"\EFI\BOOT\hermit-app")
+
+
+def every(*groups: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("cell", cells(*groups), ids=str)
+
+
+def error_lines(outcome: Outcome) -> list[bytes]:
+    found: list[bytes] = re.findall(rb"\[LOADER\]\[ERROR\] [^\r\n]*", outcome.console)
+    return found
+
+
+@every("uefi", "uefi-images", "uefi-debug", "uefi-memory")
+def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
+    """N-01, N-04, N-05, N-06: either folder of the disk and QEMU's RAM disk; the app's own words besides its status."""
+    outcome = run_cell(cell)
+    assert images(target(cell.target).arch)[cell.image].greeting.encode() in outcome.console
+
+
+@every("uefi-lines")
+def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
+    """N-05, N-07: the words of -append reach the application, and the word that the firmware adds does not."""
+    console = run_cell(cell).console.decode()
+    for word in matrix().lines[cell.line].words:
+        assert word in console
+    assert "initrd=" not in console.partition("Hermit loader ")[2]
+
+
+@pytest.mark.parametrize("way", ["esp", "efi-kernel"])
+def test_missing_application_names_both_paths(way: str, boot_here: Boot) -> None:
+    """N-04: one line with the two places that were looked at; the firmware gets the machine back and goes on."""
+    spec = run.release("hello", on="x86_64-uefi", append="", expect="refused 65 no-module")
+    outcome = boot_here(replace(spec, app=None, way=way))
+    assert outcome.matches("refused 65 no-module"), str(outcome)
+    (line,) = error_lines(outcome)
+    assert all(path in line for path in PATHS)
+
+
+def test_refusal_stops_the_machine_when_told_to(boot_here: Boot) -> None:
+    """N-04: loader.onerror=stop carries the number out of the machine instead."""
+    spec = run.release("hello", on="x86_64-uefi", append="loader.onerror=stop", expect="refused 65 no-module")
+    outcome = boot_here(replace(spec, app=None, way="efi-kernel"))
+    assert outcome.matches("refused 65 no-module"), str(outcome)
+    assert outcome.qemu_status == 65
