@@ -143,7 +143,8 @@ def _ended(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
         return _odd(facts, end, f"QEMU ended with status {status} and the guest printed nothing")
     if not debug_exit:
         return _without_device(facts, end, "poweroff", expect)
-    if end.number == "none":
+    silent = end.number == "any" and facts.marks.status is None and end.success == end.failure
+    if end.number == "none" or silent:
         return (
             _unknown(facts, end) if status in (end.success, end.failure) else _odd(facts, end, _not_an_end(facts, end))
         )

@@ -77,3 +77,25 @@ def test_processors(cell: Cell, run_cell: RunCell) -> None:
 def test_loader_of_any_size(cell: Cell, run_cell: RunCell) -> None:
     """N-27: the loader's own size is nobody's business, even where it covers the app's place and file."""
     run_cell(cell)
+
+
+@every("pvh", "pvh-machines", "pvh-memory", "pvh-real")
+def test_pvh(cell: Cell, run_cell: RunCell) -> None:
+    """N-01, N-02, N-26: the file that has only PVH's note, on every machine, above and below 4 GiB."""
+    outcome = run_cell(cell)
+    assert images()[cell.image].greeting.encode() in outcome.console
+    assert b", x86_64-pvh, pvh)" in outcome.console
+
+
+@every("pvh-universal")
+def test_universal_file_by_pvh(cell: Cell, run_cell: RunCell) -> None:
+    """N-26: the same bytes but for the Multiboot magic are started by the PVH note."""
+    assert b", x86_64, pvh)" in run_cell(cell).console
+
+
+@every("uefi-refused")
+def test_uefi_refusal(cell: Cell, run_cell: RunCell) -> None:
+    """N-12: one line with the number, then the firmware goes on to what it would boot next."""
+    console = run_cell(cell).console
+    assert console.count(b"[LOADER][ERROR]") == 1
+    assert b"Shell>" in console.partition(b"[LOADER][ERROR]")[2]

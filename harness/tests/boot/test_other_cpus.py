@@ -56,6 +56,19 @@ def test_aarch64_boots(cell: Cell, run_cell: RunCell) -> None:
     greets(cell, run_cell)
 
 
+@every("aarch64-real", "aarch64-real-machines")
+def test_aarch64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
+    """L-20, L-22: the real kernel, on both interrupt controllers and entered at EL2."""
+    greets(cell, run_cell)
+
+
+@every("riscv64-real")
+def test_riscv64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
+    """N-08: the real kernel comes to its end; what it prints needs a newer SBI."""
+    outcome = run_cell(cell)
+    assert b"Loading kernel to 0x" in outcome.console and b"[LOADER][ERROR]" not in outcome.console
+
+
 @every("aarch64-machines")
 def test_aarch64_machines(cell: Cell, run_cell: RunCell) -> None:
     """L-22: GIC 2 and 3, entered at EL1 and EL2."""
