@@ -80,6 +80,7 @@ def text(judged: Judgement) -> str:
         (GOOD + "a line\n", 7, "bare-riscv64", "app exit 7"),
         (GOOD + "exit status 42\n", 0, "hermit-0.10-aarch64", "app exit 42"),
         (GOOD + "exit status 0\n", 0, "hermit-0.10-riscv64", "app exit 0"),
+        (BANNER + LOADING, 0, "hermit-0.10-riscv64", "app ended, status unknown"),
         (BANNER + REFUSAL, 67, "bare-aarch64", "loader refused 67 elf-segment-beyond-file"),
     ],
 )
@@ -94,7 +95,8 @@ def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
         (GOOD + "exit status 0\n", 1, "bare-aarch64"),
         (GOOD + "exit status 5\n", 0, "bare-riscv64"),
         (GOOD + "exit status 0\n", 1, "hermit-0.10-aarch64"),
-        (GOOD, 0, "hermit-0.10-riscv64"),
+        (GOOD, 0, "hermit-0.10-aarch64"),
+        (GOOD, 1, "hermit-0.10-riscv64"),
     ],
 )
 def test_line_and_number_that_disagree(console: str, qemu: int, row: str) -> None:
