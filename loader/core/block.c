@@ -51,8 +51,8 @@ void block_layout(const struct block_content *content, struct block *out)
 	out->fdt_room = tree_bound(boot);
 	out->code_size = arch_code_size();
 	// Tables last in the sum, since their number depends on how much they have to map.
-	uint64_t other = out->stack_size + content->era->info_size + 2 * PAGE_SIZE + boot->cmdline.n + multiboot_size + boot->rsdp.n + out->fdt_room +
-			 out->code_size + 4 * PAGE_SIZE;
+	uint64_t other = out->stack_size + content->era->info_size + 2 * PAGE_SIZE + boot->cmdline.n + multiboot_size + boot->rsdp.n +
+			 boot->boot_params.n + out->fdt_room + out->code_size + 4 * PAGE_SIZE;
 	out->tables_size = arch_tables_size(content->image, other);
 	out->stack = append(&at, out->stack_size, PAGE_SIZE);
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
@@ -60,6 +60,7 @@ void block_layout(const struct block_content *content, struct block *out)
 	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
 	out->multiboot = append(&at, multiboot_size, 8);
 	out->rsdp = append(&at, boot->rsdp.n, 8);
+	out->boot_params = append(&at, boot->boot_params.n, 8);
 	out->fdt = append(&at, out->fdt_room, 8);
 	out->code = append(&at, out->code_size, 16);
 	out->size = align_up(at, PAGE_SIZE);
@@ -166,6 +167,8 @@ void block_write(const struct block_content *content, struct block *block)
 		multiboot_info_write(p + block->multiboot, base + block->multiboot, base + block->cmdline, told_ram(boot));
 	if (boot->rsdp.n != 0)
 		memcpy(p + block->rsdp, boot->rsdp.p, boot->rsdp.n);
+	if (boot->boot_params.n != 0)
+		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
 	block->fdt_size = write_tree(boot, block, cmdline);
 	ASSERT(block->fdt_size != 0);
 
@@ -176,7 +179,7 @@ void block_write(const struct block_content *content, struct block *block)
 		.cmdline = base + block->cmdline,
 		.cmdline_size = block->cmdline_size,
 		.multiboot = boot->tree == NULL ? base + block->multiboot : 0,
-		.boot_params = boot->boot_params,
+		.boot_params = base + block->boot_params,
 		.platform = content->platform,
 		.ram = ram_around(content),
 		.fdt = base + block->fdt,

@@ -31,7 +31,7 @@ struct boot {
 	const char *compatible;  // of the tree that is made: "hermit,multiboot"
 	enum handed_platform platform; // how a kernel with an ABI tag (0.10 on) is told that it was started
 	enum handed_platform platform_older; // and one without: the core puts it into `platform` then
-	uint64_t boot_params;    // physical address, for HANDED_LINUX_PARAMS
+	struct span boot_params; // Linux's zero page, copied for HANDED_LINUX_PARAMS
 	uint64_t serial;         // of the boot information: x86_64 an I/O port, aarch64 a virtual address, riscv64 0
 	uint64_t cpu;            // riscv64: the hart that runs us
 	struct span rsdp;        // ACPI's root pointer, copied and named in the tree that is made; empty: none

@@ -13,7 +13,8 @@
 #define SCTLR_HANDED UINT64_C(0x0405d01d)
 
 // Kernels up to 0.11 panic when they are told of RAM beyond 4 GiB.
-const struct place_rules arch_place_rules = { .told_end_most = GIB(4) };
+// Where RAM begins at 0, nothing lies at the address of the UART's page, nor below it.
+const struct place_rules arch_place_rules = { .left_alone = { { 0, UART_VIRTUAL + PAGE_SIZE } }, .told_end_most = GIB(4) };
 const bool arch_stack_top = false;
 
 static uint64_t last_size(void)

@@ -66,7 +66,8 @@ enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *b
 	if (flag != BOOT_FLAG || header != HEADER)
 		return refuse(STATUS_START_STATE, "at RSI (%#lx) is no zero page: boot_flag %#x, header %#x instead of %#x, %#x", at, flag, header,
 			      (unsigned)BOOT_FLAG, (unsigned)HEADER);
-	boot->start_at = boot->boot_params = at;
+	boot->start_at = at;
+	boot->boot_params = params;
 	TRY(read_cmdline(&left, params));
 	TRY(read_app(&left, params));
 	left_rsdp(&left, load_u64(params.p + RSDP_AT, ORDER_LITTLE));

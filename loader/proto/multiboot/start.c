@@ -12,9 +12,10 @@ noreturn void multiboot_c(uint32_t magic, uint32_t info)
 	boot->start_name = "Multiboot information";
 	boot->compatible = "hermit,multiboot";
 	boot->platform = boot->platform_older = HANDED_MULTIBOOT;
-	boot->reach.end = GIB(4); // addresses have 32 bits
+	boot->reach.end = GIB(4); // what the starter left has addresses of 32 bits
 	enum status status = multiboot_read(magic, info, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
+	boot->reach.end = MAP_REACH; // its memory map tells of more
 	boot_run(boot);
 }
