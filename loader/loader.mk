@@ -121,7 +121,7 @@ define target_rules
 $(1).dir := $(OUT)/obj/$(1)
 $(1).out := $(OUT)/$$(or $$($(1).file),hermit-loader-$(1))
 $(1).script := $$(or $$($(1).script),loader/base.ld)
-$(1).cc := $$($$($(1).arch).cc) $$(if $$($(1).pie),-fpie -fvisibility=hidden,-fno-pie) $$($$($(1).arch).flags) $$($(1).flags)
+$(1).cc := $$($$($(1).arch).cc) $$(if $$($(1).pie),-fpie -fvisibility=hidden $(if $(is_clang),-fdirect-access-external-data),-fno-pie) $$($$($(1).arch).flags) $$($(1).flags)
 $(1).link := $$($$($(1).arch).cc) $$($(1).flags)
 $(1).mem := $$(wildcard loader/arch/$$($(1).arch)/mem.asm loader/arch/$$($(1).arch)/mem.S)
 $(1).c := $$(if $$($(1).mem),$$(filter-out %/mem.c,$$(CORE)),$$(CORE)) $$(sort $$(wildcard loader/arch/$$($(1).arch)/*.c)) \
