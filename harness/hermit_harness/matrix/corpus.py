@@ -8,12 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.matrix import run
+from hermit_harness.fixtures import end_for
 from hermit_harness.matrix.run import debug_file
 from hermit_harness.paths import FIXTURES, loader_file
+from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
 
-FOLDER = FIXTURES / "corpus" / "x86_64"
+
+def folder(arch: str = "x86_64") -> Path:
+    """Where the corpus of a CPU lies."""
+    return FIXTURES / "corpus" / arch
+
+
 STARTER = FIXTURES / "start" / "x86_64" / "start-mb"
 
 
@@ -29,6 +36,7 @@ class Case:
     append: str
     cpu: str
     memory: str
+    arch: str = "x86_64"
 
     @property
     def id(self) -> str:
@@ -37,7 +45,7 @@ class Case:
 
     @property
     def path(self) -> Path:
-        return FOLDER / self.file
+        return folder(self.arch) / self.file
 
     @property
     def expect(self) -> str:
@@ -49,7 +57,7 @@ class Case:
         return bool(self.file) and not (self.start or self.append or self.cpu or self.profile != "release")
 
 
-def parse(text: str) -> list[Case]:
+def parse(text: str, arch: str = "x86_64") -> list[Case]:
     """Lines of the index; a dash is nothing special."""
     cases = []
     for line in text.splitlines():
@@ -58,28 +66,32 @@ def parse(text: str) -> list[Case]:
         file, number, rule, profile, start, append, cpu, memory = (
             "" if word == "-" else word for word in line.split("\t")
         )
-        cases.append(Case(file, int(number), rule, profile or "release", start, append, cpu, memory))
+        cases.append(Case(file, int(number), rule, profile or "release", start, append, cpu, memory, arch))
     return cases
 
 
-def cases() -> list[Case]:
-    """The whole corpus; empty when it was not built, which the session's start tells."""
-    index = FOLDER / "index.tsv"
-    return parse(index.read_text(encoding="utf-8")) if index.is_file() else []
+def cases(arch: str = "x86_64") -> list[Case]:
+    """The whole corpus of a CPU; empty when it was not built, which the session's start tells."""
+    index = folder(arch) / "index.tsv"
+    return parse(index.read_text(encoding="utf-8"), arch) if index.is_file() else []
 
 
-def spec(case: Case) -> RunSpec:
-    """The boot of a case. With a scenario, the starter is QEMU's kernel and gets loader and application as modules."""
-    loader = loader_file("x86_64-multiboot", case.profile)
+def spec(case: Case, by: str = "x86_64-multiboot") -> RunSpec:
+    """The boot of a case by a target. With a scenario, the starter is QEMU's kernel and gets loader and application as
+    modules."""
+    loader = loader_file(by, case.profile)
+    row = machine(target(by).machine, target(by).cpu)
     plain = RunSpec(
         loader=loader,
         loader_debug=debug_file(loader),
         app=case.path if case.file else None,
-        machine="pc",
+        machine=row.name,
         cpu=case.cpu,
-        memory=case.memory or run.DEFAULT_MEMORY,
+        memory=case.memory or row.memory,
         append=case.append,
         expect=case.expect,
+        end=end_for("bare", case.arch),
+        target=by,
     )
     if not case.start:
         return plain

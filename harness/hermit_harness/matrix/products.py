@@ -15,7 +15,7 @@ from hermit_harness.matrix import run
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, ROOT, loader_file
-from hermit_harness.vm.targets import target
+from hermit_harness.vm.targets import ARCHS, target
 
 # Set by whoever has built (and probed) already and wants the tests to take it as it is.
 PREPARED = "HERMIT_PREPARED"
@@ -76,7 +76,7 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
     files = {
         BUILD / "host" / "hermit-status",
         BUILD / "host" / "hermit-host",
-        corpus.FOLDER / "index.tsv",
+        *(corpus.folder(arch) / "index.tsv" for arch in ARCHS),
         corpus.STARTER,
     }
     for cell in cells:

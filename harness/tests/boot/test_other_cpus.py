@@ -81,6 +81,12 @@ def test_aarch64_app_anywhere(cell: Cell, run_cell: RunCell) -> None:
     greets(cell, run_cell)
 
 
+@every("image", "image-machines", "image-debug", "image-real")
+def test_aarch64_image(cell: Cell, run_cell: RunCell) -> None:
+    """N-31, L-22, N-01: started as Linux's image, the app by -initrd; any interrupt controller and exception level."""
+    greets(cell, run_cell)
+
+
 @every("aarch64-profiles", "aarch64-memory", "aarch64-smp")
 def test_aarch64_any_size(cell: Cell, run_cell: RunCell) -> None:
     """L-20, N-01: debug build, memory, processors."""
@@ -98,7 +104,7 @@ def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot)
     assert "-semihosting" in outcome.hint
 
 
-@pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "riscv64-sbi"])
+@pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "aarch64-image", "riscv64-sbi"])
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_status_is_qemus(name: str, status: int, boot_here: Boot) -> None:
     """L-23, N-12: where the machine can carry it, the application's number is QEMU's."""

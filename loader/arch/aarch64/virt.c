@@ -125,7 +125,7 @@ noreturn void virt_boot(struct boot *boot, uint64_t at)
 	if (status != STATUS_OK)
 		die(status);
 	virt_console(&tree);
-	boot->serial = tree.uart != TREE_UART_NONE ? UART_VIRTUAL : 0;
+	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0; // kernels know no other
 	status = fdt_boot(&tree, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
