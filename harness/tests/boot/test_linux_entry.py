@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The 64-bit Linux entry, from the machine that Firecracker leaves and from what others may: played by a guest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
+from hermit_harness.paths import FIXTURES, loader_file
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
+TARGETS = ("x86_64-linux", "x86_64")
+GOOD = (
+    "good",
+    "unaligned",
+    "map-types",
+    "cmdline-none",
+    "cmdline-bounded",
+    "cmdline-size-most",
+    "rsdp",
+    "rsdp-none-there",
+    "cpu-rich",
+)
+REFUSED = {
+    "ramdisk-none": "refused 65 no-module",
+    "ramdisk-beyond": "refused 87 start-state",
+    "ramdisk-wraps": "refused 87 start-state",
+    "no-flag": "refused 87 start-state",
+    "no-header": "refused 87 start-state",
+    "params-null": "refused 87 start-state",
+    "params-beyond": "refused 87 start-state",
+    "map-none": "refused 89 memory-map-missing",
+    "map-empty": "refused 89 memory-map-empty",
+    "map-beyond": "refused 89 memory-map-too-long",
+    "map-wraps": "refused 89 memory-map-malformed",
+    "cmdline-not-utf8": "refused 93 cmdline-not-utf8",
+    "cmdline-beyond": "refused 87 start-state",
+}
+
+
+def played(
+    words: str, image: str = "hello", target: str = "x86_64-linux", memory: str = "128M", expect: str = "exit 0"
+) -> RunSpec:
+    """The starter is QEMU's kernel and gets loader and application as modules."""
+    loader = loader_file(target)
+    return replace(
+        run.release(image, "pc"),
+        loader=STARTER,
+        loader_debug=run.debug_file(loader),
+        app=loader,
+        modules=(images()[image].path,),
+        append=words,
+        memory=memory,
+        expect=expect,
+    )
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("scenario", GOOD)
+def test_booted(scenario: str, target: str, boot_here: Boot) -> None:
+    """N-03: whatever the protocol allows is booted, unaligned addresses and odd control registers too."""
+    outcome = boot_here(played(f"{scenario} word", target=target))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert f", {target}, linux64)".encode() in outcome.console
+    assert b"[LOADER][ERROR]" not in outcome.console
+
+
+@pytest.mark.parametrize("scenario", ["ramdisk-high", "all-high"])
+def test_above_4_gib(scenario: str, boot_here: Boot) -> None:
+    """N-03: RAM disk, command line and zero page may lie above 4 GiB (ext_ fields)."""
+    outcome = boot_here(played(scenario, memory="6G"))
+    assert outcome.matches("exit 0"), str(outcome)
+
+
+@pytest.mark.parametrize("scenario", REFUSED)
+def test_refused(scenario: str, boot_here: Boot) -> None:
+    """N-12: what cannot be booted ends with one line and its number."""
+    outcome = boot_here(played(scenario, expect=REFUSED[scenario]))
+    assert outcome.matches(REFUSED[scenario]), str(outcome)
+    assert outcome.console.count(b"[LOADER][ERROR]") == 1
+
+
+@pytest.mark.parametrize("scenario", ["good", "unaligned", "rsdp", "cpu-rich"])
+def test_hand_over(scenario: str, boot_here: Boot) -> None:
+    """N-03: the probe finds the registers, tables, device tree and zero page of the reference, whatever was left."""
+    outcome = boot_here(played(f"{scenario} one -- two", "probe"))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"probe fdt compatible=<<<hermit,linux>>>" in outcome.console
+    assert b"probe fdt chosen/bootargs=<<<one -- two>>>" in outcome.console
+    assert (b"hermit,rsdp" in outcome.console) == (scenario == "rsdp")
+
+
+@pytest.mark.parametrize("version", ["0.10.0", "0.11.0"])
+def test_real_kernels(version: str, boot_here: Boot) -> None:
+    """N-03: Hermit's own kernels run."""
+    outcome = boot_here(played("good", f"real-hello-{version}"))
+    assert outcome.matches("exit 0"), str(outcome)
