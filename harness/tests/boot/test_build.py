@@ -89,7 +89,8 @@ def test_names_of_old() -> None:
         for name in ("x86_64/{}/hermit-loader", "x86_64/{}/rusty-loader", "{}/hermit-loader-x86_64-multiboot"):
             assert (ROOT / "target" / name.format(profile)).resolve() == wanted
     said = make(*LOADER, "PROFILE=release", "all").split()
-    assert said[-1] in (f"build/release/{name}" for name in NAMES)
+    assert re.fullmatch(r"build/release/hermit-loader-[\w.-]+", said[-1])
+    assert (ROOT / said[-1]).is_file()
 
 
 def test_target_names() -> None:
@@ -147,7 +148,7 @@ def test_banner_facts(boot_here: Boot) -> None:
 
 def test_nasm_is_for_x86_64_only() -> None:
     """R-02, P-03: the programs for this machine are built without NASM and without Python."""
-    recipe = make("-n", "-W", "loader/core/elf.c", *LOADER, "NASM=no-such-nasm", "host")
+    recipe = make("-n", "-W", "loader/core/elf.c", *LOADER, "NASM=no-such-nasm", "MISSING=quiet", "host")
     assert "no-such-nasm" not in recipe
     assert "python" not in recipe
 
