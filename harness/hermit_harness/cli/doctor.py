@@ -34,6 +34,14 @@ PROGRAMS = {
     "iproute": "ip",
     "lld": "ld.lld",
     "ShellCheck": "shellcheck",
+    "qemu-system-arm": "qemu-system-aarch64",
+    "qemu-system-misc": "qemu-system-riscv64",
+    "gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
+    "gcc-riscv64-linux-gnu": "riscv64-linux-gnu-gcc",
+    # Firmware is files; the tests say where they looked.
+    "opensbi": "",
+    "ovmf": "",
+    "qemu-efi-aarch64": "",
 }
 VERSION_FLAGS = {"ip": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
