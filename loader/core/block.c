@@ -4,10 +4,7 @@
 #include "fdt.h"
 #include "fmt.h"
 
-static const char memory_type[] = "memory";
-
-// "memory@" or "hermit,rsdp@" and sixteen hexadecimal digits
-#define MEMORY_NAME_MAX 23
+// "hermit,rsdp@" and sixteen hexadecimal digits
 #define RSDP_NAME_MAX 28
 
 static const struct range_set *told_ram(const struct boot *boot)
@@ -23,8 +20,7 @@ static uint32_t ram_bound(const struct boot *boot)
 
 static uint64_t made_tree_bound(const struct boot *boot)
 {
-	uint64_t per_range = FDT_NODE_SIZE(MEMORY_NAME_MAX) + FDT_PROP_SIZE(sizeof memory_type) + FDT_PROP_SIZE(16);
-	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) + per_range * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
+	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) + FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
 	       FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) + FDT_PROP_SIZE(boot->cmdline.n + 1);
 }
 
@@ -42,23 +38,19 @@ static uint64_t append(uint64_t *at, uint64_t size, uint64_t align)
 	return start;
 }
 
-void block_layout(const struct block_content *content, struct block *out)
+static void lay_out(const struct block_content *content, uint64_t tables_size, struct block *out)
 {
 	const struct boot *boot = content->boot;
-	uint64_t multiboot_size = boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0;
 	uint64_t at = 0;
 	out->stack_size = content->era->stack_size;
+	out->tables_size = tables_size;
 	out->fdt_room = tree_bound(boot);
 	out->code_size = arch_code_size();
-	// Tables last in the sum, since their number depends on how much they have to map.
-	uint64_t other = out->stack_size + content->era->info_size + 2 * PAGE_SIZE + boot->cmdline.n + multiboot_size + boot->rsdp.n +
-			 boot->boot_params.n + out->fdt_room + out->code_size + 4 * PAGE_SIZE;
-	out->tables_size = arch_tables_size(content->image, other);
 	out->stack = append(&at, out->stack_size, PAGE_SIZE);
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
 	out->info = append(&at, content->era->info_size, 16);
 	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
-	out->multiboot = append(&at, multiboot_size, 8);
+	out->multiboot = append(&at, boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
 	out->rsdp = append(&at, boot->rsdp.n, 8);
 	out->boot_params = append(&at, boot->boot_params.n, 8);
 	out->fdt = append(&at, out->fdt_room, 8);
@@ -66,13 +58,10 @@ void block_layout(const struct block_content *content, struct block *out)
 	out->size = align_up(at, PAGE_SIZE);
 }
 
-static void write_memory_node(struct fdt_writer *w, struct range r)
+void block_layout(const struct block_content *content, struct block *out)
 {
-	char name[MEMORY_NAME_MAX];
-	fdt_begin(w, name, fmt(name, sizeof name, "memory@%lx", r.start));
-	fdt_prop_string(w, FDT_DEVICE_TYPE, memory_type, sizeof memory_type - 1);
-	fdt_prop_range(w, FDT_REG, r.start, 2, range_size(r), 2);
-	fdt_end(w);
+	lay_out(content, 0, out); // how many tables there are depends on how much else they have to map
+	lay_out(content, arch_tables_size(content->image, out->size), out);
 }
 
 static void write_rsdp_node(struct fdt_writer *w, uint64_t at)
@@ -100,7 +89,7 @@ static uint64_t make_tree(const struct boot *boot, const struct block *block, co
 	fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
 	fdt_prop_u32(&w, FDT_SIZE_CELLS, 2);
 	for (uint32_t i = 0; i < ram->count; i++)
-		write_memory_node(&w, ram->at[i]);
+		fdt_memory(&w, ram->at[i], 2, 2);
 	if (boot->rsdp.n != 0)
 		write_rsdp_node(&w, block->at.base + block->rsdp);
 	fdt_begin(&w, "chosen", 6);
@@ -141,7 +130,7 @@ static struct range ram_around(const struct block_content *content)
 	const struct range_set *ram = told_ram(content->boot);
 	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
 	if (content->boot->tree == NULL) {
-		if (content->platform == HANDED_LINUX_PARAMS)
+		if (content->boot->platform == HANDED_LINUX_PARAMS)
 			around.end = ram->at[ram->count - 1].end;
 		return around;
 	}
@@ -180,7 +169,7 @@ void block_write(const struct block_content *content, struct block *block)
 		.cmdline_size = block->cmdline_size,
 		.multiboot = boot->tree == NULL ? base + block->multiboot : 0,
 		.boot_params = base + block->boot_params,
-		.platform = content->platform,
+		.platform = content->boot->platform,
 		.ram = ram_around(content),
 		.fdt = base + block->fdt,
 		.stack = base + block->stack,

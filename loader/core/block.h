@@ -12,7 +12,6 @@ struct block_content {
 	const struct era *era;
 	const struct elf_image *elf;
 	struct range image;
-	enum handed_platform platform;
 };
 
 // Offsets and size; `at` is not set.

@@ -204,7 +204,6 @@ static enum status steps(struct boot *boot)
 	content.era = run.era;
 	if (!run.notes.has_kernel_version)
 		boot->platform = boot->platform_older;
-	content.platform = boot->platform;
 	TRY(place(boot, &content));
 	TRY(claim(boot));
 	run.block.at = show(run.place.block);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base.h"
+#include "range.h"
 #include "span.h"
 #include "status.h"
 
@@ -32,6 +33,9 @@ struct fdt_token {
 // The token at offset `*at` of the structure block (0 at first), and on to the next one. FDT_DONE for ever at the end.
 struct fdt_token fdt_next(const struct fdt *fdt, size_t *at);
 
+// Is it a node of this name? What follows '@' is not looked at.
+bool fdt_is_node(const struct fdt_token *token, const char *wanted);
+
 // The `index`th reservation, false behind the last one.
 must_check bool fdt_reserved(const struct fdt *fdt, size_t index, uint64_t *address, uint64_t *size);
 
@@ -57,6 +61,8 @@ void fdt_prop_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value);
 void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address, unsigned address_cells, uint64_t size, unsigned size_cells);
 // The value's bytes and a NUL behind them.
 void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length);
+// A whole memory node (3.4), of one range.
+void fdt_memory(struct fdt_writer *w, struct range r, unsigned address_cells, unsigned size_cells);
 // As it was in the tree that `strings` are of.
 void fdt_prop_copy(struct fdt_writer *w, uint32_t name_at, struct span value);
 
@@ -68,3 +74,5 @@ size_t fdt_close(struct fdt_writer *w);
 #define FDT_RESERVE_SIZE 16
 #define FDT_NODE_SIZE(name_length) (8 + ((name_length) + 4))
 #define FDT_PROP_SIZE(length) (12 + ((length) + 4))
+#define FDT_MEMORY_SIZE (FDT_NODE_SIZE(FDT_MEMORY_NAME_MAX) + FDT_PROP_SIZE(sizeof "memory") + FDT_PROP_SIZE(16))
+#define FDT_MEMORY_NAME_MAX 23 // "memory@" and sixteen hexadecimal digits

@@ -2,6 +2,7 @@
 #include "fdt.h"
 
 #include "log.h"
+#include "text.h"
 
 enum {
 	HEADER_SIZE = 40,
@@ -79,6 +80,14 @@ struct fdt_token fdt_next(const struct fdt *fdt, size_t *at)
 	if (token.kind == FDT_PROP)
 		token.name_size = text_size(fdt->strings, token.name_at);
 	return token;
+}
+
+bool fdt_is_node(const struct fdt_token *token, const char *wanted)
+{
+	size_t n = 0;
+	while (n < token->name_size && token->name[n] != '@')
+		n++;
+	return text_is(token->name, n, wanted);
 }
 
 bool fdt_reserved(const struct fdt *fdt, size_t index, uint64_t *address, uint64_t *size)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "fdt.h"
 
+#include "fmt.h"
 #include "span.h"
 
 enum {
@@ -123,6 +124,15 @@ void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text,
 {
 	put_prop(w, name, length + 1);
 	put_bytes(w, text, length, 1);
+}
+
+void fdt_memory(struct fdt_writer *w, struct range r, unsigned address_cells, unsigned size_cells)
+{
+	char name[FDT_MEMORY_NAME_MAX];
+	fdt_begin(w, name, fmt(name, sizeof name, "memory@%lx", r.start));
+	fdt_prop_string(w, FDT_DEVICE_TYPE, "memory", sizeof "memory" - 1);
+	fdt_prop_range(w, FDT_REG, r.start, address_cells, range_size(r), size_cells);
+	fdt_end(w);
 }
 
 size_t fdt_close(struct fdt_writer *w)

@@ -5,6 +5,7 @@
 #include "tree.h"
 
 #include "log.h"
+#include "text.h"
 
 enum { DEPTH = FDT_DEPTH_MAX + 1, PATH_MAX = 192 };
 
@@ -28,26 +29,9 @@ struct reader {
 	bool again; // a further walk, for UARTs only
 };
 
-static bool is(const char *text, size_t n, const char *wanted)
-{
-	size_t i = 0;
-	while (i < n && wanted[i] == text[i] && wanted[i] != '\0')
-		i++;
-	return i == n && wanted[i] == '\0';
-}
-
-// The part of a node's name before '@'.
-static bool is_node(const struct node *node, const char *wanted)
-{
-	size_t n = 0;
-	while (n < node->token.name_size && node->token.name[n] != '@')
-		n++;
-	return is(node->token.name, n, wanted);
-}
-
 static bool is_text(struct span value, const char *wanted)
 {
-	return value.n != 0 && is((const char *)value.p, value.n - 1, wanted) && value.p[value.n - 1] == '\0';
+	return value.n != 0 && text_is((const char *)value.p, value.n - 1, wanted) && value.p[value.n - 1] == '\0';
 }
 
 // Is it one of the strings of a list?
@@ -57,7 +41,7 @@ static bool lists(struct span value, const char *wanted)
 		size_t n = 0;
 		while (at + n < value.n && value.p[at + n] != '\0')
 			n++;
-		if (is((const char *)value.p + at, n, wanted))
+		if (text_is((const char *)value.p + at, n, wanted))
 			return true;
 		at += n + 1;
 	}
@@ -191,15 +175,15 @@ static enum status take_node(struct reader *r)
 		tree->size_cells = node->size_cells;
 		return STATUS_OK;
 	}
-	if (r->depth == 2 && (is_text(node->device_type, "memory") || is_node(node, "memory")))
+	if (r->depth == 2 && (is_text(node->device_type, "memory") || fdt_is_node(&node->token, "memory")))
 		return is_on(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
-	if (r->depth == 2 && is_node(node, "chosen"))
+	if (r->depth == 2 && fdt_is_node(&node->token, "chosen"))
 		return take_chosen(r, node);
-	if (r->depth == 3 && is_node(up, "reserved-memory"))
+	if (r->depth == 3 && fdt_is_node(&up->token, "reserved-memory"))
 		return is_on(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
-	if (r->depth == 3 && is_node(up, "chosen") && lists(node->compatible, "multiboot,module"))
+	if (r->depth == 3 && fdt_is_node(&up->token, "chosen") && lists(node->compatible, "multiboot,module"))
 		take_module(tree, node);
-	else if (r->depth == 3 && is_node(up, "cpus") && is_text(node->device_type, "cpu"))
+	else if (r->depth == 3 && fdt_is_node(&up->token, "cpus") && is_text(node->device_type, "cpu"))
 		tree->cpus++;
 	else
 		take_device(r, node);
@@ -239,12 +223,12 @@ static void take_property(struct node *node, const struct fdt_token *token)
 		{ "method", offsetof(struct node, method) },
 	};
 	uint64_t value;
-	if (is(token->name, token->name_size, "#address-cells") && cells(token->value, 0, 1, &value))
+	if (text_is(token->name, token->name_size, "#address-cells") && cells(token->value, 0, 1, &value))
 		node->address_cells = (unsigned)value;
-	else if (is(token->name, token->name_size, "#size-cells") && cells(token->value, 0, 1, &value))
+	else if (text_is(token->name, token->name_size, "#size-cells") && cells(token->value, 0, 1, &value))
 		node->size_cells = (unsigned)value;
 	for (size_t i = 0; i < countof(known); i++)
-		if (is(token->name, token->name_size, known[i].name))
+		if (text_is(token->name, token->name_size, known[i].name))
 			*(struct span *)(void *)((char *)node + known[i].at) = token->value;
 }
 
@@ -252,7 +236,7 @@ static void take_property(struct node *node, const struct fdt_token *token)
 static void take_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
-	if (r->depth != 2 || !is_node(&r->nodes[1], "aliases") || path.n == 0 || path.p[0] == '/' || token->name_size != path.n ||
+	if (r->depth != 2 || !fdt_is_node(&r->nodes[1].token, "aliases") || path.n == 0 || path.p[0] == '/' || token->name_size != path.n ||
 	    memcmp(token->name, path.p, path.n) != 0 || token->value.n == 0)
 		return;
 	r->stdout_path = (struct span){ token->value.p, token->value.n - 1 };

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "tree.h"
 
-#include "fmt.h"
+#include "text.h"
 
-static const char memory_type[] = "memory";
 static const char okay[] = "okay";
-
-// "memory@" and sixteen hexadecimal digits
-#define MEMORY_NAME_MAX 23
 
 struct copier {
 	const struct tree *tree;
@@ -20,26 +16,9 @@ struct copier {
 	bool status_wanted;     // a cpu node whose properties are being copied, without a status so far
 };
 
-static bool is(const char *text, size_t n, const char *wanted)
-{
-	size_t i = 0;
-	while (i < n && wanted[i] == text[i] && wanted[i] != '\0')
-		i++;
-	return i == n && wanted[i] == '\0';
-}
-
-static bool is_node(const struct fdt_token *token, const char *wanted)
-{
-	size_t n = 0;
-	while (n < token->name_size && token->name[n] != '@')
-		n++;
-	return is(token->name, n, wanted);
-}
-
 size_t tree_copy_bound(const struct tree *tree, size_t ram_count, size_t reserved_count, size_t bootargs_size)
 {
-	size_t per_range = FDT_NODE_SIZE(MEMORY_NAME_MAX) + FDT_PROP_SIZE(sizeof memory_type) + FDT_PROP_SIZE(16);
-	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n + FDT_RESERVE_SIZE * (reserved_count + 1) + per_range * ram_count +
+	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n + FDT_RESERVE_SIZE * (reserved_count + 1) + FDT_MEMORY_SIZE * ram_count +
 	       FDT_NODE_SIZE(6) + FDT_PROP_SIZE(bootargs_size + 1) + FDT_PROP_SIZE(sizeof okay) * tree->cpus;
 }
 
@@ -47,18 +26,6 @@ static void write_bootargs(struct copier *c)
 {
 	if (c->changes->bootargs_size != 0)
 		fdt_prop_string(&c->w, FDT_BOOTARGS, c->changes->bootargs, c->changes->bootargs_size);
-}
-
-static void write_memory(struct copier *c)
-{
-	for (uint32_t i = 0; i < c->changes->ram->count; i++) {
-		struct range r = c->changes->ram->at[i];
-		char name[MEMORY_NAME_MAX];
-		fdt_begin(&c->w, name, fmt(name, sizeof name, "memory@%lx", r.start));
-		fdt_prop_string(&c->w, FDT_DEVICE_TYPE, memory_type, sizeof memory_type - 1);
-		fdt_prop_range(&c->w, FDT_REG, r.start, c->tree->address_cells, range_size(r), c->tree->size_cells);
-		fdt_end(&c->w);
-	}
 }
 
 // What stands at the end of the root: its own children that are ours.
@@ -69,7 +36,8 @@ static void finish_root(struct copier *c)
 		write_bootargs(c);
 		fdt_end(&c->w);
 	}
-	write_memory(c);
+	for (uint32_t i = 0; i < c->changes->ram->count; i++)
+		fdt_memory(&c->w, c->changes->ram->at[i], c->tree->address_cells, c->tree->size_cells);
 }
 
 // All properties of the innermost node have been copied.
@@ -94,7 +62,7 @@ static void skip_node(const struct fdt *fdt, size_t *at)
 
 static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
 {
-	return (c->depth == 1 && is_node(token, "memory")) || (c->depth == 2 && c->chosen && is_node(token, "module"));
+	return (c->depth == 1 && fdt_is_node(token, "memory")) || (c->depth == 2 && c->chosen && fdt_is_node(token, "module"));
 }
 
 static void copy_node(struct copier *c, const struct fdt_token *token)
@@ -102,23 +70,23 @@ static void copy_node(struct copier *c, const struct fdt_token *token)
 	fdt_begin(&c->w, token->name, token->name_size);
 	c->depth++;
 	if (c->depth == 2) {
-		c->chosen = is_node(token, "chosen");
-		c->cpus = is_node(token, "cpus");
+		c->chosen = fdt_is_node(token, "chosen");
+		c->cpus = fdt_is_node(token, "cpus");
 		if (c->chosen) {
 			c->chosen_seen = true;
 			write_bootargs(c);
 		}
 	}
-	c->status_wanted = c->depth == 3 && c->cpus && is_node(token, "cpu");
+	c->status_wanted = c->depth == 3 && c->cpus && fdt_is_node(token, "cpu");
 }
 
 static void copy_property(struct copier *c, const struct fdt_token *token)
 {
 	if (c->depth == 2 && c->chosen &&
-	    (is(token->name, token->name_size, "linux,initrd-start") || is(token->name, token->name_size, "linux,initrd-end") ||
-	     is(token->name, token->name_size, "bootargs")))
+	    (text_is(token->name, token->name_size, "linux,initrd-start") || text_is(token->name, token->name_size, "linux,initrd-end") ||
+	     text_is(token->name, token->name_size, "bootargs")))
 		return;
-	if (is(token->name, token->name_size, "status"))
+	if (text_is(token->name, token->name_size, "status"))
 		c->status_wanted = false;
 	fdt_prop_copy(&c->w, token->name_at, token->value);
 }

@@ -3,7 +3,7 @@
 // The report of a CPU exception and the machine's end. It runs at two places (see last.h): no calls out, no tables of pointers.
 #include "last.h"
 
-#include "../../core/status.h"
+#include "../../core/report.h"
 #include "../../dev/uart_cadence.h"
 #include "../../dev/uart_pl011.h"
 #include "cpu.h"
@@ -70,57 +70,6 @@ static void put_char(char c)
 		cadence_put(at, c);
 }
 
-static void put(const char *text)
-{
-	while (*text != '\0')
-		put_char(*text++);
-}
-
-static void put_hex(uint64_t value)
-{
-	int shift = 60;
-	put("0x");
-	while (shift > 0 && value >> shift == 0)
-		shift -= 4;
-	for (; shift >= 0; shift -= 4)
-		put_char("0123456789abcdef"[value >> shift & 15]);
-}
-
-static void put_decimal(unsigned value)
-{
-	if (value >= 10)
-		put_decimal(value / 10);
-	put_char((char)('0' + value % 10));
-}
-
-static void put_register(const char *name, uint64_t value)
-{
-	put_char(' ');
-	put(name);
-	put_char('=');
-	put_hex(value);
-}
-
-static void put_place(uint64_t pc)
-{
-	uint64_t offset = 0;
-	put_hex(pc);
-	if (last_hooks.symbol == NULL) {
-		put(" (in the last copy)");
-		return;
-	}
-	const char *symbol = last_hooks.symbol(pc, &offset);
-	if (symbol != NULL) {
-		put(" (");
-		put(symbol);
-		put_char('+');
-		put_hex(offset);
-		put_char(')');
-	}
-}
-
-static const char line_start[] = "[LOADER][ERROR]";
-
 // Exception classes (ESR_ELx.EC) and their words, closed by an empty one.
 static const char class_words[] = "\x01" "trapped wfi\0" "\x07" "trapped fp\0" "\x0e" "illegal state\0" "\x15" "svc\0" "\x16" "hvc\0"
 	"\x18" "trapped register\0" "\x21" "instruction abort\0" "\x22" "pc alignment\0" "\x25" "data abort\0" "\x26" "sp alignment\0"
@@ -140,7 +89,7 @@ static void put_registers(const struct frame *f)
 {
 	for (unsigned i = 0; i < 31; i++) {
 		if (i % 8 == 0)
-			put(line_start);
+			put_line_start();
 		put(" x");
 		put_decimal(i);
 		put_char('=');
@@ -153,15 +102,9 @@ static void put_registers(const struct frame *f)
 	put_char('\n');
 }
 
-#define NUMBER_OF(name, number, class, rule, sentence) NUMBER_##name = number,
-enum { STATUS_LIST(NUMBER_OF) };
-
 noreturn void last_exception(const struct frame *f)
 {
-	put(line_start);
-	put_char(' ');
-	put_decimal(NUMBER_CPU_EXCEPTION);
-	put(" cpu-exception: ");
+	put_cpu_exception();
 	put(class_word(f->esr));
 	put(" at ");
 	put_place(f->pc);

@@ -2,6 +2,7 @@
 #include "selftest.h"
 
 #include "../../core/boot.h"
+#include "../../core/text.h"
 #include "map.h"
 
 // Within the reach of the loader's tables; machines with so much memory run no self-test.
@@ -10,29 +11,21 @@
 static uint64_t move_from; // from where the last code shall move eight bytes; 0: no such test
 static uint64_t touch;     // what it shall read by the new tables
 
-static bool is(const char *word, size_t n, const char *wanted)
-{
-	size_t i = 0;
-	while (i < n && wanted[i] == word[i])
-		i++;
-	return i == n && wanted[i] == '\0';
-}
-
 void selftest(const char *word, size_t n)
 {
-	if (is(word, n, "ud"))
+	if (text_is(word, n, "ud"))
 		__asm__ volatile("udf #0");
-	else if (is(word, n, "brk"))
+	else if (text_is(word, n, "brk"))
 		__asm__ volatile("brk #0");
-	else if (is(word, n, "pf"))
+	else if (text_is(word, n, "pf"))
 		*(volatile char *)UNMAPPED = 0;
-	else if (is(word, n, "stack"))
+	else if (text_is(word, n, "stack"))
 		__asm__ volatile("mov sp, %0; str x0, [sp]" : : "r"(UNMAPPED) : "memory");
-	else if (is(word, n, "assert"))
+	else if (text_is(word, n, "assert"))
 		assert_failed("selftest");
-	else if (is(word, n, "last-copy"))
+	else if (text_is(word, n, "last-copy"))
 		move_from = UNMAPPED;
-	else if (is(word, n, "pf-handover"))
+	else if (text_is(word, n, "pf-handover"))
 		touch = UNMAPPED; // mapped for nobody: the report must find the console by the new tables
 	else
 		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, brk, pf, stack, pf-handover, last-copy, assert"));

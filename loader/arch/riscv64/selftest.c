@@ -2,6 +2,7 @@
 #include "selftest.h"
 
 #include "../../core/boot.h"
+#include "../../core/text.h"
 
 // Where no machine has memory: physical addresses have 56 bits.
 #define NOWHERE (UINT64_C(1) << 55)
@@ -9,23 +10,15 @@
 // From where the last code shall move eight bytes; 0: no such test.
 static uint64_t move_from;
 
-static bool is(const char *word, size_t n, const char *wanted)
-{
-	size_t i = 0;
-	while (i < n && wanted[i] == word[i])
-		i++;
-	return i == n && wanted[i] == '\0';
-}
-
 void selftest(const char *word, size_t n)
 {
-	if (is(word, n, "ud"))
+	if (text_is(word, n, "ud"))
 		__asm__ volatile("unimp");
-	else if (is(word, n, "pf"))
+	else if (text_is(word, n, "pf"))
 		*(volatile char *)NOWHERE = 0;
-	else if (is(word, n, "assert"))
+	else if (text_is(word, n, "assert"))
 		assert_failed("selftest");
-	else if (is(word, n, "last-copy"))
+	else if (text_is(word, n, "last-copy"))
 		move_from = NOWHERE;
 	else
 		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, pf, last-copy, assert"));

@@ -3,7 +3,7 @@
 // The report of a CPU exception. It runs at two places (see last.h): no calls out, no tables of pointers, nothing but ports and its stack.
 #include "last.h"
 
-#include "../../core/status.h"
+#include "../../core/report.h"
 #include "../../dev/ports.h"
 
 struct exception_frame {
@@ -23,62 +23,12 @@ static void put_char(char c)
 	cpu_out8(COM1, (uint8_t)c);
 }
 
-static void put(const char *text)
-{
-	while (*text != '\0')
-		put_char(*text++);
-}
-
-static void put_hex(uint64_t value)
-{
-	int shift = 60;
-	put("0x");
-	while (shift > 0 && value >> shift == 0)
-		shift -= 4;
-	for (; shift >= 0; shift -= 4)
-		put_char("0123456789abcdef"[value >> shift & 15]);
-}
-
-static void put_decimal(unsigned value)
-{
-	if (value >= 10)
-		put_decimal(value / 10);
-	put_char((char)('0' + value % 10));
-}
-
-static void put_register(const char *name, uint64_t value)
-{
-	put_char(' ');
-	put(name);
-	put_char('=');
-	put_hex(value);
-}
-
-static void put_place(uint64_t rip)
-{
-	uint64_t offset = 0;
-	put_hex(rip);
-	if (last_hooks.symbol == NULL) {
-		put(" (in the last copy)");
-		return;
-	}
-	const char *symbol = last_hooks.symbol(rip, &offset);
-	if (symbol != NULL) {
-		put(" (");
-		put(symbol);
-		put_char('+');
-		put_hex(offset);
-		put_char(')');
-	}
-}
-
-static const char line_start[] = "[LOADER][ERROR]";
 static const char vector_names[] = "DEDBNMBPOFBRUDNMDF--TSNPSSGPPF--MFACMCXMVECP";
 _Static_assert(sizeof vector_names == 2 * VECTORS + 1, "two letters a vector");
 
 static void put_registers(const struct exception_frame *f)
 {
-	put(line_start);
+	put_line_start();
 	put_register("rax", f->rax);
 	put_register("rbx", f->rbx);
 	put_register("rcx", f->rcx);
@@ -88,7 +38,7 @@ static void put_registers(const struct exception_frame *f)
 	put_register("rbp", f->rbp);
 	put_register("rsp", f->rsp);
 	put_char('\n');
-	put(line_start);
+	put_line_start();
 	put_register("r8", f->r8);
 	put_register("r9", f->r9);
 	put_register("r10", f->r10);
@@ -101,15 +51,10 @@ static void put_registers(const struct exception_frame *f)
 	put_char('\n');
 }
 
-#define NUMBER_OF(name, number, class, rule, sentence) NUMBER_##name = number,
-enum { STATUS_LIST(NUMBER_OF) };
-
 noreturn void last_exception(const struct exception_frame *f)
 {
-	put(line_start);
-	put_char(' ');
-	put_decimal(NUMBER_CPU_EXCEPTION);
-	put(" cpu-exception: #");
+	put_cpu_exception();
+	put_char('#');
 	put_char(vector_names[2 * f->vector]);
 	put_char(vector_names[2 * f->vector + 1]);
 	put(" at ");

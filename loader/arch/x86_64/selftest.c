@@ -2,6 +2,7 @@
 #include "selftest.h"
 
 #include "../../core/boot.h"
+#include "../../core/text.h"
 #include "map.h"
 
 // Nobody's: from 3 GiB on there are devices, and firmware ends at 4 GiB.
@@ -10,27 +11,19 @@
 // From where the last code shall move eight bytes; 0: no such test.
 static uint64_t move_from;
 
-static bool is(const char *word, size_t n, const char *wanted)
-{
-	size_t i = 0;
-	while (i < n && wanted[i] == word[i])
-		i++;
-	return i == n && wanted[i] == '\0';
-}
-
 void selftest(const char *word, size_t n)
 {
-	if (is(word, n, "de"))
+	if (text_is(word, n, "de"))
 		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
-	else if (is(word, n, "ud"))
+	else if (text_is(word, n, "ud"))
 		__asm__ volatile("ud2");
-	else if (is(word, n, "pf"))
+	else if (text_is(word, n, "pf"))
 		*(volatile char *)UNMAPPED = 0;
-	else if (is(word, n, "assert"))
+	else if (text_is(word, n, "assert"))
 		assert_failed("selftest");
-	else if (is(word, n, "last-copy"))
+	else if (text_is(word, n, "last-copy"))
 		move_from = UNMAPPED;
-	else if (is(word, n, "pf-handover"))
+	else if (text_is(word, n, "pf-handover"))
 		move_from = (uint64_t)&move_from; // mapped for the loader, and no more once the tables are switched
 	else
 		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows de, ud, pf, pf-handover, last-copy, assert"));
