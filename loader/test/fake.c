@@ -164,15 +164,7 @@ static void move_image(const struct handover *h, struct paging_extra extra)
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
-	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
-	struct paging_plan plan = {
-		.shape = h->shape,
-		.block = { block->at.base, block->at.base + block->size },
-		.image = h->image,
-	};
-	if (h->staging.start != h->image.start)
-		plan.extra = h->staging;
-	struct paging_extra extra = paging_build(tables, &plan);
+	struct paging_extra extra = paging_hand_over(h);
 	memset(block->at.p + block->code, FAKE_CODE_BYTE, block->code_size);
 	if (h->staging.start != h->image.start)
 		move_image(h, extra);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "../../core/boot.h"
+#include "../../core/selftest.h"
 #include "cpu.h"
 #include "last.h"
 #include "map.h"
 #include "paging.h"
-#include "selftest.h"
 #include "virt.h"
 
 // T0SZ and T1SZ 16 (48 bits), 4 KiB granules, walks write-back and inner shareable, in both halves.

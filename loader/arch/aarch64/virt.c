@@ -3,12 +3,12 @@
 
 #include "../../dev/uart_cadence.h"
 #include "../../dev/uart_pl011.h"
+#include "../../core/selftest.h"
 #include "../../core/symbols.h"
 #include "../../proto/fdt/fdt_boot.h"
 #include "last.h"
 #include "map.h"
 #include "paging.h"
-#include "selftest.h"
 
 extern char loader_start[], loader_end[]; // linker script
 extern uint8_t el2_below;                 // entry.S

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "board.h"
 
+#include "../../core/selftest.h"
 #include "../../core/symbols.h"
 #include "../../dev/sbi.h"
 #include "last.h"
-#include "selftest.h"
 
 void *board_map(struct range r)
 {

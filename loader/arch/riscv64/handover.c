@@ -2,9 +2,9 @@
 #include "../../core/handover.h"
 
 #include "../../core/boot.h"
+#include "../../core/selftest.h"
 #include "cpu.h"
 #include "last.h"
-#include "selftest.h"
 
 // Nothing is mapped: kernels build their own tables, and take the block wherever it lies below the image.
 const struct place_rules arch_place_rules = { 0 };

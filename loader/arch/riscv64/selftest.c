@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "selftest.h"
+#include "last.h"
 
 #include "../../core/boot.h"
+#include "../../core/selftest.h"
 #include "../../core/text.h"
 
 // Where no machine has memory: physical addresses have 56 bits.

@@ -3,7 +3,7 @@
 #include "paging.h"
 
 #include "../../core/boot.h"
-#include "selftest.h"
+#include "../../core/selftest.h"
 
 void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs)
 {
@@ -32,27 +32,13 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 
 const bool arch_stack_top = false;
 
-static struct paging_extra build_tables(const struct handover *h)
-{
-	const struct block *block = h->block;
-	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
-	struct paging_plan plan = {
-		.shape = h->shape,
-		.block = { block->at.base, block->at.base + block->size },
-		.image = h->image,
-	};
-	if (h->staging.start != h->image.start)
-		plan.extra = h->staging;
-	return paging_build(tables, &plan);
-}
-
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
 	uint8_t *code = block->at.p + block->code;
 	uint64_t code_at = block->at.base + block->code;
 	struct last_args *args = (struct last_args *)(void *)(code + last_size());
-	struct paging_extra extra = build_tables(h);
+	struct paging_extra extra = paging_hand_over(h);
 
 	*args = (struct last_args){
 		.root = block->at.base + block->tables,

@@ -84,3 +84,17 @@ struct paging_extra paging_build(struct window tables, const struct paging_plan 
 	}
 	return extra;
 }
+
+struct paging_extra paging_hand_over(const struct handover *h)
+{
+	const struct block *block = h->block;
+	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
+	struct paging_plan plan = {
+		.shape = h->shape,
+		.block = { block->at.base, block->at.base + block->size },
+		.image = h->image,
+	};
+	if (h->staging.start != h->image.start)
+		plan.extra = h->staging;
+	return paging_build(tables, &plan);
+}

@@ -21,3 +21,6 @@ uint64_t paging_size(struct range image);
 
 // Fills `tables` (paging_size() bytes, page aligned); the top table is its first page, those of the first GiB follow it.
 struct paging_extra paging_build(struct window tables, const struct paging_plan *plan);
+
+// The same for what is handed over, into the block's tables.
+struct paging_extra paging_hand_over(const struct handover *h);

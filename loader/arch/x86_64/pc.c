@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "pc.h"
 
+#include "../../core/selftest.h"
 #include "../../core/symbols.h"
 #include "../../dev/ports.h"
 #include "../../dev/uart_16550.h"
 #include "last.h"
 #include "map.h"
-#include "selftest.h"
 
 extern char loader_start[], loader_end[]; // linker script
 

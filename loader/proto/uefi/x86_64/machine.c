@@ -2,8 +2,8 @@
 #include "../machine.h"
 
 #include "../../../arch/x86_64/last.h"
-#include "../../../arch/x86_64/selftest.h"
 #include "../../../core/log.h"
+#include "../../../core/selftest.h"
 #include "../../../core/symbols.h"
 #include "../../../dev/ports.h"
 #include "../../../dev/uart_16550.h"

@@ -2,7 +2,9 @@
 // loader.selftest=WORD: provokes what cannot be provoked from outside, so that its report can be tested. Debug profile only.
 #pragma once
 
-#include "last.h"
+#include "base.h"
+
+struct last_args; // arch/*/last.h
 
 #ifdef LOADER_SELFTEST
 #define SELFTEST selftest
