@@ -4,8 +4,9 @@
 #include "fdt.h"
 #include "fmt.h"
 
-// "hermit,rsdp@" and sixteen hexadecimal digits
+// "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@" and sixteen hexadecimal digits
 #define RSDP_NAME_MAX 28
+#define SEV_NAME_MAX 43
 
 static const struct range_set *told_ram(const struct boot *boot)
 {
@@ -21,7 +22,7 @@ static uint32_t ram_bound(const struct boot *boot)
 static uint64_t made_tree_bound(const struct boot *boot)
 {
 	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) + FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
-	       FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) + FDT_PROP_SIZE(boot->cmdline.n + 1);
+	       FDT_NODE_SIZE(SEV_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) + FDT_PROP_SIZE(boot->cmdline.n + 1);
 }
 
 static uint64_t tree_bound(const struct boot *boot)
@@ -52,6 +53,7 @@ static void lay_out(const struct block_content *content, uint64_t tables_size, s
 	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
 	out->multiboot = append(&at, boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
 	out->rsdp = append(&at, boot->rsdp.n, 8);
+	out->sev = append(&at, boot->sev.n, 8);
 	out->boot_params = append(&at, boot->boot_params.n, 8);
 	out->fdt = append(&at, out->fdt_room, 8);
 	out->code = append(&at, out->code_size, 16);
@@ -64,10 +66,10 @@ void block_layout(const struct block_content *content, struct block *out)
 	lay_out(content, arch_tables_size(content->image, out->size), out);
 }
 
-static void write_rsdp_node(struct fdt_writer *w, uint64_t at)
+static void write_place_node(struct fdt_writer *w, const char *what, uint64_t at)
 {
-	char name[RSDP_NAME_MAX];
-	fdt_begin(w, name, fmt(name, sizeof name, "hermit,rsdp@%lx", at));
+	char name[SEV_NAME_MAX];
+	fdt_begin(w, name, fmt(name, sizeof name, "hermit,%s@%lx", what, at));
 	fdt_prop_range(w, FDT_REG, at, 2, 1, 2);
 	fdt_end(w);
 }
@@ -91,7 +93,9 @@ static uint64_t make_tree(const struct boot *boot, const struct block *block, co
 	for (uint32_t i = 0; i < ram->count; i++)
 		fdt_memory(&w, ram->at[i], 2, 2);
 	if (boot->rsdp.n != 0)
-		write_rsdp_node(&w, block->at.base + block->rsdp);
+		write_place_node(&w, "rsdp", block->at.base + block->rsdp);
+	if (boot->sev.n != 0)
+		write_place_node(&w, "efi_sev_snp_cc_blob", block->at.base + block->sev);
 	fdt_begin(&w, "chosen", 6);
 	if (block->cmdline_size != 0)
 		fdt_prop_string(&w, FDT_BOOTARGS, cmdline, block->cmdline_size);
@@ -156,6 +160,8 @@ void block_write(const struct block_content *content, struct block *block)
 		multiboot_info_write(p + block->multiboot, base + block->multiboot, base + block->cmdline, told_ram(boot));
 	if (boot->rsdp.n != 0)
 		memcpy(p + block->rsdp, boot->rsdp.p, boot->rsdp.n);
+	if (boot->sev.n != 0)
+		memcpy(p + block->sev, boot->sev.p, boot->sev.n);
 	if (boot->boot_params.n != 0)
 		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
 	block->fdt_size = write_tree(boot, block, cmdline);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Everything that is handed over but the image, in one piece of memory: stack, page tables, boot information, command line, Multiboot
-// information (x86_64), ACPI root pointer, zero page (Linux entry), device tree, last code. In this order.
+// information (x86_64), ACPI root pointer, SEV-SNP's blob, zero page (Linux entry), device tree, last code. In this order.
 #pragma once
 
 #include "boot.h"

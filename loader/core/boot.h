@@ -35,6 +35,7 @@ struct boot {
 	uint64_t serial;         // of the boot information: x86_64 an I/O port, aarch64 a virtual address, riscv64 0
 	uint64_t cpu;            // riscv64: the hart that runs us
 	struct span rsdp;        // ACPI's root pointer, copied and named in the tree that is made; empty: none
+	struct span sev;         // SEV-SNP's confidential computing blob, likewise
 };
 
 // Opens the log and remembers the platform: before anything else, so that every refusal can be told.

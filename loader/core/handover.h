@@ -21,6 +21,7 @@ struct block {
 	uint64_t cmdline, cmdline_size; // without the NUL that follows
 	uint64_t multiboot;
 	uint64_t rsdp;
+	uint64_t sev;
 	uint64_t boot_params;
 	uint64_t fdt, fdt_size, fdt_room; // what it has, and what it may have
 	uint64_t code, code_size; // arch's: the last instructions, their data, descriptor tables

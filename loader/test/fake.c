@@ -13,13 +13,13 @@
 __attribute__((weak)) void __asan_poison_memory_region(void const volatile *p, size_t n);
 __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *p, size_t n);
 
-static void poison(const uint8_t *p, uint64_t n)
+void fake_poison(const uint8_t *p, uint64_t n)
 {
 	if (__asan_poison_memory_region != NULL)
 		__asan_poison_memory_region(p, n);
 }
 
-static void unpoison(const uint8_t *p, uint64_t n)
+void fake_unpoison(const uint8_t *p, uint64_t n)
 {
 	if (__asan_unpoison_memory_region != NULL)
 		__asan_unpoison_memory_region(p, n);
@@ -102,12 +102,12 @@ uint8_t *fake_memory(void)
 
 void fake_seal(void)
 {
-	poison(fake.p, fake.size);
+	fake_poison(fake.p, fake.size);
 }
 
 void fake_unseal(void)
 {
-	unpoison(fake.p, fake.size);
+	fake_unpoison(fake.p, fake.size);
 }
 
 const uint8_t *fake_before(void)
@@ -119,7 +119,7 @@ void *fake_map(struct range r)
 {
 	if (r.start > r.end || r.end > FAKE_REACH || r.start == 0)
 		return NULL;
-	unpoison(fake.p + r.start, range_size(r));
+	fake_unpoison(fake.p + r.start, range_size(r));
 	return fake.p + r.start;
 }
 

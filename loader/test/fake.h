@@ -40,5 +40,9 @@ void fake_unseal(void); // the test may look at everything
 const uint8_t *fake_before(void);
 void *fake_map(struct range r);
 
+// Touching [p, p + n) is an error from here on (under AddressSanitizer), or allowed again.
+void fake_poison(const uint8_t *p, uint64_t n);
+void fake_unpoison(const uint8_t *p, uint64_t n);
+
 // Calls `start` and comes back when the machine stops or is handed over.
 const struct fake_outcome *fake_run(void (*start)(void *), void *context);

@@ -13,7 +13,7 @@ static const char *const rules[] = {
 // These come from code that runs only on the machine.
 static bool is_of_the_machine(unsigned status)
 {
-	return status == STATUS_CPU_NO_LONG_MODE || status == STATUS_CPU_EXCEPTION || status == STATUS_FIRMWARE_REFUSED;
+	return status == STATUS_CPU_NO_LONG_MODE || status == STATUS_CPU_EXCEPTION;
 }
 
 static void each_rule_was_broken_by_some_test(void)

@@ -5,10 +5,12 @@
 # Debian's clang comes without the sanitizers' libraries (libclang-rt-14-dev): then the tests run without.
 HOST_SANITIZE := $(if $(shell echo 'int main(void) { return 0; }' | $(HOSTCC) -fsanitize=address -x c -o /dev/null - 2>&1),,-fsanitize=address,undefined \
 	-fno-sanitize-recover=all) -fno-omit-frame-pointer
-HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test -DLOADER_ARCH='"host"'
+HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test -DLOADER_ARCH='"host"' -DLOADER_TARGET='"host"'
 HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c),$(CORE)) loader/arch/x86_64/paging.c loader/arch/aarch64/paging.c \
-	$(addprefix loader/proto/,multiboot/multiboot.c pvh/pvh.c linux64/linux64.c pc/left.c)
+	$(addprefix loader/proto/,multiboot/multiboot.c pvh/pvh.c linux64/linux64.c pc/left.c uefi/options.c)
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
+# UEFI as a whole, on a fake firmware.
+UEFI_OBJ := $(addprefix $(HOST)/obj/proto/uefi/,firmware.o files.o tables.o start.o)
 # What the tests, the host loader and the fuzz targets stand on.
 FAKE_OBJ := $(addprefix $(HOST)/obj/test/,fake.o pc.o)
 TEST_SRC := $(filter-out $(addprefix loader/test/,fake.c pc.c host.c status_list.c),$(sort $(wildcard loader/test/*.c)))
@@ -46,7 +48,7 @@ $(HOST)/obj/mem/x86_64.o: loader/arch/x86_64/mem.asm loader/test/test.mk
 	$(call say,HOST,$@)
 	$(Q)$(NASM) -f elf64 -Dmemcpy=x86_64_memcpy -Dmemmove=x86_64_memmove -Dmemset=x86_64_memset -o $@ $<
 
-$(HOST)/loader-test: $(HOST_OBJ) $(FAKE_OBJ) $(TEST_OBJ) $(MEM_OBJ)
+$(HOST)/loader-test: $(HOST_OBJ) $(UEFI_OBJ) $(FAKE_OBJ) $(TEST_OBJ) $(MEM_OBJ)
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_SANITIZE) -Wl,-z,noexecstack -o $@ $^
 

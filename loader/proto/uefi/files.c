@@ -65,7 +65,7 @@ static enum status read_open_file(struct efi_file *file, const uint16_t *path, s
 	while (status == EFI_SUCCESS && done < size) {
 		uint64_t now = size - done;
 		status = file->read(file, &now, p + done);
-		if (now == 0)
+		if (status != EFI_SUCCESS || now == 0)
 			break;
 		done += now;
 	}

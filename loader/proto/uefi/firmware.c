@@ -11,7 +11,7 @@ efi_handle efi_image;
 // Room for what the map grows by between two calls.
 #define MAP_SLACK KIB(4)
 
-static struct {
+static struct state {
 	struct efi_boot_services *boot;
 	uint32_t owned_count;
 	struct range owned[OWNED_MAX];
@@ -28,7 +28,7 @@ void firmware_open(efi_handle image, struct efi_system_table *system)
 {
 	efi_image = image;
 	efi_system = system;
-	state.boot = system->boot;
+	state = (struct state){ .boot = system->boot };
 	// The firmware would reset the machine five minutes after it started us.
 	state.boot->set_watchdog_timer(0, 0, 0, NULL);
 }

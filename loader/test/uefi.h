@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// A fake UEFI firmware under proto/uefi, and the CPU's part of machine.h.
+//
+// Its memory lies where it says, since the loader uses addresses as they are. What nobody has allocated may not be touched. Calls that the
+// specification forbids (pages that are not the caller's, services after ExitBootServices) are counted.
+#pragma once
+
+#include "../proto/uefi/efi.h"
+#include "fake.h"
+
+#define UEFI_RAM_AT UINT64_C(0x10000000)
+#define UEFI_RAM MIB(16)
+// The firmware's own pages, from the start of RAM: reserved for good, and its own until it leaves.
+#define UEFI_RESERVED_PAGES 4
+#define UEFI_SERVICE_PAGES 300
+// So many of the latter go while it leaves, each time that a key is stale.
+#define UEFI_FREED_PAGES 2
+
+struct uefi_file {
+	const char *path; // "\\EFI\\hermit\\hermit-app"
+	struct span data;
+	efi_status open, read; // what these calls give
+	uint64_t once;         // bytes that one call of Read gives at most; 0: all
+};
+
+// Everything that may be changed before uefi_boot().
+struct uefi {
+	struct span options; // load options, UCS-2
+	struct uefi_file file[4];
+	size_t file_count;
+	bool no_volume, no_loaded_image;
+	struct span offered;               // RAM disk by LoadFile2; empty: there is none
+	efi_status offered_size, offered_data; // what asking for its size and for its bytes gives
+	struct efi_configuration_table table[4];
+	uint64_t table_count;
+	unsigned allocations;       // so many succeed
+	unsigned stale;             // calls of ExitBootServices whose key a handler of theirs makes stale
+	unsigned map_calls;         // so many calls of GetMemoryMap succeed
+	uint64_t map_stride;
+	uint64_t reserved;          // an address whose page is reserved, too; 0: none
+};
+
+enum uefi_end { UEFI_RETURNED, UEFI_STOPPED, UEFI_HANDED_OVER };
+
+struct uefi_outcome {
+	enum uefi_end end;
+	uint64_t returned; // UEFI_RETURNED: what the firmware gets
+	unsigned number;   // UEFI_STOPPED: what leaves the machine
+	const struct handover *handover;
+	unsigned exits;        // calls of ExitBootServices
+	unsigned misuse;       // forbidden calls
+	uint64_t pages;        // that the loader has at the end
+	unsigned open_files;
+	bool watchdog, exceptions; // the firmware's watchdog runs; exceptions are the loader's
+};
+
+// 16 MiB, no files, every call succeeds.
+struct uefi uefi_default(void);
+
+// Adds a file; the last one is uefi->file[uefi->file_count - 1].
+void uefi_add(struct uefi *uefi, const char *path, const void *bytes, size_t n);
+
+// Puts text into the load options, two bytes a character, with its NUL.
+void uefi_options(struct uefi *uefi, const char *text);
+
+const struct uefi_outcome *uefi_boot(const struct uefi *uefi);
