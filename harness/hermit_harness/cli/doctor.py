@@ -34,6 +34,9 @@ PROGRAMS = {
     "iproute": "ip",
     "lld": "ld.lld",
     "ShellCheck": "shellcheck",
+    "dnsmasq-base": "dnsmasq",
+    "iputils-ping": "ping",
+    "iputils": "ping",
     "qemu-system-arm": "qemu-system-aarch64",
     "qemu-system-misc": "qemu-system-riscv64",
     "gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
@@ -43,7 +46,7 @@ PROGRAMS = {
     "ovmf": "",
     "qemu-efi-aarch64": "",
 }
-VERSION_FLAGS = {"ip": "-V", "nasm": "-v", "tcpdump": "--version"}
+VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
 
 

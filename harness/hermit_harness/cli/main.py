@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from hermit_harness import __version__
-from hermit_harness.cli import bench, doctor, listing, run
+from hermit_harness.cli import bench, doctor, listing, net, run
 
-COMMANDS = (run, bench, listing, doctor)
+COMMANDS = (run, net, bench, listing, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl net: the scripts of netsetup/ by another name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from hermit_harness.net.lab import NETSETUP
+
+SCRIPTS = ("tap", "bridge", "dhcp", "netns")
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "net",
+        help="make, look at and remove a network for guests",
+        description="Runs netsetup/SCRIPT, which can be read and run alone; its --help tells its options.",
+        usage=f"hermitctl net {{{','.join(SCRIPTS)}}} {{up,down,status}} [NAME] [OPTIONS]",
+    )
+    parser.add_argument("script", choices=SCRIPTS, help="what to set up")
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="for the script")
+    parser.set_defaults(function=command)
+
+
+def command(a: argparse.Namespace) -> int:
+    """Become the script."""
+    script = str(NETSETUP / a.script)
+    os.execv(script, [script, *a.words])
