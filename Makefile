@@ -97,6 +97,6 @@ setup-run:
 	@ci/setup.sh run && ci/venv.sh
 
 setup-test:
-	@ci/setup.sh test && ci/venv.sh
+	@ci/setup.sh test && ci/venv.sh && ci/opensbi.sh
 
 .PHONY: help run test loader host-test host clang fixtures lint list doctor rows mutants bench size dist repro fresh clean setup-run setup-test

@@ -10,6 +10,8 @@ ROOT = Path(os.environ.get("HERMIT_ROOT") or Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 FIXTURES = BUILD / "fixtures"
 REPORT = BUILD / "report"
+# What is fetched or takes long to build, for every checkout of this user.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hermit-harness"
 GDBCMDS = ROOT / "harness" / "gdbcmds"
 
 

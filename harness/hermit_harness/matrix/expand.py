@@ -98,6 +98,10 @@ def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: i
     missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine, target(cell.target).cpu).has)
     if missing and not group.ignore_needs:
         return f"{cell.machine} has no {', '.join(missing)}"
+    if group.when == "firmware":
+        problem = machines.firmware_problem(machines.machine(cell.machine, target(cell.target).cpu))
+        if problem:
+            return problem
     if cell.memory and cell.memory != "floor":
         if mebibytes(cell.memory) > host_mib:
             return f"this host has {host_mib} MiB of memory"

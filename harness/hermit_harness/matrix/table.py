@@ -62,7 +62,7 @@ class Group:
     ways: tuple[str, ...] = ("",)
     expect: str = ""
     ignore_needs: bool = False
-    when: str = ""  # "kvm-faster": only where the probe says so
+    when: str = ""  # "kvm-faster": only where the probe says so; "firmware": where the machine's firmware is there
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Gro
         for value in entry.get(key, ()):
             if value.partition("@")[0] not in names:
                 raise MatrixError(f"{where}: {key} names {value!r}, which the matrix does not define")
+    if entry.get("when", "") not in ("", "kvm-faster", "firmware"):
+        raise MatrixError(f"{where}: when = {entry['when']!r} is not known")
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     return Group(name=name, **values)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hermit_harness.paths import CACHE
+
 MICROVM = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,auto-kernel-cmdline=off"
 NO_DEFAULTS = ("-nodefaults", "-no-user-config")
 CPU_TCG = "Skylake-Client,+fsgsbase,-pcid"
@@ -23,6 +25,8 @@ CPU_KVM_FALLBACKS = ("host,-arch-capabilities", "max", "qemu64,apic,fsgsbase,fxs
 
 CPU_AARCH64 = "cortex-a76"
 CPU_RISCV64 = "rv64"
+# Debian 12's and 13's; from 1.3 on there is a debug console, which kernels want.
+OPENSBI = ("1.1", "1.6")
 # Firmware files by word, most wanted first, where Debian and others put them. What is missing is told with its package.
 FIRMWARE: dict[str, tuple[str, ...]] = {
     "ovmf-code": (
@@ -37,12 +41,18 @@ FIRMWARE: dict[str, tuple[str, ...]] = {
     ),
     "aavmf-code": ("/usr/share/AAVMF/AAVMF_CODE.fd",),
     "aavmf-vars": ("/usr/share/AAVMF/AAVMF_VARS.fd",),
-    "fw-jump": (
-        "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin",
-        "/usr/share/qemu/opensbi-riscv64-generic-fw_jump.bin",
-    ),
+    **{
+        f"opensbi-{version}-{kind}": (str(CACHE / f"opensbi-{version}" / f"fw_{kind}.bin"),)
+        for version in OPENSBI
+        for kind in ("dynamic", "jump")
+    },
 }
-PACKAGES = {"ovmf": "ovmf", "aavmf": "qemu-efi-aarch64", "fw": "opensbi"}
+# What brings the files of a word's first part.
+CURES = {
+    "ovmf": "install ovmf",
+    "aavmf": "install qemu-efi-aarch64",
+    "opensbi": "ci/opensbi.sh fetches it, or says why not",
+}
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,8 @@ EVERY: tuple[Machine, ...] = (
     _arm("virt-el2", "gic-version=3,virtualization=on"),
     _arm("aavmf", "gic-version=3,acpi=off", flash=("aavmf-code", "aavmf-vars"), **_UEFI),
     _riscv("virt"),
-    _riscv("virt-fw-jump", bios="fw-jump"),
+    *(_riscv(f"virt-opensbi-{version}", bios=f"opensbi-{version}-dynamic") for version in OPENSBI),
+    *(_riscv(f"virt-fw-jump-{version}", bios=f"opensbi-{version}-jump") for version in OPENSBI),
 )
 MACHINES: dict[str, Machine] = {m.name: m for m in EVERY if m.arch == "x86_64"}
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(m.name for m in EVERY))
@@ -130,9 +141,20 @@ def machine(name: str, arch: str = "x86_64") -> Machine:
         raise ValueError(f"unknown machine {name!r}; known: {', '.join(known)}") from None
 
 
+def firmware_problem(row: Machine) -> str:
+    """What of a machine's firmware is missing here; empty when nothing is."""
+    try:
+        for word in (row.bios, *(row.flash or ())):
+            if word:
+                firmware_file(word)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def firmware_file(word: str) -> Path:
-    """The file that a word of FIRMWARE stands for; ValueError names the package when it is nowhere."""
+    """The file that a word of FIRMWARE stands for; ValueError tells what brings it when it is nowhere."""
     for candidate in map(Path, FIRMWARE[word]):
         if candidate.is_file():
             return candidate
-    raise ValueError(f"no {FIRMWARE[word][0]}: install {PACKAGES[word.partition('-')[0]]}")
+    raise ValueError(f"no {FIRMWARE[word][0]}: {CURES[word.partition('-')[0]]}")

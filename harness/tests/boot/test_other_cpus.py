@@ -38,10 +38,18 @@ def test_riscv64_boots(cell: Cell, run_cell: RunCell) -> None:
     greets(cell, run_cell)
 
 
-@every("riscv64-firmware")
-def test_riscv64_fw_jump(cell: Cell, run_cell: RunCell) -> None:
-    """N-08: the firmware that jumps to a fixed address."""
+@every("riscv64-firmware", "riscv64-firmware-memory", "riscv64-real-firmware")
+def test_riscv64_firmware(cell: Cell, run_cell: RunCell) -> None:
+    """N-08: OpenSBI 1.1 and 1.6, told where to go on and jumping to a fixed address; the real kernel where it has a
+    console."""
     greets(cell, run_cell)
+
+
+@every("riscv64-fw-jump-64m")
+def test_riscv64_firmware_writes_over_the_application(cell: Cell, run_cell: RunCell) -> None:
+    """N-08, N-12: one line tells what happened and what helps."""
+    (line,) = re.findall(rb"\[LOADER\]\[ERROR\] .*", run_cell(cell).console)
+    assert b"device tree 0x82200000.." in line and b"another -m" in line
 
 
 @every("riscv64-profiles", "riscv64-memory", "riscv64-smp")

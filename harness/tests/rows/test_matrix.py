@@ -11,6 +11,7 @@ import pytest
 from hermit_harness.matrix import expand, probe
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import MatrixError, matrix, parse
+from hermit_harness.vm.machines import FIRMWARE
 
 TEXT = """
 min_cells = 1
@@ -44,8 +45,8 @@ IMAGES = [Image("hello"), Image("power", needs=("acpi",)), Image("kernel", "real
 FAST = probe.Probe((probe.Row("pc", "app exit 0", 2.0, "app exit 0", 1.0, True),))
 
 
-def plan(extra: str = "", kvm: probe.Probe | None = None) -> expand.Plan:
-    return expand.expand(parse(TEXT + extra), IMAGES, 4096, kvm or probe.Probe())
+def plan(extra: str = "", kvm: probe.Probe | None = None, images: tuple[Image, ...] = ()) -> expand.Plan:
+    return expand.expand(parse(TEXT + extra), [*IMAGES, *images], 4096, kvm or probe.Probe())
 
 
 def ids(cells: tuple[Cell, ...]) -> list[str]:
@@ -90,6 +91,16 @@ def test_kvm_only_where_it_is_faster(kvm: probe.Probe, number: int) -> None:
     assert len([one for one in found.discards if "KVM is not used" in one.reason]) == 2 - number
 
 
+def test_firmware_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """N-08: cells whose firmware could not be fetched are left out and listed with the file and what brings it."""
+    monkeypatch.setitem(FIRMWARE, "opensbi-1.6-jump", ("/nonexistent/fw_jump.bin",))
+    monkeypatch.setitem(FIRMWARE, "opensbi-1.1-jump", (__file__,))
+    extra = '[group.x]\nimages = ["hello"]\ntargets = ["riscv64-sbi"]\nmachines = ["virt-fw-jump-1.1", "virt-fw-jump-1.6"]\n'
+    found = plan(extra + 'when = "firmware"\n', images=(Image("hello", arch="riscv64"),))
+    assert ids(found.groups["x"]) == ["riscv64-sbi/virt-fw-jump-1.1/tcg/hello"]
+    assert found.discards[-1].reason == "no /nonexistent/fw_jump.bin: ci/opensbi.sh fetches it, or says why not"
+
+
 @pytest.mark.parametrize(
     ("extra", "text"),
     [
@@ -99,10 +110,11 @@ def test_kvm_only_where_it_is_faster(kvm: probe.Probe, number: int) -> None:
         ('[group.x]\nimages = ["kernel"]\nmachines = ["pc"]\nmemory = ["floor"]\n', "no floor is recorded for kernel"),
         ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nmemory = ["64"]\n', "a number with M or G"),
         ('[group.x]\nimages = ["power"]\nmachines = ["microvm"]\n', "nothing of it can run"),
+        ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nwhen = "firmwear"\n', "when = 'firmwear' is not known"),
         ('[group.x]\nimages = []\nmachines = ["microvm"]\n', "images is missing or empty"),
         ('[[line]]\nname = "both"\nappend = ""\n', "both is there twice"),
     ],
-    ids=["machine", "image", "key", "floor", "memory", "empty-group", "no-images", "double-line"],
+    ids=["machine", "image", "key", "floor", "memory", "empty-group", "when", "no-images", "double-line"],
 )
 def test_mistakes_are_errors(extra: str, text: str) -> None:
     with pytest.raises(MatrixError, match=text):
