@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hermit_harness.vm import esp, host
 from hermit_harness.vm.machines import Machine, firmware_file, machine
@@ -99,16 +100,23 @@ def firmware_argv(row: Machine) -> list[str]:
     return argv
 
 
+def disk_argv(name: str, image: Path) -> list[str]:
+    """A disk that the guest cannot write."""
+    drive = f"if=none,id={name},format=raw,readonly=on,file={comma_escaped(image)}"
+    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
+
+
 def loader_argv(spec: RunSpec) -> list[str]:
     """Loader, application and command line, in the way that the target or the boot wants."""
     way, _, place = (spec.way or target(spec.target).way).partition("@")
     if way not in WAYS:
         raise ValueError(f"unknown way {way!r} to pass an application; known: {', '.join(WAYS)}")
     append = append_text(spec)
+    if way == "esp-shell":
+        return disk_argv("esp", esp.shell_disk(spec.loader, spec.app, append))
     if way in ("esp", "esp-boot"):
-        image = esp.image(target(spec.target).cpu, spec.loader, spec.app, append, "hermit" if way == "esp" else "BOOT")
-        drive = f"if=none,id=esp,format=raw,readonly=on,file={comma_escaped(image)}"
-        return ["-drive", drive, "-device", "virtio-blk-pci,drive=esp"]
+        folder = "hermit" if way == "esp" else "BOOT"
+        return disk_argv("esp", esp.image(target(spec.target).cpu, spec.loader, spec.app, append, folder))
     argv = ["-kernel", str(spec.loader)]
     apps, modules = (spec.app,) if spec.app else (), spec.modules
     if way == "guest-loader" and spec.app:

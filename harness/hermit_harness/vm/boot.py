@@ -62,7 +62,8 @@ def boot(
 def _boot(
     spec: RunSpec, row: End, folder: Artifacts, console: Callable[[bytes], None] | None, stdin_fd: int | None
 ) -> Outcome:
-    marks = Marks(status_line=row.line, firmware=machine_of(spec).prints)
+    machine = machine_of(spec)
+    marks = Marks(status_line=row.line, firmware=machine.prints, returns=machine.returns)
     try:
         process = launch(spec)
     except LaunchError as error:

@@ -63,6 +63,17 @@ def image(arch: str, loader: Path, app: Path | None, arguments: str, folder: str
     return disk(files)
 
 
+def shell_disk(loader: Path, app: Path | None, arguments: str) -> Path:
+    """A disk that has nothing to boot but a script for the firmware's shell: it starts the loader with `initrd=`."""
+    files = {
+        "startup.nsh": f"@echo -off\r\nFS0:\r\n\\loaders\\hermit.efi initrd=/apps/mine {arguments}\r\n".encode(),
+        "loaders/hermit.efi": loader.read_bytes(),
+    }
+    if app:
+        files["apps/mine"] = app.read_bytes()
+    return disk(files)
+
+
 def disk(files: dict[str, bytes]) -> Path:
     """A disk with these files, by path; the same files give the same disk."""
     digest = hashlib.sha256()

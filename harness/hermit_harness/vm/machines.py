@@ -39,6 +39,7 @@ FIRMWARE: dict[str, tuple[str, ...]] = {
         "/usr/share/OVMF/OVMF_VARS.fd",
         "/usr/share/edk2/x64/OVMF_VARS.fd",
     ),
+    "ovmf-whole": ("/usr/share/ovmf/OVMF.fd", "/usr/share/qemu/OVMF.fd", "/usr/share/edk2/x64/OVMF.fd"),
     "aavmf-code": ("/usr/share/AAVMF/AAVMF_CODE.fd",),
     "aavmf-vars": ("/usr/share/AAVMF/AAVMF_VARS.fd",),
     **{
@@ -120,6 +121,8 @@ EVERY: tuple[Machine, ...] = (
         freq=True,
     ),
     Machine("ovmf", ("-M", "q35", *NO_DEFAULTS), _FULL, flash=("ovmf-code", "ovmf-vars"), **_UEFI),
+    # One file for code and variables, without flash: as -bios takes it.
+    Machine("ovmf-bios", ("-M", "pc", *NO_DEFAULTS), _FULL, bios="ovmf-whole", **_UEFI),
     _arm("virt", "gic-version=3"),
     _arm("virt-gic2", "gic-version=2"),
     _arm("virt-el2", "gic-version=3,virtualization=on"),

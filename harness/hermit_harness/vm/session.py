@@ -153,6 +153,8 @@ class Session:
         self._last_output = self._now()
         if self.marks.final:
             self._deadline.grace(self.process.cpu_seconds(), self._last_output)
+        else:
+            self._deadline.no_grace()
         self._quiet.output(self._last_output, self.marks.final)
         if self._console:
             self._console(data)

@@ -3,7 +3,8 @@
 
 `way` is how the application reaches the loader: `initrd` (-kernel LOADER -initrd APP), `guest-loader` or
 `guest-loader@ADDRESS` (the file is put at a physical address, which the device tree tells), `esp` and `esp-boot` (a FAT
-image that firmware boots from, with the application in EFI/hermit or EFI/BOOT), `efi-kernel` (-kernel and -initrd,
+image that firmware boots from, with the application in EFI/hermit or EFI/BOOT), `esp-shell` (a FAT image without a
+boot file, from which the firmware's shell starts the loader with arguments, `initrd=` among them), `efi-kernel` (-kernel and -initrd,
 which firmware takes over), `pvh` (as initrd, with a copy of the loader whose Multiboot magic is overwritten, so that
 QEMU sees the PVH note).
 """
@@ -16,7 +17,7 @@ from functools import cache
 from hermit_harness.paths import loader_file
 
 PLACE = "0x48000000"
-WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "efi-kernel", "pvh")
+WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "esp-shell", "efi-kernel", "pvh")
 # Kinds of application files: an ELF machine and a byte order.
 ARCHS = ("x86_64", "aarch64", "aarch64_be", "riscv64")
 # ELF e_machine -> name of the kind, little-endian.

@@ -39,6 +39,10 @@ class Deadline:
         if self.wall_cap < NO_CAP:
             self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now + GRACE_WALL
 
+    def no_grace(self) -> None:
+        """The machine goes on after all: another loader has been started."""
+        self.grace_cpu = self.grace_wall = math.inf
+
     def next_check(self, cpu_used: float, now: float) -> float:
         """Earliest moment at which a deadline can have passed, at least a clock tick away."""
         parallel = min(self.threads, os.cpu_count() or 1)

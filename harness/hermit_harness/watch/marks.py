@@ -36,10 +36,14 @@ class Marks:
 
     `status_line` is the pattern of the row of ends.toml that tells the application's status, None if its kernel
     prints none. `firmware`: what comes before the loader's first line is neither the loader's nor the guest's.
+    `returns`: a loader that refuses goes back to the firmware, which may start another one; then `returned` has the
+    refusals before that one's first line.
     """
 
     status_line: re.Pattern[bytes] | None = None
     firmware: bool = False
+    returns: bool = False
+    returned: list[Refusal] = field(default_factory=list)
     refusal: Refusal | None = None
     forged: Refusal | None = None
     loader_panic: str | None = None
@@ -80,6 +84,9 @@ class Marks:
 
     def _loader_line(self, line: bytes, now: float) -> None:
         error = _ERROR.match(line)
+        if self.returns and self.refusal:
+            self.returned.append(self.refusal)
+            self.refusal = None
         if error:
             number = int(error[1])
             believed = not self.foreign and (self.load_range is None or number in LATE_REFUSALS)
@@ -88,6 +95,7 @@ class Marks:
                 self.forged = self.forged or refusal
             elif self.refusal is None:
                 self.refusal = refusal
+                self.firmware = self.returns
                 self.at.setdefault("refusal", now)
             return
         loading = _LOADING.match(line)

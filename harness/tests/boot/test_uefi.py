@@ -15,6 +15,8 @@ from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.expand import cells
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm import esp
+from hermit_harness.vm.argv import disk_argv
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
@@ -32,7 +34,7 @@ def error_lines(outcome: Outcome) -> list[bytes]:
     return found
 
 
-@every("uefi", "uefi-images", "uefi-debug", "uefi-memory")
+@every("uefi", "uefi-images", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell")
 def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
     """N-01, N-04, N-05, N-06: either folder of the disk and QEMU's RAM disk; the app's own words besides its status."""
     outcome = run_cell(cell)
@@ -46,6 +48,13 @@ def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
     for word in matrix().lines[cell.line].words:
         assert word in console
     assert "initrd=" not in console.partition("Hermit loader ")[2]
+
+
+@every("uefi-refused")
+def test_uefi_refuses(cell: Cell, run_cell: RunCell) -> None:
+    """N-04, N-12: memory that the firmware keeps for good is not taken from it."""
+    (line,) = error_lines(run_cell(cell))
+    assert b"83 image-not-in-ram: " in line
 
 
 @pytest.mark.parametrize("way", ["esp", "efi-kernel"])
@@ -64,3 +73,14 @@ def test_refusal_stops_the_machine_when_told_to(boot_here: Boot) -> None:
     outcome = boot_here(replace(spec, app=None, way="efi-kernel"))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     assert outcome.qemu_status == 65
+
+
+def test_the_next_boot_entry_runs(boot_here: Boot) -> None:
+    """N-04: a loader that refuses leaves the machine as it was; the firmware's next entry boots an application."""
+    first = replace(run.release("hello", on="x86_64-uefi", append=""), app=None)
+    good = esp.image("x86_64", first.loader, images()["hello"].path, "")
+    outcome = boot_here(replace(first, extra=tuple(disk_argv("next", good))))
+    assert outcome.matches("exit 0"), str(outcome)
+    (line,) = error_lines(outcome)
+    assert b"65 no-module: " in line
+    assert outcome.console.index(line) < outcome.console.index(images()["hello"].greeting.encode())

@@ -129,6 +129,17 @@ def test_firmware_speaks_first() -> None:
     assert marks.foreign == 1
 
 
+def test_firmware_starts_the_next_loader() -> None:
+    """N-04: behind a refusal the firmware speaks again, and what a second loader boots ends as it ends."""
+    marks = Marks(end("bare").line, firmware=True, returns=True)
+    for line in (BANNER, REFUSAL, "BdsDxe: failed to start Boot0002", BANNER, LOADING, "hello", "exit status 0"):
+        marks.line(line.strip().encode(), 1.0)
+    assert marks.refusal is None
+    assert [refusal.number for refusal in marks.returned] == [67]
+    assert marks.handed_over
+    assert marks.status == 0
+
+
 @pytest.mark.parametrize(
     ("console", "qemu"),
     [
