@@ -269,6 +269,8 @@ static efi_status EFIAPI handle_protocol(efi_handle handle, const struct efi_gui
 	use_service(false);
 	if (handle == &firmware && is_guid(guid, 0x5b1b31a1) && !firmware.what.no_loaded_image)
 		*interface = &firmware.image;
+	else if (handle == &firmware && is_guid(guid, 0x752f3136) && firmware.what.shell)
+		*interface = &firmware.what;
 	else if (handle == &firmware.volume && is_guid(guid, 0x964e5b22))
 		*interface = &firmware.volume;
 	else if (handle == &firmware.offer && is_guid(guid, 0x4006c0c1))

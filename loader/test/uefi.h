@@ -28,6 +28,7 @@ struct uefi {
 	struct span options; // load options, UCS-2
 	struct uefi_file file[4];
 	size_t file_count;
+	bool shell; // started by the shell
 	bool no_volume, no_loaded_image;
 	struct span offered;               // RAM disk by LoadFile2; empty: there is none
 	efi_status offered_size, offered_data; // what asking for its size and for its bytes gives

@@ -10,7 +10,7 @@ static struct options_found found;
 static char *written;
 
 // Reads `size` bytes out of an allocation of just that size, at an odd address, into one of just what was promised.
-static bool read_bytes(const void *bytes, uint32_t size)
+static bool read_any(const void *bytes, uint32_t size, bool program)
 {
 	uint8_t *options = malloc(size + 1UL);
 	size_t room = options_bound(size);
@@ -19,7 +19,7 @@ static bool read_bytes(const void *bytes, uint32_t size)
 	written = malloc(room + 1);
 	memset(written, '#', room + 1);
 	char *out = malloc(room);
-	bool good = options_read(options + 1, size, out, &found);
+	bool good = options_read(options + 1, size, program, out, &found);
 	CHECK(found.size <= room);
 	if (good)
 		memcpy(written, out, found.size);
@@ -29,13 +29,23 @@ static bool read_bytes(const void *bytes, uint32_t size)
 	return good;
 }
 
-// UCS-2 with its NUL.
-static bool read_text(const uint16_t *text)
+static bool read_bytes(const void *bytes, uint32_t size)
+{
+	return read_any(bytes, size, false);
+}
+
+// With the NUL.
+static uint32_t text_size(const uint16_t *text)
 {
 	uint32_t n = 0;
 	while (text[n++] != 0)
 		;
-	return read_bytes(text, 2 * n);
+	return 2 * n;
+}
+
+static bool read_text(const uint16_t *text)
+{
+	return read_bytes(text, text_size(text));
 }
 
 static void check_initrd(const char *want)
@@ -84,6 +94,31 @@ static void what_was_typed(void)
 		CHECK_STR(written, cases[i].text != NULL ? cases[i].text : "");
 		if (cases[i].initrd != NULL)
 			check_initrd(cases[i].initrd);
+	}
+}
+
+static void a_program_name_in_front(void)
+{
+	static const struct {
+		const uint16_t *options;
+		const char *text; // NULL: none
+	} cases[] = {
+		{ u"", NULL },
+		{ u"hermit.efi", NULL },
+		{ u" hermit.efi ", NULL },
+		{ u"hermit.efi a b", "a b" },
+		{ u"hermit.efi  a", " a" },
+		{ u"\"my loaders\\hermit.efi\" a b", "a b" },
+		{ u"fs0:\"my loaders\"\\hermit.efi a b", "a b" },
+		{ u"\"never closed a b", NULL },
+		{ u"initrd=app a", "a" }, // a strange name, but the first word
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		test_case("case %zu", i);
+		CHECK(read_any(cases[i].options, text_size(cases[i].options), true));
+		CHECK_EQ(found.text, cases[i].text != NULL);
+		CHECK_EQ(found.has_initrd, 0);
+		CHECK_STR(written, cases[i].text != NULL ? cases[i].text : "");
 	}
 }
 
@@ -156,10 +191,10 @@ static void random_bytes(void)
 		for (uint32_t i = 0; i < size; i++)
 			bytes[i] = i % 2 == 0 || next_random(&seed) % 8 == 0 ? (uint8_t)letters[next_random(&seed) % (sizeof letters - 1)] : 0;
 		test_case("round %u", round);
-		if (read_bytes(bytes, size))
+		if (read_any(bytes, size, round % 2 != 0))
 			CHECK_EQ(utf8_prefix((struct span){ (const uint8_t *)written, found.size }), found.size);
 	}
 }
 
 #define T(name) { #name, name }
-SUITE(uefi_options, T(what_was_typed), T(text_becomes_utf8), T(what_is_no_text_is_none), T(sizes), T(the_longest_path), T(random_bytes));
+SUITE(uefi_options, T(what_was_typed), T(a_program_name_in_front), T(text_becomes_utf8), T(what_is_no_text_is_none), T(sizes), T(the_longest_path), T(random_bytes));

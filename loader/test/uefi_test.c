@@ -143,6 +143,21 @@ static void options_name_the_application(void)
 	REFUSES(OPTION_VALUE, "93 option-value: the path of initrd= has more than 255 characters");
 }
 
+// The shell's options begin with what was typed to start the loader.
+static void the_shell_starts_it(void)
+{
+	use(elf_default());
+	uefi.shell = true;
+	add_app("\\apps\\mine");
+	uefi_options(&uefi, "FS0:\\hermit.efi initrd=/apps/mine -- word");
+	check_words(boots(), "-- word");
+	add_app(hermit_app);
+	uefi_options(&uefi, "FS0:\\hermit.efi -- word");
+	check_words(boots(), "-- word");
+	uefi_options(&uefi, "hermit.efi");
+	check_words(boots(), "");
+}
+
 static void the_ram_disk_that_is_offered_goes_first(void)
 {
 	use(elf_default());
@@ -325,6 +340,7 @@ static void tables_that_are_none_are_left_out(void)
 
 #define T(name) { #name, name }
 SUITE(uefi, T(an_application_of_the_disk), T(hermits_own_folder_goes_first), T(options_go_before_the_file), T(options_name_the_application),
+      T(the_shell_starts_it),
       T(the_ram_disk_that_is_offered_goes_first), T(no_application), T(files_that_cannot_be_read), T(memory_that_the_firmware_does_not_give),
       T(memory_maps), T(the_memory_that_is_told), T(leaving_is_tried_again), T(fixed_addresses), T(tables_are_copied_and_named),
       T(tables_that_are_none_are_left_out));

@@ -41,7 +41,7 @@ def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
     assert images(target(cell.target).arch)[cell.image].greeting.encode() in outcome.console
 
 
-@every("uefi-lines")
+@every("uefi-lines", "uefi-shell-lines")
 def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
     """N-05, N-07: the words of -append reach the application, and the word that the firmware adds does not."""
     console = run_cell(cell).console.decode()

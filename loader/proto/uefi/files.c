@@ -7,6 +7,8 @@
 static const struct efi_guid loaded_image_guid = { 0x5b1b31a1, 0x9562, 0x11d2, { 0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b } };
 static const struct efi_guid file_system_guid = { 0x964e5b22, 0x6459, 0x11d2, { 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b } };
 static const struct efi_guid load_file2_guid = { 0x4006c0c1, 0xfcb3, 0x403e, { 0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d } };
+// UEFI Shell Specification 2.2, 2.6: an image that the shell starts has this protocol, and its options begin with the name that was typed.
+static const struct efi_guid shell_guid = { 0x752f3136, 0x4e16, 0x4fdc, { 0xa2, 0x2a, 0xe5, 0xf4, 0x68, 0x12, 0xf4, 0xca } };
 
 // What Linux' UEFI stub looks for: a vendor's media device path with this GUID, and the end.
 static const struct {
@@ -170,7 +172,8 @@ static enum status read_options(const struct efi_loaded_image *image, struct opt
 	char *text = firmware_allocate(room, EFI_LOADER_DATA);
 	if (text == NULL)
 		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the command line", room);
-	if (!options_read(image->options, image->options_size, text, found))
+	bool from_shell = firmware_protocol(efi_image, &shell_guid) != NULL;
+	if (!options_read(image->options, image->options_size, from_shell, text, found))
 		return refuse(STATUS_OPTION_VALUE, "the path of initrd= has more than %u characters", INITRD_MAX - 1);
 	boot->cmdline = (struct span){ (const uint8_t *)text, found->size };
 	return STATUS_OK;

@@ -52,6 +52,18 @@ static bool begins_with_initrd(struct text t)
 	return true;
 }
 
+// The shell quotes names that have a blank. The one blank that parts the name from the rest goes, too.
+static struct text without_program(struct text t)
+{
+	size_t i = 0;
+	bool quoted = false;
+	while (i < t.n && at(t, i) == ' ')
+		i++;
+	for (; i < t.n && (quoted || at(t, i) != ' '); i++)
+		quoted ^= at(t, i) == '"';
+	return part(t, i < t.n ? i + 1 : i, t.n);
+}
+
 // Takes the word away, and the one blank that parts it from the rest: what is left is what was typed.
 static bool take_initrd(struct text *t, struct text *path)
 {
@@ -124,7 +136,7 @@ size_t options_bound(uint32_t size)
 	return (size_t)size / 2 * 3; // the longest: three bytes a character
 }
 
-bool options_read(const uint8_t *options, uint32_t size, char *out, struct options_found *found)
+bool options_read(const uint8_t *options, uint32_t size, bool program, char *out, struct options_found *found)
 {
 	struct text t = { options, 0 }, path;
 	*found = (struct options_found){ 0 };
@@ -132,6 +144,8 @@ bool options_read(const uint8_t *options, uint32_t size, char *out, struct optio
 		t.n++;
 	if (size % 2 != 0 || !is_text(t))
 		return true;
+	if (program)
+		t = without_program(t);
 	found->has_initrd = take_initrd(&t, &path);
 	if (found->has_initrd && !copy_path(path, found->initrd))
 		return false;

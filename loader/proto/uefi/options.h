@@ -17,6 +17,6 @@ struct options_found {
 size_t options_bound(uint32_t size);
 
 // `size` bytes of UCS-2 at `options` (any alignment), up to the first NUL. What is not text (odd size, control characters, halves of surrogate
-// pairs) is taken as none. A word initrd=PATH at the beginning or at the end names the application; everything else goes to `out` as UTF-8.
+// pairs) is taken as none. With `program` the first word is the loader's own name, and is dropped. A word initrd=PATH at the beginning or at the end names the application; everything else goes to `out` as UTF-8.
 // False: the path is longer than INITRD_MAX.
-must_check bool options_read(const uint8_t *options, uint32_t size, char *out, struct options_found *found);
+must_check bool options_read(const uint8_t *options, uint32_t size, bool program, char *out, struct options_found *found);
