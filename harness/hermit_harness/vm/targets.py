@@ -4,9 +4,9 @@
 `way` is how the application reaches the loader: `initrd` (-kernel LOADER -initrd APP), `guest-loader` or
 `guest-loader@ADDRESS` (the file is put at a physical address, which the device tree tells), `esp` and `esp-boot` (a FAT
 image that firmware boots from, with the application in EFI/hermit or EFI/BOOT), `esp-shell` (a FAT image without a
-boot file, from which the firmware's shell starts the loader with arguments, `initrd=` among them), `efi-kernel` (-kernel and -initrd,
-which firmware takes over), `pvh` (as initrd, with a copy of the loader whose Multiboot magic is overwritten, so that
-QEMU sees the PVH note).
+boot file, from which the firmware's shell starts the loader with arguments, `initrd=` among them), `efi-kernel`
+(-kernel and -initrd, which firmware takes over), `pvh` (as initrd, with a copy of the loader whose Multiboot magic is
+overwritten, so that QEMU sees the PVH note).
 """
 
 from __future__ import annotations
