@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Runs inside GDB's own Python: connects to a stopped guest, prints one JSON object about every processor.
 
-Input: environment variable HERMIT_POSTMORTEM, a JSON object {"remote": text after `target remote`, "symbols": [[file,
-offset], ...], "cpu": name of the processor}.
+Input: environment variable HERMIT_POSTMORTEM, a JSON object {"connect": GDB commands whose last one connects, "cpu":
+name of the processor}.
 Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the harness.
 """
 
@@ -12,11 +12,11 @@ import os
 import gdb
 
 MAX_FRAMES = 64
-# GDB's name of each processor, and the registers that tell most.
-ARCHITECTURES = {
-    "x86_64": ("i386:x86-64", ("rax", "rcx", "rdx", "rsp", "rbp", "rdi", "rsi")),
-    "aarch64": ("aarch64", ("x0", "x1", "x29", "x30", "sp", "cpsr", "ESR_EL1", "FAR_EL1", "ELR_EL1", "VBAR_EL1")),
-    "riscv64": ("riscv:rv64", ("ra", "sp", "gp", "tp", "a0", "a1", "scause", "sepc", "stval", "stvec", "satp")),
+# The registers that tell most.
+REGISTERS = {
+    "x86_64": ("rax", "rcx", "rdx", "rsp", "rbp", "rdi", "rsi"),
+    "aarch64": ("x0", "x1", "x29", "x30", "sp", "cpsr", "ESR_EL1", "FAR_EL1", "ELR_EL1", "VBAR_EL1"),
+    "riscv64": ("ra", "sp", "gp", "tp", "a0", "a1", "scause", "sepc", "stval", "stvec", "satp"),
 }
 
 
@@ -26,10 +26,6 @@ def quiet(command):
         return gdb.execute(command, to_string=True)
     except gdb.error as error:
         return f"({error})"
-
-
-def quoted(path):
-    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def frame_row(frame):
@@ -80,15 +76,14 @@ def processor(thread, names):
 def main():
     wanted = json.loads(os.environ["HERMIT_POSTMORTEM"])
     report = {"symbols": [], "cpus": [], "error": ""}
-    architecture, names = ARCHITECTURES[wanted["cpu"]]
-    for command in ("set pagination off", "set confirm off", f"set architecture {architecture}"):
-        quiet(command)
-    for number, (path, offset) in enumerate(wanted["symbols"]):
-        # The first file is the main one; the others are added, all of them moved by their offset.
-        verb = "symbol-file" if number == 0 else "add-symbol-file"
-        report["symbols"].append([path, hex(offset), quiet(f"{verb} {quoted(path)} -o {offset:#x}").strip()])
+    names = REGISTERS[wanted["cpu"]]
+    *settings, target = wanted["connect"]
+    for command in settings:
+        said = quiet(command).strip()
+        if "symbol-file" in command:
+            report["symbols"].append(said)
     try:
-        gdb.execute(f"target remote {wanted['remote']}", to_string=True)
+        gdb.execute(target, to_string=True)
         for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
             report["cpus"].append(processor(thread, names))
     except gdb.error as error:

@@ -5,6 +5,8 @@
 
 #define LINE_MAX 320
 
+struct log_ring log_ring;
+
 static struct {
 	log_sink *sink;
 	enum log_level level;
@@ -16,6 +18,9 @@ void log_open(log_sink *sink, enum log_level level)
 	state.sink = sink;
 	state.level = level;
 	state.refused = false;
+	memcpy(log_ring.mark, "HERMITLG", sizeof log_ring.mark);
+	log_ring.size = LOG_RING_SIZE;
+	log_ring.written = 0;
 }
 
 void log_set_level(enum log_level level)
@@ -34,6 +39,15 @@ struct line {
 	size_t n;
 };
 
+static void keep(const char *text, size_t n)
+{
+	uint32_t at = log_ring.written % LOG_RING_SIZE;
+	size_t first = n < LOG_RING_SIZE - at ? n : LOG_RING_SIZE - at;
+	memcpy(log_ring.text + at, text, first);
+	memcpy(log_ring.text, text + first, n - first);
+	log_ring.written += (uint32_t)n;
+}
+
 static void finish(struct line *line)
 {
 	if (line->n > LINE_MAX - 1) {
@@ -41,6 +55,7 @@ static void finish(struct line *line)
 		memcpy(line->text + line->n - 3, "...", 3);
 	}
 	line->text[line->n++] = '\n';
+	keep(line->text, line->n);
 	state.sink(line->text, line->n);
 }
 

@@ -7,6 +7,16 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE, LOG_LEVELS };
 
+// The last lines, newest byte at (written - 1) % size, for a debugger: `hermit log` (harness/gdbcmds) finds them by symbol or by mark. They stay until
+// the application uses this memory.
+enum { LOG_RING_SIZE = 4096 - 16 };
+
+extern struct log_ring {
+	char mark[8];           // "HERMITLG"
+	uint32_t size, written; // bytes of text, and bytes ever written; in the CPU's byte order
+	char text[LOG_RING_SIZE];
+} log_ring;
+
 // Where finished lines go, newline included.
 typedef void log_sink(const char *text, size_t n);
 

@@ -31,6 +31,23 @@ static void what_is_above_the_level_is_not_printed(void)
 	}
 }
 
+// What a debugger reads (harness/gdbcmds/hermit_gdb/ring.py): the newest bytes end at `written`, whatever came before.
+static void the_ring_keeps_the_newest(void)
+{
+	console_open();
+	log_set_level(LOG_INFO);
+	CHECK(memcmp(log_ring.mark, "HERMITLG", 8) == 0);
+	CHECK_EQ(log_ring.size, LOG_RING_SIZE);
+	log_line(LOG_DEBUG, "not printed, not kept");
+	CHECK_EQ(log_ring.written, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		log_line(LOG_INFO, "line %u", i);
+	CHECK_EQ(log_ring.written, strlen("[LOADER][INFO] line \n") * 1000 + 10 + 180 + 2700);
+	const char last[] = "[LOADER][INFO] line 999\n";
+	for (uint32_t i = 0; i < sizeof last - 1; i++)
+		CHECK_EQ(log_ring.text[(log_ring.written - (sizeof last - 1) + i) % LOG_RING_SIZE], last[i]);
+}
+
 static void level_words_are_upstreams(void)
 {
 	CHECK_STR(log_level_word(LOG_ERROR), "ERROR");
@@ -102,7 +119,8 @@ static void without_a_sink_nothing_happens(void)
 
 SUITE(log, { "a_line_names_its_level", a_line_names_its_level },
       { "what_is_above_the_level_is_not_printed", what_is_above_the_level_is_not_printed },
-      { "level_words_are_upstreams", level_words_are_upstreams }, { "long_lines_are_cut", long_lines_are_cut },
+      { "level_words_are_upstreams", level_words_are_upstreams },
+      { "the_ring_keeps_the_newest", the_ring_keeps_the_newest }, { "long_lines_are_cut", long_lines_are_cut },
       { "a_refusal_is_printed_once_a_run", a_refusal_is_printed_once_a_run },
       { "a_refusal_is_printed_at_every_level", a_refusal_is_printed_at_every_level }, { "a_long_refusal_is_cut", a_long_refusal_is_cut },
       { "without_a_sink_nothing_happens", without_a_sink_nothing_happens });

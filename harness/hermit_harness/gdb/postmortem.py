@@ -1,36 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """After a run that went wrong: registers, a symbolised backtrace of every processor, and the instruction that failed.
 
-The stub is opened after the fact, on a socket pair that QEMU inherited with the others: no port, no path, nothing to
-clean up. GDB talks to
-it through a pipe of two `cat`s, since it cannot take a connected socket itself. It runs in batch with
-gdbcmds/postmortem.py.
+The stub is opened after the fact (see batch.py); GDB runs in batch with gdbcmds/postmortem.py.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf
-from hermit_harness.gdb import features
+from hermit_harness.gdb import batch, features
 from hermit_harness.paths import GDBCMDS
-from hermit_harness.vm.process import DIE_WITH_PARENT, Process
+from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import target
+from hermit_harness.vm.targets import cpu_of_arch, target
 
-GDB_SECONDS = 15.0
 MARK = "POSTMORTEM "
-# The stub's socket comes as descriptor 0 and becomes 9: a shell takes only one digit. The first cat ends when QEMU
-# does, the second with GDB.
-STUB_AS_9 = ("sh", "-c", 'exec "$@" 9<&0 </dev/null', "sh")
-PIPE = "| cat <&9 & exec cat >&9"
 
 
 @dataclass
@@ -74,38 +64,17 @@ def _with_symbols(path: Path) -> str:
     return str((debug if debug.is_file() else path).resolve())
 
 
-def run_gdb(process: Process, symbols: list[tuple[str, int]], cpu: str) -> dict[str, Any]:
+def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: str) -> dict[str, Any]:
     """GDB's report on the machine behind the process's gdb wire. OSError or ValueError with the reason if there is
-    none. Debian's plain gdb knows the host's CPU alone, so another one wants gdb-multiarch."""
-    gdb = shutil.which("gdb-multiarch") or (shutil.which("gdb") if cpu == "x86_64" else None)
-    if not gdb:
-        package = "gdb" if cpu == "x86_64" else "gdb-multiarch"
-        raise OSError(f"{package} is not installed (apt install {package})")
-    wanted = {"remote": PIPE, "symbols": symbols, "cpu": cpu}
-    argv = [
-        *DIE_WITH_PARENT,
-        *STUB_AS_9,
-        gdb,
-        "-nx",
-        "-q",
-        "-batch",
-        "-iex",
-        "set auto-load off",
-        "-iex",
-        "set debuginfod enabled off",
-        "-x",
-        str(GDBCMDS / "postmortem.py"),
-    ]
-    done = subprocess.run(
-        argv,
-        stdin=process.gdb.fileno(),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=GDB_SECONDS,
-        check=False,
-        start_new_session=True,
-        env={**os.environ, "HERMIT_POSTMORTEM": json.dumps(wanted), "SHELL": "/bin/sh", "LC_ALL": "C.UTF-8"},
+    none."""
+    cpu = cpu_of_arch(arch)
+    wanted = {"connect": batch.connect(arch, symbols), "cpu": cpu}
+    done = batch.run(
+        process,
+        qmp,
+        cpu,
+        ["-x", str(GDBCMDS / "postmortem.py")],
+        {"HERMIT_POSTMORTEM": json.dumps(wanted)},
     )
     for line in done.stdout.splitlines():
         if line.startswith(MARK):
@@ -120,8 +89,7 @@ def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, r
     try:
         qmp.execute("stop")
         report.registers = report.registers or qmp.hmp("info registers -a")
-        qmp.hmp("gdbserver chardev:gdb0")
-        report.gdb = run_gdb(process, symbol_files(spec, load_start), target(spec.target).cpu)
+        report.gdb = run_gdb(process, qmp, symbol_files(spec, load_start), target(spec.target).arch)
         report.problem = report.gdb.get("error", "")
     except (QmpError, OSError, ValueError, subprocess.SubprocessError) as error:
         report.problem = str(error)

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The boot information of every era: by magic number for kernels before 0.5, by entry version after.
+
+Layouts are tables of (offset, size, name, kind). Kinds: "address", "size", "number", "ip", "tree" (a device tree),
+"text" (an address; the length is the next field).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .devicetree import total_size
+from .memory import Memory, Place, ReadError
+
+MAGIC = 0xC0DECAFE
+LARGEST_IMAGE = 1 << 32
+Layout = Sequence[tuple[int, int, str, str]]
+
+_HEAD: Layout = ((0, 4, "magic", "address"), (4, 4, "version", "number"), (8, 8, "base", "address"))
+# Entry version 1, and kernels 0.3.10 to 0.4.2, which carry no note.
+E1_X86: Layout = (
+    *_HEAD,
+    (16, 8, "limit", "address"),
+    (24, 8, "image_size", "size"),
+    (32, 8, "tls_start", "address"),
+    (40, 8, "tls_filesz", "size"),
+    (48, 8, "tls_memsz", "size"),
+    (56, 8, "current_stack_address", "address"),
+    (64, 8, "current_percore_address", "address"),
+    (72, 8, "host_logical_addr", "address"),
+    (80, 8, "boot_gtod", "number"),
+    (88, 8, "mb_info", "address"),
+    (96, 8, "cmdline", "text"),
+    (104, 8, "cmdsize", "size"),
+    (112, 4, "cpu_freq", "number"),
+    (116, 4, "boot_processor", "address"),
+    (120, 4, "cpu_online", "number"),
+    (124, 4, "possible_cpus", "number"),
+    (128, 4, "current_boot_id", "number"),
+    (132, 2, "uartport", "address"),
+    (134, 1, "single_kernel", "number"),
+    (135, 1, "uhyve", "number"),
+    (136, 4, "hcip", "ip"),
+    (140, 4, "hcgateway", "ip"),
+    (144, 4, "hcmask", "ip"),
+    (152, 8, "tls_align", "size"),
+)
+E1_AARCH64: Layout = (
+    *_HEAD,
+    (16, 8, "ram_start", "address"),
+    (24, 8, "limit", "address"),
+    (32, 8, "image_size", "size"),
+    (40, 8, "tls_start", "address"),
+    (48, 8, "tls_filesz", "size"),
+    (56, 8, "tls_memsz", "size"),
+    (64, 8, "tls_align", "size"),
+    (72, 8, "current_stack_address", "address"),
+    (80, 8, "current_percore_address", "address"),
+    (88, 8, "host_logical_addr", "address"),
+    (96, 8, "boot_gtod", "number"),
+    (104, 8, "cmdline", "text"),
+    (112, 8, "cmdsize", "size"),
+    (120, 4, "cpu_freq", "number"),
+    (124, 4, "boot_processor", "address"),
+    (128, 4, "cpu_online", "number"),
+    (132, 4, "possible_cpus", "number"),
+    (136, 4, "current_boot_id", "number"),
+    (140, 4, "uartport", "address"),
+    (144, 1, "single_kernel", "number"),
+    (145, 1, "uhyve", "number"),
+    (146, 4, "hcip", "ip"),
+    (150, 4, "hcgateway", "ip"),
+    (154, 4, "hcmask", "ip"),
+)
+_LOAD = ("kernel_image_start", "kernel_image_end", "tls.start", "tls.filesz", "tls.memsz", "tls.align")
+_LOAD_KINDS = ("address", "address", "address", "size", "size", "size")
+_LINUX: Layout = ((0, 8, "command_line", "text"), (8, 8, "command_line_len", "size"), (16, 8, "boot_params", "address"))
+_MULTIBOOT: Layout = (*_LINUX[:2], (16, 8, "multiboot_info_addr", "address"))
+_UHYVE: Layout = ((0, 1, "has_pci", "number"), (8, 8, "num_cpus", "number"), (16, 4, "cpu_freq (kHz)", "number"))
+TAGS_X86 = (("Multiboot", _MULTIBOOT), ("Uhyve", _UHYVE), ("LinuxBootParams", _LINUX), ("Fdt", ()))
+TAGS_OTHER = (("LinuxBoot", ()), *TAGS_X86[1:])
+TAGS_OF_VERSION = {2: 2, 3: 3, 4: 4}  # how many of them a version has
+KERNELS = {1: "0.3.10 to 0.4.4", 2: "0.5.0 to 0.6.0", 3: "0.6.1 to 0.6.9", 4: "0.7.0 and later"}
+
+
+@dataclass
+class BootInfo:
+    """One decoded structure. `rows` are (name, text for people); `places` what it points to."""
+
+    address: int
+    version: int
+    size: int
+    image_start: int
+    image_end: int
+    tree: int = 0
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+
+    def text(self) -> str:
+        width = max(len(name) for name, _ in self.rows)
+        head = f"boot info of entry version {self.version} (kernels {KERNELS[self.version]}) at {self.address:#x}"
+        return "\n".join([head, *(f"  {name:<{width}}  {value}" for name, value in self.rows)])
+
+
+def _text_of(memory: Memory, info: BootInfo, name: str, address: int, size: int) -> str:
+    if address == 0:
+        return "0x0  (none)"
+    try:
+        shown = memory.text(address, min(size, 4096))
+    except ReadError as error:
+        return f"{address:#x}  ({error})"
+    info.places.append(Place(address, address + size, "command line"))
+    return f'{address:#x}  "{shown}"'
+
+
+def _tree_of(memory: Memory, info: BootInfo, address: int) -> str:
+    if address == 0:
+        return "0x0  (none)"
+    try:
+        size = total_size(memory.read, address)
+    except ReadError as error:
+        return f"{address:#x}  ({error})"
+    info.places.append(Place(address, address + size, "device tree"))
+    return f"{address:#x}  (device tree, {size} bytes: hermit fdt)"
+
+
+def _take(memory: Memory, info: BootInfo, at: int, layout: Layout, prefix: str = "") -> dict[str, int]:
+    """Decode the fields of a layout at `at`; their values by name."""
+    values: dict[str, int] = {}
+    for offset, size, name, _ in layout:
+        values[name] = memory.number(at + offset, size)
+    for index, (offset, _, name, kind) in enumerate(layout):
+        value = values[name]
+        if kind == "ip":
+            shown = ".".join(str(byte) for byte in memory.read(at + offset, 4))
+        elif kind == "text":
+            shown = _text_of(memory, info, name, value, values[layout[index + 1][2]])
+        elif kind == "tree":
+            shown = _tree_of(memory, info, value)
+        elif kind == "address":
+            shown = f"{value:#x}"
+        elif kind == "size":
+            shown = f"{value:#x}  ({value})" if value > 9 else str(value)
+        else:
+            shown = str(value)
+        info.rows.append((prefix + name, shown))
+    return values
+
+
+def _decode_e1(memory: Memory, address: int, arch: str) -> BootInfo:
+    layout = E1_X86 if arch == "x86_64" else E1_AARCH64
+    info = BootInfo(address, 1, 160, 0, 0)
+    values = _take(memory, info, address, layout)
+    info.image_start = values["base"]
+    info.image_end = info.image_start + values["image_size"]
+    stack = values["current_stack_address"]
+    info.places.append(Place(stack, stack + 0x8000, "stack"))
+    if values.get("mb_info"):
+        info.places.append(Place(values["mb_info"], values["mb_info"] + 116, "Multiboot information"))
+    return info
+
+
+def _raw_layout(arch: str, version: int) -> tuple[Layout, int]:
+    """Hardware and load block of entry version 2 to 4, and where the platform's tag stands."""
+    load = 24 if version == 2 else 32
+    port = 2 if arch == "x86_64" else 8
+    rows: list[tuple[int, int, str, str]] = [
+        (0, 8, "phys_addr_start", "address"),
+        (8, 8, "phys_addr_end", "address"),
+        (16, port, "serial_port_base", "address"),
+    ]
+    if version != 2:
+        rows.append((24, 8, "device_tree", "tree"))
+    rows += [(load + 8 * i, 8, _LOAD[i], _LOAD_KINDS[i]) for i in range(6)]
+    # Version 2 elsewhere than on x86 ends its blocks at multiples of 16, the alignment of a 128-bit number.
+    return rows, (80 if version == 2 and arch != "x86_64" else load + 48)
+
+
+def _union_at(memory: Memory, address: int, arch: str, version: int, tag_at: int) -> int:
+    """Where the platform's own fields stand. Kernels 0.6.1 to 0.6.8 built by a compiler of 2024 have them 8 bytes
+    later, which shows by a first word of 0 where a pointer should be."""
+    if version == 4 or (version == 2 and arch == "x86_64"):
+        return tag_at + 8
+    if arch != "x86_64":
+        return tag_at + 16
+    first, second = memory.number(address + tag_at + 8), memory.number(address + tag_at + 16)
+    third = memory.number(address + tag_at + 32)
+    return tag_at + (16 if first == 0 and third != 0 and second != 0 else 8)
+
+
+def _decode_raw(memory: Memory, address: int, arch: str, version: int) -> BootInfo:
+    layout, tag_at = _raw_layout(arch, version)
+    info = BootInfo(address, version, 144, 0, 0)
+    values = _take(memory, info, address, layout)
+    info.image_start, info.image_end = values["kernel_image_start"], values["kernel_image_end"]
+    info.tree = values.get("device_tree", 0)
+    tag = memory.number(address + tag_at, 4)
+    tags = (TAGS_X86 if arch == "x86_64" else TAGS_OTHER)[: TAGS_OF_VERSION[version]]
+    if tag >= len(tags):
+        info.rows.append(("platform", f"{tag}  (unknown: entry version {version} has 0 to {len(tags) - 1})"))
+        return info
+    name, fields = tags[tag]
+    info.rows.append(("platform", f"{tag}  {name}"))
+    at = address + _union_at(memory, address, arch, version, tag_at)
+    _take(memory, info, at, fields, "  ")
+    return info
+
+
+def decode(memory: Memory, address: int, arch: str, version: int | None = None) -> BootInfo:
+    """The structure at an address. Without a `version` it is told by the magic number, else by where an image start
+    and end stand. ReadError when nothing of the kind is there."""
+    tries = [version] if version else [1, 4, 3, 2]
+    for candidate in tries:
+        if candidate not in KERNELS:
+            raise ReadError(f"entry version {candidate} is not known: 1 to 4 are")
+        if candidate == 1 and memory.number(address, 4) != MAGIC:
+            continue
+        info = _decode_e1(memory, address, arch) if candidate == 1 else _decode_raw(memory, address, arch, candidate)
+        if plausible(memory, info, arch):
+            return info
+    raise ReadError(f"there is no boot information at {address:#x}")
+
+
+def plausible(memory: Memory, info: BootInfo, arch: str) -> bool:
+    """Whether it names an image, and a device tree where it names one."""
+    size = info.image_end - info.image_start
+    if not 0 < size < LARGEST_IMAGE or info.image_start % 4096:
+        return False
+    if info.version == 2 and info.tree == 0:
+        return memory.number(info.address + _raw_layout(arch, 2)[1], 4) < 2
+    if info.tree == 0:
+        return True
+    return any(place.name == "device tree" for place in info.places)
+
+
+def search(memory: Memory, start: int, end: int, arch: str, image_start: int) -> BootInfo:
+    """The structure in [start, end) that names this image; the loader lays it out at a multiple of 8."""
+    data = memory.read(start, end - start)
+    wanted = image_start.to_bytes(8, memory.order)
+    at = data.find(wanted)
+    while at >= 0:
+        for version, offset in ((4, 32), (1, 8), (2, 24)):
+            where = start + at - offset
+            if where >= start and where % 8 == 0:
+                try:
+                    return decode(memory, where, arch, version)
+                except ReadError:
+                    continue
+        at = data.find(wanted, at + 1)
+    raise ReadError(f"no boot information for the image at {image_start:#x} in {start:#x} to {end:#x}")

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The commands: `hermit bootinfo`, `fdt`, `pagetables`, `log`, `image`. Each says a sentence where it cannot do its
+work."""
+
+from __future__ import annotations
+
+import gdb
+
+from . import devicetree, guest, image, paging
+from .memory import ReadError
+
+
+class Hermit(gdb.Command):
+    """Look at what a Hermit loader handed over."""
+
+    def __init__(self) -> None:
+        super().__init__("hermit", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
+
+
+class Command(gdb.Command):
+    """A subcommand; `run` gets its words and returns the text to show."""
+
+    word = ""
+
+    def __init__(self) -> None:
+        super().__init__(f"hermit {self.word}", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        self.dont_repeat()
+        try:
+            print(self.run(gdb.string_to_argv(argument)))
+        except ReadError as error:
+            raise gdb.GdbError(str(error)) from None
+
+    def run(self, words: list[str]) -> str:
+        raise NotImplementedError
+
+
+def address_of(text: str) -> int:
+    """An expression of GDB's as an address."""
+    return int(gdb.parse_and_eval(f"(unsigned long)({text})"))
+
+
+class BootInfo(Command):
+    """hermit bootinfo [--at ADDRESS]: the boot information, decoded.
+
+    It is found by the register that holds it at the application's first instruction, by the loader's record, or by
+    looking for it below the image."""
+
+    word = "bootinfo"
+
+    def run(self, words: list[str]) -> str:
+        if words[:1] == ["--at"] and len(words) == 2:
+            return guest.boot_info(address_of(words[1])).text()
+        if words:
+            raise ReadError("usage: hermit bootinfo [--at ADDRESS]")
+        return guest.boot_info().text()
+
+
+class Fdt(Command):
+    """hermit fdt [--at ADDRESS] [PATH]: the device tree that was handed over, or one node of it, as source text."""
+
+    word = "fdt"
+
+    def run(self, words: list[str]) -> str:
+        at = None
+        if words[:1] == ["--at"] and len(words) > 1:
+            at, words = address_of(words[1]), words[2:]
+        if len(words) > 1:
+            raise ReadError("usage: hermit fdt [--at ADDRESS] [PATH]")
+        at = at or self._handed()
+        with guest.memory() as memory:
+            return devicetree.source(devicetree.load(memory.read, at), *words)
+
+    @staticmethod
+    def _handed() -> int:
+        info = guest.boot_info()
+        if not info.tree:
+            older = f"entry version {info.version} knows none"
+            raise ReadError(f"no device tree was handed over ({older if info.version < 3 else 'its address is 0'})")
+        return info.tree
+
+
+class PageTables(Command):
+    """hermit pagetables [ADDRESS]: what the processor's page tables map, or the way to one address.
+
+    Ranges are joined; the last column names what lies there."""
+
+    word = "pagetables"
+
+    def run(self, words: list[str]) -> str:
+        used = guest.tables()
+        if not used:
+            return "addresses are not translated: every one is physical"
+        places = guest.places()
+        with guest.memory() as memory:
+            if not words:
+                return "\n".join(paging.table_text(paging.mappings(memory, t), t, places) for t in used)
+        address = address_of(" ".join(words))
+        mine = paging.choose(used, address)
+        if mine is None:
+            return f"{address:#x} is not mapped: its upper bits are not those of an address that the tables know"
+        with guest.memory() as memory:
+            return paging.walk_text(paging.walk(memory, mine, address), mine, address, places)
+
+
+class Log(Command):
+    """hermit log: the last lines of the loader, from its memory."""
+
+    word = "log"
+
+    def run(self, words: list[str]) -> str:
+        return guest.loader_log().rstrip("\n")
+
+
+class Image(Command):
+    """hermit image: where the application lies, its segments, and what the program counter is in."""
+
+    word = "image"
+
+    def run(self, words: list[str]) -> str:
+        mine, file = guest.application()
+        lines = [image.text(mine, file)]
+        try:
+            lines.append(f"  pc     {program_counter()}")
+        except ReadError:
+            lines.append("  pc     (no guest is connected)")
+        return "\n".join(lines)
+
+
+def program_counter() -> str:
+    """The program counter as symbol and line."""
+    guest.connected()
+    pc = guest.register("pc")
+    shown = gdb.execute(f"info symbol {pc:#x}", to_string=True).strip()
+    name = "" if shown.startswith("No symbol") else " in " + shown.partition(" in section")[0]
+    line = gdb.find_pc_line(pc)
+    return f"{pc:#x}{name}" + (f" ({line.symtab.filename}:{line.line})" if line.symtab else "")
+
+
+def register() -> None:
+    """Make the commands known to GDB."""
+    Hermit()
+    for kind in (BootInfo, Fdt, PageTables, Log, Image):
+        kind()

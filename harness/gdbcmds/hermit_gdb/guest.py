@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The guest behind GDB's connection: registers, physical memory, and where the hand-over is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gdb
+
+from . import bootinfo, image, paging, ring
+from .memory import Memory, Order, Place, ReadError
+
+ARCHITECTURES = {"i386:x86-64": "x86_64", "aarch64": "aarch64", "riscv:rv64": "riscv64"}
+# Where the pointer to the boot information is at the application's first instruction.
+INFO_REGISTERS = {"x86_64": "rdi", "aarch64": "x0", "riscv64": "a1"}
+# How far below the image the loader's things are looked for when nothing says where they are.
+REACH = 4 << 20
+PIECES = ("stack", "tables", "info", "cmdline", "multiboot", "rsdp", "boot_params", "fdt", "code")
+PIECE_NAMES = {
+    "tables": "page tables",
+    "info": "boot info",
+    "cmdline": "command line",
+    "multiboot": "Multiboot information",
+    "rsdp": "ACPI root pointer",
+    "boot_params": "zero page",
+    "fdt": "device tree",
+    "code": "loader's last code",
+}
+
+
+def settings() -> dict[str, Any]:
+    """What the session that started GDB has told; empty when this was sourced by hand."""
+    return dict(json.loads(os.environ.get("HERMIT_GDB") or "{}"))
+
+
+def number(value: object) -> int | None:
+    """A setting that may be a number or its text."""
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, int) else int(str(value), 0)
+
+
+def register(name: str) -> int:
+    """A register as an unsigned number; ReadError if this machine has none of that name. QEMU calls some of AArch64's
+    registers without their _EL1."""
+    for known in (name, name.removesuffix("_EL1")):
+        with contextlib.suppress(gdb.error):
+            return int(gdb.parse_and_eval(f"(unsigned long)${known}")) & 0xFFFF_FFFF_FFFF_FFFF
+    raise ReadError(f"this guest has no register {name}")
+
+
+def connected() -> None:
+    """ReadError unless a guest is there to be asked."""
+    if not any(thread.is_valid() for thread in gdb.selected_inferior().threads()):
+        raise ReadError("no guest is connected: target remote first")
+
+
+def arch() -> str:
+    """The guest's processor."""
+    told = settings().get("arch")
+    if told:
+        return str(told).removesuffix("_be")
+    shown = gdb.execute("show architecture", to_string=True)
+    for name, mine in ARCHITECTURES.items():
+        if f'"{name}"' in shown:
+            return mine
+    raise ReadError(f"GDB's architecture is none of Hermit's: {shown.strip()}")
+
+
+def order() -> Order:
+    """The byte order of the guest's data: of the application, or of whatever GDB has a file of. GDB's own setting is
+    that of registers, which are little-endian in any case."""
+    if settings().get("arch"):
+        return "big" if str(settings()["arch"]).endswith("_be") else "little"
+    facts = _linked(app_file())
+    return facts.order if facts else "little"
+
+
+def _physical_mode(on: bool) -> None:
+    answer = gdb.execute(f"maintenance packet Qqemu.PhyMemMode:{int(on)}", to_string=True)
+    if '"OK"' not in answer:
+        raise ReadError("this guest's stub does not read physical memory (QEMU's does, from 4.1 on)")
+
+
+@contextlib.contextmanager
+def physical_mode() -> Iterator[None]:
+    """Addresses are physical ones while this lasts."""
+    _physical_mode(True)
+    try:
+        yield
+    finally:
+        _physical_mode(False)
+
+
+def _read(address: int, size: int) -> bytes:
+    try:
+        return bytes(gdb.selected_inferior().read_memory(address, size))
+    except (gdb.error, OverflowError) as error:
+        raise ReadError(f"no memory at {address:#x} ({error})") from None
+
+
+@contextlib.contextmanager
+def memory() -> Iterator[Memory]:
+    """Physical memory, to be read while this lasts."""
+    connected()
+    with physical_mode():
+        yield Memory(_read, order())
+
+
+def symbol(name: str) -> int | None:
+    """The address of a symbol of any file, static ones too."""
+    with contextlib.suppress(gdb.error):
+        return int(gdb.parse_and_eval(f"(unsigned long)&{name}"))
+    return None
+
+
+# --- the application ---
+
+
+def _linked(file: str) -> image.Image | None:
+    with contextlib.suppress(OSError, ReadError):
+        return image.parse(Path(file).read_bytes())
+    return None
+
+
+def app_file() -> str:
+    """The application's file: told, or the first of GDB's files with Hermit's note, or GDB's main one."""
+    told = settings().get("app")
+    if told:
+        return str(told)
+    for file in gdb.objfiles():
+        facts = _linked(file.filename)
+        if facts and facts.entry_version is not None:
+            return str(file.filename)
+    return gdb.current_progspace().filename or ""
+
+
+def _lowest_section(file: str) -> int | None:
+    """The lowest address at which GDB has a section of a file that is loaded."""
+    _, found, text = gdb.execute("maintenance info sections -all-objects", to_string=True).partition(f"`{file}'")
+    rows = re.findall(r"^\s*\[\d+\]\s+(0x[0-9a-f]+)->\S+ at \S+ \S+ ALLOC", text.partition("Object file:")[0], re.M)
+    return min((int(address, 16) for address in rows), default=None) if found else None
+
+
+def load_start(mine: image.Image | None, file: str) -> int | None:
+    """Where the application begins in memory."""
+    told = number(settings().get("start"))
+    if told is not None:
+        return told
+    if mine and not mine.dyn:
+        return mine.start
+    if settings().get("app_offset") is not None and mine:
+        return mine.start + (number(settings()["app_offset"]) or 0)
+    low = _lowest_section(file)
+    return None if low is None or not mine else mine.start + low - mine.lowest_section
+
+
+def application() -> tuple[image.Image, str]:
+    """The application where it was loaded, and its file. ReadError if neither is known."""
+    file = app_file()
+    mine = _linked(file)
+    start = load_start(mine, file)
+    if mine is None and start is not None:
+        with memory() as all_of_it:
+            mine = image.parse(all_of_it.read(start, 4096))
+        file = "(from memory)"
+    if mine is None:
+        raise ReadError("which application this is is not known: file APP, or symbol-file APP -o START")
+    if start is None and mine.dyn:
+        raise ReadError(f"where {file} was loaded is not known: symbol-file -o START, the loader prints START")
+    return mine.at(start or 0), file
+
+
+# --- the loader's record ---
+
+
+def record() -> Any | None:
+    """The loader's own account of a hand-over (static variable `run` of boot.c) if its symbols are loaded. None for
+    a big-endian guest: GDB would read it in the byte order of the registers."""
+    if order() == "big":
+        return None
+    for file in gdb.objfiles():
+        found = file.lookup_static_symbol("run") if hasattr(file, "lookup_static_symbol") else None
+        if found is None or not found.symtab.filename.endswith("core/boot.c"):
+            continue
+        with memory():
+            value = found.value()
+            value.fetch_lazy()
+            block = value["block"]
+            if int(block["at"]["base"]):
+                return value
+    return None
+
+
+def block_places(run: Any) -> list[Place]:
+    """The pieces of what was handed over, by the loader's record."""
+    block = run["block"]
+    base = int(block["at"]["base"])
+    # A piece that is not there has the start of the next one: the order of PIECES is that of the block.
+    starts = sorted(((base + int(block[name]), name) for name in PIECES), key=lambda piece: piece[0])
+    ends = [start for start, _ in starts[1:]] + [base + int(block["size"])]
+    return [Place(s, e, PIECE_NAMES.get(n, n)) for (s, n), e in zip(starts, ends) if s < e]  # noqa: B905
+
+
+def boot_info(at: int | None = None) -> bootinfo.BootInfo:
+    """The boot information: at an address, by the register of the hand-over, by the loader's record, or by looking for
+    it below the image."""
+    connected()
+    processor = arch()
+    mine: image.Image | None = None
+    with contextlib.suppress(ReadError):
+        mine = application()[0]
+    version = mine.entry_version if mine else None
+    run = record() if at is None else None
+    with memory() as all_of_it:
+        if at is not None:
+            return bootinfo.decode(all_of_it, at, processor, version)
+        candidates = []
+        if mine is None or register("pc") == mine.entry + mine.moved:
+            candidates.append(register(INFO_REGISTERS[processor]))
+        if run is not None:
+            candidates.append(int(run["block"]["at"]["base"]) + int(run["block"]["info"]))
+        for candidate in candidates:
+            with contextlib.suppress(ReadError):
+                found = bootinfo.decode(all_of_it, candidate, processor, version)
+                if mine is None or found.image_start == mine.start:
+                    return found
+        if mine is None:
+            raise ReadError("no register and no record of a loader leads to a boot info: hermit bootinfo --at ADDRESS")
+        return bootinfo.search(all_of_it, *_below(mine.start), processor, mine.start)
+
+
+def _below(start: int) -> tuple[int, int]:
+    """Memory below an image, not across the start of the RAM it lies in."""
+    floor = {"x86_64": 0x1000, "aarch64": 0x4000_0000, "riscv64": 0x8000_0000}[arch()]
+    return max(floor, start - REACH), start
+
+
+def loader_log() -> str:
+    """The lines of the loader's log."""
+    connected()
+    where = symbol("log_ring")
+    start = None if where is not None else application()[0].start
+    with memory() as all_of_it:
+        if where is None and start is not None:
+            where = ring.search(all_of_it, *_below(start))
+        assert where is not None
+        return ring.read(all_of_it, where)
+
+
+def places() -> list[Place]:
+    """All that is known to lie in the guest's memory."""
+    found: list[Place] = []
+    with contextlib.suppress(ReadError):
+        found += application()[0].places()
+    with contextlib.suppress(ReadError, gdb.error):
+        run = record()
+        if run is not None:
+            return found + block_places(run)
+    with contextlib.suppress(ReadError):
+        info = boot_info()
+        found += [Place(info.address, info.address + info.size, "boot info"), *info.places]
+    return found
+
+
+def tables() -> list[paging.Tables]:
+    """The page tables in use."""
+    connected()
+    return paging.tables_of(arch(), register)

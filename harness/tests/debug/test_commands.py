@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The commands `hermit …` in real GDBs on real guests of each CPU: what they print is what a user reads."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from hermit_harness import elf
+from hermit_harness.gdb import batch
+from hermit_harness.matrix import run
+from hermit_harness.paths import GDBCMDS
+from hermit_harness.vm.process import launch
+from hermit_harness.vm.qmp import Qmp
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
+
+COMMANDS = ["hermit image", "hermit bootinfo", "hermit fdt", "hermit pagetables", "hermit log"]
+TARGETS = ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"]
+MARK = "-- "
+# At the hand-over the loader has said where the application is; only then can its symbols be loaded.
+LOAD_SYMBOLS = """python import re; start = int(re.search("Loading kernel to (0x[0-9a-f]+)", \
+gdb.execute("hermit log", to_string=True))[1], 16); gdb.execute("add-symbol-file {file} -o %#x" % (start - {low}))"""
+
+
+def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader_symbols: bool = True) -> list[str]:
+    """Boot under GDB, go to `stop` in the application, and run commands there; what each of them printed."""
+    assert spec.app
+    facts = elf.read(spec.app)
+    assert facts
+    loader = Path(f"{spec.loader}.debug")
+    moved = facts.type == elf.ET_DYN
+    symbols = LOAD_SYMBOLS.replace("\\\n", "").format(file=spec.app, low=facts.low)
+    lines = [
+        *batch.connect(target(spec.target).arch, [(str(loader), 0)]),
+        f"source {GDBCMDS / 'hermit.py'}",
+        "hbreak arch_handover",
+        "continue",
+        symbols if moved else f"add-symbol-file {spec.app}",
+        "delete",
+        f"hbreak {stop}",
+        "continue",
+        *([] if loader_symbols else [f"remove-symbol-file {batch.quoted(loader)}"]),
+    ]
+    words = [word for line in lines for word in ("-ex", line)]
+    for command in commands:
+        words += ["-ex", f"echo {MARK}\\n", "-ex", command]
+    process = launch(spec)
+    try:
+        qmp = Qmp(process.qmp)
+        qmp.greet(20)
+        words += ["-ex", f"echo {MARK}\\n", "-ex", "kill"]
+        done = batch.run(process, qmp, target(spec.target).cpu, words, seconds=30)
+    finally:
+        process.kill()
+    _, *answers, _ = done.stdout.split(f"{MARK}\n")
+    assert len(answers) == len(commands), done.stdout + done.stderr
+    return [answer.rstrip() for answer in answers]
+
+
+def hello(on: str) -> RunSpec:
+    return run.release("tls", on=on, append="-freq 2800 -- first second")
+
+
+def fields(text: str) -> dict[str, str]:
+    """Name and first word of each row of `hermit bootinfo`."""
+    return {words[0]: words[1] for words in map(str.split, text.splitlines()[1:]) if len(words) > 1}
+
+
+@pytest.mark.parametrize("on", TARGETS)
+def test_what_was_handed_over(on: str) -> None:
+    """P-06, L-25: at the first instruction of the application every command shows what its kernel is about to read."""
+    spec = hello(on)
+    image, info, chosen, log = session(spec, ["hermit image", "hermit bootinfo", "hermit fdt /chosen", "hermit log"])
+    found = re.search(r"Loading kernel to (0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", log)
+    assert found
+    start, end = found.groups()
+    assert f"image  {start} to {end}" in image
+    assert f"{target(on).arch}, ET_DYN, moved by {start}; entry version 4, kernel 0.11.0" in image
+    assert re.search(r"pc     0x[0-9a-f]+ in _start \(.*start\.S:\d+\)", image)
+    assert "of 1032, aligned to 8" in image
+    handed = fields(info)
+    assert "entry version 4 (kernels 0.7.0 and later)" in info
+    assert (handed["kernel_image_start"], handed["kernel_image_end"]) == (start, end)
+    assert handed["tls.memsz"] == "0x408"
+    assert "-freq 2800 -- first second" in (info if on.startswith("x86") else chosen)
+    assert 'bootargs = "' in chosen
+    assert log.splitlines()[0].startswith("[LOADER][INFO] Hermit loader ")
+
+
+@pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
+@pytest.mark.parametrize("loader_symbols", [True, False])
+def test_found_again_later(on: str, loader_symbols: bool) -> None:
+    """P-06: when the registers of the hand-over are long gone, the loader's record leads to the boot info; without its
+    symbols it is looked for below the image, the log as well."""
+    spec = hello(on)
+    info, log, platform = session(
+        spec, ["hermit bootinfo", "hermit log", "hermit fdt /memory"], stop="app_main", loader_symbols=loader_symbols
+    )
+    assert int(fields(info)["kernel_image_start"], 16) > 0
+    assert "Loading kernel to" in log
+    assert 'device_type = "memory";' in platform
+
+
+TABLES = {
+    "x86_64-multiboot": (
+        r"CR3: top table at 0x[0-9a-f]+, 4 levels",
+        r"0x0000000000200000\.\.0x00000000003fffff -> same +1 x 2M  rwx\n",
+        r"0x[0-9a-f]+ to 0x[0-9a-f]+  page tables\n",
+        r"0x[0-9a-f]+ to 0x[0-9a-f]+  application r-x\n",
+        r"0xffffff8000000000\.\.0xffffffffffffffff -> the tables themselves \(slot 511\)",
+    ),
+    "aarch64-elf": (
+        r"TTBR0_EL1: top table at 0x[0-9a-f]+, 4 levels",
+        r"0x0000000000001000\.\.0x0000000000001fff -> 0x9000000 +1 x 4K  rwx device nGnRE",
+        r"0x0000000040200000\.\.0x00000000403fffff -> same +512 x 4K  rwx\n",
+        r"0x[0-9a-f]+ to 0x[0-9a-f]+  device tree\n",
+        r"-> the tables themselves \(slot 511\)",
+    ),
+    "riscv64-sbi": (r"addresses are not translated: every one is physical",),
+}
+
+
+@pytest.mark.parametrize("on", sorted(TABLES))
+def test_page_tables(on: str) -> None:
+    """P-06: who maps what, and how; and the way to single addresses."""
+    commands = ["hermit pagetables", "hermit pagetables $pc", "hermit pagetables 0x700000000000"]
+    everything, mine, nowhere = session(hello(on), commands)
+    for pattern in TABLES[on]:
+        assert re.search(pattern, everything + "\n"), everything
+    if on == "riscv64-sbi":
+        return
+    assert re.search(r"level 3  table .*\n.*level 2  table .*\n.*level 1  table ", mine)
+    assert re.search(r"is physical 0x[0-9a-f]+, application r-x$", mine)
+    assert nowhere.endswith("0x700000000000 is not mapped: the entry of level 3 is not present")
+
+
+def test_older_kernels() -> None:
+    """R-01: the boot info of kernels before 0.5, which is told by its magic number."""
+    info, tree = session(run.release("hello-e1"), ["hermit bootinfo", "hermit fdt"])
+    handed = fields(info)
+    assert "entry version 1 (kernels 0.3.10 to 0.4.4)" in info
+    assert (handed["magic"], handed["uartport"], handed["hcmask"]) == ("0xc0decafe", "0x3f8", "255.255.255.0")
+    assert tree == ""
+
+
+def test_sentences_without_a_guest() -> None:
+    """c22: before anything is connected each command says what is missing, and nobody sees a stack trace."""
+    words = [word for line in (f"source {GDBCMDS / 'hermit.py'}", *COMMANDS) for word in ("-ex", line)]
+    done = subprocess.run(
+        [batch.program("x86_64"), *batch.PLAIN, *words], capture_output=True, text=True, check=False, timeout=30
+    )
+    said = done.stderr.splitlines()
+    assert len(said) == len(COMMANDS), done.stderr
+    assert "file APP" in said[0]
+    assert all("target remote first" in line for line in said[1:]), said
