@@ -253,8 +253,8 @@ def test_log_ring() -> None:
     head = b"HERMITLG" + struct.pack("<II", 32, 12)
     ram.put(0x100, head + b"first\nsecon\n".ljust(32))
     assert ring.read(ram.memory(), 0x100) == "first\nsecon\n"
-    ram.put(0x100, b"HERMITLG" + struct.pack("<II", 32, 70) + b"wrap\n.overwritten\nnext line\nlast ")
-    assert ring.read(ram.memory(), 0x100) == "...\nnext line\nlast wrap\n."
+    ram.put(0x100, b"HERMITLG" + struct.pack("<II", 32, 70) + b"wrap\n.overwritten\nnext line\nlast")
+    assert ring.read(ram.memory(), 0x100) == "...\nnext line\nlastwrap\n."
     assert ring.search(ram.memory(), 0, 0x1000) == 0x100
     with pytest.raises(ReadError, match="no log of a loader"):
         ring.search(ram.memory(), 0x200, 0x1000)
