@@ -8,6 +8,7 @@ enum {
 	BASE_PROBE = 3,
 	DEBUG_CONSOLE = 0x4442434e,
 	DEBUG_CONSOLE_WRITE = 0,
+	HART_STATE = 0x48534d,
 	SYSTEM_RESET = 0x53525354,
 	SYSTEM_RESET_RESET = 0,
 	RESET_SHUTDOWN = 0,
@@ -57,6 +58,11 @@ void sbi_write(const char *bytes, size_t n)
 	}
 	for (; n > 0; n--)
 		call(LEGACY_PUTCHAR, 0, (uint8_t)*bytes++, 0, 0);
+}
+
+bool sbi_starts_harts(void)
+{
+	return probe(HART_STATE);
 }
 
 void sbi_set_finisher(uint64_t address)

@@ -10,6 +10,9 @@ void sbi_open(void);
 // All bytes, as they are; the firmware reads them at their address.
 void sbi_write(const char *bytes, size_t n);
 
+// Whether the firmware starts harts one by one when it is asked (extension HSM). If not, all of them come where the loader begins.
+bool sbi_starts_harts(void);
+
 // Where QEMU's `sifive,test0` device is, which tells the outside world a number; 0: there is none.
 void sbi_set_finisher(uint64_t address);
 

@@ -78,7 +78,7 @@ def cases(arch: str = "x86_64") -> list[Case]:
 
 def spec(case: Case, by: str = "x86_64-multiboot") -> RunSpec:
     """The boot of a case by a target. With a scenario, the starter is QEMU's kernel and gets loader and application as
-    modules."""
+    modules; on RISC-V it is the firmware."""
     loader = loader_file(by, case.profile)
     row = machine(target(by).machine, target(by).cpu)
     plain = RunSpec(
@@ -95,5 +95,7 @@ def spec(case: Case, by: str = "x86_64-multiboot") -> RunSpec:
     )
     if not case.start:
         return plain
+    if case.arch == "riscv64":
+        return replace(plain, machine=f"virt-{case.start}", smp=4)
     words = f"{case.start} {case.append}".strip()
     return replace(plain, loader=STARTER, app=loader, modules=(case.path,), append=words)

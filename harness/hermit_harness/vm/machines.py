@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermit_harness.paths import CACHE
+from hermit_harness.paths import CACHE, FIXTURES
 
 MICROVM = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,auto-kernel-cmdline=off"
 NO_DEFAULTS = ("-nodefaults", "-no-user-config")
@@ -43,6 +43,10 @@ FIRMWARE: dict[str, tuple[str, ...]] = {
     "aavmf-code": ("/usr/share/AAVMF/AAVMF_CODE.fd",),
     "aavmf-vars": ("/usr/share/AAVMF/AAVMF_VARS.fd",),
     **{
+        f"start-sbi-{kind}": (str(FIXTURES / "start" / "riscv64" / f"start-sbi-{kind}"),)
+        for kind in ("together", "hart2")
+    },
+    **{
         f"opensbi-{version}-{kind}": (str(CACHE / f"opensbi-{version}" / f"fw_{kind}.bin"),)
         for version in OPENSBI
         for kind in ("dynamic", "jump")
@@ -53,6 +57,7 @@ CURES = {
     "ovmf": "install ovmf",
     "aavmf": "install qemu-efi-aarch64",
     "opensbi": "ci/opensbi.sh fetches it, or says why not",
+    "start": "make fixtures",
 }
 
 
@@ -128,6 +133,9 @@ EVERY: tuple[Machine, ...] = (
     _arm("virt-el2", "gic-version=3,virtualization=on"),
     _arm("aavmf", "gic-version=3,acpi=off", flash=("aavmf-code", "aavmf-vars"), **_UEFI),
     _riscv("virt"),
+    # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
+    _riscv("virt-together", bios="start-sbi-together"),
+    _riscv("virt-hart2", bios="start-sbi-hart2"),
     *(_riscv(f"virt-opensbi-{version}", bios=f"opensbi-{version}-dynamic") for version in OPENSBI),
     *(_riscv(f"virt-fw-jump-{version}", bios=f"opensbi-{version}-jump") for version in OPENSBI),
 )

@@ -52,6 +52,33 @@ def test_riscv64_firmware_writes_over_the_application(cell: Cell, run_cell: RunC
     assert b"device tree 0x82200000.." in line and b"another -m" in line
 
 
+@every("riscv64-together")
+def test_riscv64_harts_all_at_once(cell: Cell, run_cell: RunCell) -> None:
+    """N-08: firmware without hart management and debug console starts every hart in the loader: one boots."""
+    console = run_cell(cell).console
+    assert console.count(b"[LOADER][INFO] Hermit loader") == 1
+    if cell.image == "smp":
+        assert f"CPUs: 1 of {cell.smp}, ".encode() in console
+
+
+@every("riscv64-hart2")
+def test_riscv64_hart_2_boots(cell: Cell, run_cell: RunCell) -> None:
+    """N-08: the boot hart is whichever one the firmware takes."""
+    greets(cell, run_cell)
+
+
+@every("smp-riscv64", "smp-riscv64-firmware", "smp-aarch64")
+def test_every_processor_starts(cell: Cell, run_cell: RunCell) -> None:
+    """N-08, L-22: the application has the firmware start all others, by what the device tree tells of them: SBI's harts,
+    PSCI by either conduit, EL2 where the machine has it."""
+    console = run_cell(cell).console
+    first = b"2" if cell.machine == "virt-hart2" else rb"\d"
+    assert re.search(rb"CPUs: %d of %d, started by CPU %s\r?\n" % (cell.smp, cell.smp, first), console)
+    if cell.target != "riscv64-sbi":
+        level = 2 if cell.machine == "virt-el2" else 1
+        assert console.count(b"runs, level %d" % level) == cell.smp - 1
+
+
 @every("riscv64-profiles", "riscv64-memory", "riscv64-smp")
 def test_riscv64_any_size(cell: Cell, run_cell: RunCell) -> None:
     """N-08, N-31: debug build, memory, harts; the app is found by what -initrd leaves in the device tree."""

@@ -95,8 +95,9 @@ def test_firmware_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     """N-08: cells whose firmware could not be fetched are left out and listed with the file and what brings it."""
     monkeypatch.setitem(FIRMWARE, "opensbi-1.6-jump", ("/nonexistent/fw_jump.bin",))
     monkeypatch.setitem(FIRMWARE, "opensbi-1.1-jump", (__file__,))
-    extra = '[group.x]\nimages = ["hello"]\ntargets = ["riscv64-sbi"]\nmachines = ["virt-fw-jump-1.1", "virt-fw-jump-1.6"]\n'
-    found = plan(extra + 'when = "firmware"\n', images=(Image("hello", arch="riscv64"),))
+    machines = 'machines = ["virt-fw-jump-1.1", "virt-fw-jump-1.6"]\nwhen = "firmware"\n'
+    extra = '[group.x]\nimages = ["hello"]\ntargets = ["riscv64-sbi"]\n'
+    found = plan(extra + machines, images=(Image("hello", arch="riscv64"),))
     assert ids(found.groups["x"]) == ["riscv64-sbi/virt-fw-jump-1.1/tcg/hello"]
     assert found.discards[-1].reason == "no /nonexistent/fw_jump.bin: ci/opensbi.sh fetches it, or says why not"
 

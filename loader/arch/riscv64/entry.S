@@ -9,7 +9,7 @@
 loader_entry:
 	csrw	sie, zero
 	csrci	sstatus, 2              /* SIE */
-	/* Firmware without HSM starts every hart here: the first to come boots, the others wait for ever. */
+	/* Firmware without HSM starts every hart here: the first to come boots, the others wait for ever (proto/sbi leaves them this place). */
 	lla	t0, lottery
 	li	t1, 1
 	amoadd.w.aqrl t2, t1, (t0)

@@ -15,6 +15,13 @@ noreturn void start_c(uint64_t hart, uint64_t tree_at);
 static struct boot boot;
 static struct tree tree;
 
+static enum status reserve(struct range r)
+{
+	if (range_set_add(&tree.reserved, r) != STATUS_OK)
+		return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the device tree reserves more than %u ranges", RANGE_SET_MAX);
+	return STATUS_OK;
+}
+
 // Firmware lies below us, at the begin of RAM. One that reserves nothing there has not said so.
 static enum status reserve_firmware(void)
 {
@@ -26,8 +33,7 @@ static enum status reserve_firmware(void)
 		for (uint32_t k = 0; k < tree.reserved.count; k++)
 			if (range_overlaps(tree.reserved.at[k], r))
 				return STATUS_OK;
-		if (range_set_add(&tree.reserved, r) != STATUS_OK)
-			return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the device tree reserves more than %u ranges", RANGE_SET_MAX);
+		TRY(reserve(r));
 	}
 	return STATUS_OK;
 }
@@ -39,6 +45,9 @@ static enum status read_start(uint64_t tree_at)
 	TRY(tree_read((const uint8_t *)tree_at, tree_at, TREE_MAX, &tree));
 	sbi_set_finisher(tree.finisher);
 	TRY(reserve_firmware());
+	// The harts that wait in entry.S, and those that are still to come there, need it for ever.
+	if (!sbi_starts_harts())
+		TRY(reserve(boot.loader));
 	return fdt_boot(&tree, board_map, &boot);
 }
 
