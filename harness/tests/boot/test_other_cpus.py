@@ -54,7 +54,7 @@ def test_riscv64_firmware_writes_over_the_application(cell: Cell, run_cell: RunC
 
 @every("riscv64-together")
 def test_riscv64_harts_all_at_once(cell: Cell, run_cell: RunCell) -> None:
-    """N-08: firmware without hart management and debug console starts every hart in the loader: one boots."""
+    """N-08: firmware without hart management and debug console starts every hart here: one boots."""
     console = run_cell(cell).console
     assert console.count(b"[LOADER][INFO] Hermit loader") == 1
     if cell.image == "smp":
