@@ -26,6 +26,16 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
 #:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
+debug: setup-run ## boot it to a GDB prompt inside the application, with source lines: APP=… as above
+	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
+	+@ci/fixture.sh $(APP)
+	@$(ctl) debug
+#:                 BREAK=function|file:line · STOP_AT=loader · COMMAND="info registers" · BATCH=1 · PORT=1234 (no GDB of ours)
+#:                 SYMBOLS=file · GDB=program ...   all: hermitctl debug --help
+
+debug-loader: ## the same, stopped in the loader's first C function
+	@$(MAKE) debug STOP_AT=loader PROFILE=$(or $(PROFILE),debug)
+
 test: setup-test $(if $(part),loader host fixtures,loader host-test clang fixtures lint) ## every test; a part of it: CELL=id or K=pytest's -k
 	@echo "== tests"
 	@$(pytest) harness/tests -n 2 $(part)
@@ -99,4 +109,4 @@ setup-run:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh && ci/opensbi.sh
 
-.PHONY: help run test loader host-test host clang fixtures lint list doctor rows mutants bench size dist repro fresh clean setup-run setup-test
+.PHONY: help run debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench size dist repro fresh clean setup-run setup-test

@@ -17,7 +17,7 @@ from hermit_harness.vm.targets import ARCHS, ELF_MACHINES
 
 PT_LOAD, PT_NOTE = 1, 4
 ET_DYN = 3
-NOTE_ABI_TAG, NOTE_ENTRY_VERSION = 1, 0x5A00
+NOTE_ABI_TAG, NOTE_BUILD_ID, NOTE_ENTRY_VERSION = 1, 3, 0x5A00
 HERMIT_OS = 6
 
 
@@ -31,6 +31,14 @@ class Segment:
     memsz: int
 
 
+@dataclass(frozen=True)
+class Section:
+    """Where a section's bytes stand in the file."""
+
+    offset: int
+    size: int
+
+
 @dataclass
 class ElfFacts:
     """`kernel` is "major.minor.patch" of the ABI tag (kernels from 0.10.0 have one)."""
@@ -41,10 +49,17 @@ class ElfFacts:
     kernel: str | None = None
     entry_version: int | None = None
     arch: str = ""  # of vm/targets.py; "" is a CPU that this tree knows nothing of
+    build_id: bytes = b""
+    sections: dict[str, Section] = field(default_factory=dict)
 
     @property
     def low(self) -> int:
         return min((s.vaddr for s in self.segments), default=0)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory from the lowest address to the end of the last segment."""
+        return max((s.vaddr + s.memsz for s in self.segments), default=0) - self.low
 
     def offset_for(self, load_start: int) -> int:
         """What must be added to the file's addresses when the loader says that the image starts at `load_start`."""
@@ -88,13 +103,29 @@ def facts_of(data: bytes) -> ElfFacts | None:
             found.segments.append(Segment(offset, vaddr, filesz, memsz))
         elif kind == PT_NOTE:
             _take_notes(found, data[offset : offset + filesz], order)
+    found.sections = _sections(data, order)
     return found
+
+
+def _sections(data: bytes, order: str) -> dict[str, Section]:
+    (shoff,) = struct.unpack_from(order + "Q", data, 40)
+    shentsize, shnum, shstrndx = struct.unpack_from(order + "HHH", data, 58)
+    rows = []
+    for at in range(shoff, shoff + shnum * shentsize, shentsize or 1):
+        if shentsize < 64 or at + 64 > len(data):
+            break
+        name, _, _, _, offset, size = struct.unpack_from(order + "IIQQQQ", data, at)
+        rows.append((name, Section(offset, size)))
+    names = rows[shstrndx][1].offset if shstrndx < len(rows) else len(data)
+    return {data[names + name : names + name + 64].partition(b"\0")[0].decode("latin-1"): row for name, row in rows}
 
 
 def _take_notes(found: ElfFacts, data: bytes, order: str) -> None:
     for name, kind, desc in _notes(data, order):
         if name == b"HERMIT" and kind == NOTE_ENTRY_VERSION and desc:
             found.entry_version = desc[0]
+        elif name == b"GNU" and kind == NOTE_BUILD_ID:
+            found.build_id = desc
         elif name == b"GNU" and kind == NOTE_ABI_TAG and len(desc) >= 16:
             system, major, minor, patch = struct.unpack_from(order + "IIII", desc)
             if system == HERMIT_OS:

@@ -84,6 +84,28 @@ OPTIONS: tuple[Option, ...] = (
     Option("ARTIFACTS", "artifacts", "folder for console, registers, repro.sh", "build/report/run", metavar="FOLDER"),
 )
 
+# Those of `hermitctl debug` besides.
+DEBUG_OPTIONS: tuple[Option, ...] = (
+    Option(
+        "BREAK",
+        "break",
+        "hardware breakpoint at a function or FILE:LINE, instead of one at the entry point (may be repeated)",
+        kind="many",
+        metavar="PLACE",
+    ),
+    Option("STOP_AT", "stop-at", "where the first prompt is", "entry", choices=("entry", "loader")),
+    Option("COMMAND", "command", "GDB command for the first prompt (may be repeated)", kind="many", metavar="COMMAND"),
+    Option("BATCH", "batch", "end after the commands instead of showing a prompt", kind="yes"),
+    Option("SYMBOLS", "symbols", "file with the symbols of an application that was stripped", metavar="FILE"),
+    Option(
+        "PORT",
+        "port",
+        "start no GDB: listen for another client on 127.0.0.1:PORT, or the next free port",
+        kind="number",
+        metavar="PORT",
+    ),
+)
+
 
 def _truth(text: str) -> bool:
     return text.lower() not in ("", "0", "no", "off", "false")
@@ -99,11 +121,15 @@ def default_of(option: Option, environment: Mapping[str, str]) -> object:
     return text
 
 
-def add_to(parser: argparse.ArgumentParser, environment: Mapping[str, str] | None = None) -> None:
+def add_to(
+    parser: argparse.ArgumentParser,
+    environment: Mapping[str, str] | None = None,
+    options: tuple[Option, ...] = OPTIONS,
+) -> None:
     """Add every row to an argparse parser. Numbers stay text here: they are checked where they are used, with a
     sentence of ours."""
     environment = os.environ if environment is None else environment
-    for option in OPTIONS:
+    for option in options:
         shown = f" (default: {option.default})" if option.default and option.kind != "yes" else ""
         text = f"{option.help}{shown} [{option.name}=]"
         value = default_of(option, environment)
@@ -119,8 +145,8 @@ def add_to(parser: argparse.ArgumentParser, environment: Mapping[str, str] | Non
 def check_choices(values: Mapping[str, object]) -> None:
     """ValueError for a value that its row does not list; argparse would not check one that came from the
     environment."""
-    for option in OPTIONS:
-        value = values.get(option.dest)
+    for option in OPTIONS + DEBUG_OPTIONS:
+        value = values.get(option.dest, option.default)
         if option.choices and value not in option.choices:
             raise ValueError(f"--{option.flag} {value}: known are {', '.join(filter(None, option.choices))}")
 

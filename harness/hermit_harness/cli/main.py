@@ -9,9 +9,11 @@ import sys
 from collections.abc import Sequence
 
 from hermit_harness import __version__
-from hermit_harness.cli import bench, doctor, listing, net, run
+from hermit_harness.cli import bench, debug, doctor, listing, net, run
 
-COMMANDS = (run, net, bench, listing, doctor)
+COMMANDS = (run, debug, net, bench, listing, doctor)
+# Commands with arguments of the guest behind APP.
+SPLIT = {"run": run.split, "debug": debug.split}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_missing_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     app_words: list[str] = []
-    if words[:1] == ["run"]:
-        words, app_words = run.split(words)
+    if words and words[0] in SPLIT:
+        words, app_words = SPLIT[words[0]](words)
     arguments = build_parser().parse_args(words)
     arguments.app_words = app_words
     try:

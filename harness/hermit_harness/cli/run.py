@@ -59,15 +59,19 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
-def split(words: list[str]) -> tuple[list[str], list[str]]:
+def split(
+    words: list[str],
+    rows: tuple[options.Option, ...] = options.OPTIONS,
+    switches: tuple[str, ...] = ("--json", "--dry-run"),
+) -> tuple[list[str], list[str]]:
     """The words before the first `--` with our options in front, and those behind it, which are the application's.
 
     Options may also stand behind APP: kernel arguments begin with one dash, ours with two, so they cannot be mixed up.
     """
     cut = words.index("--") if "--" in words else len(words)
     head, tail = words[1:cut], words[cut + 1 :]
-    with_value = {f"--{o.flag}" for o in options.OPTIONS if o.kind != "yes"}
-    known = with_value | {f"--{o.flag}" for o in options.OPTIONS} | {"--json", "--dry-run", "--help", "-h"}
+    with_value = {f"--{o.flag}" for o in rows if o.kind != "yes"}
+    known = with_value | {f"--{o.flag}" for o in rows} | {*switches, "--help", "-h"}
     ours: list[str] = []
     theirs: list[str] = []
     while head:
@@ -186,7 +190,8 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
     return spec, image, facts
 
 
-def _to_stdout(data: bytes) -> None:
+def to_stdout(data: bytes) -> None:
+    """Write all of it, unbuffered."""
     view = memoryview(data)
     while view:
         view = view[os.write(1, view) :]
@@ -200,7 +205,7 @@ def command(a: argparse.Namespace) -> int:
             print(shell_line(plain_argv(spec)))
             return 0
         artifacts = Path(a.artifacts) if Path(a.artifacts).is_absolute() else ROOT / a.artifacts
-        outcome = boot(spec, artifacts, console=None if a.json else _to_stdout, stdin_fd=0)
+        outcome = boot(spec, artifacts, console=None if a.json else to_stdout, stdin_fd=0)
     except ValueError as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return 125

@@ -15,7 +15,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Message = dict[str, Any]
@@ -80,8 +80,9 @@ class Qmp:
         self._wait(lambda m: "QMP" in m, time.monotonic() + seconds, "its greeting")
         self.execute("qmp_capabilities", seconds=seconds)
 
-    def send(self, command: str, arguments: Message | None = None) -> int:
-        """Send one command without waiting for its answer; the number that the answer will carry."""
+    def send(self, command: str, arguments: Message | None = None, fds: Sequence[int] = ()) -> int:
+        """Send one command, and descriptors with it, without waiting for its answer; the number that the answer will
+        carry."""
         self._next_id += 1
         request: Message = {"execute": command, "id": self._next_id}
         if arguments:
@@ -89,15 +90,17 @@ class Qmp:
         text = json.dumps(request)
         self._log(">", text)
         try:
-            self.sock.sendall(text.encode() + b"\n")
+            socket.send_fds(self.sock, [text.encode() + b"\n"], fds)
         except OSError as error:
             self.closed = True
             raise QmpError(f"QEMU closed its monitor before {command}: {error.strerror}") from error
         return self._next_id
 
-    def execute(self, command: str, arguments: Message | None = None, seconds: float = 5.0) -> Any:
+    def execute(
+        self, command: str, arguments: Message | None = None, seconds: float = 5.0, fds: Sequence[int] = ()
+    ) -> Any:
         """Run one command and return its result; QmpError on refusal, silence or a closed monitor."""
-        mine = self.send(command, arguments)
+        mine = self.send(command, arguments, fds)
         answer = self._wait(lambda m: m.get("id") == mine, time.monotonic() + seconds, command)
         if "error" in answer:
             raise QmpError(f"{command}: {answer['error'].get('desc', answer['error'])}")

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Runs inside GDB's own Python: the course of a debug session up to its first prompt.
+
+Input: environment variable HERMIT_SESSION, a JSON object:
+  settings   commands before the connection      remote     what follows `target remote`
+  symbols    file with the application's          low, entry its lowest address (null: it is not moved) and entry point
+  start      where the image is, null: the loader tells   size      of the image
+  hand_over  the loader's last function, "": nothing is known of the loader
+  argument   the register with its argument, which tells
+  stop       entry, loader, here                  breaks     places for hardware breakpoints
+  commands   run at the first prompt              hermit     script with further commands, "" if there is none
+  big_endian memory is, registers are not
+  batch      end after them                       kill       the machine ends with GDB
+HERMIT_GDB holds what that script is told; where the image is gets added here. GDB ends with status 3 when the machine
+ended or stopped before the application was reached, with 4 for a place that is not to be found, with 1 when a command
+of a batch failed. Imports nothing of the harness.
+"""
+
+import contextlib
+import json
+import os
+import re
+
+import gdb
+
+FAILED, NOT_REACHED, WRONG = 1, 3, 4
+
+
+class EndedError(Exception):
+    """The machine is gone, or it stands where it was not wanted."""
+
+
+class PlaceError(Exception):
+    """There is no such place for a breakpoint."""
+
+
+def say(text):
+    gdb.write(f"hermit: {text}\n")
+    gdb.flush()
+
+
+def quiet(command):
+    return gdb.execute(command, to_string=True)
+
+
+def address(expression):
+    return int(gdb.parse_and_eval(f"(unsigned long)({expression})"))
+
+
+def go_on():
+    """Let the machine run until it stops; without what GDB says of the stop."""
+    quiet("continue")
+    if not gdb.selected_inferior().threads():
+        raise EndedError("the machine has ended")
+
+
+def hardware(place, internal=False):
+    """A breakpoint that is no instruction in memory: what is still to be loaded would overwrite it. An internal one is
+    ours, and GDB says nothing of it."""
+    point = gdb.Breakpoint(place, gdb.BP_HARDWARE_BREAKPOINT, internal=internal, temporary=internal)
+    point.silent = internal
+    return point
+
+
+def stop_at(place):
+    """Run to an address."""
+    point = hardware(f"*{place:#x}", internal=True)
+    try:
+        go_on()
+    finally:
+        if point.is_valid():
+            point.delete()
+    pc = gdb.newest_frame().pc()
+    if pc != place:
+        raise EndedError(f"the machine has stopped at {pc:#x}")
+
+
+def kill(event):
+    try:
+        quiet("kill")
+    except gdb.error:
+        pass  # it has gone already
+
+
+class Session:
+    def __init__(self, wanted):
+        self.wanted = wanted
+        self.start = wanted["start"]
+        self.end = (self.start or 0) + wanted["size"]
+
+    def connect(self):
+        for command in self.wanted["settings"]:
+            quiet(command)
+        quiet(f"target remote {self.wanted['remote']}")
+        if self.wanted["kill"]:
+            # Else GDB lets go of the machine at its end, which then runs on until somebody stops it.
+            gdb.events.gdb_exiting.connect(kill)
+
+    # --- where the application is ---
+
+    @contextlib.contextmanager
+    def memory_order(self):
+        """While memory is read in the application's byte order. QEMU sends registers in the board's, which is another
+        one for big-endian applications."""
+        if self.wanted["big_endian"]:
+            quiet("set endian big")
+        try:
+            yield
+        finally:
+            if self.wanted["big_endian"]:
+                quiet("set endian little")
+
+    def is_code(self, pc):
+        return self.start is not None and self.start <= pc < self.end
+
+    def moved(self):
+        return 0 if self.wanted["low"] is None else self.start - self.wanted["low"]
+
+    def ask_loader(self):
+        """In the loader's last function, at its first instruction."""
+        handover = f"((struct handover *){address(self.wanted['argument']):#x})"
+        with self.memory_order():
+            self.start, self.end = (address(f"{handover}->image.{end}") for end in ("start", "end"))
+
+    def load(self):
+        """The application's symbols, at the place where it is."""
+        quiet(f"symbol-file {json.dumps(self.wanted['symbols'])} -o {self.moved():#x}")
+        known = json.loads(os.environ["HERMIT_GDB"])
+        known.update(start=self.start, end=self.end, app_offset=self.moved())
+        os.environ["HERMIT_GDB"] = json.dumps(known)
+
+    def tell(self):
+        entry = self.wanted["entry"] + self.moved()
+        image = f"{self.start:#x}..{self.end:#x}"
+        say(f"the application is at {image} (its addresses + {self.moved():#x}), entered at {entry:#x}")
+
+    # --- the ways to the first prompt ---
+
+    def to_loader(self):
+        stop_at(address(f"&{self.wanted['loader_main']}"))
+        gdb.Breakpoint(f"*&{self.wanted['hand_over']}", gdb.BP_HARDWARE_BREAKPOINT, temporary=True)
+        gdb.events.stop.connect(self.at_hand_over)
+        say(f"this is the loader; `continue` stops again at the hand-over, {self.wanted['hand_over']}")
+        gdb.execute("frame")
+
+    def at_hand_over(self, event):
+        """Where the person went on from the loader to the hand-over."""
+        if gdb.newest_frame().name() != self.wanted["hand_over"]:
+            return
+        gdb.events.stop.disconnect(self.at_hand_over)
+        try:
+            self.ask_loader()
+            self.load()
+            self.tell()
+            for place in self.wanted["breaks"] or [self.entry()]:
+                hardware(resolve(place))
+        except (PlaceError, gdb.error) as error:
+            say(error)
+
+    def to_app(self):
+        if self.start is None:
+            stop_at(address(f"&{self.wanted['hand_over']}"))
+            self.ask_loader()
+        self.load()
+        self.tell()
+        if not self.wanted["breaks"]:
+            stop_at(self.wanted["entry"] + self.moved())
+            gdb.execute("frame")
+            return
+        points = [hardware(resolve(place)) for place in self.wanted["breaks"]]
+        go_on()
+        if not any(point.is_valid() and point.hit_count for point in points):
+            raise EndedError(f"the machine has stopped at {gdb.newest_frame().pc():#x}")
+        show_asked(self.wanted["breaks"])
+
+    def entry(self):
+        return f"*{self.wanted['entry'] + self.moved():#x}"
+
+    def to_here(self):
+        if self.start is not None:
+            self.load()
+            self.tell()
+        gdb.execute("frame")
+
+
+class CodeOnly:
+    """A frame filter: a backtrace ends where no code can be. A kernel's first function was called by nobody, and what
+    lies behind its frame on the stack is no return address. `bt -no-filters` shows it all the same."""
+
+    name = "hermit-code-only"
+    enabled = True
+    priority = 1
+
+    def __init__(self, session):
+        self.session = session
+        gdb.frame_filters[self.name] = self
+
+    def filter(self, frames):
+        for number, frame in enumerate(frames):
+            raw = frame.inferior_frame()
+            if number and raw.name() is None and not self.session.is_code(raw.pc()):
+                return
+            yield frame
+
+
+def resolve(place):
+    """A place that GDB knows. With line tables alone, Rust's functions are listed without their path: the path is then
+    found in the symbol's own name, `hermit[ea54f3a9]::boot_processor_main`."""
+    try:
+        gdb.decode_line(place)
+        return place
+    except gdb.error as error:
+        reason = str(error)
+    *path, name = place.split("::")
+    if path:
+        try:
+            _, found = gdb.decode_line(name)
+        except gdb.error:
+            found = ()
+        for sal in found or ():
+            told = quiet(f"info symbol {sal.pc:#x}").partition(" in section")[0]
+            plain = re.sub(r"\[[0-9a-f]+\]|::h[0-9a-f]{16}$", "", told).partition(" + ")[0]
+            if plain == place or plain.endswith(f"::{place}"):
+                return name if len(found) == 1 else f"*{sal.pc:#x}"
+    raise PlaceError(f"no breakpoint at {place}: {reason}")
+
+
+def show_asked(places):
+    """Where a function begins with what was inlined into it, GDB names the innermost one: choose the one asked for."""
+    names = {place.rpartition("::")[2] for place in places}
+    frame = gdb.newest_frame()
+    while frame is not None and frame.type() == gdb.INLINE_FRAME and frame.name() not in names:
+        frame = frame.older()
+    if frame is not None and frame != gdb.newest_frame():
+        frame.select()
+        gdb.execute("frame")
+
+
+def first_prompt(wanted):
+    """What the person sees first: the answers to their commands."""
+    if wanted["hermit"]:
+        quiet(f"source {wanted['hermit']}")
+    for command in wanted["commands"]:
+        gdb.execute(command)
+
+
+def leave(status, text):
+    gdb.write(f"hermit: {text}\n", gdb.STDERR)
+    gdb.flush(gdb.STDERR)
+    gdb.execute(f"quit {status}")
+
+
+def main():
+    wanted = json.loads(os.environ["HERMIT_SESSION"])
+    session = Session(wanted)
+    CodeOnly(session)
+    quiet("set confirm off")
+    paging = gdb.parameter("pagination")
+    quiet("set pagination off")
+    try:
+        session.connect()
+        {"entry": session.to_app, "loader": session.to_loader, "here": session.to_here}[wanted["stop"]]()
+    except EndedError as ended:
+        return leave(NOT_REACHED, f"{ended} before the application was reached")
+    except KeyboardInterrupt:
+        say("interrupted before the application was reached; the machine stands")
+    except (PlaceError, gdb.error) as error:
+        return leave(WRONG, str(error))
+    quiet(f"set pagination {'on' if paging else 'off'}")
+    try:
+        first_prompt(wanted)
+    except gdb.error as error:
+        if wanted["batch"]:
+            return leave(FAILED, str(error))
+        gdb.write(f"{error}\n", gdb.STDERR)
+    return None
+
+
+main()

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl debug: GDB in front of an application, or of the loader, in one boot and one command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hermit_harness import options
+from hermit_harness.cli import run
+from hermit_harness.debug import base, door, script, session, symbols, tools
+from hermit_harness.debug.script import Plan
+from hermit_harness.paths import BUILD, GDBCMDS
+from hermit_harness.vm.argv import plain_argv, shell_line
+from hermit_harness.vm.process import LaunchError
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
+
+DESCRIPTION = """\
+Boot APP (an image's id, see `hermitctl list`, or a file) to its first instruction, or to --break, and show GDB's
+prompt there: symbols of application and loader are loaded at the addresses where they are. The guest's console goes to
+stdout.
+
+Exit status: GDB's own; an odd number from 65 to 119: the loader refused; 125: the application was not reached, or
+something is missing."""
+SWITCHES = ("--dry-run", "--print")
+NOT_REACHED, WRONG = 3, 4  # of gdbcmds/session.py
+FAILED = 125
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "debug",
+        help="boot one application to a GDB prompt",
+        description=DESCRIPTION,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="hermitctl debug [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
+    )
+    options.add_to(parser, options=options.DEBUG_OPTIONS)
+    options.add_to(parser)
+    parser.add_argument("--print", action="store_true", help="print a .gdbinit that does the same by itself")
+    parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
+    parser.add_argument(
+        "app", nargs="?", metavar="APP", help=f"image id or file (default: {options.DEFAULT_APP}) [APP=]"
+    )
+    parser.add_argument("kernel_words", nargs=argparse.REMAINDER, metavar="KERNEL_ARGS", help="as of `hermitctl run`")
+    parser.set_defaults(function=command)
+
+
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """As run.split."""
+    return run.split(words, options.OPTIONS + options.DEBUG_OPTIONS, SWITCHES)
+
+
+def make_plan(a: argparse.Namespace) -> tuple[RunSpec, Plan]:
+    """From the parsed options to a boot and what is known about it; ValueError with a sentence for what cannot be."""
+    spec, image, _ = run.make_spec(a)
+    if spec.app is None:
+        raise ValueError(f"{image.id if image else spec.loader} starts without a loader: there is nothing to find")
+    app, facts = spec.app, symbols.read_elf(spec.app)
+    found = symbols.find(app, facts, Path(a.symbols) if a.symbols else None)
+    if found.note:
+        print(f"hermitctl: {found.note}", file=sys.stderr)
+    if a.get_breaks and not found.functions:
+        raise ValueError(f"--break {a.get_breaks[0]}: {found.path} has no symbols by which that could be found")
+    loader = base.loader_symbols(spec.loader)
+    spec, moved = base.pinned(spec, target(spec.target).cpu)
+    sources = (BUILD / "fixtures" / "real" / "work" / image.kernel,) if image and image.kernel else ()
+    plan = Plan(facts.arch, spec.target, spec.machine, app, facts, found, loader, moved, sources=sources)
+    if loader is None:
+        if a.stop_at == "loader":
+            raise ValueError(f"{spec.loader} has no symbols: build it by `make loader`")
+        print("hermitctl: no symbols of this loader: one boot more, to read its log", file=sys.stderr)
+        plan = replace(plan, start=base.told_by_a_boot(spec)[0])
+    return spec, plan
+
+
+def plain(spec: RunSpec, port: int) -> str:
+    """QEMU's command line for a person: stopped before the first instruction, reachable from this machine alone."""
+    return shell_line([*plain_argv(spec), "-S", "-gdb", f"tcp:127.0.0.1:{port}"])
+
+
+def number(text: str, name: str) -> int:
+    """A port; 0 where none is given."""
+    if text and not (text.isdecimal() and 0 < int(text) < 65536):
+        raise ValueError(f"--{name} wants a number from 1 to 65535, not {text!r}")
+    return int(text or 0)
+
+
+def command(a: argparse.Namespace) -> int:
+    """Plan, start, and say how it ended."""
+    a.get_breaks = vars(a)["break"]
+    try:
+        spec, plan = make_plan(a)
+        port = number(a.port, "port") or door.PORT
+        if a.dry_run:
+            print(plain(spec, port))
+            return 0
+        if a.print:
+            print(script.by_hand(plan, f":{port}", a.get_breaks, plain(spec, port)), end="")
+            return 0
+        if a.port:
+            return for_others(spec, plan, a)
+        return with_gdb(spec, plan, a)
+    except (ValueError, LaunchError) as error:
+        print(f"hermitctl: {error}", file=sys.stderr)
+        return FAILED
+
+
+def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace) -> int:
+    """A session with a GDB of ours."""
+    gdb = tools.choose(plan.arch)
+    folder = Path(tempfile.mkdtemp(prefix="hermit-"))
+    environment = script.for_session(
+        plan,
+        str(folder / "gdb"),
+        stop=a.stop_at,
+        breaks=a.get_breaks,
+        commands=a.command,
+        batch=a.batch,
+        kill=True,
+    )
+    words = session.gdb_argv(gdb, GDBCMDS / "session.py", a.batch)
+    ending = session.Session(
+        spec,
+        door.listen_unix(folder / "gdb"),
+        folder,
+        (words, {**gdb.environment, **environment}),
+        run.to_stdout,
+    ).run()
+    return told(ending)
+
+
+def for_others(spec: RunSpec, plan: Plan, a: argparse.Namespace) -> int:
+    """A machine that waits for another client."""
+    listener = door.listen_tcp(number(a.port, "port"))
+    where = "{}:{}".format(*listener.getsockname())
+    print(f"hermitctl: listening for GDB on {where}; the machine is stopped at its first instruction", file=sys.stderr)
+    return told(session.Session(spec, listener, None, None, run.to_stdout).run())
+
+
+def told(ending: session.Ending) -> int:
+    """Say what the person cannot know from GDB; the exit status."""
+    refusal = ending.marks.refusal
+    if ending.gdb in (NOT_REACHED, None) and refusal and refusal.believed:
+        print(
+            f"hermitctl: the loader refused: {refusal.number} {refusal.rule}: {refusal.sentence}",
+            file=sys.stderr,
+        )
+        return refusal.number
+    for line in ending.stderr if ending.gdb == NOT_REACHED else ():
+        print(line, file=sys.stderr)
+    return FAILED if ending.gdb in (NOT_REACHED, WRONG) else ending.gdb or 0

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Where things will be: the loader's symbols, where firmware is made to put it, and, for loaders without symbols, the
+application's place as an earlier boot told it."""
+
+from __future__ import annotations
+
+import hashlib
+import select
+import struct
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from hermit_harness import elf
+from hermit_harness.paths import BUILD
+from hermit_harness.verdict.ends import end
+from hermit_harness.vm.argv import machine_of
+from hermit_harness.vm.process import LaunchError, launch
+from hermit_harness.vm.qmp import Qmp, QmpError
+from hermit_harness.vm.session import GREETING_SECONDS
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.console import Lines
+from hermit_harness.watch.marks import Marks
+
+TELL_SECONDS = 20.0
+COPIES = BUILD / "fixed"
+MIB = 1 << 20
+# RAM of each processor's board begins here.
+RAM = {"x86_64": 0, "aarch64": 0x40000000, "riscv64": 0x80000000}
+IMAGE_MAGIC, IMAGE_MAGIC_AT = b"ARM\x64", 56
+
+
+def loader_symbols(loader: Path) -> Path | None:
+    """The file with a loader's symbols: `.debug` beside it, or what was built under its name. None where there is none
+    that holds the very code of this loader."""
+    data = loader.read_bytes()
+    name = f"{loader.name}.debug"
+    for candidate in (loader.with_name(name), BUILD / "release" / name, BUILD / "debug" / name):
+        facts = elf.read(candidate) if candidate.is_file() else None
+        text = facts.sections.get(".text") if facts else None
+        if text and candidate.read_bytes()[text.offset : text.offset + text.size] in data:
+            return candidate
+    return None
+
+
+def _memory(spec: RunSpec) -> int:
+    digits, unit = spec.memory.rstrip("MGmg"), spec.memory[-1:].upper()
+    return int(digits) * (1024 * MIB if unit == "G" else MIB)
+
+
+def pinned(spec: RunSpec, arch: str) -> tuple[RunSpec, int]:
+    """The boot with a loader whose place is known beforehand, and what is added to the addresses of its symbols.
+
+    An ELF runs where it was linked, Linux's image where QEMU puts it. Firmware puts a UEFI program at the image base of
+    its header if that is free, and ours names none: a copy names the middle of the memory.
+    """
+    data = spec.loader.read_bytes()
+    way = machine_of(spec).flash
+    if way and data[:2] == b"MZ":
+        at = RAM[arch] + _memory(spec) // 2 // (2 * MIB) * (2 * MIB)
+        return replace(spec, loader=_with_base(data, at, spec.loader.name), loader_debug=None), at
+    if data[IMAGE_MAGIC_AT : IMAGE_MAGIC_AT + 4] == IMAGE_MAGIC:
+        (offset,) = struct.unpack_from("<Q", data, 8)
+        # QEMU keeps the first page for code of its own.
+        return spec, RAM[arch] + (offset if offset >= 4096 else offset + 2 * MIB)
+    return spec, 0
+
+
+def _with_base(data: bytes, base: int, name: str) -> Path:
+    """A copy of a PE32+ file that asks for `base`; one file for the same content."""
+    (pe,) = struct.unpack_from("<I", data, 0x3C)
+    changed = data[: pe + 48] + struct.pack("<Q", base) + data[pe + 56 :]
+    folder = COPIES / hashlib.sha256(changed).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    part, copy = folder / f"{name}.new", folder / name
+    part.write_bytes(changed)
+    part.replace(copy)
+    return copy
+
+
+def told_by_a_boot(spec: RunSpec) -> tuple[int, int]:
+    """Start and end of the application as the loader's line tells them in a boot of its own; ValueError with what it
+    said instead. It is the same in every boot of the same files."""
+    marks = Marks(status_line=end(spec.end).line, firmware=machine_of(spec).prints)
+    process = launch(spec)
+    try:
+        qmp = Qmp(process.qmp)
+        qmp.greet(GREETING_SECONDS)
+        qmp.send("cont")
+        lines, deadline = Lines(), time.monotonic() + TELL_SECONDS * machine_of(spec).slow
+        while marks.load_range is None and not marks.refusal and time.monotonic() < deadline:
+            select.select([process.serial], [], [], deadline - time.monotonic())
+            data = process.serial.recv(65536)
+            for line in lines.feed(data):
+                marks.line(line, 0.0)
+            if not data:
+                break
+    except QmpError as error:
+        raise LaunchError(str(error)) from error
+    finally:
+        process.kill()
+    if marks.refusal:
+        raise ValueError(f"the loader refused: {marks.refusal.number} {marks.refusal.rule}: {marks.refusal.sentence}")
+    if marks.load_range is None:
+        raise ValueError("the loader did not tell where it puts the application (no line `Loading kernel to 0x…`)")
+    return marks.load_range

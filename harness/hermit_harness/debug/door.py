@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The door through which debuggers come: a listening socket of ours, and bytes carried between who knocks and QEMU's
+GDB stub.
+
+QEMU is passed a connected socket, so it needs no port and no path, and may sit in a network namespace of its own. We
+listen before anybody is told where: there is nothing to wait for, and a port that is taken is noticed. The stub is
+opened for each debugger anew, when it comes. One that goes away without a word, killed say, leaves the machine as if it
+had detached.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hermit_harness.vm.qmp import Qmp, QmpError
+
+PORT = 1234
+PORTS = 100  # how many are tried from the wanted one on
+DETACH = b"\x03+$D;1#b0"  # stop, whatever you do; then the packet that lets the machine go
+DETACH_SECONDS = 2.0
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """A socket that only this user can reach. A path that is too long for it (108 bytes) is bound by way of its
+    folder's descriptor."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        sock.bind(f"/proc/self/fd/{folder}/{path.name}")
+        sock.listen(4)
+    except OSError as error:
+        sock.close()
+        raise ValueError(f"{path} cannot be listened on: {error.strerror}") from error
+    finally:
+        os.close(folder)
+    return sock
+
+
+def listen_tcp(port: int) -> socket.socket:
+    """The first free port from this one on, on the loopback address only."""
+    for candidate in range(port, min(port + PORTS, 65536)):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", candidate))
+            sock.listen(4)
+        except OSError:
+            sock.close()
+            continue
+        return sock
+    raise ValueError(f"none of the ports {port} to {port + PORTS - 1} is free on 127.0.0.1")
+
+
+class Door:
+    """Carries bytes while the loop of `selector` runs. `before` is called each time before the stub's bytes go out:
+    what the guest printed until then is on the screen before GDB says that it has stopped."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        listener: socket.socket,
+        qmp: Qmp,
+        before: Callable[[], object],
+    ) -> None:
+        self._selector = selector
+        self._listener = listener
+        self._qmp = qmp
+        self._before = before
+        self._client: socket.socket | None = None
+        self._wire: socket.socket | None = None  # to the stub; there with the client
+        self._detached = False  # the client said that it would go: a second time would be too much for QEMU 7.2
+        self.visits = 0
+        listener.setblocking(False)
+        selector.register(listener, selectors.EVENT_READ, self._knock)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a debugger is connected: then the machine stands and runs as that one says."""
+        return self._client is not None
+
+    def _knock(self, mask: int) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return
+        if self._client:
+            client.close()  # QEMU's stub serves one at a time
+            return
+        client.setblocking(True)
+        if client.family == socket.AF_INET:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.visits += 1
+        try:
+            self._wire = self._open_stub(f"gdb-{self.visits}")
+        except QmpError:
+            client.close()  # the machine is about to end
+            return
+        self._client, self._detached = client, False
+        self._selector.register(client, selectors.EVENT_READ, self._from_client)
+        self._selector.register(self._wire, selectors.EVENT_READ, self._from_stub)
+
+    def _open_stub(self, name: str) -> socket.socket:
+        """A connection to QEMU's stub, which stops the machine. The one before is forgotten by QEMU."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._qmp.execute("getfd", {"fdname": name}, fds=[theirs.fileno()])
+            address = {"type": "fd", "data": {"str": name}}
+            backend = {"type": "socket", "data": {"addr": address, "server": False}}
+            self._qmp.execute("chardev-add", {"id": name, "backend": backend})
+            self._qmp.hmp(f"gdbserver chardev:{name}")
+        return ours
+
+    def _from_client(self, mask: int) -> None:
+        if not self._client or not self._wire:
+            return
+        data = _received(self._client)
+        with contextlib.suppress(OSError):
+            if data:
+                self._detached = self._detached or b"$D;" in data or b"$D#" in data
+                self._wire.sendall(data)
+                return
+            if not self._detached:
+                self._wire.sendall(DETACH)
+                _discard_until(self._wire, b"$OK#9a", time.monotonic() + DETACH_SECONDS)
+        self._drop()
+
+    def _from_stub(self, mask: int) -> None:
+        if not self._client or not self._wire:
+            return
+        data = _received(self._wire)
+        self._before()
+        with contextlib.suppress(OSError):
+            if data:
+                self._client.sendall(data)
+                return
+        self._drop()  # QEMU has ended
+
+    def _drop(self) -> None:
+        for sock in (self._wire, self._client):
+            if sock:
+                self._selector.unregister(sock)
+                sock.close()
+        self._wire = self._client = None
+
+    def close(self) -> None:
+        """Close the listening socket and whoever is connected; the machine is left as it is."""
+        self._drop()
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(self._listener)
+        self._listener.close()
+
+
+def _received(sock: socket.socket) -> bytes:
+    try:
+        return sock.recv(65536)
+    except OSError:
+        return b""
+
+
+def _discard_until(sock: socket.socket, wanted: bytes, deadline: float) -> None:
+    seen = b""
+    while wanted not in seen:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([sock], [], [], left)[0]:
+            return
+        data = _received(sock)
+        if not data:
+            return
+        seen = seen[-16:] + data

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The commands of a debug session, for gdbcmds/session.py and as a script that GDB runs without us.
+
+The loader hands over in its function arch_handover, whose argument `h` tells where the application was put. A stop
+there makes a look at the loader's log, and a second boot, needless; nothing can be out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hermit_harness.debug.symbols import Symbols
+from hermit_harness.debug.tools import ARCHITECTURES
+from hermit_harness.elf import ET_DYN, ElfFacts
+from hermit_harness.paths import GDBCMDS, ROOT
+from hermit_harness.vm.targets import cpu_of_arch
+
+HAND_OVER = "arch_handover"
+LOADER_MAIN = "boot_run"
+# Where each processor's calling convention has the first argument.
+ARGUMENTS = {"x86_64": "$rdi", "aarch64": "$x0", "riscv64": "$a0"}
+FIELDS = (("start", "image.start"), ("entry", "entry"))  # of struct handover
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a session is about. `loader` is the file with the loader's symbols, None where nothing is known of it, and
+    `loader_moved` what is added to its addresses. `start` is where the image is, as far as it is known beforehand;
+    `sources` are folders to look for sources in."""
+
+    arch: str
+    target: str
+    machine: str
+    app: Path
+    facts: ElfFacts
+    symbols: Symbols
+    loader: Path | None = None
+    loader_moved: int = 0
+    start: int | None = None
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def low(self) -> int | None:
+        """What is subtracted from the image's start to move the file's addresses; None where they are not moved."""
+        return self.facts.low if self.facts.type == ET_DYN else None
+
+
+def quoted(path: Path | str) -> str:
+    """A file name as one word of a GDB command."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def settings(plan: Plan) -> list[str]:
+    """What must hold before GDB connects. Told the processor, it never takes a machine that starts in 16-bit mode for
+    a 32-bit one; and no operating system's conventions apply."""
+    commands = ["set osabi none", f"set architecture {ARCHITECTURES[cpu_of_arch(plan.arch)]}"]
+    commands.append("set endian little")  # of registers, which QEMU sends in the board's order
+    if plan.arch.endswith("_be"):
+        commands.append("set print frame-arguments none")  # GDB 13 reads locations in the order of the registers
+    # Our files tell their sources relative to the checkout.
+    commands += [f"directory {quoted(folder)}" for folder in (ROOT, *plan.sources)]
+    if plan.loader:
+        commands.append(f"add-symbol-file {quoted(plan.loader.resolve())} -o {plan.loader_moved:#x}")
+    return commands
+
+
+def for_session(plan: Plan, remote: str, **more: Any) -> dict[str, str]:
+    """The environment that gdbcmds/session.py reads; `more` are its further fields."""
+    low = plan.low
+    known = {
+        "arch": plan.arch,
+        "target": plan.target,
+        "machine": plan.machine,
+        "app": str(plan.app.resolve()),
+        "app_offset": plan.start - low if plan.start is not None and low is not None else 0,
+        "loader_symbols": str(plan.loader.resolve()) if plan.loader else "",
+        "start": plan.start or 0,
+        "end": plan.start + plan.facts.size if plan.start is not None else 0,
+        "remote": remote,
+    }
+    commands = GDBCMDS / "hermit.py"
+    session = {
+        "settings": settings(plan),
+        "remote": remote,
+        "symbols": str(plan.symbols.path.resolve()),
+        "low": low,
+        "entry": plan.facts.entry,
+        "size": plan.facts.size,
+        "start": plan.start,
+        "big_endian": plan.arch.endswith("_be"),
+        "hand_over": HAND_OVER if plan.loader else "",
+        "argument": ARGUMENTS[cpu_of_arch(plan.arch)],
+        "loader_main": LOADER_MAIN,
+        "hermit": str(commands) if commands.is_file() else "",
+        **more,
+    }
+    return {"HERMIT_GDB": json.dumps(known), "HERMIT_SESSION": json.dumps(session)}
+
+
+def by_hand(plan: Plan, remote: str, breaks: list[str], qemu: str) -> str:
+    """The session as a plain script of GDB commands, which needs neither Python nor this program."""
+    symbols = quoted(plan.symbols.path.resolve())
+    lines = ["# SPDX-License-Identifier: Apache-2.0 OR MIT", f"# For GDB: {plan.app} on {plan.target}, {plan.machine}."]
+    lines += ["# Start the machine by this line first:", *(f"#   {line}" for line in qemu.splitlines()), ""]
+    lines += [*settings(plan), f"target remote {remote}"]
+    if plan.loader:
+        lines += ["", "# The loader's last function: from now on it is known where the application is."]
+        lines += [f"thbreak *{HAND_OVER}", "continue", f"set $h = {ARGUMENTS[cpu_of_arch(plan.arch)]}"]
+        big = plan.arch.endswith("_be")
+        lines += ["set endian big"] if big else []
+        lines += [f"set ${name} = (unsigned long)((struct handover *)$h)->{field}" for name, field in FIELDS]
+        lines += ["set endian little"] if big else []
+        moved = "0" if plan.low is None else f"$start - {plan.low:#x}"
+        lines.append(f"eval {_format(f'symbol-file {symbols} -o %#lx')}, {moved}")
+        entry = ['eval "thbreak *%#lx", $entry']
+    else:
+        moved_by = plan.facts.offset_for(plan.start or 0)
+        lines.append(f"symbol-file {symbols} -o {moved_by:#x}")
+        entry = [f"thbreak *{plan.facts.entry + moved_by:#x}"]
+    lines += [
+        "",
+        "# In hardware: a breakpoint of the other kind is an instruction in memory, which may still be loaded.",
+    ]
+    lines += [f"hbreak {place}" for place in breaks] or entry
+    return "\n".join((*lines, "continue", ""))
+
+
+def _format(text: str) -> str:
+    """`text`, which has one number in it, as a format string of GDB."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("%%#lx", "%#lx")
+    return f'"{escaped}"'
