@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.fixtures import end_for
-from hermit_harness.matrix.run import debug_file
+from hermit_harness.matrix.run import MULTIBOOT_STARTER, debug_file, played
 from hermit_harness.paths import FIXTURES, loader_file
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec
@@ -19,9 +19,6 @@ from hermit_harness.vm.targets import target
 def folder(arch: str = "x86_64") -> Path:
     """Where the corpus of a CPU lies."""
     return FIXTURES / "corpus" / arch
-
-
-STARTER = FIXTURES / "start" / "x86_64" / "start-mb"
 
 
 @dataclass(frozen=True)
@@ -97,5 +94,4 @@ def spec(case: Case, by: str = "x86_64-multiboot") -> RunSpec:
         return plain
     if case.arch == "riscv64":
         return replace(plain, machine=f"virt-{case.start}", smp=4)
-    words = f"{case.start} {case.append}".strip()
-    return replace(plain, loader=STARTER, app=loader, modules=(case.path,), append=words)
+    return played(plain, MULTIBOOT_STARTER, case.start)

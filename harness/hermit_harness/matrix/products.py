@@ -77,7 +77,8 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
         BUILD / "host" / "hermit-status",
         BUILD / "host" / "hermit-host",
         *(corpus.folder(arch) / "index.tsv" for arch in ARCHS),
-        corpus.STARTER,
+        run.MULTIBOOT_STARTER,
+        run.LINUX_STARTER,
     }
     for cell in cells:
         files.add(images(target(cell.target).arch)[cell.image].path)

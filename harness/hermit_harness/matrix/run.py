@@ -9,7 +9,7 @@ from pathlib import Path
 from hermit_harness.fixtures import images
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
-from hermit_harness.paths import BUILD, REPORT, loader_file
+from hermit_harness.paths import BUILD, FIXTURES, REPORT, loader_file
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
@@ -17,6 +17,9 @@ from hermit_harness.vm.targets import target
 DEFAULT_MEMORY = "128M"
 # Ways for which a loader file of their own is made, in a build folder of that name.
 VARIANTS = ("pvh",)
+# Guests that play other starters, see fixtures/start.
+MULTIBOOT_STARTER = FIXTURES / "start" / "x86_64" / "start-mb"
+LINUX_STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
 # QEMU's CPU time for an app that is meant to spin: far more than any boot here takes.
 HANG_SECONDS = 3.0
 
@@ -68,6 +71,14 @@ def release(image: str, where: str = "", on: str = "x86_64-multiboot", **changes
     when none is named), by a target; `changes` are RunSpec's fields."""
     plain = spec(Cell(on, where or target(on).machine, "tcg", image))
     return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def played(spec: RunSpec, starter: Path, scenario: str) -> RunSpec:
+    """The boot with a guest in between that plays another starter than QEMU: it gets loader and application as
+    modules, and the scenario as its first word."""
+    assert spec.app
+    words = f"{scenario} {spec.append}".strip()
+    return replace(spec, loader=starter, app=spec.loader, modules=(spec.app,), append=words)
 
 
 def artifacts(name: str) -> Path:

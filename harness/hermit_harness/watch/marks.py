@@ -84,7 +84,8 @@ class Marks:
 
     def _loader_line(self, line: bytes, now: float) -> None:
         error = _ERROR.match(line)
-        if self.returns and self.refusal:
+        # A report's further lines have no number.
+        if self.returns and self.refusal and (error or not line.startswith(b"[LOADER][ERROR]")):
             self.returned.append(self.refusal)
             self.refusal = None
         if error:

@@ -8,14 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
-from hermit_harness.paths import FIXTURES, loader_file
+from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
-STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
 TARGETS = ("x86_64-linux", "x86_64")
 GOOD = (
     "good",
@@ -48,18 +46,18 @@ REFUSED = {
 def played(
     words: str, image: str = "hello", target: str = "x86_64-linux", memory: str = "128M", expect: str = "exit 0"
 ) -> RunSpec:
-    """The starter is QEMU's kernel and gets loader and application as modules."""
+    """The boot of an image by a scenario, with further words."""
+    scenario, _, append = words.partition(" ")
     loader = loader_file(target)
-    return replace(
+    plain = replace(
         run.release(image, "pc"),
-        loader=STARTER,
+        loader=loader,
         loader_debug=run.debug_file(loader),
-        app=loader,
-        modules=(images()[image].path,),
-        append=words,
+        append=append,
         memory=memory,
         expect=expect,
     )
+    return run.played(plain, run.LINUX_STARTER, scenario)
 
 
 @pytest.mark.parametrize("target", TARGETS)

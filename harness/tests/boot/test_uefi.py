@@ -14,6 +14,7 @@ from hermit_harness.matrix import run
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.expand import cells
 from hermit_harness.matrix.table import matrix
+from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm import esp
 from hermit_harness.vm.argv import disk_argv
@@ -34,7 +35,7 @@ def error_lines(outcome: Outcome) -> list[bytes]:
     return found
 
 
-@every("uefi", "uefi-images", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell")
+@every("uefi", "uefi-images", "uefi-fixed", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell")
 def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
     """N-01, N-04, N-05, N-06: either folder of the disk and QEMU's RAM disk; the app's own words besides its status."""
     outcome = run_cell(cell)
@@ -84,3 +85,25 @@ def test_the_next_boot_entry_runs(boot_here: Boot) -> None:
     (line,) = error_lines(outcome)
     assert b"65 no-module: " in line
     assert outcome.console.index(line) < outcome.console.index(images()["hello"].greeting.encode())
+
+
+def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
+    """N-12: a page fault in the loader is the loader's to tell, not the firmware's: the number, the registers and the
+    function."""
+    loader = loader_file("x86_64-uefi", "debug")
+    spec = run.release("hello", on="x86_64-uefi", append="loader.selftest=pf", expect="refused 101 cpu-exception")
+    outcome = boot_here(replace(spec, loader=loader, loader_debug=run.debug_file(loader), way="efi-kernel"))
+    assert outcome.matches("refused 101 cpu-exception"), str(outcome)
+    assert outcome.qemu_status == 101
+    text = outcome.console.decode(errors="replace")
+    assert re.search(r"101 cpu-exception: #PF at 0x[0-9a-f]+ \(selftest\+0x[0-9a-f]+\)", text), text
+    assert re.search(r"cr2=0x0*400000000000\b", text), text
+
+
+def test_the_second_compilers_loader(boot_here: Boot) -> None:
+    """L-06, P-02: clang's file boots, too."""
+    spec = run.release("probe", on="x86_64-uefi")
+    file = BUILD / "clang" / "release" / spec.loader.name
+    outcome = boot_here(replace(spec, loader=file, loader_debug=run.debug_file(file)))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert file.read_bytes() != spec.loader.read_bytes()

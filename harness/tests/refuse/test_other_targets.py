@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from hermit_harness.matrix import corpus
+from hermit_harness.matrix import corpus, run
 from hermit_harness.matrix.corpus import Case
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -57,6 +57,29 @@ def test_corpus(name: str, case: Case, boot_here: Boot) -> None:
     if case.number:
         assert outcome.qemu_status == case.number
         assert outcome.timings["end"] - outcome.timings["cont"] < 2.0
+
+
+def by_starters() -> Iterator[tuple[str, Case]]:
+    """One of each number by the targets that something slower than QEMU itself starts."""
+    cases = {case.number: case for case in reversed(corpus.cases()) if case.plain}
+    for name in ("x86_64-linux", "x86_64-uefi"):
+        for number in sorted(cases):
+            yield name, cases[number]
+
+
+@pytest.mark.parametrize(("name", "case"), list(by_starters()), ids=named)
+def test_corpus_by_starters(name: str, case: Case, boot_here: Boot) -> None:
+    """N-12: the same numbers and rules by the Linux entry, and under UEFI where the number is to leave the machine."""
+    spec = corpus.spec(case, name)
+    if name == "x86_64-linux":
+        spec = run.played(spec, run.LINUX_STARTER, "good")
+    else:
+        spec = replace(spec, way="efi-kernel", append="loader.onerror=stop")
+    outcome = boot_here(spec)
+    assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
+    assert errors(outcome.console) == ([(case.number, case.rule)] if case.number else [])
+    if case.number:
+        assert outcome.qemu_status == case.number
 
 
 @pytest.mark.parametrize(("name", "case"), list(one_of_each_number()), ids=named)

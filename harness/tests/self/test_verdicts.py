@@ -132,7 +132,10 @@ def test_firmware_speaks_first() -> None:
 def test_firmware_starts_the_next_loader() -> None:
     """N-04: behind a refusal the firmware speaks again, and what a second loader boots ends as it ends."""
     marks = Marks(end("bare").line, firmware=True, returns=True)
-    for line in (BANNER, REFUSAL, "BdsDxe: failed to start Boot0002", BANNER, LOADING, "hello", "exit status 0"):
+    for line in (BANNER, REFUSAL, "[LOADER][ERROR] rax=0x1"):
+        marks.line(line.strip().encode(), 1.0)
+    assert marks.refusal is not None
+    for line in ("BdsDxe: failed to start Boot0002", BANNER, LOADING, "hello", "exit status 0"):
         marks.line(line.strip().encode(), 1.0)
     assert marks.refusal is None
     assert [refusal.number for refusal in marks.returned] == [67]

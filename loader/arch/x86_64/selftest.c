@@ -6,8 +6,8 @@
 #include "../../core/text.h"
 #include "map.h"
 
-// Nobody's: from 3 GiB on there are devices, and firmware ends at 4 GiB.
-#define UNMAPPED (GIB(4) - MIB(2))
+// Mapped by nobody: tables of ours end before, and no firmware maps so much.
+#define UNMAPPED (UINT64_C(1) << 46)
 
 // From where the last code shall move eight bytes; 0: no such test.
 static uint64_t move_from;
