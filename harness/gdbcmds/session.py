@@ -49,7 +49,10 @@ def address(expression):
 
 def go_on():
     """Let the machine run until it stops; without what GDB says of the stop."""
-    quiet("continue")
+    try:
+        quiet("continue")
+    except gdb.error as error:  # the connection is closed
+        raise EndedError("the machine has ended") from error
     if not gdb.selected_inferior().threads():
         raise EndedError("the machine has ended")
 
@@ -85,6 +88,7 @@ def kill(event):
 class Session:
     def __init__(self, wanted):
         self.wanted = wanted
+        self.goal = "the application"
         self.start = wanted["start"]
         self.end = (self.start or 0) + wanted["size"]
 
@@ -168,6 +172,7 @@ class Session:
             gdb.execute("frame")
             return
         points = [hardware(resolve(place)) for place in self.wanted["breaks"]]
+        self.goal = ", ".join(self.wanted["breaks"])
         go_on()
         if not any(point.is_valid() and point.hit_count for point in points):
             raise EndedError(f"the machine has stopped at {gdb.newest_frame().pc():#x}")
@@ -211,18 +216,32 @@ def resolve(place):
         return place
     except gdb.error as error:
         reason = str(error)
-    *path, name = place.split("::")
-    if path:
-        try:
-            _, found = gdb.decode_line(name)
-        except gdb.error:
-            found = ()
-        for sal in found or ():
-            told = quiet(f"info symbol {sal.pc:#x}").partition(" in section")[0]
-            plain = re.sub(r"\[[0-9a-f]+\]|::h[0-9a-f]{16}$", "", told).partition(" + ")[0]
-            if plain == place or plain.endswith(f"::{place}"):
-                return name if len(found) == 1 else f"*{sal.pc:#x}"
+    name = place.rpartition("::")[2]
+    found = [sal.pc for sal in decoded(name)]
+    exact = [pc for pc in found if named(pc, place)]
+    if exact and len(found) == 1:
+        return name
+    if exact:
+        return f"*{exact[0]:#x}"
+    for line in quiet(f"info functions {re.escape(name)}").splitlines():
+        row = re.match(r"(0x[0-9a-f]+)\s+\S", line)
+        if row and named(int(row[1], 16), place):
+            return f"*{row[1]}"
     raise PlaceError(f"no breakpoint at {place}: {reason}")
+
+
+def decoded(place):
+    try:
+        return gdb.decode_line(place)[1] or ()
+    except gdb.error:
+        return ()
+
+
+def named(pc, path):
+    """Whether the symbol at this address is what a person calls `path`."""
+    symbol = quiet(f"info symbol {pc:#x}").partition(" in section")[0]
+    plain = re.sub(r"\[[0-9a-f]+\]|::h[0-9a-f]{16}$", "", symbol).partition(" + ")[0]
+    return plain == path or plain.endswith(f"::{path}")
 
 
 def show_asked(places):
@@ -261,9 +280,7 @@ def main():
         session.connect()
         {"entry": session.to_app, "loader": session.to_loader, "here": session.to_here}[wanted["stop"]]()
     except EndedError as ended:
-        return leave(NOT_REACHED, f"{ended} before the application was reached")
-    except KeyboardInterrupt:
-        say("interrupted before the application was reached; the machine stands")
+        return leave(NOT_REACHED, f"{ended} before {session.goal} was reached")
     except (PlaceError, gdb.error) as error:
         return leave(WRONG, str(error))
     quiet(f"set pagination {'on' if paging else 'off'}")
