@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hermit_harness.net.card import CARDS, KINDS
 from hermit_harness.vm.machines import NAMES
 from hermit_harness.vm.targets import TARGETS, WAYS
 
@@ -80,7 +81,21 @@ OPTIONS: tuple[Option, ...] = (
         "leave out what carries a status out of the guest (isa-debug-exit, -semihosting)",
         kind="yes",
     ),
-    Option("ISOLATE", "isolate", "run QEMU in namespaces of its own, without the network", kind="yes"),
+    Option(
+        "NET", "net", "the guest's network; default: tap with NETIF, user with FORWARD or CAPTURE", choices=("", *KINDS)
+    ),
+    Option("NIC", "nic", "its network card; default: virtio, by MMIO on microvm", choices=("", *CARDS)),
+    Option("NETIF", "netif", "the tap, or the bridge; default: tap10, hermitbr0", metavar="NAME"),
+    Option(
+        "FORWARD",
+        "forward",
+        "with NET=user: a port of this machine that leads to one of the guest, [tcp:|udp:][ADDRESS:]PORT:GUEST_PORT"
+        " (may be repeated)",
+        kind="many",
+        metavar="PORTS",
+    ),
+    Option("CAPTURE", "capture", "a file for every frame, to be read by tcpdump or Wireshark", metavar="FILE"),
+    Option("ISOLATE", "isolate", "run QEMU in namespaces of its own: what network it has is in there", kind="yes"),
     Option("ARTIFACTS", "artifacts", "folder for console, registers, repro.sh", "build/report/run", metavar="FOLDER"),
 )
 
@@ -117,7 +132,7 @@ def default_of(option: Option, environment: Mapping[str, str]) -> object:
     if option.kind == "yes":
         return _truth(text)
     if option.kind == "many":
-        return [text] if text else []
+        return text.split() if option.name == "FORWARD" else [text] if text else []
     return text
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf, options
+from hermit_harness.cli.online import Online
 from hermit_harness.cli.summary import as_json, exit_status, summary
 from hermit_harness.fixtures import Image, every_image, images, join_append
 from hermit_harness.paths import ROOT, loader_file
@@ -19,6 +20,7 @@ from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, plain_argv, shell_line
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.machines import machine
+from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import ARCHS, BY_ARCH, cpu_of_arch, target, target_of_file
 
@@ -201,12 +203,15 @@ def command(a: argparse.Namespace) -> int:
     """Boot, stream, report."""
     try:
         spec, image, facts = make_spec(a)
-        if a.dry_run:
-            print(shell_line(plain_argv(spec)))
-            return 0
         artifacts = Path(a.artifacts) if Path(a.artifacts).is_absolute() else ROOT / a.artifacts
-        outcome = boot(spec, artifacts, console=None if a.json else to_stdout, stdin_fd=0)
-    except ValueError as error:
+        with Online(a, spec, image) as online:
+            spec = online.spec
+            if a.dry_run:
+                print(shell_line(plain_argv(spec)))
+                return 0
+            console = None if a.json else to_stdout
+            outcome = boot(spec, artifacts, console, 0, online.plan.within, online.watchers)
+    except (ValueError, LaunchError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return 125
     name = image.id if image else (spec.app or spec.loader).name

@@ -80,6 +80,11 @@ class Lab:
         return (*DIE_WITH_PARENT, *self._nsenter("--pid", "--mount"))
 
     @property
+    def visitor(self) -> tuple[str, ...]:
+        """Words before a command that a person may type in another terminal."""
+        return self._nsenter("--mount")
+
+    @property
     def isolate(self) -> tuple[str, ...]:
         """Words before QEMU: the network of the namespace, and a PID namespace of its own within."""
         return (*self._nsenter(), "unshare", "--pid", "--fork", "--kill-child=SIGKILL")

@@ -36,7 +36,7 @@ class Judgement:
 
 def decide(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement:
     """Judge a run that ended as `facts` say, of an application whose end is known by the row `end`."""
-    for rule in (_never_ran, _died, _loader, _panic, _ended, _reset, _halted):
+    for rule in (_never_ran, _died, _loader, _panic, _asked, _ended, _reset, _halted):
         judged = rule(facts, end, debug_exit, expect)
         if judged:
             return judged
@@ -133,6 +133,12 @@ def _panic(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement |
     after = f" (afterwards it printed status {facts.marks.status})" if facts.marks.status == 0 else ""
     cause = f"the kernel panicked: {facts.marks.panic}{after}"
     return Judgement("panic", facts.marks.status, "app", end.id, cause, "", "the application or its kernel")
+
+
+def _asked(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
+    if facts.how is not How.ASKED:
+        return None
+    return Judgement("pass", None, "app", end.id, f"ended from outside: {facts.detail}")
 
 
 def _ended(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement | None:

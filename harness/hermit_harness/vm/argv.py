@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermit_harness.net import card
 from hermit_harness.vm import esp, host
 from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
@@ -27,6 +28,8 @@ class Wires:
     serial: int
     qmp: int
     gdb: int
+    mirror: int = -1
+    inject: int = -1
 
 
 def comma_escaped(text: object) -> str:
@@ -127,6 +130,11 @@ def loader_argv(spec: RunSpec) -> list[str]:
     return argv + (["-append", append] if append else [])
 
 
+def is_watched(spec: RunSpec) -> bool:
+    """Whether the harness sees the guest's frames."""
+    return spec.net.kind != "none" and spec.net.watched
+
+
 def guest_argv(spec: RunSpec) -> list[str]:
     """The part of the command line that decides what the guest sees."""
     row = machine_of(spec)
@@ -134,7 +142,7 @@ def guest_argv(spec: RunSpec) -> list[str]:
     argv += ["-smp", str(spec.smp), "-m", spec.memory, *firmware_argv(row)]
     if spec.debug_exit:
         argv += CARRIERS[row.arch]
-    return [*argv, *loader_argv(spec), *spec.extra]
+    return [*argv, *loader_argv(spec), *card.argv(spec.net), *spec.extra]
 
 
 def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
@@ -147,6 +155,8 @@ def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
     argv += ["-display", "none", "-no-reboot", "-no-shutdown", "-S"]
     for name, fd in (("serial0", wires.serial), ("qmp0", wires.qmp), ("gdb0", wires.gdb)):
         argv += ["-chardev", f"socket,id={name},fd={fd}"]
+    if is_watched(spec):
+        argv += card.watch_argv(wires.mirror, wires.inject)
     return argv + ["-serial", "chardev:serial0", "-mon", "chardev=qmp0,mode=control"]
 
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.gdb.artifacts import Artifacts
@@ -18,7 +18,7 @@ from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import cpu_of, machine_of, shell_line
 from hermit_harness.vm.process import LaunchError, Process, launch
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Session, Watcher
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.marks import Marks
 
@@ -26,11 +26,23 @@ FOLD_NOTE = "warnings of QEMU about CPU features that TCG does not have"
 DIED = ("crash", "hang", "panic", "timeout", "wrong-exit")
 
 
+@dataclass(frozen=True)
+class Around:
+    """What is around a guest, for boot()."""
+
+    console: Callable[[bytes], None] | None
+    stdin_fd: int | None
+    within: Sequence[str]
+    watchers: Sequence[Watcher]
+
+
 def boot(
     spec: RunSpec,
     artifacts: Path | None = None,
     console: Callable[[bytes], None] | None = None,
     stdin_fd: int | None = None,
+    within: Sequence[str] = (),
+    watchers: Sequence[Watcher] = (),
 ) -> Outcome:
     """Run `spec` to its end and return its outcome; never raises for what a guest or QEMU does (ValueError for a
     wrong spec).
@@ -38,13 +50,13 @@ def boot(
     `artifacts`: folder that gets argv, console.log, qmp.jsonl, repro.sh, and the post-mortem when the outcome is not
     what spec.expect says.
     `console` is called with the guest's bytes as they arrive. `stdin_fd` is read while the guest runs and sent to its
-    serial port.
+    serial port. `within` is launch()'s; `watchers` look after the run along with us.
     """
     row = end(spec.end)
     machine_of(spec)
     folder = Artifacts(artifacts)
     try:
-        outcome = _boot(spec, row, folder, console, stdin_fd)
+        outcome = _boot(spec, row, folder, Around(console, stdin_fd, within, watchers))
     except (ValueError, BrokenPipeError):
         raise
     except Exception as error:  # the harness's own fault is a verdict, too
@@ -59,21 +71,21 @@ def boot(
     return replace(outcome, artifacts=artifacts)
 
 
-def _boot(
-    spec: RunSpec, row: End, folder: Artifacts, console: Callable[[bytes], None] | None, stdin_fd: int | None
-) -> Outcome:
+def _boot(spec: RunSpec, row: End, folder: Artifacts, around: Around) -> Outcome:
     machine = machine_of(spec)
     marks = Marks(status_line=row.line, firmware=machine.prints, returns=machine.returns)
     try:
-        process = launch(spec)
+        process = launch(spec, around.within)
     except LaunchError as error:
         return _outcome(
             spec, decide(Facts(How.LAUNCH, marks, detail=str(error)), row, spec.debug_exit, spec.expect), None, b"", ()
         )
     folder.write("argv", shell_line(process.argv) + "\n")
     try:
-        session = Session(spec, process, marks, console, folder.qmp)
-        facts = session.run(stdin_fd)
+        session = Session(spec, process, marks, around.console, folder.qmp, around.watchers)
+        facts = session.run(around.stdin_fd)
+        for watcher in around.watchers:
+            watcher.ended(facts)
         judged = decide(facts, row, spec.debug_exit, spec.expect)
         outcome = _outcome(spec, judged, facts, session.record.bytes(), process.argv)
         if not outcome.matches(spec.expect):

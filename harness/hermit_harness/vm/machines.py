@@ -125,6 +125,13 @@ EVERY: tuple[Machine, ...] = (
         _SMALL,
         freq=True,
     ),
+    # With virtio-mmio cards: QEMU's list of them is on the command line, and a card says which transport it speaks.
+    Machine(
+        "microvm-mmio",
+        ("-M", f"{MICROVM.replace('cmdline=off', 'cmdline=on')},acpi=off", *NO_DEFAULTS),
+        _SMALL,
+        freq=True,
+    ),
     Machine("ovmf", ("-M", "q35", *NO_DEFAULTS), _FULL, flash=("ovmf-code", "ovmf-vars"), **_UEFI),
     # One file for code and variables, without flash: as -bios takes it.
     Machine("ovmf-bios", ("-M", "pc", *NO_DEFAULTS), _FULL, bios="ovmf-whole", **_UEFI),

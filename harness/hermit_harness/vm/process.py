@@ -27,9 +27,10 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hermit_harness.vm.argv import Wires, wired_argv
+from hermit_harness.vm.argv import Wires, is_watched, wired_argv
 from hermit_harness.vm.host import namespace_sentence
 from hermit_harness.vm.spec import RunSpec
 
@@ -55,13 +56,28 @@ class Process:
     qemu_pid: int
     qemu_pidfd: int
     argv: tuple[str, ...]
-    serial: socket.socket
-    qmp: socket.socket
-    gdb: socket.socket
+    wires: tuple[socket.socket, ...]
     started: float
     status: int | None = None
     cpu_total: float = 0.0
     closed: bool = field(default=False)
+
+    @property
+    def serial(self) -> socket.socket:
+        return self.wires[0]
+
+    @property
+    def qmp(self) -> socket.socket:
+        return self.wires[1]
+
+    @property
+    def gdb(self) -> socket.socket:
+        return self.wires[2]
+
+    @property
+    def net(self) -> tuple[socket.socket, ...]:
+        """A copy of each frame, and the way in for ours; nothing when the guest's network is not watched."""
+        return self.wires[3:]
 
     def reap(self) -> int:
         """Wait for the process that has ended (or is about to) and keep its status; negative for a signal."""
@@ -95,7 +111,7 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.qemu_pidfd, signal.SIGKILL)
             self.reap()
-        for sock in (self.serial, self.qmp, self.gdb):
+        for sock in self.wires:
             sock.close()
         if self.popen.stderr:
             self.popen.stderr.close()
@@ -103,9 +119,9 @@ class Process:
             os.close(fd)
 
 
-def _pairs() -> tuple[list[socket.socket], list[socket.socket]]:
+def _pairs(number: int) -> tuple[list[socket.socket], list[socket.socket]]:
     ours, theirs = [], []
-    for _ in range(4):
+    for _ in range(number):
         left, right = socket.socketpair()
         for sock in (left, right):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
@@ -128,14 +144,17 @@ def _read_armed(gate: socket.socket, deadline: float) -> int | None:
     return int(line.split()[1])
 
 
-def launch(spec: RunSpec) -> Process:
+def launch(spec: RunSpec, within: Sequence[str] = ()) -> Process:
     """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show
-    later."""
-    ours, theirs = _pairs()
-    gate_ours, serial, qmp, gdb = ours
+    later.
+
+    `within`: words that enter a network namespace and make a PID namespace, in place of namespaces of its own.
+    """
+    ours, theirs = _pairs(6 if is_watched(spec) else 4)
+    gate_ours = ours[0]
     argv = tuple(wired_argv(spec, Wires(*(sock.fileno() for sock in theirs[1:]))))
-    prefix = (*DIE_WITH_PARENT, *(NAMESPACES if spec.isolate else ()))
-    script = (LO_UP if spec.isolate else "") + GATE
+    prefix = (*DIE_WITH_PARENT, *(within or (NAMESPACES if spec.isolate else ())))
+    script = (LO_UP if spec.isolate and not within else "") + GATE
     try:
         popen = subprocess.Popen(
             [*prefix, "sh", "-c", script, "sh", *argv],
@@ -152,7 +171,7 @@ def launch(spec: RunSpec) -> Process:
             f"{error.filename or prefix[0]} cannot be started ({error.strerror}): install util-linux"
         ) from error
     pidfd = os.pidfd_open(popen.pid)
-    process = Process(popen, pidfd, popen.pid, pidfd, argv, serial, qmp, gdb, time.monotonic())
+    process = Process(popen, pidfd, popen.pid, pidfd, argv, tuple(ours[1:]), time.monotonic())
     for sock in theirs:
         sock.close()
     try:

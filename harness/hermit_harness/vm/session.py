@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import selectors
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.vm.argv import machine_of
@@ -25,6 +27,25 @@ QUIT_SECONDS = 5.0
 DRAIN_READS = 256
 
 
+class Watcher(Protocol):
+    """Something that is looked after along with a guest, in the same loop. Times are seconds since its release."""
+
+    def start(self, session: Session) -> None:
+        """The guest is about to run; descriptors can be given to session.watch()."""
+
+    def printed(self, data: bytes) -> None:
+        """The guest printed something."""
+
+    def next_at(self) -> float:
+        """When tick() must be called at the latest."""
+
+    def tick(self, now: float) -> None:
+        """It is that late, or something happened."""
+
+    def ended(self, facts: Facts) -> None:
+        """The guest's run is over."""
+
+
 class Session:
     """Runs one launched process to its end. `run()` once; the machine may still stand (paused) afterwards for a
     post-mortem."""
@@ -36,6 +57,7 @@ class Session:
         marks: Marks,
         console: Callable[[bytes], None] | None = None,
         qmp_log: Callable[[str, str], None] | None = None,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self.spec = spec
         self.process = process
@@ -44,6 +66,7 @@ class Session:
         self.qmp = Qmp(process.qmp, qmp_log)
         self.registers = ""
         self._console = console
+        self._watchers = watchers
         self._lines = Lines()
         self._stderr = bytearray()
         self._selector = selectors.DefaultSelector()
@@ -73,8 +96,27 @@ class Session:
             return self._never(str(error))
         self._released = time.monotonic()
         self._register(stdin_fd)
+        for watcher in self._watchers:
+            watcher.start(self)
         self._watch()
         return self._facts({**process_timing, "cont": self._released - process.started})
+
+    # --- for watchers ---
+
+    def watch(self, source: socket.socket, callback: Callable[[], None]) -> None:
+        """Call back whenever there is something to read (or the other end is gone), until `unwatch`."""
+        self._selector.register(source, selectors.EVENT_READ, lambda mask: callback())
+
+    def unwatch(self, source: socket.socket) -> None:
+        self._selector.unregister(source)
+
+    def end(self, why: str) -> None:
+        """End the guest from outside."""
+        self._how = self._how or (How.ASKED, why)
+
+    def now(self) -> float:
+        """Seconds since the guest's release."""
+        return time.monotonic() - self._released
 
     # --- the loop ---
 
@@ -87,18 +129,21 @@ class Session:
 
     def _watch(self) -> None:
         while self._how is None:
-            now = self._now()
+            now = self.now()
             used = self.process.cpu_seconds()
             until = min(self._deadline.next_check(used, now), self._quiet.next_at)
+            until = min([until, *(watcher.next_at() for watcher in self._watchers)])
             for key, mask in self._selector.select(max(0.0, until - now)):
                 key.data(mask)
             while self.qmp.events and self._how is None:
                 self._event(self.qmp.events.popleft())
             if self._how is None:
                 self._clock()
+                for watcher in self._watchers:
+                    watcher.tick(self.now())
 
     def _clock(self) -> None:
-        now = self._now()
+        now = self.now()
         late = self._deadline.passed(self.process.cpu_seconds(), now)
         if late:
             self._how = (How.CPU, "") if late == "cpu" else (How.WALL, "")
@@ -122,9 +167,6 @@ class Session:
         same = registers == before[0] and used - before[1] < SECOND_LOOK / 4
         self._quiet.seen_halted = min(self._quiet.seen_halted, 1) if same else 0
         return self._quiet.looked(now, halted, SECOND_LOOK)
-
-    def _now(self) -> float:
-        return time.monotonic() - self._released
 
     # --- what can happen ---
 
@@ -150,7 +192,7 @@ class Session:
         self.record.feed(data)
         for line in self._lines.feed(data):
             self.marks.line(line, now)
-        self._last_output = self._now()
+        self._last_output = self.now()
         if self.marks.final:
             self._deadline.grace(self.process.cpu_seconds(), self._last_output)
         else:
@@ -158,6 +200,8 @@ class Session:
         self._quiet.output(self._last_output, self.marks.final)
         if self._console:
             self._console(data)
+        for watcher in self._watchers:
+            watcher.printed(data)
         return True
 
     def _on_qmp(self, mask: int) -> None:
@@ -277,8 +321,8 @@ class Session:
             power_off=self._power_off,
             detail=detail,
             stderr=tuple(bytes(self._stderr).decode("utf-8", "replace").splitlines()),
-            silent_for=self._now() - self._last_output,
-            ran_for=self._now(),
+            silent_for=self.now() - self._last_output,
+            ran_for=self.now(),
             cpu_used=cpu,
             printed=self.record.total,
             registers=self.registers,

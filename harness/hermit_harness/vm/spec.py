@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermit_harness.net.card import NO_NET, Net
+
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -19,6 +21,7 @@ class RunSpec:
     nothing.
     `end` names a row of verdict/ends.toml. `expect` is what Outcome.matches() understands.
     `target` decides about processor and QEMU, and how the application is passed unless `way` says it (see targets.py).
+    `net` is the guest's network card.
     `debug_exit` off takes away what carries a number out of the guest: the device on x86, semihosting on AArch64.
     """
 
@@ -43,3 +46,4 @@ class RunSpec:
     expect: str = "exit 0"
     target: str = "x86_64-multiboot"
     way: str = ""
+    net: Net = NO_NET

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The network side of `hermitctl run`: what it is told, and what it tells."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import socket
+import sys
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from hermit_harness import options
+from hermit_harness.fixtures import Image
+from hermit_harness.net import doctor, plan
+from hermit_harness.net.wire import Wire
+from hermit_harness.verdict.facts import Facts
+from hermit_harness.vm.session import Session
+from hermit_harness.vm.spec import RunSpec
+
+PATIENCE = 10.0  # seconds that an application may take to listen before the doctor says what is missing
+MEMORY = "512M"  # what applications with a network are given unless told otherwise
+
+
+class Online:
+    """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
+
+    def __init__(self, a: argparse.Namespace, spec: RunSpec, image: Image | None) -> None:
+        words, self.notes = plan.kernel_words(os.environ, [o.name for o in options.OPTIONS])
+        append = " ".join((*words, spec.append)).strip()
+        features = image.features if image and image.kind == "real" else None
+        wish = plan.Wish(
+            a.net, a.nic, a.netif, tuple(a.forward), a.capture, append, a.isolate, spec.machine,
+            None if features is None else "dhcpv4" in features, _port(image),
+        )  # fmt: skip
+        self.plan = plan.make(wish, os.environ)
+        networked = self.plan.net.kind != "none"
+        memory = MEMORY if networked and not a.mem else spec.memory
+        self.spec = replace(spec, net=self.plan.net, append=append, memory=memory)
+        self.notes += self.plan.notes
+        self.wire = Wire(
+            self.plan.net.mac, self.plan.expected, self.plan.ports, any_port=networked, listens=self._listens,
+            knock=self.plan.lab.socket if self.plan.lab else socket.socket,
+        )  # fmt: skip
+        self.watchers = (self.wire, self) if networked else ()
+        self._console = b""
+        self._due = PATIENCE if self.plan.ports else float("inf")
+        self._said = False
+
+    def __enter__(self) -> Self:
+        for note in self.notes:
+            say(note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.plan.lab:
+            self.plan.lab.close()
+        capture = self.plan.net.capture
+        if capture and capture.is_file():
+            say(f"captured: tcpdump -n -r {capture} (or tshark -r {capture})")
+
+    # --- Watcher
+
+    def start(self, session: Session) -> None:
+        pass
+
+    def printed(self, data: bytes) -> None:
+        self._console = (self._console + data)[-65536:]
+
+    def next_at(self) -> float:
+        return self._due
+
+    def tick(self, now: float) -> None:
+        if now >= self._due:
+            self._diagnose()
+
+    def ended(self, facts: Facts) -> None:
+        if self._due < float("inf"):
+            self._diagnose()
+
+    def _listens(self, address: str, port: int, at: float) -> None:
+        finding = self._look(port)
+        if finding.step:
+            self._diagnose()
+            return
+        self._due = float("inf")
+        say(f"the guest listens: {self.plan.where(port, address)}, {at * 1000:.0f} ms after its start")
+
+    # --- when nobody listens
+
+    def _look(self, port: int) -> doctor.Finding:
+        net = self.plan.net
+        return doctor.diagnose(
+            doctor.Sight(
+                self.wire.seen, self._console, port, self.wire.address, self.plan.host_link(), self.plan.network,
+                net.card, net.ifname,
+            )
+        )  # fmt: skip
+
+    def _diagnose(self) -> None:
+        self._due = float("inf")
+        if not self._said and self.plan.ports:
+            self._said = True
+            finding = self._look(self.plan.ports[0])
+            if finding.step:
+                say(str(finding))
+
+
+def say(text: str) -> None:
+    """One line of ours."""
+    print(f"hermitctl: {text}", file=sys.stderr, flush=True)
+
+
+def _port(image: Image | None) -> int:
+    """The TCP port that an image of the tree listens on, by its greeting."""
+    found = re.search(r"TCP port (\d+)", image.greeting) if image else None
+    return int(found[1]) if found else 0

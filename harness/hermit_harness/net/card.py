@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A guest's network card as QEMU is told of it. Values; nothing here looks at the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+
+KINDS = ("none", "user", "tap", "bridge")
+MAC = "52:54:00:12:34:56"  # QEMU's own for its first card
+# Cards by name: QEMU's device and its options, and further words that the machine needs for it.
+CARDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "virtio": ("virtio-net-pci,disable-legacy=on", ()),
+    "virtio-transitional": ("virtio-net-pci", ()),
+    "virtio-packed": ("virtio-net-pci,disable-legacy=on,packed=on", ()),
+    "virtio-mq": ("virtio-net-pci,disable-legacy=on,mq=on", ()),
+    "virtio-packed-mq": ("virtio-net-pci,disable-legacy=on,packed=on,mq=on", ()),
+    "virtio-mmio": ("virtio-net-device", ("-global", "virtio-mmio.force-legacy=off")),
+    "virtio-mmio-legacy": ("virtio-net-device", ("-global", "virtio-mmio.force-legacy=on")),
+    "rtl8139": ("rtl8139", ()),
+}
+NETDEV = "net0"
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of this machine behind which QEMU's user network puts one of the guest. `port` 0: any that is free."""
+
+    port: int
+    guest_port: int
+    protocol: str = "tcp"
+    address: str = "127.0.0.1"
+
+    @property
+    def option(self) -> str:
+        return f"hostfwd={self.protocol}:{self.address}:{self.port}-:{self.guest_port}"
+
+    def __str__(self) -> str:
+        return f"{self.protocol}:{self.address}:{self.port}"
+
+
+def forward(text: str) -> Forward:
+    """[tcp:|udp:][ADDRESS:]PORT:GUEST_PORT, or PORT for both. ValueError says what is wrong."""
+    *front, last = text.split(":")
+    protocol = front.pop(0) if front and front[0] in ("tcp", "udp") else "tcp"
+    ports = [front.pop() if front else last, last]
+    address = front.pop() if front else "127.0.0.1"
+    try:
+        numbers = [int(port) for port in ports]
+        IPv4Address(address)
+    except (ValueError, AddressValueError):
+        numbers = [-1]
+    if front or not all(0 <= number < 65536 for number in numbers) or numbers[-1] < 1:
+        raise ValueError(f"--forward {text}: [tcp:|udp:][ADDRESS:]PORT:GUEST_PORT, such as 8080:8080 or udp:9975:9975")
+    return Forward(numbers[0], numbers[1], protocol, address)
+
+
+@dataclass(frozen=True)
+class Net:
+    """One card. `kind` is one of KINDS; a bridge's card is a tap, too.
+
+    `capture` gets every frame. `watched` lets the harness see the frames while the guest runs, and send some; QEMU can
+    do neither together with vhost. `options` are further words for -netdev.
+    """
+
+    kind: str
+    card: str = "virtio"
+    mac: str = MAC
+    ifname: str = ""
+    forwards: tuple[Forward, ...] = ()
+    capture: Path | None = None
+    vhost: bool = False
+    watched: bool = True
+    options: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or self.card not in CARDS:
+            raise ValueError(
+                f"unknown network {self.kind!r} or card {self.card!r}; known: {', '.join((*KINDS, *CARDS))}"
+            )
+        if self.vhost and (self.capture or self.watched):
+            raise ValueError("with vhost=on the frames pass QEMU by: nothing can be captured or watched there")
+
+
+NO_NET = Net("none")
+
+
+def backend(net: Net) -> str:
+    """The text after -netdev."""
+    words = (
+        [f"user,id={NETDEV}"]
+        if net.kind == "user"
+        else [f"tap,id={NETDEV},ifname={net.ifname},script=no,downscript=no"]
+    )
+    if net.kind == "user":
+        words += [row.option for row in net.forwards]
+    else:
+        # Without the header of virtio, frames look on the wire and in captures as the guest sent them.
+        words.append("vhost=on" if net.vhost else "vhost=off,vnet_hdr=off")
+    return ",".join(words + ([net.options] if net.options else []))
+
+
+def argv(net: Net) -> list[str]:
+    """QEMU's words for the card and what it is plugged into."""
+    if net.kind == "none":
+        return []
+    device, more = CARDS[net.card]
+    words = [*more, "-netdev", backend(net), "-device", f"{device},netdev={NETDEV},mac={net.mac}"]
+    if net.capture:
+        file = str(net.capture).replace(",", ",,")
+        words += ["-object", f"filter-dump,id=dump0,netdev={NETDEV},file={file}"]
+    return words
+
+
+def watch_argv(mirror: int, inject: int) -> list[str]:
+    """QEMU's words for two inherited descriptors: a copy of each frame, and frames for the guest. What is sent goes in
+    ahead of the capture, so that it is in there, too."""
+    return [
+        *("-chardev", f"socket,id=mirror0,fd={mirror}", "-chardev", f"socket,id=inject0,fd={inject}"),
+        *("-object", f"filter-redirector,id=in0,netdev={NETDEV},queue=tx,position=head,indev=inject0"),
+        *("-object", f"filter-mirror,id=copy0,netdev={NETDEV},queue=all,outdev=mirror0"),
+    ]

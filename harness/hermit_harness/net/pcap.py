@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Capture files: read here for what needs counting, and by tcpdump for what is easier said in its language."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from pathlib import Path
+
+from hermit_harness.net.frames import Frame, read
+
+HEADER = 24
+MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}
+
+
+def packets(path: Path) -> list[bytes]:
+    """Every frame of a capture file, whole or cut as it stands there. ValueError where it is none."""
+    data = path.read_bytes()
+    order = MAGIC.get(data[:4])
+    if order is None or len(data) < HEADER:
+        raise ValueError(f"{path} is no capture file")
+    found, at = [], HEADER
+    while at + 16 <= len(data):
+        length = int(struct.unpack(order + "I", data[at + 8 : at + 12])[0])
+        found.append(data[at + 16 : at + 16 + length])
+        at += 16 + length
+    return found
+
+
+def frames(path: Path) -> list[Frame]:
+    """The same, understood."""
+    return [read(packet) for packet in packets(path)]
+
+
+def tcpdump(path: Path, expression: str = "") -> list[str]:
+    """One line of tcpdump's for each frame that its filter expression takes, in order, without the time."""
+    argv = ["tcpdump", "-n", "-t", "-r", str(path), *expression.split()]
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, timeout=60)
+    if done.returncode:
+        raise ValueError(f"tcpdump: {done.stderr.strip().splitlines()[-1]}")
+    return [line for line in done.stdout.splitlines() if not line.startswith(("\t", " "))]

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""From what a person asks for (--net, --nic, --forward, --capture, HERMIT_IP …) to a card and what is around it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface
+from pathlib import Path
+
+from hermit_harness.net.card import CARDS, KINDS, NO_NET, Forward, Net, forward
+from hermit_harness.net.lab import GUEST, Lab
+
+# Variables of the kernel's; the others that begin with HERMIT_ are this program's or the Makefile's.
+KERNEL_VARIABLES = (
+    "IP", "GATEWAY", "MASK", "DNS1", "DNS2", "MTU", "MRG_RXBUF_SIZE", "PCAP_PATH", "LOG_LEVEL_FILTER", "WD",
+)  # fmt: skip
+ADDRESSES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
+# QEMU's user network as a kernel without DHCP expects the world.
+STATIC = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
+BY_DHCP = "10.0.2.15"  # the first address that QEMU's user network gives
+
+
+@dataclass
+class Plan:
+    """`expected`: the guest's address, empty when only the wire will tell; `ports`: guest's TCP ports to ask for."""
+
+    net: Net = NO_NET
+    expected: str = ""
+    ports: tuple[int, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    lab: Lab | None = None
+    network: str = ""
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        return self.lab.isolate if self.lab else ()
+
+    def ip(self, *words: str) -> str:
+        """What `ip` says in the guest's namespace; empty when it fails."""
+        argv = [*(self.lab.enter if self.lab else ()), "ip", *words]
+        with suppress(OSError, subprocess.TimeoutExpired):
+            return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False).stdout
+        return ""
+
+    def host_link(self) -> bool | None:
+        """Whether the host's end is up; None where there is none to look at."""
+        if not self.net.ifname:
+            return None
+        return bool(re.search(r"[<,]UP[,>]", self.ip("-o", "link", "show", "dev", self.net.ifname)))
+
+    def where(self, port: int, address: str) -> str:
+        """How a client reaches a port of the guest."""
+        for row in self.net.forwards:
+            if row.guest_port == port:
+                return f"{row.address}:{row.port} ({row.protocol} port {port} of the guest)"
+        return f"{address}:{port}"
+
+
+def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Words env=HERMIT_…=… for the kernel, and what should be said about names that look mistyped.
+
+    ValueError for an address that is none.
+    """
+    words, notes = [], []
+    for name, value in sorted(environment.items()):
+        if not name.upper().startswith("HERMIT_") or not value:
+            continue
+        short = name[7:]
+        if short in KERNEL_VARIABLES and short not in consumed:
+            if short in ADDRESSES:
+                _check_address(name, value)
+            words.append(f"env={name}={value}")
+        elif short not in consumed and (near := difflib.get_close_matches(short.upper(), KERNEL_VARIABLES, 1, 0.75)):
+            notes.append(f"{name} is not known: did you mean HERMIT_{near[0]}?")
+    return words, notes
+
+
+def _check_address(name: str, value: str) -> None:
+    try:
+        IPv4Address(value)
+    except AddressValueError as error:
+        raise ValueError(f"{name}={value}: {error}") from None
+
+
+def static_address(append: str, environment: Mapping[str, str]) -> str:
+    """The address that the kernel is told on its command line, "" when it is not."""
+    head = append.split(" -- ")[0]
+    told = re.findall(r"(?:^|\s)(?:-ip\s+|env=HERMIT_IP=)(\S+)", head)
+    return told[-1] if told else environment.get("HERMIT_IP", "")
+
+
+def vhost_problem(device: Path = Path("/dev/vhost-net")) -> str:
+    """Why the host's kernel cannot carry the frames itself; "" if it can."""
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"{device}: {error.strerror}"
+    return ""
+
+
+def free_port(row: Forward, lab: Lab | None) -> Forward:
+    """The row, with another port where its own is taken (or 0)."""
+    kind = socket.SOCK_DGRAM if row.protocol == "udp" else socket.SOCK_STREAM
+    for port in (row.port, 0):
+        made = lab.socket(socket.AF_INET, kind) if lab else socket.socket(socket.AF_INET, kind)
+        with made as trial, suppress(OSError):
+            trial.bind((row.address, port))
+            return replace(row, port=trial.getsockname()[1])
+    return row
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for. `dhcp`: whether the application's kernel asks for its address (None: not known);
+    `listens`: the port that the application is known to listen on."""
+
+    kind: str = ""
+    card: str = ""
+    ifname: str = ""
+    forwards: tuple[str, ...] = ()
+    capture: str = ""
+    append: str = ""
+    isolate: bool = False
+    machine: str = "pc"
+    dhcp: bool | None = None
+    listens: int = 0
+
+
+def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
+    """The plan, with its namespace made and set up where one is wanted. ValueError, LaunchError: a sentence."""
+    kind = wish.kind or ("tap" if wish.ifname else "user" if wish.forwards or wish.capture else "none")
+    if kind not in KINDS:
+        raise ValueError(f"--net {kind}: known are {', '.join(KINDS)}")
+    card = wish.card or ("virtio-mmio" if wish.machine.startswith("microvm") else "virtio")
+    if card not in CARDS:
+        raise ValueError(f"--nic {card}: known are {', '.join(CARDS)}")
+    if kind == "none":
+        return Plan()
+    plan = Plan(Net(kind, card, capture=Path(wish.capture).absolute() if wish.capture else None))
+    plan.ports = tuple(forward(text).guest_port for text in wish.forwards if forward(text).protocol == "tcp")
+    plan.ports = plan.ports or ((wish.listens,) if wish.listens else ())
+    plan.lab = Lab() if wish.isolate else None
+    try:
+        (_user if kind == "user" else _tap)(plan, wish, environment)
+    except BaseException:
+        if plan.lab:
+            plan.lab.close()
+        raise
+    return plan
+
+
+def _user(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
+    rows = [forward(text) for text in wish.forwards] or [Forward(port, port) for port in plan.ports]
+    free = [free_port(row, plan.lab) for row in rows]
+    for row, got in zip(rows, free, strict=True):
+        if row.port not in (0, got.port):
+            plan.notes.append(f"port {row.port} is taken; {got.port} leads to the guest's {row.guest_port}")
+    static = wish.dhcp is False
+    plan.net = replace(plan.net, forwards=tuple(free), options=STATIC if static else "")
+    plan.expected = static_address(wish.append, environment) or (GUEST if static else BY_DHCP)
+    plan.network = "10.0.5.0/24" if static else "10.0.2.0/24"
+
+
+def _tap(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
+    bridge = plan.net.kind == "bridge"
+    name = wish.ifname or "tap10"
+    host = name
+    if bridge:
+        host, name = wish.ifname or "hermitbr0", "tap10"
+    if plan.lab:
+        plan.lab.script("bridge", "up", host, "--tap", name) if bridge else plan.lab.script("tap", "up", name)
+        if wish.dhcp:
+            plan.lab.script("dhcp", "up", host)
+        plan.notes.append(f"the guest's network is a namespace of its own; into it: {' '.join(plan.lab.visitor)} sh")
+    if bridge and not plan.lab:
+        name = _plugged(plan, host) or name
+    remedy = f"netsetup/bridge up {host} --tap {name}" if bridge else f"netsetup/tap up {name}"
+    if not plan.ip("-o", "link", "show", "dev", name):
+        raise ValueError(f"there is no {name}: sudo {remedy} --user $USER makes it; --isolate needs neither")
+    why = vhost_problem()
+    vhost = not why and not wish.capture
+    if not vhost:
+        plan.notes.append(f"vhost=off: {why or 'a capture is wanted, and vhost leads the frames past QEMU'}")
+    plan.net = replace(plan.net, ifname=name, vhost=vhost, watched=not vhost)
+    plan.expected = static_address(wish.append, environment) or ("" if wish.dhcp else GUEST)
+    found = re.search(r" inet (\S+)", plan.ip("-4", "-o", "addr", "show", "dev", host))
+    plan.network = str(IPv4Interface(found[1]).network) if found else ""
+
+
+def _plugged(plan: Plan, bridge: str) -> str:
+    """A tap that is in a bridge."""
+    found = re.search(r"\d+: ([^:@ ]+)", plan.ip("-o", "link", "show", "master", bridge, "type", "tun"))
+    return found[1] if found else ""

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The parts that read and write frames, plan a network and diagnose one, without a guest."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.net import card, doctor, frames, pcap, plan
+from hermit_harness.net.frames import SYN, Frame
+from hermit_harness.net.lab import Lab
+from hermit_harness.net.wire import Seen
+
+GUEST, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:01"
+
+
+def captured(path: Path, *packets: bytes) -> Path:
+    """A capture file that holds these."""
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    for packet in packets:
+        data += struct.pack("<IIII", 1, 0, len(packet), len(packet)) + packet
+    path.write_bytes(data)
+    return path
+
+
+def test_tcpdump_understands_what_we_send(tmp_path: Path) -> None:
+    """A second reader agrees with what our frames mean, checksums included."""
+    arp = frames.arp_request(OTHER, "10.0.5.1", "10.0.5.3")
+    syn = frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (61234, 8080), SYN, (7, 0))
+    file = captured(tmp_path / "x.pcap", arp, syn)
+    assert pcap.tcpdump(file) == [
+        "ARP, Request who-has 10.0.5.3 tell 10.0.5.1, length 46",
+        "IP 10.0.5.1.61234 > 10.0.5.3.8080: Flags [S], seq 7, win 1024, length 0",
+    ]
+    assert pcap.tcpdump(file, "arp") == ["ARP, Request who-has 10.0.5.3 tell 10.0.5.1, length 46"]
+    ours = pcap.frames(file)
+    assert [(f.kind, f.source, f.target, f.source_port, f.target_port, f.problems) for f in ours] == [
+        ("arp-request", "10.0.5.1", "10.0.5.3", 0, 0, ()),
+        ("tcp", "10.0.5.1", "10.0.5.3", 61234, 8080, ()),
+    ]
+
+
+@pytest.mark.parametrize(("at", "problem"), [(24, "IPv4 header checksum"), (38, "TCP checksum"), (50, "TCP checksum")])
+def test_wrong_checksums_are_seen(at: int, problem: str) -> None:
+    """One changed byte anywhere in it."""
+    syn = bytearray(frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (61234, 8080), SYN, (7, 0)))
+    syn[at] ^= 0x55
+    assert problem in frames.read(bytes(syn)).problems
+
+
+def test_no_frame_makes_the_reader_fail() -> None:
+    """A guest may send anything: every prefix of a good frame, and rubbish."""
+    good = frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (1, 2), SYN, (7, 0))
+    for end in range(len(good)):
+        assert isinstance(frames.read(good[:end]), Frame)
+    for kind in (b"\x08\0", b"\x08\x06"):
+        for byte in range(256):
+            assert isinstance(frames.read(bytes(12) + kind + bytes([byte]) * 40), Frame)
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("8080:8080", "hostfwd=tcp:127.0.0.1:8080-:8080"),
+        ("9975", "hostfwd=tcp:127.0.0.1:9975-:9975"),
+        ("udp:9975:9976", "hostfwd=udp:127.0.0.1:9975-:9976"),
+        ("tcp:0.0.0.0:80:8080", "hostfwd=tcp:0.0.0.0:80-:8080"),
+    ],
+)
+def test_forward(text: str, option: str) -> None:
+    """W-24: on the loopback address unless another one is named."""
+    assert card.forward(text).option == option
+
+
+@pytest.mark.parametrize("text", ["", "x", "1:2:3", "8080:", "65536:1", "tcp:8080:0", "sctp:1:2", "127.0.0.300:1:2"])
+def test_forward_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 8080:8080"):
+        card.forward(text)
+
+
+def test_taken_port_is_replaced(lab: Lab) -> None:
+    """W-24: where the port is taken another one is used, and told."""
+    with lab.socket() as taken:
+        taken.bind(("127.0.0.1", 9975))
+        taken.listen()
+        got = plan.free_port(card.forward("9975:9975"), lab)
+    assert got.port not in (0, 9975)
+    assert plan.free_port(card.forward("9975:9975"), lab).port == 9975
+
+
+def test_vhost_and_capture_exclude_each_other() -> None:
+    """L-44: with vhost the frames pass QEMU by."""
+    with pytest.raises(ValueError, match="vhost=on"):
+        card.Net("tap", vhost=True, watched=True)
+    assert "vhost=on" in card.backend(card.Net("tap", vhost=True, watched=False, ifname="tap10"))
+
+
+def test_vhost_problem_names_the_device(tmp_path: Path) -> None:
+    """L-44, R-16, W-19, M-27: the reason for vhost=off is told."""
+    assert plan.vhost_problem(tmp_path / "none").endswith("none: No such file or directory")
+    assert plan.vhost_problem(Path("/dev/null")) == ""
+
+
+def test_kernel_variables() -> None:
+    """L-42, N-18, C-26: the kernel's variables go to its command line; a mistyped one is noticed, a wrong address
+    refused, and what is ours stays here."""
+    given = {"HERMIT_IP": "10.0.5.9", "HERMIT_LOG_LEVEL_FILTER": "Debug", "HERMIT_MASk": "x", "HERMIT_NET": "tap"}
+    words, notes = plan.kernel_words(given, ["NET"])
+    assert words == ["env=HERMIT_IP=10.0.5.9", "env=HERMIT_LOG_LEVEL_FILTER=Debug"]
+    assert notes == ["HERMIT_MASk is not known: did you mean HERMIT_MASK?"]
+    with pytest.raises(ValueError, match=r"HERMIT_GATEWAY=10\.0\.5"):
+        plan.kernel_words({"HERMIT_GATEWAY": "10.0.5"}, [])
+
+
+def seen(**values: object) -> Seen:
+    made = Seen(GUEST)
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+READY = b"MAC address 52-54-00-12-34-56\n"
+SIGHTS = [
+    ("driver", {}, b"", {}),
+    ("driver", {}, b"Legacy/transitional Virtio device, with id: 0x1000 is NOT supported, skipping!", {}),
+    ("link", {}, READY, {"host_link": False}),
+    ("address", {"sent": 3, "dhcp": ["discover", "discover"]}, READY, {}),
+    ("address", {"sent": 3, "dhcp": ["discover", "offer", "request"]}, READY, {}),
+    ("address", {"sent": 3, "addresses": ["10.0.6.3"]}, READY, {"address": "10.0.6.3"}),
+    ("arp", {"asked_arp": True}, READY, {"address": "10.0.5.3"}),
+    ("port", {"sent": 2, "asked_arp": True, "arp_answered": True, "tcp_closed": {80}}, READY, {"address": "10.0.5.3"}),
+    ("port", {"sent": 2, "asked_arp": True, "arp_answered": True}, READY, {"address": "10.0.5.3"}),
+    ("", {"sent": 2, "asked_arp": True, "arp_answered": True, "tcp_open": {80}}, READY, {"address": "10.0.5.3"}),
+]
+
+
+@pytest.mark.parametrize(("step", "wire", "console", "more"), SIGHTS)
+def test_doctor_finds_the_first_step_that_failed(
+    step: str, wire: dict[str, object], console: bytes, more: dict[str, object]
+) -> None:
+    sight = doctor.Sight(seen(**wire), console, 80, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
+    assert doctor.diagnose(sight).step == step
+
+
+def test_a_socket_of_the_namespace_is_of_no_other(lab: Lab) -> None:
+    """What listens in there is not heard of out here."""
+    with lab.socket() as inside, socket.socket() as outside:
+        inside.bind(("127.0.0.1", 0))
+        inside.listen()
+        assert outside.connect_ex(inside.getsockname()) != 0
+        with lab.socket() as client:
+            client.connect(inside.getsockname())
