@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Verbs only: each one calls hermitctl, pytest, a sub-makefile or a script of ci/. `make` alone prints them.
 
-.DEFAULT_GOAL := $(if $(TARGET)$(RELEASE)$(PROFILE),loader,help)
+# Upstream's first Makefile had it in lower case.
+RELEASE  ?= $(release)
+.DEFAULT_GOAL := $(if $(TARGET)$(RELEASE)$(PROFILE)$(EMBED_APP),loader,help)
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
@@ -10,7 +12,7 @@ loader    = $(MAKE) $(jobs) $(if $(V),,-s) -f loader/loader.mk
 ctl      := build/venv/bin/hermitctl
 pytest   := build/venv/bin/python -m pytest
 # `make loader` builds both profiles; with TARGET= alone debug, as cargo would.
-profiles := $(if $(RELEASE),release,$(or $(PROFILE),$(if $(TARGET),debug,debug release)))
+profiles := $(if $(filter-out 0,$(RELEASE)),release,$(or $(PROFILE),$(if $(TARGET),debug,debug release)))
 part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
 
 # What is typed as NAME=value reaches hermitctl as HERMIT_NAME; harness/hermit_harness/options.py says which names it knows.
@@ -41,6 +43,7 @@ test: setup-test $(if $(part),loader host fixtures,loader host-test clang fixtur
 	@$(pytest) harness/tests -n 2 $(part)
 
 loader: ## build the loader, debug and release: TARGET=x86_64-multiboot · RELEASE=1 · PROFILE=debug|release
+#:                 EMBED_APP=file: a loader that holds the application · CROSS_COMPILE=prefix · TOOLCHAIN_BIN_DIR=folder · MTUNE=cpu
 	@echo "== loader: $(profiles)"
 	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
 

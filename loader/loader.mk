@@ -1,43 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
-#   make -f loader/loader.mk [PROFILE=release|debug] [TARGET=NAME] [CC=clang] [LOADER_LOG=debug] [LOADER_PAD=BYTES] [O=build] all|host|test|size
+#   make -f loader/loader.mk [PROFILE=release|debug] [TARGET=NAME] [EMBED_APP=FILE] [LOADER_LOG=debug] [LOADER_PAD=BYTES] [O=build] all|host|test|size
 #
-# Run from the checkout's root. Everything goes under $(O): the loaders to $(O)/$(PROFILE), programs for this machine to $(O)/host.
+# and what loader/tools.mk knows of compilers. Run from the checkout's root. Everything goes under $(O): the loaders to $(O)/$(PROFILE), those that
+# hold an application to $(O)/embedded/$(PROFILE), programs for this machine to $(O)/host.
 
 include loader/targets.mk
 
 PROFILE ?= release
 O ?= build
 NASM ?= nasm
-ifeq ($(origin CC),default)
-CC := gcc
-endif
-HOSTCC ?= $(CC)
 LOADER_LOG ?= info
 # Grows the loader by so many bytes, to show that nothing depends on its size.
 LOADER_PAD ?=
+# An application that becomes part of the loader, which boots it when it is given none.
+EMBED_APP ?=
 
-# What upstream calls or called them. Its x86_64 is the universal file, which starts in every way that upstream's did.
-old_name = $(or $(patsubst %,x86_64-linux,$(filter x86_64-fc,$1)),$(patsubst %,%-elf,$(filter aarch64 aarch64_be,$1)),$(patsubst %,%-sbi,$(filter riscv64,$1)),$1)
+include loader/tools.mk
 
-# What this machine can build: the assembler and the compiler of the CPU are there.
-needs.x86_64  := $(NASM)
-needs.aarch64 := $(if $(findstring clang,$(CC)),$(CC) ld.lld,aarch64-linux-gnu-gcc)
-needs.riscv64 := $(if $(findstring clang,$(CC)),$(CC) ld.lld,riscv64-linux-gnu-gcc)
-missing = $(foreach tool,$(needs.$1),$(if $(shell command -v $(tool)),,$(tool)))
+# A target by its name or by one of its older ones.
+target_of = $(or $(filter $1,$(TARGETS)),$(strip $(foreach t,$(TARGETS),$(if $(filter $1,$($t.old)),$t))),$1)
+
 ifeq ($(TARGET),)
-TARGET := $(foreach t,$(TARGETS),$(if $(strip $(call missing,$($t.arch))),,$t))
-# MISSING=quiet says nothing of the others.
-$(foreach a,$(if $(MISSING),,x86_64 aarch64 riscv64),$(if $(strip $(call missing,$a)),$(info no loader for $a: there is no $(call missing,$a))))
+# What this machine can build. MISSING=quiet says nothing of the others.
+TARGET := $(foreach t,$(TARGETS),$(if $(call missing,$($t.arch)),,$t))
+$(foreach c,$(if $(MISSING),,$(CPUS)),$(if $(call missing,$c),$(info no loader for $c: there is no $(call missing,$c))))
+ifneq ($(EMBED_APP),)
+$(error EMBED_APP= needs TARGET=, the one that the application is for; there are: $(TARGETS))
+endif
 else
-override TARGET := $(foreach t,$(TARGET),$(call old_name,$t))
+override TARGET := $(foreach t,$(TARGET),$(call target_of,$t))
 endif
 
 unknown := $(filter-out $(TARGETS),$(TARGET))
 ifneq ($(unknown),)
 $(error unknown target "$(unknown)"; there are: $(TARGETS))
 endif
-$(foreach t,$(TARGET),$(if $(strip $(call missing,$($t.arch))),$(error $t needs $(call missing,$($t.arch)), which is not there)))
+$(foreach t,$(TARGET),$(if $(call missing,$($t.arch)),$(error $t needs what is not there: $(call missing,$($t.arch)))))
 ifeq ($(filter $(PROFILE),release debug),)
 $(error unknown profile "$(PROFILE)"; there are: release debug)
 endif
@@ -45,8 +44,11 @@ LOG_WORDS := error warn info debug trace
 ifeq ($(filter $(LOADER_LOG),$(LOG_WORDS)),)
 $(error unknown LOADER_LOG "$(LOADER_LOG)"; there are: $(LOG_WORDS))
 endif
+ifneq ($(EMBED_APP),)
+$(if $(shell [ -f '$(EMBED_APP)' ] && [ -r '$(EMBED_APP)' ] && echo yes),,$(error EMBED_APP=$(EMBED_APP): there is no such file to read))
+endif
 
-OUT := $(O)/$(PROFILE)
+OUT := $(O)/$(if $(EMBED_APP),embedded/)$(PROFILE)
 GEN := $(O)/gen/$(PROFILE)
 HOST := $(O)/host
 
@@ -58,7 +60,6 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 # ---- flags ----
 
-is_clang := $(findstring clang,$(shell $(CC) --version))
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wwrite-strings -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
 	-Wswitch-enum -Wconversion -Werror
 CORE_WARNINGS := -Wsign-conversion
@@ -69,30 +70,7 @@ FREESTANDING := $(COMMON) -ffreestanding -nostdinc \
 ifneq ($(is_clang),)
 FREESTANDING := $(filter-out -Wstack-usage=1024,$(FREESTANDING)) -Wframe-larger-than=1024 -Wno-unknown-attributes
 endif
-x86_64.flags := -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small -fcf-protection=none
-aarch64.flags := -mgeneral-regs-only -mstrict-align
-
-# The compiler of a CPU: $(CC) for x86_64, Debian's cross compilers for the others; clang is one for all.
-ifneq ($(is_clang),)
-x86_64.cc  := $(CC) --target=x86_64-linux-gnu -Wno-unused-command-line-argument
-aarch64.cc := $(CC) --target=aarch64-linux-gnu -Wno-unused-command-line-argument
-riscv64.cc := $(CC) --target=riscv64-linux-gnu -Wno-unused-command-line-argument
-aarch64.ld := -fuse-ld=lld
-riscv64.ld := -fuse-ld=lld
-else
-x86_64.cc  := $(CC) -m64
-aarch64.cc := aarch64-linux-gnu-gcc -mno-outline-atomics
-riscv64.cc := riscv64-linux-gnu-gcc
-aarch64.ld := -Wl,--no-warn-rwx-segments
-riscv64.ld := -Wl,--no-warn-rwx-segments
-endif
-x86_64.ld := -Wl,--no-warn-rwx-segments
-# Clang before 15 does not know the names of what it counts among the base.
-riscv64.zicsr := $(if $(shell $(riscv64.cc) -march=rv64imac_zicsr_zifencei -E -x c /dev/null 2>/dev/null),_zicsr_zifencei)
-riscv64.flags := -march=rv64imac$(riscv64.zicsr) -mabi=lp64 -mcmodel=medany -mno-relax $(if $(is_clang),,-mstrict-align)
-x86_64.tools  :=
-aarch64.tools := aarch64-linux-gnu-
-riscv64.tools := riscv64-linux-gnu-
+FREESTANDING += $(if $(MTUNE),-mtune=$(MTUNE))
 OPTIMISE.release := $(if $(is_clang),-Oz,-Os)
 OPTIMISE.debug := -Og -DLOADER_SELFTEST
 # Code that runs once per word or byte of the application.
@@ -115,10 +93,18 @@ CORE := $(sort $(wildcard loader/core/*.c loader/core/era/*.c))
 
 all:
 
+# $(call made_of,'line' 'line'): the target's content; its time changes with its content only. Another make may do the same at the same time.
+define made_of
+@mkdir -p $(@D); new=$@.$$$$; printf '%s\n' $1 > $$new; if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
+endef
+quoted = '$(subst ','\'',$1)'
+
 # ---- rules per target ----
 
 define target_rules
-$(1).dir := $(OUT)/obj/$(1)
+$(1).dir := $(O)/$(PROFILE)/obj/$(1)
+# What differs with EMBED_APP.
+$(1).own := $(OUT)/obj/$(1)
 $(1).out := $(OUT)/$$(or $$($(1).file),hermit-loader-$(1))
 $(1).script := $$(or $$($(1).script),loader/base.ld)
 $(1).cc := $$($$($(1).arch).cc) $$(if $$($(1).pie),-fpie -fvisibility=hidden $(if $(is_clang),-fdirect-access-external-data),-fno-pie) $$($$($(1).arch).flags) $$($(1).flags)
@@ -134,52 +120,63 @@ $(1).S := $$(filter-out $$($(1).not),$$($(1).S))
 ifneq ($(PROFILE),debug)
 $(1).c := $$(filter-out %/selftest.c,$$($(1).c))
 endif
-$(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($(1).dir)/%.asm.o) $$($(1).S:loader/%.S=$$($(1).dir)/%.S.o) $$($(1).dir)/padding.o
+$(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($(1).dir)/%.asm.o) $$($(1).S:loader/%.S=$$($(1).dir)/%.S.o) $$($(1).own)/padding.so.o $$($(1).own)/embedded.so.o
 $(1).ldflags := $(LDFLAGS) $$($$($(1).arch).ld) $$(if $$($(1).pie),-Wl$$(comma)-pie -Wl$$(comma)--no-dynamic-linker) $$($(1).ldextra) -Wl,-T,$$($(1).script)
 
-$$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk
+$$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
 		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST) $$($$($(1).arch).last)) \
 		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
 
-$$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk
+$$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
 	@mkdir -p $$(@D)
 	$$(call say,NASM,$$@)
 	$(Q)$(NASM) $(NASMFLAGS) $$($(1).nasm) -o $$@ $$<
 
-$$($(1).dir)/%.S.o: loader/%.S loader/loader.mk loader/targets.mk
+$$($(1).dir)/%.S.o: loader/%.S loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
 	@mkdir -p $$(@D)
 	$$(call say,AS,$$@)
 	$(Q)$$($(1).cc) $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST) -g -ffile-prefix-map=$(CURDIR)=. -I$(GEN) -MMD -MP -c -o $$@ $$<
 
-$$($(1).dir)/padding.o: loader/loader.mk loader/targets.mk FORCE
-	@mkdir -p $$(@D)
-	@printf '.section .padding,"a"\n%s\n' '$$(if $(LOADER_PAD),.fill $(LOADER_PAD)$$(comma)1$$(comma)0xcc)' > $$@.s.new
-	@cmp -s $$@.s.new $$@.s && rm $$@.s.new || mv $$@.s.new $$@.s
-	@[ $$@ -nt $$@.s ] || $$($(1).cc) -c -o $$@ -x assembler $$@.s
+$$($(1).own)/padding.s: FORCE
+	$$(call made_of,'.section .padding$$(comma)"a"' $(if $(LOADER_PAD),'.fill $(LOADER_PAD)$$(comma)1$$(comma)0xcc'))
+
+# The application goes by its bytes, not by its name or age.
+$$($(1).own)/embedded.app: FORCE
+	@mkdir -p $$(@D); cmp -s '$(or $(EMBED_APP),/dev/null)' $$@ || cp '$(or $(EMBED_APP),/dev/null)' $$@
+
+$$($(1).own)/embedded.s: FORCE
+	$$(call made_of,'.section .rodata.embedded$$(comma)"a"' '.globl embedded_file$$(comma) embedded_size' '.balign 8' \
+		'embedded_file: .incbin "$$($(1).own)/embedded.app"' 'embedded_end: .balign 8' 'embedded_size: .quad embedded_end - embedded_file')
+
+$$($(1).own)/embedded.so.o: $$($(1).own)/embedded.app
+
+# Whatever the compiler is told: a change of it makes everything anew.
+$$($(1).dir)/told: FORCE
+	$$(call made_of,$$(call quoted,$$($(1).cc)) $$(call quoted,$$(FREESTANDING) $$(OPTIMISE.$(PROFILE)) $$(CFLAGS)) $$(call quoted,$$(NASM) $$(NASMFLAGS)))
 
 # The link is done twice: the second time with the table of function names that the first one gave. It stands behind all code, which does not move.
-$$($(1).dir)/symbols0.s: loader/loader.mk
+$$($(1).own)/symbols0.s: loader/loader.mk
 	@mkdir -p $$(@D)
 	@printf '.section .symbols,"a"\n.globl symbol_count, symbol_addresses, symbol_names\n.balign 4\nsymbol_count: .long 0\nsymbol_addresses:\nsymbol_names: .byte 0\n' > $$@
 
-$$($(1).dir)/%.so.o: $$($(1).dir)/%.s
+$$($(1).own)/%.so.o: $$($(1).own)/%.s
 	$(Q)$$($(1).cc) -c -o $$@ $$<
 
-$$($(1).dir)/first.elf: $$($(1).obj) $$($(1).dir)/symbols0.so.o $$($(1).script)
+$$($(1).own)/first.elf: $$($(1).obj) $$($(1).own)/symbols0.so.o $$($(1).script)
 	$$(call say,LD,$$@)
 	$(Q)$$($(1).link) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
 
-$$($(1).dir)/symbols1.s: $$($(1).dir)/first.elf loader/symbols.awk
+$$($(1).own)/symbols1.s: $$($(1).own)/first.elf loader/symbols.awk
 	$(Q)$$($$($(1).arch).tools)nm -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
 
-$$($(1).out).debug: $$($(1).obj) $$($(1).dir)/symbols1.so.o $$($(1).script)
+$$($(1).out).debug: $$($(1).obj) $$($(1).own)/symbols1.so.o $$($(1).script)
 	$$(call say,LD,$$@)
 	$(Q)$$($(1).link) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
-	@$$($$($(1).arch).tools)nm $$($(1).dir)/first.elf | grep ' [Tt] ' > $$($(1).dir)/text0
-	@$$($$($(1).arch).tools)nm $$@ | grep ' [Tt] ' | cmp -s - $$($(1).dir)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
+	@$$($$($(1).arch).tools)nm $$($(1).own)/first.elf | grep ' [Tt] ' > $$($(1).own)/text0
+	@$$($$($(1).arch).tools)nm $$@ | grep ' [Tt] ' | cmp -s - $$($(1).own)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
 	@[ -z "$$$$($$($$($(1).arch).tools)nm -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
 
 $$($(1).out): $$($(1).out).debug
@@ -200,15 +197,17 @@ LOADERS := $(foreach t,$(TARGET),$($(t).out))
 .SUFFIXES:
 
 all: $(LOADERS) $(LOADERS:=.debug) links
+	$(if $(LOADERS),,$(error no loader can be built with what is on this machine))
 	@printf '%s\n' $(LOADERS)
 
 # Names of upstream's build, for scripts that have them. Only the default folder is mirrored.
 .PHONY: links
 links: $(LOADERS)
-ifeq ($(O),build)
-	@mkdir -p target/x86_64/$(PROFILE) target/$(PROFILE)
-	@for name in hermit-loader rusty-loader; do ln -sfn ../../../$(OUT)/hermit-loader-x86_64-multiboot target/x86_64/$(PROFILE)/$$name; done
-	@for file in $(notdir $(LOADERS)); do ln -sfn ../../$(OUT)/$$file target/$(PROFILE)/$$file; done
+ifeq ($(O)$(EMBED_APP),build)
+	@lay() { mkdir -p "$${1%/*}" && ln -sfn "$$2" "$$1"; }; \
+	$(foreach t,$(TARGET),$(foreach name,$t $($t.old), \
+		lay target/$(PROFILE)/hermit-loader-$(patsubst %-uefi,%.efi,$(name)) ../../$($t.out) && \
+		for base in hermit-loader $(if $(filter x86_64 aarch64,$(name)),rusty-loader) $(if $($t.efi),hermit-loader.efi); do lay target/$(name)/$(PROFILE)/$$base ../../../$($t.out) || exit 1; done &&)) :
 endif
 
 size: $(LOADERS)
@@ -220,14 +219,9 @@ COMMIT := $(shell git -C . rev-parse --short=7 HEAD 2>/dev/null || echo unknown)
 EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git -C . log -1 --format=%ct 2>/dev/null || echo 0))
 
 $(GEN)/version.h: FORCE
-	@mkdir -p $(@D)
-	@{ echo '#define LOADER_VERSION "0.1.0"'; \
-	   echo '#define LOADER_COMMIT "$(COMMIT)"'; \
-	   echo '#define LOADER_PROFILE "$(PROFILE)"'; \
-	   echo "#define LOADER_COMPILER \"$$($(CC) --version | sed -n 1p)\""; \
-	   echo "#define LOADER_DATE \"$$(LC_ALL=C date -u -d @$(EPOCH) +%Y-%m-%dT%H:%M:%SZ)\""; \
-	   echo '#define LOADER_LOG_LEVEL LOG_$(shell echo $(LOADER_LOG) | tr a-z A-Z)'; } > $@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$(call made_of,'#define LOADER_VERSION "0.1.0"' '#define LOADER_COMMIT "$(COMMIT)"' '#define LOADER_PROFILE "$(PROFILE)"' \
+		'#define LOADER_DATE "$(shell LC_ALL=C date -u -d @$(EPOCH) +%Y-%m-%dT%H:%M:%SZ)"' \
+		'#define LOADER_LOG_LEVEL LOG_$(shell echo $(LOADER_LOG) | tr a-z A-Z)')
 
 $(GEN)/status.inc: $(HOST)/hermit-status
 	@mkdir -p $(@D)

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# One row per binary: its CPU and the ways in which it may be started. A name's file is hermit-loader-NAME.
+# One row per binary: its CPU and the ways in which it may be started. A name's file is hermit-loader-NAME. NAME.old: what upstream called it before.
 
 TARGETS :=
-
 
 TARGETS += x86_64-multiboot
 x86_64-multiboot.arch  := x86_64
 x86_64-multiboot.protos := multiboot
 
-# Every start without firmware services in one file.
+# Every start without firmware services in one file. Upstream called its Multiboot loader so.
 TARGETS += x86_64
 x86_64.arch  := x86_64
 x86_64.protos := multiboot pvh linux64 pc
@@ -21,6 +20,7 @@ x86_64-pvh.script := loader/note.ld
 
 TARGETS += x86_64-linux
 x86_64-linux.arch  := x86_64
+x86_64-linux.old   := x86_64-fc
 x86_64-linux.protos := linux64 pc
 
 # The firmware has entered 64-bit mode and maps memory.
@@ -38,12 +38,14 @@ x86_64.dev := uart_16550
 
 TARGETS += riscv64-sbi
 riscv64-sbi.arch  := riscv64
+riscv64-sbi.old   := riscv64
 riscv64-sbi.protos := fdt sbi
 riscv64-sbi.script := loader/arch/riscv64/sbi.ld
 riscv64.dev := sbi
 
 TARGETS += aarch64-elf
 aarch64-elf.arch   := aarch64
+aarch64-elf.old    := aarch64
 aarch64-elf.protos := fdt elf
 aarch64-elf.script := loader/arch/aarch64/elf.ld
 
@@ -58,6 +60,7 @@ aarch64-image.efi    := 1
 # For applications of the other byte order.
 TARGETS += aarch64_be-elf
 aarch64_be-elf.arch   := aarch64
+aarch64_be-elf.old    := aarch64_be
 aarch64_be-elf.protos := fdt elf
 aarch64_be-elf.script := loader/arch/aarch64/elf.ld
 aarch64_be-elf.flags  := -mbig-endian

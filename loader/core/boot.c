@@ -2,7 +2,14 @@
 #include "boot.h"
 
 #include "block.h"
-#include "version.h" // generated: LOADER_VERSION, LOADER_COMMIT, LOADER_COMPILER, LOADER_DATE, LOADER_PROFILE, LOADER_LOG_LEVEL
+#include "embedded.h"
+#include "version.h" // generated: LOADER_VERSION, LOADER_COMMIT, LOADER_DATE, LOADER_PROFILE, LOADER_LOG_LEVEL
+
+#ifdef __clang__
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
 
 static const struct platform *platform;
 
@@ -40,7 +47,7 @@ static void say_who(const struct boot *boot)
 	log_line(LOG_DEBUG, "Architecture: " LOADER_ARCH);
 	log_line(LOG_DEBUG, "Operating system: none");
 	log_line(LOG_DEBUG, "Enabled features: %s, " LOADER_PROFILE, boot->protocol);
-	log_line(LOG_DEBUG, "Built with " LOADER_COMPILER);
+	log_line(LOG_DEBUG, "Built with " COMPILER);
 	log_line(LOG_DEBUG, "Built on " LOADER_DATE);
 	log_line(LOG_DEBUG, "Loader: [%#lx - %#lx]", boot->loader.start, boot->loader.end);
 }
@@ -53,6 +60,8 @@ static void say_what(const struct boot *boot)
 	if (boot->app.n == 0)
 		return;
 	uint64_t end = boot->app_at + boot->app.n;
+	if (range_inside((struct range){ boot->app_at, end }, boot->loader))
+		log_line(LOG_DEBUG, "No application was given: the one within the loader is booted");
 	log_line(LOG_DEBUG, "Found module: [%#lx - %#lx]", boot->app_at, end);
 	log_line(LOG_DEBUG, "Module length: %#lx", boot->app.n);
 	log_line(LOG_DEBUG, "Found an ELF module at [%#lx - %#lx]", boot->app_at, end);
@@ -198,6 +207,8 @@ static enum status steps(struct boot *boot)
 {
 	struct block_content content = { .boot = boot, .elf = &run.elf };
 	TRY(read_options(boot));
+	if (boot->app_count == 0)
+		(void)embedded_app(boot); // understand() refuses where there is none either
 	say_who(boot);
 	say_what(boot);
 	TRY(understand(boot));

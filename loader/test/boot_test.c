@@ -145,6 +145,35 @@ static void a_large_loader(void)
 	CHECK_EQ(boots(nowhere)->staging.start, 0xa00000);
 }
 
+static void embed(uint64_t at)
+{
+	pc.app_at = at;
+	pc.app_count = 0;
+	fake_embed((struct range){ at, at + pc.app_size });
+}
+
+static void an_application_within_the_loader(void)
+{
+	use(elf_default(), MIB(16));
+	pc.cmdline = "hermit-loader loader.log=debug";
+	embed(0x110010);
+	CHECK_EQ(boots(nowhere)->image.start, 0x200000);
+	CHECK(strstr(console_text(), "[LOADER][DEBUG] No application was given: the one within the loader is booted\n") != NULL);
+
+	// Its place covers the loader, with it in it.
+	use(elf_fixed(0x200000), MIB(12));
+	pc.loader = (struct range){ 0x1f8000, 0x208000 };
+	embed(0x201000);
+	CHECK_EQ(boots(nowhere)->staging.start, 0x400000);
+
+	// One that is given comes first.
+	use(elf_fixed(0x800000), MIB(16));
+	fake_embed((struct range){ 0x110000, 0x112000 });
+	CHECK_EQ(boots(nowhere)->image.start, 0x800000);
+	CHECK(strstr(console_text(), "within the loader") == NULL);
+	fake_embed(nowhere);
+}
+
 static void an_image_above_1_gib(void)
 {
 	use(elf_fixed(GIB(1) + MIB(2)), GIB(1) + MIB(8));
@@ -277,6 +306,6 @@ static void without_a_command_line(void)
 #define T(name) { #name, name }
 SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application), T(memory_above_4_gib_is_told),
       T(the_file_lies_anywhere), T(a_large_image_over_its_file), T(the_image_covers_the_loader),
-      T(the_image_covers_loader_file_and_all_that_was_left), T(a_large_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
+      T(the_image_covers_loader_file_and_all_that_was_left), T(a_large_loader), T(an_application_within_the_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
       T(memory_refusals), T(formats), T(further_modules_are_told_of), T(a_bad_relocation_is_found_late), T(levels_of_the_log),
       T(an_assertion_stops_the_machine), T(options_are_refused));

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "../arch/x86_64/paging.h"
+#include "../core/embedded.h"
 #include "../core/handover.h"
 
 // AddressSanitizer's; not there in a build without it.
@@ -121,6 +122,23 @@ void *fake_map(struct range r)
 		return NULL;
 	fake_unpoison(fake.p + r.start, range_size(r));
 	return fake.p + r.start;
+}
+
+static struct range embedded;
+
+void fake_embed(struct range at)
+{
+	embedded = at;
+}
+
+bool embedded_app(struct boot *boot)
+{
+	if (range_size(embedded) == 0)
+		return false;
+	boot->app = (struct span){ fake_map(embedded), range_size(embedded) };
+	boot->app_at = embedded.start;
+	boot->app_count = 1;
+	return true;
 }
 
 static enum status leave(struct boot *boot)

@@ -39,6 +39,7 @@ void fake_seal(void);   // from here on only what is mapped may be touched; keep
 void fake_unseal(void); // the test may look at everything
 const uint8_t *fake_before(void);
 void *fake_map(struct range r);
+void fake_embed(struct range at); // where the loader's own application lies; empty: it has none
 
 // Touching [p, p + n) is an error from here on (under AddressSanitizer), or allowed again.
 void fake_poison(const uint8_t *p, uint64_t n);

@@ -6,7 +6,7 @@
 HOST_SANITIZE := $(if $(shell echo 'int main(void) { return 0; }' | $(HOSTCC) -fsanitize=address -x c -o /dev/null - 2>&1),,-fsanitize=address,undefined \
 	-fno-sanitize-recover=all) -fno-omit-frame-pointer
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test -DLOADER_ARCH='"host"' -DLOADER_TARGET='"host"'
-HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c),$(CORE)) loader/arch/x86_64/paging.c loader/arch/aarch64/paging.c \
+HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c embedded.c),$(CORE)) loader/arch/x86_64/paging.c loader/arch/aarch64/paging.c \
 	$(addprefix loader/proto/,multiboot/multiboot.c pvh/pvh.c linux64/linux64.c pc/left.c uefi/options.c)
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
 # UEFI as a whole, on a fake firmware.

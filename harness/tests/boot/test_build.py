@@ -24,6 +24,8 @@ from hermit_harness.vm.spec import RunSpec
 Boot = Callable[[RunSpec], Outcome]
 LOADER = ("-f", "loader/loader.mk")
 NAMES = ("hermit-loader-x86_64-multiboot", "hermit-loader-x86_64")
+# One of each kind: an ELF file of each CPU, and one that firmware moves.
+KINDS = ("x86_64-multiboot", "x86_64-uefi", "aarch64-elf", "riscv64-sbi")
 
 
 def digest(path: Path) -> str:
@@ -46,13 +48,13 @@ def copy_of_the_tree(to: Path) -> Path:
 
 
 def build(tree: Path, jobs: str, umask: int, **env: str) -> list[str]:
-    """Build the release loader in a tree, under another umask and environment; the digests of both files."""
+    """Build release loaders in a tree, under another umask and environment; the digests of the files."""
     done = subprocess.run(
-        ["make", "-s", jobs, *LOADER, "PROFILE=release", "all"],
+        ["make", "-s", jobs, *LOADER, "PROFILE=release", f"TARGET={' '.join(KINDS)}", "all"],
         cwd=tree, env={**os.environ, **env}, umask=umask, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    return [digest(tree / "build" / "release" / name) for name in NAMES]
+    return [digest(tree / loader_file(name).relative_to(ROOT)) for name in KINDS]
 
 
 def test_the_same_bytes_anywhere(tmp_path: Path) -> None:
@@ -82,26 +84,80 @@ def test_second_build_does_nothing() -> None:
         assert file.stat().st_mtime_ns == before, profile
 
 
-def test_names_of_old() -> None:
-    """L-05, R-04: the paths of the older READMEs lead to the same files."""
-    for profile in ("release", "debug"):
-        wanted = (BUILD / profile / NAMES[0]).resolve()
-        for name in ("x86_64/{}/hermit-loader", "x86_64/{}/rusty-loader", "{}/hermit-loader-x86_64-multiboot"):
-            assert (ROOT / "target" / name.format(profile)).resolve() == wanted
+# A target, and the folders of target/ that lead to it: upstream's names of all times.
+OLD = {
+    "x86_64": ("x86_64",),
+    "x86_64-multiboot": ("x86_64-multiboot",),
+    "x86_64-linux": ("x86_64-linux", "x86_64-fc"),
+    "x86_64-uefi": ("x86_64-uefi",),
+    "aarch64-elf": ("aarch64-elf", "aarch64"),
+    "aarch64_be-elf": ("aarch64_be-elf", "aarch64_be"),
+    "riscv64-sbi": ("riscv64-sbi", "riscv64"),
+}
+
+
+@pytest.mark.parametrize("profile", ["release", "debug"])
+def test_names_of_old(profile: str) -> None:
+    """L-05, N-02, R-04: the paths of the older READMEs and of upstream's build lead to the same files."""
+    for name, olds in OLD.items():
+        wanted = loader_file(name, profile).resolve()
+        for old in olds:
+            flat = loader_file(old, profile).name if old == name else f"hermit-loader-{old}"
+            for path in (f"target/{old}/{profile}/hermit-loader", f"target/{profile}/{flat}"):
+                assert (ROOT / path).resolve() == wanted, path
+    assert (ROOT / "target" / "x86_64" / profile / "rusty-loader").resolve() == loader_file("x86_64", profile)
+    assert (ROOT / "target" / "x86_64-uefi" / profile / "hermit-loader.efi").is_file()
+
+
+def test_last_line_is_the_file() -> None:
+    """L-05: what was built stands on the last line."""
     said = make(*LOADER, "PROFILE=release", "all").split()
     assert re.fullmatch(r"build/release/hermit-loader-[\w.-]+", said[-1])
     assert (ROOT / said[-1]).is_file()
 
 
-def test_target_names() -> None:
-    """R-03, L-03: the old target name is a target, debug is its default, an unknown name is told with the list."""
-    plan = subprocess.run(
-        ["make", "-n", "TARGET=x86_64"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert plan.returncode == 0, plan.stderr
-    assert re.search(r"PROFILE=debug|profile in debug;", plan.stdout)
+def plan(*words: str, folder: Path = ROOT, **env: str) -> str:
+    """What make would do, its own calls of make included."""
+    done = subprocess.run(
+        ["make", "-n", "V=1", *words],
+        cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("old,name", [(old, name) for name, olds in OLD.items() for old in olds])
+def test_target_names(old: str, name: str) -> None:
+    """L-04, R-03, L-03: an older name is a target, too, and debug is its default."""
+    planned = plan(f"TARGET={old}")
+    assert re.search(r"PROFILE=debug|profile in debug;", planned)
+    assert make(*LOADER, "PROFILE=debug", f"TARGET={old}", "all").split() == [f"build/debug/{loader_file(name).name}"]
+
+
+def test_unknown_target_is_told() -> None:
+    """L-04: with the list of those that there are."""
     with pytest.raises(BuildError, match=r"there are: .*x86_64-multiboot"):
         make(*LOADER, "TARGET=vax", "all")
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "loader"], ids=["here", "loader"])
+def test_profile_from_the_environment(folder: Path) -> None:
+    """M-08, L-03: RELEASE=1 or release=1, before make or behind it, here or in loader/, is the release build."""
+    for words, env in (((), {"release": "1"}), (("release=1",), {}), (("RELEASE=1",), {})):
+        planned = plan("loader", *words, folder=folder, **env)
+        assert re.search(r"PROFILE=release|profile in release;", planned), planned
+        assert "in debug" not in planned
+    assert re.search(r"profile in debug", plan("loader", "release=0", folder=folder))
+
+
+def test_release_in_the_loaders_folder() -> None:
+    """M-08: `cd loader; release=1 make` builds."""
+    done = subprocess.run(
+        ["make"], cwd=ROOT / "loader", env={**os.environ, "release": "1", "TARGET": "x86_64"},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "build/release/hermit-loader-x86_64"
 
 
 def test_clang_builds_it_too(boot_here: Boot) -> None:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "fdt_boot.h"
 
+#include "../../core/embedded.h"
+
 // As much of a file that is no ELF file as its refusal wants to see.
 #define FIRST_BYTES 64
 
@@ -33,6 +35,8 @@ static enum status find_end(const struct tree *tree, void *(*map)(struct range),
 
 static enum status find_app(const struct tree *tree, void *(*map)(struct range), struct boot *boot)
 {
+	if (!tree->has_module && embedded_app(boot))
+		return STATUS_OK;
 	if (!tree->has_module)
 		return refuse(STATUS_NO_MODULE, "the device tree names no application: with QEMU add -initrd APP for a kernel with a Linux header, "
 						"else -device guest-loader,addr=%#lx,initrd=APP",

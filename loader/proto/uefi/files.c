@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "files.h"
 
+#include "../../core/embedded.h"
 #include "../../core/log.h"
 #include "options.h"
 
@@ -125,8 +126,9 @@ static enum status load_offered(struct span *out, bool *found)
 	return STATUS_OK;
 }
 
-static enum status find_app(struct efi_file *root, const struct options_found *options, struct span *out)
+static enum status find_app(struct efi_file *root, const struct options_found *options, struct boot *boot)
 {
+	struct span *out = &boot->app;
 	bool found;
 	TRY(load_offered(out, &found));
 	if (found)
@@ -142,6 +144,8 @@ static enum status find_app(struct efi_file *root, const struct options_found *o
 		if (found)
 			return STATUS_OK;
 	}
+	if (embedded_app(boot))
+		return STATUS_OK;
 	return refuse(STATUS_NO_MODULE, "no application: neither %s nor %s is on the volume that the loader came from (QEMU: -initrd APP)",
 		      print(app_paths[0]).text, print(app_paths[1]).text);
 }
@@ -194,7 +198,7 @@ enum status files_read(struct boot *boot)
 	if (!options.text)
 		status = read_arguments(root, boot);
 	if (status == STATUS_OK)
-		status = find_app(root, &options, &boot->app);
+		status = find_app(root, &options, boot);
 	if (root != NULL)
 		root->close(root);
 	boot->app_at = (uint64_t)boot->app.p;

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""EMBED_APP=: one file that is loader and application."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix import run
+from hermit_harness.matrix.products import BuildError, make
+from hermit_harness.paths import BUILD, FIXTURES, ROOT, loader_file
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import TARGETS, Target
+
+Boot = Callable[[RunSpec], Outcome]
+ROWS = [row for row in TARGETS.values() if loader_file(row.name).is_file()]
+STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
+
+
+def embed(target: str, app: Path, profile: str = "release") -> Path:
+    """Build the target's loader with an app in it; the path is what the build's last line says."""
+    said = make("-f", "loader/loader.mk", f"PROFILE={profile}", f"TARGET={target}", f"EMBED_APP={app}", "all")
+    return ROOT / said.split()[-1]
+
+
+def alone(row: Target, file: Path) -> RunSpec:
+    """A boot of that file that is given no application."""
+    if row.name == "x86_64-linux":  # nothing of QEMU's enters there: the guest that plays such a starter does
+        plain = replace(run.release("hello", "pc"), loader=STARTER, loader_debug=run.debug_file(file), app=file)
+        return replace(plain, modules=(images()["exit"].path,), append="ramdisk-none")  # which it wants, and keeps
+    way = "efi-kernel" if row.way.startswith("esp") else row.way
+    return replace(run.release("hello", on=row.name, append=""), loader=file, app=None, way=way)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_boots_without_being_given_an_app(row: Target, boot_here: Boot, tmp_path: Path) -> None:
+    """RX-03: every target, by nothing but -kernel; another content of the file is another loader, the usual loader file
+    stays as it is, and an app that is given all the same is the one that is booted.
+    """
+    usual = loader_file(row.name).read_bytes()
+    app = tmp_path / "the app"
+    shutil.copy(images(row.arch)["hello"].path, app)
+    file = embed(row.name, app)
+    assert file == BUILD / "embedded" / loader_file(row.name).relative_to(BUILD)
+    outcome = boot_here(alone(row, file))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert images(row.arch)["hello"].greeting.encode() in outcome.console
+
+    shutil.copy(images(row.arch)["exit"].path, app)
+    assert embed(row.name, app) == file
+    if row.name != "x86_64-linux":
+        given = run.release("hello", on=row.name)
+        outcome = boot_here(replace(given, loader=file))
+        assert outcome.matches("exit 0"), str(outcome)
+        assert images(row.arch)["hello"].greeting.encode() in outcome.console
+        outcome = boot_here(replace(alone(row, file), append="-- 42"))
+        assert outcome.matches("exit 42"), str(outcome)
+    assert loader_file(row.name).read_bytes() == usual
+
+
+@pytest.mark.parametrize("target", ["x86_64-multiboot", "aarch64-elf"])
+def test_a_real_application_within(target: str, boot_here: Boot) -> None:
+    """RX-03, L-06: megabytes of real kernel, which end up above the loader that holds them; debug, for a change."""
+    row = TARGETS[target]
+    app = images(row.arch)["real-hello-0.11.0" + ("" if row.arch == "x86_64" else f"-{row.arch}")]
+    spec = alone(row, embed(target, app.path, "debug"))
+    outcome = boot_here(replace(spec, end=app.end))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert app.greeting.encode() in outcome.console
+
+
+def test_what_cannot_be_embedded_is_told() -> None:
+    """RX-03: a file that is not there, and an app without a word for which CPU, are one line of the build's."""
+    with pytest.raises(BuildError, match=r"EMBED_APP=/nonexistent/app: there is no such file"):
+        embed("x86_64", Path("/nonexistent/app"))
+    with pytest.raises(BuildError, match=r"EMBED_APP= needs TARGET=.*there are: .*aarch64-elf"):
+        make("-f", "loader/loader.mk", f"EMBED_APP={images()['hello'].path}", "all")

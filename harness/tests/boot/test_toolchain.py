@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Which compiler builds the loader: names, folders and tuning that the user gives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.matrix.products import BuildError, make
+from hermit_harness.paths import ROOT
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+LOADER = ("-f", "loader/loader.mk", "PROFILE=release")
+TOOLS = ("gcc", "nm", "objcopy")
+
+
+def log(*words: str) -> str:
+    """A build, and every command of it."""
+    done = subprocess.run(
+        ["make", *LOADER, "V=1", *words, "all"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def tools(folder: Path, cpu: str, prefix: str) -> Path:
+    """A folder with a cross toolchain that is nowhere else: the machine's own under another name."""
+    folder.mkdir()
+    for tool in TOOLS:
+        found = shutil.which(f"{cpu}-linux-gnu-{tool}")
+        assert found, tool
+        (folder / f"{prefix}{tool}").symlink_to(found)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "target,prefix",
+    [("aarch64-elf", "aarch64-hermit-"), ("riscv64-sbi", "riscv64-unknown-elf-"), ("x86_64-multiboot", "own-")],
+)
+def test_toolchain_elsewhere(target: str, prefix: str, tmp_path: Path, boot_here: Boot) -> None:
+    """C-10: compiler and binutils of another name in a folder of the user's; the loader that they make boots."""
+    folder = tools(tmp_path / "bin", target.partition("-")[0], prefix)
+    said = log(f"TARGET={target}", f"O={tmp_path}", f"CROSS_COMPILE={prefix}", f"TOOLCHAIN_BIN_DIR={folder}/")
+    for tool in TOOLS:
+        assert f"{folder}/{prefix}{tool} " in said, tool
+    assert " gcc " not in said and "linux-gnu-" not in said.replace("--target", "")
+    file = Path(said.split()[-1])
+    outcome = boot_here(replace(run.release("hello", on=target), loader=file))
+    assert outcome.matches("exit 0"), str(outcome)
+
+
+def test_a_prefix_is_for_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C-10: with no target named, a prefix that begins with a CPU's name leaves the other CPUs their own tools."""
+    folder = tools(tmp_path / "bin", "aarch64", "aarch64-hermit-")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    planned = log("-n", f"O={tmp_path}", "TARGET=aarch64-elf x86_64-multiboot", "CROSS_COMPILE=aarch64-hermit-")
+    assert "\naarch64-hermit-gcc " in planned and "\ngcc -m64 " in planned
+    assert "aarch64-linux-gnu-gcc" not in planned
+
+
+@pytest.mark.parametrize(
+    "words,says",
+    [
+        (("TOOLCHAIN_BIN_DIR=/nonexistent",), r"TOOLCHAIN_BIN_DIR=/nonexistent: there is no such folder"),
+        (("TOOLCHAIN_BIN_DIR=/proc/self",), r"x86_64-multiboot needs what is not there: /proc/self/gcc"),
+        (("CROSS_COMPILE=none-such-",), r"x86_64-multiboot needs what is not there: none-such-gcc"),
+        (("CROSS_COMPILE=aarch64-none-such-",), r"CROSS_COMPILE=aarch64-none-such-: there is no aarch64-none-such-gcc"),
+    ],
+    ids=lambda value: value[0].partition("=")[0] if isinstance(value, tuple) else "",
+)
+def test_a_wrong_path_is_one_line(words: tuple[str, ...], says: str) -> None:
+    """C-10: what is not there is named, before anything is compiled."""
+    with pytest.raises(BuildError, match=says) as told:
+        make(*LOADER, "TARGET=x86_64-multiboot", *words, "all")
+    assert len(str(told.value).splitlines()) == 2  # make's call, and the line
+
+
+def test_mtune_reaches_the_compiler(tmp_path: Path) -> None:
+    """C-35: MTUNE= and CFLAGS= stand in the log of the build, and another value of theirs builds anew."""
+    words = ("TARGET=x86_64-multiboot", f"O={tmp_path}")
+    first = log("MTUNE=skylake", *words)
+    compiled = [line for line in first.splitlines() if " -c " in line and line.endswith(".c")]
+    assert len(compiled) > 20
+    assert all(" -mtune=skylake " in line for line in compiled)
+    assert " -c " not in log("MTUNE=skylake", *words)
+    again = log("MTUNE=skylake", "CFLAGS=-DNOTHING", *words)
+    assert again.count(" -DNOTHING ") == len(compiled)
+    with pytest.raises(BuildError, match="none-such"):
+        make(*LOADER, "MTUNE=none-such", *words, "all")
