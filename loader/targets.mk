@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# One row per binary: its CPU and the ways in which it may be started. A name's file is hermit-loader-NAME. NAME.old: what upstream called it before.
+# One row per binary: its CPU and the ways in which it may be started. A name's file is hermit-loader-NAME. NAME.old: what it was called before.
 
 TARGETS :=
 
@@ -27,7 +27,7 @@ x86_64-linux.protos := linux64 pc
 TARGETS += x86_64-uefi
 x86_64-uefi.arch   := x86_64
 x86_64-uefi.protos := uefi uefi/x86_64
-x86_64-uefi.script := loader/proto/uefi/x86_64.ld
+x86_64-uefi.script := loader/proto/uefi/efi.ld
 x86_64-uefi.file   := hermit-loader-x86_64.efi
 x86_64-uefi.pie    := 1
 x86_64-uefi.efi    := 1
@@ -49,13 +49,15 @@ aarch64-elf.old    := aarch64
 aarch64-elf.protos := fdt elf
 aarch64-elf.script := loader/arch/aarch64/elf.ld
 
-# Linux's image header.
-TARGETS += aarch64-image
-aarch64-image.arch   := aarch64
-aarch64-image.protos := fdt image
-aarch64-image.script := loader/arch/aarch64/image.ld
-aarch64-image.pie    := 1
-aarch64-image.efi    := 1
+# One file with Linux's image header, which the firmware takes for a PE header.
+TARGETS += aarch64-uefi
+aarch64-uefi.arch   := aarch64
+aarch64-uefi.old    := aarch64-image
+aarch64-uefi.protos := fdt image uefi uefi/aarch64
+aarch64-uefi.script := loader/proto/uefi/efi.ld
+aarch64-uefi.file   := hermit-loader-aarch64.efi
+aarch64-uefi.pie    := 1
+aarch64-uefi.efi    := 1
 
 # For applications of the other byte order.
 TARGETS += aarch64_be-elf

@@ -12,7 +12,7 @@ enum { PAGES = UEFI_RAM / PAGE_SIZE, FILES_MAX = 4 };
 #define EFI_OUT_OF_RESOURCES (EFI_ERROR_BIT | 9)
 #define EFI_DEVICE_ERROR (EFI_ERROR_BIT | 7)
 
-noreturn void start_c(efi_handle image, struct efi_system_table *system);
+noreturn void uefi_c(efi_handle image, struct efi_system_table *system);
 
 // The linker script's.
 __asm__(".pushsection .bss\n.globl loader_start, loader_end\nloader_start: .skip 4096\nloader_end:\n.popsection");
@@ -79,12 +79,14 @@ static efi_status EFIAPI allocate_pages(uint32_t how, uint32_t type, uint64_t pa
 	use_service(true);
 	if (firmware.allocations++ >= firmware.what.allocations || pages > PAGES)
 		return EFI_OUT_OF_RESOURCES;
-	uint64_t first = how == EFI_ALLOCATE_ADDRESS ? (*address - UEFI_RAM_AT) / PAGE_SIZE : PAGES - pages;
-	while (how == EFI_ALLOCATE_ANY_PAGES && first > 0 && !all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
+	uint64_t most = how == EFI_ALLOCATE_MAX_ADDRESS && *address < UEFI_RAM_AT + UEFI_RAM ? (*address + 1 - UEFI_RAM_AT) / PAGE_SIZE : PAGES;
+	uint64_t first = how == EFI_ALLOCATE_ADDRESS ? (*address - UEFI_RAM_AT) / PAGE_SIZE : most - pages;
+	while (how != EFI_ALLOCATE_ADDRESS && first > 0 && !all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
 		first--;
 	if (!all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
 		return EFI_NOT_FOUND;
 	set_type(first, pages, (uint8_t)type);
+	firmware.outcome.misuse += UEFI_RAM_AT + (first + pages) * PAGE_SIZE > UEFI_REACH;
 	firmware.outcome.pages += pages;
 	*address = UEFI_RAM_AT + first * PAGE_SIZE;
 	return EFI_SUCCESS;
@@ -294,6 +296,8 @@ static efi_status EFIAPI locate_device_path(const struct efi_guid *guid, const s
 
 // ---- machine.h
 
+const uint64_t machine_reach = UEFI_REACH;
+
 enum status machine_open(struct boot *boot)
 {
 	boot->elf_target = &elf_target_x86_64;
@@ -379,7 +383,7 @@ static void open_services(void)
 static void start(void *context)
 {
 	(void)context;
-	start_c(&firmware, &firmware.system);
+	uefi_c(&firmware, &firmware.system);
 }
 
 struct uefi uefi_default(void)

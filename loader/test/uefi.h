@@ -10,6 +10,8 @@
 
 #define UEFI_RAM_AT UINT64_C(0x10000000)
 #define UEFI_RAM MIB(16)
+// Above this the loader may take nothing.
+#define UEFI_REACH (UEFI_RAM_AT + UEFI_RAM - KIB(64))
 // The firmware's own pages, from the start of RAM: reserved for good, and its own until it leaves.
 #define UEFI_RESERVED_PAGES 4
 #define UEFI_SERVICE_PAGES 300

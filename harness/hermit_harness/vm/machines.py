@@ -106,6 +106,7 @@ def _riscv(name: str, **changes: Any) -> Machine:
 
 
 _UEFI: dict[str, Any] = {"memory": "512M", "prints": True, "returns": True, "slow": 6.0}
+_AAVMF: dict[str, Any] = {"flash": ("aavmf-code", "aavmf-vars"), **_UEFI}
 
 EVERY: tuple[Machine, ...] = (
     Machine("pc", ("-M", "pc", *NO_DEFAULTS), _FULL),
@@ -138,7 +139,9 @@ EVERY: tuple[Machine, ...] = (
     _arm("virt", "gic-version=3"),
     _arm("virt-gic2", "gic-version=2"),
     _arm("virt-el2", "gic-version=3,virtualization=on"),
-    _arm("aavmf", "gic-version=3,acpi=off", flash=("aavmf-code", "aavmf-vars"), **_UEFI),
+    _arm("aavmf", "gic-version=3,acpi=off", **_AAVMF),
+    _arm("aavmf-el2", "gic-version=3,acpi=off,virtualization=on", **_AAVMF),
+    _arm("aavmf-acpi", "gic-version=3", **_AAVMF),
     _riscv("virt"),
     # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
     _riscv("virt-together", bios="start-sbi-together"),

@@ -64,8 +64,7 @@ TARGETS: dict[str, Target] = {
         Target("x86_64-uefi", "x86_64", "esp", "ovmf"),
         Target("aarch64-elf", "aarch64", "guest-loader", "virt", aliases=("aarch64",)),
         Target("aarch64_be-elf", "aarch64_be", "guest-loader", "virt", aliases=("aarch64_be",)),
-        Target("aarch64-image", "aarch64", machine="virt"),
-        Target("aarch64-uefi", "aarch64", machine="virt"),
+        Target("aarch64-uefi", "aarch64", machine="virt", aliases=("aarch64-image",)),
         Target("riscv64-sbi", "riscv64", machine="virt", aliases=("riscv64",)),
     )
 }

@@ -15,7 +15,7 @@ EXECUTE, READ, WRITE = 0x20000000, 0x40000000, 0x80000000
 RIGHTS = EXECUTE | READ | WRITE
 NX_COMPATIBLE = 0x0100
 EFI_APPLICATION = 10
-MACHINES = {"x86_64-uefi": 0x8664}
+MACHINES = {"x86_64-uefi": 0x8664, "aarch64-uefi": 0xAA64}
 FILES = [(name, profile) for name in MACHINES for profile in ("release", "debug")]
 
 

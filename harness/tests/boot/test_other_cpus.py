@@ -139,7 +139,7 @@ def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot)
     assert "-semihosting" in outcome.hint
 
 
-@pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "aarch64-image", "riscv64-sbi"])
+@pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "aarch64-uefi", "riscv64-sbi"])
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_status_is_qemus(name: str, status: int, boot_here: Boot) -> None:
     """L-23, N-12: where the machine can carry it, the application's number is QEMU's."""

@@ -17,9 +17,9 @@ from hermit_harness.vm.targets import target
 
 Boot = Callable[[RunSpec], Outcome]
 ERROR = re.compile(rb"\[LOADER\]\[ERROR\] (\d+) ([a-z0-9-]+): .+$", re.M)
-TARGETS = ("aarch64-elf", "aarch64_be-elf", "aarch64-image", "riscv64-sbi", "x86_64-pvh")
+TARGETS = ("aarch64-elf", "aarch64_be-elf", "aarch64-uefi", "riscv64-sbi", "x86_64-pvh")
 # Where semihosting is what carries the number.
-SILENT = ("aarch64-elf", "aarch64_be-elf", "aarch64-image")
+SILENT = ("aarch64-elf", "aarch64_be-elf", "aarch64-uefi")
 
 
 def errors(console: bytes) -> list[tuple[int, str]]:

@@ -26,7 +26,13 @@ def line(name: str, way: str = "", where: str = "", append: str = "-- a") -> str
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("aarch64", "aarch64-elf"), ("riscv64", "riscv64-sbi"), ("x86_64-fc", "x86_64-linux"), ("aarch64-elf",) * 2],
+    [
+        ("aarch64", "aarch64-elf"),
+        ("riscv64", "riscv64-sbi"),
+        ("x86_64-fc", "x86_64-linux"),
+        ("aarch64-image", "aarch64-uefi"),
+        ("aarch64-elf",) * 2,
+    ],
 )
 def test_older_names(old: str, new: str) -> None:
     assert target(old).name == new

@@ -22,7 +22,6 @@ arch_entry:
 	msr	daifset, #15
 	mov	x19, x0
 	mov	x20, x1
-	mov	x21, #0			// 1: there is an EL2 above us
 	mrs	x2, mpidr_el1
 	tst	x2, #0xff
 	b.ne	park
@@ -38,11 +37,8 @@ arch_entry:
 	cmp	x2, x23
 	b.lo	1b
 	dsb	sy
-	mrs	x2, CurrentEL
-	cmp	x2, #2 << 2
-	b.hi	at_el3
-	b.eq	at_el2
-	b	at_el1
+	adr	x5, at_el1
+	b	to_el1
 
 // Secondary processors of starters that let all of them go.
 park:
@@ -53,6 +49,20 @@ park:
 	mov	\register, #(\value) & 0xffff
 	movk	\register, #(\value) >> 16, lsl #16
 	.endm
+
+// From any level to x5 at EL1, MMU and caches off, no data touched. Uses x2 to x4. x21 = 1: there is an EL2 above us.
+	.globl	to_el1
+to_el1:
+	mov	x21, #0
+	mrs	x2, CurrentEL
+	cmp	x2, #2 << 2
+	b.hi	at_el3
+	b.eq	at_el2
+	load32	w2, SCTLR_EL1_OFF
+	msr	sctlr_el1, x2
+	isb
+	msr	spsel, #1
+	br	x5
 
 at_el3:
 	mrs	x2, sctlr_el3
@@ -76,7 +86,7 @@ at_el3:
 	b.ne	2f
 	load32	w2, SCTLR_EL1_OFF
 	msr	sctlr_el1, x2
-	adr	x2, at_el1
+	mov	x2, x5
 	mov	x4, #0x3c5		// EL1h
 2:	msr	elr_el3, x2
 	msr	spsr_el3, x4
@@ -123,17 +133,12 @@ at_el2:
 	add	x2, x2, :lo12:last_vectors
 	msr	vbar_el2, x2
 	mov	x21, #1
-	adr	x2, at_el1
-	msr	elr_el2, x2
+	msr	elr_el2, x5
 	mov	x2, #0x3c5
 	msr	spsr_el2, x2
 	eret
 
 at_el1:
-	load32	w2, SCTLR_EL1_OFF
-	msr	sctlr_el1, x2
-	isb
-	msr	spsel, #1
 	mov	x2, x22			// lines that were fetched since: clean, and soon stale
 1:	dc	ivac, x2
 	add	x2, x2, x24
@@ -143,12 +148,23 @@ at_el1:
 	bl	relocate_self
 	adrp	x2, bss_start
 	adrp	x3, loader_end
-2:	stp	xzr, xzr, [x2], #16
+2:	stp	xzr, xzr, [x2], #64
+	stp	xzr, xzr, [x2, #-48]
+	stp	xzr, xzr, [x2, #-32]
+	stp	xzr, xzr, [x2, #-16]
 	cmp	x2, x3
 	b.lo	2b
 	adrp	x2, stack_top
 	add	x2, x2, :lo12:stack_top
 	mov	sp, x2
+	bl	own_exceptions
+	mov	x0, x19
+	mov	x1, x20
+	mov	x29, xzr
+	mov	x30, xzr
+	b	start_c
+
+own_exceptions:
 	adrp	x2, el2_below
 	strb	w21, [x2, :lo12:el2_below]
 	adrp	x2, last_vectors
@@ -156,11 +172,44 @@ at_el1:
 	msr	vbar_el1, x2
 	msr	tpidr_el1, xzr
 	isb
-	mov	x0, x19
-	mov	x1, x20
-	mov	x29, xzr
-	mov	x30, xzr
-	b	start_c
+	ret
+
+// x0 = top table, x1 = TCR, x2 = MAIR. MMU and caches on.
+	.globl	mmu_on
+mmu_on:
+	msr	mair_el1, x2
+	msr	tcr_el1, x1
+	msr	ttbr0_el1, x0
+	isb
+	tlbi	vmalle1
+	ic	iallu
+	dsb	sy
+	isb
+	mrs	x3, sctlr_el1
+	mov	x4, #0x1005		// M, C, I
+	orr	x3, x3, x4
+	msr	sctlr_el1, x3
+	isb
+	ret
+
+// The same in the midst of a firmware that maps memory to itself, whatever its level: returns at EL1, on the same stack, exceptions ours. Between the
+// two maps no data is touched, so that what the caches hold stays as it is; our code has been written back to memory.
+	.globl	mmu_take_over
+mmu_take_over:
+	stp	x29, x30, [sp, #-32]!
+	str	x21, [sp, #16]
+	mov	x6, x2
+	mov	x7, sp
+	msr	daifset, #15
+	adr	x5, 1f
+	b	to_el1
+1:	mov	sp, x7
+	mov	x2, x6
+	bl	mmu_on
+	bl	own_exceptions
+	ldr	x21, [sp, #16]
+	ldp	x29, x30, [sp], #32
+	ret
 
 // Adds to every R_AARCH64_RELATIVE of .rela.dyn where we were loaded; a file that was linked to its place has none. Uses x9 to x14 only.
 	.globl	relocate_self

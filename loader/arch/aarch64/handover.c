@@ -53,17 +53,6 @@ static void fill_hooks(const struct handover *h, struct last_hooks *hooks)
 	hooks->uart_handed = h->uart != 0 ? UART_VIRTUAL + h->uart % PAGE_SIZE : 0;
 }
 
-static void clean(struct range r)
-{
-	uint64_t line = UINT64_C(4) << (cpu_read(ctr_el0) >> 16 & 15);
-	for (uint64_t at = align_down(r.start, line); at < r.end; at += line)
-		cpu_clean_line(at);
-	cpu_barrier();
-	cpu_forget_instructions();
-	cpu_barrier();
-	cpu_sync();
-}
-
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
@@ -100,7 +89,7 @@ noreturn void arch_handover(const struct handover *h)
 	memcpy(code, last_start, (size_t)(last_end - last_start));
 	fill_hooks(h, (struct last_hooks *)(void *)(code + ((char *)&last_hooks - last_start)));
 	selftest_last(args);
-	clean(whole);
+	cache_clean(whole);
 
 	// The copy in the block: the linked one is about to be unmapped.
 	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(code_at + (uint64_t)(last_enter - last_start));

@@ -15,6 +15,10 @@ extern char loader_start[], loader_end[]; // linker script
 // T0SZ 25: translation begins at level 1. TTBR1 is off.
 #define TCR_OWN (UINT64_C(25) | UINT64_C(1) << 8 | UINT64_C(1) << 10 | UINT64_C(3) << 12 | UINT64_C(1) << 23)
 
+// entry.S
+void mmu_on(const uint64_t *root, uint64_t tcr, uint64_t mair);
+void mmu_take_over(const uint64_t *root, uint64_t tcr, uint64_t mair);
+
 alignas(4096) static uint64_t level1[ENTRIES];
 
 static void add_blocks(struct range r)
@@ -26,21 +30,26 @@ static void add_blocks(struct range r)
 	cpu_sync();
 }
 
-void map_open(void)
+// The loader, and what is needed whoever asks.
+static uint64_t fill(void)
 {
 	level1[SLOT_EARLY] = BLOCK_DEVICE;
 	add_blocks((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
-	uint64_t physical_bits = cpu_read(id_aa64mmfr0_el1) & 15;
-	cpu_write(mair_el1, MAIR_VALUE);
-	cpu_write(tcr_el1, TCR_OWN | physical_bits << 32);
-	cpu_write(ttbr0_el1, (uint64_t)level1);
-	cpu_sync();
-	cpu_forget_translations();
-	cpu_forget_instructions();
-	cpu_barrier();
-	cpu_sync();
-	cpu_write(sctlr_el1, cpu_read(sctlr_el1) | SCTLR_M | SCTLR_C | SCTLR_I);
-	cpu_sync();
+	return TCR_OWN | (cpu_read(id_aa64mmfr0_el1) & 15) << 32; // the CPU's physical address bits
+}
+
+void map_open(void)
+{
+	uint64_t tcr = fill();
+	mmu_on(level1, tcr, MAIR_VALUE);
+}
+
+void map_take_over(void)
+{
+	uint64_t stack = (uint64_t)__builtin_frame_address(0), tcr = fill();
+	add_blocks((struct range){ stack - KIB(64), stack + KIB(64) }); // what it has, and what it may want
+	cache_clean((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
+	mmu_take_over(level1, tcr, MAIR_VALUE);
 }
 
 void *map_range(struct range r)
@@ -67,4 +76,15 @@ uint64_t map_device(uint64_t at)
 const uint64_t *map_root(void)
 {
 	return level1;
+}
+
+void cache_clean(struct range r)
+{
+	uint64_t line = UINT64_C(4) << (cpu_read(ctr_el0) >> 16 & 15);
+	for (uint64_t at = align_down(r.start, line); at < r.end; at += line)
+		cpu_clean_line(at);
+	cpu_barrier();
+	cpu_forget_instructions();
+	cpu_barrier();
+	cpu_sync();
 }

@@ -38,7 +38,7 @@ static void choose(enum last_uart uart, uint64_t at, uint64_t physical)
 		cadence_open(at);
 }
 
-static void write(const char *text, size_t n)
+void virt_write(const char *text, size_t n)
 {
 	if (!chosen) {
 		for (size_t i = 0; i < n && kept_count < sizeof kept; i++)
@@ -53,7 +53,7 @@ static void write(const char *text, size_t n)
 static void choose_by_guess(void)
 {
 	choose(LAST_UART_PL011, map_device_early(PL011_GUESS), PL011_GUESS);
-	write(kept, kept_count);
+	virt_write(kept, kept_count);
 }
 
 static noreturn void stop(enum status status)
@@ -72,20 +72,31 @@ static enum status leave(struct boot *boot)
 static const struct platform platform = {
 	.map = map_range,
 	.leave = leave,
-	.write = write,
+	.write = virt_write,
 	.stop = stop,
 	.selftest = SELFTEST,
 };
 
-void virt_open(void)
+// For exceptions that come before the tree is read.
+static void hooks_open(void)
 {
-	map_open();
-	// For exceptions that come before the tree is read.
 	last_hooks.uart = LAST_UART_PL011;
 	last_hooks.uart_at = map_device_early(PL011_GUESS);
 	last_hooks.uart_physical = PL011_GUESS;
 	last_hooks.symbol = symbol_find;
+}
+
+void virt_open(void)
+{
+	map_open();
+	hooks_open();
 	boot_open(&platform);
+}
+
+void virt_take_over(void)
+{
+	map_take_over();
+	hooks_open();
 }
 
 void virt_console(const struct tree *t)
@@ -96,7 +107,7 @@ void virt_console(const struct tree *t)
 	if (t->psci)
 		last_hooks.psci = t->psci_smc ? LAST_PSCI_SMC : LAST_PSCI_HVC;
 	choose((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
-	write(kept, kept_count);
+	virt_write(kept, kept_count);
 }
 
 uint64_t virt_el2_below(void)
@@ -112,20 +123,27 @@ bool virt_tree_at(uint64_t at)
 	return load_u32((const uint8_t *)&magic, ORDER_BIG) == FDT_MAGIC_BYTES;
 }
 
+enum status virt_tree(const uint8_t *bytes, uint64_t at, struct boot *boot)
+{
+	boot->elf_target = ORDER_NATIVE == ORDER_BIG ? &elf_target_aarch64_be : &elf_target_aarch64;
+	TRY(tree_read(bytes, at, FDT_SIZE_MAX, &tree));
+	boot->tree = &tree;
+	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0; // kernels know no other
+	return STATUS_OK;
+}
+
 noreturn void virt_boot(struct boot *boot, uint64_t at)
 {
 	boot->target = LOADER_TARGET;
 	boot->loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
 	boot->reach = (struct range){ 0, MAP_REACH };
-	boot->elf_target = ORDER_NATIVE == ORDER_BIG ? &elf_target_aarch64_be : &elf_target_aarch64;
 	const uint8_t *bytes = map_range((struct range){ at, at + FDT_SIZE_MAX });
 	if (bytes == NULL)
 		die(refuse(STATUS_FDT_MISSING, "the device tree at %#lx lies beyond the loader's reach", at));
-	enum status status = tree_read(bytes, at, FDT_SIZE_MAX, &tree);
+	enum status status = virt_tree(bytes, at, boot);
 	if (status != STATUS_OK)
 		die(status);
 	virt_console(&tree);
-	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0; // kernels know no other
 	status = fdt_boot(&tree, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);

@@ -2,6 +2,7 @@
 #include "firmware.h"
 
 #include "../../core/log.h"
+#include "machine.h"
 
 struct efi_system_table *efi_system;
 efi_handle efi_image;
@@ -59,10 +60,10 @@ static bool own(uint64_t address, uint64_t pages)
 	return true;
 }
 
-static void *allocate(uint32_t how, uint64_t address, uint64_t size, uint32_t type)
+void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type)
 {
-	uint64_t pages = align_up(size == 0 ? 1 : size, PAGE_SIZE) / PAGE_SIZE;
-	if (state.boot->allocate_pages(how, type, pages, &address) != EFI_SUCCESS)
+	uint64_t address = limit - 1, pages = align_up(size == 0 ? 1 : size, PAGE_SIZE) / PAGE_SIZE;
+	if (state.boot->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, type, pages, &address) != EFI_SUCCESS)
 		return NULL;
 	ASSERT(own(address, pages));
 	return (void *)address;
@@ -70,12 +71,7 @@ static void *allocate(uint32_t how, uint64_t address, uint64_t size, uint32_t ty
 
 void *firmware_allocate(uint64_t size, uint32_t type)
 {
-	return allocate(EFI_ALLOCATE_ANY_PAGES, 0, size, type);
-}
-
-void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type)
-{
-	return allocate(EFI_ALLOCATE_MAX_ADDRESS, limit - 1, size, type);
+	return firmware_allocate_below(machine_reach, size, type);
 }
 
 enum status firmware_claim(struct range r)

@@ -13,7 +13,7 @@ void firmware_open(efi_handle image, struct efi_system_table *system);
 // UTF-8 that is all ASCII, newlines as they are in a log; other bytes become question marks.
 void firmware_write(const char *text, size_t n);
 
-// So many bytes, rounded up to pages, anywhere; NULL: none left. They are executable when `type` is EFI_LOADER_CODE.
+// So many bytes, rounded up to pages, within the machine's reach; NULL: none left. They are executable when `type` is EFI_LOADER_CODE.
 must_check void *firmware_allocate(uint64_t size, uint32_t type);
 // The same, below the address `limit`.
 must_check void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type);

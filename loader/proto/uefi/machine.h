@@ -4,18 +4,20 @@
 
 #include "../../core/boot.h"
 
-// Refuses a machine state that cannot be handed over, and makes exceptions ours. Boot services are there.
+// Where the memory ends that the loader uses: what it can address without the firmware, and hand over.
+extern const uint64_t machine_reach;
+
+// Fills in what `boot` says of the machine but memory. Refuses a state that cannot be handed over, and may make exceptions ours. Boot services are
+// there.
 must_check enum status machine_open(struct boot *boot);
 // The firmware is about to get the machine back: exceptions are its own again.
 void machine_close(void);
 // The firmware has gone: interrupts off, console ours; `boot->ram` is what it has left.
 void machine_left(const struct boot *boot);
-// To the console without the firmware, once it has gone.
+// To the console without the firmware, once it has gone; before machine_left(), too.
 void machine_write(const char *text, size_t n);
-// Tells the number to whatever runs the machine, and halts.
+// Tells the number to whatever runs the machine, and halts; with boot services still there when nobody shall get it back.
 noreturn void machine_stop(unsigned number);
-// Carries out loader.selftest= as struct platform says; a macro that is NULL in release builds.
-void machine_selftest(const char *word, size_t n);
 
 // Back to the firmware with this status, as if the entry point had returned.
 noreturn void entry_return(uint64_t status);

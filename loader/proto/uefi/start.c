@@ -4,10 +4,11 @@
 #include "tables.h"
 
 #include "../../core/log.h"
+#include "../../core/selftest.h"
 
 extern char loader_start[], loader_end[]; // the linker script
 
-noreturn void start_c(efi_handle image, struct efi_system_table *system);
+noreturn void uefi_c(efi_handle image, struct efi_system_table *system);
 
 static struct boot boot; // large
 
@@ -50,20 +51,21 @@ static const struct platform platform = {
 	.leave = leave,
 	.write = write,
 	.stop = stop,
-#ifdef LOADER_SELFTEST
-	.selftest = machine_selftest,
-#endif
+	.selftest = SELFTEST,
 };
 
 static enum status read_all(void)
 {
+	TRY(files_read(&boot)); // first: the command line tells what a refusal does
 	tables_read(&boot);
 	TRY(machine_open(&boot));
-	TRY(files_read(&boot));
-	return firmware_memory(&boot); // last: what comes before allocates
+	TRY(firmware_memory(&boot)); // last: what comes before allocates
+	if (boot.reach.end > machine_reach)
+		boot.reach.end = machine_reach;
+	return STATUS_OK;
 }
 
-noreturn void start_c(efi_handle image, struct efi_system_table *system)
+noreturn void uefi_c(efi_handle image, struct efi_system_table *system)
 {
 	firmware_open(image, system);
 	boot_open(&platform);

@@ -3,7 +3,6 @@
 
 #include "../../../arch/x86_64/last.h"
 #include "../../../core/log.h"
-#include "../../../core/selftest.h"
 #include "../../../core/symbols.h"
 #include "../../../dev/ports.h"
 #include "../../../dev/uart_16550.h"
@@ -14,6 +13,8 @@
 // Where a PC's BIOS leaves the segment of its extended data area, whose first KiB kernels before 0.10 search for ACPI's root pointer: they have no
 // other way to it. UEFI has no such area.
 enum { EBDA_POINTER = 0x40e, EBDA_SIZE = 0x400, EBDA_LIMIT = 0xa0000 };
+
+const uint64_t machine_reach = GIB(512); // one entry of the top table
 
 static void *ebda; // a page of its own, since these kernels map it themselves
 
@@ -117,10 +118,3 @@ noreturn void machine_stop(unsigned number)
 	for (;;)
 		cpu_halt();
 }
-
-#ifdef LOADER_SELFTEST
-void machine_selftest(const char *word, size_t n)
-{
-	selftest(word, n);
-}
-#endif
