@@ -12,9 +12,11 @@ from typing import Any
 
 from hermit_harness import options
 from hermit_harness.cli import run
-from hermit_harness.debug import base, door, script, session, symbols, tools
+from hermit_harness.debug import base, script, session, symbols, tools
+from hermit_harness.debug.handle import LONGEST
 from hermit_harness.debug.script import Plan
 from hermit_harness.paths import BUILD, GDBCMDS
+from hermit_harness.vm import door
 from hermit_harness.vm.argv import plain_argv, shell_line
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
@@ -116,7 +118,8 @@ def command(a: argparse.Namespace) -> int:
 def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace) -> int:
     """A session with a GDB of ours."""
     gdb = tools.choose(plan.arch)
-    folder = Path(tempfile.mkdtemp(prefix="hermit-"))
+    usual = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=usual if len(usual) <= LONGEST // 2 else "/tmp"))
     environment = script.for_session(
         plan,
         str(folder / "gdb"),

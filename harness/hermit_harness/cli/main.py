@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from hermit_harness import __version__
-from hermit_harness.cli import bench, debug, doctor, listing, net, run
+from hermit_harness.cli import attach, bench, debug, doctor, listing, net, run
 
-COMMANDS = (run, debug, net, bench, listing, doctor)
+COMMANDS = (run, debug, attach, net, bench, listing, doctor)
 # Commands with arguments of the guest behind APP.
 SPLIT = {"run": run.split, "debug": debug.split}
 

@@ -4,21 +4,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf, options
 from hermit_harness.cli.online import Online
 from hermit_harness.cli.summary import as_json, exit_status, summary
+from hermit_harness.debug.handle import Handle, Running
 from hermit_harness.fixtures import Image, every_image, images, join_append
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, plain_argv, shell_line
 from hermit_harness.vm.boot import boot
+from hermit_harness.vm.door import PORT, listen_tcp
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
@@ -199,6 +203,25 @@ def to_stdout(data: bytes) -> None:
         view = view[os.write(1, view) :]
 
 
+@contextlib.contextmanager
+def make_handle(spec: RunSpec, port: bool) -> Iterator[tuple[Handle, ...]]:
+    """What lets debuggers in: a socket that `hermitctl attach` finds, and a port where one was asked for."""
+    further = [listen_tcp(PORT)] if port else []
+    for listener in further:
+        print("hermitctl: GDB may connect to {}:{}".format(*listener.getsockname()), file=sys.stderr)
+    app, loader = str((spec.app or spec.loader).resolve()), str(spec.loader.resolve())
+    try:
+        handle = Handle(Running(os.getpid(), app, loader, spec.target, spec.machine), further)
+    except OSError as error:
+        print(f"hermitctl: no debugger can be attached: {error}", file=sys.stderr)
+        yield ()
+        return
+    try:
+        yield (handle,)
+    finally:
+        handle.close()
+
+
 def command(a: argparse.Namespace) -> int:
     """Boot, stream, report."""
     try:
@@ -210,7 +233,8 @@ def command(a: argparse.Namespace) -> int:
                 print(shell_line(plain_argv(spec)))
                 return 0
             console = None if a.json else to_stdout
-            outcome = boot(spec, artifacts, console, 0, online.plan.within, online.watchers)
+            with make_handle(spec, a.debug) as handle:
+                outcome = boot(spec, artifacts, console, 0, online.plan.within, (*online.watchers, *handle))
     except (ValueError, LaunchError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return 125

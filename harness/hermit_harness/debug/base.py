@@ -81,13 +81,14 @@ def _with_base(data: bytes, base: int, name: str) -> Path:
 def told_by_a_boot(spec: RunSpec) -> tuple[int, int]:
     """Start and end of the application as the loader's line tells them in a boot of its own; ValueError with what it
     said instead. It is the same in every boot of the same files."""
-    marks = Marks(status_line=end(spec.end).line, firmware=machine_of(spec).prints)
+    machine = machine_of(spec)
+    marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
     process = launch(spec)
     try:
         qmp = Qmp(process.qmp)
         qmp.greet(GREETING_SECONDS)
         qmp.send("cont")
-        lines, deadline = Lines(), time.monotonic() + TELL_SECONDS * machine_of(spec).slow
+        lines, deadline = Lines(), time.monotonic() + TELL_SECONDS * machine.slow
         while marks.load_range is None and not marks.refusal and time.monotonic() < deadline:
             select.select([process.serial], [], [], deadline - time.monotonic())
             data = process.serial.recv(65536)

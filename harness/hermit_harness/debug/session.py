@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hermit_harness.debug.door import Door
 from hermit_harness.debug.tools import Gdb
 from hermit_harness.verdict.ends import end
 from hermit_harness.verdict.facts import is_folded
 from hermit_harness.vm.argv import machine_of
+from hermit_harness.vm.door import Door
 from hermit_harness.vm.process import DIE_WITH_PARENT, LaunchError, Process, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.session import GREETING_SECONDS
@@ -67,7 +67,8 @@ class Session:
         self._folder = folder
         self._gdb = gdb
         self._console = console
-        self._marks = Marks(status_line=end(spec.end).line, firmware=machine_of(spec).prints)
+        machine = machine_of(spec)
+        self._marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
         self._lines = Lines()
         self._errors = b""
         self._ending = Ending(self._marks)
@@ -103,7 +104,7 @@ class Session:
             self._qmp.greet(GREETING_SECONDS)
         except QmpError as error:
             raise LaunchError(self._said(process) or str(error)) from error
-        self._door = Door(self._selector, self._listener, self._qmp, self._drain)
+        self._door = Door(self._selector, [self._listener], self._qmp, self._drain)
         self._selector.register(process.serial, selectors.EVENT_READ, lambda mask: self._drain())
         self._selector.register(self._qmp, selectors.EVENT_READ, self._on_qmp)
         self._selector.register(process.pidfd, selectors.EVENT_READ, self._on_exit)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.vm.argv import machine_of
+from hermit_harness.vm.door import Door
 from hermit_harness.vm.feed import Feed
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
@@ -67,6 +68,7 @@ class Session:
         self.registers = ""
         self._console = console
         self._watchers = watchers
+        self._door: Door | None = None
         self._lines = Lines()
         self._stderr = bytearray()
         self._selector = selectors.DefaultSelector()
@@ -110,6 +112,10 @@ class Session:
     def unwatch(self, source: socket.socket) -> None:
         self._selector.unregister(source)
 
+    def admit(self, listeners: Sequence[socket.socket]) -> None:
+        """Let debuggers in. While one is connected no clock runs, and the machine stands and runs as that one says."""
+        self._door = Door(self._selector, listeners, self.qmp, self._take_serial)
+
     def end(self, why: str) -> None:
         """End the guest from outside."""
         self._how = self._how or (How.ASKED, why)
@@ -128,19 +134,26 @@ class Session:
         self._selector.register(self.process.popen.stderr, selectors.EVENT_READ, self._on_stderr)  # type: ignore[arg-type]
 
     def _watch(self) -> None:
-        while self._how is None:
+        while self._how is None or self._visited:
             now = self.now()
             used = self.process.cpu_seconds()
             until = min(self._deadline.next_check(used, now), self._quiet.next_at)
             until = min([until, *(watcher.next_at() for watcher in self._watchers)])
-            for key, mask in self._selector.select(max(0.0, until - now)):
+            visited = self._visited
+            for key, mask in self._selector.select(None if visited else max(0.0, until - now)):
                 key.data(mask)
+            if visited:
+                self._released += self.now() - now
             while self.qmp.events and self._how is None:
                 self._event(self.qmp.events.popleft())
-            if self._how is None:
+            if self._how is None and not self._visited:
                 self._clock()
                 for watcher in self._watchers:
                     watcher.tick(self.now())
+
+    @property
+    def _visited(self) -> bool:
+        return self._door is not None and self._door.busy
 
     def _clock(self) -> None:
         now = self.now()
@@ -243,9 +256,7 @@ class Session:
         """A reset, or the end of a guest that ran on behind its write to debug-exit: from QEMU 9 on the write only asks
         for the end, and a kernel's triple fault behind it takes the place of the event. QEMU's status is 0 only where
         nothing was written."""
-        for _ in range(DRAIN_READS):
-            if not self._read_serial():
-                break
+        self._take_serial()
         self._how = (How.RESET, reason)
         if self.spec.debug_exit and self.marks.final:
             self._quit()
@@ -255,6 +266,8 @@ class Session:
 
     def _stopped(self) -> None:
         """The machine stands although nobody asked: a SHUTDOWN event follows, or QEMU gave up."""
+        if self._visited:
+            return
         try:
             state = self.qmp.execute("query-status")["status"]
         except QmpError:
@@ -285,10 +298,14 @@ class Session:
 
     # --- the end ---
 
-    def _drain(self) -> None:
+    def _take_serial(self) -> None:
+        """What the guest has printed so far."""
         for _ in range(DRAIN_READS):  # bounded: an interrupted guest may print for ever
             if not self._read_serial():
                 break
+
+    def _drain(self) -> None:
+        self._take_serial()
         for line in self._lines.finish():
             self.marks.line(line, time.monotonic() - self.process.started)
         while self._read_stderr():
@@ -312,6 +329,8 @@ class Session:
             self._peek()
         status = self.process.reap() if how is How.EXITED or self._has_ended() else None
         self._drain()
+        if self._door:
+            self._door.close()
         self._selector.close()
         cpu = self.process.cpu_seconds()
         return Facts(

@@ -16,7 +16,8 @@ import select
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from hermit_harness.vm.qmp import Qmp, QmpError
@@ -35,9 +36,9 @@ def listen_unix(path: Path) -> socket.socket:
     try:
         sock.bind(f"/proc/self/fd/{folder}/{path.name}")
         sock.listen(4)
-    except OSError as error:
+    except OSError:
         sock.close()
-        raise ValueError(f"{path} cannot be listened on: {error.strerror}") from error
+        raise
     finally:
         os.close(folder)
     return sock
@@ -65,29 +66,30 @@ class Door:
     def __init__(
         self,
         selector: selectors.BaseSelector,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         qmp: Qmp,
         before: Callable[[], object],
     ) -> None:
         self._selector = selector
-        self._listener = listener
+        self._listeners = listeners
         self._qmp = qmp
         self._before = before
         self._client: socket.socket | None = None
         self._wire: socket.socket | None = None  # to the stub; there with the client
         self._detached = False  # the client said that it would go: a second time would be too much for QEMU 7.2
         self.visits = 0
-        listener.setblocking(False)
-        selector.register(listener, selectors.EVENT_READ, self._knock)
+        for listener in listeners:
+            listener.setblocking(False)
+            selector.register(listener, selectors.EVENT_READ, partial(self._knock, listener))
 
     @property
     def busy(self) -> bool:
         """Whether a debugger is connected: then the machine stands and runs as that one says."""
         return self._client is not None
 
-    def _knock(self, mask: int) -> None:
+    def _knock(self, listener: socket.socket, mask: int) -> None:
         try:
-            client, _ = self._listener.accept()
+            client, _ = listener.accept()
         except OSError:
             return
         if self._client:
@@ -150,11 +152,11 @@ class Door:
         self._wire = self._client = None
 
     def close(self) -> None:
-        """Close the listening socket and whoever is connected; the machine is left as it is."""
+        """Close the listening sockets and whoever is connected; the machine is left as it is."""
         self._drop()
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(self._listener)
-        self._listener.close()
+        for listener in self._listeners:
+            self._selector.unregister(listener)
+            listener.close()
 
 
 def _received(sock: socket.socket) -> bytes:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What a running `hermitctl run` leaves so that `hermitctl attach` finds it: a file that says what runs, and a socket
+at which a debugger may knock.
+
+The file is locked as long as its writer lives. What nobody locks was left by one that was killed: whoever looks next
+removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from hermit_harness.paths import BUILD
+from hermit_harness.verdict.facts import Facts
+from hermit_harness.vm.door import listen_unix
+from hermit_harness.vm.session import Session
+
+LONGEST = 100  # a socket's name has at most 107 bytes
+
+
+@dataclass(frozen=True)
+class Running:
+    """One guest that runs. `start` is where the loader put the application, None until it has said so."""
+
+    pid: int
+    app: str
+    loader: str
+    target: str
+    machine: str
+    start: int | None = None
+
+    def __str__(self) -> str:
+        where = f", at {self.start:#x}" if self.start is not None else ", still in the loader"
+        return f"{self.pid}: {self.app} on {self.target}, {self.machine}{where}"
+
+
+def folder() -> Path:
+    """Where the files are: of this user, and gone with the session, if the system has such a place."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(runtime) / "hermit-harness" if runtime and Path(runtime).is_dir() else BUILD / "run"
+
+
+def socket_of(pid: int) -> Path:
+    return folder() / f"{pid}.gdb"
+
+
+def reachable(path: Path) -> str:
+    """A name for a socket that is short enough for it, for this process and those that inherit its descriptors."""
+    if len(str(path)) <= LONGEST:
+        return str(path)
+    here = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    os.set_inheritable(here, True)
+    return f"/proc/self/fd/{here}/{path.name}"
+
+
+class Handle:
+    """The writer's side, a watcher of the run."""
+
+    def __init__(self, running: Running, further: list[socket.socket]) -> None:
+        self._running = running
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = folder() / f"{running.pid}.json"
+        self._file: IO[str] = self._path.open("w", encoding="utf-8")
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(FileNotFoundError):
+            socket_of(running.pid).unlink()
+        self._listeners = [listen_unix(socket_of(running.pid)), *further]
+        self._write()
+
+    def _write(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump(asdict(self._running), self._file)
+        self._file.flush()
+
+    # --- Watcher
+
+    def start(self, session: Session) -> None:
+        self._session = session
+        session.admit(self._listeners)
+
+    def printed(self, data: bytes) -> None:
+        told = self._session.marks.load_range
+        if told and self._running.start is None:
+            self._running = replace(self._running, start=told[0])
+            self._write()
+
+    def next_at(self) -> float:
+        return float("inf")
+
+    def tick(self, now: float) -> None:
+        pass
+
+    def ended(self, facts: Facts) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing can be attached to any more. Safe to call twice."""
+        for path in (self._path, socket_of(self._running.pid)):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+        self._file.close()
+
+
+def _alive(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def every() -> Iterator[Running]:
+    """What runs now, the newest last."""
+    for path in sorted(folder().glob("*.json"), key=lambda path: path.name):
+        try:
+            with path.open(encoding="utf-8") as file:
+                if _alive(file):
+                    yield Running(**json.load(file))
+                else:
+                    path.unlink()
+                    path.with_suffix(".gdb").unlink()
+        except (OSError, ValueError, TypeError):
+            continue  # it has just ended, or is just being written
