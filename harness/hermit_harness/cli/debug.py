@@ -6,15 +6,18 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hermit_harness import options
 from hermit_harness.cli import run
+from hermit_harness.cli.online import Online
 from hermit_harness.debug import base, script, session, symbols, tools
 from hermit_harness.debug.handle import LONGEST
 from hermit_harness.debug.script import Plan
+from hermit_harness.fixtures import Image
 from hermit_harness.paths import BUILD, GDBCMDS
 from hermit_harness.vm import door
 from hermit_harness.vm.argv import plain_argv, shell_line
@@ -60,9 +63,8 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
     return run.split(words, options.OPTIONS + options.DEBUG_OPTIONS, SWITCHES)
 
 
-def make_plan(a: argparse.Namespace) -> tuple[RunSpec, Plan]:
-    """From the parsed options to a boot and what is known about it; ValueError with a sentence for what cannot be."""
-    spec, image, _ = run.make_spec(a)
+def make_plan(a: argparse.Namespace, spec: RunSpec, image: Image | None) -> tuple[RunSpec, Plan]:
+    """What is known about a boot, and the boot as it is done; ValueError with a sentence for what cannot be."""
     if spec.app is None:
         raise ValueError(f"{image.id if image else spec.loader} starts without a loader: there is nothing to find")
     app, facts = spec.app, symbols.read_elf(spec.app)
@@ -99,23 +101,25 @@ def command(a: argparse.Namespace) -> int:
     """Plan, start, and say how it ended."""
     a.get_breaks = vars(a)["break"]
     try:
-        spec, plan = make_plan(a)
+        spec, image, _ = run.make_spec(a)
         port = number(a.port, "port") or door.PORT
-        if a.dry_run:
-            print(plain(spec, port))
-            return 0
-        if a.print:
-            print(script.by_hand(plan, f":{port}", a.get_breaks, plain(spec, port)), end="")
-            return 0
-        if a.port:
-            return for_others(spec, plan, a)
-        return with_gdb(spec, plan, a)
+        with Online(a, spec, image) as online:
+            spec, plan = make_plan(a, online.spec, image)
+            if a.dry_run:
+                print(plain(spec, port))
+                return 0
+            if a.print:
+                print(script.by_hand(plan, f":{port}", a.get_breaks, plain(spec, port)), end="")
+                return 0
+            if a.port:
+                return for_others(spec, port, online.plan.within)
+            return with_gdb(spec, plan, a, online.plan.within)
     except (ValueError, LaunchError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return FAILED
 
 
-def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace) -> int:
+def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[str]) -> int:
     """A session with a GDB of ours."""
     gdb = tools.choose(plan.arch)
     usual = tempfile.gettempdir()
@@ -136,16 +140,16 @@ def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace) -> int:
         folder,
         (words, {**gdb.environment, **environment}),
         run.to_stdout,
-    ).run()
+    ).run(within)
     return told(ending)
 
 
-def for_others(spec: RunSpec, plan: Plan, a: argparse.Namespace) -> int:
+def for_others(spec: RunSpec, port: int, within: Sequence[str]) -> int:
     """A machine that waits for another client."""
-    listener = door.listen_tcp(number(a.port, "port"))
+    listener = door.listen_tcp(port)
     where = "{}:{}".format(*listener.getsockname())
     print(f"hermitctl: listening for GDB on {where}; the machine is stopped at its first instruction", file=sys.stderr)
-    return told(session.Session(spec, listener, None, None, run.to_stdout).run())
+    return told(session.Session(spec, listener, None, None, run.to_stdout).run(within))
 
 
 def told(ending: session.Ending) -> int:

@@ -75,9 +75,10 @@ class Session:
         self._selector = selectors.DefaultSelector()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def run(self) -> Ending:
-        """Start both, and return when they are gone. LaunchError where QEMU cannot be started."""
-        process = launch(self._spec)
+    def run(self, within: Sequence[str] = ()) -> Ending:
+        """Start both, and return when they are gone. LaunchError where QEMU cannot be started. `within`
+        is launch()'s."""
+        process = launch(self._spec, within)
         # Ctrl-C is GDB's; a handler, since what is ignored stays so in a child.
         before = signal.signal(signal.SIGINT, lambda number, frame: None) if self._gdb else None
         try:
