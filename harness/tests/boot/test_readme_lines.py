@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""QEMU lines that people copy from READMEs, byte for byte but for the two file names."""
+"""QEMU lines that people copy from upstream's READMEs, with arguments and real applications. Those of ours:
+test_readme_commands.py.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,9 @@ from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
 
-KVM_LINE = r"""
+TCG_LINE = r"""
 qemu-system-x86_64 \
-    -enable-kvm \
-    -cpu host \
+    -cpu Skylake-Client \
     -smp 1 \
     -m 128M \
     -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
@@ -32,7 +33,6 @@ qemu-system-x86_64 \
     -kernel <LOADER> \
     -initrd <APP>
 """
-TCG_LINE = KVM_LINE.replace("-enable-kvm \\\n    -cpu host", "-cpu Skylake-Client")
 OLDER_LINE = r"""
 qemu-system-x86_64 \
     -cpu qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt \
@@ -74,18 +74,6 @@ def skip_where_no_kernel_boots() -> None:
     """On newer QEMUs the microvm line as upstream wrote it starts no kernel, ours or another."""
     if host.qemu_major("qemu-system-x86_64") >= 8:
         pytest.skip("erratum: microvm-x-option-roms: this QEMU's microvm finds no -kernel with x-option-roms=off")
-
-
-def test_l07_kvm_line() -> None:
-    """L-07: the line with -enable-kvm -cpu host."""
-    problem = host.kvm_problem()
-    if problem:
-        pytest.skip(f"no-kvm: {problem}")
-    done = plain(argv(KVM_LINE, "hello"))
-    if b"failed to set MSR" in done.stderr:
-        pytest.skip(f"kvm-host-cpu: {done.stderr.decode().strip().splitlines()[0]}")
-    assert done.returncode == 3, done.stderr.decode()
-    assert images()["hello"].greeting.encode() in done.stdout
 
 
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-nofsgsbase"])
