@@ -21,7 +21,6 @@ from hermit_harness.matrix.probe import VARIABLE
 from hermit_harness.matrix.products import PREPARED, BuildError, make
 from hermit_harness.matrix.table import HARNESS, matrix
 from hermit_harness.paths import BUILD, ROOT
-from hermit_harness.vm.targets import TARGETS
 
 FOLDER = HARNESS / "mutants"
 SHADOWS = BUILD / "mutants"
@@ -31,12 +30,14 @@ NOT_THE_GUEST = ("infra:", "harness-bug:")  # red for a reason that has nothing 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One sabotage. Exactly one of `cell` (an id) and `test` (a test below tests/) says what must turn red."""
+    """One sabotage. Exactly one of `cell` (an id) and `test` (a test below tests/) says what must turn red; the target
+    is the cell's, a test's stands in `target`."""
 
     name: str
     what: str
     cell: str = ""
     test: str = ""
+    target: str = "x86_64-multiboot"
 
     @property
     def patch(self) -> Path:
@@ -83,14 +84,13 @@ def shadow(name: str, patch: Path | None) -> Path:
     return tree
 
 
-def build(tree: Path, check: str) -> None:
+def build(tree: Path, mutant: Mutant) -> None:
     """The release loader of the tree, and a padded one where the cell asks for it."""
-    name = check.split("/")[0]
-    name = name if name in TARGETS else "x86_64-multiboot"
+    name = mutant.cell.split("/")[0] or mutant.target
     common = ("-f", "loader/loader.mk", "PROFILE=release", f"TARGET={name}")
     make(*common, "all", cwd=tree)
     for name, size in matrix().pads.items():
-        if check.endswith(f"/pad{name}"):
+        if mutant.cell.endswith(f"/pad{name}"):
             make(*common, f"O=build/pad{name}", f"LOADER_PAD={size}", "all", cwd=tree)
 
 
@@ -113,7 +113,7 @@ def try_one(mutant: Mutant, sabotaged: bool) -> tuple[str, str]:
         tree = SHADOWS / name
         if sabotaged or not tree.is_dir():
             tree = shadow(name, mutant.patch if sabotaged else None)
-        build(tree, mutant.check)
+        build(tree, mutant)
     except BuildError as error:
         return str(error), ""
     status, told = run(tree, mutant)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -93,6 +94,28 @@ def test_hand_over(scenario: str, boot_here: Boot) -> None:
     assert b"probe fdt compatible=<<<hermit,linux>>>" in outcome.console
     assert b"probe fdt chosen/bootargs=<<<one -- two>>>" in outcome.console
     assert (b"hermit,rsdp" in outcome.console) == (scenario == "rsdp")
+
+
+def test_only_type_1_is_ram(boot_here: Boot) -> None:
+    """N-03: ACPI's, reserved, bad and unknown memory within a range that is called usable is not told as RAM. The
+    probe counts one line as wrong: the nodes are not the zero page's usable ranges."""
+    outcome = boot_here(played("map-types", "probe", expect="exit 1"))
+    assert outcome.matches("exit 1"), str(outcome)
+    assert b"probe memory nodes=differ" in outcome.console
+    told = [
+        range(int(start, 16), int(end, 16))
+        for start, end in re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
+    ]
+    pages = range(0x180000 + 2 * 0x2000, 0x180000 + 15 * 0x2000, 0x1000)
+    assert [any(page in one for one in told) for page in pages] == [page // 0x1000 % 2 == 1 for page in pages]
+
+
+@pytest.mark.parametrize("scenario", ["good", "cmdline-bounded", "cmdline-size-most"])
+def test_command_line_ends_by_its_size_or_its_nul(scenario: str, boot_here: Boot) -> None:
+    """N-03: starters tell the length with or without the NUL, or what it may be at most."""
+    outcome = boot_here(played(f"{scenario} -- one two", "args"))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert outcome.console.count(b" length=10\n<<<-- one two>>>") == 2
 
 
 @pytest.mark.parametrize("version", ["0.10.0", "0.11.0"])

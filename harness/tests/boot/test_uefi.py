@@ -87,6 +87,14 @@ def test_the_next_boot_entry_runs(boot_here: Boot) -> None:
     assert outcome.console.index(line) < outcome.console.index(images()["hello"].greeting.encode())
 
 
+def test_memory_that_is_told(boot_here: Boot) -> None:
+    """N-07: what the firmware had for booting is the application's: all but some MiB of the machine's memory."""
+    outcome = boot_here(run.release("probe", on="x86_64-uefi", way="efi-kernel"))
+    assert outcome.matches("exit 0"), str(outcome)
+    told = re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
+    assert sum(int(end, 16) - int(start, 16) for start, end in told) > 500 << 20
+
+
 def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
     """N-12: a page fault in the loader is the loader's to tell, not the firmware's: the number, the registers and the
     function."""
