@@ -49,6 +49,9 @@ static enum status find_app(const struct tree *tree, void *(*map)(struct range),
 	if (p == NULL)
 		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx..%#lx, where the device tree has no RAM", module.start,
 			      module.end);
+	if (range_overlaps(module, boot->loader))
+		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx..%#lx, which is the loader's own place %#lx..%#lx", module.start,
+			      module.end, boot->loader.start, boot->loader.end);
 	if (range_overlaps(module, tree->at))
 		return refuse(STATUS_FDT_CONTENT, "the firmware put the device tree %#lx..%#lx into the application %#lx..%#lx: another -m moves them apart",
 			      tree->at.start, tree->at.end, module.start, module.end);
