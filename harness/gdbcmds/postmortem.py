@@ -48,7 +48,7 @@ def frames():
 
 def register(name):
     try:
-        return int(gdb.parse_and_eval(f"(unsigned long)${name}"))
+        return int(gdb.parse_and_eval(f"${name}")) & 0xFFFF_FFFF_FFFF_FFFF  # no cast: the frame may be of Rust
     except gdb.error:
         return None
 

@@ -38,7 +38,7 @@ class Command(gdb.Command):
 
 def address_of(text: str) -> int:
     """An expression of GDB's as an address."""
-    return int(gdb.parse_and_eval(f"(unsigned long)({text})"))
+    return guest.evaluate(text)
 
 
 class BootInfo(Command):

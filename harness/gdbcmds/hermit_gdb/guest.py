@@ -46,12 +46,21 @@ def number(value: object) -> int | None:
     return value if isinstance(value, int) else int(str(value), 0)
 
 
+def evaluate(expression: str) -> int:
+    """An expression's value, or a function's address, as an unsigned number; gdb.error. No casts: they would be written
+    in the language of the selected frame, which may be Rust."""
+    value = gdb.parse_and_eval(expression)
+    if value.type.strip_typedefs().code == gdb.TYPE_CODE_FUNC:
+        value = value.address
+    return int(value) & 0xFFFF_FFFF_FFFF_FFFF
+
+
 def register(name: str) -> int:
     """A register as an unsigned number; ReadError if this machine has none of that name. QEMU calls some of AArch64's
     registers without their _EL1."""
     for known in (name, name.removesuffix("_EL1")):
         with contextlib.suppress(gdb.error):
-            return int(gdb.parse_and_eval(f"(unsigned long)${known}")) & 0xFFFF_FFFF_FFFF_FFFF
+            return evaluate(f"${known}")
     raise ReadError(f"this guest has no register {name}")
 
 
@@ -116,7 +125,7 @@ def memory() -> Iterator[Memory]:
 def symbol(name: str) -> int | None:
     """The address of a symbol of any file, static ones too."""
     with contextlib.suppress(gdb.error):
-        return int(gdb.parse_and_eval(f"(unsigned long)&{name}"))
+        return evaluate(f"&{name}")
     return None
 
 

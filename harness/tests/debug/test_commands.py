@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from hermit_harness import elf
 from hermit_harness.gdb import batch
 from hermit_harness.matrix import run
-from hermit_harness.paths import GDBCMDS
+from hermit_harness.paths import GDBCMDS, ROOT
 from hermit_harness.vm.process import launch
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.spec import RunSpec
@@ -137,6 +138,30 @@ def test_page_tables(on: str) -> None:
     assert re.search(r"level 3  table .*\n.*level 2  table .*\n.*level 1  table ", mine)
     assert re.search(r"is physical 0x[0-9a-f]+, application r-x$", mine)
     assert nowhere.endswith("0x700000000000 is not mapped: the entry of level 3 is not present")
+
+
+def test_in_rust() -> None:
+    """P-06: the commands work in a frame of Rust, whose expressions GDB reads otherwise."""
+    words = [
+        "--batch",
+        "--break",
+        "hermit::boot_processor_main",
+        "--command",
+        "hermit bootinfo",
+        "--command",
+        "hermit image",
+    ]
+    words += ["--timeout", "30", "real-hello-0.11.0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "hermit_harness", "debug", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert re.search(r"^  platform +0  Multiboot$", done.stdout, re.M), done.stdout + done.stderr
+    assert re.search(r"^  pc +0x[0-9a-f]+ in .*boot_processor_main", done.stdout, re.M), done.stdout
 
 
 def test_older_kernels() -> None:
