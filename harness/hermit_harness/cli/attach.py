@@ -14,7 +14,6 @@ from hermit_harness.debug import base, handle, script, session, symbols, tools
 from hermit_harness.debug.handle import Running
 from hermit_harness.debug.script import Plan
 from hermit_harness.paths import GDBCMDS
-from hermit_harness.vm.targets import target
 
 DESCRIPTION = """\
 Stop a guest that `hermitctl run` (or `make run`) runs in another terminal, and show GDB's prompt where it stands. The
@@ -74,7 +73,7 @@ def command(a: argparse.Namespace) -> int:
     try:
         running = which(list(handle.every()), a.pid)
         plan = plan_of(running, a.symbols)
-        gdb = tools.choose(target(running.target).arch)
+        gdb = tools.first(tools.choose(plan.arch), plan.arch)
     except ValueError as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return FAILED

@@ -121,7 +121,7 @@ def command(a: argparse.Namespace) -> int:
 
 def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[str]) -> int:
     """A session with a GDB of ours."""
-    gdb = tools.choose(plan.arch)
+    gdbs = tools.choose(plan.arch)
     usual = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=usual if len(usual) <= LONGEST // 2 else "/tmp"))
     environment = script.for_session(
@@ -133,12 +133,14 @@ def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[
         batch=a.batch,
         kill=True,
     )
-    words = session.gdb_argv(gdb, GDBCMDS / "session.py", a.batch)
+    started = [
+        (session.gdb_argv(gdb, GDBCMDS / "session.py", a.batch), {**gdb.environment, **environment}) for gdb in gdbs
+    ]
     ending = session.Session(
         spec,
         door.listen_unix(folder / "gdb"),
         folder,
-        (words, {**gdb.environment, **environment}),
+        started,
         run.to_stdout,
     ).run(within)
     return told(ending)
@@ -149,7 +151,7 @@ def for_others(spec: RunSpec, port: int, within: Sequence[str]) -> int:
     listener = door.listen_tcp(port)
     where = "{}:{}".format(*listener.getsockname())
     print(f"hermitctl: listening for GDB on {where}; the machine is stopped at its first instruction", file=sys.stderr)
-    return told(session.Session(spec, listener, None, None, run.to_stdout).run(within))
+    return told(session.Session(spec, listener, None, (), run.to_stdout).run(within))
 
 
 def told(ending: session.Ending) -> int:
@@ -161,6 +163,8 @@ def told(ending: session.Ending) -> int:
             file=sys.stderr,
         )
         return refusal.number
+    if not ending.connected:
+        raise ValueError("GDB ended before it had connected")
     for line in ending.stderr if ending.gdb == NOT_REACHED else ():
         print(line, file=sys.stderr)
     return FAILED if ending.gdb in (NOT_REACHED, WRONG) else ending.gdb or 0

@@ -4,24 +4,42 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from hermit_harness import __version__
-from hermit_harness.cli import attach, bench, debug, doctor, listing, net, run
 
-COMMANDS = (run, debug, attach, net, bench, listing, doctor)
-# Commands with arguments of the guest behind APP.
-SPLIT = {"run": run.split, "debug": debug.split}
+# Modules of this package, by command. Only the one that is asked for is loaded: a prompt is waited for.
+COMMANDS = {
+    "run": "run",
+    "debug": "debug",
+    "attach": "attach",
+    "net": "net",
+    "bench": "bench",
+    "list": "listing",
+    "status": "listing",
+    "options": "listing",
+    "doctor": "doctor",
+}
+
+SPLIT = ("run", "debug")  # with arguments of the guest behind APP
 
 
-def build_parser() -> argparse.ArgumentParser:
+def modules(words: Sequence[str]) -> list[Any]:
+    """The module of the command that `words` begin with; all of them where there is none."""
+    names = [COMMANDS[words[0]]] if words and words[0] in COMMANDS else dict.fromkeys(COMMANDS.values())
+    return [importlib.import_module(f"hermit_harness.cli.{name}") for name in names]
+
+
+def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser with one subcommand a module; each module's `add` registers itself."""
     parser = argparse.ArgumentParser(prog="hermitctl", description="Boot Hermit applications and say how they ended.")
     parser.add_argument("--version", action="version", version=f"hermitctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS:
+    for module in modules(words):
         module.add(commands)
     return parser
 
@@ -48,8 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     app_words: list[str] = []
     if words and words[0] in SPLIT:
-        words, app_words = SPLIT[words[0]](words)
-    arguments = build_parser().parse_args(words)
+        (module,) = modules(words)
+        words, app_words = module.split(words)
+    arguments = build_parser(words).parse_args(words)
     arguments.app_words = app_words
     try:
         return int(arguments.function(arguments))

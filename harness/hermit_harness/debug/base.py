@@ -55,8 +55,8 @@ def pinned(spec: RunSpec, arch: str) -> tuple[RunSpec, int]:
     its header if that is free, and ours names none: a copy names the middle of the memory.
     """
     data = spec.loader.read_bytes()
-    way = machine_of(spec).flash
-    if way and data[:2] == b"MZ":
+    row = machine_of(spec)
+    if (row.flash or row.bios) and data[:2] == b"MZ":
         at = RAM[arch] + _memory(spec) // 2 // (2 * MIB) * (2 * MIB)
         return replace(spec, loader=_with_base(data, at, spec.loader.name), loader_debug=None), at
     if data[IMAGE_MAGIC_AT : IMAGE_MAGIC_AT + 4] == IMAGE_MAGIC:

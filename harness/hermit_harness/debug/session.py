@@ -15,7 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Ending:
     gdb: int | None = None
     stderr: list[str] = field(default_factory=list)
     by: str = ""  # "gdb", "guest", "person"
+    connected: bool = True
 
 
 def gdb_argv(gdb: Gdb, script: Path, batch: bool) -> list[str]:
@@ -51,21 +52,22 @@ def gdb_argv(gdb: Gdb, script: Path, batch: bool) -> list[str]:
 
 
 class Session:
-    """`gdb` are the words that start GDB and what is added to its environment; None leaves the machine to whoever
-    connects to `listener`. `folder`, in which that socket lies, is removed as soon as somebody has come in."""
+    """`gdbs` are the words that start GDB and what is added to its environment: the next one is for where one ends
+    before it has connected. Without any the machine is left to whoever connects to `listener`. `folder`, in which that
+    socket lies, is removed as soon as somebody has come in."""
 
     def __init__(
         self,
         spec: RunSpec,
         listener: socket.socket,
         folder: Path | None,
-        gdb: tuple[Sequence[str], dict[str, str]] | None,
+        gdbs: Sequence[tuple[Sequence[str], Mapping[str, str]]],
         console: Callable[[bytes], None],
     ) -> None:
         self._spec = spec
         self._listener = listener
         self._folder = folder
-        self._gdb = gdb
+        self._gdbs = list(gdbs)
         self._console = console
         machine = machine_of(spec)
         self._marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
@@ -80,7 +82,7 @@ class Session:
         is launch()'s."""
         process = launch(self._spec, within)
         # Ctrl-C is GDB's; a handler, since what is ignored stays so in a child.
-        before = signal.signal(signal.SIGINT, lambda number, frame: None) if self._gdb else None
+        before = signal.signal(signal.SIGINT, lambda number, frame: None) if self._gdbs else None
         try:
             return self._run(process)
         except KeyboardInterrupt:
@@ -124,9 +126,9 @@ class Session:
         return self._ending
 
     def _start_gdb(self) -> None:
-        if self._gdb is None:
+        if not self._gdbs:
             return
-        words, environment = self._gdb
+        words, environment = self._gdbs.pop(0)
         # SIGTERM lets GDB give the terminal back as it was.
         self._child = subprocess.Popen(
             [DIE_WITH_PARENT[0], DIE_WITH_PARENT[1], "TERM", *words], env={**os.environ, **environment}
@@ -192,8 +194,14 @@ class Session:
 
     def _on_gdb(self, mask: int) -> None:
         assert self._child is not None
+        self._selector.unregister(self._child_fd)
+        os.close(self._child_fd)
         self._ending.gdb = self._child.wait()
-        self._ending.by = "gdb"
+        self._ending.connected = self._door.visits > 0
+        if self._gdbs and not self._ending.connected:
+            self._start_gdb()
+        else:
+            self._ending.by = "gdb"
 
     def _said(self, process: Process) -> str:
         """What QEMU wrote before it ended."""

@@ -8,7 +8,7 @@ import platform
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hermit_harness.vm.targets import cpu_of_arch
@@ -45,8 +45,10 @@ def knows(gdb: Gdb, cpu: str) -> bool:
     return f'set to "{name}"' in done.stdout
 
 
-def choose(arch: str, environment: Mapping[str, str] | None = None) -> Gdb:
-    """The GDB for applications of a kind: $GDB, $RUST_GDB, rust-gdb, gdb-multiarch, gdb, in this order.
+def choose(arch: str, environment: Mapping[str, str] | None = None) -> list[Gdb]:
+    """The GDBs for applications of a kind, best first: $GDB or $RUST_GDB alone where they are set, else rust-gdb,
+    gdb-multiarch, gdb, as far as they are installed. One that does not even start (Rust's wrapper without a toolchain,
+    say) is passed over by who starts it.
 
     ValueError in one sentence where the person's own choice does not fit, or where none does.
     """
@@ -54,18 +56,24 @@ def choose(arch: str, environment: Mapping[str, str] | None = None) -> Gdb:
     cpu = cpu_of_arch(arch)
     for name in ("GDB", "RUST_GDB"):
         if environment.get(name):
-            return _named(name, environment[name], cpu)
-    if shutil.which("rust-gdb"):
-        # It starts plain gdb unless told otherwise, and Debian's knows the machine's own processor alone.
-        multiarch = {} if cpu == platform.machine() else {"RUST_GDB": shutil.which("gdb-multiarch") or "gdb"}
-        found = Gdb(("rust-gdb",), multiarch)
-        if knows(found, cpu):
-            return found
-    for program in ("gdb-multiarch", "gdb"):
-        if shutil.which(program) and (program == "gdb-multiarch" or knows(Gdb((program,)), cpu)):
-            return Gdb((program,))
-    package = "gdb" if cpu == platform.machine() else "gdb-multiarch"
-    raise ValueError(f"no GDB that knows {cpu} is installed: apt install {package}")
+            return [_named(name, environment[name], cpu)]
+    native = cpu == platform.machine()
+    multiarch = shutil.which("gdb-multiarch")
+    found = [Gdb(("gdb-multiarch",))] if multiarch else []
+    # Debian's plain gdb knows the machine's own processor alone, others' know all.
+    if shutil.which("gdb") and (native or (not multiarch and knows(Gdb(("gdb",)), cpu))):
+        found.append(Gdb(("gdb",)))
+    if found and shutil.which("rust-gdb"):
+        found.insert(0, Gdb(("rust-gdb",), {} if native and shutil.which("gdb") else {"RUST_GDB": found[0].words[0]}))
+    if not found:
+        package = "gdb" if native else "gdb-multiarch"
+        raise ValueError(f"no GDB that knows {cpu} is installed: apt install {package}")
+    return found
+
+
+def first(gdbs: Sequence[Gdb], arch: str) -> Gdb:
+    """The best that starts, for who cannot try one after the other."""
+    return next(gdb for gdb in gdbs if gdb is gdbs[-1] or gdb.words[0] != "rust-gdb" or knows(gdb, cpu_of_arch(arch)))
 
 
 def _named(variable: str, text: str, cpu: str) -> Gdb:
@@ -73,6 +81,6 @@ def _named(variable: str, text: str, cpu: str) -> Gdb:
     if not words or not shutil.which(words[0]):
         raise ValueError(f"{variable}={text}: there is no such program")
     found = Gdb(words)
-    if not knows(found, cpu):
+    if cpu != platform.machine() and not knows(found, cpu):
         raise ValueError(f"{variable}={text} does not know {cpu}: unset it or name another one (gdb-multiarch, say)")
     return found

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl debug as a person meets it: one command, GDB's prompt, and what GDB then says."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.matrix.products import make
+from hermit_harness.paths import ROOT
+
+Start = Callable[..., Any]
+PROMPT = r"\(gdb\) "
+STEPS = ROOT / "fixtures" / "bare" / "steps" / "steps.c"
+# Each way into an application, and how its image lies: ET_DYN or at a fixed address.
+TARGETS = [
+    ("x86_64-multiboot", "pc", "steps"),
+    ("x86_64", "q35", "steps-fixed"),
+    ("x86_64-pvh", "microvm", "steps"),
+    ("x86_64-uefi", "ovmf", "steps"),
+    ("aarch64-elf", "virt", "steps"),
+    ("aarch64-elf", "virt-el2", "steps-fixed"),
+    ("aarch64-uefi", "virt", "steps"),
+    ("aarch64-uefi", "aavmf", "steps-fixed"),
+    ("riscv64-sbi", "virt", "steps"),
+    ("riscv64-sbi", "virt-fw-jump-1.1", "steps-fixed"),
+]
+SECONDS_TO_PROMPT = 2.0
+
+
+def line_of(mark: str) -> int:
+    """The line of steps.c that a marker comment names."""
+    (found,) = [n for n, line in enumerate(STEPS.read_text().splitlines(), 1) if f"MARK: {mark} */" in line]
+    return found
+
+
+@pytest.mark.parametrize(("target", "machine", "image"), TARGETS, ids=[f"{t}-{m}-{i}" for t, m, i in TARGETS])
+def test_walk(start: Start, target: str, machine: str, image: str) -> None:
+    """L-28, L-29, L-30, L-31: one command stops at a function of the application; lines, locals, step and finish are
+    right; the way back leads to the application's first instruction and no further."""
+    gdb = start("debug", "--isolate", "--target", target, "--machine", machine, "--break", "app_main", image)
+    seen = gdb.expect(PROMPT, 90)
+    assert f"app_main () at fixtures/bare/steps/steps.c:{line_of('first line of app_main')}" in seen
+    assert "too long" not in seen
+    base = int(re.search(r"application is at (0x[0-9a-f]+)\.\.", seen)[1], 16)  # type: ignore[index]
+    assert f"Loading kernel to {base:#x}.." in seen
+    assert str(line_of("twice is called")) in gdb.ask("next")
+    assert gdb.ask("print seed") == "$1 = 20"
+    assert "twice (value=20)" in gdb.ask("step")
+    assert "add (left=20, right=20)" in gdb.ask("step")
+    assert f"{line_of('sum is known')}\t" in gdb.ask("next")
+    assert gdb.ask("info locals") == "sum = 40"
+    back = re.findall(r"^#\d+ .*?(\w+) \(.*\) at", gdb.ask("backtrace"), re.M)
+    assert back == ["add", "twice", "app_main", "crt_entry", "_start"]
+    assert "Value returned is $2 = 40" in gdb.ask("finish")
+    moved = 0 if image.endswith("-fixed") else base
+    linked = symbol(image, target, "app_main")
+    assert f"{linked + moved:#x}" in gdb.ask("info address app_main")
+    gdb.type("continue\n")
+    gdb.expect("total 42.*" + PROMPT)
+    gdb.type("quit\n")
+    assert gdb.end() == 0
+
+
+def symbol(image: str, target: str, name: str) -> int:
+    """Where a function was linked, read by somebody else than GDB."""
+    from elftools.elf.elffile import ELFFile
+
+    with images(target.split("-")[0])[image].path.open("rb") as file:
+        table: Any = ELFFile(file).get_section_by_name(".symtab")
+        (found,) = table.get_symbol_by_name(name)
+        return int(found["st_value"])
+
+
+@pytest.mark.parametrize("target", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
+def test_through_the_hand_over(start: Start, target: str) -> None:
+    """L-29, L-32: from the loader's own code, with its callers, over its last function into the application; both have
+    their symbols at once."""
+    gdb = start("debug", "--isolate", "--target", target, "--stop-at", "loader", "--break", "app_main", "steps")
+    assert "boot_run (boot=" in gdb.expect(PROMPT)
+    gdb.ask("next")
+    seen = gdb.ask("continue")
+    assert "arch_handover (h=" in seen
+    assert "the application is at 0x" in seen
+    callers = re.findall(r"^#\d+ .*?(\w+) \(.*\) at (\S+):", gdb.ask("backtrace"), re.M)
+    assert ("arch_handover", f"loader/arch/{target.split('-')[0]}/handover.c") in callers
+    assert ("boot_run", "loader/core/boot.c") in callers
+    assert "app_main () at fixtures/bare/steps/steps.c" in gdb.ask("continue")
+    assert "arch_handover" in gdb.ask("info symbol arch_handover")
+
+
+REAL = [("x86_64-multiboot", "real-hello-0.11.0"), ("aarch64-elf", "real-hello-0.11.0-aarch64")]
+REAL += [("riscv64-sbi", "real-hello-0.11.0-riscv64")]
+
+
+@pytest.mark.parametrize(("target", "image"), REAL, ids=[image for _, image in REAL])
+def test_a_real_kernel(start: Start, target: str, image: str) -> None:
+    """L-30: the breakpoint that everybody wants, in a Rust application, by the path that everybody types."""
+    gdb = start("debug", "--isolate", "--target", target, "--break", "hermit::boot_processor_main", image)
+    seen = gdb.expect(PROMPT)
+    where = re.search(r"boot_processor_main \(\) at \S*/src/lib\.rs:(\d+)", seen)
+    assert where, seen
+    trace = gdb.ask("backtrace")
+    assert re.search(r"boot_processor_main \(\).*\n#\d+ .* pre_init \(\) at \S*start\.rs|kernel/mod\.rs", trace), trace
+    assert "No frame" not in gdb.ask("info locals")
+
+
+def test_entry_by_default(start: Start) -> None:
+    """L-30: without a wish the first prompt is at the application's first instruction, with its line."""
+    gdb = start("debug", "--isolate", "hello")
+    assert "_start () at fixtures/abi/x86_64/start.S:" in gdb.expect(PROMPT)
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+def test_after_a_rebuild_elsewhere(start: Start, arch: str, tmp_path: Path) -> None:
+    """L-31: the base is asked for in the same boot, so that an application built anew, for another place, is found."""
+    (tmp_path / "app.c").write_bytes((ROOT / "fixtures" / "bare" / "steps" / "steps.c").read_bytes())
+    bases = []
+    for options in ("", "-z max-page-size=0x1000000"):
+        make("-f", "fixtures/fixtures.mk", "app", f"SRC={tmp_path}", f"ARCH={arch}", f"APP_LDFLAGS+={options}")
+        gdb = start("debug", "--isolate", "--break", "app_main", tmp_path / "app")
+        seen = gdb.expect(PROMPT)
+        assert "app_main () at " in seen
+        bases.append(re.search(r"application is at (0x[0-9a-f]+)\.\.", seen)[1])  # type: ignore[index]
+    assert bases[0] != bases[1]
+
+
+def test_interrupt_stops_the_guest(start: Start) -> None:
+    """Ctrl-C is for the guest: it stands, nothing is killed, and it goes on."""
+    gdb = start("debug", "--isolate", "hang")
+    gdb.expect(PROMPT)
+    gdb.type("continue\n")
+    gdb.expect("from here on nothing happens")
+    for _ in range(2):
+        gdb.type("\x03")
+        assert "SIGINT" in gdb.expect(PROMPT)
+        assert "app_main ()" in gdb.ask("backtrace")
+        gdb.type("continue\n")
+        gdb.expect("Continuing")
+    gdb.type("\x03")
+    gdb.expect(PROMPT)
+    gdb.type("\x04")
+    assert gdb.end() == 0
+
+
+def crowding() -> float:
+    """How much longer than it should a little work takes just now, since others want the processor as well."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    while time.process_time() - cpu < 0.05:
+        pass
+    return (time.perf_counter() - wall) / (time.process_time() - cpu)
+
+
+def test_time_to_the_prompt(start: Start, record_property: Callable[[str, object], None]) -> None:
+    """L-31, P-06: from exec to the first bytes of the prompt, ten times, under TCG: the worst is under two seconds of a
+    machine that is not shared; a crowded one gets what its crowd takes away."""
+    times, crowds = [], []
+    for _ in range(10):
+        before = crowding()
+        gdb = start("debug", "--isolate", "real-hello-0.11.0")
+        gdb.expect(PROMPT)
+        times.append(gdb.matched - gdb.started)
+        crowds.append(max(before, crowding()))
+        gdb.type("quit\n")
+        gdb.end()
+    said = f"worst {max(times):.2f} s, median {statistics.median(times):.2f} s; crowding up to {max(crowds):.1f}"
+    record_property("time to the prompt", said)
+    print(said)
+    assert max(t / c for t, c in zip(times, crowds, strict=True)) < SECONDS_TO_PROMPT, said
