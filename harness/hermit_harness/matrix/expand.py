@@ -107,8 +107,8 @@ def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: i
             return f"this host has {host_mib} MiB of memory"
         if mebibytes(cell.memory) < mebibytes(image.extra.get("memory", "1M")):
             return f"{image.id} needs {image.extra['memory']}"
-    if cell.memory == "floor" and image.id not in table.floors:
-        raise MatrixError(f"group {group.name}: no floor is recorded for {image.id}")
+    if cell.memory == "floor" and image.id not in table.floors.get(cell.target, {}):
+        raise MatrixError(f"group {group.name}: no floor is recorded for {image.id} by {cell.target}")
     if group.when == "kvm-faster":
         row = kvm.row(table.probes[cell.machine])
         if not row.use_kvm:

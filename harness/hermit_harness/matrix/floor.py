@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Finds the smallest -m of an image, for [floors] of matrix.toml:  python -m hermit_harness.matrix.floor
-IMAGE[@MACHINE]...
+"""Finds the smallest -m of images, for [floors.TARGET] of matrix.toml:
+python -m hermit_harness.matrix.floor TARGET IMAGE[@MACHINE]...
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from hermit_harness.matrix import run
 from hermit_harness.vm.boot import boot
 
 
-def boots(image: str, machine: str, mebibytes: int) -> bool:
+def boots(target: str, image: str, machine: str, mebibytes: int) -> bool:
     """Whether the image ends as it should with so much memory."""
-    spec = run.release(image, machine, memory=f"{mebibytes}M", cpu_seconds=10.0, wall_seconds=15.0)
+    spec = run.release(image, machine, target, memory=f"{mebibytes}M", cpu_seconds=10.0, wall_seconds=15.0)
     return boot(spec).matches(spec.expect)
 
 
-def floor(image: str, machine: str = "pc", top: int = 256) -> int:
+def floor(target: str, image: str, machine: str = "", top: int = 256) -> int:
     """The smallest size in MiB that boots, by halving; 0 when even `top` does not. More memory never boots less."""
-    if not boots(image, machine, top):
+    if not boots(target, image, machine, top):
         return 0
     low = 1  # QEMU's own smallest size; taken as too little
     while low + 1 < top:
         middle = (low + top) // 2
-        if boots(image, machine, middle):
+        if boots(target, image, machine, middle):
             top = middle
         else:
             low = middle
@@ -33,9 +33,10 @@ def floor(image: str, machine: str = "pc", top: int = 256) -> int:
 
 def main() -> int:
     """Print a line for matrix.toml for each image that was named."""
-    for word in sys.argv[1:]:
+    target, *words = sys.argv[1:]
+    for word in words:
         image, _, machine = word.partition("@")
-        print(f'"{image}" = {floor(image, machine or "pc")}', flush=True)
+        print(f'"{image}" = {floor(target, image, machine)}', flush=True)
     return 0
 
 

@@ -75,7 +75,7 @@ class Table:
     probes: Mapping[str, str]  # machine -> the machine whose probe decides about KVM on it
     cpus: Mapping[str, str]
     pads: Mapping[str, int]
-    floors: Mapping[str, int]  # image id -> smallest -m in MiB that boots it
+    floors: Mapping[str, Mapping[str, int]]  # target, image id -> smallest -m in MiB that boots it
     lines: Mapping[str, Line]
     groups: tuple[Group, ...]
     path: Path = field(default=HARNESS / "matrix.toml", compare=False)

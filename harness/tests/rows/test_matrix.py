@@ -19,7 +19,7 @@ max_skips = 0
 must_run = []
 cpus = {small = "Nehalem"}
 pads = {big = 4096}
-floors = {hello = 9}
+floors = {x86_64-multiboot = {hello = 9}}
 [probes]
 pc = "pc"
 microvm = "pc"
@@ -108,7 +108,10 @@ def test_firmware_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         ('[group.x]\nimages = ["hello"]\nmachines = ["vax"]\n', "'vax', which the matrix does not define"),
         ('[group.x]\nimages = ["hullo"]\nmachines = ["pc"]\n', "no fixture image matches 'hullo'"),
         ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nmemori = ["64M"]\n', "unknown key memori"),
-        ('[group.x]\nimages = ["kernel"]\nmachines = ["pc"]\nmemory = ["floor"]\n', "no floor is recorded for kernel"),
+        (
+            '[group.x]\nimages = ["kernel"]\nmachines = ["pc"]\nmemory = ["floor"]\n',
+            "is recorded for kernel by x86_64-m",
+        ),
         ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nmemory = ["64"]\n', "a number with M or G"),
         ('[group.x]\nimages = ["power"]\nmachines = ["microvm"]\n', "nothing of it can run"),
         ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nwhen = "firmwear"\n', "when = 'firmwear' is not known"),

@@ -26,7 +26,7 @@
 image_header:
 	ccmp	x18, #0, #0xd, pl	// "MZ" and 40 fa; changes flags that nobody reads
 	b	arch_entry
-	.quad	0			// text_offset
+	.quad	0x100000		// text_offset: below, there is room for what is handed over, and an application can begin 1 MiB above
 	.quad	loader_end - image_header // image_size: bss included
 	.quad	FLAGS
 	.quad	0, 0, 0
