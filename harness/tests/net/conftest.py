@@ -1,16 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Every test of this folder has a network of its own, in a namespace that it makes itself."""
+"""Every test of this folder has a network of its own, in a namespace that it makes itself; guests and clients live in
+there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from hermit_harness.matrix import run
 from hermit_harness.net.lab import Lab
+from hermit_harness.net.serve import Served, Way, plug
+from hermit_harness.report import plugin
+
+Serve = Callable[..., Served]
 
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     with Lab() as made:
         yield made
+
+
+@pytest.fixture
+def serve(lab: Lab, request: pytest.FixtureRequest) -> Serve:
+    """plug() in the test's namespace; what is left lies under the test's name."""
+    name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
+
+    def go(way: Way, app: str, **more: str | tuple[str, ...]) -> Served:
+        return plug(lab, way, app, run.artifacts(name), **more)  # type: ignore[arg-type]
+
+    return go

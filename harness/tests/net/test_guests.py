@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Real applications on a real wire: each way to plug a guest in, what its clients get, and what went over the wire."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.matrix import ledger
+from hermit_harness.net import doctor, pcap
+from hermit_harness.net.card import MAC
+from hermit_harness.net.frames import ACK, BROADCAST, SYN, arp_request, mac_bytes, tcp
+from hermit_harness.net.lab import GUEST, Lab
+from hermit_harness.net.serve import SECONDS, TAP, UNDRIVEN, USER, WAYS, Served, Way
+from hermit_harness.vm.process import DIE_WITH_PARENT
+
+Serve = Callable[..., Served]
+# One byte, a full segment, one more than that, more than a window.
+SIZES = (1, 1460, 1461, 65536)
+PAGE = "Hello from Hermit! 🦀\n"
+STRANGER = "52:54:00:00:00:77"
+ECHO, HTTP, UDP = 8080, 9975, 9975
+
+
+def pattern(size: int, salt: int = 0) -> bytes:
+    """Bytes of which no part looks like another one."""
+    return bytes((at * 31 + (at >> 8) * 7 + salt) & 255 for at in range(size))
+
+
+def echoed(client: socket.socket, data: bytes) -> bool:
+    """Whether exactly these bytes come back. They are sent in parts: what the guest cannot take yet must be fetched."""
+    got = bytearray()
+    for at in range(0, len(data), 16384):
+        part = data[at : at + 16384]
+        client.sendall(part)
+        while len(got) < at + len(part):
+            more = client.recv(65536)
+            assert more, f"the connection ended after {len(got)} of {len(data)} bytes"
+            got += more
+    return got == data
+
+
+def check_wire(served: Served) -> None:
+    """What is true of every conversation: the guest's checksums are right (nobody computes them for it), an ARP request
+    comes before the first SYN, and a lease is asked for once."""
+    frames = served.frames()
+    ours = [frame for frame in frames if frame.sender == MAC]
+    assert ours, "the guest sent nothing"
+    assert [frame.problems for frame in ours if frame.problems] == []
+    kinds = [frame.kind for frame in frames]
+    syn = next(n for n, f in enumerate(frames) if f.kind == "tcp" and f.flags & (SYN | ACK) == SYN)
+    # QEMU's own network knows its guest by the lease that it gave.
+    assert served.way.kind == "user" or "arp-request" in kinds[:syn], "an ARP request comes before the first SYN"
+    notes = [frame.note for frame in frames if frame.note]
+    assert notes == (["discover", "offer", "request", "ack"] if served.way.lease else [])
+    assert len(pcap.tcpdump(served.capture)) == len(frames), "tcpdump reads as many frames as we do"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_tcp_echo(way: Way, serve: Serve) -> None:
+    """L-43, L-44, R-15, R-16, W-06, W-07, W-16, W-18, M-22, N-19, N-20: TCP echo of 1, 1460, 1461 and 65536 bytes by
+    each card and network that the kernel has a driver for; then the application ends by itself."""
+    served = serve(way, "echo", ports=("tcp:8080",), args="" if way.mute else "1")
+    with served.guest as guest:
+        served.ready(ECHO)
+        with served.connect(ECHO) as client:
+            for size in SIZES:
+                assert echoed(client, pattern(size)), size
+        assert way.mute or guest.finish().matches("exit 0"), str(guest.outcome)
+    check_wire(served)
+
+
+def test_ping(serve: Serve) -> None:
+    """L-44, C-28: the guest answers, small and large, each request once and with the same bytes."""
+    served = serve(TAP, "echo")
+    with served.guest:
+        served.ready(ECHO)
+        for size in ("0", "56", "1472"):
+            said = served.lab.run("ping", "-c", "3", "-i", "0.2", "-W", "5", "-s", size, GUEST)
+            assert "3 packets transmitted, 3 received, 0% packet loss" in said
+            assert "DUP" not in said
+    answers = pcap.tcpdump(served.capture, f"icmp[icmptype] = icmp-echoreply and ether src {MAC}")
+    assert len(answers) == 9
+
+
+@pytest.mark.parametrize("way", [TAP, USER], ids=str)
+def test_udp_echo(way: Way, serve: Serve) -> None:
+    """W-16: datagrams of every interesting size up to what fits one frame come back whole, one for one."""
+    served = serve(way, "udp", ports=("udp:9975",))
+    with served.guest as guest:
+        served.ready(UDP)
+        with served.datagrams(UDP) as client:
+            for size in (1, 2, 17, 18, 19, 512, 1471, 1472):
+                client.send(pattern(size, size))
+                assert client.recv(65536) == pattern(size, size), size
+            client.send(b"")
+        assert guest.finish().matches("exit 0"), str(guest.outcome)
+    assert [frame.problems for frame in served.frames() if frame.sender == MAC and frame.problems] == []
+
+
+@pytest.mark.parametrize("way", [TAP, USER], ids=str)
+def test_http_by_curl(way: Way, serve: Serve) -> None:
+    """W-22, W-23, W-25: the page on port 9975 by a client that is not ours; what is not there is 404."""
+    served = serve(way, "http", ports=("tcp:9975",))
+    with served.guest:
+        served.ready(HTTP)
+        address, port = served.end(HTTP)
+        curl = ("curl", "--silent", "--show-error", "--max-time", "30", "--noproxy", "*")
+        url = f"http://{address}:{port}/"
+        assert served.lab.run(*curl, url) == PAGE
+        assert served.lab.run(*curl, "--output", "/dev/null", "--write-out", "%{http_code}", f"{url}none") == "404"
+        assert (
+            served.lab.run(*curl, "--data", "x", "--output", "/dev/null", "--write-out", "%{http_code}", url) == "405"
+        )
+
+
+def test_ten_at_once(serve: Serve) -> None:
+    """Ten connections that are all open before the first byte goes out."""
+    served = serve(TAP, "echo", args="10")
+    with served.guest as guest:
+        served.ready(ECHO)
+        clients = [served.connect(ECHO) for _ in range(10)]
+        with ThreadPoolExecutor(10) as pool:
+            good = list(pool.map(lambda pair: echoed(pair[1], pattern(20000, pair[0])), enumerate(clients)))
+        assert good == [True] * 10
+        for client in clients:
+            client.close()
+        assert guest.finish().matches("exit 0"), str(guest.outcome)
+
+
+def test_a_hundred_one_after_another(serve: Serve) -> None:
+    """No connection is lost, none takes over another one's bytes."""
+    served = serve(TAP, "echo")
+    with served.guest as guest:
+        served.ready(ECHO)
+        for number in range(100):
+            with served.connect(ECHO) as client:
+                assert echoed(client, pattern(100, number)), number
+        assert guest.outcome is None
+
+
+def test_half_open_and_reset_connections(serve: Serve) -> None:
+    """What clients do that go away: a SYN and no more, a connection reset in the middle, one closed without a byte. The
+    server still answers the next one."""
+    served = serve(TAP, "echo")
+    with served.guest as guest:
+        served.ready(ECHO)
+        with served.lab.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            raw.bind(("tap10", 0))
+            raw.send(arp_request(STRANGER, "10.0.5.77", GUEST))
+            for port in range(4000, 4003):
+                raw.send(tcp((STRANGER, MAC), ("10.0.5.77", GUEST), (port, ECHO), SYN, (port, 0)))
+        with served.connect(ECHO) as reset:
+            assert echoed(reset, b"x")
+            reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        served.connect(ECHO).close()
+        with served.connect(ECHO) as client:
+            assert echoed(client, pattern(5000))
+        assert guest.outcome is None
+    assert pcap.tcpdump(served.capture, "tcp[tcpflags] & tcp-rst != 0 and src 10.0.5.1"), "a reset was sent"
+    answers = pcap.tcpdump(served.capture, f"dst 10.0.5.77 and ether src {MAC} and tcp[tcpflags] & tcp-syn != 0")
+    assert len({line.split(" > ")[1].split(":")[0] for line in answers}) == 3, "each SYN was answered"
+
+
+def test_lease_as_told(serve: Serve) -> None:
+    """M-20, M-21, W-07, W-21: QEMU's user network gives 10.0.2.15/24 and the gateway 10.0.2.2; console and wire agree,
+    and so does the card's address."""
+    served = serve(USER, "echo", ports=("tcp:8080",))
+    with served.guest as guest:
+        served.ready(ECHO)
+        console = guest.console.decode("utf-8", "replace")
+    assert "10.0.2.15/24" in console
+    assert "10.0.2.2" in console
+    assert "MAC address 52-54-00-12-34-56" in console
+    notes = [(frame.note, frame.given, frame.receiver) for frame in served.frames() if frame.note]
+    assert [note for note, _, _ in notes] == ["discover", "offer", "request", "ack"]
+    assert notes[0][2] == BROADCAST
+    assert notes[1][1] == notes[3][1] == "10.0.2.15"
+    assert len(pcap.tcpdump(served.capture, "udp port 67 and udp[250:1] = 1")) == 1, "tcpdump, too, sees one discover"
+
+
+def test_rtl8139_says_what_it_found(serve: Serve) -> None:
+    """M-18, M-19, C-29: the card of the older documents, device before backend as they write it; 64 MB are enough."""
+    served = serve(USER, "echo", ports=("tcp:8080",), args="1")
+    with served.guest as guest:
+        served.ready(ECHO)
+        assert b"Found Realtek network device with device id 0x8139" in guest.console
+        assert b"RTL8139: CR = 0xd, ISR = 0x0, speed = 10 mbps" in guest.console
+        with served.connect(ECHO) as client:
+            client.sendall(b"hello hermit")
+            assert client.recv(100) == b"hello hermit"
+        assert guest.finish().matches("exit 0")
+
+
+@pytest.mark.parametrize(
+    ("given", "address"), [("-ip 10.0.5.100", "10.0.5.100"), ("env=HERMIT_IP=10.0.5.101", "10.0.5.101")], ids=str
+)
+def test_address_at_run_time(given: str, address: str, serve: Serve) -> None:
+    """L-41, L-42, R-14, W-17, M-29: the guest answers at the address that it is given, and not at the default one."""
+    served = serve(TAP, "echo", kernel_args=given)
+    with served.guest:
+        served.ready(ECHO)
+        with served.lab.socket() as client:
+            client.settimeout(SECONDS)
+            client.connect((address, ECHO))
+            assert echoed(client, b"here")
+        assert served.lab.result("ping", "-c", "1", "-W", "1", GUEST).returncode == 1
+
+
+def test_two_captures_agree_and_nothing_comes_after_the_end(serve: Serve, tmp_path: Path) -> None:
+    """W-26, W-27: QEMU's capture and tcpdump's on the tap hold the same frames of the conversation in the same order;
+    after the guest's end there is none of its frames on the wire, while its clients still ask for it."""
+    served = serve(TAP, "echo", args="1")
+    other = tmp_path / "tap.pcap"
+    with tcpdump_on_tap(served.lab, other), served.guest as guest:
+        served.ready(ECHO)
+        with served.connect(ECHO) as client:
+            assert echoed(client, pattern(10000))
+        assert guest.finish().matches("exit 0")
+        assert served.lab.result("ping", "-c", "2", "-i", "0.2", "-W", "1", GUEST).returncode != 0
+    for direction in (f"tcp and ether src {MAC}", f"tcp and ether dst {MAC}", f"arp and ether src {MAC}"):
+        assert pcap.tcpdump(other, direction) == pcap.tcpdump(served.capture, direction), direction
+    seen = [packet for packet in pcap.packets(other) if packet[6:12] == mac_bytes(MAC)]
+    assert seen == [packet for packet in pcap.packets(served.capture) if packet[6:12] == mac_bytes(MAC)]
+    assert len(seen) > 10
+    assert "10.0.5.1/24" in served.lab.script("tap", "status"), "W-15: the tap outlives QEMU"
+
+
+@contextmanager
+def tcpdump_on_tap(lab: Lab, file: Path) -> Iterator[None]:
+    """tcpdump as a person would run it, from its word that it listens to its end by SIGINT. It changes its groups, which
+    is not permitted in the namespace, so it enters the network alone, which takes root."""
+    if os.geteuid():
+        pytest.skip("tcpdump-wants-root: not to be had in a namespace of one's own")
+    enter = (*DIE_WITH_PARENT, "nsenter", "--target", str(lab.pid), "--net", "--")
+    argv = (*enter, "tcpdump", "-i", "tap10", "-U", "--immediate-mode", "-Z", "root", "-w", str(file))
+    with subprocess.Popen(argv, stderr=subprocess.PIPE) as tcpdump:
+        assert tcpdump.stderr is not None
+        said = b""
+        while b"listening on tap10" not in said:
+            line = tcpdump.stderr.readline()
+            assert line, said
+            said += line
+        yield
+        tcpdump.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("way", UNDRIVEN, ids=str)
+def test_cards_without_a_driver(way: Way, serve: Serve) -> None:
+    """L-43: cards that this kernel has no driver for: were it to have one, the echo would be tried."""
+    served = serve(way, "echo", args="1")
+    with served.guest as guest:
+        guest.wait(lambda: b"listening on TCP port 8080" in guest.console or guest.over)
+        if guest.outcome is None:
+            with served.connect(ECHO) as client:
+                assert echoed(client, pattern(1461))
+        outcome = guest.finish()
+    known = ledger.erratum_for(f"net/{way}", str(outcome))
+    if known is not None:
+        sight = doctor.Sight(served.wire.seen, guest.console, ECHO, GUEST)
+        assert doctor.diagnose(sight).step == "driver"
+        pytest.skip(f"erratum: {known.id}: {outcome}")
+    assert outcome.matches("exit 0"), str(outcome)
