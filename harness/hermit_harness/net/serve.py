@@ -114,7 +114,15 @@ class Served:
 
 
 def plug(
-    lab: Lab, way: Way, app: str, folder: Path, *, ports: tuple[str, ...] = (), args: str = "", kernel_args: str = ""
+    lab: Lab,
+    way: Way,
+    app: str,
+    folder: Path,
+    *,
+    ports: tuple[str, ...] = (),
+    args: str = "",
+    kernel_args: str = "",
+    memory: str = "512M",
 ) -> Served:
     """Plug in real-APP: the host's side is set up, its ports ("tcp:8080") are forwarded where there is a user network,
     its frames go to `folder`. The guest starts with the `with` of Served.guest."""
@@ -131,6 +139,6 @@ def plug(
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     spec = run.release(f"real-{app}-0.11.0{way.variant}", way.machine, way.target)
-    spec = replace(spec, memory="512M", append=join_append(kernel_args, args), net=net)
+    spec = replace(spec, memory=memory, append=join_append(kernel_args, args), net=net)
     asked = tuple(int(text.partition(":")[2]) for text in ports) if way.mute else ()
     return Served(way, lab, spec, folder, asked)

@@ -57,8 +57,8 @@ def check_wire(served: Served) -> None:
     assert [frame.problems for frame in ours if frame.problems] == []
     kinds = [frame.kind for frame in frames]
     syn = next(n for n, f in enumerate(frames) if f.kind == "tcp" and f.flags & (SYN | ACK) == SYN)
-    # QEMU's own network knows its guest by the lease that it gave.
-    assert served.way.kind == "user" or "arp-request" in kinds[:syn], "an ARP request comes before the first SYN"
+    # Who gave a lease knows the guest by it.
+    assert served.way.lease or "arp-request" in kinds[:syn], "an ARP request comes before the first SYN"
     notes = [frame.note for frame in frames if frame.note]
     assert notes == (["discover", "offer", "request", "ack"] if served.way.lease else [])
     assert len(pcap.tcpdump(served.capture)) == len(frames), "tcpdump reads as many frames as we do"
@@ -188,8 +188,8 @@ def test_lease_as_told(serve: Serve) -> None:
 
 
 def test_rtl8139_says_what_it_found(serve: Serve) -> None:
-    """M-18, M-19, C-29: the card of the older documents, device before backend as they write it; 64 MB are enough."""
-    served = serve(USER, "echo", ports=("tcp:8080",), args="1")
+    """M-18, M-19, C-29: the card of the older documents, in a machine of 64 MB."""
+    served = serve(USER, "echo", ports=("tcp:8080",), args="1", memory="64M")
     with served.guest as guest:
         served.ready(ECHO)
         assert b"Found Realtek network device with device id 0x8139" in guest.console
@@ -236,8 +236,8 @@ def test_two_captures_agree_and_nothing_comes_after_the_end(serve: Serve, tmp_pa
 
 @contextmanager
 def tcpdump_on_tap(lab: Lab, file: Path) -> Iterator[None]:
-    """tcpdump as a person would run it, from its word that it listens to its end by SIGINT. It changes its groups, which
-    is not permitted in the namespace, so it enters the network alone, which takes root."""
+    """tcpdump as a person would run it, from its word that it listens to its end by SIGINT. It changes its groups,
+    which is not permitted in the namespace; so it enters the network alone, and that takes root."""
     if os.geteuid():
         pytest.skip("tcpdump-wants-root: not to be had in a namespace of one's own")
     enter = (*DIE_WITH_PARENT, "nsenter", "--target", str(lab.pid), "--net", "--")
