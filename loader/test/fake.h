@@ -9,6 +9,7 @@
 
 #include "../core/boot.h"
 #include "../core/handover.h"
+#include "../core/span.h"
 
 #define FAKE_REACH GIB(4)
 #define FAKE_RAM_BYTE 0xa5 // what fresh RAM is full of
@@ -40,6 +41,22 @@ void fake_unseal(void); // the test may look at everything
 const uint8_t *fake_before(void);
 void *fake_map(struct range r);
 void fake_embed(struct range at); // where the loader's own application lies; empty: it has none
+
+// Little-endian numbers at an address of the fake memory.
+static inline void put16(uint64_t at, uint16_t value)
+{
+	store_u16(fake_memory() + at, value, ORDER_LITTLE);
+}
+
+static inline void put32(uint64_t at, uint64_t value) // the low half
+{
+	store_u32(fake_memory() + at, (uint32_t)value, ORDER_LITTLE);
+}
+
+static inline void put64(uint64_t at, uint64_t value)
+{
+	store_u64(fake_memory() + at, value, ORDER_LITTLE);
+}
 
 // Touching [p, p + n) is an error from here on (under AddressSanitizer), or allowed again.
 void fake_poison(const uint8_t *p, uint64_t n);

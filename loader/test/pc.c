@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "../core/span.h"
 #include "../proto/multiboot/multiboot.h"
 
 enum {
@@ -50,16 +49,6 @@ uint64_t pc_list_at(const struct pc *pc)
 uint64_t pc_cmdline_at(const struct pc *pc)
 {
 	return pc_list_at(pc) + (uint64_t)MODULE_SIZE * pc->app_count;
-}
-
-static void put32(uint64_t at, uint64_t value)
-{
-	store_u32(fake_memory() + at, (uint32_t)value, ORDER_LITTLE);
-}
-
-static void put64(uint64_t at, uint64_t value)
-{
-	store_u64(fake_memory() + at, value, ORDER_LITTLE);
 }
 
 static void put_info(const struct pc *pc, uint64_t app_at)

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "left.h"
+
+#include <string.h>
+
+#include "test.h"
+
+struct boot left_boot;
+
+void left_clear(void)
+{
+	fake_open(LEFT_RAM);
+	memset(fake_memory(), 0, LEFT_RAM);
+}
+
+void left_begin(void)
+{
+	left_boot = (struct boot){ .loader = { 0x100000, 0x110000 }, .reach = { 0, FAKE_REACH } };
+	console_open();
+	fake_seal();
+}
+
+enum status left_end(enum status status)
+{
+	fake_unseal();
+	return status;
+}
+
+void check_usable(const char *want)
+{
+	const struct range_set *usable = &left_boot.usable;
+	char got[4096] = "";
+	size_t n = 0;
+	for (uint32_t i = 0; i < usable->count; i++)
+		n += (size_t)snprintf(got + n, sizeof got - n, "%lx-%lx ", usable->at[i].start, usable->at[i].end);
+	CHECK_STR(got, want);
+}
+
+bool is_kept(uint64_t from, uint64_t to)
+{
+	for (size_t i = 0; i < left_boot.keep_count; i++)
+		if (left_boot.keep[i].start == from && left_boot.keep[i].end == to)
+			return true;
+	return false;
+}
+
+void check_sound(enum status status)
+{
+	CHECK(status == STATUS_OK || (status_number(status) >= 87 && status_number(status) <= 93));
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// What the tests of the starters' protocols share: a struct boot that is read out of fake memory of 256 KiB, and looks at it.
+#pragma once
+
+#include "fake.h"
+
+enum { LEFT_RAM = 0x40000 };
+
+extern struct boot left_boot;
+
+// Zeroes the memory.
+void left_clear(void);
+
+// Around a call of a protocol's reader: a fresh struct boot and console, memory sealed; afterwards it may be looked at. Gives `status` back.
+void left_begin(void);
+enum status left_end(enum status status);
+
+// The usable ranges as "0-9fc00 100000-4000000 ".
+void check_usable(const char *want);
+// Whether exactly this is kept from being written.
+bool is_kept(uint64_t from, uint64_t to);
+// After a flip of any bit: booted, or refused for what the starter left.
+void check_sound(enum status status);
