@@ -127,6 +127,21 @@ static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range 
 	return tls;
 }
 
+struct range block_largest_ram(const struct boot *boot)
+{
+	const struct range_set *ram = told_ram(boot);
+	struct range largest = { 0 };
+	uint64_t most = arch_place_rules.told_end_most;
+	for (uint32_t i = 0; boot->tree != NULL && i < ram->count; i++) {
+		struct range r = ram->at[i];
+		if (most != 0 && r.end > most)
+			r.end = most;
+		if (r.start < r.end && range_size(r) > range_size(largest))
+			largest = r;
+	}
+	return largest;
+}
+
 // Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map, and count what lies below the start as taken:
 // with the image's unit they need 2 to 8 MiB less than with 0.
 static struct range ram_around(const struct block_content *content)

@@ -14,6 +14,10 @@ struct block_content {
 	struct range image;
 };
 
+// The piece of RAM in which the image should lie, since kernels up to 0.11 take the one that holds it for all there is (those of machines with a
+// firmware's tree). Empty: all are equal.
+struct range block_largest_ram(const struct boot *boot);
+
 // Offsets and size; `at` is not set.
 void block_layout(const struct block_content *content, struct block *out);
 

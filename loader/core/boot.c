@@ -115,6 +115,7 @@ static enum status place(const struct boot *boot, struct block_content *content)
 		.rules = &arch_place_rules,
 		.image = &run.elf,
 		.usable = &boot->usable,
+		.preferred = block_largest_ram(boot),
 		.reach = boot->reach,
 		.loader = boot->loader,
 		.file = { boot->app_at, boot->app_at + boot->app.n },

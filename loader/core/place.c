@@ -68,6 +68,15 @@ static enum status place_fixed(const struct place_request *request, struct range
 	return STATUS_OK;
 }
 
+static bool find_image(const struct place_request *request, const struct busy *busy, struct range_want want, struct range *out)
+{
+	struct range_want first = want;
+	first.within = request->preferred;
+	if (first.within.start < want.within.start)
+		first.within.start = want.within.start;
+	return (first.within.start < first.within.end && find(request, busy, first, out)) || find(request, busy, want, out);
+}
+
 // The lowest place is the best: what lies below the image is lost to the kernel, and counts twice in its sums.
 static enum status place_anywhere(const struct place_request *request, uint64_t from, struct range *out)
 {
@@ -78,14 +87,14 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 		.align = image_align(request),
 		.within = { from, UINT64_MAX },
 	};
-	if (!find(request, &busy, want, out))
+	if (!find_image(request, &busy, want, out))
 		return refuse(STATUS_IMAGE_NO_ROOM, "the application needs %#lx bytes of RAM in one piece at a multiple of %#lx", want.size,
 			      want.align);
 	if (copies_in_place(request, *out))
 		return STATUS_OK;
 	struct range beside;
 	add(&busy, request->file);
-	if (find(request, &busy, want, &beside))
+	if (find_image(request, &busy, want, &beside))
 		*out = beside;
 	return STATUS_OK;
 }

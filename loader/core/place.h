@@ -29,6 +29,7 @@ struct place_request {
 	const struct place_rules *rules;
 	const struct elf_image *image;
 	const struct range_set *usable; // free RAM
+	struct range preferred;         // where an image that may lie anywhere goes if there is room; empty: it makes no difference
 	struct range reach;             // what the loader can address
 	struct range loader;
 	struct range file;              // where the application's bytes lie

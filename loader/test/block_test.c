@@ -185,7 +185,20 @@ static void every_length_and_count_fits(void)
 	}
 }
 
+static void the_largest_piece_of_ram(void)
+{
+	static const struct tree tree;
+	start("", 3);
+	CHECK_EQ(block_largest_ram(&boot).end, 0); // our own tree tells of all
+	boot.tree = &tree;
+	CHECK_EQ(block_largest_ram(&boot).end, MIB(1));
+	CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(8) + MIB(1), GIB(8) + MIB(2) }), STATUS_OK);
+	CHECK_EQ(block_largest_ram(&boot).start, GIB(8));
+	CHECK_EQ(range_set_add(&boot.ram, (struct range){ GIB(1), GIB(2) }), STATUS_OK);
+	CHECK_EQ(block_largest_ram(&boot).start, GIB(1));
+}
+
 #define T(name) { #name, name }
 SUITE(block, T(parts_lie_one_behind_the_other), T(only_its_parts_are_written), T(the_command_line_without_our_words), T(the_device_tree),
       T(without_a_command_line_there_are_no_bootargs), T(the_boot_information_points_to_the_rest), T(no_tls_is_told_as_none),
-      T(the_largest_block_holds), T(every_length_and_count_fits));
+      T(the_largest_block_holds), T(the_largest_piece_of_ram), T(every_length_and_count_fits));

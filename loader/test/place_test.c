@@ -59,6 +59,22 @@ static void nothing_overlaps(void)
 	CHECK(!place.backwards);
 }
 
+static void the_preferred_piece_goes_first(void)
+{
+	start(true, 0, 0x9c600);
+	request.preferred = (struct range){ 0x1234567, MIB(64) };
+	must(run());
+	check_range(place.image, 0x1400000, 0x149c600);
+	request.preferred.end = 0x1400000 + image.size - 1;
+	must(run());
+	check_range(place.image, 0x200000, 0x29c600);
+	image.dyn = false;
+	image.vaddr = 0x812345;
+	request.preferred.end = MIB(64);
+	must(run());
+	CHECK_EQ(place.image.start, 0x812345);
+}
+
 static void fixed_goes_where_it_is_linked(void)
 {
 	start(false, 0x812345, 0x100);
@@ -292,8 +308,8 @@ static void random_machines_keep_the_rules(void)
 }
 
 #define T(name) { #name, name }
-SUITE(place, T(nothing_overlaps), T(fixed_goes_where_it_is_linked), T(fixed_must_be_free_ram), T(fixed_must_be_in_reach), T(dyn_finds_no_room),
-      T(dyn_keeps_off_the_loader), T(an_image_above_its_file_is_copied_backwards), T(an_image_below_its_file_goes_elsewhere),
+SUITE(place, T(nothing_overlaps), T(the_preferred_piece_goes_first), T(fixed_goes_where_it_is_linked), T(fixed_must_be_free_ram),
+      T(fixed_must_be_in_reach), T(dyn_finds_no_room), T(dyn_keeps_off_the_loader), T(an_image_above_its_file_is_copied_backwards), T(an_image_below_its_file_goes_elsewhere),
       T(without_another_place_the_file_is_moved), T(segments_in_another_order_than_in_the_file_are_moved), T(no_room_to_move_the_file),
       T(an_image_over_the_loader_is_staged), T(staging_stays_in_the_images_gib), T(the_block_avoids_what_is_kept),
       T(the_block_goes_below_the_image_when_low_memory_is_full), T(the_block_crosses_no_unit), T(the_block_may_lie_in_the_images_gib),
