@@ -88,14 +88,11 @@ bench: setup-run ## time boots of a real application, KVM with a steady clock wh
 	+@ci/fixture.sh real-hello-0.11.0-microvm
 	@$(ctl) bench
 
-size: ## size of each loader file and of its sections
-	@$(loader) PROFILE=release all
-	@wc -c $$(ls build/release/hermit-loader-* | grep -v debug$$)
+size: ## size of each loader file and of what is in it
+	@$(loader) PROFILE=release size
 
 dist: ## release copies and their checksums: build/dist
-	@$(loader) PROFILE=release all
-	@mkdir -p build/dist && cp -p build/release/hermit-loader-* build/dist/
-	@cd build/dist && sha256sum hermit-loader-*
+	@$(loader) PROFILE=release dist
 
 repro: ## run a red cell again, as the report wrote it down: CELL=id
 	@sh 'build/report/$(CELL)/repro.sh'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
-#   make -f loader/loader.mk [PROFILE=release|debug] [TARGET=NAME] [EMBED_APP=FILE] [LOADER_LOG=debug] [LOADER_PAD=BYTES] [O=build] all|host|test|size
+#   make -f loader/loader.mk [PROFILE=release|debug] [TARGET=NAME] [EMBED_APP=FILE] [LOADER_LOG=debug] [LOADER_PAD=BYTES] [O=build] all|host|test|size|dist
 #
 # and what loader/tools.mk knows of compilers. Run from the checkout's root. Everything goes under $(O): the loaders to $(O)/$(PROFILE), those that
 # hold an application to $(O)/embedded/$(PROFILE), programs for this machine to $(O)/host.
@@ -191,7 +191,7 @@ $(foreach t,$(TARGETS),$(eval $(call target_rules,$(t))))
 
 LOADERS := $(foreach t,$(TARGET),$($(t).out))
 
-.PHONY: all host test size FORCE
+.PHONY: all host test size dist FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
@@ -211,7 +211,13 @@ ifeq ($(O)$(EMBED_APP),build)
 endif
 
 size: $(LOADERS)
-	@for f in $(LOADERS); do printf '%s %s bytes\n' $$f $$(stat -c %s $$f); done
+	@printf '%9s %9s %9s %9s  %s\n' bytes code+rodata data bss file
+	@$(foreach t,$(TARGET),$($($t.arch).tools)size $($t.out).debug | awk -v file=$($t.out) -v bytes=$$(stat -c %s $($t.out)) \
+		'NR == 2 { printf "%9d %9d %9d %9d  %s\n", bytes, $$1, $$2, $$3, file }' &&) :
+
+dist: $(LOADERS) $(LOADERS:=.debug)
+	@rm -rf $(O)/dist && mkdir -p $(O)/dist && cp -p $^ $(O)/dist
+	@cd $(O)/dist && sha256sum $(notdir $(LOADERS)) | tee SHA256SUMS
 
 # ---- generated files ----
 

@@ -91,6 +91,7 @@ OLD = {
     "x86_64-linux": ("x86_64-linux", "x86_64-fc"),
     "x86_64-uefi": ("x86_64-uefi",),
     "aarch64-elf": ("aarch64-elf", "aarch64"),
+    "aarch64-uefi": ("aarch64-uefi",),
     "aarch64_be-elf": ("aarch64_be-elf", "aarch64_be"),
     "riscv64-sbi": ("riscv64-sbi", "riscv64"),
 }
@@ -106,7 +107,8 @@ def test_names_of_old(profile: str) -> None:
             for path in (f"target/{old}/{profile}/hermit-loader", f"target/{profile}/{flat}"):
                 assert (ROOT / path).resolve() == wanted, path
     assert (ROOT / "target" / "x86_64" / profile / "rusty-loader").resolve() == loader_file("x86_64", profile)
-    assert (ROOT / "target" / "x86_64-uefi" / profile / "hermit-loader.efi").is_file()
+    for name in ("x86_64-uefi", "aarch64-uefi"):
+        assert (ROOT / "target" / name / profile / "hermit-loader.efi").resolve() == loader_file(name, profile)
 
 
 def test_last_line_is_the_file() -> None:
@@ -158,6 +160,22 @@ def test_release_in_the_loaders_folder() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == "build/release/hermit-loader-x86_64"
+
+
+def test_dist_and_size() -> None:
+    """N-02: release copies under their names with checksums that hold, UEFI's files among them; and how large each is."""
+    said = make(*LOADER, "PROFILE=release", "dist").splitlines()
+    folder = BUILD / "dist"
+    names = {line.split()[1] for line in said if len(line.split()) == 2}
+    assert {loader_file(name).name for name in OLD} <= names
+    assert {path.name for path in folder.iterdir()} == names | {f"{name}.debug" for name in names} | {"SHA256SUMS"}
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        checksum, name = line.split()
+        assert digest(folder / name) == checksum == digest(BUILD / "release" / name)
+    sizes = make(*LOADER, "PROFILE=release", "size")
+    for name in names:
+        size = (folder / name).stat().st_size
+        assert re.search(rf"^ +{size} .* build/release/{re.escape(name)}$", sizes, re.M), name
 
 
 def test_clang_builds_it_too(boot_here: Boot) -> None:

@@ -24,7 +24,7 @@ LOADERS = {
     "pc": ("x86_64-multiboot", "x86_64", "x86_64-pvh"),
     "uefi": ("x86_64-uefi",),
     "guest-loader": ("aarch64-elf", "aarch64_be-elf"),
-    "image": ("aarch64-image",),
+    "image": ("aarch64-uefi",),
     "riscv64": ("riscv64-sbi",),
 }
 
@@ -38,7 +38,7 @@ class Line:
     target: str
 
     def __str__(self) -> str:
-        words = re.findall(r"microvm|acpi=off|kvm|qemu64|Skylake|OVMF|fat:|guest-loader|-initrd", self.text)
+        words = re.findall(r"microvm|acpi=off|kvm|qemu64|Skylake|OVMF|EFI.fd|fat:|guest-loader|-initrd", self.text)
         return "-".join([self.target, *dict.fromkeys(words)])
 
 
