@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What is around a debug session: sentences where something is wrong, other clients, guests that run already, and that
+nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hermit_harness import elf
+from hermit_harness.debug import symbols, tools
+from hermit_harness.fixtures import images
+from hermit_harness.paths import FIXTURES, ROOT, loader_file
+
+Start = Callable[..., Any]
+PROMPT = r"\(gdb\) "
+CORPUS = FIXTURES / "corpus" / "x86_64"
+
+
+def told(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
+    """`hermitctl debug --batch` without a terminal."""
+    argv = [sys.executable, "-m", "hermit_harness", "debug", "--isolate", "--batch", *map(str, words)]
+    return subprocess.run(
+        argv, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+def stripped(image: str, how: str, to: Path) -> Path:
+    """A copy of a real application from which objcopy took something."""
+    subprocess.run(["objcopy", how, str(images()[image].path), str(to)], check=True)
+    return to
+
+
+# --- sentences ---
+
+
+def test_stripped(environment: dict[str, str], tmp_path: Path) -> None:
+    """An application without symbols: a sentence; the session is there all the same, with addresses."""
+    app = stripped("real-hello-0.11.0", "--strip-all", tmp_path / "app")
+    done = told(environment, "--command", "print $pc", app)
+    assert done.returncode == 0, done.stderr
+    assert f"hermitctl: {app} has no symbols, it is stripped: GDB shows addresses only" in done.stderr
+    assert "$1 = (void (*)()) 0x" in done.stdout
+    done = told(environment, "--break", "main", app)
+    assert (done.returncode, "Traceback" in done.stderr) == (125, False)
+    assert f"--break main: {app} has no symbols" in done.stderr
+
+
+def test_no_line_tables(environment: dict[str, str], tmp_path: Path) -> None:
+    """L-30: functions are still found, by the path that everybody types, and the sentence says what is missing."""
+    app = stripped("real-hello-0.11.0", "--strip-debug", tmp_path / "app")
+    done = told(environment, "--break", "hermit::boot_processor_main", app)
+    assert done.returncode == 0, done.stderr
+    assert f"hermitctl: {app} has no line tables: GDB knows functions, but no source lines" in done.stderr
+    assert "::boot_processor_main ()" in done.stdout
+
+
+def test_wrong_symbols(environment: dict[str, str], tmp_path: Path) -> None:
+    """A file of symbols that is another program's is refused when it was named, and left aside when it lies there."""
+    other = images()["real-panic-0.11.0"].path.with_name("real-panic-0.11.0.debug")
+    done = told(environment, "--symbols", other, "real-hello-0.11.0")
+    assert done.returncode == 125
+    assert f"hermitctl: {other} does not hold the symbols of " in done.stderr
+    assert "its entry point is 0x" in done.stderr
+    app = stripped("real-hello-0.11.0", "--strip-debug", tmp_path / "app")
+    shutil.copy(other, tmp_path / "app.debug")
+    done = told(environment, app)
+    assert done.returncode == 0
+    assert f"{tmp_path / 'app.debug'} belongs to another build and is left aside" in done.stderr
+
+
+def test_difference() -> None:
+    """What tells two builds apart: processor, build id, entry point, segments."""
+    base = elf.read(images()["hello"].path)
+    assert base is not None
+    assert symbols.difference(base, base) == ""
+    changes: dict[str, Any] = {"arch": "aarch64", "build_id": b"\1" * 20, "entry": 1, "segments": base.segments[1:]}
+    base.build_id = b"\2" * 20
+    for name, value in changes.items():
+        other = elf.ElfFacts(**{**vars(base), name: value})
+        assert symbols.difference(base, other), name
+
+
+@pytest.mark.parametrize("target", ["x86_64-multiboot", "x86_64-uefi"])
+def test_refused(environment: dict[str, str], target: str) -> None:
+    """A loader that refuses before the application is reached: its own line and number, also where firmware goes on."""
+    (bad,) = CORPUS.glob("81-era-conflict.elf")
+    done = told(environment, "--target", target, bad)
+    assert done.returncode == 81, done.stderr
+    assert "hermitctl: the loader refused: 81 era-conflict: one note says entry version 4, another 3" in done.stderr
+    assert "before the application was reached" in done.stderr
+
+
+def test_ends_before_the_breakpoint(environment: dict[str, str]) -> None:
+    done = told(environment, "--break", "panic", "steps")
+    assert done.returncode == 125
+    assert "before panic was reached" in done.stderr
+    assert "total 42" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--break", "nosuch", "steps"), "no breakpoint at nosuch: "),
+        (("--break", "nosuch.c:7", "steps"), "no breakpoint at nosuch.c:7: "),
+        (("--port", "many", "steps"), "--port wants a number from 1 to 65535, not 'many'"),
+        (("--stop-at", "somewhere", "steps"), "--stop-at somewhere: known are entry, loader"),
+        ((str(ROOT / "Makefile"),), "is no 64-bit ELF file"),
+    ],
+)
+def test_one_sentence(environment: dict[str, str], words: tuple[str, ...], sentence: str) -> None:
+    done = told(environment, *words)
+    assert done.returncode == 125
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_batch_tells_a_failed_command(environment: dict[str, str]) -> None:
+    done = told(environment, "--command", "print 6 * 7", "--command", "nosuch", "steps")
+    assert done.returncode == 1
+    assert "$1 = 42" in done.stdout
+    assert 'Undefined command: "nosuch"' in done.stderr
+
+
+def test_a_loader_without_symbols(environment: dict[str, str], tmp_path: Path) -> None:
+    """L-24, L-31: of a loader that is not ours the line `Loading kernel to` is read, in a boot of its own."""
+    foreign = shutil.copy(loader_file("x86_64-multiboot"), tmp_path / "other-loader")
+    done = told(environment, "--loader", foreign, "--target", "x86_64-multiboot", "--break", "app_main", "steps")
+    assert done.returncode == 0, done.stderr
+    assert "no symbols of this loader: one boot more" in done.stderr
+    assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout
+
+
+# --- which GDB ---
+
+
+def program(folder: Path, name: str, body: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+def test_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L-27: $GDB, $RUST_GDB, rust-gdb, gdb-multiarch, gdb; a fake rust-gdb on PATH is found, and is given one that
+    knows the processor."""
+    fakes = tmp_path / "bin"
+    for name in ("rust-gdb", "gdb-multiarch", "gdb"):
+        program(fakes, name, f'exec /usr/bin/{name.replace("rust-gdb", "gdb-multiarch")} "$@"')
+    monkeypatch.setenv("PATH", str(fakes))
+    found = tools.choose(arch, {})
+    assert found[0].words == ("rust-gdb",)
+    assert found[0].environment.get("RUST_GDB", "gdb" if arch == "x86_64" else "") in ("gdb", "gdb-multiarch")
+    assert found[1].words == ("gdb-multiarch",)
+    (fakes / "rust-gdb").unlink()
+    assert tools.choose(arch, {})[0].words == ("gdb-multiarch",)
+    monkeypatch.setenv("PATH", f"{fakes}:/usr/bin")
+    assert tools.choose(arch, {"RUST_GDB": "gdb-multiarch"})[0].words == ("gdb-multiarch",)
+    named = {"GDB": f"{fakes / 'gdb-multiarch'} -nx", "RUST_GDB": "gdb"}
+    assert [gdb.words for gdb in tools.choose(arch, named)] == [(str(fakes / "gdb-multiarch"), "-nx")]
+
+
+def test_no_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L-27: the sentence names the package; a GDB of one's own that does not know the processor is told so."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="no GDB that knows aarch64 is installed: apt install gdb-multiarch"):
+        tools.choose("aarch64", {})
+    with pytest.raises(ValueError, match="GDB=nosuch: there is no such program"):
+        tools.choose("x86_64", {"GDB": "nosuch"})
+    narrow = program(tmp_path, "narrow-gdb", "echo Undefined item")
+    with pytest.raises(ValueError, match="does not know riscv64"):
+        tools.choose("riscv64", {"GDB": str(narrow)})
+
+
+def test_a_gdb_that_does_not_start(environment: dict[str, str], tmp_path: Path) -> None:
+    """L-27: Rust's wrapper may be there without a toolchain: the next GDB takes its place."""
+    program(tmp_path / "bin", "rust-gdb", "echo no toolchain >&2; exit 1")
+    path = f"{tmp_path / 'bin'}:{environment['PATH']}"
+    done = told(environment | {"PATH": path}, "--break", "app_main", "steps")
+    assert "no toolchain" in done.stderr
+    assert "app_main () at" in done.stdout
+
+
+# --- other clients ---
+
+
+def test_a_script_that_works_by_itself(environment: dict[str, str], tmp_path: Path) -> None:
+    """L-26, L-32, C-34: a port for others, and for them a script of plain GDB commands; the wanted port is taken, so
+    the next one is used, on the loopback address."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        wanted = taken.getsockname()[1]
+        argv = [sys.executable, "-m", "hermit_harness", "debug"]
+        machine = subprocess.Popen(
+            [*argv, "--port", str(wanted), "steps"], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        assert machine.stderr is not None
+        line = machine.stderr.readline()
+    address = re.search(r"listening for GDB on 127\.0\.0\.1:(\d+)", line)
+    assert address, line
+    assert wanted < int(address[1])
+    words = [*argv, "--print", "--port", address[1], "--break", "app_main", "steps"]
+    script = tmp_path / ".gdbinit"
+    script.write_text(
+        subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    )
+    assert "python" not in script.read_text()
+    done = subprocess.run(
+        ["gdb", "-nx", "-q", "-batch", "-x", str(script), "-ex", "next", "-ex", "print seed", "-ex", "kill"],
+        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout, done.stdout + done.stderr
+    assert "$1 = 20" in done.stdout
+    machine.wait(20)
+    machine.stderr.close()
+
+
+# --- guests that run already ---
+
+
+def test_attach(start: Start) -> None:
+    """C-33, c6: a guest of `hermitctl run` is found, stopped where it is, with symbols at the right place; it goes on
+    when GDB leaves, also when GDB is killed."""
+    guest = start("run", "--isolate", "hang")
+    guest.expect("from here on nothing happens")
+    gdb = start("attach")
+    assert re.search(r"#\d+ .*(app_main|cpu_pause) \(\)", gdb.expect(PROMPT))
+    assert "app_main ()" in gdb.ask("backtrace")
+    gdb.ask("hbreak crt_entry")
+    gdb.kill(signal.SIGKILL)
+    gdb.end()
+    again = start("attach", "--batch", "--command", "info breakpoints", "--command", "backtrace")
+    assert "app_main ()" in again.expect("app_main.*detached")
+    assert again.end() == 0
+    guest.type("\x03")
+    assert guest.end() == 130
+
+
+def test_attach_needs_a_guest(start: Start, environment: dict[str, str]) -> None:
+    """Nobody runs: a sentence. Two run: they are named. One that was killed has left nothing that would be found."""
+    alone = start("attach")
+    alone.expect("no `hermitctl run` of this user is running")
+    assert alone.end() == 125
+    guests = [start("run", "--isolate", "hang") for _ in range(2)]
+    for guest in guests:
+        guest.expect("from here on nothing happens")
+    argv = [sys.executable, "-m", "hermit_harness", "attach"]
+    done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 125
+    assert all(f"  {guest.pid}: " in done.stderr for guest in guests)
+    guests[0].kill(signal.SIGKILL)
+    guests[0].end()
+    asked = start("attach", "--batch", "--command", "print 6 * 7")
+    asked.expect(r"\$1 = 42")
+    assert asked.end() == 0
+    folder = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
+    assert {path.stem for path in folder.iterdir()} == {str(guests[1].pid)}
+
+
+def test_a_port_of_a_running_guest(start: Start, environment: dict[str, str]) -> None:
+    """C-32, C-33, C-34: HERMIT_DEBUG=1 opens a port, to which a plain GDB connects by target extended-remote."""
+    guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
+    port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
+    guest.expect("from here on nothing happens")
+    commands = ["set architecture i386:x86-64", f"target extended-remote :{port}", "print $rip != 0", "detach"]
+    done = subprocess.run(
+        ["gdb", "-nx", "-q", "-batch", *(word for command in commands for word in ("-ex", command))],
+        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "$1 = 1" in done.stdout, done.stdout + done.stderr
+
+
+def test_variable_off(start: Start) -> None:
+    """C-33: unset or 0, no port is opened."""
+    guest = start("run", "--isolate", "hello", HERMIT_DEBUG="0")
+    guest.expect("app exit 0")
+    assert "GDB may connect" not in guest.seen
+
+
+# --- nothing is left ---
+
+
+def children(pid: int) -> list[int]:
+    """Every process below this one."""
+    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return found + [below for child in found for below in children(child)]
+
+
+@pytest.mark.parametrize("victim", ["hermitctl", "gdb"])
+def test_nothing_survives(start: Start, victim: str, environment: dict[str, str]) -> None:
+    """CX-14: whoever is killed without a word, QEMU, GDB and hermitctl are all gone, and so is the session's socket."""
+    session = start("debug", "--isolate", "hang", TMPDIR=environment["XDG_RUNTIME_DIR"])
+    session.expect(PROMPT)
+    session.type("continue\n")
+    session.expect("from here on nothing happens")
+    below = children(session.pid)
+    names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in below}
+    assert any(name.startswith("qemu") for name in names.values()), names
+    pidfds = [os.pidfd_open(pid) for pid in below]
+    if victim == "hermitctl":
+        session.kill(signal.SIGKILL)
+    else:
+        os.kill(next(pid for pid, name in names.items() if name.startswith("gdb")), signal.SIGKILL)
+    session.end()
+    for pidfd in pidfds:
+        assert select.select([pidfd], [], [], 20)[0], names
+        os.close(pidfd)
+    assert os.listdir(environment["XDG_RUNTIME_DIR"]) == []
+
+
+def test_options_are_variables(environment: dict[str, str]) -> None:
+    """make debug BREAK=… STOP_AT=…: what is typed as a variable is what the flag would be."""
+    variables = {"HERMIT_BREAK": "app_main", "HERMIT_COMMAND": "print 6 * 7", "HERMIT_APP": "steps"}
+    done = told(environment | variables)
+    assert "app_main () at" in done.stdout
+    assert "$1 = 42" in done.stdout
+
+
+def test_environment_for_our_commands(environment: dict[str, str]) -> None:
+    """What GDB commands of ours are told: processor, files, and where the image is, by the first prompt."""
+    ask = "python import os; print('told', os.environ['HERMIT_GDB'])"
+    done = told(environment, "--command", ask, "steps")
+    known = json.loads(re.search(r"^told (.*)$", done.stdout, re.M)[1])  # type: ignore[index]
+    facts = elf.read(images()["steps"].path)
+    assert facts is not None
+    assert (known["arch"], known["target"], known["machine"]) == ("x86_64", "x86_64-multiboot", "pc")
+    assert known["end"] - known["start"] == facts.size
+    assert known["app_offset"] == known["start"] != 0
+    assert Path(known["app"]) == images()["steps"].path
