@@ -33,7 +33,10 @@ debug: setup-run ## boot it to a GDB prompt inside the application, with source 
 	+@ci/fixture.sh $(APP)
 	@$(ctl) debug
 #:                 BREAK=function|file:line · STOP_AT=loader · COMMAND="info registers" · BATCH=1 · PORT=1234 (no GDB of ours)
-#:                 SYMBOLS=file · GDB=program ...   all: hermitctl debug --help
+#:                 SYMBOLS=file · GDB=program · WRITE=folder (.gdbinit and VS Code's files) ...   all: hermitctl debug --help
+
+qemu: ## run it with a port for GDB open, 1234 or the next free one
+	@$(MAKE) run DEBUG=1
 
 debug-loader: ## the same, stopped in the loader's first C function
 	@$(MAKE) debug STOP_AT=loader PROFILE=$(or $(PROFILE),debug)
@@ -109,4 +112,4 @@ setup-run:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh && ci/opensbi.sh
 
-.PHONY: help run debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench size dist repro fresh clean setup-run setup-test
+.PHONY: help run qemu debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench size dist repro fresh clean setup-run setup-test

@@ -114,6 +114,12 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
     Option("BATCH", "batch", "end after the commands instead of showing a prompt", kind="yes"),
     Option("SYMBOLS", "symbols", "file with the symbols of an application that was stripped", metavar="FILE"),
     Option(
+        "WRITE",
+        "write",
+        "start nothing: write .gdbinit, and launch.json and tasks.json for VS Code, into this folder",
+        metavar="FOLDER",
+    ),
+    Option(
         "PORT",
         "port",
         "start no GDB: listen for another client on 127.0.0.1:PORT, or the next free port",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from hermit_harness import options
 from hermit_harness.cli import run
 from hermit_harness.cli.online import Online
-from hermit_harness.debug import base, script, session, symbols, tools
+from hermit_harness.debug import base, editor, script, session, symbols, tools
 from hermit_harness.debug.handle import LONGEST
 from hermit_harness.debug.script import Plan
 from hermit_harness.fixtures import Image
@@ -111,6 +112,8 @@ def command(a: argparse.Namespace) -> int:
             if a.print:
                 print(script.by_hand(plan, f":{port}", a.get_breaks, plain(spec, port)), end="")
                 return 0
+            if a.write:
+                return write(spec, plan, a, port)
             if a.port:
                 return for_others(spec, port, online.plan.within)
             return with_gdb(spec, plan, a, online.plan.within)
@@ -152,6 +155,20 @@ def for_others(spec: RunSpec, port: int, within: Sequence[str]) -> int:
     where = "{}:{}".format(*listener.getsockname())
     print(f"hermitctl: listening for GDB on {where}; the machine is stopped at its first instruction", file=sys.stderr)
     return told(session.Session(spec, listener, None, (), run.to_stdout).run(within))
+
+
+def write(spec: RunSpec, plan: Plan, a: argparse.Namespace, port: int) -> int:
+    """Files for other clients."""
+    folder = Path(a.write).resolve()
+    words = ["--port", str(port), "--target", spec.target, "--machine", spec.machine, str(plan.app.resolve())]
+    given = {"--kernel-args": a.kernel_args, "--args": a.args, "--mem": a.mem, "--cpu": a.cpu, "--loader": a.loader}
+    words[:0] = [word for name, value in given.items() if value for word in (name, value)]
+    gdb = shutil.which(tools.first(tools.choose(plan.arch), plan.arch).words[0]) or "gdb"
+    content = editor.files(plan, port, a.get_breaks, plain(spec, port), gdb, words, folder)
+    editor.write(folder, content)
+    for name in content:
+        print(folder / name)
+    return 0
 
 
 def told(ending: session.Ending) -> int:

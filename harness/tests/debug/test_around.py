@@ -230,6 +230,46 @@ def test_a_script_that_works_by_itself(environment: dict[str, str], tmp_path: Pa
     machine.stderr.close()
 
 
+def test_an_editor(environment: dict[str, str], tmp_path: Path) -> None:
+    """L-32: launch.json and tasks.json, used as VS Code's extension uses them: the task says when it is ready, GDB's
+    machine interface sources the script and goes on to the breakpoint."""
+    argv = [sys.executable, "-m", "hermit_harness", "debug", "--write", str(tmp_path / "space here")]
+    words = [*argv, "--break", "app_main", "--port", str(free_port()), "steps"]
+    for _ in range(2):  # the same again is no conflict
+        subprocess.run(words, env=environment, cwd=ROOT, check=True, capture_output=True)
+    vscode = tmp_path / "space here" / ".vscode"
+    (task,) = json.loads((vscode / "tasks.json").read_text())["tasks"]
+    (launch,) = json.loads((vscode / "launch.json").read_text())["configurations"]
+    assert launch["preLaunchTask"] == task["label"]
+    machine = subprocess.Popen(
+        [task["command"], *task["args"]], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert machine.stderr is not None
+    assert re.match(task["problemMatcher"]["background"]["endsPattern"], machine.stderr.readline())
+    typed = [*(row["text"] for row in launch["customLaunchSetupCommands"]), f"-{launch['launchCompleteCommand']}"]
+    done = subprocess.run(
+        [launch["miDebuggerPath"], "-nx", "-q", "--interpreter=mi2"], input="\n".join([*typed, ""]),
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    stop = re.findall(r"^\*stopped,.*$", done.stdout, re.M)[-1]
+    assert 'reason="breakpoint-hit"' in stop, done.stdout
+    assert 'func="app_main"' in stop
+    assert f'fullname="{ROOT}/fixtures/bare/steps/steps.c"' in stop
+    machine.terminate()
+    machine.wait(20)
+    machine.stderr.close()
+    (vscode / "tasks.json").write_text("mine")
+    again = subprocess.run(words, env=environment, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert again.returncode == 125
+    assert "is there already" in again.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
 # --- guests that run already ---
 
 
@@ -303,7 +343,7 @@ def children(pid: int) -> list[int]:
 
 @pytest.mark.parametrize("victim", ["hermitctl", "gdb"])
 def test_nothing_survives(start: Start, victim: str, environment: dict[str, str]) -> None:
-    """CX-14: whoever is killed without a word, QEMU, GDB and hermitctl are all gone, and so is the session's socket."""
+    """Whoever is killed without a word, QEMU, GDB and hermitctl are all gone, and so is the session's socket."""
     session = start("debug", "--isolate", "hang", TMPDIR=environment["XDG_RUNTIME_DIR"])
     session.expect(PROMPT)
     session.type("continue\n")

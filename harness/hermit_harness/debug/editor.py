@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Files for debuggers that are not started by us: a .gdbinit, and launch.json and tasks.json of Visual Studio Code,
+whose C/C++ extension drives GDB.
+
+The editor's task starts the machine and leaves it stopped; its launch sources the script, which ends before the last
+`continue`: that one the editor does itself, so that it notices where the machine stops.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hermit_harness.debug import script
+from hermit_harness.debug.script import Plan
+
+SCRIPT = ".vscode/hermit.gdb"
+TASK = "hermit: start the machine"
+
+
+def _task(words: Sequence[str]) -> dict[str, object]:
+    ready = "^hermitctl: listening for GDB"
+    return {
+        "label": TASK,
+        "type": "process",
+        "command": str(Path(sys.prefix) / "bin" / "hermitctl"),
+        "args": ["debug", *words],
+        "isBackground": True,
+        "problemMatcher": {
+            "pattern": {"regexp": "^hermitctl: (error: .*)$", "message": 1},
+            "background": {"activeOnStart": True, "beginsPattern": ready, "endsPattern": ready},
+        },
+    }
+
+
+def _launch(plan: Plan, gdb: str, folder: Path) -> dict[str, object]:
+    source = f"source {folder / SCRIPT}"
+    return {
+        "name": f"Hermit: {plan.app.name}",
+        "type": "cppdbg",
+        "request": "launch",
+        "program": str(plan.symbols.path.resolve()),
+        "cwd": "${workspaceFolder}",
+        "MIMode": "gdb",
+        "miDebuggerPath": gdb,
+        "preLaunchTask": TASK,
+        "customLaunchSetupCommands": [{"text": f'-interpreter-exec console "{source}"'}],
+        "launchCompleteCommand": "exec-continue",
+    }
+
+
+def files(
+    plan: Plan, port: int, breaks: list[str], qemu: str, gdb: str, words: Sequence[str], folder: Path
+) -> dict[str, str]:
+    """Names below `folder` and contents. `words` are hermitctl's for the same machine, waiting at `port`."""
+    whole = script.by_hand(plan, f":{port}", breaks, qemu)
+    launch = {"version": "0.2.0", "configurations": [_launch(plan, gdb, folder)]}
+    tasks = {"version": "2.0.0", "tasks": [_task(words)]}
+    return {
+        ".gdbinit": whole,
+        SCRIPT: whole.removesuffix("continue\n"),
+        ".vscode/launch.json": json.dumps(launch, indent=4) + "\n",
+        ".vscode/tasks.json": json.dumps(tasks, indent=4) + "\n",
+    }
+
+
+def write(folder: Path, content: dict[str, str]) -> None:
+    """Write what is not there yet; ValueError, and nothing written, where another file has one of the names."""
+    for name, text in content.items():
+        path = folder / name
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            raise ValueError(f"{path} is there already, with other content: remove it, or name another folder")
+    for name, text in content.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
