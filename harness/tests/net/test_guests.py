@@ -201,7 +201,9 @@ def test_rtl8139_says_what_it_found(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "address"), [("-ip 10.0.5.100", "10.0.5.100"), ("env=HERMIT_IP=10.0.5.101", "10.0.5.101")], ids=str
+    ("given", "address"),
+    [("-ip 10.0.5.100", "10.0.5.100"), ("env=HERMIT_IP=10.0.5.101", "10.0.5.101")],
+    ids=["by-argument", "by-variable"],
 )
 def test_address_at_run_time(given: str, address: str, serve: Serve) -> None:
     """L-41, L-42, R-14, W-17, M-29: the guest answers at the address that it is given, and not at the default one."""
