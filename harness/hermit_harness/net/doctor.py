@@ -102,7 +102,9 @@ def _arp(sight: Sight) -> Finding | None:
     cause = f"nobody answers to ARP requests for {sight.address}"
     others = [other for other in sight.seen.addresses if other != sight.address]
     return Finding(
-        "arp", cause, f"the guest is at {', '.join(others)}" if others else "does the guest have this address?"
+        "arp",
+        cause,
+        f"the guest is at {', '.join(others)}" if others else "has it this address, and a -mask that fits?",
     )
 
 

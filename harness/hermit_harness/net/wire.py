@@ -92,6 +92,7 @@ class Wire:
     ) -> None:
         self.seen = Seen(mac)
         self.expected = expected
+        self.asked = 0  # how often
         self._wanted = list(ports)
         self._any_port = any_port
         self._tail = b""
@@ -206,6 +207,7 @@ class Wire:
                 self._connect(port)
         elif self.address and self._wanted:
             self.seen.asked_arp = True
+            self.asked += 1
             self._send(frames.arp_request(ASKER_MAC, self._asker(), self.address))
 
     def _answer(self, frame: Frame) -> None:
