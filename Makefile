@@ -28,9 +28,9 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
 #:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
-debug: setup-run ## boot it to a GDB prompt inside the application, with source lines: APP=… as above
+debug: setup-run ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
 	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
-	+@ci/fixture.sh $(APP)
+	+@$(if $(CELL),:,ci/fixture.sh $(APP))
 	@$(ctl) debug
 #:                 BREAK=function|file:line · STOP_AT=loader · COMMAND="info registers" · BATCH=1 · PORT=1234 (no GDB of ours)
 #:                 SYMBOLS=file · GDB=program · WRITE=folder (.gdbinit and VS Code's files) ...   all: hermitctl debug --help

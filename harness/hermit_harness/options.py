@@ -109,6 +109,7 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
         kind="many",
         metavar="PLACE",
     ),
+    Option("CELL", "cell", "the boot of this cell of the matrix, instead of APP's", metavar="ID"),
     Option("STOP_AT", "stop-at", "where the first prompt is", "entry", choices=("entry", "loader")),
     Option("COMMAND", "command", "GDB command for the first prompt (may be repeated)", kind="many", metavar="COMMAND"),
     Option("BATCH", "batch", "end after the commands instead of showing a prompt", kind="yes"),

@@ -18,7 +18,9 @@ from hermit_harness.cli.online import Online
 from hermit_harness.debug import base, editor, script, session, symbols, tools
 from hermit_harness.debug.handle import LONGEST
 from hermit_harness.debug.script import Plan
-from hermit_harness.fixtures import Image
+from hermit_harness.fixtures import Image, images
+from hermit_harness.matrix import expand
+from hermit_harness.matrix import run as cells
 from hermit_harness.paths import BUILD, GDBCMDS
 from hermit_harness.vm import door
 from hermit_harness.vm.argv import plain_argv, shell_line
@@ -64,6 +66,19 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
     return run.split(words, options.OPTIONS + options.DEBUG_OPTIONS, SWITCHES)
 
 
+def boot_of(a: argparse.Namespace) -> tuple[RunSpec, Image | None]:
+    """What is booted: a cell as the tests boot it, or an application as `hermitctl run` does."""
+    if not a.cell:
+        spec, image, _ = run.make_spec(a)
+        return spec, image
+    options.check_choices(vars(a))
+    cell = expand.find(a.cell)
+    spec = cells.spec(cell)
+    if not spec.loader.is_file():
+        raise ValueError(f"{spec.loader} is not built: `make test CELL={cell.id}` builds it")
+    return spec, images(target(cell.target).arch)[cell.image]
+
+
 def make_plan(a: argparse.Namespace, spec: RunSpec, image: Image | None) -> tuple[RunSpec, Plan]:
     """What is known about a boot, and the boot as it is done; ValueError with a sentence for what cannot be."""
     if spec.app is None:
@@ -83,6 +98,10 @@ def make_plan(a: argparse.Namespace, spec: RunSpec, image: Image | None) -> tupl
             raise ValueError(f"{spec.loader} has no symbols: build it by `make loader`")
         print("hermitctl: no symbols of this loader: one boot more, to read its log", file=sys.stderr)
         plan = replace(plan, start=base.told_by_a_boot(spec)[0])
+    if spec.target == "x86_64-linux":  # what QEMU does not start by itself
+        if not cells.LINUX_STARTER.is_file():
+            raise ValueError(f"{cells.LINUX_STARTER} is not built, which starts this target: `make fixtures`")
+        spec = cells.played(spec, cells.LINUX_STARTER, "good")
     return spec, plan
 
 
@@ -102,7 +121,7 @@ def command(a: argparse.Namespace) -> int:
     """Plan, start, and say how it ended."""
     a.get_breaks = vars(a)["break"]
     try:
-        spec, image, _ = run.make_spec(a)
+        spec, image = boot_of(a)
         port = number(a.port, "port") or door.PORT
         with Online(a, spec, image) as online:
             spec, plan = make_plan(a, online.spec, image)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -163,3 +164,12 @@ def cells(*names: str) -> list[Cell]:
     if unknown:
         raise MatrixError(f"matrix.toml has no group {', '.join(unknown)}")
     return [cell for name in names for cell in groups[name]]
+
+
+def find(name: str) -> Cell:
+    """The cell of this id; ValueError where there is none, with what is like it."""
+    known = {cell.id: cell for cell in planned(probe.Probe()).cells()}
+    if name not in known:
+        alike = ", ".join(difflib.get_close_matches(name, known)) or "see `make list`"
+        raise ValueError(f"no cell {name}: {alike}")
+    return known[name]

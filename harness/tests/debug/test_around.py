@@ -371,6 +371,16 @@ def test_options_are_variables(environment: dict[str, str]) -> None:
     assert "$1 = 42" in done.stdout
 
 
+def test_a_cell(environment: dict[str, str]) -> None:
+    """c22: a cell of the matrix is debugged as the tests boot it; one that is not there is told with what is like
+    it."""
+    done = told(environment, "--cell", "x86_64/microvm/tcg/hello/debug", "--break", "app_main")
+    assert "app_main () at" in done.stdout, done.stderr
+    done = told(environment, "--cell", "x86_64/microvm/tcg/helo/debug")
+    assert done.returncode == 125
+    assert "no cell x86_64/microvm/tcg/helo/debug: x86_64/microvm/tcg/hello/debug" in done.stderr
+
+
 def test_environment_for_our_commands(environment: dict[str, str]) -> None:
     """What GDB commands of ours are told: processor, files, and where the image is, by the first prompt."""
     ask = "python import os; print('told', os.environ['HERMIT_GDB'])"

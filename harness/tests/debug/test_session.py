@@ -24,6 +24,7 @@ TARGETS = [
     ("x86_64-multiboot", "pc", "steps"),
     ("x86_64", "q35", "steps-fixed"),
     ("x86_64-pvh", "microvm", "steps"),
+    ("x86_64-linux", "pc", "steps"),
     ("x86_64-uefi", "ovmf", "steps"),
     ("aarch64-elf", "virt", "steps"),
     ("aarch64-elf", "virt-el2", "steps-fixed"),
