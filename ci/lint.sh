@@ -70,7 +70,7 @@ registries() {
 		xargs -0 grep -nIE '(pypi|pythonhosted|crates|debian|npmjs|ubuntu)\.(org|io|net|com)\b|proxy\.golang' | none
 }
 machine_paths() {
-	files | tr '\n' '\0' | xargs -0 grep -nIE '(^|[^A-Za-z0-9_.$}-])/(work|farm)/|\.\./shared\b|\bshared/(design|checklist|reference)' |
+	files | tr '\n' '\0' | xargs -0 grep -nIE '(^|[^A-Za-z0-9_.$}-])/(work|farm)/|\bshared/(design|checklist|reference|tools)' |
 		grep -v '^ci/lint\.sh:' | none
 }
 

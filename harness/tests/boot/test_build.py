@@ -163,7 +163,7 @@ def test_release_in_the_loaders_folder() -> None:
 
 
 def test_dist_and_size() -> None:
-    """N-02: release copies under their names with checksums that hold, UEFI's files among them; and how large each is."""
+    """N-02: release copies under their names, checksums that hold, UEFI's files among them; and how large each is."""
     said = make(*LOADER, "PROFILE=release", "dist").splitlines()
     folder = BUILD / "dist"
     names = {line.split()[1] for line in said if len(line.split()) == 2}
