@@ -26,6 +26,7 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 	+@ci/fixture.sh $(APP)
 	@$(ctl) run
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
+#:                 NET=user|tap|bridge · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
 #:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
 debug: setup-run ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
@@ -91,6 +92,19 @@ bench: setup-run ## time boots of a real application, KVM with a steady clock wh
 	+@ci/fixture.sh real-hello-0.11.0-microvm
 	@$(ctl) bench
 
+bench-net: setup-test ## a guest that serves HTTP: time to its first answer, requests a second, by tap and by user network
+	@$(loader) PROFILE=release all
+	+@ci/fixture.sh real-http-0.11.0 && ci/fixture.sh real-http-0.11.0-dhcp
+	@$(ctl) bench-net
+
+demo-hello: ## an application that greets
+	@$(MAKE) run APP=real-hello-0.11.0
+
+demo-echo: setup-run ## type a line, get it back from a guest, over its network
+	@$(loader) MISSING=quiet PROFILE=release all
+	+@ci/fixture.sh real-echo-0.11.0-rtl8139
+	@$(ctl) demo
+
 size: ## size of each loader file and of what is in it
 	@$(loader) PROFILE=release size
 
@@ -112,4 +126,4 @@ setup-run:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh && ci/opensbi.sh
 
-.PHONY: help run qemu debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench size dist repro fresh clean setup-run setup-test
+.PHONY: help run qemu debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-test

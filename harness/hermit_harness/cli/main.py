@@ -19,6 +19,8 @@ COMMANDS = {
     "attach": "attach",
     "net": "net",
     "bench": "bench",
+    "bench-net": "bench_net",
+    "demo": "demo",
     "list": "listing",
     "status": "listing",
     "options": "listing",

@@ -88,6 +88,12 @@ class Guest:
             raise self._failure
 
     @property
+    def started(self) -> float:
+        """When QEMU was started, on the monotonic clock."""
+        assert self._session is not None
+        return self._session.process.started
+
+    @property
     def over(self) -> bool:
         return self.outcome is not None or self._failure is not None
 

@@ -123,6 +123,7 @@ def plug(
     args: str = "",
     kernel_args: str = "",
     memory: str = "512M",
+    captured: bool = True,
 ) -> Served:
     """Plug in real-APP: the host's side is set up, its ports ("tcp:8080") are forwarded where there is a user network,
     its frames go to `folder`. The guest starts with the `with` of Served.guest."""
@@ -134,7 +135,8 @@ def plug(
         lab.script("dhcp", "up", "tap10" if way.kind == "tap" else "hermitbr0")
     rows = [text.split(":") for text in ports] if way.kind == "user" else []
     net = Net(
-        way.kind, way.card, ifname="" if way.kind == "user" else "tap10", capture=folder / "wire.pcap",
+        way.kind, way.card, ifname="" if way.kind == "user" else "tap10",
+        capture=folder / "wire.pcap" if captured else None,
         forwards=tuple(Forward(int(port), int(port), protocol) for protocol, port in rows), options=way.options,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,23 @@ while {more}:
     more = False
 """
 
+# The same with a network: a namespace, a tap and a DHCP server in it, a guest on it that is watched.
+NETWORKED = """
+from pathlib import Path
+from hermit_harness.net.card import Net
+from hermit_harness.net.guest import Guest
+from hermit_harness.net.lab import Lab
+from hermit_harness.vm.spec import RunSpec
+print("begun", flush=True)
+with Lab() as lab:
+    lab.script("tap", "up")
+    lab.script("dhcp", "up")
+    net = Net("tap", "virtio-mmio", ifname="tap10", capture=Path({folder!r} + ".pcap"))
+    spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=net)
+    with Guest(spec, lab, Path({folder!r})) as guest:
+        guest.finish(120)
+"""
+
 
 def in_a_world(parent: Path, kills: int, patience: int = 10) -> dict[str, Any]:
     """world.py in namespaces of its own, with its own /proc, network and shared memory."""
@@ -48,7 +65,7 @@ def in_a_world(parent: Path, kills: int, patience: int = 10) -> dict[str, Any]:
     return told
 
 
-def write_parent(folder: Path, guest: str, **values: object) -> Path:
+def write_parent(folder: Path, guest: str, text: str = PARENT, **values: object) -> Path:
     fields = {
         "loader": str(images()[guest].path),
         "folder": str(folder / "artifacts"),
@@ -57,7 +74,7 @@ def write_parent(folder: Path, guest: str, **values: object) -> Path:
         "cpu": 0.2,
     }
     parent = folder / "parent.py"
-    parent.write_text(PARENT.format(**(fields | values)))
+    parent.write_text(text.format(**(fields | values)))
     return parent
 
 
@@ -69,6 +86,13 @@ def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None
     assert told["survivors"] == []
     assert told["differences"] == {}
     assert told["before"]["namespaces"], "the census must see something"
+
+
+def test_killed_with_a_network(tmp_path: Path) -> None:
+    """P-11: the same while a namespace is made, a tap and a server are set up, and a guest runs there."""
+    told = in_a_world(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
+    assert told["survivors"] == []
+    assert told["differences"] == {}
 
 
 def test_a_survivor_would_be_seen(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl bench-net: a guest that serves HTTP, on a tap and on QEMU's user network: how long from QEMU's start to the
+first answered request, and how many requests a second.
+
+Each request is a connection of its own, since the guest's server closes it. Guest and clients share this machine, in a
+namespace of their own; compare figures of one run with each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from hermit_harness.net.lab import Lab
+from hermit_harness.net.serve import TAP, WAYS, Served, Way, plug
+from hermit_harness.paths import REPORT
+from hermit_harness.vm.process import LaunchError
+
+PORT = 9975
+REQUEST = b"GET / HTTP/1.1\r\nHost: guest\r\nConnection: close\r\n\r\n"
+AT_ONCE = 8  # of the 12 that the guest's server lets wait
+REPORT_FILE = REPORT / "bench-net.txt"
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser("bench-net", help="time a guest that serves HTTP", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="boots per network (default: 5)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of requests, in the last boot (default: 5)")
+    parser.set_defaults(function=command)
+
+
+def ask(served: Served) -> None:
+    """One request; OSError unless the page comes."""
+    with served.connect(PORT) as client:
+        client.sendall(REQUEST)
+        answer = b""
+        while more := client.recv(65536):
+            answer += more
+    if not answer.startswith(b"HTTP/1.1 200 OK\r\n"):
+        raise OSError(f"the guest answered {answer[:60]!r}")
+
+
+def rate(served: Served, seconds: float, at_once: int) -> float:
+    """Requests a second, `at_once` clients that ask one after another."""
+    start = time.monotonic()
+
+    def client() -> int:
+        number = 0
+        while time.monotonic() < start + seconds:
+            ask(served)
+            number += 1
+        return number
+
+    with ThreadPoolExecutor(at_once) as pool:
+        numbers = [future.result() for future in [pool.submit(client) for _ in range(at_once)]]
+    return sum(numbers) / (time.monotonic() - start)
+
+
+def measure(way: Way, runs: int, seconds: float) -> str:
+    """One line of figures."""
+    firsts, rates = [], ""
+    for number in range(runs):
+        with Lab() as lab:
+            served = plug(lab, way, "http", REPORT / "bench-net" / way.id, ports=(f"tcp:{PORT}",), captured=False)
+            with served.guest as guest:
+                served.ready(PORT)
+                ask(served)
+                firsts.append(1000 * (time.monotonic() - guest.started))
+                if number == runs - 1:
+                    one, many = rate(served, seconds, 1), rate(served, seconds, AT_ONCE)
+                    rates = f"{one:.0f} requests/s one after another, {many:.0f} with {AT_ONCE} clients"
+                guest.stop()
+    middle = statistics.median(firsts)
+    return f"tcg {way.id:12} first answer best {min(firsts):.0f} ms, median {middle:.0f} ms of {runs}; {rates}"
+
+
+def command(a: argparse.Namespace) -> int:
+    """0 when both could be measured, else 125."""
+    lines = []
+    try:
+        for way in (TAP, next(way for way in WAYS if way.id == "user-virtio")):
+            lines.append(measure(way, max(1, a.runs), a.seconds))
+            print(lines[-1], flush=True)
+    except (ValueError, LaunchError, AssertionError, OSError) as error:
+        print(f"hermitctl: {error}", file=sys.stderr)
+        return 125
+    REPORT_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0

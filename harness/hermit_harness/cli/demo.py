@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl demo: a unikernel that answers, for somebody who has never seen one. It needs no rights and no set-up."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hermit_harness.cli import run
+from hermit_harness.net.lab import Lab
+from hermit_harness.net.serve import USER, Served, plug
+from hermit_harness.paths import REPORT
+from hermit_harness.vm.process import LaunchError
+
+ECHO = "real-echo-0.11.0-rtl8139"
+PORT = 8080
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "demo", help="talk with an application that sends back what you type", description=__doc__
+    )
+    parser.set_defaults(function=command)
+
+
+def say(text: str) -> None:
+    """A line for the audience."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def command(a: argparse.Namespace) -> int:
+    """0 when everything went as told."""
+    try:
+        run.find_app(ECHO)
+        with Lab() as lab:
+            served = plug(lab, USER, "echo", Path(REPORT) / "demo", ports=(f"tcp:{PORT}",))
+            with served.guest as guest:
+                served.ready(PORT)
+                address = served.wire.address
+                say(f"A unikernel listens at {address}, port {PORT}. Type a line and get it back; end with Ctrl-D.")
+                lines = _talk(served, sys.stdin.buffer, sys.stdout.buffer)
+                guest.stop()
+            say(f"{lines} lines; what went over the wire: tcpdump -n -r {served.capture}")
+    except (ValueError, LaunchError, AssertionError, OSError) as error:
+        say(f"hermitctl: {error}")
+        return 125
+    return 0
+
+
+def _talk(served: Served, source: BinaryIO, sink: BinaryIO) -> int:
+    """Send each line and show what comes back; how many."""
+    lines = 0
+    with served.connect(PORT) as client:
+        for line in source:
+            client.sendall(line)
+            back = b""
+            while len(back) < len(line):
+                more = client.recv(65536)
+                if not more:
+                    raise OSError("the guest closed the connection")
+                back += more
+            sink.write(back)
+            sink.flush()
+            lines += 1
+    return lines
