@@ -6,18 +6,36 @@ name of the processor}.
 Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the harness.
 """
 
+import contextlib
 import json
 import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import gdb
+from hermit_gdb import guest, operand, paging
+from hermit_gdb.memory import ReadError
 
 MAX_FRAMES = 64
-# The registers that tell most.
+# What is shown of a processor.
 REGISTERS = {
-    "x86_64": ("rax", "rcx", "rdx", "rsp", "rbp", "rdi", "rsi"),
-    "aarch64": ("x0", "x1", "x29", "x30", "sp", "cpsr", "ESR_EL1", "FAR_EL1", "ELR_EL1", "VBAR_EL1"),
-    "riscv64": ("ra", "sp", "gp", "tp", "a0", "a1", "scause", "sepc", "stval", "stvec", "satp"),
+    "x86_64": (
+        *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{n}" for n in range(8, 16))),
+        *("rip", "eflags", "cr0", "cr2", "cr3", "cr4", "efer"),
+    ),
+    "aarch64": (
+        *(f"x{n}" for n in range(31)),
+        *("sp", "pc", "cpsr", "ESR_EL1", "FAR_EL1", "ELR_EL1", "VBAR_EL1", "SCTLR_EL1", "TTBR0_EL1"),
+    ),
+    "riscv64": (
+        *("ra", "sp", "gp", "tp", *(f"t{n}" for n in range(7)), "fp", *(f"s{n}" for n in range(1, 12))),
+        *(*(f"a{n}" for n in range(8)), "pc", "scause", "sepc", "stval", "stvec", "satp", "sstatus"),
+    ),
 }
+# Where the processor keeps the address of the instruction that failed, and the address that this one touched.
+FAULT = {"x86_64": ("", "cr2"), "aarch64": ("ELR_EL1", "FAR_EL1"), "riscv64": ("sepc", "stval")}
 
 
 def quiet(command):
@@ -48,26 +66,73 @@ def frames():
 
 def register(name):
     try:
-        return int(gdb.parse_and_eval(f"${name}")) & 0xFFFF_FFFF_FFFF_FFFF  # no cast: the frame may be of Rust
-    except gdb.error:
+        return guest.register(name)
+    except ReadError:
         return None
 
 
 def code_at(address):
     try:
         return bytes(gdb.selected_inferior().read_memory(address, 16)).hex()
-    except gdb.error:
+    except (gdb.error, OverflowError):
         return ""
 
 
-def processor(thread, names):
+def instruction_at(address):
+    """The instruction's text without its address; "" where there is none to be read."""
+    shown = quiet(f"x/i {address:#x}")
+    return " ".join(shown.rpartition(":\t")[2].split()) if ":\t" in shown else ""
+
+
+def place(address):
+    """An address as function and line."""
+    line, shown = gdb.find_pc_line(address), quiet(f"info symbol {address:#x}").strip()
+    known = not shown.startswith(("No symbol", "("))
+    return {
+        "address": address,
+        "function": shown.partition(" in section")[0].partition(" + ")[0] if known else "",
+        "where": f"{line.symtab.filename}:{line.line}" if line.symtab else "",
+        "code": code_at(address),
+        "instruction": instruction_at(address),
+    }
+
+
+def rights(addresses):
+    """Address -> rights of the page ("rwx", say) that it lies in, "" where nothing is mapped."""
+    found = {}
+    with contextlib.suppress(ReadError):
+        used = guest.tables()
+        with guest.memory() as memory:
+            for address in addresses:
+                found[hex(address)] = page_of(memory, used, address)
+    return found
+
+
+def page_of(memory, used, address):
+    if not used:
+        return "rwx"
+    mine = paging.choose(used, address)
+    last = paging.walk(memory, mine, address)[-1] if mine else None
+    return last.entry.flags if last and last.entry.present and last.entry.leaf else ""
+
+
+def processor(thread, cpu):
     thread.switch()
     pc = register("pc")
+    values = {name: register(name) for name in REGISTERS[cpu]}
+    at, touched = (values.get(name) for name in FAULT[cpu])
+    here = place(pc or 0)
+    operands = operand.touched(here["instruction"], lambda name: register(name) or 0) if cpu == "x86_64" else []
+    wanted = {address for address in (pc, at, touched, *(a for a, _ in operands)) if address is not None}
     return {
-        "cpu": thread.num,
+        "cpu": thread.num - 1,
         "pc": hex(pc) if pc is not None else "",
-        "registers": {name: register(name) for name in names},
-        "code": code_at(pc) if pc is not None else "",
+        "registers": values,
+        "code": here["code"],
+        "here": here,
+        "fault": place(at) if at else None,
+        "operands": operands,
+        "maps": rights(wanted),
         "disassembly": quiet("x/6i $pc").splitlines(),
         "frames": frames(),
     }
@@ -76,16 +141,15 @@ def processor(thread, names):
 def main():
     wanted = json.loads(os.environ["HERMIT_POSTMORTEM"])
     report = {"symbols": [], "cpus": [], "error": ""}
-    names = REGISTERS[wanted["cpu"]]
     *settings, target = wanted["connect"]
-    for command in settings:
+    for command in (*settings, "set print asm-demangle on", "set disassembly-flavor att"):
         said = quiet(command).strip()
         if "symbol-file" in command:
             report["symbols"].append(said)
     try:
         gdb.execute(target, to_string=True)
         for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
-            report["cpus"].append(processor(thread, names))
+            report["cpus"].append(processor(thread, wanted["cpu"]))
     except gdb.error as error:
         report["error"] = str(error)
     print("POSTMORTEM " + json.dumps(report), flush=True)

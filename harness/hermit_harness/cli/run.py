@@ -21,7 +21,7 @@ from hermit_harness.fixtures import Image, every_image, images, join_append
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, plain_argv, shell_line
-from hermit_harness.vm.boot import boot
+from hermit_harness.vm.boot import DIED, boot
 from hermit_harness.vm.door import PORT, listen_tcp
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.process import LaunchError
@@ -189,7 +189,8 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
         isolate=a.isolate,
         qemu=a.qemu,
         modules=tuple(Path(m) for m in a.module),
-        expect=image.expect if image else "exit 0",
+        # A person who runs what is meant to fail wants to see why it did.
+        expect=image.expect if image and image.expect not in DIED else "exit 0",
         target=to.name,
         way=a.way,
     )

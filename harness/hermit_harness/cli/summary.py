@@ -56,6 +56,7 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
     if not good:
         lines.append(f"hermitctl: {outcome.cause}")
         lines += [f"hermitctl: hint: {outcome.hint}"] if outcome.hint else []
+        lines += outcome.postmortem.splitlines()
         lines += [f"hermitctl: details in {outcome.artifacts}"] if outcome.artifacts else []
     elif outcome.hint:
         lines.append(f"hermitctl: {outcome.hint}")

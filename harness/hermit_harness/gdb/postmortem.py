@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf
-from hermit_harness.gdb import batch, features
+from hermit_harness.gdb import batch, cause, features
 from hermit_harness.paths import GDBCMDS
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
@@ -21,28 +21,46 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import cpu_of_arch, target
 
 MARK = "POSTMORTEM "
+SHORT_CPUS, SHORT_FRAMES = 4, 12
 
 
 @dataclass
 class Report:
-    """What the post-mortem found. `where` names the function and line of the first processor, `feature` a missing CPU
-    feature."""
+    """What the post-mortem found: QEMU's registers, GDB's report, and why there is none."""
 
     registers: str = ""
     gdb: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
-    where: str = ""
-    feature: str = ""
 
     def backtrace(self) -> str:
         """For people: one block a processor."""
         lines = [f"({self.problem})"] if self.problem else []
         for cpu in self.gdb.get("cpus", []):
             lines.append(f"CPU {cpu['cpu']} at {cpu['pc']}")
-            for number, frame in enumerate(cpu["frames"]):
-                lines.append(f"  #{number} {frame['pc']} {frame['function'] or '??'} {frame['where']}".rstrip())
-            lines += [f"    {line}" for line in cpu["disassembly"]]
+            lines += [*_frames(cpu), *_registers(cpu), *(f"    {line}" for line in cpu["disassembly"])]
         return "\n".join(lines) + "\n"
+
+    def short(self) -> str:
+        """For a terminal: per processor the backtrace and the registers, no more than a screen of all."""
+        lines = []
+        for cpu in self.gdb.get("cpus", [])[:SHORT_CPUS]:
+            frames = _frames(cpu)
+            more = [f"  ... {len(frames) - SHORT_FRAMES} more"] if len(frames) > SHORT_FRAMES else []
+            lines += [f"CPU {cpu['cpu']} at {cpu['pc']}", *frames[:SHORT_FRAMES], *more, *_registers(cpu)]
+        return "\n".join(lines)
+
+
+def _frames(cpu: dict[str, Any]) -> list[str]:
+    return [
+        f"  #{number} {frame['pc']} {frame['function'] or '??'} {frame['where']}".rstrip()
+        for number, frame in enumerate(cpu["frames"])
+    ]
+
+
+def _registers(cpu: dict[str, Any]) -> list[str]:
+    """Four registers a line."""
+    known = [f"{name:>9} {value:#018x}" for name, value in cpu["registers"].items() if value is not None]
+    return ["  ".join(known[at : at + 4]) for at in range(0, len(known), 4)]
 
 
 def symbol_files(spec: RunSpec, load_start: int | None) -> list[tuple[str, int]]:
@@ -93,31 +111,41 @@ def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, r
         report.problem = report.gdb.get("error", "")
     except (QmpError, OSError, ValueError, subprocess.SubprocessError) as error:
         report.problem = str(error)
-    cpus = report.gdb.get("cpus", [])
-    if cpus:
-        report.where = _where(cpus[0])
     return report
 
 
-def _where(cpu: dict[str, Any]) -> str:
-    frame = next((f for f in cpu["frames"] if f["function"]), None)
-    place = f" in {frame['function']}" + (f" ({frame['where']})" if frame["where"] else "") if frame else ""
-    return f"at {cpu['pc']}{place}"
+def why(spec: RunSpec, verdict: str, report: Report, load_range: tuple[int, int] | None) -> str:
+    """The sentence that a report begins with: what the first processor with a reason died of, else where it is."""
+    seen = report.gdb.get("cpus", [])
+    if not seen:
+        return ""
+    image = range(*load_range) if load_range else None
+    return cause.explain(target(spec.target).cpu, verdict, seen, image) or f"at {cause.place(seen[0]['here'])}"
 
 
-def missing_feature(spec: RunSpec, cpu: str, console: str, report: Report, load_start: int | None) -> str:
+def missing_feature(
+    spec: RunSpec, cpu: str, console: str, report: Report, load_start: int | None, crashed: bool = True
+) -> str:
     """A sentence that names the CPU feature for want of which the guest died, "" if that is not why."""
     named = features.named_in(console)
     if named:
         return f"the guest says that it needs the CPU feature {named}; -cpu is {cpu}"
-    if target(spec.target).cpu != "x86_64":
-        return ""
-    for code, ecx in _failing_code(spec, console, report, load_start):
-        mnemonic, feature = features.needed_by(code, ecx)
+    arch = target(spec.target).cpu
+    for code, ecx in _failing_code(spec, console, report, load_start) if arch == "x86_64" else ():
+        word, feature = features.needed_by(code, ecx)
         if feature:
-            lacks = "which -cpu switches off" if feature in features.taken_away(cpu) else "which this CPU may lack"
-            return f"it stopped at {mnemonic}, which needs the CPU feature {feature}, {lacks} (-cpu {cpu})"
+            return _lacking(word, feature, cpu)
+    for seen in report.gdb.get("cpus", []) if crashed else ():
+        text = cause.undefined(arch, seen)
+        feature = features.of_instruction(arch, text)
+        if feature:
+            return _lacking(text.partition(" ")[0], feature, cpu)
     return ""
+
+
+def _lacking(word: str, feature: str, cpu: str) -> str:
+    lacks = "which -cpu switches off" if feature in features.taken_away(cpu) else "which this CPU may lack"
+    return f"it stopped at {word}, which needs the CPU feature {feature}, {lacks} (-cpu {cpu})"
 
 
 def _failing_code(

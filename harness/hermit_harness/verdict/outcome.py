@@ -21,6 +21,7 @@ class Outcome:
     word of a refusal ("" when the loader's status list is not built). `qemu_status` is negative for a death by signal.
     `kernel` is the version that the kernel printed, "" if it printed none. `notes` are what a person should see
     besides (QEMU's messages).
+    `postmortem` is a screen of backtraces and registers where a machine was left to be looked at.
     `timings`, in seconds from QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu"
     (QEMU's CPU time).
     """
@@ -40,6 +41,7 @@ class Outcome:
     status_class: str = ""
     notes: tuple[str, ...] = ()
     kernel: str = ""
+    postmortem: str = ""
 
     def matches(self, expect: str) -> bool:
         """Whether this is what was expected.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.gdb.artifacts import Artifacts
-from hermit_harness.gdb.postmortem import Report, examine, missing_feature
+from hermit_harness.gdb.postmortem import Report, examine, missing_feature, why
 from hermit_harness.gdb.repro import repro_script
 from hermit_harness.status import class_word
 from hermit_harness.verdict.decide import Judgement, decide
@@ -149,6 +149,11 @@ def _post_mortem(
     cause = outcome.cause
     if outcome.verdict in DIED:
         console = outcome.console[-65536:].decode("utf-8", "backslashreplace")
-        feature = missing_feature(spec, cpu_of(spec), console, report, load_start)
-        cause = "; ".join(part for part in (cause, report.where, feature) if part)
-    return replace(outcome, cause=cause)
+        crashed = outcome.verdict == "crash"
+        feature = missing_feature(spec, cpu_of(spec), console, report, load_start, crashed)
+        reason = why(spec, outcome.verdict, report, facts.marks.load_range)
+        # What a kernel said of itself comes before the place where it stands now.
+        told = outcome.verdict in ("panic", "wrong-exit")
+        parts = (cause, reason, feature) if told else (reason, feature, cause)
+        cause = "; ".join(filter(None, parts))
+    return replace(outcome, cause=cause, postmortem=report.short())

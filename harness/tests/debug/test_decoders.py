@@ -100,7 +100,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("case", LAYOUTS)
 def test_boot_info_of_versions(case: str) -> None:
-    """R-01, C-34: entry versions 2 to 4, with the fields where each of them has them."""
+    """R-01: entry versions 2 to 4, with the fields where each of them has them."""
     version, arch = int(case[0]), case.split("-")[1]
     order: Order = "big" if case.endswith("big") else "little"
     mark = ">" if order == "big" else "<"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import pytest
 from hermit_harness import elf
 from hermit_harness.fixtures import images
 from hermit_harness.gdb import features
-from hermit_harness.paths import loader_file
+from hermit_harness.matrix.run import release
+from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch import cpus
+
+HERMITCTL = str(BUILD / "venv" / "bin" / "hermitctl")
 
 
 def liar(guest: str, folder: Path) -> RunSpec:
@@ -52,9 +56,84 @@ def test_backtrace_has_symbols(image: str, smp: int, tmp_path: Path) -> None:
     outcome = boot(spec, artifacts=tmp_path)
     assert outcome.verdict == "hang"
     trace = (tmp_path / "backtrace.txt").read_text()
-    assert trace.count("CPU ") == smp
-    assert " main " in trace or "hang" in trace.split("CPU 2")[0]
-    assert ".c:" in trace
+    assert [line.split()[1] for line in trace.splitlines() if line.startswith("CPU ")] == [str(n) for n in range(smp)]
+    assert re.search(r"#\d 0x[0-9a-f]+ app_main .*hang\.c:\d+\n *#\d 0x[0-9a-f]+ crt_entry .*crt\.c:\d+\n", trace)
+    assert all(f" {name} 0x" in trace for name in ("rip", "rsp", "cr3", "efer"))
+
+
+# What the report of a fault begins with, by CPU and kind: `raise.c` stands for the line that raised it.
+FAULTS = {
+    ("x86_64-multiboot", ""): r"triple fault at RAISE: illegal instruction ud2",
+    ("x86_64-multiboot", "page-fault"): r"triple fault at RAISE: page fault, it writes to 0x400000000000, which is not",
+    ("x86_64-multiboot", "divide"): r"triple fault at RAISE: divide error by div",
+    ("x86_64-multiboot", "protection"): r"triple fault at RAISE: general protection, it writes to 0x8000000000000000,",
+    ("x86_64-multiboot", "triple"): r"triple fault at RAISE: int3, which nothing handles",
+    (
+        "x86_64-multiboot",
+        "stack",
+    ): r"triple fault at RAISE: page fault, it writes to 0x4ffffffffff8, which is not mapped",
+    ("x86_64-multiboot", "header"): r"triple fault at 0x20000\w: that is the ELF header of the application, not code",
+    ("x86_64-multiboot", "zeros"): r"triple fault at 0x\w+ in zeros: there are only zeros, not code",
+    ("aarch64-elf", ""): r"undefined instruction at RAISE: udf #0",
+    ("aarch64-elf", "page-fault"): r"page fault at RAISE: it writes to 0x400000000000, which is not mapped \(level 3",
+    (
+        "aarch64-elf",
+        "header",
+    ): r"undefined instruction at 0x\w+00000: that is the ELF header of the application, not code",
+    ("aarch64_be-elf", "page-fault"): r"page fault at RAISE: it writes to 0x400000000000, which is not mapped",
+    ("riscv64-sbi", ""): r"illegal instruction at RAISE: unimp",
+    ("riscv64-sbi", "page-fault"): r"access fault at RAISE: it writes to 0x400000000000, where there is no memory",
+    ("riscv64-sbi", "zeros"): r"illegal instruction at 0x\w+ in zeros: there are only zeros, not code",
+}
+
+
+@pytest.mark.parametrize(("on", "kind"), FAULTS, ids=lambda word: word or "undefined")
+def test_cause_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
+    """c4, c22: the first sentence says what happened, at which line, to which address."""
+    outcome = boot(release("fault", on=on, append=f"-- {kind}", expect="exit 0"), artifacts=tmp_path)
+    assert outcome.verdict == "crash"
+    pattern = FAULTS[on, kind].replace("RAISE", r"0x\w+ in fault_raise \([^ ]*raise\.c:\d+\)")
+    assert re.match(pattern, outcome.cause), outcome.cause
+    assert outcome.postmortem.startswith("CPU 0 at 0x")
+    assert "#0 0x" in outcome.postmortem
+
+
+LACKING = [
+    ("x86_64-multiboot", "qemu64", "rdrand", "rdrand"),
+    ("aarch64-elf", "cortex-a57", "ldadd", "lse"),
+    ("riscv64-sbi", "", ".4byte", "v"),
+]
+
+
+@pytest.mark.parametrize(("on", "cpu", "word", "feature"), LACKING)
+def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, feature: str, tmp_path: Path) -> None:
+    """C-36, R-07: an application for a newer CPU than -cpu: the instruction, and the feature that it needs."""
+    spec = release("fault", on=on, cpu=cpu, append="-- feature", expect="exit 0")
+    outcome = boot(spec, artifacts=tmp_path)
+    assert outcome.verdict == "crash"
+    assert f"it stopped at {word}, which needs the CPU feature {feature}, which this CPU may lack" in outcome.cause
+
+
+@pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
+def test_cause_of_a_hang(on: str, tmp_path: Path) -> None:
+    """c4: a hang is named by the function and the line in which it spins."""
+    outcome = boot(release("hang", on=on, expect="exit 0", cpu_seconds=1.0, wall_seconds=20.0), artifacts=tmp_path)
+    assert outcome.verdict == "hang"
+    assert re.match(r"hang at 0x\w+ in app_main \([^ ]*hang\.c:\d+\), called by crt_entry", outcome.cause), (
+        outcome.cause
+    )
+
+
+def test_run_shows_it() -> None:
+    """c4: `hermitctl run` of what dies shows sentence, backtrace and registers, and the folder with the rest."""
+    argv = [HERMITCTL, "run", "--isolate", "fault", "--", "page-fault"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    said = done.stderr
+    assert "hermitctl: triple fault at 0x" in said
+    assert re.search(r"^CPU 0 at 0x\w+\n  #0 0x\w+ fault_raise .*raise\.c:\d+\n  #1 ", said, re.M)
+    assert re.search(r" rip 0x\w+ .*\n", said)
+    assert re.search(r"hermitctl: details in (\S+)", said)
 
 
 def test_pass_leaves_no_postmortem(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Why a processor stopped, in one sentence: from what GDB saw of it (gdbcmds/postmortem.py). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Seen = Mapping[str, Any]
+HEADERS = 64 + 8 * 56  # the ELF header and the program headers behind it
+# ESR_EL1.EC where the word alone is the reason (Arm ARM, D17.2.37).
+CLASSES = {
+    0x00: "undefined instruction",
+    0x07: "floating point or SIMD is switched off",
+    0x0E: "illegal execution state",
+    0x15: "svc",
+    0x18: "trapped access to a system register",
+    0x19: "SVE is switched off",
+    0x22: "the program counter is not aligned",
+    0x26: "the stack pointer is not aligned",
+    0x2F: "SError",
+    0x3C: "breakpoint instruction",
+}
+# scause (privileged specification, table 4.2): what it is called, and what was done to the address in stval.
+TRAPS = {
+    0: ("misaligned jump", ""),
+    1: ("access fault", "the program counter points to"),
+    2: ("illegal instruction", ""),
+    3: ("breakpoint", ""),
+    4: ("misaligned load", "it reads"),
+    5: ("access fault", "it reads"),
+    6: ("misaligned store", "it writes to"),
+    7: ("access fault", "it writes to"),
+    8: ("ecall", ""),
+    9: ("ecall", ""),
+    12: ("page fault", "the program counter points to"),
+    13: ("page fault", "it reads"),
+    15: ("page fault", "it writes to"),
+}
+
+
+def place(at: Seen) -> str:
+    """`0x201234 in function (file:line)`."""
+    name = f" in {at['function']}" if at["function"] else ""
+    return f"{at['address']:#x}{name}" + (f" ({at['where']})" if at["where"] else "")
+
+
+def explain(cpu: str, verdict: str, seen: Sequence[Seen], image: range | None = None) -> str:
+    """The sentence about the first processor that shows a reason; "" where none does. `image` is where the application
+    lies."""
+    if verdict in ("hang", "timeout"):
+        return next(filter(None, (_vector_loop(one) for one in seen)), "") or _hang(seen)
+    if verdict != "crash":
+        return ""
+    reason = {"x86_64": _x86, "aarch64": _aarch64, "riscv64": _riscv64}[cpu]
+    return next(filter(None, (reason(one, image) for one in seen)), "")
+
+
+# --- what the code at an address is ---
+
+
+def no_code(code: bytes, at: int, image: range | None) -> str:
+    """A sentence for bytes that nobody meant to be executed."""
+    if code[:4] == b"\x7fELF" or (image and image.start <= at < image.start + HEADERS):
+        return "that is the ELF header of the application, not code"
+    if len(code) >= 8 and not any(code[:8]):
+        return "there are only zeros, not code"
+    return ""
+
+
+def _fetched(at: Seen, image: range | None) -> str:
+    """The instruction, or what stands in its place."""
+    code = bytes.fromhex(at["code"])
+    return no_code(code, at["address"], image) or at["instruction"] or "it cannot be read"
+
+
+# --- x86_64: the machine stands where it faulted, and CR2 is the last page fault's address ---
+
+
+def _x86(one: Seen, image: range | None) -> str:
+    here = one["here"]
+    reason = _x86_reason(one, here, image)
+    return f"triple fault at {place(here)}" + (f": {reason}" if reason else "")
+
+
+def _x86_reason(one: Seen, here: Seen, image: range | None) -> str:
+    code, text = bytes.fromhex(here["code"]), here["instruction"]
+    word = text.partition(" ")[0]
+    mapped = one["maps"]
+    if mapped.get(hex(here["address"])) == "" or not code:
+        return "page fault, the program counter points to memory that is not mapped"
+    strange = no_code(code, here["address"], image)
+    if strange:
+        return strange
+    if word.startswith("ud") or "(bad)" in text:
+        return f"illegal instruction {text}"
+    if word in ("div", "divb", "divw", "divl", "divq", "idiv", "idivb", "idivw", "idivl", "idivq"):
+        return f"divide error by {text}"
+    if word.startswith("int"):
+        return f"{text}, which nothing handles"
+    return next(filter(None, (_touched(address, written, mapped) for address, written in one["operands"])), "")
+
+
+def canonical(address: int) -> bool:
+    """Whether bits 47 to 63 are equal."""
+    return address >> 47 in (0, 0x1FFFF)
+
+
+def _touched(address: int, written: bool, mapped: Mapping[str, str]) -> str:
+    does = "writes to" if written else "reads"
+    if not canonical(address):
+        return f"general protection, it {does} {address:#x}, which is no canonical address"
+    rights = mapped.get(hex(address))
+    if rights == "":
+        return f"page fault, it {does} {address:#x}, which is not mapped"
+    if rights and written and rights[1] != "w":
+        return f"page fault, it writes to {address:#x}, which is mapped read-only"
+    return ""
+
+
+# --- AArch64 and riscv64: the processor keeps why, where and what for its handler ---
+
+
+def _aarch64(one: Seen, image: range | None) -> str:
+    esr, far = one["registers"].get("ESR_EL1") or 0, one["registers"].get("FAR_EL1") or 0
+    at, kind = one["fault"], esr >> 26 & 63
+    if not esr or not at:
+        return ""
+    if kind in (0x20, 0x21):
+        return f"{_abort(esr)} at {place(at)}: the program counter points to memory that {_status(esr)}"
+    if kind in (0x24, 0x25):
+        does = "writes to" if esr >> 6 & 1 else "reads"
+        return f"{_abort(esr)} at {place(at)}: it {does} {far:#x}, which {_status(esr)}"
+    word = CLASSES.get(kind, f"exception class {kind:#x}")
+    return f"{word} at {place(at)}: {_fetched(at, image)}"
+
+
+def _abort(esr: int) -> str:
+    code = esr & 63
+    return "external abort" if code & 0x3C == 0x10 else "alignment fault" if code == 0x21 else "page fault"
+
+
+def _status(esr: int) -> str:
+    """The fault status code as the end of a sentence about an address."""
+    code = esr & 63
+    words = {
+        0x00: "has more bits than the tables know",
+        0x04: f"is not mapped (level {3 - (code & 3)} of the tables)",
+        0x08: "is mapped by an entry without access flag",
+        0x0C: "is mapped without that right",
+        0x10: "nothing answers for",
+    }
+    return "is not aligned" if code == 0x21 else words.get(code & 0x3C, f"fails with status {code:#x}")
+
+
+def _riscv64(one: Seen, image: range | None) -> str:
+    number, value = one["registers"].get("scause") or 0, one["registers"].get("stval") or 0
+    at = one["fault"]
+    if not at or number >> 63:
+        return ""
+    word, does = TRAPS.get(number, (f"exception {number}", ""))
+    if does:
+        where = "which is not mapped" if word == "page fault" else "where there is no memory"
+        where = (
+            where if one["maps"].get(hex(value)) == "" or word != "page fault" else "which is mapped without that right"
+        )
+        return f"{word} at {place(at)}: {does} {value:#x}, {where}"
+    return f"{word} at {place(at)}: {_fetched(at, image)}"
+
+
+def undefined(cpu: str, one: Seen) -> str:
+    """The text of an instruction that the processor does not know; "" if it died of something else."""
+    if cpu == "x86_64":
+        reason = _x86_reason(one, one["here"], None)
+        return str(one["here"]["instruction"]) if not reason or reason.startswith("illegal") else ""
+    at, registers = one["fault"], one["registers"]
+    unknown = (registers.get("ESR_EL1") or 1 << 26) >> 26 == 0 if cpu == "aarch64" else registers.get("scause") == 2
+    return str(at["instruction"]) if at and unknown else ""
+
+
+# --- hangs ---
+
+
+def _vector_loop(one: Seen) -> str:
+    """AArch64: the handler itself raises the exception that leads to it."""
+    vectors, at = one["registers"].get("VBAR_EL1"), one["fault"]
+    if vectors is None or not at:
+        return ""
+    inside = range(vectors, vectors + 0x800)
+    if int(one["pc"], 16) in inside and at["address"] in inside:
+        return f"an exception in the exception handler at {place(at)}, for ever: {_aarch64(one, None)}"
+    return ""
+
+
+def _hang(seen: Sequence[Seen]) -> str:
+    """The first processor that does not sleep, else the first. Of functions that were inlined the outermost counts."""
+    awake = [one for one in seen if one["here"]["instruction"].partition(" ")[0] not in ("hlt", "wfi", "wfe")]
+    one = next(iter([*awake, *seen]), None)
+    if not one:
+        return ""
+    frames = [f for f in one["frames"] if f["function"]]
+    inner = [f for f in frames if f["pc"] == one["pc"]]
+    if not inner:
+        return f"hang at {place(one['here'])}"
+    callers = [f["function"] for f in frames[len(inner) :][:2]]
+    here = {**inner[-1], "address": one["here"]["address"]}
+    return f"hang at {place(here)}" + "".join(f", called by {name}" for name in callers)
