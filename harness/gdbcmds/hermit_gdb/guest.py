@@ -158,14 +158,15 @@ def _lowest_section(file: str) -> int | None:
 
 
 def load_start(mine: image.Image | None, file: str) -> int | None:
-    """Where the application begins in memory."""
+    """Where the application begins in memory. What was told counts unless it is 0: then it was not known yet."""
     told = number(settings().get("start"))
-    if told is not None:
+    if told:
         return told
     if mine and not mine.dyn:
         return mine.start
-    if settings().get("app_offset") is not None and mine:
-        return mine.start + (number(settings()["app_offset"]) or 0)
+    moved = number(settings().get("app_offset"))
+    if moved and mine:
+        return mine.start + moved
     low = _lowest_section(file)
     return None if low is None or not mine else mine.start + low - mine.lowest_section
 
