@@ -155,7 +155,7 @@ $$($(1).own)/embedded.so.o: $$($(1).own)/embedded.app
 
 # Whatever the compiler is told: a change of it makes everything anew.
 $$($(1).dir)/told: FORCE
-	$$(call made_of,$$(call quoted,$$($(1).cc)) $$(call quoted,$$(FREESTANDING) $$(OPTIMISE.$(PROFILE)) $$(CFLAGS)) $$(call quoted,$$(NASM) $$(NASMFLAGS)))
+	$$(call made_of,$$(call quoted,$$($(1).cc)) $$(call quoted,$$(FREESTANDING) $$(OPTIMISE.$(PROFILE)) $$(CFLAGS)) $$(if $$(needs_nasm.$$($(1).arch)),$$(call quoted,$$(NASM) $$(NASMFLAGS))))
 
 # The link is done twice: the second time with the table of function names that the first one gave. It stands behind all code, which does not move.
 $$($(1).own)/symbols0.s: loader/loader.mk
