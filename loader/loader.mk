@@ -79,6 +79,8 @@ HOT := load fmt
 LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
 # Else addresses are told in pages, and the copy would have to lie like the original within its page.
 aarch64.last := -mcmodel=tiny
+# What runs while the MMU is off, too: then every access has to be aligned.
+aarch64.aligned := map last
 ifneq ($(is_clang),)
 LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
 endif
@@ -128,6 +130,7 @@ $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk
 	$$(call say,CC,$$@)
 	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
 		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST) $$($$($(1).arch).last)) \
+		$$(if $$(filter $$($$($(1).arch).aligned),$$(notdir $$*)),-mstrict-align) \
 		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
 
 $$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
