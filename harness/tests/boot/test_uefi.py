@@ -18,6 +18,7 @@ from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm import esp
 from hermit_harness.vm.argv import disk_argv
+from hermit_harness.vm.machines import CPU_TCG
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
@@ -115,3 +116,14 @@ def test_the_second_compilers_loader(boot_here: Boot) -> None:
     outcome = boot_here(replace(spec, loader=file, loader_debug=run.debug_file(file)))
     assert outcome.matches("exit 0"), str(outcome)
     assert file.read_bytes() != spec.loader.read_bytes()
+
+
+def test_page_tables_of_five_levels(boot_here: Boot) -> None:
+    """N-05: firmware may run with five levels; kernels get the four that they know. The firmware at hand never does,
+    so the loader itself changes to five first."""
+    loader = loader_file("x86_64-uefi", "debug")
+    words = "loader.selftest=five-levels loader.log=debug"
+    spec = run.release("probe", on="x86_64-uefi", append=words, cpu=f"{CPU_TCG},+la57", way="efi-kernel")
+    outcome = boot_here(replace(spec, loader=loader, loader_debug=run.debug_file(loader)))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"Leaving page tables of five levels" in outcome.console

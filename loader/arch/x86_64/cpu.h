@@ -53,6 +53,13 @@ static inline uint64_t cpu_cr3(void)
 	return value;
 }
 
+static inline uint64_t cpu_cr4(void)
+{
+	uint64_t value;
+	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
+	return value;
+}
+
 struct cpu_table_pointer {
 	uint16_t limit; // size in bytes less one
 	uint64_t base;

@@ -19,5 +19,13 @@ void machine_write(const char *text, size_t n);
 // Tells the number to whatever runs the machine, and halts; with boot services still there when nobody shall get it back.
 noreturn void machine_stop(unsigned number);
 
+#ifdef LOADER_SELFTEST
+#define MACHINE_SELFTEST machine_selftest
+// As `selftest` of struct platform: the CPU's words, and what is special under UEFI.
+void machine_selftest(const char *word, size_t n);
+#else
+#define MACHINE_SELFTEST NULL
+#endif
+
 // Back to the firmware with this status, as if the entry point had returned.
 noreturn void entry_return(uint64_t status);

@@ -4,7 +4,6 @@
 #include "tables.h"
 
 #include "../../core/log.h"
-#include "../../core/selftest.h"
 
 extern char loader_start[], loader_end[]; // the linker script
 
@@ -51,7 +50,7 @@ static const struct platform platform = {
 	.leave = leave,
 	.write = write,
 	.stop = stop,
-	.selftest = SELFTEST,
+	.selftest = MACHINE_SELFTEST,
 };
 
 static enum status read_all(void)

@@ -5,6 +5,7 @@
 #include "../../../arch/aarch64/map.h"
 #include "../../../arch/aarch64/virt.h"
 #include "../../../core/log.h"
+#include "../../../core/selftest.h"
 #include "../firmware.h"
 
 const uint64_t machine_reach = MAP_REACH;
@@ -67,3 +68,10 @@ noreturn void machine_stop(unsigned number)
 	take_over();
 	last_stop(number);
 }
+
+#ifdef LOADER_SELFTEST
+void machine_selftest(const char *word, size_t n)
+{
+	selftest(word, n);
+}
+#endif

@@ -3,7 +3,9 @@
 
 #include "../../../arch/x86_64/last.h"
 #include "../../../core/log.h"
+#include "../../../core/selftest.h"
 #include "../../../core/symbols.h"
+#include "../../../core/text.h"
 #include "../../../dev/ports.h"
 #include "../../../dev/uart_16550.h"
 #include "../firmware.h"
@@ -17,6 +19,13 @@ enum { EBDA_POINTER = 0x40e, EBDA_SIZE = 0x400, EBDA_LIMIT = 0xa0000 };
 const uint64_t machine_reach = GIB(512); // one entry of the top table
 
 static void *ebda; // a page of its own, since these kernels map it themselves
+
+#define TABLE_FRAME UINT64_C(0xffffffffff000) // the address in CR3 or in an entry
+enum { CR4_LA57 = 1 << 12 };
+
+extern char levels_start[], levels_end[]; // levels.asm
+typedef void levels_function(uint64_t cr3, uint64_t cr4);
+static levels_function *switch_levels; // its copy
 
 static struct cpu_table_pointer firmware_idt;
 static struct gate idt[FIRMWARE_VECTORS];
@@ -51,28 +60,46 @@ static enum status own_exceptions(void)
 	return STATUS_OK;
 }
 
+// Copies the switch to where it can run.
+static enum status copy_levels_switch(void)
+{
+	size_t size = (size_t)(levels_end - levels_start);
+	void *copy = firmware_allocate_below(GIB(4), size, EFI_LOADER_CODE);
+	if (copy == NULL)
+		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes below 4 GiB to switch page tables from", size);
+	memcpy(copy, levels_start, size);
+	switch_levels = (levels_function *)copy;
+	return STATUS_OK;
+}
+
+// The table of four levels that the first entry of the one of five leads to maps the first 256 TiB in the same way.
+static uint64_t four_levels(void)
+{
+	return *(const uint64_t *)(cpu_cr3() & TABLE_FRAME) & TABLE_FRAME;
+}
+
 enum status machine_open(struct boot *boot)
 {
-	const uint64_t five_levels = 1 << 12;
-	uint64_t cr4;
 	boot->elf_target = &elf_target_x86_64;
 	boot->serial = COM1;
-	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-	if ((cr4 & five_levels) != 0)
-		return refuse(STATUS_START_STATE, "the firmware uses page tables of five levels (CR4 is %#lx), kernels know four; switch LA57 off", cr4);
+	if ((cpu_cr4() & CR4_LA57) != 0) {
+		if (four_levels() >= GIB(4))
+			return refuse(STATUS_START_STATE, "the firmware's page tables of five levels lie at %#lx, they can be left below 4 GiB only",
+				      four_levels());
+		TRY(copy_levels_switch());
+	}
 	if (boot->rsdp.n != 0 && boot->rsdp.n <= EBDA_SIZE)
 		ebda = firmware_allocate_below(EBDA_LIMIT, EBDA_SIZE, EFI_LOADER_DATA);
 	return own_exceptions();
 }
 
-// Firmware may leave page 0 unmapped, to catch null pointers. Four levels: machine_open has made sure.
+// Firmware may leave page 0 unmapped, to catch null pointers.
 static bool page_0_is_mapped(void)
 {
 	enum { PRESENT = 1, LARGE = 1 << 7 };
-	const uint64_t frame = UINT64_C(0xffffffffff000);
 	uint64_t entry = cpu_cr3() | PRESENT;
 	for (unsigned level = 0; level < 4; level++) {
-		entry = *(const uint64_t *)(entry & frame);
+		entry = *(const uint64_t *)(entry & TABLE_FRAME);
 		if ((entry & PRESENT) == 0)
 			return false;
 		if (level != 0 && (entry & LARGE) != 0)
@@ -104,6 +131,10 @@ void machine_left(const struct boot *boot)
 {
 	__asm__ volatile("cli");
 	uart_open();
+	if ((cpu_cr4() & CR4_LA57) != 0) {
+		log_line(LOG_DEBUG, "Leaving page tables of five levels");
+		switch_levels(four_levels(), cpu_cr4() & ~(uint64_t)CR4_LA57);
+	}
 	leave_root_pointer(boot);
 }
 
@@ -118,3 +149,29 @@ noreturn void machine_stop(unsigned number)
 	for (;;)
 		cpu_halt();
 }
+
+#ifdef LOADER_SELFTEST
+// As firmware leaves it that uses five levels.
+static enum status use_five_levels(void)
+{
+	TRY(copy_levels_switch());
+	uint64_t *top = firmware_allocate_below(GIB(4), PAGE_SIZE, EFI_LOADER_DATA);
+	if (top == NULL)
+		return refuse(STATUS_FIRMWARE_REFUSED, "no page below 4 GiB");
+	memset(top, 0, PAGE_SIZE);
+	top[0] = (cpu_cr3() & TABLE_FRAME) | 3;
+	switch_levels((uint64_t)top, cpu_cr4() | CR4_LA57);
+	return STATUS_OK;
+}
+
+void machine_selftest(const char *word, size_t n)
+{
+	if (!text_is(word, n, "five-levels")) {
+		selftest(word, n);
+		return;
+	}
+	enum status status = use_five_levels();
+	if (status != STATUS_OK)
+		die(status);
+}
+#endif
