@@ -142,11 +142,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(environment: dict[str, str]) -> Iterator[Start]:
-    """Starts `hermitctl WORDS` on a terminal, as many times as wanted; all are gone at the end of the test."""
+    """Starts `hermitctl WORDS` on a terminal, as many times as wanted; all are gone at the end of the test. `before`
+    are words in front, of a shell, say; the rest are further variables."""
     with contextlib.ExitStack() as stack:
 
-        def go(*words: object, **more: str) -> Terminal:
-            argv = [sys.executable, "-m", "hermit_harness", *map(str, words)]
+        def go(*words: object, before: Sequence[str] = (), **more: str) -> Terminal:
+            argv = [*before, sys.executable, "-m", "hermit_harness", *map(str, words)]
             return stack.enter_context(Terminal(argv, environment | more, ROOT))
 
         yield go

@@ -110,6 +110,7 @@ def test_a_real_kernel(start: Start, target: str, image: str) -> None:
     assert where, seen
     trace = gdb.ask("backtrace")
     assert re.search(r"boot_processor_main \(\).*\n#\d+ .* pre_init \(\) at \S*start\.rs|kernel/mod\.rs", trace), trace
+    assert "??" not in trace  # nobody has called the first function
     assert "No frame" not in gdb.ask("info locals")
 
 
