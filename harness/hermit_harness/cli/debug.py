@@ -145,7 +145,7 @@ def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[
     """A session with a GDB of ours."""
     gdbs = tools.choose(plan.arch)
     usual = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=usual if len(usual) <= LONGEST // 2 else "/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=usual if len(usual) + 20 <= LONGEST else "/tmp"))
     environment = script.for_session(
         plan,
         str(folder / "gdb"),
