@@ -9,17 +9,16 @@ Input: environment variable HERMIT_SESSION, a JSON object:
   argument   the register with its argument, which tells
   stop       entry, loader, here                  breaks     places for hardware breakpoints
   commands   run at the first prompt              hermit     script with further commands, "" if there is none
-  big_endian memory is, registers are not
   batch      end after them                       kill       the machine ends with GDB
 HERMIT_GDB holds what that script is told; where the image is gets added here. GDB ends with status 3 when the machine
 ended or stopped before the application was reached, with 4 for a place that is not to be found, with 1 when a command
 of a batch failed. Imports nothing of the harness.
 """
 
-import contextlib
 import json
 import os
 import re
+import traceback
 
 import gdb
 
@@ -102,18 +101,6 @@ class Session:
 
     # --- where the application is ---
 
-    @contextlib.contextmanager
-    def memory_order(self):
-        """While memory is read in the application's byte order. QEMU sends registers in the board's, which is another
-        one for big-endian applications."""
-        if self.wanted["big_endian"]:
-            quiet("set endian big")
-        try:
-            yield
-        finally:
-            if self.wanted["big_endian"]:
-                quiet("set endian little")
-
     def is_code(self, pc):
         return self.start is not None and self.start <= pc < self.end
 
@@ -123,8 +110,7 @@ class Session:
     def ask_loader(self):
         """In the loader's last function, at its first instruction."""
         handover = f"((struct handover *){address(self.wanted['argument']):#x})"
-        with self.memory_order():
-            self.start, self.end = (address(f"{handover}->image.{end}") for end in ("start", "end"))
+        self.start, self.end = (address(f"{handover}->image.{end}") for end in ("start", "end"))
 
     def load(self):
         """The application's symbols, at the place where it is."""
@@ -157,7 +143,7 @@ class Session:
             self.load()
             self.tell()
             for place in self.wanted["breaks"] or [self.entry()]:
-                hardware(resolve(place))
+                hardware(resolve(place, self.is_code))
         except (PlaceError, gdb.error) as error:
             say(error)
 
@@ -171,7 +157,7 @@ class Session:
             stop_at(self.wanted["entry"] + self.moved())
             gdb.execute("frame")
             return
-        points = [hardware(resolve(place)) for place in self.wanted["breaks"]]
+        points = [hardware(resolve(place, self.is_code)) for place in self.wanted["breaks"]]
         self.goal = ", ".join(self.wanted["breaks"])
         go_on()
         if not any(point.is_valid() and point.hit_count for point in points):
@@ -208,14 +194,17 @@ class CodeOnly:
             yield frame
 
 
-def resolve(place):
+def resolve(place, is_code):
     """A place that GDB knows. With line tables alone, Rust's functions are listed without their path: the path is then
     found in the symbol's own name, `hermit[ea54f3a9]::boot_processor_main`."""
     try:
-        gdb.decode_line(place)
-        return place
+        found = gdb.decode_line(place)[1] or ()
     except gdb.error as error:
         reason = str(error)
+    else:
+        # The loader may have a function of that name: it is not meant.
+        files = {sal.symtab.filename for sal in found if sal.symtab and is_code(sal.pc)}
+        return f"{files.pop()}:{place}" if len(files) == 1 and not all(is_code(sal.pc) for sal in found) else place
     name = place.rpartition("::")[2]
     found = [sal.pc for sal in decoded(name)]
     exact = [pc for pc in found if named(pc, place)]
@@ -293,4 +282,7 @@ def main():
     return None
 
 
-main()
+try:
+    main()
+except Exception:  # a fault of ours: GDB would go on as if nothing were
+    leave(WRONG, traceback.format_exc())

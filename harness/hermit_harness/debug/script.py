@@ -57,9 +57,8 @@ def settings(plan: Plan) -> list[str]:
     """What must hold before GDB connects. Told the processor, it never takes a machine that starts in 16-bit mode for
     a 32-bit one; and no operating system's conventions apply."""
     commands = ["set osabi none", f"set architecture {ARCHITECTURES[cpu_of_arch(plan.arch)]}"]
-    commands.append("set endian little")  # of registers, which QEMU sends in the board's order
     if plan.arch.endswith("_be"):
-        commands.append("set print frame-arguments none")  # GDB 13 reads locations in the order of the registers
+        commands.append("set endian big")
     # Our files tell their sources relative to the checkout.
     commands += [f"directory {quoted(folder)}" for folder in (ROOT, *plan.sources)]
     if plan.loader:
@@ -90,7 +89,6 @@ def for_session(plan: Plan, remote: str, **more: Any) -> dict[str, str]:
         "entry": plan.facts.entry,
         "size": plan.facts.size,
         "start": plan.start,
-        "big_endian": plan.arch.endswith("_be"),
         "hand_over": HAND_OVER if plan.loader else "",
         "argument": ARGUMENTS[cpu_of_arch(plan.arch)],
         "loader_main": LOADER_MAIN,
@@ -104,15 +102,17 @@ def by_hand(plan: Plan, remote: str, breaks: list[str], qemu: str) -> str:
     """The session as a plain script of GDB commands, which needs neither Python nor this program."""
     symbols = quoted(plan.symbols.path.resolve())
     lines = ["# SPDX-License-Identifier: Apache-2.0 OR MIT", f"# For GDB: {plan.app} on {plan.target}, {plan.machine}."]
-    lines += ["# Start the machine by this line first:", *(f"#   {line}" for line in qemu.splitlines()), ""]
+    if plan.arch.endswith("_be"):
+        port = remote.removeprefix(":")
+        lines += ["# QEMU sends registers in the other byte order. Start the machine by what turns them first:"]
+        lines += [f"#   hermitctl debug --port {port} {plan.app}", ""]
+    else:
+        lines += ["# Start the machine by this line first:", *(f"#   {line}" for line in qemu.splitlines()), ""]
     lines += [*settings(plan), f"target remote {remote}"]
     if plan.loader:
         lines += ["", "# The loader's last function: from now on it is known where the application is."]
         lines += [f"thbreak *{HAND_OVER}", "continue", f"set $h = {ARGUMENTS[cpu_of_arch(plan.arch)]}"]
-        big = plan.arch.endswith("_be")
-        lines += ["set endian big"] if big else []
         lines += [f"set ${name} = (unsigned long)((struct handover *)$h)->{field}" for name, field in FIELDS]
-        lines += ["set endian little"] if big else []
         moved = "0" if plan.low is None else f"$start - {plan.low:#x}"
         lines.append(f"eval {_format(f'symbol-file {symbols} -o %#lx')}, {moved}")
         entry = ['eval "thbreak *%#lx", $entry']

@@ -28,6 +28,7 @@ from hermit_harness.vm.process import DIE_WITH_PARENT, LaunchError, Process, lau
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.session import GREETING_SECONDS
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import is_big_endian
 from hermit_harness.watch.console import Lines
 from hermit_harness.watch.marks import Marks
 
@@ -107,7 +108,8 @@ class Session:
             self._qmp.greet(GREETING_SECONDS)
         except QmpError as error:
             raise LaunchError(self._said(process) or str(error)) from error
-        self._door = Door(self._selector, [self._listener], self._qmp, self._drain)
+        big_endian = is_big_endian(self._spec.target)
+        self._door = Door(self._selector, [self._listener], self._qmp, self._drain, big_endian)
         self._selector.register(process.serial, selectors.EVENT_READ, lambda mask: self._drain())
         self._selector.register(self._qmp, selectors.EVENT_READ, self._on_qmp)
         self._selector.register(process.pidfd, selectors.EVENT_READ, self._on_exit)

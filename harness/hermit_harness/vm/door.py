@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from hermit_harness.vm.order import Turn
 from hermit_harness.vm.qmp import Qmp, QmpError
 
 PORT = 1234
@@ -61,7 +62,8 @@ def listen_tcp(port: int) -> socket.socket:
 
 class Door:
     """Carries bytes while the loop of `selector` runs. `before` is called each time before the stub's bytes go out:
-    what the guest printed until then is on the screen before GDB says that it has stopped."""
+    what the guest printed until then is on the screen before GDB says that it has stopped. `big_endian` is the
+    application."""
 
     def __init__(
         self,
@@ -69,11 +71,14 @@ class Door:
         listeners: Sequence[socket.socket],
         qmp: Qmp,
         before: Callable[[], object],
+        big_endian: bool = False,
     ) -> None:
         self._selector = selector
         self._listeners = listeners
         self._qmp = qmp
         self._before = before
+        self._big_endian = big_endian
+        self._turn: Turn | None = None
         self._client: socket.socket | None = None
         self._wire: socket.socket | None = None  # to the stub; there with the client
         self._detached = False  # the client said that it would go: a second time would be too much for QEMU 7.2
@@ -105,6 +110,7 @@ class Door:
             client.close()  # the machine is about to end
             return
         self._client, self._detached = client, False
+        self._turn = Turn() if self._big_endian else None
         self._selector.register(client, selectors.EVENT_READ, self._from_client)
         self._selector.register(self._wire, selectors.EVENT_READ, self._from_stub)
 
@@ -126,7 +132,7 @@ class Door:
         with contextlib.suppress(OSError):
             if data:
                 self._detached = self._detached or b"$D;" in data or b"$D#" in data
-                self._wire.sendall(data)
+                self._wire.sendall(self._turn.to_stub(data) if self._turn else data)
                 return
             if not self._detached:
                 self._wire.sendall(DETACH)
@@ -140,7 +146,7 @@ class Door:
         self._before()
         with contextlib.suppress(OSError):
             if data:
-                self._client.sendall(data)
+                self._client.sendall(self._turn.to_client(data) if self._turn else data)
                 return
         self._drop()  # QEMU has ended
 

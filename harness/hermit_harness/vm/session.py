@@ -17,6 +17,7 @@ from hermit_harness.vm.feed import Feed
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import is_big_endian
 from hermit_harness.watch.console import Lines, Record
 from hermit_harness.watch.cpus import all_halted_for_good, text_tells
 from hermit_harness.watch.deadline import SECOND_LOOK, Deadline, Quiet
@@ -114,7 +115,8 @@ class Session:
 
     def admit(self, listeners: Sequence[socket.socket]) -> None:
         """Let debuggers in. While one is connected no clock runs, and the machine stands and runs as that one says."""
-        self._door = Door(self._selector, listeners, self.qmp, self._take_serial)
+        big_endian = is_big_endian(self.spec.target)
+        self._door = Door(self._selector, listeners, self.qmp, self._take_serial, big_endian)
 
     def end(self, why: str) -> None:
         """End the guest from outside."""

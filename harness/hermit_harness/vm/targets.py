@@ -88,6 +88,11 @@ def target(name: str) -> Target:
     raise ValueError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
 
 
+def is_big_endian(name: str) -> bool:
+    """Whether a target's applications are big-endian."""
+    return target(name).arch.endswith("_be")
+
+
 def target_of_file(file: str) -> Target | None:
     """The target whose loader file has this name, with or without `.debug`; None for any other file."""
     plain = file.removesuffix(".debug")

@@ -30,6 +30,7 @@ TARGETS = [
     ("aarch64-elf", "virt-el2", "steps-fixed"),
     ("aarch64-uefi", "virt", "steps"),
     ("aarch64-uefi", "aavmf", "steps-fixed"),
+    ("aarch64_be-elf", "virt", "steps"),
     ("riscv64-sbi", "virt", "steps"),
     ("riscv64-sbi", "virt-fw-jump-1.1", "steps-fixed"),
 ]
@@ -112,6 +113,13 @@ def test_a_real_kernel(start: Start, target: str, image: str) -> None:
     assert re.search(r"boot_processor_main \(\).*\n#\d+ .* pre_init \(\) at \S*start\.rs|kernel/mod\.rs", trace), trace
     assert "??" not in trace  # nobody has called the first function
     assert "No frame" not in gdb.ask("info locals")
+
+
+def test_the_applications_function(start: Start) -> None:
+    """L-30: a function that the loader has, too, is the application's."""
+    gdb = start("debug", "--isolate", "--break", "add", "steps")
+    assert "locations" not in gdb.expect(PROMPT)
+    assert "add (left=20, right=20)" in gdb.ask("frame")
 
 
 def test_entry_by_default(start: Start) -> None:
