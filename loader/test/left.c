@@ -44,7 +44,15 @@ bool is_kept(uint64_t from, uint64_t to)
 	return false;
 }
 
-void check_sound(enum status status)
+void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places, size_t count)
 {
-	CHECK(status == STATUS_OK || (status_number(status) >= 87 && status_number(status) <= 93));
+	for (size_t i = 0; i < count; i++) {
+		for (uint64_t bit = 8 * places[i].start; bit < 8 * places[i].end; bit++) {
+			start();
+			fake_memory()[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			test_case("bit %lu of %lx", bit % 8, bit / 8);
+			enum status status = run();
+			CHECK(status == STATUS_OK || (status_number(status) >= 87 && status_number(status) <= 93));
+		}
+	}
 }

@@ -19,5 +19,5 @@ enum status left_end(enum status status);
 void check_usable(const char *want);
 // Whether exactly this is kept from being written.
 bool is_kept(uint64_t from, uint64_t to);
-// After a flip of any bit: booted, or refused for what the starter left.
-void check_sound(enum status status);
+// Flips every bit of these `count` places, one bit a run, in what `start` puts there: booted, or refused for what the starter left.
+void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places, size_t count);

@@ -57,7 +57,7 @@ $(HOST)/hermit-host: $(HOST_OBJ) $(FAKE_OBJ) $(HOST)/obj/test/host.o
 	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
 
 # fuzz: libFuzzer programs (they need clang and libclang-rt-14-dev); replay: the same targets for files, with any compiler.
-FUZZ := elf multiboot pvh linux64 cmdline
+FUZZ := elf multiboot pvh linux64 cmdline uefi_options
 FUZZCC ?= clang
 FUZZ_SRC := $(HOST_CORE) loader/test/fake.c
 
