@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 VERDICTS = ("pass", "wrong-exit", "refused", "panic", "crash", "hang", "timeout", "infra", "harness-bug")
 ORIGINS = ("app", "loader", "qemu", "harness", "none")
+
+ERROR = re.compile(rb"\[LOADER\]\[ERROR\] [^\r\n]*")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Outcome:
     notes: tuple[str, ...] = ()
     kernel: str = ""
     postmortem: str = ""
+
+    @property
+    def errors(self) -> list[bytes]:
+        """The loader's error lines, wherever they begin: firmware may have left a line open."""
+        return ERROR.findall(self.console)
 
     def matches(self, expect: str) -> bool:
         """Whether this is what was expected.

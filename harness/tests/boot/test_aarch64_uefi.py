@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.every import every
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -21,15 +20,6 @@ RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
 NAME = "aarch64-uefi"
 PATHS = (rb"\EFI\hermit\hermit-app", rb"\EFI\BOOT\hermit-app")
-
-
-def every(*groups: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("cell", cells(*groups), ids=str)
-
-
-def error_lines(outcome: Outcome) -> list[bytes]:
-    found: list[bytes] = re.findall(rb"\[LOADER\]\[ERROR\] [^\r\n]*", outcome.console)
-    return found
 
 
 @every(
@@ -70,7 +60,7 @@ def test_missing_application_names_both_paths(way: str, boot_here: Boot) -> None
     spec = run.release("hello", "aavmf", NAME, append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way=way))
     assert outcome.matches("refused 65 no-module"), str(outcome)
-    (line,) = error_lines(outcome)
+    (line,) = outcome.errors
     assert all(path in line for path in PATHS)
 
 
@@ -90,7 +80,7 @@ def test_missing_tree_names_the_option(boot_here: Boot) -> None:
     spec = run.release("hello", "aavmf-acpi", NAME, expect="refused 103 fdt-missing")
     outcome = boot_here(replace(spec, way="esp"))
     assert outcome.matches("refused 103 fdt-missing"), str(outcome)
-    (line,) = error_lines(outcome)
+    (line,) = outcome.errors
     assert b"acpi=off" in line
 
 

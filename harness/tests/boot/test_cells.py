@@ -10,15 +10,11 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import probe
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.every import every
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 
 RunCell = Callable[[Cell], Outcome]
-
-
-def every(*groups: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("cell", cells(*groups), ids=str)
 
 
 @every("every")

@@ -12,7 +12,7 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.every import every
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -20,10 +20,6 @@ from hermit_harness.vm.targets import target
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
-
-
-def every(*groups: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("cell", cells(*groups), ids=str)
 
 
 def greets(cell: Cell, run_cell: RunCell) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.expand import cells
+from hermit_harness.matrix.every import every
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.verdict.outcome import Outcome
@@ -25,15 +25,6 @@ from hermit_harness.vm.targets import target
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
 PATHS = (rb"\EFI\hermit\hermit-app", rb"\EFI\BOOT\hermit-app")
-
-
-def every(*groups: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("cell", cells(*groups), ids=str)
-
-
-def error_lines(outcome: Outcome) -> list[bytes]:
-    found: list[bytes] = re.findall(rb"\[LOADER\]\[ERROR\] [^\r\n]*", outcome.console)
-    return found
 
 
 @every("uefi", "uefi-images", "uefi-fixed", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell")
@@ -55,7 +46,7 @@ def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
 @every("uefi-refused")
 def test_uefi_refuses(cell: Cell, run_cell: RunCell) -> None:
     """N-04, N-12: memory that the firmware keeps for good is not taken from it."""
-    (line,) = error_lines(run_cell(cell))
+    (line,) = run_cell(cell).errors
     assert b"83 image-not-in-ram: " in line
 
 
@@ -65,7 +56,7 @@ def test_missing_application_names_both_paths(way: str, boot_here: Boot) -> None
     spec = run.release("hello", on="x86_64-uefi", append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way=way))
     assert outcome.matches("refused 65 no-module"), str(outcome)
-    (line,) = error_lines(outcome)
+    (line,) = outcome.errors
     assert all(path in line for path in PATHS)
 
 
@@ -83,7 +74,7 @@ def test_the_next_boot_entry_runs(boot_here: Boot) -> None:
     good = esp.image("x86_64", first.loader, images()["hello"].path, "")
     outcome = boot_here(replace(first, extra=tuple(disk_argv("next", good))))
     assert outcome.matches("exit 0"), str(outcome)
-    (line,) = error_lines(outcome)
+    (line,) = outcome.errors
     assert b"65 no-module: " in line
     assert outcome.console.index(line) < outcome.console.index(images()["hello"].greeting.encode())
 
