@@ -19,8 +19,9 @@ from hermit_harness.cli.summary import as_json, exit_status, summary
 from hermit_harness.debug.handle import Handle, Running
 from hermit_harness.fixtures import Image, every_image, images, join_append
 from hermit_harness.paths import ROOT, loader_file
+from hermit_harness.share.folder import share
 from hermit_harness.verdict.ends import end
-from hermit_harness.vm.argv import check_mhz, plain_argv, shell_line
+from hermit_harness.vm.argv import check_mhz, helper_note, plain_argv, shell_line
 from hermit_harness.vm.boot import DIED, boot
 from hermit_harness.vm.door import PORT, listen_tcp
 from hermit_harness.vm.machines import machine
@@ -193,6 +194,7 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
         expect=image.expect if image and image.expect not in DIED else "exit 0",
         target=to.name,
         way=a.way,
+        share=share(a.share, a.virtiofsd) if a.share else None,
     )
     return spec, image, facts
 
@@ -231,7 +233,7 @@ def command(a: argparse.Namespace) -> int:
         with Online(a, spec, image) as online:
             spec = online.spec
             if a.dry_run:
-                print(shell_line(plain_argv(spec)))
+                print(helper_note(spec) + shell_line(plain_argv(spec)))
                 return 0
             console = None if a.json else to_stdout
             with make_handle(spec, a.debug) as handle:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hermit_harness.vm.argv import plain_argv, shell_line
+from hermit_harness.vm.argv import helper_note, plain_argv, shell_line
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
@@ -40,7 +40,7 @@ def repro_script(spec: RunSpec, outcome: str) -> str:
             f"# expected: {spec.expect}",
             f"# ended as: {' '.join(outcome.split())}",
             STATUS[target(spec.target).cpu == "x86_64"],
-            f'exec {shell_line(plain_argv(resolved(spec)))} "$@"',
+            f'{helper_note(resolved(spec))}exec {shell_line(plain_argv(resolved(spec)))} "$@"',
             "",
         )
     )

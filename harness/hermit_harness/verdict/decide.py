@@ -65,6 +65,8 @@ def _never_ran(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgeme
 
 def _died(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
     said = facts.own_stderr[-1] if facts.own_stderr else "no message"
+    if facts.how is How.HELPER:
+        return Judgement("infra", None, "harness", end.id, facts.detail, "", "whoever ended it, or the program itself")
     if facts.how is How.STOPPED:
         hint = (
             "KVM cannot emulate an instruction of this guest; --accel tcg can"

@@ -18,6 +18,7 @@ class How(Enum):
     RESET = "the machine was reset (triple fault or reset request)"
     HALTED = "every processor is halted with interrupts off"
     ASKED = "it was ended from outside, as planned"
+    HELPER = "a program that the guest relies on ended"
     STOPPED = "QEMU stopped the machine"
     CPU = "the CPU-time budget is used up"
     WALL = "the wall-clock cap is reached"

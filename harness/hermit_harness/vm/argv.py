@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermit_harness.net import card
+from hermit_harness.share import folder
 from hermit_harness.vm import esp, host
 from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
@@ -18,6 +19,7 @@ from hermit_harness.vm.targets import PLACE, WAYS, target
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
 # What carries a number out of a guest; RISC-V's board always has its device for that.
 CARRIERS = {"x86_64": DEBUG_EXIT, "aarch64": ("-semihosting",), "riscv64": ()}
+SHARE_SOCKET = "virtiofsd.sock"  # in the current folder, when a person starts the machine by hand
 MAX_MHZ = 65535  # the kernel parses the number as u16
 
 
@@ -30,6 +32,7 @@ class Wires:
     gdb: int
     mirror: int = -1
     inject: int = -1
+    share: int = -1
 
 
 def comma_escaped(text: object) -> str:
@@ -142,7 +145,10 @@ def guest_argv(spec: RunSpec) -> list[str]:
     argv += ["-smp", str(spec.smp), "-m", spec.memory, *firmware_argv(row)]
     if spec.debug_exit:
         argv += CARRIERS[row.arch]
-    return [*argv, *loader_argv(spec), *card.argv(spec.net), *spec.extra]
+    argv += [*loader_argv(spec), *card.argv(spec.net)]
+    if spec.share:
+        argv += folder.argv(spec.share, spec.memory, mmio=spec.machine.startswith("microvm"))
+    return [*argv, *spec.extra]
 
 
 def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
@@ -151,7 +157,7 @@ def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
     A reset or a triple fault stops the machine where it happened (-no-reboot turns it into a shutdown, -no-shutdown
     into a pause).
     """
-    argv = guest_argv(spec)
+    argv = [*share_argv(spec, f"fd={wires.share}"), *guest_argv(spec)[1:]]
     argv += ["-display", "none", "-no-reboot", "-no-shutdown", "-S"]
     for name, fd in (("serial0", wires.serial), ("qmp0", wires.qmp), ("gdb0", wires.gdb)):
         argv += ["-chardev", f"socket,id={name},fd={fd}"]
@@ -161,8 +167,23 @@ def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
 
 
 def plain_argv(spec: RunSpec) -> list[str]:
-    """The same machine for a person: serial on stdio, no monitor, runs at once, ends at a reset."""
-    return [*guest_argv(spec), "-display", "none", "-serial", "stdio", "-no-reboot"]
+    """The same machine for a person: serial on stdio, no monitor, runs at once, ends at a reset. A shared folder's
+    daemon waits at SHARE_SOCKET."""
+    argv = [*share_argv(spec, f"path={SHARE_SOCKET}"), *guest_argv(spec)[1:]]
+    return [*argv, "-display", "none", "-serial", "stdio", "-no-reboot"]
+
+
+def helper_note(spec: RunSpec) -> str:
+    """What a person must start before plain_argv(), as a comment of the shell's; "" if nothing."""
+    if not spec.share:
+        return ""
+    words = folder.command(spec.share.program or "virtiofsd", spec.share, f"--socket-path={SHARE_SOCKET}")
+    return f"# before, in another terminal and this folder: {shlex.join(words)}\n"
+
+
+def share_argv(spec: RunSpec, where: str) -> list[str]:
+    """QEMU, and its connection to the daemon of the shared folder, which must stand before the device."""
+    return [qemu_of(spec), *(("-chardev", f"socket,id=share0,{where}") if spec.share else ())]
 
 
 def shell_line(argv: Sequence[str], width: int = 110) -> str:

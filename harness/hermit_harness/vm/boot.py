@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.gdb.artifacts import Artifacts
 from hermit_harness.gdb.postmortem import Report, examine, missing_feature, why
 from hermit_harness.gdb.repro import repro_script
+from hermit_harness.share.daemon import Daemon
 from hermit_harness.status import class_word
 from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.ends import End, end
@@ -56,7 +58,8 @@ def boot(
     machine_of(spec)
     folder = Artifacts(artifacts)
     try:
-        outcome = _boot(spec, row, folder, Around(console, stdin_fd, within, watchers))
+        with ExitStack() as stack:
+            outcome = _boot(spec, row, folder, Around(console, stdin_fd, within, watchers), stack)
     except (ValueError, BrokenPipeError):
         raise
     except Exception as error:  # the harness's own fault is a verdict, too
@@ -71,20 +74,22 @@ def boot(
     return replace(outcome, artifacts=artifacts)
 
 
-def _boot(spec: RunSpec, row: End, folder: Artifacts, around: Around) -> Outcome:
+def _boot(spec: RunSpec, row: End, folder: Artifacts, around: Around, stack: ExitStack) -> Outcome:
     machine = machine_of(spec)
     marks = Marks(status_line=row.line, firmware=machine.prints, returns=machine.returns)
     try:
-        process = launch(spec, around.within)
+        daemon = stack.enter_context(Daemon(spec.share)) if spec.share else None
+        process = launch(spec, around.within, daemon.ours if daemon else None)
     except LaunchError as error:
         return _outcome(
             spec, decide(Facts(How.LAUNCH, marks, detail=str(error)), row, spec.debug_exit, spec.expect), None, b"", ()
         )
     folder.write("argv", shell_line(process.argv) + "\n")
     try:
-        session = Session(spec, process, marks, around.console, folder.qmp, around.watchers)
+        watchers = (*around.watchers, *((daemon,) if daemon else ()))
+        session = Session(spec, process, marks, around.console, folder.qmp, watchers)
         facts = session.run(around.stdin_fd)
-        for watcher in around.watchers:
+        for watcher in watchers:
             watcher.ended(facts)
         judged = decide(facts, row, spec.debug_exit, spec.expect)
         outcome = _outcome(spec, judged, facts, session.record.bytes(), process.argv)

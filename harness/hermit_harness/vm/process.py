@@ -28,7 +28,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hermit_harness.vm.argv import Wires, is_watched, wired_argv
 from hermit_harness.vm.host import namespace_sentence
@@ -130,7 +130,7 @@ def _pairs(number: int) -> tuple[list[socket.socket], list[socket.socket]]:
     return ours, theirs
 
 
-def _read_armed(gate: socket.socket, deadline: float) -> int | None:
+def read_armed(gate: socket.socket, deadline: float) -> int | None:
     """The process number from the shell's report; None if it ended without one or said nothing in time."""
     line = b""
     while not line.endswith(b"\n"):
@@ -144,15 +144,17 @@ def _read_armed(gate: socket.socket, deadline: float) -> int | None:
     return int(line.split()[1])
 
 
-def launch(spec: RunSpec, within: Sequence[str] = ()) -> Process:
+def launch(spec: RunSpec, within: Sequence[str] = (), share: socket.socket | None = None) -> Process:
     """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show
     later.
 
     `within`: words that enter a network namespace and make a PID namespace, in place of namespaces of its own.
+    `share`: a connection to the daemon of the shared folder.
     """
     ours, theirs = _pairs(6 if is_watched(spec) else 4)
     gate_ours = ours[0]
-    argv = tuple(wired_argv(spec, Wires(*(sock.fileno() for sock in theirs[1:]))))
+    wires = Wires(*(sock.fileno() for sock in theirs[1:]))
+    argv = tuple(wired_argv(spec, replace(wires, share=share.fileno()) if share else wires))
     prefix = (*DIE_WITH_PARENT, *(within or (NAMESPACES if spec.isolate else ())))
     script = (LO_UP if spec.isolate and not within else "") + GATE
     try:
@@ -161,7 +163,7 @@ def launch(spec: RunSpec, within: Sequence[str] = ()) -> Process:
             stdin=theirs[0].fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=[sock.fileno() for sock in theirs[1:]],
+            pass_fds=[sock.fileno() for sock in (*theirs[1:], *((share,) if share else ()))],
             start_new_session=True,
         )
     except OSError as error:
@@ -186,7 +188,7 @@ def launch(spec: RunSpec, within: Sequence[str] = ()) -> Process:
 
 def _open_gate(process: Process, gate: socket.socket, isolate: bool) -> None:
     """Wait until both death signals are armed, then let the shell become QEMU."""
-    pid = _read_armed(gate, time.monotonic() + ARM_SECONDS)
+    pid = read_armed(gate, time.monotonic() + ARM_SECONDS)
     if pid is None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)

@@ -106,11 +106,11 @@ class Session:
 
     # --- for watchers ---
 
-    def watch(self, source: socket.socket, callback: Callable[[], None]) -> None:
+    def watch(self, source: socket.socket | int, callback: Callable[[], None]) -> None:
         """Call back whenever there is something to read (or the other end is gone), until `unwatch`."""
         self._selector.register(source, selectors.EVENT_READ, lambda mask: callback())
 
-    def unwatch(self, source: socket.socket) -> None:
+    def unwatch(self, source: socket.socket | int) -> None:
         self._selector.unregister(source)
 
     def admit(self, listeners: Sequence[socket.socket]) -> None:
@@ -121,6 +121,10 @@ class Session:
     def end(self, why: str) -> None:
         """End the guest from outside."""
         self._how = self._how or (How.ASKED, why)
+
+    def fail(self, why: str) -> None:
+        """End the guest because what it relies on is gone."""
+        self._how = self._how or (How.HELPER, why)
 
     def now(self) -> float:
         """Seconds since the guest's release."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermit_harness.net.card import NO_NET, Net
+from hermit_harness.share.folder import Share
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class RunSpec:
     nothing.
     `end` names a row of verdict/ends.toml. `expect` is what Outcome.matches() understands.
     `target` decides about processor and QEMU, and how the application is passed unless `way` says it (see targets.py).
-    `net` is the guest's network card.
+    `net` is the guest's network card, `share` the folder that it sees.
     `debug_exit` off takes away what carries a number out of the guest: the device on x86, semihosting on AArch64.
     """
 
@@ -47,3 +48,4 @@ class RunSpec:
     target: str = "x86_64-multiboot"
     way: str = ""
     net: Net = NO_NET
+    share: Share | None = None

@@ -14,15 +14,20 @@ from typing import Any
 import pytest
 
 from hermit_harness.fixtures import images
+from hermit_harness.share.daemon import find
+from hermit_harness.share.folder import Share
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.spec import RunSpec
 
 WORLD = Path(__file__).with_name("world.py")
 PARENT = """
 import sys
 from pathlib import Path
+from hermit_harness.share.folder import Share
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm", isolate={isolate}, cpu_seconds={cpu},
-extra={extra})
+extra={extra}, share={share})
 print("begun", flush=True)
 while {more}:
     boot(spec, Path({folder!r}))
@@ -72,6 +77,7 @@ def write_parent(folder: Path, guest: str, text: str = PARENT, **values: object)
         "more": "True",
         "extra": (),
         "cpu": 0.2,
+        "share": None,
     }
     parent = folder / "parent.py"
     parent.write_text(text.format(**(fields | values)))
@@ -91,6 +97,18 @@ def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None
 def test_killed_with_a_network(tmp_path: Path) -> None:
     """P-11: the same while a namespace is made, a tap and a server are set up, and a guest runs there."""
     told = in_a_world(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
+    assert told["survivors"] == []
+    assert told["differences"] == {}
+
+
+def test_shared_folder_killed_at_any_moment(tmp_path: Path) -> None:
+    """W-30, L-45: the daemon of a shared folder, too, ends with the process that started it."""
+    (tmp_path / "share").mkdir()
+    spin = images()["liar-spin"].path
+    spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=Share(tmp_path / "share"))
+    assert boot(spec).matches("hang"), "the guest must run with its folder, or nothing is shown"
+    share = f"Share(Path({str(tmp_path / 'share')!r}), program={find()!r})"
+    told = in_a_world(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
     assert told["survivors"] == []
     assert told["differences"] == {}
 

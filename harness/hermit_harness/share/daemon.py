@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""virtiofsd: which one, and its life alongside one guest.
+
+Its socket has no name in any folder, and QEMU is handed the other end of a connection that stands: nobody waits
+for the daemon to be ready, and nothing is left when both are gone. It is started like QEMU (see vm/process.py), in
+user, network and PID namespaces of its own, and dies with this process, however that dies.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+
+from hermit_harness.paths import ROOT
+from hermit_harness.share.folder import Share, command
+from hermit_harness.verdict.facts import Facts
+from hermit_harness.vm.host import namespace_sentence
+from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, GATE, NAMESPACES, LaunchError, read_armed
+from hermit_harness.vm.session import Session
+
+MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"
+PLACES = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
+OLD = (
+    "is QEMU's own virtiofsd, in C: it answers EINVAL to names that begin with a slash, which are Hermit's; "
+    "the one in Rust (Debian 13's package virtiofsd, or the crate) does not"
+)
+
+
+def version_problem(program: str) -> str:
+    """Why this program cannot serve Hermit; "" if it can."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{program} cannot be started: {error}"
+    said = done.stdout + done.stderr
+    if re.search(r"^virtiofsd \d+\.\d+", said, re.M):
+        return ""
+    return f"{program} {OLD}" if "FUSE kernel interface" in said else f"{program} does not tell its version: {said!r}"
+
+
+@lru_cache(maxsize=8)
+def find(wanted: str = "") -> str:
+    """A virtiofsd that serves Hermit: the wanted one, one of this system, or one that is made now, once, in the user's
+    cache. LaunchError says why there is none."""
+    if wanted:
+        problem = version_problem(wanted)
+        if problem:
+            raise LaunchError(problem)
+        return wanted
+    for place in (shutil.which("virtiofsd") or "", *PLACES):
+        if place and os.access(place, os.X_OK) and not version_problem(place):
+            return place
+    made = subprocess.run([str(MAKER)], stdout=subprocess.PIPE, text=True, check=False)
+    if made.returncode:
+        raise LaunchError(f"there is no virtiofsd in Rust here, and {MAKER.name} could not make one (see above)")
+    return made.stdout.strip()
+
+
+class Daemon:
+    """One virtiofsd for one run, in a `with` statement; also a watcher of that run. `ours` is for QEMU."""
+
+    def __init__(self, wanted: Share) -> None:
+        """LaunchError, with what to do, where it cannot be set up."""
+        program = find(wanted.program)
+        self.ours = socket.socket(socket.AF_UNIX)
+        self._said = os.memfd_create("virtiofsd's words")
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        gate, theirs = socket.socketpair()
+        with socket.socket(socket.AF_UNIX) as listener, gate, theirs:
+            listener.bind("")  # a name that the system gives, in no folder
+            listener.listen(1)
+            self.ours.connect(listener.getsockname())
+            argv = command(program, wanted, f"--fd={listener.fileno()}")
+            try:
+                self._start(argv, listener, gate, theirs)
+            except BaseException:
+                self.close()
+                raise
+
+    def _start(self, argv: list[str], listener: socket.socket, gate: socket.socket, theirs: socket.socket) -> None:
+        try:
+            self._popen = subprocess.Popen(
+                [*DIE_WITH_PARENT, *NAMESPACES, "sh", "-c", GATE, "sh", *argv],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=self._said,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise LaunchError(f"{error.filename} cannot be started ({error.strerror}): install util-linux") from error
+        self._pidfd = os.pidfd_open(self._popen.pid)
+        theirs.close()
+        if read_armed(gate, time.monotonic() + ARM_SECONDS) is None:
+            raise LaunchError(namespace_sentence(self.said()))
+        gate.sendall(b"go\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it if it still runs. Safe to call twice."""
+        self.ours.close()
+        if self._pidfd >= 0 and self._popen:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._popen.wait()
+            os.close(self._pidfd)
+        if self._said >= 0:
+            os.close(self._said)
+        self._pidfd = self._said = -1
+
+    def said(self) -> str:
+        """What it has printed."""
+        return os.pread(self._said, 65536, 0).decode("utf-8", "replace")
+
+    # --- Watcher
+
+    def start(self, session: Session) -> None:
+        self._session = session
+        session.watch(self._pidfd, self._died)
+
+    def _died(self) -> None:
+        """It ends by itself, with 0, when QEMU is gone; anything else is a failure of ours, not of the guest."""
+        self._session.unwatch(self._pidfd)
+        status = self._popen.wait() if self._popen else 0
+        if status:
+            said = self.said().strip().splitlines()
+            killed = status < 0 or any(line.startswith("unshare:") for line in said)  # which may fail to die likewise
+            how = "was killed" if killed else f"ended with status {status}"
+            told = [line for line in said if not line.startswith("unshare:")] or ["it said nothing"]
+            self._session.fail(f"virtiofsd {how} while the guest ran: {told[-1]}")
+
+    def printed(self, data: bytes) -> None:
+        pass
+
+    def next_at(self) -> float:
+        return math.inf
+
+    def tick(self, now: float) -> None:
+        pass
+
+    def ended(self, facts: Facts) -> None:
+        pass

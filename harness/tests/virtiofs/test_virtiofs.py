@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A folder of this machine in a real application, by virtiofs (P-08)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.share.daemon import find
+from hermit_harness.share.folder import Share
+from hermit_harness.verdict.facts import Facts
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.session import Session
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+EVERY_BYTE = bytes(range(256))
+NAMES = ("Grüße", "隠者", "🦀", "with space", "a-file")
+
+
+def escaped(data: bytes) -> str:
+    """As Rust's escape_ascii."""
+    special = {9: r"\t", 10: r"\n", 13: r"\r", 34: r"\"", 39: r"\'", 92: r"\\"}
+    return "".join(special.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
+
+
+def told(path: str, data: bytes) -> str:
+    """What the application `read` says of a file."""
+    return f"{escaped(path.encode())}: {len(data)} bytes, CRC-32 {zlib.crc32(data):08x}"
+
+
+def sharing(
+    folder: Path,
+    app: str,
+    *words: str,
+    tag: str = "myfs",
+    queue: int = 1024,
+    options: str = "",
+    **changes: object,
+) -> RunSpec:
+    """The boot of a real application with arguments and a shared folder."""
+    plain = run.release(f"real-{app}-0.11.0", append="-- " + " ".join(f"'{word}'" for word in words))
+    return replace(plain, share=Share(folder, tag, queue, options=options), **changes)  # type: ignore[arg-type]
+
+
+def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
+    assert outcome.matches(expect), f"{outcome}: {outcome.cause}\n{outcome.console[-2000:].decode(errors='replace')}"
+    return outcome.console.decode("utf-8", "backslashreplace").replace("\r\n", "\n").splitlines()
+
+
+@pytest.mark.parametrize("tag", ["myfs", "root"])
+def test_reads_byte_for_byte(tag: str, tmp_path: Path, boot_here: Boot) -> None:
+    """L-45, R-17, W-34, W-36: the tag is the path in the guest; a file there has the bytes that it has here."""
+    (tmp_path / "testfile").write_bytes(EVERY_BYTE)
+    seen = lines(boot_here(sharing(tmp_path, "read", f"/{tag}/testfile", tag=tag)))
+    assert escaped(EVERY_BYTE) in seen
+    assert told(f"/{tag}/testfile", EVERY_BYTE) in seen
+
+
+@pytest.mark.parametrize("queue", [0, 1024], ids=["own", "1024"])
+def test_writes_back(queue: int, tmp_path: Path, boot_here: Boot) -> None:
+    """L-45, W-33: a file that the guest wrote is here when it has ended, whole, and in place of what was there; with
+    the queues of the documented line and with QEMU's own."""
+    data = os.urandom(200_000)
+    (tmp_path / "from").write_bytes(data)
+    (tmp_path / "to").write_bytes(b"x" * 300_000)
+    seen = lines(boot_here(sharing(tmp_path, "copy", "/myfs/from", "/myfs/to", queue=queue)))
+    assert "copied 200000 bytes" in seen
+    assert (tmp_path / "to").read_bytes() == data
+
+
+def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
+    """L-45: a folder's entries, whatever their names, and a folder within."""
+    within = tmp_path / "within"
+    within.mkdir()
+    for name in NAMES:
+        (tmp_path / name).touch()
+        (within / name).touch()
+    seen = lines(boot_here(sharing(tmp_path, "list", "/myfs", "/myfs/within")))
+    for folder, more in (("/myfs", {"within"}), ("/myfs/within", set())):
+        entries = {line.removeprefix(folder + "/") for line in seen if line.rpartition("/")[0] == folder}
+        assert entries - {".", ".."} == {escaped(name.encode()) for name in NAMES} | more
+
+
+def test_reads_a_name_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
+    """L-45: such a name can be opened, too."""
+    (tmp_path / "Grüße").write_bytes(b"hello")
+    assert told("/myfs/Grüße", b"hello") in lines(boot_here(sharing(tmp_path, "read", "/myfs/Grüße")))
+
+
+def test_missing_files(tmp_path: Path, boot_here: Boot) -> None:
+    """W-37: what is not there, or not mounted, is an error that the application sees; it goes on and ends well."""
+    (tmp_path / "there").write_bytes(b"here")
+    seen = lines(boot_here(sharing(tmp_path, "read", "/etc/hostname", "/myfs/not", "/myfs/there")))
+    assert {"/etc/hostname: error -22", "/myfs/not: error -22", told("/myfs/there", b"here")} <= set(seen)
+
+
+@pytest.mark.parametrize(
+    ("app", "words"), [("read", ("/myfs/secret",)), ("copy", ("/myfs/open", "/myfs/fixed/new"))], ids=["read", "write"]
+)
+def test_permission_denied(app: str, words: tuple[str, ...], tmp_path: Path, boot_here: Boot) -> None:
+    """L-45: the guest may not what the folder's permissions do not allow, whoever runs this. Kernel 0.11.0 cannot read
+    the daemon's refusal: it panics, and that is told as a panic of the kernel's file system."""
+    (tmp_path / "secret").write_bytes(b"a secret text")
+    (tmp_path / "secret").chmod(0)
+    (tmp_path / "open").write_bytes(b"open")
+    (tmp_path / "fixed").mkdir(mode=0o555)
+    outcome = boot_here(sharing(tmp_path, app, *words, expect="panic"))
+    assert outcome.matches("panic"), str(outcome)
+    assert "virtio_fs.rs" in outcome.cause
+    assert b"a secret text" not in outcome.console
+    assert list((tmp_path / "fixed").iterdir()) == []
+
+
+def test_64_mib(tmp_path: Path, boot_here: Boot) -> None:
+    """L-45: a file of 64 MiB comes whole."""
+    data = os.urandom(1 << 20) * 64
+    (tmp_path / "big").write_bytes(data)
+    spec = sharing(tmp_path, "read", "/myfs/big", cpu_seconds=120.0, wall_seconds=240.0)
+    assert told("/myfs/big", data) in lines(boot_here(spec))
+
+
+def test_memory_is_what_the_machine_has(tmp_path: Path, boot_here: Boot) -> None:
+    """W-32: the memory that the daemon sees is the machine's, by one number, and above 4 GiB, too."""
+    (tmp_path / "testfile").write_bytes(EVERY_BYTE)
+    outcome = boot_here(sharing(tmp_path, "read", "/myfs/testfile", memory="5G"))
+    assert told("/myfs/testfile", EVERY_BYTE) in lines(outcome)
+    assert "memory-backend-memfd,id=shared0,size=5G,share=on" in outcome.argv
+    assert outcome.argv[outcome.argv.index("-m") + 1] == "5G"
+
+
+class Killer:
+    """A watcher that kills the daemon as soon as the guest has printed a text."""
+
+    def __init__(self, text: bytes, folder: Path) -> None:
+        self._text, self._folder, self._console = text, folder, b""
+        self.killed = 0
+
+    def start(self, session: Session) -> None:
+        pass
+
+    def printed(self, data: bytes) -> None:
+        self._console += data
+        if not self.killed and self._text in self._console:
+            self.killed = daemon_of(self._folder)[0]
+            os.kill(self.killed, signal.SIGKILL)
+
+    def next_at(self) -> float:
+        return float("inf")
+
+    def tick(self, now: float) -> None:
+        pass
+
+    def ended(self, facts: Facts) -> None:
+        pass
+
+
+def daemon_of(folder: Path) -> list[int]:
+    """The processes whose words name virtiofsd and this folder as the one to share."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"virtiofsd") and str(folder).encode() in words:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def test_daemon_killed_in_the_middle(tmp_path: Path) -> None:
+    """W-30, L-45: the daemon's death ends the run at once, and is told as what it is, not as the guest's hang."""
+    (tmp_path / "first").write_bytes(b"first")
+    with (tmp_path / "big").open("wb") as big:
+        big.truncate(1 << 30)
+    killer = Killer(b"/myfs/first: 5 bytes", tmp_path)
+    outcome = boot(sharing(tmp_path, "read", "/myfs/first", "/myfs/big"), watchers=(killer,))
+    assert killer.killed
+    assert outcome.verdict == "infra", str(outcome)
+    assert "virtiofsd was killed while the guest ran" in outcome.cause
+    assert daemon_of(tmp_path) == []
+
+
+def test_daemon_ends_with_the_guest(tmp_path: Path, boot_here: Boot) -> None:
+    """W-30: after a run that ends well, and after one that does not, no daemon is left."""
+    lines(boot_here(sharing(tmp_path, "read", "/myfs/not")))
+    assert daemon_of(tmp_path) == []
+    assert boot_here(sharing(tmp_path, "read", "/myfs/not", expect="hang")).matches("exit 0")
+    assert daemon_of(tmp_path) == []
+
+
+def test_dax(tmp_path: Path, boot_here: Boot) -> None:
+    """W-38: with a shared-memory window, where this QEMU has one."""
+    helped = subprocess.run(
+        ["qemu-system-x86_64", "-device", "vhost-user-fs-pci,help"], capture_output=True, text=True, check=True
+    )
+    if "cache-size" not in helped.stdout:
+        pytest.skip("no-dax: this QEMU's vhost-user-fs-pci has no cache-size")
+    (tmp_path / "testfile").write_bytes(EVERY_BYTE)
+    outcome = boot_here(sharing(tmp_path, "read", "/myfs/testfile", options="cache-size=64M"))
+    assert told("/myfs/testfile", EVERY_BYTE) in lines(outcome)
+
+
+def test_run_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
+    """L-45, R-17, W-29, W-31: `hermitctl run APP --share DIR:TAG` starts the daemon and ends it; no socket is named,
+    and none is left in the folder or beside it."""
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "testfile").write_bytes(EVERY_BYTE)
+    argv = ["hermitctl", "run", "--share", f"{share}:root", "real-read-0.11.0", "--", "/root/testfile"]
+    done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert told("/root/testfile", EVERY_BYTE) in done.stdout.decode()
+    assert {path.name for path in tmp_path.rglob("*")} == {"share", "testfile"}
+    assert daemon_of(share) == []
+
+
+def test_a_fitting_daemon_is_found() -> None:
+    """W-30: one in Rust, whatever else is installed."""
+    said = subprocess.run([find(), "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("virtiofsd ")
