@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,7 +60,7 @@ def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
 
 @pytest.mark.parametrize("tag", ["myfs", "root"])
 def test_reads_byte_for_byte(tag: str, tmp_path: Path, boot_here: Boot) -> None:
-    """L-45, R-17, W-34, W-36: the tag is the path in the guest; a file there has the bytes that it has here."""
+    """L-45, R-17, W-34, W-36, P-08: the tag is the path in the guest; a file there has the bytes that it has here."""
     (tmp_path / "testfile").write_bytes(EVERY_BYTE)
     seen = lines(boot_here(sharing(tmp_path, "read", f"/{tag}/testfile", tag=tag)))
     assert escaped(EVERY_BYTE) in seen
@@ -216,7 +217,17 @@ def test_run_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
     share = tmp_path / "share"
     share.mkdir()
     (share / "testfile").write_bytes(EVERY_BYTE)
-    argv = ["hermitctl", "run", "--share", f"{share}:root", "real-read-0.11.0", "--", "/root/testfile"]
+    argv = [
+        sys.executable,
+        "-m",
+        "hermit_harness",
+        "run",
+        "--share",
+        f"{share}:root",
+        "real-read-0.11.0",
+        "--",
+        "/root/testfile",
+    ]
     done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert told("/root/testfile", EVERY_BYTE) in done.stdout.decode()
