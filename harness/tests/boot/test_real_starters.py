@@ -33,7 +33,7 @@ def firecracker(folder: Path, loader: Path, app: Path) -> list[str]:
     }
     file = folder / "machine.json"
     file.write_text(json.dumps(config), encoding="utf-8")
-    return ["--no-api", "--config-file", str(file)]
+    return ["--no-api", "--level", "Error", "--config-file", str(file)]
 
 
 def cloud_hypervisor(folder: Path, loader: Path, app: Path) -> list[str]:
@@ -74,17 +74,21 @@ def run(argv: list[str]) -> tuple[bytes, int | None]:
 
 @pytest.mark.parametrize("name", STARTERS)
 def test_started_by(name: str, tmp_path: Path) -> None:
-    """N-03: application and command line arrive, and it ends well."""
+    """N-03: application and command line arrive, the probe finds the hand-over of the reference, and both end well."""
     arguments, target, protocol = STARTERS[name]
     program, problem = shutil.which(name), host.kvm_problem()
     if program is None:
         pytest.skip(f"no-starter: there is no {name} on the path")
     if problem:
         pytest.skip(f"no-kvm: {problem}")
-    printed, status = run([program, *arguments(tmp_path, loader_file(target), images()["args"].path)])
-    text = printed.decode("utf-8", "backslashreplace")
-    if status is not None and "[LOADER]" not in text:
-        pytest.skip(f"kvm-unusable: {name} ended with {status}: {text.strip()[-200:]}")
-    assert f", {target}, {protocol})" in text
-    assert f"<<<{WORDS}>>>" in text or f"<<<{WORDS} " in text, text  # Firecracker adds words of its own
-    assert "exit status 0" in text, text
+    printed = {}
+    for image in ("args", "probe"):
+        output, status = run([program, *arguments(tmp_path, loader_file(target), images()[image].path)])
+        printed[image] = text = output.decode("utf-8", "backslashreplace")
+        if status is not None and "[LOADER]" not in text:
+            pytest.skip(f"kvm-unusable: {name} ended with {status}: {text.strip()[-200:]}")
+        assert f", {target}, {protocol})" in text
+        assert "exit status 0" in text, text
+    assert (
+        f"<<<{WORDS}>>>" in printed["args"] or f"<<<{WORDS} " in printed["args"]
+    )  # starters may add words of their own
