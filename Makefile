@@ -27,6 +27,7 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 	@$(ctl) run
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
 #:                 NET=user|tap|bridge · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
+#:                 SHARE=folder[:tag] (seen as /tag, /myfs by itself)
 #:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
 debug: setup-run ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
@@ -66,6 +67,7 @@ fixtures: ## build every application that the tests boot
 	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
 	@fixtures/real/build.sh
+	@fixtures/real/virtiofsd.sh >/dev/null
 
 lint: setup-test ## ruff, mypy, shellcheck, licence lines, generated pages
 	@echo "== lint"

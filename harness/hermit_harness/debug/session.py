@@ -16,10 +16,12 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hermit_harness.debug.tools import Gdb
+from hermit_harness.share.daemon import Daemon
 from hermit_harness.verdict.ends import end
 from hermit_harness.verdict.facts import is_folded
 from hermit_harness.vm.argv import machine_of
@@ -81,7 +83,11 @@ class Session:
     def run(self, within: Sequence[str] = ()) -> Ending:
         """Start both, and return when they are gone. LaunchError where QEMU cannot be started. `within`
         is launch()'s."""
-        process = launch(self._spec, within)
+        with ExitStack() as stack:
+            daemon = stack.enter_context(Daemon(self._spec.share)) if self._spec.share else None
+            return self._watched(launch(self._spec, within, daemon.ours if daemon else None))
+
+    def _watched(self, process: Process) -> Ending:
         # Ctrl-C is GDB's; a handler, since what is ignored stays so in a child.
         before = signal.signal(signal.SIGINT, lambda number, frame: None) if self._gdbs else None
         try:

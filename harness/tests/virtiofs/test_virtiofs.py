@@ -235,6 +235,26 @@ def test_run_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
     assert daemon_of(share) == []
 
 
+def test_debug_with_a_folder(tmp_path: Path) -> None:
+    """L-45: `hermitctl debug` takes the same option."""
+    (tmp_path / "testfile").write_bytes(b"hello")
+    argv = [
+        sys.executable,
+        "-m",
+        "hermit_harness",
+        "debug",
+        "--share",
+        str(tmp_path),
+        "--batch",
+        "--command",
+        "continue",
+    ]
+    argv += ["real-read-0.11.0", "--", "/myfs/testfile"]
+    done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
+    assert told("/myfs/testfile", b"hello") in done.stdout.decode(), done.stderr.decode()
+    assert daemon_of(tmp_path) == []
+
+
 def test_a_fitting_daemon_is_found() -> None:
     """W-30: one in Rust, whatever else is installed."""
     said = subprocess.run([find(), "--version"], capture_output=True, text=True, check=True)
