@@ -27,8 +27,12 @@ NETSETUP = ROOT / "netsetup"
 HOST, GUEST = "10.0.5.1", "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
 UNSHARE = ("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL")
 # The first word of this stat file is our number for the process; from then on /proc is the namespace's.
+# Without IPv6 Linux sends nothing of its own accord: kernel 0.11.0 goes deaf when a frame comes before its interrupt
+# handler is in place (docs/network.md).
+QUIET = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null; "
 HOLD = (
     "read -r pid rest </proc/self/stat; mount -t proc proc /proc; mount -t tmpfs tmpfs /run; "
+    + QUIET
     + LO_UP
     + 'exec "$@" "$pid"'
 )

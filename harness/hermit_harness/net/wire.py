@@ -3,8 +3,8 @@
 
 QEMU gives us a copy of each frame and takes frames for the guest, whatever its card is plugged into. So the question
 needs no rights and no guess: an ARP request, a SYN, and, when its answer comes, a RST (the application may see that as
-a connection that breaks at once). It is asked again when the guest prints or sends something, and, ever more rarely, by
-itself.
+a connection that breaks at once). It is asked when the guest prints that it listens, and when it has been quiet for a
+second, then ever more rarely; not before, since kernels are known that a frame which comes too early makes deaf.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from hermit_harness.vm.session import Session
 ASKER_MAC = "52:54:00:fe:ed:01"
 ASKER_PORT = 61234
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two askings, doubled each time
+QUIET = 1.0  # seconds without a word or a frame of the guest's
 LARGEST = 1 << 17  # bytes of one message on the copy's descriptor; more is not one
 TAIL = 1024  # bytes of the console in which these are looked for
 TOLD = re.compile(rb"interface with address ([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)/[0-9]+\s")
@@ -102,13 +103,12 @@ class Wire:
         self._session: Session | None = None
         self._buffer = bytearray()
         self._pause, self._next = FIRST_PAUSE, math.inf
-        self._asked_at = -math.inf
 
     # --- Watcher
 
     def start(self, session: Session) -> None:
         self._session = session
-        self._next = FIRST_PAUSE if self._wanted else math.inf
+        self._next = QUIET if self._wanted else math.inf
         for sock in session.process.net:
             sock.setblocking(False)
         if session.process.net:
@@ -119,11 +119,12 @@ class Wire:
         told = TOLD.findall(self._tail)
         if told and not self.seen.addresses:
             self.expected = told[-1].decode()
-        for text in LISTENING.findall(self._tail) if self._any_port else ():
-            if int(text) not in (*self._wanted, *self.seen.tcp_open):
-                self._wanted.append(int(text))
-        self._pause = FIRST_PAUSE
-        self._stir()
+        ports = [int(text) for text in LISTENING.findall(self._tail)]
+        if ports:
+            self._tail = b""
+            more = [port for port in ports if port not in (*self._wanted, *self.seen.tcp_open)]
+            self._wanted += more if self._any_port else []
+        self._stir(0.0 if ports else QUIET)
 
     def next_at(self) -> float:
         return self._next
@@ -169,15 +170,11 @@ class Wire:
 
     def _frame(self, packet: bytes) -> None:
         frame = frames.read(packet)
-        before = len(self.seen.addresses)
         self.seen.frame(frame)
         if frame.sender == self.seen.mac and frame.receiver == ASKER_MAC:
             self._answer(frame)
         elif frame.sender == self.seen.mac:
-            self._stir()
-        if len(self.seen.addresses) > before:
-            self._pause = FIRST_PAUSE
-            self._stir()
+            self._stir(QUIET)
         if self._heard:
             self._heard(packet, frame)
 
@@ -192,13 +189,13 @@ class Wire:
         """An address in the guest's network that is nobody's."""
         return self.address.rpartition(".")[0] + ".251"
 
-    def _stir(self) -> None:
-        """Ask soon, but not for each byte that is printed."""
-        if self._wanted:
-            self._next = min(self._next, max(self._asked_at + FIRST_PAUSE, 0.0))
+    def _stir(self, pause: float) -> None:
+        """Something happened: ask so much later, and quickly after one another then."""
+        if self._wanted and self._session is not None:
+            self._pause = FIRST_PAUSE
+            self._next = self._session.now() + pause
 
     def _ask(self, now: float) -> None:
-        self._asked_at = now
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._next = now + self._pause if self._wanted else math.inf
         assert self._session is not None
