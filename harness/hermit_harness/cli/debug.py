@@ -23,7 +23,7 @@ from hermit_harness.matrix import expand
 from hermit_harness.matrix import run as cells
 from hermit_harness.paths import BUILD, GDBCMDS
 from hermit_harness.vm import door
-from hermit_harness.vm.argv import plain_argv, shell_line
+from hermit_harness.vm.argv import helper_note, plain_argv, shell_line
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
@@ -107,7 +107,7 @@ def make_plan(a: argparse.Namespace, spec: RunSpec, image: Image | None) -> tupl
 
 def plain(spec: RunSpec, port: int) -> str:
     """QEMU's command line for a person: stopped before the first instruction, reachable from this machine alone."""
-    return shell_line([*plain_argv(spec), "-S", "-gdb", f"tcp:127.0.0.1:{port}"])
+    return helper_note(spec) + shell_line([*plain_argv(spec), "-S", "-gdb", f"tcp:127.0.0.1:{port}"])
 
 
 def number(text: str, name: str) -> int:
@@ -124,7 +124,9 @@ def command(a: argparse.Namespace) -> int:
         spec, image = boot_of(a)
         port = number(a.port, "port") or door.PORT
         with Online(a, spec, image) as online:
-            spec, plan = make_plan(a, online.spec, image)
+            # Nobody looks at the guest's frames here, and who does not read them would stop it.
+            unwatched = replace(online.spec, net=replace(online.spec.net, watched=False))
+            spec, plan = make_plan(a, unwatched, image)
             if a.dry_run:
                 print(plain(spec, port))
                 return 0

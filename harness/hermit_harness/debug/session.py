@@ -84,10 +84,12 @@ class Session:
         """Start both, and return when they are gone. LaunchError where QEMU cannot be started. `within`
         is launch()'s."""
         with ExitStack() as stack:
-            daemon = stack.enter_context(Daemon(self._spec.share)) if self._spec.share else None
-            return self._watched(launch(self._spec, within, daemon.ours if daemon else None))
+            stack.callback(self._forget_folder)
+            stack.callback(self._listener.close)
+            share = stack.enter_context(Daemon(self._spec.share)).ours if self._spec.share else None
+            return self._started(launch(self._spec, within, share))
 
-    def _watched(self, process: Process) -> Ending:
+    def _started(self, process: Process) -> Ending:
         # Ctrl-C is GDB's; a handler, since what is ignored stays so in a child.
         before = signal.signal(signal.SIGINT, lambda number, frame: None) if self._gdbs else None
         try:
@@ -102,8 +104,6 @@ class Session:
             if before:
                 signal.signal(signal.SIGINT, before)
             process.kill()
-            self._listener.close()
-            self._forget_folder()
 
     def _run(self, process: Process) -> Ending:
         self._process = process
