@@ -20,6 +20,7 @@ from hermit_harness.verdict.facts import Facts
 from hermit_harness.vm.session import Session
 from hermit_harness.vm.spec import RunSpec
 
+DATAGRAMS = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
 PATIENCE = 10.0  # seconds that an application may take to listen before the doctor says what is missing
 MEMORY = "512M"  # what applications with a network are given unless told otherwise
 
@@ -33,7 +34,7 @@ class Online:
         features = image.features if image and image.kind == "real" else None
         wish = plan.Wish(
             a.net, a.nic, a.netif, tuple(a.forward), a.capture, append, a.isolate, spec.machine,
-            None if features is None else "dhcpv4" in features, _port(image),
+            None if features is None else "dhcpv4" in features, _port(image), _driver(features),
         )  # fmt: skip
         self.plan = plan.make(wish, os.environ)
         networked = self.plan.net.kind != "none"
@@ -47,7 +48,7 @@ class Online:
         self.watchers = (self.wire, self) if networked else ()
         self._console = b""
         self._due = PATIENCE if self.plan.ports else float("inf")
-        self._said = False
+        self._said = self._datagrams = False
 
     def __enter__(self) -> Self:
         for note in self.notes:
@@ -70,6 +71,9 @@ class Online:
 
     def printed(self, data: bytes) -> None:
         self._console = (self._console + data)[-65536:]
+        if not self._datagrams and (told := DATAGRAMS.search(self._console)):
+            self._datagrams = True  # a UDP port cannot be asked: nothing answers where nothing is wrong
+            say(f"the guest says that it listens: {self.plan.where(int(told[1]), self.wire.address)}, by UDP")
 
     def next_at(self) -> float:
         return self._due
@@ -115,7 +119,14 @@ def say(text: str) -> None:
     print(f"hermitctl: {text}", file=sys.stderr, flush=True)
 
 
-def _port(image: Image | None) -> int:
-    """The TCP port that an image of the tree listens on, by its greeting."""
-    found = re.search(r"TCP port (\d+)", image.greeting) if image else None
-    return int(found[1]) if found else 0
+def _port(image: Image | None) -> tuple[str, int]:
+    """Protocol and port that an image of the tree listens on, by its greeting; port 0 where it does not."""
+    found = re.search(r"(TCP|UDP) port (\d+)", image.greeting) if image else None
+    return (found[1].lower(), int(found[2])) if found else ("tcp", 0)
+
+
+def _driver(features: tuple[str, ...] | None) -> str:
+    """The card that a kernel with these features drives."""
+    if features and "rtl8139" in features:
+        return "rtl8139"
+    return "virtio-mmio" if features and "pci" not in features else "virtio"

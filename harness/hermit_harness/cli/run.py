@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import glob
 import json
 import os
 import shlex
@@ -100,12 +101,20 @@ def find_app(name: str, arch: str = "") -> tuple[Path, Image | None]:
         if not image.path.is_file():
             raise ValueError(f"image {name} is not built ({image.path}): `make fixtures` builds all")
         return image.path, image
-    path = Path(name)
+    path = built_by_cargo(name) or Path(name)
     if not path.is_file():
         there = f" of {arch}" if arch and any(i.id == name for i in every_image()) else ""
         raise ValueError(f"{name} is neither a file nor an image{there} (`hermitctl list` shows the images)")
     here = path.resolve()
     return path, next((i for i in every_image() if i.path == here), None)
+
+
+def built_by_cargo(name: str) -> Path | None:
+    """The newest application of this name that cargo has built for Hermit in the folder that one is in."""
+    if "/" in name or not name:
+        return None
+    built = [path for path in Path("target").glob(f"*-unknown-hermit/*/{glob.escape(name)}") if path.is_file()]
+    return max(built, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def find_loader(name: str, profile: str) -> Path:

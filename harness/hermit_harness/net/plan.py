@@ -119,7 +119,7 @@ def free_port(row: Forward, lab: Lab | None) -> Forward:
 @dataclass(frozen=True)
 class Wish:
     """What was asked for. `dhcp`: whether the application's kernel asks for its address (None: not known);
-    `listens`: the port that the application is known to listen on."""
+    `listens`: the port that the application is known to listen on; `driver`: the card that its kernel drives."""
 
     kind: str = ""
     card: str = ""
@@ -130,7 +130,8 @@ class Wish:
     isolate: bool = False
     machine: str = "pc"
     dhcp: bool | None = None
-    listens: int = 0
+    listens: tuple[str, int] = ("tcp", 0)
+    driver: str = "virtio"
 
 
 def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
@@ -138,14 +139,17 @@ def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
     kind = wish.kind or ("tap" if wish.ifname else "user" if wish.forwards or wish.capture else "none")
     if kind not in KINDS:
         raise ValueError(f"--net {kind}: known are {', '.join(KINDS)}")
-    card = wish.card or ("virtio-mmio" if wish.machine.startswith("microvm") else "virtio")
+    card = wish.card or ("virtio-mmio" if wish.machine.startswith("microvm") else wish.driver)
     if card not in CARDS:
         raise ValueError(f"--nic {card}: known are {', '.join(CARDS)}")
     if kind == "none":
         return Plan()
+    if wish.machine in ("microvm", "microvm-acpi-off"):
+        raise ValueError(f"--machine {wish.machine} does not tell a kernel of its network cards; microvm-mmio does")
     plan = Plan(Net(kind, card, capture=Path(wish.capture).absolute() if wish.capture else None))
     plan.ports = tuple(forward(text).guest_port for text in wish.forwards if forward(text).protocol == "tcp")
-    plan.ports = plan.ports or ((wish.listens,) if wish.listens else ())
+    protocol, port = wish.listens
+    plan.ports = plan.ports or ((port,) if port and protocol == "tcp" else ())
     plan.lab = Lab() if wish.isolate else None
     try:
         (_user if kind == "user" else _tap)(plan, wish, environment)
@@ -157,7 +161,8 @@ def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
 
 
 def _user(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
-    rows = [forward(text) for text in wish.forwards] or [Forward(port, port) for port in plan.ports]
+    protocol, port = wish.listens
+    rows = [forward(text) for text in wish.forwards] or ([Forward(port, port, protocol)] if port else [])
     free = [free_port(row, plan.lab) for row in rows]
     for row, got in zip(rows, free, strict=True):
         if row.port not in (0, got.port):

@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from hermit_harness.fixtures import images
 from hermit_harness.net.doctor import Finding, Sight, diagnose
 from hermit_harness.net.plan import Plan
 from hermit_harness.net.serve import TAP, WAYS, Served
@@ -182,6 +184,52 @@ def test_dry_run_shows_the_card(words: list[str], text: str) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
     assert text in done.stdout
     assert "-m 512M" in done.stdout
+
+
+def test_bare_name_in_a_cargo_project(tmp_path: Path) -> None:
+    """W-39: the application that cargo built for Hermit, the newer one of debug and release."""
+    for profile, age in (("debug", 100), ("release", 200)):
+        file = tmp_path / "target" / "x86_64-unknown-hermit" / profile / "mine"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(images()["hello"].path.read_bytes())
+        os.utime(file, (age, age))
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "mine"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path)
+    assert "-initrd target/x86_64-unknown-hermit/release/mine" in done.stdout
+
+
+def test_demo_and_measurement() -> None:
+    """M-17: what is typed comes back. And the measurement ends with figures for both networks."""
+    ctl = [sys.executable, "-m", "hermit_harness"]
+    typed = "hello hermit\nGrüße\n"
+    done = subprocess.run([*ctl, "demo"], input=typed, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == typed
+    argv = [*ctl, "bench-net", "--runs", "1", "--seconds", "0.2"]
+    figures = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+    assert [line.split()[1] for line in figures] == ["tap", "user-virtio"]
+    assert all(re.search(r"median \d+ ms of 1; \d+ requests/s", line) for line in figures)
+
+
+@pytest.mark.parametrize(
+    ("image", "more", "card"),
+    [
+        ("real-echo-0.11.0-rtl8139", (), "rtl8139,netdev=net0"),
+        ("real-echo-0.11.0-riscv64", ("--target", "riscv64-sbi"), "virtio-net-device,netdev=net0"),
+        ("real-echo-0.11.0", (), "virtio-net-pci,disable-legacy=on,netdev=net0"),
+    ],
+)
+def test_card_by_the_driver_that_the_image_has(image: str, more: tuple[str, ...], card: str) -> None:
+    """W-23: nobody has to know which card a build needs."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", *more, image]
+    assert card in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_machine_without_a_list_of_cards() -> None:
+    """microvm as the README has it tells a kernel of no card: one sentence names the machine that does."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "user", "--machine", "microvm"]
+    done = subprocess.run([*argv, "real-echo-0.11.0-microvm"], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1)
+    assert "microvm-mmio does" in done.stderr
 
 
 def test_without_a_word_there_is_no_network() -> None:
