@@ -73,8 +73,8 @@ endif
 FREESTANDING += $(if $(MTUNE),-mtune=$(MTUNE))
 OPTIMISE.release := $(if $(is_clang),-Oz,-Os)
 OPTIMISE.debug := -Og -DLOADER_SELFTEST
-# Code that runs once per word or byte of the application.
-HOT := load fmt
+# Code that runs once per word or byte of the application, or of the device tree.
+HOT := load fmt fdt_read
 # The last code must run wherever it is copied to, and call nothing.
 LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
 # Else addresses are told in pages, and the copy would have to lie like the original within its page.

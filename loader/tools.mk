@@ -63,4 +63,4 @@ x86_64.flags := -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=small -
 aarch64.flags := -mgeneral-regs-only
 # Clang before 15 does not know the names of what it counts among the base.
 riscv64.zicsr := $(if $(shell $(riscv64.cc) -march=rv64imac_zicsr_zifencei -E -x c /dev/null 2>/dev/null),_zicsr_zifencei)
-riscv64.flags := -march=rv64imac$(riscv64.zicsr) -mabi=lp64 -mcmodel=medany -mno-relax $(if $(is_clang),,-mstrict-align)
+riscv64.flags := -march=rv64imac$(riscv64.zicsr) -mabi=lp64 -mcmodel=medany -mno-relax $(if $(is_clang),,-mstrict-align) -DSTRICT_ALIGN=1

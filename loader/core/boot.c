@@ -176,10 +176,13 @@ static void say_where(void)
 	if (tls->memsz != 0)
 		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)", tls->vaddr + moved, tls->vaddr + moved + tls->memsz,
 			 tls->memsz, tls->memsz);
+	const uint64_t page = arch_place_rules.image_page;
+	if (page == 0)
+		return;
+	// Whatever the pages' size, kernels find the image mapped up to multiples of IMAGE_ALIGN.
+	const struct range mapped = { align_down(place->image.start, IMAGE_ALIGN), align_up(place->image.end, IMAGE_ALIGN) };
 	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)", run.block.size / PAGE_SIZE, run.block.at.base);
-	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 2048 KByte)",
-		 (align_up(place->image.end, IMAGE_ALIGN) - align_down(place->image.start, IMAGE_ALIGN)) / IMAGE_ALIGN,
-		 align_down(place->image.start, IMAGE_ALIGN));
+	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size %lu KByte)", range_size(mapped) / page, mapped.start, page / 1024);
 }
 
 static noreturn void hand_over(const struct boot *boot)

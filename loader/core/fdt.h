@@ -25,8 +25,7 @@ enum fdt_kind { FDT_NODE, FDT_PROP, FDT_NODE_END, FDT_DONE };
 struct fdt_token {
 	enum fdt_kind kind;
 	const char *name; // of the node or property, NUL-terminated
-	size_t name_size; // without NUL
-	uint32_t name_at; // property: offset of the name in the strings
+	size_t name_size; // of a node, without NUL
 	struct span value; // of the property
 };
 
@@ -63,8 +62,8 @@ void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address, 
 void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length);
 // A whole memory node (3.4), of one range.
 void fdt_memory(struct fdt_writer *w, struct range r, unsigned address_cells, unsigned size_cells);
-// As it was in the tree that `strings` are of.
-void fdt_prop_copy(struct fdt_writer *w, uint32_t name_at, struct span value);
+// A token as it was in the structure of the tree that `strings` are of.
+void fdt_copy(struct fdt_writer *w, struct span token);
 
 // Completes the header. The tree's size in bytes, or 0 when it did not fit.
 size_t fdt_close(struct fdt_writer *w);

@@ -16,9 +16,15 @@ enum {
 	RESERVE_ENTRY = 16,
 };
 
+// Every number but the reservations' lies at a multiple of 4 (fdt_check), which spares some CPUs a load for each byte.
+static uint32_t aligned(const uint8_t *p)
+{
+	return load_u32(__builtin_assume_aligned(p, 4), ORDER_BIG);
+}
+
 static uint32_t field(const uint8_t *header, unsigned index)
 {
-	return load_u32(header + 4 * (size_t)index, ORDER_BIG);
+	return aligned(header + 4 * (size_t)index);
 }
 
 // Length of the NUL-terminated text that begins at `at`; the span's rest when there is no NUL.
@@ -39,7 +45,7 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 		if (!span_sub(s, *at, 4, &word))
 			return false;
 		*at += 4;
-		switch (load_u32(word.p, ORDER_BIG)) {
+		switch (aligned(word.p)) {
 		case TOKEN_NOP:
 			continue;
 		case TOKEN_END:
@@ -58,11 +64,11 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 		case TOKEN_PROP: {
 			if (!span_sub(s, *at, 8, &word))
 				return false;
-			uint32_t n = load_u32(word.p, ORDER_BIG), name_at = load_u32(word.p + 4, ORDER_BIG);
+			uint32_t n = aligned(word.p), name_at = aligned(word.p + 4);
 			struct span value;
 			if (!span_sub(s, *at + 8, n, &value) || name_at >= fdt->strings.n)
 				return false;
-			*out = (struct fdt_token){ .kind = FDT_PROP, .name = (const char *)fdt->strings.p + name_at, .name_at = name_at, .value = value };
+			*out = (struct fdt_token){ .kind = FDT_PROP, .name = (const char *)fdt->strings.p + name_at, .value = value };
 			*at += 8 + align_up(n, 4);
 			return *at <= s.n;
 		}
@@ -77,17 +83,15 @@ struct fdt_token fdt_next(const struct fdt *fdt, size_t *at)
 	struct fdt_token token;
 	if (!read_token(fdt, at, &token))
 		return (struct fdt_token){ .kind = FDT_DONE }; // never after fdt_check
-	if (token.kind == FDT_PROP)
-		token.name_size = text_size(fdt->strings, token.name_at);
 	return token;
 }
 
 bool fdt_is_node(const struct fdt_token *token, const char *wanted)
 {
-	size_t n = 0;
-	while (n < token->name_size && token->name[n] != '@')
-		n++;
-	return text_is(token->name, n, wanted);
+	const char *name = token->name;
+	for (; *wanted != '\0' && *name == *wanted; wanted++)
+		name++;
+	return *wanted == '\0' && (*name == '\0' || *name == '@');
 }
 
 bool fdt_reserved(const struct fdt *fdt, size_t index, uint64_t *address, uint64_t *size)
@@ -139,6 +143,8 @@ static enum status check_structure(struct fdt *fdt)
 
 enum status fdt_check(const uint8_t *p, uint64_t most, struct fdt *out)
 {
+	if ((uintptr_t)p % 8 != 0)
+		return refuse(STATUS_FDT_MALFORMED, "the device tree lies at no multiple of 8, but %lu bytes behind one", (uintptr_t)p % 8);
 	if (most < HEADER_SIZE || field(p, 0) != FDT_MAGIC)
 		return refuse(STATUS_FDT_MISSING, "there is no device tree: its first word is %#x, not %#x", most < 4 ? 0 : field(p, 0), FDT_MAGIC);
 	uint64_t total = field(p, 1);

@@ -69,12 +69,25 @@ void fdt_reserve(struct fdt_writer *w, uint64_t address, uint64_t size)
 	put_u64(w, size);
 }
 
+static void begin_structure(struct fdt_writer *w)
+{
+	if (w->structure != NULL)
+		return;
+	fdt_reserve(w, 0, 0); // ends the reservations
+	w->structure = w->p;
+}
+
+void fdt_copy(struct fdt_writer *w, struct span token)
+{
+	begin_structure(w);
+	uint8_t *p = take(w, token.n);
+	if (p != NULL)
+		memcpy(p, token.p, token.n);
+}
+
 void fdt_begin(struct fdt_writer *w, const char *name, size_t length)
 {
-	if (w->structure == NULL) {
-		fdt_reserve(w, 0, 0); // ends the reservations
-		w->structure = w->p;
-	}
+	begin_structure(w);
 	put_u32(w, TOKEN_BEGIN);
 	put_bytes(w, name, length, 1);
 }
@@ -89,14 +102,6 @@ static void put_prop(struct fdt_writer *w, enum fdt_name name, size_t length)
 	put_u32(w, TOKEN_PROP);
 	put_u32(w, (uint32_t)length);
 	put_u32(w, (uint32_t)w->strings.n + string_at[name]);
-}
-
-void fdt_prop_copy(struct fdt_writer *w, uint32_t name_at, struct span value)
-{
-	put_u32(w, TOKEN_PROP);
-	put_u32(w, (uint32_t)value.n);
-	put_u32(w, name_at);
-	put_bytes(w, (const char *)value.p, value.n, 0);
 }
 
 void fdt_prop_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value)

@@ -75,12 +75,8 @@ struct relative_run {
 	uint64_t info; // r_info of a relative relocation: the symbol is 0
 };
 
-// Where the compiler has to make eight loads of an unaligned one, tables and targets at multiples of 8 (all that linkers write) are worth a test.
-#if defined(__riscv) || defined(__aarch64__)
-#define RELATIVE_ALIGN 8
-#else
-#define RELATIVE_ALIGN 1
-#endif
+// Where eight loads stand for an unaligned one, tables and targets at multiples of 8 (all that linkers write) are worth a test.
+#define RELATIVE_ALIGN (STRICT_ALIGN ? 8 : 1)
 
 static inline __attribute__((always_inline)) bool relocate_one(const struct relative_run *run, const uint8_t *rela)
 {

@@ -23,6 +23,8 @@ struct place_rules {
 	struct range left_alone[2]; // never handed out; empty ranges say nothing
 	// Where the RAM that the boot information tells of ends at most, since kernels up to 0.11 use the addresses from there on; 0: no such bound.
 	uint64_t told_end_most;
+	// By pages of which size the image is mapped; 0: nothing is mapped at all.
+	uint64_t image_page;
 };
 
 struct place_request {

@@ -38,6 +38,11 @@ static inline uint64_t swap_u64(uint64_t v)
 	return (uint64_t)swap_u32((uint32_t)v) << 32 | swap_u32((uint32_t)(v >> 32));
 }
 
+// 1: this CPU's compiler makes a load of every byte of a number at any address (loader.mk).
+#ifndef STRICT_ALIGN
+#define STRICT_ALIGN 0
+#endif
+
 // Numbers at any address: one instruction where the CPU can, else a few of bytes, never a call.
 struct unaligned_u16 {
 	uint16_t v;

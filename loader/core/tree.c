@@ -25,6 +25,8 @@ struct reader {
 	struct node nodes[DEPTH + 1];
 	char path[PATH_MAX];
 	struct span stdout_path; // without options behind ':'
+	struct range initrd; // empty: none
+	unsigned uarts; // how many were met
 	bool uart_named;
 	bool again; // a further walk, for UARTs only
 };
@@ -34,18 +36,17 @@ static bool is_text(struct span value, const char *wanted)
 	return value.n != 0 && text_is((const char *)value.p, value.n - 1, wanted) && value.p[value.n - 1] == '\0';
 }
 
-// Is it one of the strings of a list?
-static bool lists(struct span value, const char *wanted)
+// The next string of a list, without its NUL; false behind the last one.
+static bool next_string(struct span *list, struct span *out)
 {
-	for (size_t at = 0; at < value.n;) {
-		size_t n = 0;
-		while (at + n < value.n && value.p[at + n] != '\0')
-			n++;
-		if (text_is((const char *)value.p + at, n, wanted))
-			return true;
-		at += n + 1;
-	}
-	return false;
+	if (list->n == 0)
+		return false;
+	*out = (struct span){ list->p, 0 };
+	while (out->n < list->n && out->p[out->n] != '\0')
+		out->n++;
+	const size_t step = out->n < list->n ? out->n + 1 : out->n;
+	*list = (struct span){ list->p + step, list->n - step };
+	return true;
 }
 
 static bool is_on(const struct node *node)
@@ -122,10 +123,7 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 	    !cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) || initrd.start > initrd.end)
 		return refuse(STATUS_FDT_CONTENT, "linux,initrd-start and linux,initrd-end (%lu and %lu bytes) name no range", node->initrd_start.n,
 			      node->initrd_end.n);
-	if (!tree->has_module && initrd.start != initrd.end) {
-		tree->module = initrd;
-		tree->has_module = true;
-	}
+	r->initrd = initrd;
 	return STATUS_OK;
 }
 
@@ -134,26 +132,68 @@ static void take_uart(struct reader *r, const struct node *node, enum tree_uart 
 	struct tree *tree = r->tree;
 	struct range at;
 	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size && memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
-	if (!is_on(node) || !reg(r, node, 0, &at) || (tree->uart != TREE_UART_NONE && (r->uart_named || !named)))
+	if (!is_on(node) || !reg(r, node, 0, &at))
+		return;
+	r->uarts++;
+	if (tree->uart != TREE_UART_NONE && (r->uart_named || !named))
 		return;
 	tree->uart = kind;
 	tree->uart_at = at.start;
 	r->uart_named = named;
 }
 
+enum device { DEVICE_UNKNOWN, DEVICE_PL011, DEVICE_CADENCE, DEVICE_PSCI, DEVICE_FINISHER, DEVICE_MODULE };
+
+// What the first known name among those of a node says.
+static enum device device_of(struct span compatible)
+{
+	static const struct {
+		char name[17];
+		uint8_t device;
+	} known[] = {
+		{ "arm,pl011", DEVICE_PL011 },
+		{ "cdns,uart-r1p12", DEVICE_CADENCE },
+		{ "cdns,uart-r1p8", DEVICE_CADENCE },
+		{ "xlnx,xuartps", DEVICE_CADENCE },
+		{ "arm,psci-0.2", DEVICE_PSCI },
+		{ "arm,psci-1.0", DEVICE_PSCI },
+		{ "sifive,test0", DEVICE_FINISHER },
+		{ "multiboot,module", DEVICE_MODULE },
+	};
+	struct span name;
+	while (next_string(&compatible, &name))
+		for (size_t i = 0; i < countof(known); i++)
+			if (text_is((const char *)name.p, name.n, known[i].name))
+				return (enum device)known[i].device;
+	return DEVICE_UNKNOWN;
+}
+
 static void take_device(struct reader *r, const struct node *node)
 {
 	struct tree *tree = r->tree;
 	struct range at;
-	if (lists(node->compatible, "arm,pl011"))
+	switch (device_of(node->compatible)) {
+	case DEVICE_PL011:
 		take_uart(r, node, TREE_UART_PL011);
-	else if (lists(node->compatible, "cdns,uart-r1p12") || lists(node->compatible, "cdns,uart-r1p8") || lists(node->compatible, "xlnx,xuartps"))
+		break;
+	case DEVICE_CADENCE:
 		take_uart(r, node, TREE_UART_CADENCE);
-	else if (lists(node->compatible, "arm,psci-0.2") || lists(node->compatible, "arm,psci-1.0")) {
+		break;
+	case DEVICE_PSCI:
 		tree->psci = true;
 		tree->psci_smc = is_text(node->method, "smc");
-	} else if (lists(node->compatible, "sifive,test0") && reg(r, node, 0, &at))
-		tree->finisher = at.start;
+		break;
+	case DEVICE_FINISHER:
+		if (reg(r, node, 0, &at))
+			tree->finisher = at.start;
+		break;
+	case DEVICE_MODULE:
+		if (r->depth == 3 && fdt_is_node(&parent(r)->token, "chosen"))
+			take_module(tree, node);
+		break;
+	case DEVICE_UNKNOWN:
+		break;
+	}
 }
 
 // All properties of the innermost node are known.
@@ -181,9 +221,7 @@ static enum status take_node(struct reader *r)
 		return take_chosen(r, node);
 	if (r->depth == 3 && fdt_is_node(&up->token, "reserved-memory"))
 		return is_on(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
-	if (r->depth == 3 && fdt_is_node(&up->token, "chosen") && lists(node->compatible, "multiboot,module"))
-		take_module(tree, node);
-	else if (r->depth == 3 && fdt_is_node(&up->token, "cpus") && is_text(node->device_type, "cpu"))
+	if (r->depth == 3 && fdt_is_node(&up->token, "cpus") && is_text(node->device_type, "cpu"))
 		tree->cpus++;
 	else
 		take_device(r, node);
@@ -223,21 +261,23 @@ static void take_property(struct node *node, const struct fdt_token *token)
 		{ "method", offsetof(struct node, method) },
 	};
 	uint64_t value;
-	if (text_is(token->name, token->name_size, "#address-cells") && cells(token->value, 0, 1, &value))
+	if (text_equal(token->name, "#address-cells") && cells(token->value, 0, 1, &value))
 		node->address_cells = (unsigned)value;
-	else if (text_is(token->name, token->name_size, "#size-cells") && cells(token->value, 0, 1, &value))
+	else if (text_equal(token->name, "#size-cells") && cells(token->value, 0, 1, &value))
 		node->size_cells = (unsigned)value;
 	for (size_t i = 0; i < countof(known); i++)
-		if (text_is(token->name, token->name_size, known[i].name))
+		if (text_equal(token->name, known[i].name)) {
 			*(struct span *)(void *)((char *)node + known[i].at) = token->value;
+			return;
+		}
 }
 
 // stdout-path may be the name of a property of /aliases instead of a path.
 static void take_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
-	if (r->depth != 2 || !fdt_is_node(&r->nodes[1].token, "aliases") || path.n == 0 || path.p[0] == '/' || token->name_size != path.n ||
-	    memcmp(token->name, path.p, path.n) != 0 || token->value.n == 0)
+	if (r->depth != 2 || !fdt_is_node(&r->nodes[1].token, "aliases") || path.n == 0 || path.p[0] == '/' ||
+	    !text_is((const char *)path.p, path.n, token->name) || token->value.n == 0)
 		return;
 	r->stdout_path = (struct span){ token->value.p, token->value.n - 1 };
 }
@@ -283,10 +323,14 @@ enum status tree_read(const uint8_t *at, uint64_t base, uint64_t most, struct tr
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// What stdout-path names may stand before it, and so may the alias that it names. Where no UART is known, none can be chosen.
+	// What stdout-path names may stand before it, and so may the alias that it names. Of a single UART none can be chosen.
 	reader.again = true;
-	for (unsigned i = 0; i < 2 && out->uart != TREE_UART_NONE && !reader.uart_named && reader.stdout_path.n != 0; i++)
+	for (unsigned i = 0; i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
 		TRY(walk(&reader));
+	if (!out->has_module && reader.initrd.start != reader.initrd.end) {
+		out->module = reader.initrd;
+		out->has_module = true;
+	}
 	return STATUS_OK;
 }
 

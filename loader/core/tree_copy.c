@@ -9,6 +9,7 @@ struct copier {
 	const struct tree *tree;
 	const struct tree_changes *changes;
 	struct fdt_writer w;
+	struct span bytes;      // of the token
 	unsigned depth;         // open nodes
 	bool chosen;            // within /chosen
 	bool cpus;              // within /cpus
@@ -67,7 +68,7 @@ static bool is_dropped_node(const struct copier *c, const struct fdt_token *toke
 
 static void copy_node(struct copier *c, const struct fdt_token *token)
 {
-	fdt_begin(&c->w, token->name, token->name_size);
+	fdt_copy(&c->w, c->bytes);
 	c->depth++;
 	if (c->depth == 2) {
 		c->chosen = fdt_is_node(token, "chosen");
@@ -83,12 +84,11 @@ static void copy_node(struct copier *c, const struct fdt_token *token)
 static void copy_property(struct copier *c, const struct fdt_token *token)
 {
 	if (c->depth == 2 && c->chosen &&
-	    (text_is(token->name, token->name_size, "linux,initrd-start") || text_is(token->name, token->name_size, "linux,initrd-end") ||
-	     text_is(token->name, token->name_size, "bootargs")))
+	    (text_equal(token->name, "linux,initrd-start") || text_equal(token->name, "linux,initrd-end") || text_equal(token->name, "bootargs")))
 		return;
-	if (text_is(token->name, token->name_size, "status"))
+	if (c->status_wanted && text_equal(token->name, "status"))
 		c->status_wanted = false;
-	fdt_prop_copy(&c->w, token->name_at, token->value);
+	fdt_copy(&c->w, c->bytes);
 }
 
 static void end_node(struct copier *c)
@@ -110,7 +110,9 @@ size_t tree_copy(const struct tree *tree, const struct tree_changes *changes, ui
 	for (uint32_t i = 0; i < changes->reserved->count; i++)
 		fdt_reserve(&c.w, changes->reserved->at[i].start, range_size(changes->reserved->at[i]));
 	for (size_t at = 0;;) {
+		const uint8_t *start = tree->fdt.structure.p + at;
 		struct fdt_token token = fdt_next(&tree->fdt, &at);
+		c.bytes = (struct span){ start, (size_t)(tree->fdt.structure.p + at - start) };
 		if (token.kind == FDT_DONE)
 			return fdt_close(&c.w);
 		if (token.kind == FDT_PROP) {

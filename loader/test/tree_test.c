@@ -90,7 +90,8 @@ static void what_is_found(void)
 	CHECK_EQ(tree.reserved.count, 2);
 	CHECK_EQ(tree.reserved.at[1].start, 0x48000000);
 	CHECK(tree.has_module);
-	CHECK_EQ(tree.module.start, 0x4a000000); // properties stand before child nodes
+	CHECK_EQ(tree.module.start, 0x4c000000); // although linux,initrd-start came first
+	CHECK_EQ(tree.module.end, 0x4c001388);
 	CHECK_EQ(tree.bootargs.n, strlen("loader.log=info -- a"));
 	CHECK_EQ(tree.uart, TREE_UART_PL011);
 	CHECK_EQ(tree.uart_at, 0x09000000);
@@ -140,6 +141,8 @@ static void the_copy(void)
 static void what_is_no_tree(void)
 {
 	build(0);
+	console_open();
+	CHECK_REFUSED_SO_FAR(tree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED, "103 fdt-malformed: the device tree lies at no multiple of 8");
 	blob[0] = 0;
 	CHECK_REFUSED_SO_FAR(read(), FDT_MISSING, "103 fdt-missing: there is no device tree: its first word is ");
 	blob[0] = 0xd0;

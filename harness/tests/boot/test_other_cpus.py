@@ -169,3 +169,14 @@ def test_command_lines(cell: Cell, run_cell: RunCell) -> None:
     console = run_cell(cell).console.decode()
     for word in matrix().lines[cell.line].words:
         assert word in console
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("aarch64-elf", ["4", "4"]), ("riscv64-sbi", [])])
+def test_what_is_mapped_is_told(name: str, sizes: list[str], boot_here: Boot) -> None:
+    """M-13: block and image by the pages that this CPU's kernels want; nothing where nothing is mapped."""
+    outcome = boot_here(run.release("hello", on=name, append="loader.log=debug"))
+    assert outcome.matches("exit 0"), str(outcome)
+    found = re.findall(rb"Map (\d+) pages at 0x([0-9a-f]+) \(page size (\d+) KByte\)", outcome.console)
+    assert [size.decode() for _, _, size in found] == sizes
+    if found:
+        assert int(found[1][0]) % 512 == 0 and int(found[1][1], 16) % 0x200000 == 0

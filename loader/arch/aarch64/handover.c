@@ -14,7 +14,11 @@
 
 // Kernels up to 0.11 panic when they are told of RAM beyond 4 GiB.
 // Where RAM begins at 0, nothing lies at the address of the UART's page, nor below it.
-const struct place_rules arch_place_rules = { .left_alone = { { 0, UART_VIRTUAL + PAGE_SIZE } }, .told_end_most = GIB(4) };
+const struct place_rules arch_place_rules = {
+	.left_alone = { { 0, UART_VIRTUAL + PAGE_SIZE } },
+	.told_end_most = GIB(4),
+	.image_page = PAGE_SIZE,
+};
 const bool arch_stack_top = false;
 
 static uint64_t last_size(void)

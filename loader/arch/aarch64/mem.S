@@ -77,9 +77,14 @@ memset:
 	add	x3, x3, #64
 	subs	x2, x2, #64
 	b.hs	1b
-2:	adds	x2, x2, #64
-	b.eq	4f
-3:	strb	w1, [x3], #1
+2:	adds	x2, x2, #64 - 8
+	b.mi	4f
+3:	str	x1, [x3], #8
+	subs	x2, x2, #8
+	b.pl	3b
+4:	adds	x2, x2, #8
+	b.eq	6f
+5:	strb	w1, [x3], #1
 	subs	x2, x2, #1
-	b.ne	3b
-4:	ret
+	b.ne	5b
+6:	ret
