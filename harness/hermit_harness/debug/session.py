@@ -8,7 +8,6 @@ is in a session of its own and hears nothing of it. Both end with us, and QEMU e
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import shutil
@@ -16,7 +15,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -169,7 +168,7 @@ class Session:
         self._marks.line(line, 0.0)
         if self._marks.refusal and not had and machine_of(self._spec).returns:
             # Firmware that was returned to goes on for ever: let the debugger see the end.
-            with contextlib.suppress(QmpError):
+            with suppress(QmpError):
                 self._qmp.send("stop")
 
     def _on_qmp(self, mask: int) -> None:

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Registers turned round for big-endian applications, whatever pieces the bytes come in."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermit_harness.vm.order import Turn
+
+
+def packet(body: str) -> bytes:
+    return b"$%s#%02x" % (body.encode(), sum(body.encode()) % 256)
+
+
+X0, X1 = "0102030405060708", "1112131415161718"
+EXCHANGES = [
+    ("g", X0 + X1, "0807060504030201" + "1817161514131211"),
+    ("p21", "01020304", "04030201"),
+    ("p5", "xxxxxxxxxxxxxxxx", "xxxxxxxxxxxxxxxx"),  # a register that is not to be had
+    ("g", "E14", "E14"),
+    ("m1000,8", X0, X0),
+    ("?", "T05thread:p01.01;", "T05thread:p01.01;"),
+]
+
+
+@pytest.mark.parametrize(("asked", "said", "wanted"), EXCHANGES, ids=[f"{a}-{s[:4]}" for a, s, _ in EXCHANGES])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_answers(asked: str, said: str, wanted: str, size: int) -> None:
+    """L-30: only what is registers changes, and its check sum with it."""
+    turn, answer = Turn(), b"+" + packet(said)
+    assert turn.to_stub(b"+" + packet(asked) + b"\x03") == b"+" + packet(asked) + b"\x03"
+    pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
+    assert b"".join(map(turn.to_client, pieces)) == b"+" + packet(wanted)
+    assert turn.to_client(packet(X0)) == packet(X0)  # an answer to nothing
+
+
+def test_requests() -> None:
+    turn = Turn()
+    assert turn.to_stub(packet(f"P0={X0}")) == packet("P0=0807060504030201")
+    assert turn.to_stub(packet(f"G{X0}{X1}")) == packet("G0807060504030201" + "1817161514131211")
+    assert turn.to_stub(packet(f"M1000,8:{X0}")) == packet(f"M1000,8:{X0}")
