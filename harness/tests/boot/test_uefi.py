@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Started by UEFI firmware: from a disk, and by QEMU's -kernel with and without options."""
+"""Started by UEFI firmware: from a disk, and by QEMU's -kernel with and without options. What only AArch64 has:
+test_aarch64_uefi.py.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,31 @@ from hermit_harness.vm.targets import target
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
+MACHINES = {"x86_64-uefi": "ovmf", "aarch64-uefi": "aavmf"}
+each_cpu = pytest.mark.parametrize("name", MACHINES)
 PATHS = (rb"\EFI\hermit\hermit-app", rb"\EFI\BOOT\hermit-app")
 
 
-@every("uefi", "uefi-images", "uefi-fixed", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell")
+def release(image: str, name: str, **changes: object) -> RunSpec:
+    """The plain boot of an image by the release loader of one CPU, under its firmware."""
+    return run.release(image, MACHINES[name], name, **changes)
+
+
+@every(
+    *("uefi", "uefi-images", "uefi-fixed", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell"),
+    *("aarch64-uefi", "aarch64-uefi-images", "aarch64-uefi-large", "aarch64-uefi-debug", "aarch64-uefi-memory"),
+    *("aarch64-uefi-smp", "aarch64-uefi-el2"),
+)
 def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
-    """N-01, N-04, N-05, N-06: either folder of the disk and QEMU's RAM disk; the app's own words besides its status."""
+    """N-01, N-04, N-05, N-06, L-22, L-23: either folder of the disk and QEMU's RAM disk, firmware at EL1 and EL2; the
+    app's own words besides its status.
+    """
     outcome = run_cell(cell)
     assert images(target(cell.target).arch)[cell.image].greeting.encode() in outcome.console
+    assert f", {cell.target}, uefi)\r\n".encode() in outcome.console
 
 
-@every("uefi-lines", "uefi-shell-lines")
+@every("uefi-lines", "uefi-shell-lines", "aarch64-uefi-lines")
 def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
     """N-05, N-07: the words of -append reach the application, and the word that the firmware adds does not."""
     console = run_cell(cell).console.decode()
@@ -50,38 +66,44 @@ def test_uefi_refuses(cell: Cell, run_cell: RunCell) -> None:
     assert b"83 image-not-in-ram: " in line
 
 
+@each_cpu
 @pytest.mark.parametrize("way", ["esp", "efi-kernel"])
-def test_missing_application_names_both_paths(way: str, boot_here: Boot) -> None:
+def test_missing_application_names_both_paths(way: str, name: str, boot_here: Boot) -> None:
     """N-04: one line with the two places that were looked at; the firmware gets the machine back and goes on."""
-    spec = run.release("hello", on="x86_64-uefi", append="", expect="refused 65 no-module")
+    spec = release("hello", name, append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way=way))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     (line,) = outcome.errors
     assert all(path in line for path in PATHS)
 
 
-def test_refusal_stops_the_machine_when_told_to(boot_here: Boot) -> None:
-    """N-04: loader.onerror=stop carries the number out of the machine instead."""
-    spec = run.release("hello", on="x86_64-uefi", append="loader.onerror=stop", expect="refused 65 no-module")
+@each_cpu
+def test_refusal_stops_the_machine_when_told_to(name: str, boot_here: Boot) -> None:
+    """N-04, L-23: loader.onerror=stop carries the number out of the machine instead."""
+    spec = release("hello", name, append="loader.onerror=stop", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way="efi-kernel"))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     assert outcome.qemu_status == 65
 
 
-def test_the_next_boot_entry_runs(boot_here: Boot) -> None:
+@each_cpu
+def test_the_next_boot_entry_runs(name: str, boot_here: Boot) -> None:
     """N-04: a loader that refuses leaves the machine as it was; the firmware's next entry boots an application."""
-    first = replace(run.release("hello", on="x86_64-uefi", append=""), app=None)
-    good = esp.image("x86_64", first.loader, images()["hello"].path, "")
+    arch = target(name).cpu
+    app = images(arch)["hello"]
+    first = replace(release("hello", name, append="", way="esp"), app=None)
+    good = esp.image(arch, first.loader, app.path, "")
     outcome = boot_here(replace(first, extra=tuple(disk_argv("next", good))))
     assert outcome.matches("exit 0"), str(outcome)
     (line,) = outcome.errors
     assert b"65 no-module: " in line
-    assert outcome.console.index(line) < outcome.console.index(images()["hello"].greeting.encode())
+    assert outcome.console.index(line) < outcome.console.index(app.greeting.encode())
 
 
-def test_memory_that_is_told(boot_here: Boot) -> None:
+@each_cpu
+def test_memory_that_is_told(name: str, boot_here: Boot) -> None:
     """N-07: what the firmware had for booting is the application's: all but some MiB of the machine's memory."""
-    outcome = boot_here(run.release("probe", on="x86_64-uefi", way="efi-kernel"))
+    outcome = boot_here(release("probe", name, way="efi-kernel"))
     assert outcome.matches("exit 0"), str(outcome)
     told = re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
     assert sum(int(end, 16) - int(start, 16) for start, end in told) > 500 << 20
@@ -100,9 +122,10 @@ def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
     assert re.search(r"cr2=0x0*400000000000\b", text), text
 
 
-def test_the_second_compilers_loader(boot_here: Boot) -> None:
+@each_cpu
+def test_the_second_compilers_loader(name: str, boot_here: Boot) -> None:
     """L-06, P-02: clang's file boots, too."""
-    spec = run.release("probe", on="x86_64-uefi")
+    spec = release("probe", name, way="esp")
     file = BUILD / "clang" / "release" / spec.loader.name
     outcome = boot_here(replace(spec, loader=file, loader_debug=run.debug_file(file)))
     assert outcome.matches("exit 0"), str(outcome)
