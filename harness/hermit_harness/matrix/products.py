@@ -35,15 +35,17 @@ def make(*arguments: str, cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-def pads(wanted: Iterable[str]) -> None:
-    """Loaders of other sizes, each in a build folder of its own."""
-    for name in sorted(set(wanted) - {""}):
+def pads(cells: Iterable[Cell]) -> None:
+    """Loaders of other sizes, of the targets that are booted so, each size in a build folder of its own."""
+    padded = [cell for cell in cells if cell.pad]
+    for name in sorted({cell.pad for cell in padded}):
         make(
             "-f",
             "loader/loader.mk",
             f"LOADER_PAD={matrix().pads[name]}",
             f"O=build/pad{name}",
             "PROFILE=release",
+            "TARGET=" + " ".join(sorted({cell.target for cell in padded if cell.pad == name})),
             "all",
         )
 
@@ -89,7 +91,7 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
 def prepare(cells: Iterable[Cell]) -> None:
     """Make what tests alone want, then insist on the rest."""
     everything = list(cells)
-    pads(cell.pad for cell in everything)
+    pads(everything)
     variants(everything)
     lacking = missing(everything)
     if lacking:
