@@ -57,10 +57,11 @@ class Plan:
 
     def where(self, port: int, address: str) -> str:
         """How a client reaches a port of the guest."""
-        for row in self.net.forwards:
-            if row.guest_port == port:
-                return f"{row.address}:{row.port} ({row.protocol} port {port} of the guest)"
-        return f"{address}:{port}"
+        rows = [row for row in self.net.forwards if row.guest_port == port]
+        if not rows:
+            return f"{address}:{port}"
+        doors = " and ".join(f"{row.address}:{row.port}" for row in rows)
+        return f"{doors} ({rows[0].protocol} port {port} of the guest)"
 
 
 def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -147,7 +148,8 @@ def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
     if wish.machine in ("microvm", "microvm-acpi-off"):
         raise ValueError(f"--machine {wish.machine} does not tell a kernel of its network cards; microvm-mmio does")
     plan = Plan(Net(kind, card, capture=Path(wish.capture).absolute() if wish.capture else None))
-    plan.ports = tuple(forward(text).guest_port for text in wish.forwards if forward(text).protocol == "tcp")
+    rows = [forward(text) for text in wish.forwards]
+    plan.ports = tuple(dict.fromkeys(row.guest_port for row in rows if row.protocol == "tcp"))
     protocol, port = wish.listens
     plan.ports = plan.ports or ((port,) if port and protocol == "tcp" else ())
     plan.lab = Lab() if wish.isolate else None
