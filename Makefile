@@ -30,7 +30,7 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 #:                 SHARE=folder[:tag] (seen as /tag, /myfs by itself)
 #:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
-debug: setup-run ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
+debug: setup-debug ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
 	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
 	+@$(if $(CELL),:,ci/fixture.sh $(APP))
 	@$(ctl) debug
@@ -125,7 +125,10 @@ clean: ## remove what was built; build/venv stays
 setup-run:
 	@ci/setup.sh run && ci/venv.sh
 
+setup-debug:
+	@ci/setup.sh debug && ci/venv.sh
+
 setup-test:
 	@ci/setup.sh test && ci/venv.sh && ci/opensbi.sh
 
-.PHONY: help run qemu debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-test
+.PHONY: help run qemu debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Sees to it that the packages of ci/packages.<system> are installed.
 #
-# Usage: ci/setup.sh run|test
+# Usage: ci/setup.sh run|debug|test
 #   run    what `make run` needs
+#   debug  what `make debug` needs besides
 #   test   what the test suite and the lint need besides
 # Environment: SETUP=no   only name what is missing (exit status 0 when nothing is, else 1)
 #              YES=1, CI  do not ask
@@ -14,8 +15,9 @@ cd "$(dirname "$0")/.."
 what=${1:-run}
 case $what in
 run) wanted='run' ;;
-test) wanted='run|test|lint' ;;
-*) echo "usage: ci/setup.sh run|test" >&2; exit 2 ;;
+debug) wanted='run|debug' ;;
+test) wanted='run|debug|test|lint' ;;
+*) echo "usage: ci/setup.sh run|debug|test" >&2; exit 2 ;;
 esac
 log=build/setup.log
 
