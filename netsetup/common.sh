@@ -168,6 +168,7 @@ has_address() { ip -4 -o addr show dev "$1" 2>/dev/null | grep -qF " inet $2 "; 
 # The user that may open a tap without rights; empty when nobody is named
 owner_of() { ip -d -o link show dev "$1" 2>/dev/null | sed -n 's/.* tun type tap .* user \([^ ]*\).*/\1/p'; }
 
+tun=${HERMIT_TUN:-/dev/net/tun} # another one for a test
 make_tap() {
     if exists "$1"; then
         is_tap "$1" || fail "$1 is there already, and is not a tap"
@@ -176,6 +177,8 @@ make_tap() {
             fail "$1 is there and belongs to ${has:-nobody}: $0 down $1 first"
         return 0
     fi
+    [ -n "$dry_run" ] || [ -c "$tun" ] || fail "there is no $tun: modprobe tun, or give it to the container (--device $tun)"
+    [ -n "$dry_run" ] || [ -w "$tun" ] || fail "$tun may not be opened: sudo chmod 0666 $tun"
     note made "$1"
     run ip tuntap add "$1" mode tap ${owner:+user "$owner"}
 }

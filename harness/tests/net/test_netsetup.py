@@ -172,6 +172,14 @@ def test_missing_right_is_one_sentence(script: str, lab: Lab) -> None:
     assert "unshare -rn" in done.stderr
 
 
+@pytest.mark.parametrize(("device", "sentence"), [("/dev/nothing", "modprobe tun"), ("/dev/full", "tap10")])
+def test_missing_tun_device(device: str, sentence: str, lab: Lab) -> None:
+    """L-38: in a container without the device one sentence says so; with it (any will do for `up`) the tap is made."""
+    done = lab.result(str(NETSETUP / "tap"), "up", env={"HERMIT_TUN": device})
+    assert (done.returncode == 0) == (device == "/dev/full")
+    assert sentence in done.stderr + lab.run("ip", "-br", "link")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -242,7 +242,7 @@ def test_list() -> None:
     """Images with what they are, machines with what they have."""
     told = json.loads(ctl("list", "--json").stdout)
     assert {"hello", "liar-forged"} <= {image["id"] for image in told["images"]}
-    assert {"pc", "q35", "microvm", "microvm-acpi-off", "microvm-mmio", "ovmf"} == {
+    assert {"pc", "q35", "microvm", "microvm-acpi-off", "microvm-mmio", "ovmf", "ovmf-bios"} == {
         machine["id"] for machine in told["machines"] if machine["arch"] == "x86_64"
     }
     assert b"hello" in ctl("list", "images").stdout
