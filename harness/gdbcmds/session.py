@@ -11,8 +11,8 @@ Input: environment variable HERMIT_SESSION, a JSON object:
   commands   run at the first prompt              hermit     script with further commands, "" if there is none
   batch      end after them                       kill       the machine ends with GDB
 HERMIT_GDB holds what that script is told; where the image is gets added here. GDB ends with status 3 when the machine
-ended or stopped before the application was reached, with 4 for a place that is not to be found, with 1 when a command
-of a batch failed. Imports nothing of the harness.
+ended before the application was reached (in a batch also where it only stopped: a person then gets a prompt), with 4
+for a place that is not to be found, with 1 when a command of a batch failed. Imports nothing of the harness.
 """
 
 import json
@@ -26,7 +26,11 @@ FAILED, NOT_REACHED, WRONG = 1, 3, 4
 
 
 class EndedError(Exception):
-    """The machine is gone, or it stands where it was not wanted."""
+    """The machine is gone."""
+
+
+class StandsError(Exception):
+    """It stands where it was not wanted: interrupted, or after a fault of the guest's."""
 
 
 class PlaceError(Exception):
@@ -72,9 +76,8 @@ def stop_at(place):
     finally:
         if point.is_valid():
             point.delete()
-    pc = gdb.newest_frame().pc()
-    if pc != place:
-        raise EndedError(f"the machine has stopped at {pc:#x}")
+    if gdb.newest_frame().pc() != place:
+        raise StandsError
 
 
 def kill(event):
@@ -114,7 +117,7 @@ class Session:
 
     def load(self):
         """The application's symbols, at the place where it is."""
-        quiet(f"symbol-file {json.dumps(self.wanted['symbols'])} -o {self.moved():#x}")
+        quiet(f"symbol-file {json.dumps(self.wanted['symbols'], ensure_ascii=False)} -o {self.moved():#x}")
         known = json.loads(os.environ["HERMIT_GDB"])
         known.update(start=self.start, end=self.end, app_offset=self.moved())
         os.environ["HERMIT_GDB"] = json.dumps(known)
@@ -161,7 +164,7 @@ class Session:
         self.goal = ", ".join(self.wanted["breaks"])
         go_on()
         if not any(point.is_valid() and point.hit_count for point in points):
-            raise EndedError(f"the machine has stopped at {gdb.newest_frame().pc():#x}")
+            raise StandsError
         show_asked(self.wanted["breaks"])
 
     def entry(self):
@@ -270,6 +273,13 @@ def main():
         {"entry": session.to_app, "loader": session.to_loader, "here": session.to_here}[wanted["stop"]]()
     except EndedError as ended:
         return leave(NOT_REACHED, f"{ended} before {session.goal} was reached")
+    except (StandsError, KeyboardInterrupt):
+        text = f"the machine has stopped at {gdb.newest_frame().pc():#x} before {session.goal} was reached"
+        if wanted["batch"]:
+            return leave(NOT_REACHED, text)
+        say(text)
+        wanted["commands"].clear()
+        gdb.execute("frame")
     except (PlaceError, gdb.error) as error:
         return leave(WRONG, str(error))
     quiet(f"set pagination {'on' if paging else 'off'}")

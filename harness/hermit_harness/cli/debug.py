@@ -195,11 +195,9 @@ def write(spec: RunSpec, plan: Plan, a: argparse.Namespace, port: int) -> int:
 def told(ending: session.Ending) -> int:
     """Say what the person cannot know from GDB; the exit status."""
     refusal = ending.marks.refusal
-    if ending.gdb in (NOT_REACHED, None) and refusal and refusal.believed:
-        print(
-            f"hermitctl: the loader refused: {refusal.number} {refusal.rule}: {refusal.sentence}",
-            file=sys.stderr,
-        )
+    if refusal and refusal.believed:
+        said = f"{refusal.number} {refusal.rule}: {refusal.sentence}"
+        print(f"hermitctl: the loader refused: {said}", file=sys.stderr)
         return refusal.number
     if not ending.connected:
         raise ValueError("GDB ended before it had connected")

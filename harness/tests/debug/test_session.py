@@ -160,6 +160,23 @@ def test_interrupt_stops_the_guest(start: Start) -> None:
     assert gdb.end() == 0
 
 
+def test_interrupt_before_the_breakpoint(start: Start) -> None:
+    """A breakpoint that is not reached is no end: Ctrl-C gives a prompt where the guest is."""
+    gdb = start("debug", "--isolate", "--break", "panic", "hang")
+    gdb.expect("from here on nothing happens")
+    gdb.type("\x03")
+    assert "before panic was reached" in gdb.expect(PROMPT)
+    assert "app_main ()" in gdb.ask("backtrace")
+    gdb.ask("hbreak app_main")
+
+
+def test_fault_before_the_breakpoint(start: Start) -> None:
+    """A guest that faults on its way leaves the prompt where it did, the machine as it was."""
+    gdb = start("debug", "--isolate", "--break", "panic", "fault")
+    assert "before panic was reached" in gdb.expect(PROMPT)
+    assert "app_main ()" in gdb.ask("backtrace")
+
+
 def crowding() -> float:
     """How much longer than it should a little work takes just now, since others want the processor as well."""
     wall, cpu = time.perf_counter(), time.process_time()
