@@ -40,6 +40,9 @@ debug: setup-debug ## boot it to a GDB prompt inside the application, with sourc
 qemu: ## run it with a port for GDB open, 1234 or the next free one
 	@$(MAKE) run DEBUG=1
 
+rdebug: ## record the run, then a GDB prompt at its end, from where it can be gone through backwards
+	@$(MAKE) debug REVERSE=1
+
 debug-loader: ## the same, stopped in the loader's first C function
 	@$(MAKE) debug STOP_AT=loader PROFILE=$(or $(PROFILE),debug)
 
@@ -131,4 +134,4 @@ setup-debug:
 setup-test:
 	@ci/setup.sh test && ci/venv.sh && ci/opensbi.sh
 
-.PHONY: help run qemu debug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test
+.PHONY: help run qemu debug rdebug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test

@@ -115,6 +115,12 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
     Option("STOP_AT", "stop-at", "where the first prompt is", "entry", choices=("entry", "loader")),
     Option("COMMAND", "command", "GDB command for the first prompt (may be repeated)", kind="many", metavar="COMMAND"),
     Option("BATCH", "batch", "end after the commands instead of showing a prompt", kind="yes"),
+    Option(
+        "REVERSE",
+        "reverse",
+        "record the run first, and show the prompt at its end: reverse-stepi and reverse-continue go back from there",
+        kind="yes",
+    ),
     Option("SYMBOLS", "symbols", "file with the symbols of an application that was stripped", metavar="FILE"),
     Option(
         "WRITE",

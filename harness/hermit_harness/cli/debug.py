@@ -7,7 +7,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from hermit_harness import options
 from hermit_harness.cli import run
 from hermit_harness.cli.online import Online
-from hermit_harness.debug import base, editor, script, session, symbols, tools
+from hermit_harness.debug import base, editor, reverse, script, session, symbols, tools
 from hermit_harness.debug.handle import LONGEST
 from hermit_harness.debug.script import Plan
 from hermit_harness.fixtures import Image, images
@@ -24,7 +24,8 @@ from hermit_harness.matrix import run as cells
 from hermit_harness.paths import BUILD, GDBCMDS
 from hermit_harness.vm import door
 from hermit_harness.vm.argv import helper_note, plain_argv, shell_line
-from hermit_harness.vm.process import LaunchError
+from hermit_harness.vm.process import LaunchError, Process
+from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
@@ -137,14 +138,37 @@ def command(a: argparse.Namespace) -> int:
                 return write(spec, plan, a, port)
             if a.port:
                 return for_others(spec, port, online.plan.within)
-            return with_gdb(spec, plan, a, online.plan.within)
+            return (backwards if a.reverse else with_gdb)(spec, plan, a, online.plan.within)
     except (ValueError, LaunchError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return FAILED
 
 
-def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[str]) -> int:
-    """A session with a GDB of ours."""
+def backwards(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[str]) -> int:
+    """Record the run, then a session at the end of its replay."""
+    with tempfile.TemporaryDirectory(prefix="hermit-recording-") as folder:
+        recording = reverse.record(spec, Path(folder), run.to_stdout)
+        if not recording.last:
+            raise ValueError("the guest ended QEMU itself, so its end cannot be stopped at: debug it forwards")
+        print(
+            f"hermitctl: recorded {recording.last} instructions ({recording.how}); GDB stands at the last one: "
+            "reverse-stepi, reverse-continue",
+            file=sys.stderr,
+        )
+        a.command = [*(f"hbreak {place}" for place in a.get_breaks), *a.command]
+        a.get_breaks, a.stop_at = [], "here"
+        plan = replace(plan, start=recording.start)
+        return with_gdb(recording.replay, plan, a, within, recording.to_the_end)
+
+
+def with_gdb(
+    spec: RunSpec,
+    plan: Plan,
+    a: argparse.Namespace,
+    within: Sequence[str],
+    prepare: Callable[[Process, Qmp], None] | None = None,
+) -> int:
+    """A session with a GDB of ours. What a replay prints has been seen."""
     gdbs = tools.choose(plan.arch)
     usual = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=usual if len(usual) + 20 <= LONGEST else "/tmp"))
@@ -165,7 +189,8 @@ def with_gdb(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[
         door.listen_unix(folder / "gdb"),
         folder,
         started,
-        run.to_stdout,
+        (lambda data: None) if prepare else run.to_stdout,
+        prepare,
     ).run(within)
     return told(ending)
 

@@ -55,8 +55,8 @@ def gdb_argv(gdb: Gdb, script: Path, batch: bool) -> list[str]:
 
 class Session:
     """`gdbs` are the words that start GDB and what is added to its environment: the next one is for where one ends
-    before it has connected. Without any the machine is left to whoever connects to `listener`. `folder`, in which that
-    socket lies, is removed as soon as somebody has come in."""
+    before it has connected. Without any the machine is left to whoever connects to `listener`. `prepare` is called
+    before anybody is let in. `folder`, in which that socket lies, is removed as soon as somebody has come in."""
 
     def __init__(
         self,
@@ -65,12 +65,14 @@ class Session:
         folder: Path | None,
         gdbs: Sequence[tuple[Sequence[str], Mapping[str, str]]],
         console: Callable[[bytes], None],
+        prepare: Callable[[Process, Qmp], None] | None = None,
     ) -> None:
         self._spec = spec
         self._listener = listener
         self._folder = folder
         self._gdbs = list(gdbs)
         self._console = console
+        self._prepare = prepare
         machine = machine_of(spec)
         self._marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
         self._lines = Lines()
@@ -106,11 +108,15 @@ class Session:
 
     def _run(self, process: Process) -> Ending:
         self._process = process
-        self._start_gdb()
+        if not self._prepare:
+            self._start_gdb()
         process.serial.setblocking(False)
         self._qmp = Qmp(process.qmp)
         try:
             self._qmp.greet(GREETING_SECONDS)
+            if self._prepare:
+                self._prepare(process, self._qmp)
+                self._start_gdb()  # only now, since it does not wait for long
         except QmpError as error:
             raise LaunchError(self._said(process) or str(error)) from error
         big_endian = is_big_endian(self._spec.target)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Record one run to its end, then replay it as often as wanted: GDB steps and continues backwards from there.
+
+QEMU counts instructions while it records (-icount, TCG), and keeps a snapshot of the first moment: a step backwards is
+a replay from that snapshot to one instruction earlier. What comes from outside is not in the recording, so the guest
+gets no input and no network. A device that ends QEMU at once (isa-debug-exit, semihosting) is left out: the machine has
+to stand at the end to be asked for the number of its last instruction.
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hermit_harness.verdict.ends import end
+from hermit_harness.vm.argv import comma_escaped, machine_of
+from hermit_harness.vm.process import LaunchError, Process, launch
+from hermit_harness.vm.qmp import Qmp, QmpError
+from hermit_harness.vm.session import GREETING_SECONDS
+from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
+from hermit_harness.watch.console import Lines
+from hermit_harness.watch.cpus import all_halted_for_good, text_tells
+from hermit_harness.watch.marks import Marks
+
+SNAPSHOT = "start"
+LOG, DISK = "recording", "snapshots.qcow2"
+DISK_SIZE = 64 << 20  # what a machine could address: snapshots lie behind it
+END_SECONDS = 60.0
+QUIET_SECONDS = 1.0
+CLUSTER_BITS = 16
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A run in a folder. `last` is the number of instructions until its end, 0 where QEMU ended with the guest and
+    could not be asked; `start` is where the loader put the application; `how` it ended, in words."""
+
+    spec: RunSpec
+    folder: Path
+    last: int
+    start: int | None
+    how: str
+
+    @property
+    def replay(self) -> RunSpec:
+        """The boot that goes through the recording again."""
+        return _with(self.spec, self.folder, "replay")
+
+    def to_the_end(self, process: Process, qmp: Qmp) -> None:
+        """Let a replay that stands at its first instruction run to the last one. QmpError if it does not stop there.
+        What it prints is read and forgotten: QEMU would wait for a reader."""
+        if not self.last:
+            return
+        qmp.execute("replay-break", {"icount": self.last})
+        qmp.execute("cont")
+        deadline = time.monotonic() + END_SECONDS
+        while not any(event["event"] == "STOP" for event in qmp.events):
+            left = deadline - time.monotonic()
+            ready = select.select([process.serial, qmp.sock], [], [], max(left, 0.0))[0]
+            if process.serial in ready:
+                process.serial.recv(65536)
+            if qmp.sock in ready:
+                qmp.receive()
+            if qmp.closed or not ready:
+                raise QmpError("the replay did not come to the end of the recording")
+        qmp.events.clear()
+
+
+def empty_disk(size: int = DISK_SIZE) -> bytes:
+    """A qcow2 file (version 2, docs/interop/qcow2.txt of QEMU) without data: header, reference counts, first table, a
+    cluster each. Big-endian."""
+    cluster = 1 << CLUSTER_BITS
+    entries = -(-size // (cluster * cluster // 8))
+    header = struct.pack(
+        ">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, CLUSTER_BITS, size, 0, entries, 3 * cluster, cluster, 1, 0, 0
+    )
+    counts = struct.pack(">Q", 2 * cluster), struct.pack(">4H", 1, 1, 1, 1)
+    return b"".join(part.ljust(cluster, b"\0") for part in (header, *counts, b""))
+
+
+# Its reset waits for the processor while the processor waits for the replay: QEMU hangs when a snapshot is loaded.
+EXTRA = {"x86_64": ("-global", "apic.vapic=off")}
+
+
+def arguments(folder: Path, mode: str, cpu: str) -> tuple[str, ...]:
+    """What makes of a QEMU command line one that records into `folder`, or replays from it."""
+    log, disk = comma_escaped(folder / LOG), comma_escaped(folder / DISK)
+    return (
+        *EXTRA.get(cpu, ()),
+        *("-drive", f"if=none,id=snapshots,format=qcow2,file={disk}"),
+        *("-icount", f"shift=auto,rr={mode},rrfile={log},rrsnapshot={SNAPSHOT}"),
+    )
+
+
+def _with(spec: RunSpec, folder: Path, mode: str) -> RunSpec:
+    return replace(spec, extra=(*spec.extra, *arguments(folder, mode, target(spec.target).cpu)))
+
+
+def check(spec: RunSpec) -> None:
+    """ValueError for a boot that cannot be recorded, or not be gone through backwards."""
+    if spec.accel != "tcg":
+        raise ValueError("a run can be recorded by TCG alone: --accel tcg")
+    if target(spec.target).cpu == "riscv64":
+        raise ValueError("QEMU cannot go backwards on riscv64 (7.2: a replay from a snapshot never comes to its end)")
+    if machine_of(spec).flash:
+        raise ValueError(f"a run by firmware in flash ({spec.machine}) cannot be recorded: it keeps no snapshots")
+
+
+def record(spec: RunSpec, folder: Path, console: Callable[[bytes], None]) -> Recording:
+    """Run `spec` once to its end, or to its deadline, and keep it in `folder`. LaunchError where QEMU cannot be
+    started, ValueError for what cannot be recorded."""
+    check(spec)
+    spec = replace(spec, debug_exit=False, stdin=None)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / DISK).write_bytes(empty_disk())
+    process = launch(_with(spec, folder, "record"))
+    try:
+        return _recorded(spec, folder, process, console)
+    except QmpError as error:
+        raise LaunchError(f"the run could not be recorded: {error}") from error
+    finally:
+        process.kill()
+
+
+def _recorded(spec: RunSpec, folder: Path, process: Process, console: Callable[[bytes], None]) -> Recording:
+    qmp = Qmp(process.qmp)
+    qmp.greet(GREETING_SECONDS)
+    machine = machine_of(spec)
+    marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
+    lines = Lines()
+
+    def output() -> None:
+        data = process.serial.recv(65536)
+        for line in lines.feed(data):
+            marks.line(line, 0.0)
+        console(data)
+
+    qmp.send("cont")
+    how = _watch(spec, process, qmp, output)
+    last = 0
+    if how != "ended QEMU":
+        qmp.execute("stop")
+        last = int(qmp.execute("query-replay")["icount"])
+        qmp.execute("quit")
+    process.reap()  # the log is complete when QEMU has gone
+    return _settled(Recording(spec, folder, last, marks.load_range[0] if marks.load_range else None, how))
+
+
+def _settled(recording: Recording) -> Recording:
+    """The recording with a last instruction before which the machine is not ended: the processor runs on for a moment
+    when it has asked for that, and QEMU goes on from no machine that was ended."""
+    process = launch(recording.replay)
+    try:
+        qmp = Qmp(process.qmp)
+        qmp.greet(GREETING_SECONDS)
+        recording.to_the_end(process, qmp)
+        if not recording.last or qmp.execute("query-status")["status"] != "shutdown":
+            return recording
+        return replace(recording, last=int(qmp.execute("query-replay")["icount"]) - 1)
+    finally:
+        process.kill()
+
+
+def _watch(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]) -> str:
+    """Let the guest run; how it ended."""
+    deadline = time.monotonic() + min(spec.wall_seconds, END_SECONDS)
+    watched = [process.serial.fileno(), process.qmp.fileno(), process.pidfd]
+    while True:
+        left = deadline - time.monotonic()
+        ready = select.select(watched, [], [], max(min(left, QUIET_SECONDS), 0.0))[0]
+        if process.serial.fileno() in ready:
+            output()
+            continue
+        if not ready and _halted(qmp.hmp("info registers -a")):
+            return "halted for good"
+        if process.qmp.fileno() in ready:
+            qmp.receive()
+            while qmp.events:
+                event = qmp.events.popleft()
+                if event["event"] == "SHUTDOWN":
+                    return str(event["data"].get("reason", "shutdown"))
+        if qmp.closed or process.pidfd in ready:
+            return "ended QEMU"
+        if left <= 0:
+            return "went on until the deadline"
+
+
+def _halted(registers: str) -> bool:
+    """Whether nothing will run any more, where the registers tell."""
+    return text_tells(registers) and all_halted_for_good(registers)

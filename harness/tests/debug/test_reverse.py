@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Runs that are recorded once and gone through backwards, in real GDBs."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.debug import reverse
+from hermit_harness.matrix.run import release
+from hermit_harness.paths import BUILD
+
+HERMITCTL = BUILD / "venv" / "bin" / "hermitctl"
+SECONDS = 90.0
+# The end, a step back, the way back to a function that was called once, and to the very first instruction.
+COMMANDS = ("bt", "reverse-stepi", "bt 1", "hbreak app_main", "reverse-continue", "bt 2", "delete", "reverse-continue")
+
+
+def debug(*words: str, commands: tuple[str, ...] = COMMANDS) -> subprocess.CompletedProcess[str]:
+    argv = [str(HERMITCTL), "debug", "--isolate", "--reverse", "--batch"]
+    argv += [word for command in commands for word in ("--command", command)]
+    return subprocess.run(
+        [*argv, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "words", "end"),
+    [
+        ("pc", (), r"#0  fault_raise .*raise\.c:\d+\n#1 .* app_main .*fault\.c:\d+\n#2 .* crt_entry "),
+        ("microvm", (), r"#0  fault_raise .*raise\.c:\d+\n#1 .* app_main .*fault\.c:\d+\n#2 .* crt_entry "),
+        ("virt", ("--target", "aarch64-elf"), r"#0  psci_hvc .*\n#1 .* (psci_call|app_reset) "),
+    ],
+)
+def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str) -> None:
+    """c22, P-06: from the instruction that ended the run back to an earlier call, and on to the first instruction."""
+    done = debug("--machine", machine, *words, "fault")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert re.search(r"hermitctl: recorded \d+ instructions \(guest-reset\); GDB stands at the last one", done.stderr)
+    assert re.search(end, said), said
+    back = said[said.index("Breakpoint 1, app_main") :]
+    assert re.search(r"#0  app_main .*fault\.c:\d+\n#1 .* crt_entry .*crt\.c:\d+\n", back), said
+    first = {"virt": "loader_start"}.get(machine, "0x000000000000fff0")
+    assert first in back, said
+
+
+def test_its_output_is_seen_once() -> None:
+    """c22: replays print nothing again."""
+    done = debug("hello", commands=("reverse-stepi", "info registers pc"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Hello from a bare Hermit application") == 1
+    assert "(halted for good)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--target", "riscv64-sbi"), "QEMU cannot go backwards on riscv64"),
+        (("--accel", "kvm"), "a run can be recorded by TCG alone"),
+        (("--machine", "ovmf", "--target", "x86_64-uefi"), "a run by firmware in flash (ovmf) cannot be recorded"),
+    ],
+)
+def test_what_cannot_be_recorded(words: tuple[str, ...], sentence: str) -> None:
+    """c22: one sentence, before anything is started."""
+    done = debug(*words, "fault")
+    assert done.returncode == 125
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_command_line_of_a_replay(tmp_path: Path) -> None:
+    """c22: a replay differs from its record in one word."""
+    spec = release("hello")
+    recording = reverse.Recording(spec, tmp_path, 1, None, "")
+    record, replay = (reverse.arguments(tmp_path, mode, "x86_64") for mode in ("record", "replay"))
+    assert recording.replay.extra[-len(replay) :] == replay
+    assert [a for a, b in zip(record, replay, strict=True) if a != b] == [
+        f"shift=auto,rr=record,rrfile={tmp_path}/recording,rrsnapshot=start"
+    ]
+
+
+def test_empty_disk() -> None:
+    """c22: a disk for snapshots, made without a tool: four clusters, each counted once."""
+    disk = reverse.empty_disk(64 << 20)
+    assert len(disk) == 4 << 16
+    magic, version, _, _, bits, size = struct.unpack_from(">4sIQIIQ", disk)
+    assert (magic, version, bits, size) == (b"QFI\xfb", 2, 16, 64 << 20)
+    assert struct.unpack_from(">5H", disk, 2 << 16) == (1, 1, 1, 1, 0)
