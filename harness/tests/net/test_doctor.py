@@ -17,8 +17,10 @@ import pytest
 
 from hermit_harness.fixtures import images
 from hermit_harness.net.doctor import Finding, Sight, diagnose
+from hermit_harness.net.guest import Guest
 from hermit_harness.net.plan import Plan
 from hermit_harness.net.serve import TAP, WAYS, Served
+from hermit_harness.net.wire import Wire
 
 Serve = Callable[..., Served]
 NETWORK = "10.0.5.0/24"
@@ -101,6 +103,17 @@ def test_all_is_well(serve: Serve) -> None:
     with served.guest:
         served.ready(8080)
         assert finding(served).step == ""
+
+
+def test_listening_is_found_without_a_view_of_the_wire(serve: Serve) -> None:
+    """L-44: as it is with vhost=on, where frames pass QEMU by: then the question is a connection."""
+    served = serve(TAP, "echo", captured=False)
+    spec = replace(served.spec, net=replace(served.spec.net, watched=False))
+    wire = Wire(spec.net.mac, "10.0.5.3", (8080,), knock=served.lab.socket)
+    with Guest(spec, served.lab, None, wire) as guest:
+        guest.wait(lambda: 8080 in wire.seen.tcp_open)
+        assert b"listening on TCP port 8080" in guest.console
+        assert wire.seen.sent == 0
 
 
 @contextmanager
