@@ -73,7 +73,7 @@ def shadow(name: str, patch: Path | None) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "build").mkdir(parents=True)
     shutil.copytree(ROOT / "loader", tree / "loader")
-    for link in ("harness", "netsetup", "fixtures", "build/fixtures", "build/venv"):
+    for link in ("README.md", "harness", "netsetup", "fixtures", "build/fixtures", "build/venv"):
         (tree / link).symlink_to(ROOT / link)
     if patch is not None:
         done = subprocess.run(
