@@ -49,7 +49,8 @@ def explain(cpu: str, verdict: str, seen: Sequence[Seen], image: range | None = 
     """The sentence about the first processor that shows a reason; "" where none does. `image` is where the application
     lies."""
     if verdict in ("hang", "timeout"):
-        return next(filter(None, (_vector_loop(one) for one in seen)), "") or _hang(seen)
+        word = "hang" if verdict == "hang" else "stopped"
+        return next(filter(None, (_vector_loop(one) for one in seen)), "") or _hang(seen, word)
     if verdict != "crash":
         return ""
     reason = {"x86_64": _x86, "aarch64": _aarch64, "riscv64": _riscv64}[cpu]
@@ -192,7 +193,7 @@ def _vector_loop(one: Seen) -> str:
     return ""
 
 
-def _hang(seen: Sequence[Seen]) -> str:
+def _hang(seen: Sequence[Seen], word: str) -> str:
     """The first processor that does not sleep, else the first. Of functions that were inlined the outermost counts."""
     awake = [one for one in seen if one["here"]["instruction"].partition(" ")[0] not in ("hlt", "wfi", "wfe")]
     one = next(iter([*awake, *seen]), None)
@@ -201,7 +202,7 @@ def _hang(seen: Sequence[Seen]) -> str:
     frames = [f for f in one["frames"] if f["function"]]
     inner = [f for f in frames if f["pc"] == one["pc"]]
     if not inner:
-        return f"hang at {place(one['here'])}"
+        return f"{word} at {place(one['here'])}"
     callers = [f["function"] for f in frames[len(inner) :][:2]]
     here = {**inner[-1], "address": one["here"]["address"]}
-    return f"hang at {place(here)}" + "".join(f", called by {name}" for name in callers)
+    return f"{word} at {place(here)}" + "".join(f", called by {name}" for name in callers)
