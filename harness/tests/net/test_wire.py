@@ -62,17 +62,17 @@ def test_no_frame_makes_the_reader_fail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "option"),
+    ("text", "protocol", "address", "ports"),
     [
-        ("8080:8080", "hostfwd=tcp:127.0.0.1:8080-:8080"),
-        ("9975", "hostfwd=tcp:127.0.0.1:9975-:9975"),
-        ("udp:9975:9976", "hostfwd=udp:127.0.0.1:9975-:9976"),
-        ("tcp:0.0.0.0:80:8080", "hostfwd=tcp:0.0.0.0:80-:8080"),
+        ("8080:8080", "tcp", "127.0.0.1", (8080, 8080)),
+        ("9975", "tcp", "127.0.0.1", (9975, 9975)),
+        ("udp:9975:9976", "udp", "127.0.0.1", (9975, 9976)),
+        ("tcp:0.0.0.0:80:8080", "tcp", "0.0.0.0", (80, 8080)),
     ],
 )
-def test_forward(text: str, option: str) -> None:
+def test_forward(text: str, protocol: str, address: str, ports: tuple[int, int]) -> None:
     """W-24: on the loopback address unless another one is named."""
-    assert card.forward(text).option == option
+    assert card.forward(text).option == f"hostfwd={protocol}:{address}:{ports[0]}-:{ports[1]}"
 
 
 @pytest.mark.parametrize("text", ["", "x", "1:2:3", "8080:", "65536:1", "tcp:8080:0", "sctp:1:2", "127.0.0.300:1:2"])
