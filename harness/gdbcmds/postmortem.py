@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Runs inside GDB's own Python: connects to a stopped guest, prints one JSON object about every processor.
 
-Input: environment variable HERMIT_POSTMORTEM, a JSON object {"connect": GDB commands whose last one connects, "cpu":
-name of the processor}.
+Input: environment variable HERMIT_POSTMORTEM, a JSON object:
+  connect  GDB commands whose last one connects       cpu  name of the processor
+  crashed  whether an exception has ended the run     big  whether the guest's data is big-endian
 Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the harness.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import gdb
-from hermit_gdb import guest, operand, paging
+from hermit_gdb import exception, guest, operand, paging
 from hermit_gdb.memory import ReadError
 
 MAX_FRAMES = 64
@@ -116,15 +117,16 @@ def page_of(memory, used, address):
     return last.entry.flags if last and last.entry.present and last.entry.leaf else ""
 
 
-def processor(thread, cpu):
+def processor(thread, wanted):
+    cpu = wanted["cpu"]
     thread.switch()
     pc = register("pc")
     values = {name: register(name) for name in REGISTERS[cpu]}
     at, touched = (values.get(name) for name in FAULT[cpu])
     here = place(pc or 0)
     operands = operand.touched(here["instruction"], lambda name: register(name) or 0) if cpu == "x86_64" else []
-    wanted = {address for address in (pc, at, touched, *(a for a, _ in operands)) if address is not None}
-    return {
+    looked_at = {address for address in (pc, at, touched, *(a for a, _ in operands)) if address is not None}
+    row = {
         "cpu": thread.num - 1,
         "pc": hex(pc) if pc is not None else "",
         "registers": values,
@@ -132,10 +134,13 @@ def processor(thread, cpu):
         "here": here,
         "fault": place(at) if at else None,
         "operands": operands,
-        "maps": rights(wanted),
+        "maps": rights(looked_at),
         "disassembly": quiet("x/6i $pc").splitlines(),
-        "frames": frames(),
     }
+    # Last: both change the registers.
+    with exception.big_endian() if wanted["big"] else contextlib.nullcontext():
+        raised = wanted["crashed"] and exception.rewind(cpu, values, at)
+        return {**row, "raised": hex(at) if raised else "", "frames": frames()}
 
 
 def main():
@@ -149,7 +154,7 @@ def main():
     try:
         gdb.execute(target, to_string=True)
         for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
-            report["cpus"].append(processor(thread, wanted["cpu"]))
+            report["cpus"].append(processor(thread, wanted))
     except gdb.error as error:
         report["error"] = str(error)
     print("POSTMORTEM " + json.dumps(report), flush=True)

@@ -36,7 +36,7 @@ class Report:
         """For people: one block a processor."""
         lines = [f"({self.problem})"] if self.problem else []
         for cpu in self.gdb.get("cpus", []):
-            lines.append(f"CPU {cpu['cpu']} at {cpu['pc']}")
+            lines.append(_title(cpu))
             lines += [*_frames(cpu), *_registers(cpu), *(f"    {line}" for line in cpu["disassembly"])]
         return "\n".join(lines) + "\n"
 
@@ -46,8 +46,12 @@ class Report:
         for cpu in self.gdb.get("cpus", [])[:SHORT_CPUS]:
             frames = _frames(cpu)
             more = [f"  ... {len(frames) - SHORT_FRAMES} more"] if len(frames) > SHORT_FRAMES else []
-            lines += [f"CPU {cpu['cpu']} at {cpu['pc']}", *frames[:SHORT_FRAMES], *more, *_registers(cpu)]
+            lines += [_title(cpu), *frames[:SHORT_FRAMES], *more, *_registers(cpu)]
         return "\n".join(lines)
+
+
+def _title(cpu: dict[str, Any]) -> str:
+    return f"CPU {cpu['cpu']} at {cpu['pc']}" + (f", after an exception at {cpu['raised']}" if cpu["raised"] else "")
 
 
 def _frames(cpu: dict[str, Any]) -> list[str]:
@@ -82,11 +86,12 @@ def _with_symbols(path: Path) -> str:
     return str((debug if debug.is_file() else path).resolve())
 
 
-def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: str) -> dict[str, Any]:
-    """GDB's report on the machine behind the process's gdb wire. OSError or ValueError with the reason if there is
-    none."""
+def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: str, crashed: bool) -> dict[str, Any]:
+    """GDB's report on the machine behind the process's gdb wire, whose registers are other ones afterwards if it has
+    crashed. OSError or ValueError with the reason if there is none."""
     cpu = cpu_of_arch(arch)
-    wanted = {"connect": batch.connect(arch, symbols), "cpu": cpu}
+    connect = batch.connect(arch, symbols)
+    wanted = {"connect": connect, "cpu": cpu, "crashed": crashed, "big": arch.endswith("_be")}
     done = batch.run(
         process,
         qmp,
@@ -101,13 +106,13 @@ def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: st
     raise ValueError(f"gdb said nothing useful (status {done.returncode}): {done.stderr.strip()[-300:]}")
 
 
-def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str) -> Report:
-    """The post-mortem of a machine that still stands. Never raises: what fails is said in `problem`."""
+def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str, crashed: bool) -> Report:
+    """The post-mortem of a machine that still stands and will not run again. Never raises: what fails is said in `problem`."""
     report = Report(registers=registers)
     try:
         qmp.execute("stop")
         report.registers = report.registers or qmp.hmp("info registers -a")
-        report.gdb = run_gdb(process, qmp, symbol_files(spec, load_start), target(spec.target).arch)
+        report.gdb = run_gdb(process, qmp, symbol_files(spec, load_start), target(spec.target).arch, crashed)
         report.problem = report.gdb.get("error", "")
     except (QmpError, OSError, ValueError, subprocess.SubprocessError) as error:
         report.problem = str(error)

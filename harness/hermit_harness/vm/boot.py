@@ -145,7 +145,7 @@ def _post_mortem(
     load_start = facts.marks.load_range[0] if facts.marks.load_range else None
     stands = process.status is None and not session.qmp.closed and facts.how is not How.NEVER
     if stands and folder.folder:
-        report = examine(spec, process, session.qmp, load_start, facts.registers)
+        report = examine(spec, process, session.qmp, load_start, facts.registers, outcome.verdict == "crash")
     else:
         problem = "QEMU had ended, so no processor could be looked at" if not stands else ""
         report = Report(registers=facts.registers, problem=problem)

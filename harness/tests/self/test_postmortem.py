@@ -98,6 +98,18 @@ def test_cause_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
     assert "#0 0x" in outcome.postmortem
 
 
+@pytest.mark.parametrize("kind", ["", "page-fault"])
+@pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"])
+def test_backtrace_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
+    """c4: the backtrace begins with the function that faulted, not in the reset that followed, and goes on to its
+    callers."""
+    outcome = boot(release("fault", on=on, append=f"-- {kind}", expect="exit 0"), artifacts=tmp_path)
+    called = ("fault_raise .*/raise", "app_main .*/fault", "crt_entry .*/crt")
+    frames = "".join(rf"  #{number} 0x\w+ {where}\.c:\d+\n" for number, where in enumerate(called))
+    for text in (outcome.postmortem, (tmp_path / "backtrace.txt").read_text()):
+        assert re.match(rf"CPU 0 at 0x\w+(, after an exception at 0x\w+)?\n{frames}", text), text
+
+
 LACKING = [
     ("x86_64-multiboot", "qemu64", "rdrand", "rdrand"),
     ("aarch64-elf", "cortex-a57", "ldadd", "lse"),

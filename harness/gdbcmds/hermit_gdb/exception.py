@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""AArch64 and riscv64: back from where an exception has led to the instruction that raised it.
+
+The vectors run on in the same processor, so that the stopped guest shows them and whatever they called. What is wanted
+is the state before; it is written into the registers of the guest, which is good for nothing but being looked at after
+that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import gdb
+
+from . import guest
+from .memory import ReadError
+
+# Registers that a called function keeps, as GDB finds them again in a caller's frame; sp and the link are apart.
+KEPT = {"aarch64": [f"x{n}" for n in range(19, 30)], "riscv64": ["fp", *(f"s{n}" for n in range(1, 12))]}
+LINK = {"aarch64": "x30", "riscv64": "ra"}
+# The loader's own vector for riscv64 (app_vector) is shorter than this; all it changes is arguments.
+VECTOR = 64
+# x1 to x31 as the ABI calls them.
+RISCV = (
+    *("ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", *(f"a{n}" for n in range(8))),
+    *(*(f"s{n}" for n in range(2, 12)), "t3", "t4", "t5", "t6"),
+)
+MACHINE, SUPERVISOR = 3, 1
+
+
+@contextlib.contextmanager
+def big_endian() -> Iterator[None]:
+    """GDB has one byte order for registers, which come little-endian, and the stack, which is not. Write the registers
+    the other way round, so that it finds both big-endian while this lasts."""
+    values = {name: guest.register(name) for name in [*(f"x{n}" for n in range(31)), "sp", "pc"]}
+    gdb.execute("set endian big", to_string=True)
+    try:
+        _write(values)
+        yield
+    finally:
+        gdb.execute("set endian little", to_string=True)
+
+
+def rewind(cpu: str, values: dict[str, int | None], fault: int | None) -> bool:
+    """Set the registers that a backtrace needs to those at `fault`, the address that the processor has kept; `values`
+    are the others that it has. False where nothing tells: the guest is then where it was, or, if that was in the
+    firmware, where it called this."""
+    if cpu not in KEPT or not fault or not _raised(cpu, values):
+        return False
+    try:
+        if cpu == "riscv64" and guest.register("priv") == MACHINE:
+            _leave_firmware()
+        before = _before(cpu)
+    except (ReadError, gdb.error):
+        return False
+    if before is None:
+        return False
+    _write({**before, "pc": fault})
+    return True
+
+
+def _raised(cpu: str, values: dict[str, int | None]) -> bool:
+    """Whether the last exception was one that ends a program: no interrupt and no call."""
+    if cpu == "aarch64":
+        syndrome = values["ESR_EL1"] or 0
+        return syndrome != 0 and syndrome >> 26 & 63 != 0x15
+    reason = values["scause"]
+    return reason is not None and reason not in (8, 9) and not reason >> 63
+
+
+def _write(registers: dict[str, int]) -> None:
+    for name, value in registers.items():
+        gdb.execute(f"set ${name} = {value:#x}", to_string=True)
+
+
+def _leave_firmware() -> None:
+    """riscv64: the reset was asked for by an ecall. OpenSBI keeps the caller's x0 to x31 and pc below what mscratch
+    points to; how far below depends on its version."""
+    pc, end = guest.register("mepc"), guest.register("mscratch")
+    with guest.memory() as memory:
+        for start in range(end - 33 * 8, end - 1024, -8):
+            if memory.number(start) == 0 and memory.number(start + 32 * 8) == pc:
+                saved = {name: memory.number(start + 8 * n) for n, name in enumerate(RISCV, 1)}
+                break
+        else:
+            raise ReadError("the firmware does not tell who called it")
+    _write({**saved, "pc": pc, "priv": SUPERVISOR})
+
+
+def _before(cpu: str) -> dict[str, int] | None:
+    """The interrupted function's registers. Vectors that have called a function tell them by what they say of their
+    frame (`.cfi_signal_frame`)."""
+    if cpu == "riscv64" and 0 <= guest.register("pc") - (guest.register("stvec") & ~3) < VECTOR:
+        return {}
+    frame = gdb.newest_frame()
+    while frame is not None and frame.type() != gdb.SIGTRAMP_FRAME:
+        frame = frame.older()
+    older = frame.older() if frame is not None else None
+    if older is None:
+        return None
+    before = {LINK[cpu]: older.pc()}
+    for name in ("sp", *KEPT[cpu]):
+        with contextlib.suppress(gdb.error):  # the vectors used this one for themselves
+            before[name] = int(older.read_register(name)) & (1 << 64) - 1
+    return before
