@@ -107,7 +107,8 @@ def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: st
 
 
 def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str, crashed: bool) -> Report:
-    """The post-mortem of a machine that still stands and will not run again. Never raises: what fails is said in `problem`."""
+    """The post-mortem of a machine that still stands and will not run again. Never raises: what fails is said in
+    `problem`."""
     report = Report(registers=registers)
     try:
         qmp.execute("stop")

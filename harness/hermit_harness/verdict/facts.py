@@ -15,7 +15,7 @@ class How(Enum):
     LAUNCH = "the process could not be set up"
     NEVER = "QEMU never started"
     EXITED = "QEMU ended"
-    RESET = "the machine was reset (triple fault or reset request)"
+    RESET = "the machine was reset"
     HALTED = "every processor is halted with interrupts off"
     ASKED = "it was ended from outside, as planned"
     HELPER = "a program that the guest relies on ended"
@@ -45,6 +45,7 @@ class Facts:
     registers: str = ""
     timings: dict[str, float] = field(default_factory=dict)
     returns: bool = False
+    cpu: str = "x86_64"
 
     @property
     def own_stderr(self) -> list[str]:

@@ -17,7 +17,7 @@ from hermit_harness.vm.feed import Feed
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import is_big_endian
+from hermit_harness.vm.targets import is_big_endian, target
 from hermit_harness.watch.console import Lines, Record
 from hermit_harness.watch.cpus import all_halted_for_good, text_tells
 from hermit_harness.watch.deadline import SECOND_LOOK, Deadline, Quiet
@@ -353,6 +353,7 @@ class Session:
             registers=self.registers,
             timings={**timings, **self.marks.at, "end": end, "cpu": cpu},
             returns=self._machine.returns,
+            cpu=target(self.spec.target).cpu,
         )
 
     def _pause(self) -> None:

@@ -284,6 +284,19 @@ def test_triple_fault(console: str, origin: str) -> None:
     assert (judged.verdict, judged.origin) == ("crash", origin)
 
 
+@pytest.mark.parametrize(
+    ("cpu", "cause"),
+    [
+        ("x86_64", "triple fault or reset after the hand-over"),
+        ("aarch64", "reset after the hand-over"),
+        ("riscv64", "reset after the hand-over"),
+    ],
+)
+def test_reset_is_named_by_cpu(cpu: str, cause: str) -> None:
+    """There is no triple fault but on x86."""
+    assert judge(GOOD, None, How.RESET, cpu=cpu).cause == cause
+
+
 def test_table_of_ends() -> None:
     """Every row is complete, and an unknown one is refused with the list."""
     assert {"bare", "hermit-0.10-x86", "hermit-n4-x86", "hermit-acpi-off"} <= set(ends())
