@@ -10,6 +10,7 @@ Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the h
 import contextlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -47,10 +48,15 @@ def quiet(command):
         return f"({error})"
 
 
+def plain(name):
+    """A demangled name without Rust's disambiguators: `hermit[ea54f3a986fb02e1]::initd`, `initd::h0123456789abcdef`."""
+    return re.sub(r"\[[0-9a-f]{1,16}\](?=::)|::h[0-9a-f]{16}$", "", name)
+
+
 def frame_row(frame):
     sal = frame.find_sal()
     where = f"{sal.symtab.filename}:{sal.line}" if sal.symtab else ""
-    return {"pc": hex(frame.pc()), "function": frame.name() or "", "where": where}
+    return {"pc": hex(frame.pc()), "function": plain(frame.name() or ""), "where": where}
 
 
 def frames():
@@ -91,7 +97,7 @@ def place(address):
     known = not shown.startswith(("No symbol", "("))
     return {
         "address": address,
-        "function": shown.partition(" in section")[0].partition(" + ")[0] if known else "",
+        "function": plain(shown.partition(" in section")[0].partition(" + ")[0]) if known else "",
         "where": f"{line.symtab.filename}:{line.line}" if line.symtab else "",
         "code": code_at(address),
         "instruction": instruction_at(address),

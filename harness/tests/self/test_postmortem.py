@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,50 @@ def test_backtrace_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
     frames = "".join(rf"  #{number} 0x\w+ {where}\.c:\d+\n" for number, where in enumerate(called))
     for text in (outcome.postmortem, (tmp_path / "backtrace.txt").read_text()):
         assert re.match(rf"CPU 0 at 0x\w+(, after an exception at 0x\w+)?\n{frames}", text), text
+
+
+# Mangled name -> what the sentence and the backtrace call it, with its callers.
+MANGLED = {
+    "_ZNK12_GLOBAL__N_16Square4areaEv": (
+        r"\(anonymous namespace\)::Square::area\(\) const",
+        "runtime_entry",
+        "hermit::initd",
+    ),
+    r"_RNvNvNtC\w+_6hermit8syscalls9sys_write11___sys_write": (
+        "hermit::syscalls::sys_write::__sys_write",
+        r"hermit::\S+::kernel_function3::<.*>",
+    ),
+}
+
+
+def hung_in(image: str, symbol: str, folder: Path) -> Path:
+    """A copy of an application in which a function of this name (a pattern) begins with a jump to itself. Of what a
+    debugger could know it keeps the symbols alone, so that names come from there."""
+    app = images()[image].path
+    copy = folder / app.name
+    nm = subprocess.run(["nm", f"{app}.debug"], capture_output=True, text=True, check=True, timeout=30).stdout
+    found = re.search(rf"^([0-9a-f]+) \w {symbol}$", nm, re.M)
+    facts, data = elf.read(app), bytearray(app.read_bytes())
+    assert found and facts
+    at = facts.file_offset(int(found[1], 16))
+    assert at is not None
+    data[at : at + 2] = b"\xeb\xfe"
+    copy.write_bytes(data)
+    subprocess.run(["objcopy", "--strip-debug", f"{app}.debug", f"{copy}.debug"], check=True, timeout=30)
+    return copy
+
+
+@pytest.mark.parametrize("symbol", MANGLED, ids=["c++", "rust"])
+def test_names_are_demangled(symbol: str, tmp_path: Path) -> None:
+    """C++ and Rust functions are called as in their source, in the sentence and in the backtrace."""
+    spec = release("real-cpp-0.11.0", expect="exit 0", cpu_seconds=3.0)
+    spec = replace(spec, app=hung_in("real-cpp-0.11.0", symbol, tmp_path))
+    outcome = boot(spec, artifacts=tmp_path / "run")
+    assert outcome.verdict == "hang"
+    first, second, *_ = names = MANGLED[symbol]
+    assert re.match(rf"hang at 0x\w+ in {first}, called by {second}[,;]", outcome.cause), outcome.cause
+    frames = "".join(rf"  #{number} 0x\w+ {name}\n" for number, name in enumerate(names))
+    assert re.match(rf"CPU 0 at 0x\w+\n{frames}", outcome.postmortem), outcome.postmortem
 
 
 LACKING = [
