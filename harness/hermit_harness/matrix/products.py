@@ -81,6 +81,7 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
         *(corpus.folder(arch) / "index.tsv" for arch in ARCHS),
         run.MULTIBOOT_STARTER,
         run.LINUX_STARTER,
+        run.PVH_STARTER,
     }
     for cell in cells:
         files.add(images(target(cell.target).arch)[cell.image].path)

@@ -20,6 +20,7 @@ VARIANTS = ("pvh",)
 # Guests that play other starters, see fixtures/start.
 MULTIBOOT_STARTER = FIXTURES / "start" / "x86_64" / "start-mb"
 LINUX_STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
+PVH_STARTER = FIXTURES / "start" / "x86_64" / "start-pvh"
 # QEMU's CPU time for an app that is meant to spin: far more than any boot here takes.
 HANG_SECONDS = 3.0
 

@@ -5,9 +5,12 @@ test_aarch64_uefi.py.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +110,24 @@ def test_memory_that_is_told(name: str, boot_here: Boot) -> None:
     assert outcome.matches("exit 0"), str(outcome)
     told = re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
     assert sum(int(end, 16) - int(start, 16) for start, end in told) > 500 << 20
+
+
+@each_cpu
+def test_application_above_4_gib(name: str, boot_here: Boot, tmp_path: Path) -> None:
+    """N-04, N-07: firmware reads the application's file to wherever it likes. OVMF prefers RAM below 4 GiB, of which
+    there is less here than the file wants.
+    """
+    spec = release("hello", name, append="loader.log=debug", way="esp", memory="6G")
+    assert spec.app
+    large = tmp_path / "app"
+    shutil.copyfile(spec.app, large)
+    os.truncate(large, 64 << 20)
+    few = ("-machine", "max-ram-below-4g=64M") if name == "x86_64-uefi" else ()
+    outcome = boot_here(replace(spec, app=large, extra=few))
+    assert outcome.matches("exit 0"), str(outcome)
+    found = re.search(rb"Found module: \[(0x[0-9a-f]+) - ", outcome.console)
+    assert found
+    assert int(found[1], 16) >= 4 << 30
 
 
 def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:

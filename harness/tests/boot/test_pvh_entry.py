@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""PVH's entry with what QEMU never does: whatever is handed over lies above 4 GiB, or nowhere; played by a guest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.paths import loader_file
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+TARGETS = ("x86_64-pvh", "x86_64")
+HIGH = 4 << 30
+
+
+def played(words: str, image: str = "hello", target: str = "x86_64-pvh", expect: str = "exit 0") -> RunSpec:
+    """The boot of an image by a scenario, with further words, on a machine with RAM above 4 GiB."""
+    scenario, _, append = words.partition(" ")
+    loader = loader_file(target)
+    symbols = run.debug_file(loader)
+    plain = run.release(image, "pc", loader=loader, loader_debug=symbols, append=append, memory="6G", expect=expect)
+    return run.played(plain, run.PVH_STARTER, scenario)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("scenario", ["good", "module-high", "all-high"])
+def test_above_4_gib(scenario: str, target: str, boot_here: Boot) -> None:
+    """N-01, N-02: the application may lie above 4 GiB, and so may module list, command line and memory map."""
+    outcome = boot_here(played(f"{scenario} loader.log=debug", target=target))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert f", {target}, pvh)".encode() in outcome.console
+    assert b"[LOADER][ERROR]" not in outcome.console
+    found = re.search(rb"Found module: \[(0x[0-9a-f]+) - ", outcome.console)
+    assert found
+    assert (int(found[1], 16) >= HIGH) == (scenario != "good")
+
+
+@pytest.mark.parametrize("scenario", ["good", "all-high"])
+def test_hand_over(scenario: str, boot_here: Boot) -> None:
+    """N-01, N-02: the probe finds registers, tables, device tree and command line of the reference all the same."""
+    outcome = boot_here(played(f"{scenario} one -- two", "probe"))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"probe fdt compatible=<<<hermit,pvh>>>" in outcome.console
+    assert b"probe fdt chosen/bootargs=<<<one -- two>>>" in outcome.console
+
+
+@pytest.mark.parametrize("what", ["module", "list", "cmdline", "map"])
+def test_refused(what: str, boot_here: Boot) -> None:
+    """N-01, N-12: what is said to be where no CPU has an address ends with one line, which names the address."""
+    outcome = boot_here(played(f"{what}-beyond", expect="refused 87 start-state"))
+    assert outcome.matches("refused 87 start-state"), str(outcome)
+    (line,) = outcome.errors
+    assert b"0x4000000000000" in line
