@@ -155,6 +155,22 @@ def test_names_are_demangled(symbol: str, tmp_path: Path) -> None:
     assert re.match(rf"CPU 0 at 0x\w+\n{frames}", outcome.postmortem), outcome.postmortem
 
 
+def test_backtrace_of_a_fault_before_any_vector(tmp_path: Path) -> None:
+    """c4: riscv64: what faults before it has vectors of its own ends in the loader's, and is found all the same."""
+    spec = release("hello", on="riscv64-sbi", expect="exit 0")
+    assert spec.app
+    facts, data = elf.read(spec.app), bytearray(spec.app.read_bytes())
+    assert facts
+    at = facts.file_offset(facts.entry)
+    assert at is not None
+    data[at : at + 4] = bytes(4)
+    (app := tmp_path / "app").write_bytes(data)
+    outcome = boot(replace(spec, app=app), artifacts=tmp_path / "run")
+    assert re.match(r"illegal instruction at 0x\w+ in _start \(\S*start\.S:\d+\): unimp;", outcome.cause)
+    title = r"CPU 0 at 0x\w+, after an exception at (0x\w+)\n  #0 \1 _start \S*start\.S:\d+\n"
+    assert re.match(title, outcome.postmortem), outcome.postmortem
+
+
 LACKING = [
     ("x86_64-multiboot", "qemu64", "rdrand", "rdrand"),
     ("aarch64-elf", "cortex-a57", "ldadd", "lse"),
