@@ -17,7 +17,7 @@ from hermit_harness.fixtures import Image
 from hermit_harness.net import doctor, plan
 from hermit_harness.net.wire import Wire
 from hermit_harness.verdict.facts import Facts
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Watcher
 from hermit_harness.vm.spec import RunSpec
 
 DATAGRAMS = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
@@ -25,7 +25,7 @@ PATIENCE = 10.0  # seconds that an application may take to listen before the doc
 MEMORY = "512M"  # what applications with a network are given unless told otherwise
 
 
-class Online:
+class Online(Watcher):
     """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
 
     def __init__(self, a: argparse.Namespace, spec: RunSpec, image: Image | None) -> None:
@@ -65,9 +65,6 @@ class Online:
             say(f"captured: tcpdump -n -r {capture} (or tshark -r {capture})")
 
     # --- Watcher
-
-    def start(self, session: Session) -> None:
-        pass
 
     def printed(self, data: bytes) -> None:
         self._console = (self._console + data)[-65536:]

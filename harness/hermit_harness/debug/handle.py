@@ -21,7 +21,7 @@ from typing import IO
 from hermit_harness.paths import BUILD
 from hermit_harness.verdict.facts import Facts
 from hermit_harness.vm.door import listen_unix
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Session, Watcher
 
 LONGEST = 100  # a socket's name has at most 107 bytes
 
@@ -61,7 +61,7 @@ def reachable(path: Path) -> str:
     return f"/proc/self/fd/{here}/{path.name}"
 
 
-class Handle:
+class Handle(Watcher):
     """The writer's side, a watcher of the run."""
 
     def __init__(self, running: Running, further: list[socket.socket]) -> None:
@@ -92,12 +92,6 @@ class Handle:
         if told and self._running.start is None:
             self._running = replace(self._running, start=told[0])
             self._write()
-
-    def next_at(self) -> float:
-        return float("inf")
-
-    def tick(self, now: float) -> None:
-        pass
 
     def ended(self, facts: Facts) -> None:
         self.close()

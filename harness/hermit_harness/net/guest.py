@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -16,11 +15,11 @@ from hermit_harness.net.wire import Wire
 from hermit_harness.verdict.facts import Facts
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import boot
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Session, Watcher
 from hermit_harness.vm.spec import RunSpec
 
 
-class Guest:
+class Guest(Watcher):
     """A run of `spec` in `lab`, from `with` to its end: by itself, by stop(), or by leaving the `with`.
 
     Only boot() touches the machine, in a thread of its own; the rest waits for it to say that something happened.
@@ -62,9 +61,6 @@ class Guest:
     def printed(self, data: bytes) -> None:
         self.console += data
         self._tell()
-
-    def next_at(self) -> float:
-        return math.inf
 
     def tick(self, now: float) -> None:
         self._tell()

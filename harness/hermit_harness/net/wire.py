@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hermit_harness.net import frames
 from hermit_harness.net.frames import ACK, RST, SYN, Frame
 from hermit_harness.verdict.facts import Facts
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Session, Watcher
 
 ASKER_MAC = "52:54:00:fe:ed:01"
 ASKER_PORT = 61234
@@ -72,7 +72,7 @@ class Seen:
             self.addresses.append(address)
 
 
-class Wire:
+class Wire(Watcher):
     """A watcher of the guest's network.
 
     `expected` is the address that the guest is taken to have while the wire does not tell. `ports` are those to ask

@@ -8,7 +8,6 @@ user, network and PID namespaces of its own, and dies with this process, however
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
@@ -23,10 +22,9 @@ from typing import Self
 
 from hermit_harness.paths import ROOT
 from hermit_harness.share.folder import Share, command
-from hermit_harness.verdict.facts import Facts
 from hermit_harness.vm.host import namespace_sentence
 from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, GATE, NAMESPACES, LaunchError, read_armed
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Session, Watcher
 
 MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"
 PLACES = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
@@ -66,7 +64,7 @@ def find(wanted: str = "") -> str:
     return made.stdout.strip()
 
 
-class Daemon:
+class Daemon(Watcher):
     """One virtiofsd for one run, in a `with` statement; also a watcher of that run. `ours` is for QEMU."""
 
     def __init__(self, wanted: Share) -> None:
@@ -146,15 +144,3 @@ class Daemon:
             how = "was killed" if killed else f"ended with status {status}"
             told = [line for line in said if not line.startswith("unshare:")] or ["it said nothing"]
             self._session.fail(f"virtiofsd {how} while the guest ran: {told[-1]}")
-
-    def printed(self, data: bytes) -> None:
-        pass
-
-    def next_at(self) -> float:
-        return math.inf
-
-    def tick(self, now: float) -> None:
-        pass
-
-    def ended(self, facts: Facts) -> None:
-        pass

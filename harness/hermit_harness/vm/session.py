@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.vm.argv import machine_of
@@ -29,8 +29,9 @@ QUIT_SECONDS = 5.0
 DRAIN_READS = 256
 
 
-class Watcher(Protocol):
-    """Something that is looked after along with a guest, in the same loop. Times are seconds since its release."""
+class Watcher:
+    """Something that is looked after along with a guest, in the same loop. Times are seconds since its release. What a
+    subclass does not define does nothing."""
 
     def start(self, session: Session) -> None:
         """The guest is about to run; descriptors can be given to session.watch()."""
@@ -40,6 +41,7 @@ class Watcher(Protocol):
 
     def next_at(self) -> float:
         """When tick() must be called at the latest."""
+        return math.inf
 
     def tick(self, now: float) -> None:
         """It is that late, or something happened."""

@@ -5,7 +5,6 @@ kernel; and one that wants much memory.
 
 from __future__ import annotations
 
-import math
 import re
 import subprocess
 from collections.abc import Callable
@@ -15,10 +14,9 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
 from hermit_harness.paths import BUILD
-from hermit_harness.verdict.facts import Facts
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import boot
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Session, Watcher
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
@@ -68,7 +66,7 @@ def test_memory_benchmark(boot_here: Boot) -> None:
     assert min(found.values()) > 0
 
 
-class Looker:
+class Looker(Watcher):
     """A watcher that reads the screen's memory as soon as the guest has printed a line, and then ends the guest."""
 
     def __init__(self, line: bytes) -> None:
@@ -83,15 +81,6 @@ class Looker:
         if self._line in self._console and not self.rows:
             self.rows = screen(self._session.qmp.hmp(f"xp /{COLUMNS * LINES}hx {SCREEN:#x}"))
             self._session.end("its screen was read")
-
-    def next_at(self) -> float:
-        return math.inf
-
-    def tick(self, now: float) -> None:
-        pass
-
-    def ended(self, facts: Facts) -> None:
-        pass
 
 
 def screen(dump: str) -> list[str]:

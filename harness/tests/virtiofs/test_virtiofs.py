@@ -17,10 +17,9 @@ import pytest
 from hermit_harness.matrix import run
 from hermit_harness.share.daemon import find
 from hermit_harness.share.folder import Share
-from hermit_harness.verdict.facts import Facts
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import boot
-from hermit_harness.vm.session import Session
+from hermit_harness.vm.session import Watcher
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
@@ -139,30 +138,18 @@ def test_memory_is_what_the_machine_has(tmp_path: Path, boot_here: Boot) -> None
     assert outcome.argv[outcome.argv.index("-m") + 1] == "5G"
 
 
-class Killer:
+class Killer(Watcher):
     """A watcher that kills the daemon as soon as the guest has printed a text."""
 
     def __init__(self, text: bytes, folder: Path) -> None:
         self._text, self._folder, self._console = text, folder, b""
         self.killed = 0
 
-    def start(self, session: Session) -> None:
-        pass
-
     def printed(self, data: bytes) -> None:
         self._console += data
         if not self.killed and self._text in self._console:
             self.killed = daemon_of(self._folder)[0]
             os.kill(self.killed, signal.SIGKILL)
-
-    def next_at(self) -> float:
-        return float("inf")
-
-    def tick(self, now: float) -> None:
-        pass
-
-    def ended(self, facts: Facts) -> None:
-        pass
 
 
 def daemon_of(folder: Path) -> list[int]:
