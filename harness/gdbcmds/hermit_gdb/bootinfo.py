@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The boot information of every era: by magic number for kernels before 0.5, by entry version after.
+"""The boot information of every era: a header in the image for the oldest kernels, by magic number for those before
+0.5, by entry version after.
 
 Layouts are tables of (offset, size, name, kind). Kinds: "address", "size", "number", "ip", "tree" (a device tree),
 "text" (an address; the length is the next field).
@@ -14,10 +15,61 @@ from .devicetree import total_size
 from .memory import Memory, Place, ReadError
 
 MAGIC = 0xC0DECAFE
+NEAR_JUMP = 0xE9
 LARGEST_IMAGE = 1 << 32
 Layout = Sequence[tuple[int, int, str, str]]
 
 _HEAD: Layout = ((0, 4, "magic", "address"), (4, 4, "version", "number"), (8, 8, "base", "address"))
+# Versions of ours for what stands at the start of the image itself.
+C_KERNEL, HEADER = -1, 0
+# The C kernel: a jump (opcode E9) to its entry, and these fields, which are not aligned.
+C_X86: Layout = (
+    (0x08, 8, "base", "address"),
+    (0x10, 8, "limit", "address"),
+    (0x18, 4, "cpu_freq", "number"),
+    (0x1C, 4, "boot_processor", "address"),
+    (0x20, 4, "cpu_online", "number"),
+    (0x24, 4, "possible_cpus", "number"),
+    (0x30, 4, "current_boot_id", "number"),
+    (0x34, 4, "isle", "address"),
+    (0x38, 8, "image_size", "size"),
+    (0x60, 4, "possible_isles", "number"),
+    (0x74, 4, "disable_x2apic", "number"),
+    (0x78, 4, "single_kernel", "number"),
+    (0x7C, 8, "mb_info", "address"),
+    (0x94, 4, "uhyve", "number"),
+    (0x98, 8, "uartport", "address"),
+    (0xA0, 8, "cmdline", "text"),
+    (0xA8, 8, "cmdsize", "size"),
+    (0xB0, 4, "hcip", "ip"),
+    (0xB4, 4, "hcgateway", "ip"),
+    (0xB8, 4, "hcmask", "ip"),
+    (0xBC, 8, "host_logical_addr", "address"),
+)
+# Rust kernels up to 0.3.9; their boot stack follows.
+HEADER_X86: Layout = (
+    *_HEAD,
+    (16, 8, "limit", "address"),
+    (24, 8, "image_size", "size"),
+    (32, 8, "current_stack_address", "address"),
+    (40, 8, "current_percore_address", "address"),
+    (48, 8, "host_logical_addr", "address"),
+    (56, 8, "boot_gtod", "number"),
+    (64, 8, "mb_info", "address"),
+    (72, 8, "cmdline", "text"),
+    (80, 8, "cmdsize", "size"),
+    (88, 4, "cpu_freq", "number"),
+    (92, 4, "boot_processor", "address"),
+    (96, 4, "cpu_online", "number"),
+    (100, 4, "possible_cpus", "number"),
+    (104, 4, "current_boot_id", "number"),
+    (108, 2, "uartport", "address"),
+    (110, 1, "single_kernel", "number"),
+    (111, 1, "uhyve", "number"),
+    (112, 4, "hcip", "ip"),
+    (116, 4, "hcgateway", "ip"),
+    (120, 4, "hcmask", "ip"),
+)
 # Entry version 1, and kernels 0.3.10 to 0.4.2, which carry no note.
 E1_X86: Layout = (
     *_HEAD,
@@ -82,6 +134,11 @@ TAGS_X86 = (("Multiboot", _MULTIBOOT), ("Uhyve", _UHYVE), ("LinuxBootParams", _L
 TAGS_OTHER = (("LinuxBoot", ()), *TAGS_X86[1:])
 TAGS_OF_VERSION = {2: 2, 3: 3, 4: 4}  # how many of them a version has
 KERNELS = {1: "0.3.10 to 0.4.4", 2: "0.5.0 to 0.6.0", 3: "0.6.1 to 0.6.9", 4: "0.7.0 and later"}
+TITLES = {
+    C_KERNEL: "header in the image of the C kernel",
+    HEADER: "header in the image (kernels up to 0.3.9)",
+    **{version: f"boot info of entry version {version} (kernels {kernels})" for version, kernels in KERNELS.items()},
+}
 
 
 @dataclass
@@ -99,7 +156,7 @@ class BootInfo:
 
     def text(self) -> str:
         width = max(len(name) for name, _ in self.rows)
-        head = f"boot info of entry version {self.version} (kernels {KERNELS[self.version]}) at {self.address:#x}"
+        head = f"{TITLES[self.version]} at {self.address:#x}"
         return "\n".join([head, *(f"  {name:<{width}}  {value}" for name, value in self.rows)])
 
 
@@ -148,14 +205,14 @@ def _take(memory: Memory, info: BootInfo, at: int, layout: Layout, prefix: str =
     return values
 
 
-def _decode_e1(memory: Memory, address: int, arch: str) -> BootInfo:
-    layout = E1_X86 if arch == "x86_64" else E1_AARCH64
-    info = BootInfo(address, 1, 160, 0, 0)
+def _by_base(memory: Memory, address: int, version: int, size: int, layout: Layout) -> BootInfo:
+    """The structures that tell the image by its base and size."""
+    info = BootInfo(address, version, size, 0, 0)
     values = _take(memory, info, address, layout)
     info.image_start = values["base"]
     info.image_end = info.image_start + values["image_size"]
-    stack = values["current_stack_address"]
-    info.places.append(Place(stack, stack + 0x8000, "stack"))
+    if stack := values.get("current_stack_address"):
+        info.places.append(Place(stack, stack + 0x8000, "stack"))
     if values.get("mb_info"):
         info.places.append(Place(values["mb_info"], values["mb_info"] + 116, "Multiboot information"))
     return info
@@ -207,17 +264,29 @@ def _decode_raw(memory: Memory, address: int, arch: str, version: int) -> BootIn
     return info
 
 
+def _decode_as(memory: Memory, address: int, arch: str, version: int) -> BootInfo | None:
+    """The structure as that of a version; None where its first bytes are another's."""
+    if version > 1:
+        return _decode_raw(memory, address, arch, version)
+    first = memory.number(address, 4)
+    if version == 1:
+        layout = E1_X86 if arch == "x86_64" else E1_AARCH64
+        return _by_base(memory, address, 1, 160, layout) if first == MAGIC else None
+    if arch != "x86_64" or memory.number(address + 8) != address:  # not the image's own start
+        return None
+    if version == HEADER:
+        return _by_base(memory, address, HEADER, 124, HEADER_X86) if first == MAGIC else None
+    return _by_base(memory, address, C_KERNEL, 0xC4, C_X86) if first & 0xFF == NEAR_JUMP else None
+
+
 def decode(memory: Memory, address: int, arch: str, version: int | None = None) -> BootInfo:
     """The structure at an address. Without a `version` it is told by the magic number, else by where an image start
     and end stand. ReadError when nothing of the kind is there."""
-    tries = [version] if version else [1, 4, 3, 2]
-    for candidate in tries:
-        if candidate not in KERNELS:
-            raise ReadError(f"entry version {candidate} is not known: 1 to 4 are")
-        if candidate == 1 and memory.number(address, 4) != MAGIC:
-            continue
-        info = _decode_e1(memory, address, arch) if candidate == 1 else _decode_raw(memory, address, arch, candidate)
-        if plausible(memory, info, arch):
+    if version and version not in KERNELS:
+        raise ReadError(f"entry version {version} is not known: 1 to 4 are")
+    for candidate in [version] if version else [C_KERNEL, HEADER, 1, 4, 3, 2]:
+        info = _decode_as(memory, address, arch, candidate)
+        if info and plausible(memory, info, arch):
             return info
     raise ReadError(f"there is no boot information at {address:#x}")
 

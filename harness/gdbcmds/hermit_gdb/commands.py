@@ -76,7 +76,7 @@ class Fdt(Command):
     def _handed() -> int:
         info = guest.boot_info()
         if not info.tree:
-            older = f"entry version {info.version} knows none"
+            older = "kernels before 0.6.1 know none"
             raise ReadError(f"no device tree was handed over ({older if info.version < 3 else 'its address is 0'})")
         return info.tree
 

@@ -236,6 +236,8 @@ def boot_info(at: int | None = None) -> bootinfo.BootInfo:
             candidates.append(register(INFO_REGISTERS[processor]))
         if run is not None:
             candidates.append(int(run["block"]["at"]["base"]) + int(run["block"]["info"]))
+        if mine is not None and version is None:
+            candidates.append(mine.start)  # the oldest kernels have a header there
         for candidate in candidates:
             with contextlib.suppress(ReadError):
                 found = bootinfo.decode(all_of_it, candidate, processor, version)

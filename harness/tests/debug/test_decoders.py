@@ -138,6 +138,43 @@ def test_boot_info_of_the_first_aarch64() -> None:
     assert (rows["ram_start"], rows["image_size"], rows["uartport"]) == ("0x40000000", "0x1000  (4096)", "0x1000")
 
 
+def test_header_in_the_image() -> None:
+    """R-01: kernels up to 0.3.9 and the C kernel have what others are pointed to at the start of their image."""
+    ram, at = Ram(), 0x2000
+    ram.put(at, struct.pack("<IIQQQQ", 0xC0DECAFE, 0, at, 0, 0x80000, at + 0x80))
+    ram.put(at + 64, struct.pack("<QQQ", 0x1000, 0x1100, 5))
+    ram.put(at + 108, struct.pack("<HBB4s", 0x3F8, 1, 0, bytes([10, 0, 5, 3])))
+    ram.put(0x1100, b"a -- b")
+    info = bootinfo.decode(ram.memory(), at, "x86_64")
+    rows = dict(info.rows)
+    assert info.text().startswith("header in the image (kernels up to 0.3.9) at 0x2000")
+    assert (info.image_end, rows["mb_info"], rows["uartport"], rows["hcip"]) == (
+        0x82000,
+        "0x1000",
+        "0x3f8",
+        "10.0.5.3",
+    )
+    assert rows["cmdline"] == '0x1100  "a -- "'
+    with pytest.raises(ReadError):  # it tells of another image: a copy
+        bootinfo.decode(ram.memory(), at + 0x1000, "x86_64")
+
+    ram = Ram()
+    ram.put(at, b"\xe9\x00\x10\x00\x00\x90\x90\x90" + struct.pack("<QQ", at, 0x8000000))
+    ram.put(at + 0x38, struct.pack("<Q", 0x300000))
+    ram.put(at + 0x98, struct.pack("<QQQ", 0x3F8, 0x1100, 5))
+    ram.put(at + 0xB0, bytes([10, 0, 5, 2]))
+    ram.put(0x1100, b"a -- b")
+    info = bootinfo.decode(ram.memory(), at, "x86_64")
+    rows = dict(info.rows)
+    assert info.text().startswith("header in the image of the C kernel at 0x2000")
+    assert (info.image_end, rows["uartport"], rows["hcip"], rows["cmdline"]) == (
+        0x302000,
+        "0x3f8",
+        "10.0.5.2",
+        '0x1100  "a -- "',
+    )
+
+
 @pytest.mark.parametrize(("tag", "name"), [(1, "Uhyve"), (2, "LinuxBootParams"), (3, "Fdt"), (9, "unknown")])
 def test_platforms(tag: int, name: str) -> None:
     """R-01: every platform of entry version 4; a tag that is none is said to be unknown."""
