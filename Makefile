@@ -69,8 +69,7 @@ clang: ## build the loader with the second compiler
 fixtures: ## build every application that the tests boot
 	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
-	@fixtures/real/build.sh
-	@fixtures/real/virtiofsd.sh >/dev/null
+	@$(MAKE) $(jobs) -f fixtures/real/real.mk
 
 lint: setup-test ## ruff, mypy, shellcheck, licence lines, generated pages
 	@echo "== lint"
