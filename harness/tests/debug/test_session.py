@@ -146,10 +146,10 @@ def interrupted(gdb: Any) -> str:
     """Ctrl-C, and once more where GDB was asked between its "Continuing" and the guest's start, when it forgets it."""
     gdb.type("\x03")
     try:
-        return gdb.expect(PROMPT, 5.0)
+        return str(gdb.expect(PROMPT, 5.0))
     except AssertionError:
         gdb.type("\x03")
-        return gdb.expect(PROMPT)
+        return str(gdb.expect(PROMPT))
 
 
 def test_interrupt_stops_the_guest(start: Start) -> None:
