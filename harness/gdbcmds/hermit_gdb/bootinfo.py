@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from .devicetree import total_size
 from .memory import Memory, Place, ReadError
@@ -19,7 +20,6 @@ NEAR_JUMP = 0xE9
 LARGEST_IMAGE = 1 << 32
 Layout = Sequence[tuple[int, int, str, str]]
 
-_HEAD: Layout = ((0, 4, "magic", "address"), (4, 4, "version", "number"), (8, 8, "base", "address"))
 # Versions of ours for what stands at the start of the image itself.
 C_KERNEL, HEADER = -1, 0
 # The C kernel: a jump (opcode E9) to its entry, and these fields, which are not aligned.
@@ -46,84 +46,49 @@ C_X86: Layout = (
     (0xB8, 4, "hcmask", "ip"),
     (0xBC, 8, "host_logical_addr", "address"),
 )
+
+
+def _packed(*fields: tuple[int, str, str]) -> Layout:
+    """Fields (size, name, kind) one right behind the other, from offset 0."""
+    ends = accumulate(size for size, _, _ in fields)
+    return tuple((end - field[0], *field) for end, field in zip(ends, fields, strict=True))
+
+
+# What the structures by base and size have in common.
+_HEAD = ((4, "magic", "address"), (4, "version", "number"), (8, "base", "address"))
+_SIZES = ((8, "limit", "address"), (8, "image_size", "size"))
+_TLS = ((8, "tls_start", "address"), (8, "tls_filesz", "size"), (8, "tls_memsz", "size"))
+_TLS_ALIGN = (8, "tls_align", "size")
+_STATE = (
+    (8, "current_stack_address", "address"),
+    (8, "current_percore_address", "address"),
+    (8, "host_logical_addr", "address"),
+    (8, "boot_gtod", "number"),
+)
+_START = (
+    (8, "cmdline", "text"),
+    (8, "cmdsize", "size"),
+    (4, "cpu_freq", "number"),
+    (4, "boot_processor", "address"),
+    (4, "cpu_online", "number"),
+    (4, "possible_cpus", "number"),
+    (4, "current_boot_id", "number"),
+)
+_HOST = (
+    (1, "single_kernel", "number"),
+    (1, "uhyve", "number"),
+    (4, "hcip", "ip"),
+    (4, "hcgateway", "ip"),
+    (4, "hcmask", "ip"),
+)
+_X86_END = (*_STATE, (8, "mb_info", "address"), *_START, (2, "uartport", "address"), *_HOST)
 # Rust kernels up to 0.3.9; their boot stack follows.
-HEADER_X86: Layout = (
-    *_HEAD,
-    (16, 8, "limit", "address"),
-    (24, 8, "image_size", "size"),
-    (32, 8, "current_stack_address", "address"),
-    (40, 8, "current_percore_address", "address"),
-    (48, 8, "host_logical_addr", "address"),
-    (56, 8, "boot_gtod", "number"),
-    (64, 8, "mb_info", "address"),
-    (72, 8, "cmdline", "text"),
-    (80, 8, "cmdsize", "size"),
-    (88, 4, "cpu_freq", "number"),
-    (92, 4, "boot_processor", "address"),
-    (96, 4, "cpu_online", "number"),
-    (100, 4, "possible_cpus", "number"),
-    (104, 4, "current_boot_id", "number"),
-    (108, 2, "uartport", "address"),
-    (110, 1, "single_kernel", "number"),
-    (111, 1, "uhyve", "number"),
-    (112, 4, "hcip", "ip"),
-    (116, 4, "hcgateway", "ip"),
-    (120, 4, "hcmask", "ip"),
-)
+HEADER_X86 = _packed(*_HEAD, *_SIZES, *_X86_END)
 # Entry version 1, and kernels 0.3.10 to 0.4.2, which carry no note.
-E1_X86: Layout = (
-    *_HEAD,
-    (16, 8, "limit", "address"),
-    (24, 8, "image_size", "size"),
-    (32, 8, "tls_start", "address"),
-    (40, 8, "tls_filesz", "size"),
-    (48, 8, "tls_memsz", "size"),
-    (56, 8, "current_stack_address", "address"),
-    (64, 8, "current_percore_address", "address"),
-    (72, 8, "host_logical_addr", "address"),
-    (80, 8, "boot_gtod", "number"),
-    (88, 8, "mb_info", "address"),
-    (96, 8, "cmdline", "text"),
-    (104, 8, "cmdsize", "size"),
-    (112, 4, "cpu_freq", "number"),
-    (116, 4, "boot_processor", "address"),
-    (120, 4, "cpu_online", "number"),
-    (124, 4, "possible_cpus", "number"),
-    (128, 4, "current_boot_id", "number"),
-    (132, 2, "uartport", "address"),
-    (134, 1, "single_kernel", "number"),
-    (135, 1, "uhyve", "number"),
-    (136, 4, "hcip", "ip"),
-    (140, 4, "hcgateway", "ip"),
-    (144, 4, "hcmask", "ip"),
-    (152, 8, "tls_align", "size"),
-)
-E1_AARCH64: Layout = (
-    *_HEAD,
-    (16, 8, "ram_start", "address"),
-    (24, 8, "limit", "address"),
-    (32, 8, "image_size", "size"),
-    (40, 8, "tls_start", "address"),
-    (48, 8, "tls_filesz", "size"),
-    (56, 8, "tls_memsz", "size"),
-    (64, 8, "tls_align", "size"),
-    (72, 8, "current_stack_address", "address"),
-    (80, 8, "current_percore_address", "address"),
-    (88, 8, "host_logical_addr", "address"),
-    (96, 8, "boot_gtod", "number"),
-    (104, 8, "cmdline", "text"),
-    (112, 8, "cmdsize", "size"),
-    (120, 4, "cpu_freq", "number"),
-    (124, 4, "boot_processor", "address"),
-    (128, 4, "cpu_online", "number"),
-    (132, 4, "possible_cpus", "number"),
-    (136, 4, "current_boot_id", "number"),
-    (140, 4, "uartport", "address"),
-    (144, 1, "single_kernel", "number"),
-    (145, 1, "uhyve", "number"),
-    (146, 4, "hcip", "ip"),
-    (150, 4, "hcgateway", "ip"),
-    (154, 4, "hcmask", "ip"),
+E1_X86 = (*_packed(*_HEAD, *_SIZES, *_TLS, *_X86_END), (152, *_TLS_ALIGN))
+E1_AARCH64 = _packed(
+    *(*_HEAD, (8, "ram_start", "address"), *_SIZES, *_TLS, _TLS_ALIGN),
+    *(*_STATE, *_START, (4, "uartport", "address"), *_HOST),
 )
 _LOAD = ("kernel_image_start", "kernel_image_end", "tls.start", "tls.filesz", "tls.memsz", "tls.align")
 _LOAD_KINDS = ("address", "address", "address", "size", "size", "size")
