@@ -95,7 +95,13 @@ OPTIONS: tuple[Option, ...] = (
         metavar="PORTS",
     ),
     Option("CAPTURE", "capture", "a file for every frame, to be read by tcpdump or Wireshark", metavar="FILE"),
-    Option("SHARE", "share", "a folder for the guest, DIR[:TAG], seen there as /TAG; default tag: myfs", metavar="DIR"),
+    Option(
+        "SHARE",
+        "share",
+        "a folder for the guest, DIR[:TAG], seen there as /TAG; :TAG is an empty one that goes with the run; default"
+        " tag: myfs",
+        metavar="DIR",
+    ),
     Option("VIRTIOFSD", "virtiofsd", "the virtiofsd to use; default: one that fits, made if need be", metavar="FILE"),
     Option("DEBUG", "debug", "let GDB in on port 1234 of 127.0.0.1, or the next free one, while it runs", kind="yes"),
     Option("ISOLATE", "isolate", "run QEMU in namespaces of its own: what network it has is in there", kind="yes"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness.paths import ROOT
+from hermit_harness.share import daemon
 from hermit_harness.vm import host
 from hermit_harness.vm.machines import CPU_KVM
 
@@ -46,6 +47,7 @@ PROGRAMS = {
     "ovmf": "",
     "qemu-efi-aarch64": "",
 }
+DEVICE = "vhost-user-fs-pci"
 VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
 
@@ -137,6 +139,25 @@ def permissions() -> list[Finding]:
     return found
 
 
+def sharing() -> list[Finding]:
+    """Whether QEMU can give a guest a folder, and what serves it."""
+    program = os.environ.get("HERMIT_QEMU") or "qemu-system-x86_64"
+    try:
+        asked = subprocess.run(
+            [program, "-device", f"{DEVICE},help"], capture_output=True, text=True, timeout=20, check=False
+        )
+        said = asked.stdout
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    good = "tag=" in said
+    dax = "with" if "cache-size" in said else "without"
+    text = f"{DEVICE}, {dax} a window for DAX" if good else f"{program} has no {DEVICE}"
+    return [
+        Finding("virtiofs", good, text, "only SHARE= needs it: QEMU= takes another QEMU", needed=False),
+        Finding("virtiofsd", True, daemon.installed() or "none in Rust here: one is made when a folder is shared"),
+    ]
+
+
 def tun_problem(device: Path = Path("/dev/net/tun")) -> str:
     """Why tap devices cannot be made, "" if the node opens."""
     try:
@@ -156,7 +177,7 @@ def add(commands: Any) -> None:
 
 def command(a: argparse.Namespace) -> int:
     """Print the findings; 1 when something needed is missing."""
-    findings = tools() + permissions()
+    findings = tools() + permissions() + sharing()
     if a.json:
         print(json.dumps([asdict(f) for f in findings], indent=2))
     else:

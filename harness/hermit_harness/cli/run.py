@@ -20,7 +20,7 @@ from hermit_harness.cli.summary import as_json, exit_status, summary
 from hermit_harness.debug.handle import Handle, Running
 from hermit_harness.fixtures import Image, every_image, images, join_append
 from hermit_harness.paths import ROOT, loader_file
-from hermit_harness.share.folder import share
+from hermit_harness.share.folder import TAG, Share, share
 from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, helper_note, plain_argv, shell_line
 from hermit_harness.vm.boot import DIED, boot
@@ -167,6 +167,14 @@ def _number(text: str, name: str) -> float:
         raise ValueError(f"--{name} wants a number, not {text!r}") from None
 
 
+def shared(a: argparse.Namespace, image: Image | None) -> Share | None:
+    """The folder that is asked for; an empty one for an application that is known to want one."""
+    if not a.share and image and "files" in image.needs:
+        print(f"hermitctl: /{TAG} is an empty folder, gone after the run; --share DIR shows another", file=sys.stderr)
+        a.share = f":{TAG}"
+    return share(a.share, a.virtiofsd) if a.share else None
+
+
 def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFacts | None]:
     """From the parsed options to a RunSpec; ValueError with a sentence for what cannot be."""
     options.check_choices(vars(a))
@@ -203,7 +211,7 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
         expect=image.expect if image and image.expect not in DIED else "exit 0",
         target=to.name,
         way=a.way,
-        share=share(a.share, a.virtiofsd) if a.share else None,
+        share=shared(a, image),
     )
     return spec, image, facts
 

@@ -27,6 +27,10 @@ from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, GATE, NAMESP
 from hermit_harness.vm.session import Session, Watcher
 
 MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"
+# Where the daemon, and nobody else, sees a folder that exists for one run: memory, in a mount namespace of its own, so
+# that there is nothing to remove, whoever is killed.
+PRIVATE = "/mnt"
+MOUNT = f"mount -t tmpfs -o mode=0700 private {PRIVATE} || exit 1; "
 PLACES = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
 OLD = (
     "is QEMU's own virtiofsd, in C: it answers EINVAL to names that begin with a slash, which are Hermit's; "
@@ -46,6 +50,14 @@ def version_problem(program: str) -> str:
     return f"{program} {OLD}" if "FUSE kernel interface" in said else f"{program} does not tell its version: {said!r}"
 
 
+def installed() -> str:
+    """A virtiofsd of this system that serves Hermit; "" where there is none."""
+    for place in (shutil.which("virtiofsd") or "", *PLACES):
+        if place and os.access(place, os.X_OK) and not version_problem(place):
+            return place
+    return ""
+
+
 @lru_cache(maxsize=8)
 def find(wanted: str = "") -> str:
     """A virtiofsd that serves Hermit: the wanted one, one of this system, or one that is made now, once, in the user's
@@ -55,9 +67,8 @@ def find(wanted: str = "") -> str:
         if problem:
             raise LaunchError(problem)
         return wanted
-    for place in (shutil.which("virtiofsd") or "", *PLACES):
-        if place and os.access(place, os.X_OK) and not version_problem(place):
-            return place
+    if place := installed():
+        return place
     made = subprocess.run([str(MAKER)], stdout=subprocess.PIPE, text=True, check=False)
     if made.returncode:
         raise LaunchError(f"there is no virtiofsd in Rust here, and {MAKER.name} could not make one (see above)")
@@ -79,9 +90,12 @@ class Daemon(Watcher):
             listener.bind("")  # a name that the system gives, in no folder
             listener.listen(1)
             self.ours.connect(listener.getsockname())
-            argv = command(program, wanted, f"--fd={listener.fileno()}")
+            argv = command(program, wanted, f"--fd={listener.fileno()}", PRIVATE)
+            chain = (
+                (*NAMESPACES, "sh", "-c", GATE) if wanted.folder else (*NAMESPACES, "--mount", "sh", "-c", MOUNT + GATE)
+            )
             try:
-                self._start(argv, listener, gate, theirs)
+                self._start([*chain, "sh", *argv], listener, gate, theirs)
             except BaseException:
                 self.close()
                 raise
@@ -89,7 +103,7 @@ class Daemon(Watcher):
     def _start(self, argv: list[str], listener: socket.socket, gate: socket.socket, theirs: socket.socket) -> None:
         try:
             self._popen = subprocess.Popen(
-                [*DIE_WITH_PARENT, *NAMESPACES, "sh", "-c", GATE, "sh", *argv],
+                [*DIE_WITH_PARENT, *argv],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
@@ -101,7 +115,8 @@ class Daemon(Watcher):
         self._pidfd = os.pidfd_open(self._popen.pid)
         theirs.close()
         if read_armed(gate, time.monotonic() + ARM_SECONDS) is None:
-            raise LaunchError(namespace_sentence(self.said()))
+            said = self.said().strip()
+            raise LaunchError(f"no folder for this run: {said}" if "mount:" in said else namespace_sentence(said))
         gate.sendall(b"go\n")
 
     def __enter__(self) -> Self:

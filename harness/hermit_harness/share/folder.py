@@ -13,10 +13,11 @@ LONGEST_TAG = 36  # bytes; VIRTIO 1.2, 5.11.4
 
 @dataclass(frozen=True)
 class Share:
-    """`folder` is seen in the guest as /TAG. `queue` 0 is QEMU's own size of a queue; `program` is the virtiofsd to
-    use, `options` are further words for -device."""
+    """`folder` is seen in the guest as /TAG; None is an empty one, of this run alone, in no folder of this machine.
+    `queue` 0 is QEMU's own size of a queue; `program` is the virtiofsd to use, `options` are further words for
+    -device."""
 
-    folder: Path
+    folder: Path | None
     tag: str = TAG
     queue: int = 1024
     program: str = ""
@@ -24,14 +25,14 @@ class Share:
 
 
 def share(text: str, program: str = "") -> Share:
-    """DIR or DIR:TAG. ValueError says what is wrong."""
+    """DIR, DIR:TAG or :TAG. ValueError says what is wrong."""
     name, _, tag = text.rpartition(":")
-    if not name or Path(text).is_dir():
+    if ":" not in text or Path(text).is_dir():
         name, tag = text, TAG
     if not re.fullmatch(r"[^/:,\s]+", tag) or len(tag.encode()) > LONGEST_TAG:
         raise ValueError(f"--share {text}: a tag has 1 to {LONGEST_TAG} bytes, and no slash, comma, colon or blank")
-    folder = Path(name).absolute()
-    if not folder.is_dir():
+    folder = Path(name).absolute() if name else None
+    if folder and not folder.is_dir():
         raise ValueError(f"--share {text}: {folder} is no folder")
     return Share(folder, tag, program=program)
 
@@ -48,13 +49,13 @@ def argv(wanted: Share, memory: str, mmio: bool) -> list[str]:
     ]
 
 
-def command(program: str, wanted: Share, listener: str) -> list[str]:
-    """virtiofsd's command line; `listener` says where it waits for QEMU.
+def command(program: str, wanted: Share, listener: str, private: str) -> list[str]:
+    """virtiofsd's command line; `listener` says where it waits for QEMU, `private` is what stands for no folder.
 
     It follows the folder's permissions even for root, keeps nothing in mind that another program may change, and sees
     nothing but the folder.
     """
     return [
-        *(program, listener, "--shared-dir", str(wanted.folder), "--sandbox=chroot", "--modcaps=-dac_override"),
-        *("--cache=never", "--log-level=error"),
+        *(program, listener, "--shared-dir", str(wanted.folder or private), "--sandbox=chroot"),
+        *("--modcaps=-dac_override", "--cache=never", "--log-level=error"),
     ]

@@ -19,7 +19,8 @@ from hermit_harness.vm.targets import PLACE, WAYS, target
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
 # What carries a number out of a guest; RISC-V's board always has its device for that.
 CARRIERS = {"x86_64": DEBUG_EXIT, "aarch64": ("-semihosting",), "riscv64": ()}
-SHARE_SOCKET = "virtiofsd.sock"  # in the current folder, when a person starts the machine by hand
+# In the current folder, when a person starts the machine by hand: the daemon's socket, and what stands for no folder.
+SHARE_SOCKET, SHARE_FOLDER = "virtiofsd.sock", "virtiofsd.dir"
 MAX_MHZ = 65535  # the kernel parses the number as u16
 
 
@@ -177,8 +178,9 @@ def helper_note(spec: RunSpec) -> str:
     """What a person must start before plain_argv(), as a comment of the shell's; "" if nothing."""
     if not spec.share:
         return ""
-    words = folder.command(spec.share.program or "virtiofsd", spec.share, f"--socket-path={SHARE_SOCKET}")
-    return f"# before, in another terminal and this folder: {shlex.join(words)}\n"
+    program, made = spec.share.program or "virtiofsd", "" if spec.share.folder else f"mkdir -p {SHARE_FOLDER}; "
+    words = folder.command(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_FOLDER)
+    return f"# before, in another terminal and this folder: {made}{shlex.join(words)}\n"
 
 
 def share_argv(spec: RunSpec, where: str) -> list[str]:

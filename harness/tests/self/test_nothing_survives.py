@@ -101,13 +101,16 @@ def test_killed_with_a_network(tmp_path: Path) -> None:
     assert told["differences"] == {}
 
 
-def test_shared_folder_killed_at_any_moment(tmp_path: Path) -> None:
-    """W-30, L-45: the daemon of a shared folder, too, ends with the process that started it."""
+@pytest.mark.parametrize("named", [True, False], ids=["named", "of-the-run"])
+def test_shared_folder_killed_at_any_moment(named: bool, tmp_path: Path) -> None:
+    """W-29, W-30, L-45: the daemon of a shared folder, too, ends with the process that started it, and so does a folder
+    that was made for the run."""
     (tmp_path / "share").mkdir()
     spin = images()["liar-spin"].path
-    spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=Share(tmp_path / "share"))
+    folder = tmp_path / "share" if named else None
+    spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=Share(folder))
     assert boot(spec).matches("hang"), "the guest must run with its folder, or nothing is shown"
-    share = f"Share(Path({str(tmp_path / 'share')!r}), program={find()!r})"
+    share = f"Share({f'Path({str(folder)!r})' if named else None}, program={find()!r})"
     told = in_a_world(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
     assert told["survivors"] == []
     assert told["differences"] == {}

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hermit_harness.cli import doctor
 from hermit_harness.matrix import run
+from hermit_harness.paths import ROOT
+from hermit_harness.share import daemon
 from hermit_harness.share.daemon import find
 from hermit_harness.share.folder import Share, share
 from hermit_harness.vm.argv import helper_note, plain_argv
@@ -24,10 +30,16 @@ def test_folder_and_tag(text: str, tag: str, tmp_path: Path) -> None:
     """W-36: DIR[:TAG]; a colon in the folder's own name is no separator."""
     (tmp_path / "with:colon").mkdir()
     asked = share(text.format(tmp_path))
-    assert (asked.tag, asked.folder.is_dir()) == (tag, True)
+    assert asked.tag == tag
+    assert asked.folder and asked.folder.is_dir()
 
 
-@pytest.mark.parametrize("text", ["{}/none", "{}:", "{}:a/b", "{}:" + 37 * "a", "{}:a,b"])
+def test_no_folder_is_one_of_the_runs_own() -> None:
+    """W-29: :TAG."""
+    assert share(":root") == Share(None, "root")
+
+
+@pytest.mark.parametrize("text", ["{}/none", "{}:", ":", "{}/none:a", "{}:a/b", "{}:" + 37 * "a", "{}:a,b"])
 def test_mistakes_are_told(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--share"):
         share(text.format(tmp_path))
@@ -41,15 +53,22 @@ def test_words_for_qemu(tmp_path: Path) -> None:
     assert "-device vhost-user-fs-pci,chardev=share0,tag=root,queue-size=1024" in line
     assert "-m 300M" in line and "size=300M,share=on" in line
     assert f"--shared-dir {tmp_path}" in helper_note(spec)
+    own = helper_note(replace(spec, share=Share(None)))
+    assert "mkdir -p virtiofsd.dir; " in own and "--shared-dir virtiofsd.dir " in own
     by_mmio = " ".join(plain_argv(replace(spec, machine="microvm")))
     assert "-device vhost-user-fs-device," in by_mmio
 
 
-def stub(folder: Path, text: str) -> str:
-    program = folder / "virtiofsd"
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+def script(program: Path, text: str) -> Path:
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{text}\n")
     program.chmod(0o755)
-    return str(program)
+    return program
+
+
+def stub(folder: Path, text: str) -> str:
+    """A daemon that can do no more than tell its version."""
+    return str(script(folder / "virtiofsd", f"cat <<'END'\n{text}\nEND"))
 
 
 def test_daemon_of_old_qemus_is_refused(tmp_path: Path) -> None:
@@ -66,3 +85,83 @@ def test_any_daemon_in_rust_is_taken(tmp_path: Path) -> None:
 def test_a_program_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="cannot be started"):
         find(str(tmp_path / "none"))
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A system of folders in which nothing is installed yet, nor can be: `path` is in $PATH, `libexec` and `lib` are
+    where packages put virtiofsd."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(daemon, "PLACES", tuple(str(tmp_path / name / "virtiofsd") for name in ("libexec", "lib")))
+    monkeypatch.setattr(daemon, "MAKER", script(tmp_path / "maker" / "maker.sh", "exit 1"))
+    find.cache_clear()
+    yield tmp_path
+    find.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("installed", "taken"),
+    [
+        ({"path": "virtiofsd 1.13.2", "libexec": "virtiofsd 1.10.0", "lib": "virtiofsd 1.10.0"}, "path"),
+        ({"path": C_VERSION, "libexec": "virtiofsd 1.10.0", "lib": "virtiofsd 1.11.0"}, "libexec"),
+        ({"libexec": C_VERSION, "lib": "virtiofsd 1.13.2"}, "lib"),
+    ],
+    ids=["path", "libexec", "lib"],
+)
+def test_an_installed_one_is_taken(installed: dict[str, str], taken: str, system: Path) -> None:
+    """W-30: the first one in Rust of $PATH and of the places of packages, whatever stands before it."""
+    for name, version in installed.items():
+        stub(system / name, version)
+    assert find() == str(system / taken / "virtiofsd")
+
+
+def test_one_is_made_where_none_is_installed(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W-30: with QEMU's own alone there is one to be made, once; where that fails there is a sentence."""
+    stub(system / "lib", C_VERSION)
+    with pytest.raises(LaunchError, match=r"no virtiofsd in Rust here.*maker\.sh"):
+        find()
+    monkeypatch.setattr(daemon, "MAKER", script(system / "maker" / "maker.sh", f"echo {system}/made"))
+    assert find() == f"{system}/made"
+
+
+def test_debians_package_is_unpacked(system: Path) -> None:
+    """W-30: where apt knows the package, nothing is compiled, and nothing installed; the next time nobody is asked."""
+    script(system / "path" / "apt-cache", '[ "$*" = "show virtiofsd" ]')
+    script(
+        system / "path" / "apt-get",
+        'for word; do :; done; [ "$word" = virtiofsd ] && touch virtiofsd_1.13.2-1_amd64.deb',
+    )
+    unpacked = '"$3/usr/libexec/virtiofsd"'
+    script(
+        system / "path" / "dpkg",
+        f'[ "$1" = -x ] && [ -f "$2" ] && mkdir -p "$3/usr/libexec" && '
+        f"printf '#!/bin/sh\\necho virtiofsd 1.13.2\\n' >{unpacked} && chmod +x {unpacked}",
+    )
+    maker, cache = ROOT / "fixtures" / "real" / "virtiofsd.sh", system / "cache"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    for _ in range(2):
+        done = subprocess.run([str(maker)], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{cache}/hermit-harness/virtiofsd-package/virtiofsd\n"
+        script(system / "path" / "apt-cache", "exit 1")
+    assert find(done.stdout.strip())
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("vhost-user-fs-pci options:\n  tag=<str>", "without a window for DAX"),
+        ("vhost-user-fs-pci options:\n  cache-size=<size>\n  tag=<str>", "with a window for DAX"),
+        ("", "has no vhost-user-fs-pci"),
+    ],
+    ids=["7.2", "dax", "none"],
+)
+def test_doctor_looks_at_this_qemu(said: str, found: str, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W-28, W-38: of the QEMU that is to be used, and which daemon there is."""
+    qemu = script(system / "path" / "my-qemu", f"printf '{said}'")
+    monkeypatch.setenv("HERMIT_QEMU", str(qemu))
+    of_qemu, of_daemon = doctor.sharing()
+    assert found in of_qemu.found
+    assert (of_qemu.good, of_qemu.needed) == (bool(said), False)
+    assert "none in Rust here" in of_daemon.found
+    stub(system / "lib", "virtiofsd 1.13.2")
+    assert doctor.sharing()[1].found == str(system / "lib" / "virtiofsd")
