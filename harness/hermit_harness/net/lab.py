@@ -16,12 +16,10 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hermit_harness.paths import ROOT
 from hermit_harness.vm.host import namespace_sentence
-from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, LaunchError
+from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, Closing, LaunchError, spawn
 
 NETSETUP = ROOT / "netsetup"
 HOST, GUEST = "10.0.5.1", "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
@@ -38,7 +36,7 @@ HOLD = (
 )
 
 
-class Lab:
+class Lab(Closing):
     """The namespace. Use it in a `with` statement."""
 
     def __init__(self) -> None:
@@ -46,12 +44,12 @@ class Lab:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ARM_SECONDS)
         inside = Path(__file__).with_name("inside.py")
-        argv = [*DIE_WITH_PARENT, *UNSHARE, "sh", "-c", HOLD, "sh", sys.executable, "-I", "-S", str(inside)]
+        words = (*UNSHARE, "sh", "-c", HOLD, "sh", sys.executable, "-I", "-S", str(inside))
         try:
-            self._holder = subprocess.Popen(argv, stdin=theirs.fileno(), stderr=subprocess.PIPE, start_new_session=True)
-        except OSError as error:
+            self._holder = spawn(words, theirs, None, subprocess.PIPE)
+        except LaunchError:
             self._control.close()
-            raise LaunchError(f"{error.filename} cannot be started ({error.strerror}): install util-linux") from error
+            raise
         finally:
             theirs.close()
         try:
@@ -63,16 +61,8 @@ class Lab:
             assert self._holder.stderr is not None
             raise LaunchError(namespace_sentence(self._holder.stderr.read().decode("utf-8", "replace")))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """End everything in the namespace. Safe to call twice."""
+        """End everything in the namespace."""
         self._control.close()
         with suppress(ProcessLookupError):
             self._holder.kill()

@@ -17,13 +17,11 @@ import subprocess
 import time
 from contextlib import suppress
 from functools import lru_cache
-from types import TracebackType
-from typing import Self
 
 from hermit_harness.paths import ROOT
 from hermit_harness.share.folder import Share, command
 from hermit_harness.vm.host import namespace_sentence
-from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, GATE, NAMESPACES, LaunchError, read_armed
+from hermit_harness.vm.process import ARM_SECONDS, GATE, NAMESPACES, Closing, LaunchError, read_armed, spawn
 from hermit_harness.vm.session import Session, Watcher
 
 MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"
@@ -75,7 +73,7 @@ def find(wanted: str = "") -> str:
     return made.stdout.strip()
 
 
-class Daemon(Watcher):
+class Daemon(Watcher, Closing):
     """One virtiofsd for one run, in a `with` statement; also a watcher of that run. `ours` is for QEMU."""
 
     def __init__(self, wanted: Share) -> None:
@@ -100,18 +98,8 @@ class Daemon(Watcher):
                 self.close()
                 raise
 
-    def _start(self, argv: list[str], listener: socket.socket, gate: socket.socket, theirs: socket.socket) -> None:
-        try:
-            self._popen = subprocess.Popen(
-                [*DIE_WITH_PARENT, *argv],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=self._said,
-                pass_fds=[listener.fileno()],
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LaunchError(f"{error.filename} cannot be started ({error.strerror}): install util-linux") from error
+    def _start(self, words: list[str], listener: socket.socket, gate: socket.socket, theirs: socket.socket) -> None:
+        self._popen = spawn(words, theirs, subprocess.DEVNULL, self._said, [listener.fileno()])
         self._pidfd = os.pidfd_open(self._popen.pid)
         theirs.close()
         if read_armed(gate, time.monotonic() + ARM_SECONDS) is None:
@@ -119,16 +107,8 @@ class Daemon(Watcher):
             raise LaunchError(f"no folder for this run: {said}" if "mount:" in said else namespace_sentence(said))
         gate.sendall(b"go\n")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """End it if it still runs. Safe to call twice."""
+        """End it if it still runs."""
         self.ours.close()
         if self._pidfd >= 0 and self._popen:
             with suppress(ProcessLookupError):

@@ -27,8 +27,11 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
 
 from hermit_harness.vm.argv import Wires, is_watched, wired_argv
 from hermit_harness.vm.host import namespace_sentence
@@ -45,6 +48,22 @@ SOCKET_BYTES = 1 << 20  # so that a burst of output before the end is never lost
 
 class LaunchError(Exception):
     """The process could not be set up; the text is one sentence with what to do."""
+
+
+class Closing(ABC):
+    """What a `with` statement closes at its end, however that comes."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it. Safe to call twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 @dataclass
@@ -144,6 +163,20 @@ def read_armed(gate: socket.socket, deadline: float) -> int | None:
     return int(line.split()[1])
 
 
+def spawn(
+    words: Sequence[str], stdin: socket.socket, stdout: int | None, stderr: int, pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a program that dies with this process. LaunchError where what sees to that is missing."""
+    argv = (*DIE_WITH_PARENT, *words)
+    try:
+        return subprocess.Popen(
+            argv, stdin=stdin.fileno(), stdout=stdout, stderr=stderr, pass_fds=pass_fds, start_new_session=True
+        )
+    except OSError as error:
+        missing = error.filename or argv[0]
+        raise LaunchError(f"{missing} cannot be started ({error.strerror}): install util-linux") from error
+
+
 def launch(spec: RunSpec, within: Sequence[str] = (), share: socket.socket | None = None) -> Process:
     """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show
     later.
@@ -155,23 +188,16 @@ def launch(spec: RunSpec, within: Sequence[str] = (), share: socket.socket | Non
     gate_ours = ours[0]
     wires = Wires(*(sock.fileno() for sock in theirs[1:]))
     argv = tuple(wired_argv(spec, replace(wires, share=share.fileno()) if share else wires))
-    prefix = (*DIE_WITH_PARENT, *(within or (NAMESPACES if spec.isolate else ())))
+    unshare = within or (NAMESPACES if spec.isolate else ())
     script = (LO_UP if spec.isolate and not within else "") + GATE
+    words = (*unshare, "sh", "-c", script, "sh", *argv)
+    given = [sock.fileno() for sock in (*theirs[1:], *((share,) if share else ()))]
     try:
-        popen = subprocess.Popen(
-            [*prefix, "sh", "-c", script, "sh", *argv],
-            stdin=theirs[0].fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[sock.fileno() for sock in (*theirs[1:], *((share,) if share else ()))],
-            start_new_session=True,
-        )
-    except OSError as error:
+        popen = spawn(words, theirs[0], subprocess.DEVNULL, subprocess.PIPE, given)
+    except LaunchError:
         for sock in ours + theirs:
             sock.close()
-        raise LaunchError(
-            f"{error.filename or prefix[0]} cannot be started ({error.strerror}): install util-linux"
-        ) from error
+        raise
     pidfd = os.pidfd_open(popen.pid)
     process = Process(popen, pidfd, popen.pid, pidfd, argv, tuple(ours[1:]), time.monotonic())
     for sock in theirs:
