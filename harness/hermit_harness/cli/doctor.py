@@ -50,6 +50,7 @@ PROGRAMS = {
 DEVICE = "vhost-user-fs-pci"
 VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
+TUN = Path("/dev/net/tun")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def permissions() -> list[Finding]:
     kvm = host.kvm_problem()
     text = kvm or f"usable, -cpu {host.kvm_cpu('qemu-system-x86_64', CPU_KVM)}"
     found.append(Finding("KVM", not kvm, text, "without it everything runs under TCG", needed=False))
-    tun = tun_problem()
+    tun = host.device_problem(TUN)
     found.append(Finding("tun", not tun, tun or "can be opened", "only tests with a tap device need it", needed=False))
     mhz = host.mhz()
     found.append(
@@ -156,15 +157,6 @@ def sharing() -> list[Finding]:
         Finding("virtiofs", good, text, "only SHARE= needs it: QEMU= takes another QEMU", needed=False),
         Finding("virtiofsd", True, daemon.installed() or "none in Rust here: one is made when a folder is shared"),
     ]
-
-
-def tun_problem(device: Path = Path("/dev/net/tun")) -> str:
-    """Why tap devices cannot be made, "" if the node opens."""
-    try:
-        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        return f"{device}: {error.strerror}"
-    return ""
 
 
 def add(commands: Any) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from hermit_harness.net.card import CARDS, KINDS, NO_NET, Forward, Net, forward
 from hermit_harness.net.lab import GUEST, Lab
+from hermit_harness.vm.host import device_problem
 
 # Variables of the kernel's; the others that begin with HERMIT_ are this program's or the Makefile's.
 KERNEL_VARIABLES = (
@@ -25,6 +25,7 @@ ADDRESSES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
 # QEMU's user network as a kernel without DHCP expects the world.
 STATIC = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
 BY_DHCP = "10.0.2.15"  # the first address that QEMU's user network gives
+VHOST = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
 
 
 @dataclass
@@ -95,15 +96,6 @@ def static_address(append: str, environment: Mapping[str, str]) -> str:
     head = append.split(" -- ")[0]
     told = re.findall(r"(?:^|\s)(?:-ip\s+|env=HERMIT_IP=)(\S+)", head)
     return told[-1] if told else environment.get("HERMIT_IP", "")
-
-
-def vhost_problem(device: Path = Path("/dev/vhost-net")) -> str:
-    """Why the host's kernel cannot carry the frames itself; "" if it can."""
-    try:
-        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        return f"{device}: {error.strerror}"
-    return ""
 
 
 def free_port(row: Forward, lab: Lab | None) -> Forward:
@@ -191,7 +183,7 @@ def _tap(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
     remedy = f"netsetup/bridge up {host} --tap {name}" if bridge else f"netsetup/tap up {name}"
     if not plan.ip("-o", "link", "show", "dev", name):
         raise ValueError(f"there is no {name}: sudo {remedy} --user $USER makes it; --isolate needs neither")
-    why = vhost_problem()
+    why = device_problem(VHOST)
     vhost = not why and not wish.capture
     if not vhost:
         plan.notes.append(f"vhost=off: {why or 'a capture is wanted, and vhost leads the frames past QEMU'}")

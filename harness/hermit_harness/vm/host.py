@@ -52,8 +52,17 @@ def qemu_major(qemu: str) -> int:
     return int(version[1]) if version else 0
 
 
+def device_problem(device: Path) -> str:
+    """Why a device cannot be used, "" if it opens. Opening is the test: mode bits lie."""
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"{device}: {error.strerror}"
+    return ""
+
+
 def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
-    """Why KVM cannot be used, "" if the device opens. Opening is the test: mode bits lie."""
+    """As device_problem, with what to do about it."""
     try:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:

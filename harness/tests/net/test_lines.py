@@ -17,8 +17,9 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.net import pcap
 from hermit_harness.net.lab import GUEST, NETSETUP, Lab
-from hermit_harness.net.plan import vhost_problem
+from hermit_harness.net.plan import VHOST
 from hermit_harness.paths import loader_file
+from hermit_harness.vm.host import device_problem
 
 SECONDS = 30.0
 OLDER = "qemu64,apic,fsgsbase,rdtscp,xsave,fxsr"
@@ -122,7 +123,7 @@ def test_tap_line(lab: Lab, tmp_path: Path) -> None:
     """L-44, R-16, W-19, M-27: the line with a tap, with 1 GB. vhost=on where the device is; else QEMU refuses such a
     line."""
     lab.script("tap", "up")
-    problem = vhost_problem()
+    problem = device_problem(VHOST)
     on, off = "vhost=on,vnet_hdr=off", "vhost=off,vnet_hdr=off"
     if problem:
         words = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-netdev"]

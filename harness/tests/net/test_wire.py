@@ -13,6 +13,7 @@ from hermit_harness.net import card, doctor, frames, pcap, plan
 from hermit_harness.net.frames import SYN, Frame
 from hermit_harness.net.lab import Lab
 from hermit_harness.net.wire import Seen
+from hermit_harness.vm.host import device_problem
 
 GUEST, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:01"
 
@@ -98,10 +99,10 @@ def test_vhost_and_capture_exclude_each_other() -> None:
     assert "vhost=on" in card.backend(card.Net("tap", vhost=True, watched=False, ifname="tap10"))
 
 
-def test_vhost_problem_names_the_device(tmp_path: Path) -> None:
+def test_device_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     """L-44, R-16, W-19, M-27: the reason for vhost=off is told."""
-    assert plan.vhost_problem(tmp_path / "none").endswith("none: No such file or directory")
-    assert plan.vhost_problem(Path("/dev/null")) == ""
+    assert device_problem(tmp_path / "none").endswith("none: No such file or directory")
+    assert device_problem(Path("/dev/null")) == ""
 
 
 def test_kernel_variables() -> None:
