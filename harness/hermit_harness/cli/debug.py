@@ -43,22 +43,11 @@ FAILED = 125
 
 def add(commands: Any) -> None:
     """Register the command."""
-    parser = commands.add_parser(
-        "debug",
-        help="boot one application to a GDB prompt",
-        description=DESCRIPTION,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="hermitctl debug [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
-    )
+    parser = run.booting(commands, "debug", "boot one application to a GDB prompt", DESCRIPTION)
     options.add_to(parser, options=options.DEBUG_OPTIONS)
     options.add_to(parser)
     parser.add_argument("--print", action="store_true", help="print a .gdbinit that does the same by itself")
-    parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
-    parser.add_argument(
-        "app", nargs="?", metavar="APP", help=f"image id or file (default: {options.DEFAULT_APP}) [APP=]"
-    )
-    parser.add_argument("kernel_words", nargs=argparse.REMAINDER, metavar="KERNEL_ARGS", help="as of `hermitctl run`")
+    run.add_words(parser)
     parser.set_defaults(function=command)
 
 

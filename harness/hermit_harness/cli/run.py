@@ -42,18 +42,30 @@ The last line on stderr says whose it is."""
 
 def add(commands: Any) -> None:
     """Register the command."""
-    parser = commands.add_parser(
-        "run",
-        help="boot one application",
-        description=DESCRIPTION,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="hermitctl run [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
-    )
+    parser = booting(commands, "run", "boot one application", DESCRIPTION)
     options.add_to(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console"
     )
+    add_words(parser)
+    parser.set_defaults(function=command)
+
+
+def booting(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    """The parser of a command that boots an application, for its options and add_words()."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=f"hermitctl {name} [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
+    )
+    return parser
+
+
+def add_words(parser: argparse.ArgumentParser) -> None:
+    """What stands behind the options of such a command."""
     parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
     parser.add_argument(
         "app", nargs="?", metavar="APP", help=f"image id or file (default: {options.DEFAULT_APP}) [APP=]"
@@ -64,7 +76,6 @@ def add(commands: Any) -> None:
         metavar="KERNEL_ARGS",
         help="arguments of the kernel; behind --: of the application",
     )
-    parser.set_defaults(function=command)
 
 
 def split(
