@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -29,7 +29,8 @@ class Reason:
 
 @dataclass(frozen=True)
 class Erratum:
-    """A defect of a kernel or of QEMU, not ours: cells that show `symptom` are skipped for it until it lapses."""
+    """A defect of a kernel or of QEMU, not ours: cells that show `symptom` are skipped for it until it lapses. Of each
+    pattern of `instead` a test must pass: they try in another way what the defect keeps from being tried."""
 
     id: str
     what: str
@@ -37,6 +38,7 @@ class Erratum:
     cells: tuple[str, ...]
     symptom: str  # pattern over what the cell ended with
     expires: datetime.date
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def read_errata(path: Path) -> tuple[Erratum, ...]:
                 _texts(entry["cells"]),
                 str(entry["symptom"]),
                 expires,
+                _texts(entry["instead"]) if "instead" in entry else (),
             )
         )
     return tuple(found)
@@ -142,7 +145,7 @@ def _skip_faults(ran: Iterable[Ran], allowed: Iterable[Reason], max_skips: int) 
 
 
 def judge(
-    table: Table, ran: Iterable[Ran], allowed: Iterable[Reason], known: Iterable[Erratum], today: datetime.date
+    table: Table, ran: Iterable[Ran], allowed: Iterable[Reason], known: Sequence[Erratum], today: datetime.date
 ) -> list[str]:
     """Why a complete run that has no failure is not green all the same; empty when it is."""
     results = list(ran)
@@ -154,5 +157,12 @@ def judge(
         f"must-run cell {pattern} did not pass"
         for pattern in table.must_run
         if not any(fnmatchcase(cell, pattern) for cell in passed)
+    ]
+    tests = {test.test for test in results if test.outcome == "passed"}
+    faults += [
+        f"erratum {entry.id}: nothing of {pattern} passed, which stands in for it"
+        for entry in known
+        for pattern in entry.instead
+        if not any(fnmatchcase(test, pattern) for test in tests)
     ]
     return faults

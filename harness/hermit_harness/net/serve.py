@@ -23,7 +23,7 @@ SECONDS = 30.0
 @dataclass(frozen=True)
 class Way:
     """One way to plug a guest in. `variant` ends the image's name; `lease`: the guest asks for its address; `mute`: it
-    prints nothing, so that the wire alone tells when it listens."""
+    prints nothing, so that the wire alone tells when it listens; `kernel`: the application's, empty for a bare one."""
 
     id: str
     kind: str
@@ -35,6 +35,11 @@ class Way:
     options: str = ""
     address: str = GUEST
     mute: bool = False
+    kernel: str = "0.11.0"
+
+    def image(self, app: str) -> str:
+        """The application's image for this way."""
+        return f"real-{app}-{self.kernel}{self.variant}" if self.kernel else app
 
     def __str__(self) -> str:
         return self.id
@@ -61,7 +66,7 @@ WAYS = (
     Way("tap-aarch64", "tap", "virtio", "virt", "-aarch64", "aarch64-elf"),
     Way("tap-riscv64", "tap", "virtio-mmio", "virt", "-riscv64", "riscv64-sbi", mute=True),
 )  # fmt: skip
-# What Hermit 0.11.0 has no driver for; see harness/errata.toml.
+# What Hermit 0.11.0 has no driver for; see harness/errata.toml, and tests/net/test_bare_cards.py for who has.
 UNDRIVEN = (
     Way("tap-transitional", "tap", "virtio-transitional"),
     Way("tap-mmio-legacy", "tap", "virtio-mmio-legacy", "microvm-mmio", "-microvm"),
@@ -125,8 +130,8 @@ def plug(
     memory: str = "512M",
     captured: bool = True,
 ) -> Served:
-    """Plug in real-APP: the host's side is set up, its ports ("tcp:8080") are forwarded where there is a user network,
-    its frames go to `folder`. The guest starts with the `with` of Served.guest."""
+    """Plug in an application: the host's side is set up, its ports ("tcp:8080") are forwarded where there is a user
+    network, its frames go to `folder`. The guest starts with the `with` of Served.guest."""
     if way.kind == "tap":
         lab.script("tap", "up")
     elif way.kind == "bridge":
@@ -140,7 +145,7 @@ def plug(
         forwards=tuple(Forward(int(port), int(port), protocol) for protocol, port in rows), options=way.options,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    spec = run.release(f"real-{app}-0.11.0{way.variant}", way.machine, way.target)
+    spec = run.release(way.image(app), way.machine, way.target)
     spec = replace(spec, memory=memory, append=join_append(kernel_args, args), net=net)
     asked = tuple(int(text.partition(":")[2]) for text in ports) if way.mute else ()
     return Served(way, lab, spec, folder, asked)

@@ -54,6 +54,14 @@ def test_an_erratum_lapses() -> None:
     assert judge(GOOD, known=(dataclasses.replace(old, expires=TODAY),)) == []
 
 
+def test_what_stands_in_for_a_defect_must_pass() -> None:
+    """N-19: where a kernel has no driver, a test of ours drives the device."""
+    known = Erratum("x1", "no driver", "a kernel", ("net/a",), "app exit 1", TODAY, ("boot/*::test_boots",))
+    assert judge(GOOD, known=(known,)) == []
+    lost = dataclasses.replace(known, instead=("net/*::test_driven*",))
+    assert judge(GOOD, known=(lost,)) == ["erratum x1: nothing of net/*::test_driven* passed, which stands in for it"]
+
+
 def test_an_erratum_explains_its_symptom_only() -> None:
     known = Erratum("x1", "", "", ("t/*/kvm/*",), "crash: *", TODAY)
     assert ledger.erratum_for("t/pc/kvm/a", "crash: exception 6", [known]) == known

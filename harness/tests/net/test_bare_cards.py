@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Cards that the published kernels have no driver for, driven by an application of our own (fixtures/bare/net) on the
+same machines, and what goes over the wire."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from hermit_harness.net import pcap
+from hermit_harness.net.card import MAC
+from hermit_harness.net.frames import BROADCAST, mac_bytes
+from hermit_harness.net.lab import GUEST, Lab
+from hermit_harness.net.serve import Served, Way
+
+Serve = Callable[..., Served]
+UDP = 9975
+PCI, MMIO = "virtio-net by PCI at 0x", "virtio-net by MMIO at 0x"
+
+
+def way(name: str, card: str, machine: str, target: str = "x86_64-multiboot") -> Way:
+    """A bare application's."""
+    return Way(name, "tap", card, machine, target=target, kernel="")
+
+
+# Both interfaces of the MMIO card on each machine: one and the same application, so that the difference is QEMU's
+# switch. PVH's command line tells of the card, Multiboot's does not.
+LEGACY, MODERN = "virtio-mmio-legacy", "virtio-mmio"
+BARE = [
+    (way("transitional-pc", "virtio-transitional", "pc"), PCI, "legacy, found by configuration space"),
+    (way("transitional-q35", "virtio-transitional", "q35"), PCI, "legacy, found by configuration space"),
+    (way("mmio-legacy-microvm", LEGACY, "microvm-mmio"), MMIO, "legacy, found by machine"),
+    (way("mmio-legacy-microvm-told", LEGACY, "microvm-mmio", "x86_64-pvh"), MMIO, "legacy, found by command line"),
+    (way("mmio-modern-microvm", MODERN, "microvm-mmio"), MMIO, "modern, found by machine"),
+    (way("mmio-legacy-aarch64", LEGACY, "virt", "aarch64-elf"), MMIO, "legacy, found by device tree"),
+    (way("mmio-modern-aarch64", MODERN, "virt", "aarch64-elf"), MMIO, "modern, found by device tree"),
+    (way("mmio-legacy-aarch64_be", LEGACY, "virt", "aarch64_be-elf"), MMIO, "legacy, found by device tree"),
+    (way("mmio-modern-aarch64_be", MODERN, "virt", "aarch64_be-elf"), MMIO, "modern, found by device tree"),
+    (way("mmio-legacy-riscv64", LEGACY, "virt", "riscv64-sbi"), MMIO, "legacy, found by device tree"),
+    (way("mmio-modern-riscv64", MODERN, "virt", "riscv64-sbi"), MMIO, "modern, found by device tree"),
+]
+ETH_P_ALL = 3
+
+
+def listen(lab: Lab) -> socket.socket:
+    """Hears every frame on the tap, whoever sends it."""
+    sock = lab.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.bind(("tap10", ETH_P_ALL))
+    sock.setblocking(False)
+    return sock
+
+
+def heard(tap: socket.socket) -> list[bytes]:
+    """The guest's frames so far."""
+    found: list[bytes] = []
+    while True:
+        try:
+            packet = tap.recv(65536)
+        except BlockingIOError:
+            return [packet for packet in found if packet[6:12] == mac_bytes(MAC)]
+        found.append(packet)
+
+
+@pytest.mark.parametrize(("way", "card", "interface"), BARE, ids=[row[0].id for row in BARE])
+def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str, serve: Serve) -> None:
+    """L-43, R-15, W-18, N-11, N-17, N-19: ARP, ping, and UDP of one byte up to a full frame; the guest's checksums are
+    right, QEMU's capture and the tap agree about its frames, and none comes after its end."""
+    served = serve(way, "net")
+    with listen(served.lab) as tap, served.guest as guest:
+        served.ready(UDP)
+        told = next(line for line in guest.console.decode().splitlines() if line.startswith("net: virtio"))
+        assert told.startswith(f"net: {card}")
+        assert told.endswith(f", {interface}")
+        for size in ("0", "56", "1472"):
+            said = served.lab.run("ping", "-c", "2", "-i", "0.2", "-W", "5", "-s", size, GUEST)
+            assert "2 packets transmitted, 2 received, 0% packet loss" in said
+        with served.datagrams(UDP) as client:
+            for length in (1, 2, 17, 18, 19, 1471, 1472):
+                data = bytes((at * 31 + length) & 255 for at in range(length))
+                client.send(data)
+                assert client.recv(65536) == data, length
+            client.send(b"")
+            assert guest.finish().matches("exit 0"), str(guest.outcome)
+            on_tap = heard(tap)
+            client.send(b"anybody there?")
+            assert served.lab.result("ping", "-c", "1", "-W", "1", GUEST).returncode == 1
+            assert heard(tap) == []
+    frames = served.frames()
+    ours = [frame for frame in frames if frame.sender == MAC]
+    assert on_tap == [packet for packet in pcap.packets(served.capture) if packet[6:12] == mac_bytes(MAC)]
+    assert [frame.problems for frame in frames if frame.problems] == []
+    assert [frame.kind for frame in ours] == ["arp-reply"] + ["icmp"] * 6 + ["udp"] * 7
+    assert (frames[0].kind, frames[0].receiver, frames[0].target) == ("arp-request", BROADCAST, GUEST)
+    assert len(pcap.tcpdump(served.capture, f"udp and ether src {MAC}")) == 7, "tcpdump sees as many answers"
