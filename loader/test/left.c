@@ -26,6 +26,17 @@ enum status left_end(enum status status)
 	return status;
 }
 
+void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at, uint64_t app_size)
+{
+	CHECK_EQ(left_boot.start_at, start_at);
+	CHECK_EQ(left_boot.cmdline.n, strlen(line));
+	CHECK_BYTES(left_boot.cmdline.p, line, strlen(line));
+	CHECK_EQ(left_boot.app_count, apps);
+	CHECK_EQ(left_boot.app_at, app_at);
+	CHECK_EQ(left_boot.app.n, app_size);
+	CHECK(left_boot.app.p == fake_memory() + app_at);
+}
+
 void check_usable(const char *want)
 {
 	const struct range_set *usable = &left_boot.usable;

@@ -47,14 +47,8 @@ static void everything_is_found_and_kept(void)
 	add(0x9fc00, 0x400, 2);
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.start_at, PARAMS);
+	check_found(PARAMS, "abc def", 1, APP, 0x123);
 	CHECK(left_boot.boot_params.p == fake_memory() + PARAMS && left_boot.boot_params.n == 4096);
-	CHECK_EQ(left_boot.cmdline.n, 7);
-	CHECK_BYTES(left_boot.cmdline.p, "abc def", 7);
-	CHECK_EQ(left_boot.app_count, 1);
-	CHECK_EQ(left_boot.app_at, APP);
-	CHECK_EQ(left_boot.app.n, 0x123);
-	CHECK(left_boot.app.p == fake_memory() + APP);
 	check_usable("0-9fc00 100000-4000000 ");
 	CHECK_EQ(left_boot.keep_count, 2);
 	CHECK(left_boot.keep[0].start == PARAMS && left_boot.keep[0].end == PARAMS + 4096);

@@ -57,13 +57,7 @@ static void everything_is_found_and_kept(void)
 	put32(LIST + 4, 0x30123);
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.start_at, INFO);
-	CHECK_EQ(left_boot.cmdline.n, 7);
-	CHECK_BYTES(left_boot.cmdline.p, "abc def", 7);
-	CHECK_EQ(left_boot.app_count, 2);
-	CHECK_EQ(left_boot.app_at, 0x30000);
-	CHECK_EQ(left_boot.app.n, 0x123);
-	CHECK(left_boot.app.p == fake_memory() + 0x30000);
+	check_found(INFO, "abc def", 2, 0x30000, 0x123);
 	check_usable("0-9fc00 100000-4000000 ");
 	CHECK_EQ(left_boot.keep_count, 4);
 	CHECK(is_kept(INFO, INFO + 52) && is_kept(LINE, LINE + 8) && is_kept(LIST, LIST + 16) && is_kept(MAP, map_end));

@@ -77,13 +77,7 @@ static void everything_is_found_and_kept(void)
 	set_module(APP, 0x123, 2);
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.start_at, INFO);
-	CHECK_EQ(left_boot.cmdline.n, 7);
-	CHECK_BYTES(left_boot.cmdline.p, "abc def", 7);
-	CHECK_EQ(left_boot.app_count, 2);
-	CHECK_EQ(left_boot.app_at, APP);
-	CHECK_EQ(left_boot.app.n, 0x123);
-	CHECK(left_boot.app.p == fake_memory() + APP);
+	check_found(INFO, "abc def", 2, APP, 0x123);
 	CHECK_EQ(left_boot.rsdp.n, 0);
 	check_usable("0-9fc00 100000-4000000 ");
 	CHECK_EQ(left_boot.keep_count, 4);
