@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from hermit_harness.matrix import run
-from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -49,15 +47,7 @@ def played(
 ) -> RunSpec:
     """The boot of an image by a scenario, with further words."""
     scenario, _, append = words.partition(" ")
-    loader = loader_file(target)
-    plain = replace(
-        run.release(image, "pc"),
-        loader=loader,
-        loader_debug=run.debug_file(loader),
-        append=append,
-        memory=memory,
-        expect=expect,
-    )
+    plain = run.release(image, "pc", target, append=append, memory=memory, expect=expect)
     return run.played(plain, run.LINUX_STARTER, scenario)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from hermit_harness.matrix import run
-from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -21,9 +20,7 @@ HIGH = 4 << 30
 def played(words: str, image: str = "hello", target: str = "x86_64-pvh", expect: str = "exit 0") -> RunSpec:
     """The boot of an image by a scenario, with further words, on a machine with RAM above 4 GiB."""
     scenario, _, append = words.partition(" ")
-    loader = loader_file(target)
-    symbols = run.debug_file(loader)
-    plain = run.release(image, "pc", loader=loader, loader_debug=symbols, append=append, memory="6G", expect=expect)
+    plain = run.release(image, "pc", target, append=append, memory="6G", expect=expect)
     return run.played(plain, run.PVH_STARTER, scenario)
 
 
