@@ -85,8 +85,7 @@ ifneq ($(is_clang),)
 LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
 endif
 
-NASMFLAGS := -f elf64 --reproducible -Werror -I$(GEN)/
-NASMFLAGS += $(if $(filter debug,$(PROFILE)),-g -F dwarf -DLOADER_SELFTEST)
+NASMFLAGS := -f elf64 --reproducible -Werror -g -F dwarf -I$(GEN)/ $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST)
 
 LDFLAGS := -nostdlib -static -Wl,--gc-sections -Wl,--orphan-handling=error -Wl,-z,max-page-size=64 -Wl,--build-id=none \
 	-Wl,-z,noexecstack
@@ -100,6 +99,9 @@ define made_of
 @mkdir -p $(@D); new=$@.$$$$; printf '%s\n' $1 > $$new; if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 endef
 quoted = '$(subst ','\'',$1)'
+
+# What the linker scripts include.
+LD_PARTS := $(wildcard loader/*.ld loader/arch/*/*.ld)
 
 # ---- rules per target ----
 
@@ -123,6 +125,7 @@ ifneq ($(PROFILE),debug)
 $(1).c := $$(filter-out %/selftest.c,$$($(1).c))
 endif
 $(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($(1).dir)/%.asm.o) $$($(1).S:loader/%.S=$$($(1).dir)/%.S.o) $$($(1).own)/padding.so.o $$($(1).own)/embedded.so.o
+$(1).alone := $$(filter %/last.o %/last.asm.o %/last.S.o %/dev/sbi.o,$$($(1).obj))
 $(1).ldflags := $(LDFLAGS) $$($$($(1).arch).ld) $$(if $$($(1).pie),-Wl$$(comma)-pie -Wl$$(comma)--no-dynamic-linker) $$($(1).ldextra) -Wl,-T,$$($(1).script)
 
 $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
@@ -168,19 +171,27 @@ $$($(1).own)/symbols0.s: loader/loader.mk
 $$($(1).own)/%.so.o: $$($(1).own)/%.s
 	$(Q)$$($(1).cc) -c -o $$@ $$<
 
-$$($(1).own)/first.elf: $$($(1).obj) $$($(1).own)/symbols0.so.o $$($(1).script)
+$$($(1).own)/first.elf: $$($(1).obj) $$($(1).own)/symbols0.so.o $$($(1).script) $(LD_PARTS)
 	$$(call say,LD,$$@)
 	$(Q)$$($(1).link) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
 
 $$($(1).own)/symbols1.s: $$($(1).own)/first.elf loader/symbols.awk
 	$(Q)$$($$($(1).arch).tools)nm -n $$< | LC_ALL=C awk -f loader/symbols.awk > $$@
 
-$$($(1).out).debug: $$($(1).obj) $$($(1).own)/symbols1.so.o $$($(1).script)
+$$($(1).out).debug: $$($(1).obj) $$($(1).own)/symbols1.so.o $$($(1).script) $(LD_PARTS)
 	$$(call say,LD,$$@)
 	$(Q)$$($(1).link) $$($(1).ldflags) -o $$@ $$(filter %.o,$$^)
 	@$$($$($(1).arch).tools)nm $$($(1).own)/first.elf | grep ' [Tt] ' > $$($(1).own)/text0
 	@$$($$($(1).arch).tools)nm $$@ | grep ' [Tt] ' | cmp -s - $$($(1).own)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
 	@[ -z "$$$$($$($$($(1).arch).tools)nm -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
+
+# The last code alone, for debuggers: they add its symbols at the address of the copy that runs. Here it lies where the loader has it.
+$$($(1).out).last: $$($(1).out).debug
+	$$(call say,LD,$$@)
+	$(Q)$$($(1).link) $(LDFLAGS) $$($$($(1).arch).ld) -Wl,-T,loader/last-alone.ld \
+		-Wl,--defsym=last_at=0x$$$$($$($$($(1).arch).tools)nm $$< | sed -n 's/ . last_start$$$$//p') -o $$@ $$($(1).alone)
+	@for file in $$@ $$<; do $$($$($(1).arch).tools)nm $$$$file | sed -n 's/ [TtRrDdBb] / /p' | sort > $$($(1).own)/$$$${file##*.}; done
+	@[ -z "$$$$(comm -23 $$($(1).own)/last $$($(1).own)/debug)" ] || { echo "$$@: not the code that $$< has"; exit 1; }
 
 $$($(1).out): $$($(1).out).debug
 	$(Q)$$($$($(1).arch).tools)objcopy $$(if $$($(1).efi),-O binary,--strip-all) $$< $$@
@@ -199,7 +210,7 @@ LOADERS := $(foreach t,$(TARGET),$($(t).out))
 .SECONDARY:
 .SUFFIXES:
 
-all: $(LOADERS) $(LOADERS:=.debug) links
+all: $(LOADERS) $(LOADERS:=.debug) $(LOADERS:=.last) links
 	$(if $(LOADERS),,$(error no loader can be built with what is on this machine))
 	@printf '%s\n' $(LOADERS)
 
@@ -218,7 +229,7 @@ size: $(LOADERS)
 	@$(foreach t,$(TARGET),$($($t.arch).tools)size $($t.out).debug | awk -v file=$($t.out) -v bytes=$$(stat -c %s $($t.out)) \
 		'NR == 2 { printf "%9d %9d %9d %9d  %s\n", bytes, $$1, $$2, $$3, file }' &&) :
 
-dist: $(LOADERS) $(LOADERS:=.debug)
+dist: $(LOADERS) $(LOADERS:=.debug) $(LOADERS:=.last)
 	@rm -rf $(O)/dist && mkdir -p $(O)/dist && cp -p $^ $(O)/dist
 	@cd $(O)/dist && sha256sum $(notdir $(LOADERS)) | tee SHA256SUMS
 

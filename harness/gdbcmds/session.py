@@ -7,6 +7,8 @@ Input: environment variable HERMIT_SESSION, a JSON object:
   start      where the image is, null: the loader tells   size      of the image
   hand_over  the loader's last function, "": nothing is known of the loader
   argument   the register with its argument, which tells
+  last       of the loader's last code: file with its symbols, address they are linked for, expression for the one
+             where it will run (by {h}, the argument); null if there is none
   stop       entry, loader, here                  breaks     places for hardware breakpoints
   commands   run at the first prompt              hermit     script with further commands, "" if there is none
   batch      end after them                       kill       the machine ends with GDB
@@ -44,6 +46,10 @@ def say(text):
 
 def quiet(command):
     return gdb.execute(command, to_string=True)
+
+
+def quoted(file):
+    return json.dumps(file, ensure_ascii=False)
 
 
 def address(expression):
@@ -92,6 +98,7 @@ class Session:
         self.wanted = wanted
         self.goal = "the application"
         self.start = wanted["start"]
+        self.last = None
         self.end = (self.start or 0) + wanted["size"]
 
     def connect(self):
@@ -114,10 +121,15 @@ class Session:
         """In the loader's last function, at its first instruction."""
         handover = f"((struct handover *){address(self.wanted['argument']):#x})"
         self.start, self.end = (address(f"{handover}->image.{end}") for end in ("start", "end"))
+        if self.wanted["last"]:
+            self.last = address(self.wanted["last"]["at"].format(h=handover))
 
     def load(self):
-        """The application's symbols, at the place where it is."""
-        quiet(f"symbol-file {json.dumps(self.wanted['symbols'], ensure_ascii=False)} -o {self.moved():#x}")
+        """The symbols of the application, and of the loader's last code, at the places where they are."""
+        quiet(f"symbol-file {quoted(self.wanted['symbols'])} -o {self.moved():#x}")
+        if self.last is not None:
+            last = self.wanted["last"]
+            quiet(f"add-symbol-file {quoted(last['file'])} -o {self.last - last['linked']:#x}")
         known = json.loads(os.environ["HERMIT_GDB"])
         known.update(start=self.start, end=self.end, app_offset=self.moved())
         os.environ["HERMIT_GDB"] = json.dumps(known)

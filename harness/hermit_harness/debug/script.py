@@ -15,6 +15,7 @@ from typing import Any
 from hermit_harness.debug.symbols import Symbols
 from hermit_harness.debug.tools import ARCHITECTURES
 from hermit_harness.elf import ET_DYN, ElfFacts
+from hermit_harness.elf import read as read_elf
 from hermit_harness.paths import GDBCMDS, ROOT
 from hermit_harness.vm.targets import cpu_of_arch
 
@@ -23,6 +24,9 @@ LOADER_MAIN = "boot_run"
 # Where each processor's calling convention has the first argument.
 ARGUMENTS = {"x86_64": "$rdi", "aarch64": "$x0", "riscv64": "$a0"}
 FIELDS = (("start", "image.start"), ("entry", "entry"))  # of struct handover
+# The loader's last code runs from a copy in the block, at the next multiple of LAST_ALIGN of arch/CPU/last.h.
+LAST = "((unsigned long)({h}->block->at.base + {h}->block->code + {slack}) & ~{slack}UL)"
+LAST_ALIGN = {"aarch64": 2048}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,17 @@ class Plan:
     def low(self) -> int | None:
         """What is subtracted from the image's start to move the file's addresses; None where they are not moved."""
         return self.facts.low if self.facts.type == ET_DYN else None
+
+    @property
+    def last(self) -> dict[str, Any] | None:
+        """The symbols of the loader's last code: their file, the address they are for, and the expression that tells
+        in arch_handover, `h` being its argument, where the code will run."""
+        file = self.loader.with_suffix(".last") if self.loader else None
+        facts = read_elf(file)
+        if not file or not facts:
+            return None
+        slack = LAST_ALIGN.get(cpu_of_arch(self.arch), 1) - 1
+        return {"file": str(file.resolve()), "linked": facts.low, "at": LAST.replace("{slack}", str(slack))}
 
 
 def quoted(path: Path | str) -> str:
@@ -90,6 +105,7 @@ def for_session(plan: Plan, remote: str, **more: Any) -> dict[str, str]:
         "size": plan.facts.size,
         "start": plan.start,
         "hand_over": HAND_OVER if plan.loader else "",
+        "last": plan.last,
         "argument": ARGUMENTS[cpu_of_arch(plan.arch)],
         "loader_main": LOADER_MAIN,
         "hermit": str(commands) if commands.is_file() else "",
@@ -114,7 +130,10 @@ def by_hand(plan: Plan, remote: str, breaks: list[str], qemu: str) -> str:
         lines += [f"thbreak *{HAND_OVER}", "continue", f"set $h = {ARGUMENTS[cpu_of_arch(plan.arch)]}"]
         lines += [f"set ${name} = (unsigned long)((struct handover *)$h)->{field}" for name, field in FIELDS]
         moved = "0" if plan.low is None else f"$start - {plan.low:#x}"
-        lines.append(f"eval {_format(f'symbol-file {symbols} -o %#lx')}, {moved}")
+        lines.append(_eval(f"symbol-file {symbols} -o", moved))
+        if last := plan.last:
+            moved = f"{last['at'].format(h='((struct handover *)$h)')} - {last['linked']:#x}"
+            lines.append(_eval(f"add-symbol-file {quoted(last['file'])} -o", moved))
         entry = ['eval "thbreak *%#lx", $entry']
     else:
         moved_by = plan.facts.offset_for(plan.start or 0)
@@ -128,7 +147,7 @@ def by_hand(plan: Plan, remote: str, breaks: list[str], qemu: str) -> str:
     return "\n".join((*lines, "continue", ""))
 
 
-def _format(text: str) -> str:
-    """`text`, which has one number in it, as a format string of GDB."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("%%#lx", "%#lx")
-    return f'"{escaped}"'
+def _eval(command: str, number: str) -> str:
+    """A command of GDB's whose last word is the value of an expression."""
+    escaped = command.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'eval "{escaped} %#lx", {number}'

@@ -164,11 +164,12 @@ def test_release_in_the_loaders_folder() -> None:
 
 def test_dist_and_size() -> None:
     """N-02: release copies under their names, checksums that hold, UEFI's files among them; and how large each is."""
-    said = make(*LOADER, "PROFILE=release", "dist").splitlines()
+    said = make(*LOADER, "PROFILE=release", "dist")
     folder = BUILD / "dist"
-    names = {line.split()[1] for line in said if len(line.split()) == 2}
+    names = set(re.findall(r"^[0-9a-f]{64}  (\S+)$", said, re.M))
     assert {loader_file(name).name for name in OLD} <= names
-    assert {path.name for path in folder.iterdir()} == names | {f"{name}.debug" for name in names} | {"SHA256SUMS"}
+    symbols = {f"{name}{ending}" for name in names for ending in (".debug", ".last")}
+    assert {path.name for path in folder.iterdir()} == names | symbols | {"SHA256SUMS"}
     for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         checksum, name = line.split()
         assert digest(folder / name) == checksum == digest(BUILD / "release" / name)

@@ -221,12 +221,14 @@ def test_a_script_that_works_by_itself(environment: dict[str, str], tmp_path: Pa
         subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     )
     assert "python" not in script.read_text()
+    typed = [word for command in ("next", "print seed", "hbreak last_enter", "kill") for word in ("-ex", command)]
     done = subprocess.run(
-        ["gdb", "-nx", "-q", "-batch", "-x", str(script), "-ex", "next", "-ex", "print seed", "-ex", "kill"],
+        ["gdb", "-nx", "-q", "-batch", "-x", str(script), *typed],
         env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout, done.stdout + done.stderr
     assert "$1 = 20" in done.stdout
+    assert "last_enter. (2 locations)" in done.stdout  # where it was linked, and where it ran
     machine.wait(20)
     machine.stderr.close()
 

@@ -15,6 +15,7 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix.products import make
 from hermit_harness.paths import ROOT
+from hermit_harness.vm.targets import cpu_of_arch
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
@@ -81,19 +82,34 @@ def symbol(image: str, target: str, name: str) -> int:
         return int(found["st_value"])
 
 
-@pytest.mark.parametrize("target", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
-def test_through_the_hand_over(start: Start, target: str) -> None:
-    """L-29, L-32: from the loader's own code, with its callers, over its last function into the application; both have
-    their symbols at once."""
-    gdb = start("debug", "--isolate", "--target", target, "--stop-at", "loader", "--break", "app_main", "steps")
+LOADERS = [("x86_64-multiboot", "pc"), ("x86_64-uefi", "ovmf"), ("aarch64-elf", "virt"), ("aarch64_be-elf", "virt")]
+LOADERS += [("aarch64-uefi", "virt"), ("riscv64-sbi", "virt")]
+
+
+@pytest.mark.parametrize(("target", "machine"), LOADERS, ids=[target for target, _ in LOADERS])
+def test_through_the_hand_over(start: Start, target: str, machine: str) -> None:
+    """L-29, L-32: from the loader's own code, with its callers, over its last function and the last code, which runs
+    from a copy, into the application; all have their symbols at once."""
+    cpu = cpu_of_arch(target.partition("-")[0])
+    words = ("--target", target, "--machine", machine, "--stop-at", "loader", "--break", "app_main", "steps")
+    gdb = start("debug", "--isolate", *words)
     assert "boot_run (boot=" in gdb.expect(PROMPT)
     gdb.ask("next")
     seen = gdb.ask("continue")
     assert "arch_handover (h=" in seen
-    assert "the application is at 0x" in seen
+    image = int(re.search(r"the application is at (0x[0-9a-f]+)", seen)[1], 16)  # type: ignore[index]
     callers = re.findall(r"^#\d+ .*?(\w+) \(.*\) at (\S+):", gdb.ask("backtrace"), re.M)
-    assert ("arch_handover", f"loader/arch/{target.split('-')[0]}/handover.c") in callers
+    assert ("arch_handover", f"loader/arch/{cpu}/handover.c") in callers
     assert ("boot_run", "loader/core/boot.c") in callers
+    gdb.ask("hbreak last_enter")
+    last = f"loader/arch/{cpu}/last."
+    assert f"last_enter () at {last}" in gdb.ask("continue")
+    assert int(gdb.ask("print/x $pc").rpartition(" ")[2], 16) < image
+    callers = re.findall(r"^#\d+ .*?(\w+) \(.*\) at (\S+):", gdb.ask("backtrace"), re.M)
+    assert [name for name, _ in callers[:2]] == ["last_enter", "arch_handover"]
+    assert ("boot_run", "loader/core/boot.c") in callers
+    gdb.ask("stepi 3")  # on the application's stack by now
+    assert re.search(rf"^#0 +last_enter \(\) at {last}", gdb.ask("backtrace"), re.M)
     assert "app_main () at fixtures/bare/steps/steps.c" in gdb.ask("continue")
     assert "arch_handover" in gdb.ask("info symbol arch_handover")
 
