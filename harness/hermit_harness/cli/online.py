@@ -35,6 +35,7 @@ class Online(Watcher):
         wish = plan.Wish(
             a.net, a.nic, a.netif, tuple(a.forward), a.capture, append, a.isolate, spec.machine,
             None if features is None else "dhcpv4" in features, _port(image), _driver(features),
+            a.mac.lower(),
         )  # fmt: skip
         self.plan = plan.make(wish, os.environ)
         networked = self.plan.net.kind != "none"
@@ -80,7 +81,7 @@ class Online(Watcher):
             self._diagnose()
 
     def ended(self, facts: Facts) -> None:
-        if self._due < float("inf"):
+        if self._due < float("inf") and facts.printed:  # else there was no guest
             self._diagnose()
 
     def _listens(self, address: str, port: int, at: float) -> None:
@@ -88,10 +89,15 @@ class Online(Watcher):
         if finding.step:
             self._diagnose()
             return
-        self._due = float("inf")
+        if not self._missing():
+            self._due = float("inf")
         say(f"the guest listens: {self.plan.where(port, address)}, {at * 1000:.0f} ms after its start")
 
     # --- when nobody listens
+
+    def _missing(self) -> tuple[int, ...]:
+        """Ports that were asked for and did not answer."""
+        return tuple(port for port in self.plan.ports if port not in self.wire.seen.tcp_open)
 
     def _look(self, port: int) -> doctor.Finding:
         net = self.plan.net
@@ -104,9 +110,10 @@ class Online(Watcher):
 
     def _diagnose(self) -> None:
         self._due = float("inf")
-        if not self._said and self.plan.ports:
+        missing = self._missing() or self.plan.ports
+        if not self._said and missing:
             self._said = True
-            finding = self._look(self.plan.ports[0])
+            finding = self._look(missing[0])
             if finding.step:
                 say(str(finding))
 

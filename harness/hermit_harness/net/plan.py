@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import fcntl
+import os
 import re
 import socket
+import struct
 import subprocess
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 from pathlib import Path
 
-from hermit_harness.net.card import CARDS, KINDS, NO_NET, Forward, Net, forward
+from hermit_harness.net.card import CARDS, KINDS, MAC, NO_NET, Forward, Net, forward
 from hermit_harness.net.lab import GUEST, Lab
 from hermit_harness.vm.host import device_problem
 
@@ -26,6 +31,8 @@ ADDRESSES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
 STATIC = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
 BY_DHCP = "10.0.2.15"  # the first address that QEMU's user network gives
 VHOST = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
+TUN = Path("/dev/net/tun")
+TUNSETIFF, IFF_TAP_WITHOUT_INFO = 0x400454CA, 0x1002  # linux/if_tun.h
 
 
 @dataclass
@@ -59,6 +66,8 @@ class Plan:
     def where(self, port: int, address: str) -> str:
         """How a client reaches a port of the guest."""
         rows = [row for row in self.net.forwards if row.guest_port == port]
+        if not rows and self.net.kind == "user":
+            return f"port {port} of the guest, to which no port of this machine leads (--forward {port}:{port} would)"
         if not rows:
             return f"{address}:{port}"
         doors = " and ".join(f"{row.address}:{row.port}" for row in rows)
@@ -98,6 +107,27 @@ def static_address(append: str, environment: Mapping[str, str]) -> str:
     return told[-1] if told else environment.get("HERMIT_IP", "")
 
 
+def tap_problem(name: str) -> str:
+    """Why this process's QEMU could not use the tap, which is there, with the remedy; "" if it could. To take the tap
+    for a moment, as QEMU will, is the test."""
+    try:
+        tun = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError:
+        return f"{TUN} may not be opened: sudo chmod 0666 {TUN}"
+    except OSError as error:
+        return f"{TUN}: {error.strerror}: sudo modprobe tun, or give it to the container (--device {TUN})"
+    try:
+        fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP_WITHOUT_INFO))
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            cure = f"sudo netsetup/tap down {name}, then sudo netsetup/tap up {name} --user $USER"
+            return f"{name} is another user's: {cure}"
+        return f"{name} is in use by another guest" if error.errno == errno.EBUSY else f"{name}: {error.strerror}"
+    finally:
+        os.close(tun)
+    return ""
+
+
 def free_port(row: Forward, lab: Lab | None) -> Forward:
     """The row, with another port where its own is taken (or 0)."""
     kind = socket.SOCK_DGRAM if row.protocol == "udp" else socket.SOCK_STREAM
@@ -125,6 +155,7 @@ class Wish:
     dhcp: bool | None = None
     listens: tuple[str, int] = ("tcp", 0)
     driver: str = "virtio"
+    mac: str = ""
 
 
 def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
@@ -139,7 +170,8 @@ def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
         return Plan()
     if wish.machine in ("microvm", "microvm-acpi-off"):
         raise ValueError(f"--machine {wish.machine} does not tell a kernel of its network cards; microvm-mmio does")
-    plan = Plan(Net(kind, card, capture=Path(wish.capture).absolute() if wish.capture else None))
+    capture = Path(wish.capture).absolute() if wish.capture else None
+    plan = Plan(Net(kind, card, mac=wish.mac or MAC, capture=capture))
     rows = [forward(text) for text in wish.forwards]
     plan.ports = tuple(dict.fromkeys(row.guest_port for row in rows if row.protocol == "tcp"))
     protocol, port = wish.listens
@@ -168,32 +200,52 @@ def _user(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
 
 
 def _tap(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
-    bridge = plan.net.kind == "bridge"
-    name = wish.ifname or "tap10"
-    host = name
-    if bridge:
-        host, name = wish.ifname or "hermitbr0", "tap10"
-    if plan.lab:
-        plan.lab.script("bridge", "up", host, "--tap", name) if bridge else plan.lab.script("tap", "up", name)
-        if wish.dhcp:
-            plan.lab.script("dhcp", "up", host)
-        plan.notes.append(f"the guest's network is a namespace of its own; into it: {' '.join(plan.lab.visitor)} sh")
-    if bridge and not plan.lab:
-        name = _plugged(plan, host) or name
-    remedy = f"netsetup/bridge up {host} --tap {name}" if bridge else f"netsetup/tap up {name}"
-    if not plan.ip("-o", "link", "show", "dev", name):
-        raise ValueError(f"there is no {name}: sudo {remedy} --user $USER makes it; --isolate needs neither")
+    bridge = plan.net.kind == "bridge" or _is_bridge(plan, wish.ifname)
+    host = wish.ifname or ("hermitbr0" if bridge else "tap10")
+    name = _made(plan, plan.lab, host, bridge, wish.dhcp) if plan.lab else _there(plan, host, bridge)
     why = device_problem(VHOST)
     vhost = not why and not wish.capture
     if not vhost:
         plan.notes.append(f"vhost=off: {why or 'a capture is wanted, and vhost leads the frames past QEMU'}")
-    plan.net = replace(plan.net, ifname=name, vhost=vhost, watched=not vhost)
+    mac = wish.mac or (own_mac(name) if bridge else plan.net.mac)
+    kind = "bridge" if bridge else "tap"
+    plan.net = replace(plan.net, kind=kind, ifname=name, mac=mac, vhost=vhost, watched=not vhost)
     plan.expected = static_address(wish.append, environment) or ("" if wish.dhcp else GUEST)
     found = re.search(r" inet (\S+)", plan.ip("-4", "-o", "addr", "show", "dev", host))
     plan.network = str(IPv4Interface(found[1]).network) if found else ""
 
 
-def _plugged(plan: Plan, bridge: str) -> str:
-    """A tap that is in a bridge."""
-    found = re.search(r"\d+: ([^:@ ]+)", plan.ip("-o", "link", "show", "master", bridge, "type", "tun"))
-    return found[1] if found else ""
+def own_mac(tap: str) -> str:
+    """An address for the card at this tap: several guests of a bridge must not have the same one."""
+    return f"52:54:00:{zlib.crc32(tap.encode()).to_bytes(4, 'big')[1:].hex(':')}"
+
+
+def _is_bridge(plan: Plan, name: str) -> bool:
+    return bool(name) and not plan.lab and bool(plan.ip("-o", "link", "show", "dev", name, "type", "bridge"))
+
+
+def _made(plan: Plan, lab: Lab, host: str, bridge: bool, dhcp: bool | None) -> str:
+    """The tap that was made in a namespace of its own."""
+    name = "tap10" if bridge else host
+    lab.script("bridge", "up", host, "--tap", name) if bridge else lab.script("tap", "up", name)
+    if dhcp:
+        lab.script("dhcp", "up", host)
+    plan.notes.append(f"the guest's network is a namespace of its own; into it: {' '.join(lab.visitor)} sh")
+    return name
+
+
+def _there(plan: Plan, host: str, bridge: bool) -> str:
+    """The tap, or the first one of the bridge that can be used. ValueError, with the remedy, if there is none."""
+    which = ("master", host, "type", "tun") if bridge else ("dev", host)
+    names: list[str] = re.findall(r"(?m)^\d+: ([^:@ ]+)", plan.ip("-o", "link", "show", *which))
+    if not names:
+        what, remedy = f"there is no {host}", f"netsetup/tap up {host}"
+        if bridge:
+            what, remedy = f"there is no bridge {host} with a tap in it", f"netsetup/bridge up {host} --tap tap10"
+        raise ValueError(f"{what}: sudo {remedy} --user $USER makes it; --isolate needs neither")
+    problems = []
+    for name in names:
+        problems.append(tap_problem(name))
+        if not problems[-1]:
+            return name
+    raise ValueError("; ".join(problems))

@@ -13,7 +13,6 @@ from hermit_harness.net import card, doctor, frames, pcap, plan
 from hermit_harness.net.frames import SYN, Frame
 from hermit_harness.net.lab import Lab
 from hermit_harness.net.wire import Seen
-from hermit_harness.vm.host import device_problem
 
 GUEST, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:01"
 
@@ -96,13 +95,34 @@ def test_vhost_and_capture_exclude_each_other() -> None:
     """L-44: with vhost the frames pass QEMU by."""
     with pytest.raises(ValueError, match="vhost=on"):
         card.Net("tap", vhost=True, watched=True)
-    assert "vhost=on" in card.backend(card.Net("tap", vhost=True, watched=False, ifname="tap10"))
 
 
-def test_device_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    """L-44, R-16, W-19, M-27: the reason for vhost=off is told."""
-    assert device_problem(tmp_path / "none").endswith("none: No such file or directory")
-    assert device_problem(Path("/dev/null")) == ""
+@pytest.mark.parametrize(
+    ("device", "capture", "vhost", "note"),
+    [
+        ("/dev/null", "", "on", ""),
+        ("/dev/null", "x.pcap", "off", "vhost=off: a capture is wanted, and vhost leads the frames past QEMU"),
+        ("/dev/nothing", "", "off", "vhost=off: /dev/nothing: No such file or directory"),
+        ("/dev/tty/nothing", "x.pcap", "off", "vhost=off: /dev/tty/nothing: Not a directory"),
+    ],
+)
+def test_vhost_where_there_is_one(
+    device: str, capture: str, vhost: str, note: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L-44, R-16, W-19, M-27: vhost=on where its device (here: another one that can or cannot be opened) is to be had
+    and no capture is wanted, else the reason is told. QEMU gets exactly these words; no copy of frames with vhost."""
+    monkeypatch.setattr(plan, "VHOST", Path(device))
+    made = plan.make(plan.Wish(kind="tap", capture=capture, isolate=True), {})
+    assert made.lab is not None
+    made.lab.close()
+    assert [text for text in made.notes if "vhost" in text] == ([note] if note else [])
+    words = card.argv(made.net)
+    assert words[:4] == [
+        "-netdev", f"tap,id=net0,ifname=tap10,script=no,downscript=no,vhost={vhost},vnet_hdr=off",
+        "-device", "virtio-net-pci,disable-legacy=on,netdev=net0,mac=52:54:00:12:34:56",
+    ]  # fmt: skip
+    assert ("filter-dump" in " ".join(words)) == bool(capture)
+    assert made.net.watched == (vhost == "off")
 
 
 def test_kernel_variables() -> None:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""`hermitctl run` as a person starts it and reads it, for tests of what it tells."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+LineWith = Callable[[str], str]
+
+
+@contextmanager
+def hermitctl(
+    *words: str,
+    before: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+) -> Iterator[tuple[subprocess.Popen[str], LineWith]]:
+    """It runs in the background until the block ends; `before` are words that stand in front. With it comes a function
+    that waits for a line on stderr that holds a text; AssertionError with all lines when none comes."""
+    process = subprocess.Popen(
+        [*before, python, "-m", "hermit_harness", "run", *words], stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **(variables or {})},
+    )  # fmt: skip
+    seen: list[str] = []
+
+    def line_with(text: str) -> str:
+        assert process.stderr is not None
+        for line in process.stderr:
+            seen.append(line)
+            if text in line:
+                return line.rstrip("\n")
+        raise AssertionError("".join(seen))
+
+    with process:
+        try:
+            yield process, line_with
+        finally:
+            process.kill()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What an ordinary user can do, and what is told where a right is missing: a copy of the tree belongs to that user, the
+network is a namespace that root makes, with a /dev/net/tun of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.net.outside import LineWith, hermitctl
+from hermit_harness.paths import BUILD, ROOT, loader_file
+from hermit_harness.vm.process import DIE_WITH_PARENT
+
+NOBODY = "65534"
+ECHO = "real-echo-0.11.0"
+# Root makes the namespace, $1 is done in it, then the user runs the rest. The folder of devices is the namespace's.
+HERE = """
+mount -t proc proc /proc; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs "$0"; mknod "$0/tun" c 10 200
+mount --bind "$0/tun" /dev/net/tun; chmod 0666 /dev/net/tun; ip link set lo up
+echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || :
+eval "$1"; shift
+exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs "$@"
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """An ordinary user with a tree of their own."""
+
+    tree: Path
+
+    def before(self, setup: str) -> tuple[str, ...]:
+        """Words in front of a command that make the namespace, do what `setup` says in it, and become the user."""
+        namespaces = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL")
+        shell = ("sh", "-ec", HERE, str(self.tree / "dev"), f"cd '{self.tree}'; {setup}")
+        here = {"HOME": self.tree, "HERMIT_ROOT": self.tree, "PYTHONPATH": self.tree / "harness"}
+        return (*DIE_WITH_PARENT, *namespaces, *shell, "env", *(f"{name}={value}" for name, value in here.items()))
+
+    def run(self, *words: str, setup: str = ":") -> subprocess.CompletedProcess[str]:
+        """A command to its end."""
+        argv = [*self.before(setup), *words]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
+
+    def hermitctl(self, *words: str, setup: str) -> AbstractContextManager[tuple[subprocess.Popen[str], LineWith]]:
+        """`hermitctl run` in the background."""
+        return hermitctl(*words, before=self.before(setup), python=python())
+
+
+def python() -> str:
+    """A Python that everyone may start: that of the tests may lie in somebody's home."""
+    own = Path(sys.executable).resolve()
+    open_to_all = all(folder.stat().st_mode & 1 for folder in (own, *own.parents))
+    return sys.executable if open_to_all else "/usr/bin/python3"
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    """Only root can become somebody else; anyone else is an ordinary user already, and `make test` shows it."""
+    if os.geteuid():
+        pytest.skip("other-user-wants-root: whoever runs this is an ordinary user")
+    with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as name:
+        tree = Path(name)
+        for part in ("harness", "netsetup", "fixtures/real"):
+            shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("tests", "__pycache__", ".*"))
+        for file in (loader_file(), images()[ECHO].path):
+            (tree / file.relative_to(BUILD.parent)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, tree / file.relative_to(BUILD.parent))
+        (tree / "dev").mkdir()
+        subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(tree)], check=True)
+        tree.chmod(0o755)
+        yield User(tree)
+
+
+def test_user_network_wants_no_right(user: User) -> None:
+    """W-21, L-38: --net user, by someone who has no right at all and no /dev/net/tun."""
+    with user.hermitctl("--net", "user", ECHO, setup="chmod 0600 /dev/net/tun") as (process, line_with):
+        assert re.search(r"the guest listens: 127\.0\.0\.1:\d+ ", line_with("the guest listens"))
+        process.send_signal(signal.SIGKILL)
+
+
+def test_tap_of_ones_own(user: User) -> None:
+    """L-38: root makes the tap once for this user, who then starts guests on it as often as they like."""
+    setup = f"netsetup/tap up --user {NOBODY} >&2; netsetup/tap status >&2"
+    with user.hermitctl("--net", "tap", ECHO, setup=setup) as (_, line_with):
+        assert "owner nobody" in line_with("proxy_arp=1")
+        assert "the guest listens: 10.0.5.3:8080" in line_with("the guest listens")
+    twice = f"{python()} -m hermit_harness run --net tap --timeout 1 {ECHO} >/dev/null 2>&1"
+    done = user.run("sh", "-c", f"{twice}; {twice}; echo $?", setup=setup)
+    assert done.stdout == "124\n", done.stderr
+
+
+MAKES_IT = "--user $USER makes it; --isolate needs neither"
+ANOTHERS = "tap10 is another user's: sudo netsetup/tap down tap10, then sudo netsetup/tap up tap10 --user $USER"
+# --net, what root did before, and what the user is told.
+SENTENCES = [
+    ("tap", ":", f"there is no tap10: sudo netsetup/tap up tap10 {MAKES_IT}"),
+    (
+        "bridge",
+        "netsetup/bridge up",
+        f"there is no bridge hermitbr0 with a tap in it: sudo netsetup/bridge up hermitbr0 --tap tap10 {MAKES_IT}",
+    ),
+    ("tap", "netsetup/tap up --user root", ANOTHERS),
+    ("bridge", "netsetup/bridge up --tap tap10 --user root", ANOTHERS),
+    (
+        "tap",
+        f"netsetup/tap up --user {NOBODY}; chmod 0600 /dev/net/tun",
+        "/dev/net/tun may not be opened: sudo chmod 0666 /dev/net/tun",
+    ),
+]
+
+
+def test_missing_right_is_one_sentence_with_the_remedy(user: User) -> None:
+    """L-38, C-27: nothing is started, and one sentence says what to do."""
+    for net, setup, sentence in SENTENCES:
+        done = user.run(python(), "-m", "hermit_harness", "run", "--net", net, ECHO, setup=setup)
+        assert (done.returncode, done.stdout, done.stderr) == (125, "", f"hermitctl: {sentence}\n"), setup
+
+
+@pytest.mark.parametrize("script", ["tap", "bridge", "dhcp"])
+def test_scripts_by_an_ordinary_user(script: str, user: User) -> None:
+    """L-38: neither made nor taken down by someone who may not: one sentence, and everything is as it was."""
+    setup = "netsetup/tap up tap9; netsetup/tap up; netsetup/bridge up; netsetup/dhcp up tap9"
+    told = "ip -br addr; find /run -type f"
+    for words in ("up", "down") if script != "dhcp" else ("up tap10", "down tap9"):
+        line = f"{told}; netsetup/{script} {words}; echo $?; {told}"
+        done = user.run("sh", "-c", line, setup=setup)
+        before, after = re.split(r"^1\n", done.stdout, maxsplit=1, flags=re.M)
+        assert before == after
+        sentence = rf"{script}: no right to change .*CAP_NET_ADMIN.*: run it by sudo, .* unshare -rn\n"
+        assert re.fullmatch(sentence, done.stderr), words

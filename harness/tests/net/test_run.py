@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""`hermitctl run` with a network: what a person asks for, what they are told, and what reaches the guest."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.net import pcap
+from hermit_harness.net.lab import NETSETUP, Lab
+from hermit_harness.net.outside import hermitctl
+
+ECHO, BY_DHCP = "real-echo-0.11.0", "real-echo-0.11.0-dhcp"
+
+
+def test_run_tells_when_and_where_the_guest_listens() -> None:
+    """L-44, W-24: one line when the guest really answers on the wire; the namespace that is named is the guest's, and
+    goes with the program."""
+    with hermitctl("--net", "tap", "--isolate", ECHO) as (process, line_with):
+        enter = re.findall(r"into it: (nsenter .*) sh$", line_with("namespace of its own"))[0].split()
+        assert "vhost" in line_with("vhost=")
+        assert re.search(r"the guest listens: 10\.0\.5\.3:8080, \d+ ms after its start$", line_with("listens"))
+        subprocess.run([*enter, "ping", "-c", "1", "-W", "10", "10.0.5.3"], check=True, capture_output=True, timeout=30)
+        holder = enter[enter.index("--target") + 1]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert not os.path.exists(f"/proc/{holder}/ns/net")
+
+
+def test_run_by_variables() -> None:
+    """C-25, C-27, C-28, M-29: HERMIT_NETIF turns the network on, HERMIT_IP and its like reach the guest."""
+    variables = {"HERMIT_NETIF": "tap100", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
+    with hermitctl("--isolate", ECHO, variables=variables) as (_, line_with):
+        assert "10.0.5.9:8080" in line_with("the guest listens")
+
+
+def test_run_says_which_step_failed() -> None:
+    """The doctor speaks by itself when the application has ended without listening."""
+    words = ("--net", "tap", "--nic", "virtio-transitional", "--isolate", ECHO)
+    with hermitctl(*words) as (process, line_with):
+        assert "has no driver for this kind of card" in line_with("network, step driver")
+        assert process.wait(60) == 1
+
+
+def test_run_without_the_tap_says_how_to_make_it() -> None:
+    """C-27: an absent tap is one line with the command that makes it."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--netif", "no-such-tap", ECHO]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 125
+    assert done.stderr == (
+        "hermitctl: there is no no-such-tap: sudo netsetup/tap up no-such-tap --user $USER makes it; "
+        "--isolate needs neither\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--forward", "8080:8080"], "user,id=net0,hostfwd=tcp:127.0.0.1:"),
+        (["--net", "user"], "net=10.0.5.0/24,host=10.0.5.1"),
+        (["--net", "user", "--capture", "x,y.pcap"], "filter-dump,id=dump0,netdev=net0,file="),
+        (["--net", "user", "--machine", "microvm-mmio"], "virtio-net-device,netdev=net0"),
+        (["--net", "user", "--nic", "virtio-packed-mq"], "packed=on,mq=on"),
+    ],
+)
+def test_dry_run_shows_the_card(words: list[str], text: str) -> None:
+    """W-26: what is asked for stands on QEMU's command line; 512 MB with a network unless told otherwise (M-28)."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", *words, ECHO]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    assert text in done.stdout
+    assert "-m 512M" in done.stdout
+
+
+def test_bare_name_in_a_cargo_project(tmp_path: Path) -> None:
+    """W-39: the application that cargo built for Hermit, the newer one of debug and release."""
+    for profile, age in (("debug", 100), ("release", 200)):
+        file = tmp_path / "target" / "x86_64-unknown-hermit" / profile / "mine"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(images()["hello"].path.read_bytes())
+        os.utime(file, (age, age))
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "mine"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path)
+    assert "-initrd target/x86_64-unknown-hermit/release/mine" in done.stdout
+
+
+def test_demo_and_measurement() -> None:
+    """M-17: what is typed comes back. And the measurement ends with figures for both networks."""
+    ctl = [sys.executable, "-m", "hermit_harness"]
+    typed = "hello hermit\nGrüße\n"
+    done = subprocess.run([*ctl, "demo"], input=typed, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == typed
+    argv = [*ctl, "bench-net", "--runs", "1", "--seconds", "0.2"]
+    figures = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+    assert [line.split()[1] for line in figures] == ["tap", "user-virtio"]
+    assert all(re.search(r"median \d+ ms of 1; \d+ requests/s", line) for line in figures)
+
+
+@pytest.mark.parametrize(
+    ("image", "more", "card"),
+    [
+        ("real-echo-0.11.0-rtl8139", (), "rtl8139,netdev=net0"),
+        ("real-echo-0.11.0-riscv64", ("--target", "riscv64-sbi"), "virtio-net-device,netdev=net0"),
+        ("real-echo-0.11.0", (), "virtio-net-pci,disable-legacy=on,netdev=net0"),
+    ],
+)
+def test_card_by_the_driver_that_the_image_has(image: str, more: tuple[str, ...], card: str) -> None:
+    """W-23: nobody has to know which card a build needs."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", *more, image]
+    assert card in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_machine_without_a_list_of_cards() -> None:
+    """microvm as the README has it tells a kernel of no card: one sentence names the machine that does."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "user", "--machine", "microvm"]
+    done = subprocess.run([*argv, "real-echo-0.11.0-microvm"], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1)
+    assert "microvm-mmio does" in done.stderr
+
+
+def test_without_a_word_there_is_no_network() -> None:
+    """C-27: unset, no device."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", ECHO]
+    assert "netdev" not in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_bridge_of_several_guests(lab: Lab) -> None:
+    """M-29, W-07: each takes a tap of its own, has a card's address of its own and gets a lease of its own; both are
+    reached at the same time. A third one is told that no tap is left."""
+
+    lab.script("bridge", "up", "--tap", "tap10", "--tap", "tap11")
+    lab.script("dhcp", "up", "hermitbr0")
+    words = ("--net", "bridge", BY_DHCP)
+    addresses = set()
+    with ExitStack() as guests:
+        for _ in range(2):
+            _, line_with = guests.enter_context(hermitctl(*words, before=lab.enter))
+            addresses |= set(re.findall(r"the guest listens: ([0-9.]+):8080, ", line_with("the guest listens")))
+        assert len(addresses) == 2
+        for address in addresses:
+            with lab.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+                client.settimeout(30)
+                client.connect((address, 8080))
+                client.sendall(b"here")
+                assert client.recv(100) == b"here"
+        third = lab.result(sys.executable, "-m", "hermit_harness", "run", *words)
+    assert third.stderr == "hermitctl: tap10 is in use by another guest; tap11 is in use by another guest\n"
+
+
+def test_variable_that_names_a_bridge(lab: Lab) -> None:
+    """M-29: HERMIT_NETIF may be a bridge, and the gateway another one than the host."""
+    lab.script("bridge", "up", "bridge102", "--tap", "tap10")
+    variables = {"HERMIT_NETIF": "bridge102", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
+    with hermitctl(ECHO, before=lab.enter, variables=variables) as (_, line_with):
+        assert "10.0.5.9:8080" in line_with("the guest listens")
+
+
+def test_address_of_the_card_and_capture(tmp_path: Path) -> None:
+    """M-20, W-26, W-27: --mac is the guest's address on the wire; the capture is announced with the commands that read
+    it."""
+    file = tmp_path / "frames.pcap"
+    words = ("--net", "tap", "--isolate", "--mac", "52:54:00:AB:CD:EF", "--capture", str(file), ECHO)
+    with hermitctl(*words) as (process, line_with):
+        line_with("the guest listens")
+        process.send_signal(signal.SIGINT)
+        assert line_with("captured") == f"hermitctl: captured: tcpdump -n -r {file} (or tshark -r {file})"
+    assert pcap.tcpdump(file, "arp and ether src 52:54:00:ab:cd:ef")
+    assert not pcap.tcpdump(file, "ether src 52:54:00:12:34:56")
+
+
+def test_address_of_a_card_that_cannot_be() -> None:
+    """M-20: one sentence."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "user", "--mac", "01:00:00:00:00:01", ECHO]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1)
+    assert "'01:00:00:00:00:01' is no address of a network card" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("step", "setup", "words", "cause"),
+    [
+        ("link", '"$0/tap" up; ip link set tap10 down', ("--net", "tap", ECHO), "the host's end, tap10, is down"),
+        ("address", '"$0/tap" up', ("--net", "tap", BY_DHCP), "asks for an address by DHCP and nobody offers one"),
+        (
+            "arp", '"$0/tap" up', ("--net", "tap", ECHO, "-mask", "255.255.255.255"),
+            "nobody answers to ARP requests for 10.0.5.3",
+        ),
+        ("port", "true", ("--forward", "0:8081", "--forward", "0:8080", ECHO), "its port 8081 is closed"),
+    ],
+    ids=["link", "address", "arp", "port"],
+)  # fmt: skip
+def test_the_step_that_failed_is_told_while_the_guest_runs(
+    step: str, setup: str, words: tuple[str, ...], cause: str, lab: Lab
+) -> None:
+    """L-40: after some seconds without an answer one line names the first step that failed; the guest goes on."""
+    lab.run("sh", "-ec", setup, str(NETSETUP))
+    with hermitctl(*words, before=lab.enter) as (process, line_with):
+        assert cause in line_with(f"network, step {step}: ")
+        assert process.poll() is None
+
+
+def test_namespaces_that_are_not_permitted(lab: Lab) -> None:
+    """L-38: --isolate on a system that permits no namespaces: one sentence, with the setting that does."""
+    forbid = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
+    words = (sys.executable, "-m", "hermit_harness", "run", "--net", "tap", "--isolate", ECHO)
+    done = lab.result("sh", "-ec", forbid, "sh", *words)
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1), done.stderr
+    assert done.stderr.startswith("hermitctl: this system does not permit user, network and PID namespaces")
+    assert done.stderr.endswith("sudo sysctl user.max_user_namespaces=10000\n")
