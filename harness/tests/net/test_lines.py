@@ -28,11 +28,11 @@ OLDER_THAT_WORKS = f"{OLDER},xsaveopt,rdrand"
 WEB = r"""
 qemu-system-x86_64 -smp 1 -m 256M -display none -serial stdio -cpu <CPU>
     -kernel <LOADER> -initrd <APP>
-    -netdev user,id=u1,hostfwd=tcp::9975-:9975 -device rtl8139,netdev=u1
+    -netdev user,id=u1,hostfwd=tcp::<HTTP>-:<HTTP> -device rtl8139,netdev=u1
     -object filter-dump,id=f1,netdev=u1,file=dump.dat
 """
 ECHO = r"""
-qemu-system-x86_64 -device rtl8139,netdev=net0 -netdev 'user,id=net0,hostfwd=tcp::8080-:8080'
+qemu-system-x86_64 -device rtl8139,netdev=net0 -netdev 'user,id=net0,hostfwd=tcp::<ECHO>-:<ECHO>'
     -cpu <CPU> -display none -smp 1 -m 64M -serial stdio -kernel <LOADER> -initrd <APP>
 """
 TAP = r"""
@@ -42,7 +42,7 @@ qemu-system-x86_64 -cpu <CPU> -display none -smp 1 -m 1G -serial stdio -kernel <
 """
 CI = r"""
 qemu-system-x86_64 -cpu <CPU> -display none -smp 1 -m 512M -serial stdio -kernel <LOADER> -initrd <APP>
-    -netdev user,id=u1,hostfwd=tcp::9975-:9975,hostfwd=udp::9975-:9975,net=192.168.76.0/24,dhcpstart=192.168.76.9
+    -netdev user,id=u1,hostfwd=tcp::<HTTP>-:<HTTP>,hostfwd=udp::<HTTP>-:<HTTP>,net=192.168.76.0/24,dhcpstart=192.168.76.9
     -device virtio-net-pci,netdev=u1,disable-legacy=on,packed=on,mq=on
 """
 SCRIPTS = r"""
@@ -58,7 +58,15 @@ def typed(lab: Lab, line: str, app: str, folder: Path, **names: str) -> Iterator
     """The line as it runs, from the application's word that it listens. What is yielded ends QEMU as Ctrl-C would, and
     returns all that was printed."""
     image = images()[app]
-    here = {"CPU": OLDER_THAT_WORKS, "LOADER": str(loader_file()), "APP": str(image.path), **names}
+    # The manuals' ports, which nobody else has in a namespace.
+    here = {
+        "CPU": OLDER_THAT_WORKS,
+        "HTTP": "9975",
+        "ECHO": "8080",
+        "LOADER": str(loader_file()),
+        "APP": str(image.path),
+        **names,
+    }
     words = shlex.split(re.sub("<([A-Z]+)>", lambda name: here[name[1]], line.replace("\n", " ")))
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with lab.popen("sh", "-c", 'cd "$0"; echo $$; exec "$@"', str(folder), *words, **options) as qemu:
