@@ -22,7 +22,7 @@ include loader/tools.mk
 target_of = $(or $(filter $1,$(TARGETS)),$(strip $(foreach t,$(TARGETS),$(if $(filter $1,$($t.old)),$t))),$1)
 
 ifeq ($(TARGET),)
-# What this machine can build. MISSING=quiet says nothing of the others.
+# What this machine can build. MISSING=quiet says nothing of the others, nor in the end what was built.
 TARGET := $(foreach t,$(TARGETS),$(if $(call missing,$($t.arch)),,$t))
 $(foreach c,$(if $(MISSING),,$(CPUS)),$(if $(call missing,$c),$(info no loader for $c: there is no $(call missing,$c))))
 ifneq ($(EMBED_APP),)
@@ -63,7 +63,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wwrite-strings -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
 	-Wswitch-enum -Wconversion -Werror
 CORE_WARNINGS := -Wsign-conversion
-COMMON := -std=c11 -g -gdwarf-4 -ffile-prefix-map=$(CURDIR)=. -fno-common $(WARNINGS) -I$(GEN)
+COMMON := -std=c11 -g -gdwarf-4 -ffile-prefix-map='$(CURDIR)=.' -fno-common $(WARNINGS) -I$(GEN)
 FREESTANDING := $(COMMON) -ffreestanding -nostdinc \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-ident -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections -Wstack-usage=1024
@@ -144,7 +144,7 @@ $$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/tar
 $$($(1).dir)/%.S.o: loader/%.S loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
 	@mkdir -p $$(@D)
 	$$(call say,AS,$$@)
-	$(Q)$$($(1).cc) $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST) -g -ffile-prefix-map=$(CURDIR)=. -I$(GEN) -MMD -MP -c -o $$@ $$<
+	$(Q)$$($(1).cc) $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST) -g -ffile-prefix-map='$(CURDIR)=.' -I$(GEN) -MMD -MP -c -o $$@ $$<
 
 $$($(1).own)/padding.s: FORCE
 	$$(call made_of,'.section .padding$$(comma)"a"' $(if $(LOADER_PAD),'.fill $(LOADER_PAD)$$(comma)1$$(comma)0xcc'))
@@ -212,7 +212,7 @@ LOADERS := $(foreach t,$(TARGET),$($(t).out))
 
 all: $(LOADERS) $(LOADERS:=.debug) $(LOADERS:=.last) links
 	$(if $(LOADERS),,$(error no loader can be built with what is on this machine))
-	@printf '%s\n' $(LOADERS)
+	@$(if $(MISSING),:,printf '%s\n' $(LOADERS))
 
 # Names of upstream's build, for scripts that have them. Only the default folder is mirrored.
 .PHONY: links

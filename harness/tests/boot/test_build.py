@@ -58,9 +58,10 @@ def build(tree: Path, jobs: str, umask: int, **env: str) -> list[str]:
 
 
 def test_the_same_bytes_anywhere(tmp_path: Path) -> None:
-    """N-16, L-03: two copies in other folders, other locale, time zone, home, umask and number of jobs: same sha256."""
+    """N-16, L-03: two copies in other folders (one with blanks), other locale, time zone, home, umask and number of
+    jobs: same sha256."""
     first = copy_of_the_tree(tmp_path / "a")
-    second = copy_of_the_tree(tmp_path / "another-folder-with-a-longer-name")
+    second = copy_of_the_tree(tmp_path / "another folder, with a longer name")
     one = build(first, "-j1", 0o022, LC_ALL="C", TZ="UTC", HOME=str(tmp_path))
     two = build(
         second,
