@@ -12,6 +12,7 @@ from pathlib import Path
 from hermit_harness.net import card
 from hermit_harness.share import folder
 from hermit_harness.vm import esp, host
+from hermit_harness.vm.link import plain_name
 from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import PLACE, WAYS, target
@@ -130,7 +131,7 @@ def loader_argv(spec: RunSpec) -> list[str]:
         argv += ["-device", f"guest-loader,addr={place or PLACE},initrd={comma_escaped(spec.app)}"]
         apps = ()
     if apps + modules:
-        argv += ["-initrd", ",".join(comma_escaped(path) for path in apps + modules)]
+        argv += ["-initrd", ",".join(map(plain_name, apps + modules))]
     return argv + (["-append", append] if append else [])
 
 

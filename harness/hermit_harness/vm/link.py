@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Names of files that every way of QEMU's to read -initrd takes as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from pathlib import Path
+
+
+def plain_name(path: Path) -> str:
+    """A name of the file that holds neither blank nor comma: a link where its own does.
+
+    For a Multiboot kernel QEMU parts -initrd at commas and ends each name at its first blank; for other kernels it
+    does not. The links stay, for command lines that a person keeps. ValueError where none can be made.
+    """
+    if not re.search(r"[\s,]", str(path)):
+        return str(path)
+    target = path.resolve()
+    number, name = hashlib.sha256(os.fsencode(target)).hexdigest()[:16], re.sub(r"[^\w.+-]", "_", path.name)
+    try:
+        folder = Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        # Others may write to the folder above: what they have put there in its place is not taken.
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise ValueError(f"{folder} is not a folder of this user's alone: remove it, or set TMPDIR")
+        link = folder / f"{number}-{name}"
+        if not link.is_symlink() or link.readlink() != target:
+            fresh = link.with_name(f"{link.name}.{os.getpid()}")
+            fresh.symlink_to(target)
+            fresh.replace(link)
+    except OSError as error:
+        raise ValueError(f"no link to {path}, whose name QEMU cannot read: {error}") from None
+    return str(link)
