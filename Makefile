@@ -23,7 +23,7 @@ help: ## this list
 
 run: setup-run ## boot a real Hermit application in QEMU (the first time: install and build what is missing)
 	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
-	+@ci/fixture.sh $(APP)
+	+@ci/fixture.sh "$$HERMIT_APP"
 	@$(ctl) run
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
 #:                 NET=user|tap|bridge · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
@@ -32,7 +32,7 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 
 debug: setup-debug ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
 	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
-	+@$(if $(CELL),:,ci/fixture.sh $(APP))
+	+@$(if $(CELL),:,ci/fixture.sh "$$HERMIT_APP")
 	@$(ctl) debug
 #:                 BREAK=function|file:line · STOP_AT=loader · COMMAND="info registers" · BATCH=1 · PORT=1234 (no GDB of ours)
 #:                 SYMBOLS=file · GDB=program · WRITE=folder (.gdbinit and VS Code's files) ...   all: hermitctl debug --help

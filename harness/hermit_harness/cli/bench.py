@@ -12,7 +12,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from hermit_harness.cli.run import end_row, find_app, find_loader
+from hermit_harness.cli.app import find_app
+from hermit_harness.cli.run import end_row, find_loader
 from hermit_harness.elf import read
 from hermit_harness.vm import host
 from hermit_harness.vm.boot import boot

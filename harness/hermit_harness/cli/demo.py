@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hermit_harness.cli import run
+from hermit_harness.cli.app import find_app
 from hermit_harness.net.lab import Lab
 from hermit_harness.net.serve import USER, Served, plug
 from hermit_harness.paths import REPORT
@@ -34,7 +34,7 @@ def say(text: str) -> None:
 def command(a: argparse.Namespace) -> int:
     """0 when everything went as told."""
     try:
-        run.find_app(ECHO)
+        find_app(ECHO)
         with Lab() as lab:
             served = plug(lab, USER, "echo", Path(REPORT) / "demo", ports=(f"tcp:{PORT}",))
             with served.guest as guest:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from hermit_harness import __version__
+from hermit_harness import __version__, options
 
 # Modules of this package, by command. Only the one that is asked for is loaded: a prompt is waited for.
 COMMANDS = {
@@ -28,6 +30,16 @@ COMMANDS = {
 }
 
 SPLIT = ("run", "debug")  # with arguments of the guest behind APP
+OWN_FAULT = 125
+DESCRIPTION = """\
+Boot Hermit applications and say how they ended.
+
+  hermitctl run hello                          boot what cargo has built here, or a file, or an image of this tree
+  hermitctl run --machine microvm hello -- a b with arguments for the application
+  hermitctl debug --break main hello           to GDB's prompt in a function
+  hermitctl doctor                             what this machine lacks"""
+EPILOG = """\
+`hermitctl COMMAND --help` tells more. Exit status: that of the command; 125 when it was called wrongly."""
 
 
 def modules(words: Sequence[str]) -> list[Any]:
@@ -36,9 +48,40 @@ def modules(words: Sequence[str]) -> list[Any]:
     return [importlib.import_module(f"hermit_harness.cli.{name}") for name in names]
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a call, and ends with 125: 2 could be an application's own status."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(OWN_FAULT, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def check_command(word: str) -> str:
+    """What is wrong with the first word, "" if nothing."""
+    if word in COMMANDS or word.startswith("-"):
+        return ""
+    if "/" in word or os.path.exists(word):
+        return f"{word} is no command: `hermitctl run {word}` boots it"
+    near = difflib.get_close_matches(word, COMMANDS, 1)
+    return f"{word} is no command" + (f"; did you mean {near[0]}?" if near else "; see `hermitctl --help`")
+
+
+def check_rest(rest: Sequence[str], command: str) -> str:
+    """What to say of the first word that the command does not know."""
+    word = rest[0].partition("=")[0]
+    flags = [f"--{option.flag}" for option in options.OPTIONS + options.DEBUG_OPTIONS] if command in SPLIT else []
+    near = difflib.get_close_matches(word, flags, 1)
+    if near:
+        return f"{word} is not known; did you mean {near[0]}?"
+    if command in SPLIT and re.match(r"-[^-]", word):
+        return f"{word} is not known: options have two dashes; arguments of the kernel stand behind APP"
+    return f"{word} is not known; see `hermitctl {command} --help`"
+
+
 def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser with one subcommand a module; each module's `add` registers itself."""
-    parser = argparse.ArgumentParser(prog="hermitctl", description="Boot Hermit applications and say how they ended.")
+    parser = Parser(
+        prog="hermitctl", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG
+    )
     parser.add_argument("--version", action="version", version=f"hermitctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in modules(words):
@@ -62,15 +105,25 @@ def open_missing_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
+def complain(text: str) -> int:
+    """Say what is wrong with a call."""
+    print(f"hermitctl: {text}", file=sys.stderr)
+    return OWN_FAULT
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status of the program."""
     open_missing_streams()
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     app_words: list[str] = []
+    if wrong := check_command(words[0]):
+        return complain(wrong)
     if words and words[0] in SPLIT:
         (module,) = modules(words)
         words, app_words = module.split(words)
-    arguments = build_parser(words).parse_args(words)
+    arguments, rest = build_parser(words).parse_known_args(words)
+    if rest:
+        return complain(check_rest(rest, words[0]))
     arguments.app_words = app_words
     try:
         return int(arguments.function(arguments))

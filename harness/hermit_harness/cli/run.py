@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import glob
 import json
 import os
 import shlex
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf, options
+from hermit_harness.cli.app import find_app
 from hermit_harness.cli.online import Online
 from hermit_harness.cli.summary import as_json, exit_status, summary
 from hermit_harness.debug.handle import Handle, Running
-from hermit_harness.fixtures import Image, every_image, images, join_append
+from hermit_harness.fixtures import Image, join_append
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.share.folder import TAG, Share, share
 from hermit_harness.verdict.ends import end
@@ -28,16 +28,22 @@ from hermit_harness.vm.door import PORT, listen_tcp
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import ARCHS, BY_ARCH, cpu_of_arch, target, target_of_file
+from hermit_harness.vm.targets import BY_ARCH, cpu_of_arch, target, target_of_file
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
-Boot APP (an image's id, see `hermitctl list`, or a file) and show its console on stdout; all of ours goes to stderr,
-stdin goes to the guest.
+Boot APP and show its console on stdout; all of ours goes to stderr, stdin goes to the guest.
 
-Exit status: the application's own; 124 deadline; 125 QEMU or the harness failed; an odd number from 65 to 119: the
-loader refused.
-The last line on stderr says whose it is."""
+  hermitctl run target/x86_64-unknown-hermit/debug/hello     a file
+  hermitctl run hello, hermitctl run .                       what cargo has built here
+  hermitctl run hello env=KEY=value -- one two               arguments of the kernel, and of the application
+  hermitctl run --machine microvm --mem 64M --dry-run hello  QEMU's command line, to be pasted
+  hermitctl run --forward 8080:8080 server                   with a network
+  hermitctl run real-hello-0.11.0                            an image of this tree, of those in `hermitctl list`
+
+Exit status: the application's own (0 to 255); 1 panic or crash; 124 deadline, or nothing can happen any more; 125 QEMU
+or the harness failed, or was called wrongly; 130 Ctrl-C; an odd number from 65 to 119: the loader refused.
+The last line on stderr says whose it is, and --json says it in `origin`."""
 
 
 def add(commands: Any) -> None:
@@ -47,6 +53,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console"
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="uhyve's; the kernel's log is shown anyway")
     add_words(parser)
     parser.set_defaults(function=command)
 
@@ -59,7 +66,7 @@ def booting(commands: Any, name: str, summary: str, description: str) -> argpars
         description=description,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage=f"hermitctl {name} [OPTIONS] APP [KERNEL_ARGS] [-- APP_ARGS]",
+        usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
     return parser
 
@@ -68,7 +75,10 @@ def add_words(parser: argparse.ArgumentParser) -> None:
     """What stands behind the options of such a command."""
     parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
     parser.add_argument(
-        "app", nargs="?", metavar="APP", help=f"image id or file (default: {options.DEFAULT_APP}) [APP=]"
+        "app",
+        nargs="?",
+        metavar="APP",
+        help=f"file, name or folder of cargo's, or image (default: {options.DEFAULT_APP}) [APP=]",
     )
     parser.add_argument(
         "kernel_words",
@@ -81,11 +91,12 @@ def add_words(parser: argparse.ArgumentParser) -> None:
 def split(
     words: list[str],
     rows: tuple[options.Option, ...] = options.OPTIONS,
-    switches: tuple[str, ...] = ("--json", "--dry-run"),
+    switches: tuple[str, ...] = ("--json", "--dry-run", "--verbose", "-v"),
 ) -> tuple[list[str], list[str]]:
     """The words before the first `--` with our options in front, and those behind it, which are the application's.
 
     Options may also stand behind APP: kernel arguments begin with one dash, ours with two, so they cannot be mixed up.
+    With nothing but options before the `--`, APP is the first word behind it: so cargo starts its runner.
     """
     cut = words.index("--") if "--" in words else len(words)
     head, tail = words[1:cut], words[cut + 1 :]
@@ -102,30 +113,6 @@ def split(
         if word in with_value and head:
             ours.append(head.pop(0))
     return [words[0], *ours, *theirs], tail
-
-
-def find_app(name: str, arch: str = "") -> tuple[Path, Image | None]:
-    """The file of an image id or of a path. An id that several CPUs have means the one of `arch`, or the first of
-    them. ValueError says what to do when there is none."""
-    image = next((i for cpu in ([arch] if arch else ARCHS) for i in images(cpu).values() if i.id == name), None)
-    if image:
-        if not image.path.is_file():
-            raise ValueError(f"image {name} is not built ({image.path}): `make fixtures` builds all")
-        return image.path, image
-    path = built_by_cargo(name) or Path(name)
-    if not path.is_file():
-        there = f" of {arch}" if arch and any(i.id == name for i in every_image()) else ""
-        raise ValueError(f"{name} is neither a file nor an image{there} (`hermitctl list` shows the images)")
-    here = path.resolve()
-    return path, next((i for i in every_image() if i.path == here), None)
-
-
-def built_by_cargo(name: str) -> Path | None:
-    """The newest application of this name that cargo has built for Hermit in the folder that one is in."""
-    if "/" in name or not name:
-        return None
-    built = [path for path in Path("target").glob(f"*-unknown-hermit/*/{glob.escape(name)}") if path.is_file()]
-    return max(built, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def find_loader(name: str, profile: str) -> Path:
@@ -171,11 +158,14 @@ def command_line(a: argparse.Namespace, image: Image | None) -> str:
     return join_append(kernel_text, app_text)
 
 
-def _number(text: str, name: str) -> float:
+def _number(text: str, name: str, least: int) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise ValueError(f"--{name} wants a number, not {text!r}") from None
+    if not least <= number < FOREVER:
+        raise ValueError(f"--{name} {text}: {least} is the least")
+    return number
 
 
 def shared(a: argparse.Namespace, image: Image | None) -> Share | None:
@@ -190,14 +180,17 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
     """From the parsed options to a RunSpec; ValueError with a sentence for what cannot be."""
     options.check_choices(vars(a))
     wanted = named_target(a)
-    app = a.app or os.environ.get("HERMIT_APP") or options.DEFAULT_APP
+    app = a.app or os.environ.get("HERMIT_APP")
+    if not app and a.app_words:
+        app, *a.app_words = a.app_words
+    app = app or options.DEFAULT_APP
     path, image = find_app(app, target(wanted).arch if wanted else "")
     facts = elf.read(path)
     arch = (facts.arch if facts else "") or (image.arch if image else "") or "x86_64"
     to = target(wanted or BY_ARCH[arch])
     where = machine(a.machine or to.machine, to.cpu)
     liar = image is not None and image.kind == "liar"
-    timeout = _number(a.timeout, "timeout") or FOREVER
+    timeout = _number(a.timeout, "timeout", 0) or FOREVER
     row = a.end or end_row(facts, image)
     end(row)
     spec = RunSpec(
@@ -206,7 +199,7 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
         machine=where.name,
         accel=a.accel,
         cpu=a.cpu,
-        smp=int(_number(a.smp, "smp")),
+        smp=int(_number(a.smp, "smp", 1)),
         memory=a.mem or where.memory,
         append=command_line(a, image),
         debug_exit=not a.no_debug_exit,
@@ -228,10 +221,15 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
 
 
 def to_stdout(data: bytes) -> None:
-    """Write all of it, unbuffered."""
+    """Write all of it, unbuffered. ValueError where it cannot be taken; BrokenPipeError where nobody reads it."""
     view = memoryview(data)
-    while view:
-        view = view[os.write(1, view) :]
+    try:
+        while view:
+            view = view[os.write(1, view) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ValueError(f"the console could not be written to stdout: {error.strerror}") from None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from hermit_harness.verdict.ends import End
 from hermit_harness.verdict.facts import Facts, How
+from hermit_harness.verdict.remedy import remedy
 from hermit_harness.watch.marks import text
 
 LOADER_NUMBERS = range(65, 120, 2)
@@ -110,6 +111,7 @@ def _loader(facts: Facts, end: End, debug_exit: bool, expect: str) -> Judgement 
     if number in LOADER_NUMBERS and (carried or _only_text(facts, debug_exit)):
         hint = "" if carried else NO_CARRIER if not debug_exit else "it went back to firmware"
         hint += "" if carried else ": the number was read from the line"
+        hint = "; ".join(filter(None, (remedy(refusal.rule), hint)))
         return Judgement(
             "refused", number, "loader", refusal.rule, line, hint, "the application file or the command line"
         )

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What a person types who has read nothing: which file is meant, and one sentence with the remedy where none can be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.cli.app import built_in, find_app
+from hermit_harness.cli.main import check_command, check_rest
+from hermit_harness.fixtures import images
+from hermit_harness.paths import ROOT
+from hermit_harness.status import statuses
+from hermit_harness.verdict.remedy import REMEDIES
+
+ENV = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
+HERE = ENV | {"PYTHONPATH": str(ROOT / "harness")}
+
+
+def ctl(*words: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """One call of hermitctl, with nothing on its stdin."""
+    argv = [sys.executable, "-m", "hermit_harness", *map(str, words)]
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=False, timeout=120, cwd=cwd, env=HERE | (env or {}),
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def cargo(folder: Path, name: str, image: str = "hello", profile: str = "debug") -> Path:
+    """What cargo leaves when it has built an application."""
+    file = folder / "target" / "x86_64-unknown-hermit" / profile / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(images()[image].path, file)
+    file.with_name(f"{name}.d").write_text(f"{file}: src/main.rs\n")
+    return file
+
+
+def test_folder_of_cargos(tmp_path: Path) -> None:
+    """W-39: a folder is its one application, the newest build; several, or none, are told."""
+    with pytest.raises(ValueError, match="cargo has built nothing for Hermit"):
+        find_app(str(tmp_path))
+    os.utime(cargo(tmp_path, "mine"), (100, 100))
+    newest = cargo(tmp_path, "mine", profile="release")
+    assert built_in(tmp_path) == newest
+    cargo(tmp_path, "other")
+    with pytest.raises(ValueError, match="several applications, mine, other"):
+        find_app(str(tmp_path))
+
+
+def test_name_below_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W-39: in a member's folder the workspace's build is found, and CARGO_TARGET_DIR is heeded."""
+    file = cargo(tmp_path, "mine")
+    (tmp_path / "member" / "src").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "member" / "src")
+    assert find_app("mine")[0] == file
+    elsewhere = cargo(tmp_path / "elsewhere", "mine")
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(tmp_path / "elsewhere" / "target"))
+    assert find_app("mine")[0] == elsewhere
+
+
+def test_as_cargos_runner(tmp_path: Path) -> None:
+    """W-10, W-11: with runner = "hermitctl run -v --" what stands behind `cargo run --` is the application's."""
+    file = cargo(tmp_path, "mine", "exit")
+    done = ctl("run", f"--artifacts={tmp_path}", "-v", "--", file, 7)
+    assert done.returncode == 7, done.stderr
+
+
+def test_name_with_blanks(tmp_path: Path) -> None:
+    """QEMU ends a module's name at a blank and parts it at a comma; nobody has to know that."""
+    app = tmp_path / "my folder" / "hello, world"
+    app.parent.mkdir()
+    shutil.copyfile(images()["hello"].path, app)
+    done = ctl("run", f"--artifacts={tmp_path}", app)
+    assert (done.returncode, images()["hello"].greeting in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu"], "did you mean run?"),
+        (["frobnicate"], "see `hermitctl --help`"),
+        (["/bin/true"], "`hermitctl run /bin/true` boots it"),
+        (["run", "--memm", "64M", "hello"], "did you mean --mem?"),
+        (["run", "-m", "64M", "hello"], "options have two dashes"),
+        (["run", "--machine"], "expected one argument; see `hermitctl run --help`"),
+        (["run", "--timeout=-1", "hello"], "0 is the least"),
+        (["run", "--smp=0", "hello"], "1 is the least"),
+        (["list", "--jsn"], "see `hermitctl list --help`"),
+        (["list", "nothing"], "see `hermitctl list --help`"),
+        (["run", "/"], "cargo has built nothing for Hermit"),
+        (["run", "/dev/null"], "neither a file nor an image"),
+    ],
+)
+def test_wrong_calls(words: list[str], said: str) -> None:
+    """125 and one sentence: 2, which such programs mostly end with, could be an application's own status."""
+    done = ctl(*words)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (125, 1, ""), done.stderr
+    assert said in done.stderr
+
+
+def test_nothing_is_the_help() -> None:
+    """Without a word: what there is, with examples first."""
+    done = ctl()
+    assert done.returncode == 0
+    assert done.stdout.index("hermitctl run hello") < done.stdout.index("positional arguments")
+    assert check_command("run") == ""
+    assert "see `hermitctl doctor --help`" in check_rest(["--mem"], "doctor")
+
+
+def test_unreadable_file(tmp_path: Path) -> None:
+    """A file that this user may not read is told before QEMU is started."""
+    app = tmp_path / "secret"
+    shutil.copyfile(images()["hello"].path, app)
+    app.chmod(0)
+    if os.access(app, os.R_OK):  # root reads everything, unless these rights are taken away
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "hermit_harness", "run", app],
+            capture_output=True, text=True, check=False, timeout=60, env=HERE,
+        )  # fmt: skip
+    else:
+        done = ctl("run", app)
+    assert (done.returncode, done.stderr) == (125, f"hermitctl: {app} cannot be read by this user: chmod +r\n")
+
+
+@pytest.mark.parametrize(("file", "hint"), [("/bin/true", "a program or a library of Linux"), (__file__, "ELF file")])
+def test_what_is_no_application(file: str, hint: str, tmp_path: Path) -> None:
+    """A refusal comes with what to do, and without QEMU's words about the CPU."""
+    done = ctl("run", f"--artifacts={tmp_path}", file)
+    assert done.returncode in range(65, 120, 2)
+    assert hint in done.stderr
+    assert "CPU features" not in done.stderr
+
+
+def test_loader_of_another_cpu(tmp_path: Path) -> None:
+    """The loader tells machine numbers; the hint tells the way out."""
+    app = images("aarch64")["hello"].path
+    done = ctl("run", f"--artifacts={tmp_path}", "--target=x86_64-multiboot", app)
+    assert (done.returncode, "leave out --target" in done.stderr) == (73, True), done.stderr
+
+
+def test_remedies_are_of_rules() -> None:
+    """Each remedy belongs to a rule that the loader has."""
+    assert REMEDIES.keys() <= {status.rule for status in statuses()}
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """Console to a file on a full disk: one sentence, and no status of the application's."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={tmp_path}", "hello"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60, env=HERE,
+        )  # fmt: skip
+    said = "hermitctl: the console could not be written to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (125, said)
