@@ -8,19 +8,23 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
-from hermit_harness.paths import BUILD
+from hermit_harness.matrix.products import make
+from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.session import Session, Watcher
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
+HERMITCTL = str(BUILD / "venv" / "bin" / "hermitctl")
 SCREEN, COLUMNS, LINES = 0xB8000, 80, 25
+GREETS = '    println!("Hello from a real Hermit application!");'
 
 
 def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
@@ -43,6 +47,28 @@ def test_link_time_optimisation(boot_here: Boot) -> None:
     assert {"thread-local data: right", "relocations: right"} <= set(seen)
     plain, optimised = (images()[f"real-hello-0.11.0{suffix}"].path for suffix in ("", "-lto"))
     assert optimised.read_bytes() != plain.read_bytes()
+
+
+def test_what_was_optimised_in_one_piece_is_debugged() -> None:
+    """W-12: a breakpoint at the application's function is found, and its line told, wherever it was merged."""
+    words = ("debug", "--batch", "--break", "runtime_entry", "--command", "bt", "--command", "continue")
+    done = subprocess.run(
+        [HERMITCTL, *words, "real-hello-0.11.0-lto"], capture_output=True, text=True, timeout=120, check=False
+    )
+    stopped, _, went_on = done.stdout.partition("Hello from a real Hermit application!")
+    line = 1 + (ROOT / "fixtures/real/hello/main.rs").read_text().splitlines().index(GREETS)
+    assert re.search(rf"runtime_entry \(.*\) at .*hello\.rs:{line}$", stopped, re.M), done.stdout + done.stderr
+    assert "relocations: right" in went_on
+
+
+def test_loader_optimised_in_one_piece(boot_here: Boot) -> None:
+    """W-12: the loader's own files, too: CFLAGS=-flto makes a smaller loader that boots."""
+    words = ("PROFILE=release", "TARGET=x86_64-multiboot", "O=build/lto", "CFLAGS=-flto", "all")
+    whole = ROOT / make("-f", "loader/loader.mk", *words).split()[-1]
+    assert whole.stat().st_size < loader_file("x86_64-multiboot").stat().st_size
+    spec = run.release("real-hello-0.11.0")
+    seen = lines(boot_here(replace(spec, loader=whole, loader_debug=run.debug_file(whole))))
+    assert {"thread-local data: right", "relocations: right"} <= set(seen)
 
 
 def test_level_chosen_at_build_time(boot_here: Boot) -> None:
@@ -106,7 +132,5 @@ def test_fixtures_say_how_they_are_built() -> None:
     """W-08, W-09: the kernel's features of each image stand in its fixture.toml and in the list of images."""
     found = images()["real-echo-0.11.0-dhcp"]
     assert {"tcp", "udp", "dhcpv4", "pci", "acpi", "fsgsbase", "smp"} <= set(found.features)
-    listed = subprocess.run(
-        [str(BUILD / "venv" / "bin" / "hermitctl"), "list", "images"], capture_output=True, text=True, check=True
-    )
+    listed = subprocess.run([HERMITCTL, "list", "images"], capture_output=True, text=True, check=True)
     assert "real-echo-0.11.0-dhcp" in listed.stdout

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The guest's address, its network's mask and its gateway: given when its kernel is built, and when it is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from hermit_harness.net.card import MAC
+from hermit_harness.net.lab import GUEST
+from hermit_harness.net.serve import SECONDS, TAP, Served, Way
+
+Serve = Callable[..., Served]
+ECHO = 8080
+ADDRESS, GATEWAY, MASK = "10.0.5.100", "10.0.5.2", "255.255.0.0"
+# By the default mask the first would not be a neighbour.
+NEIGHBOUR, STRANGER = "10.0.77.1", "192.168.77.1"
+MINE = replace(TAP, address=ADDRESS)
+WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
+
+
+@pytest.mark.parametrize(
+    ("way", "given"),
+    [
+        (replace(MINE, variant="-configured"), ""),
+        (MINE, " ".join(f"-{name} {value}" for name, value in WORDS.items())),
+        (MINE, " ".join(f"env=HERMIT_{name.upper()}={value}" for name, value in WORDS.items())),
+    ],
+    ids=["built-in", "by-argument", "by-variable"],
+)
+def test_address_gateway_and_mask(way: Way, given: str, serve: Serve) -> None:
+    """L-41, L-42, R-14, W-17, M-29: it answers at its address and not at the default one; for whom its mask calls a
+    neighbour it asks by name, and whom it leaves outside it answers by way of its gateway."""
+    served = serve(way, "echo", kernel_args=given)
+    for address in (GATEWAY, NEIGHBOUR, STRANGER):
+        served.lab.run("ip", "address", "add", f"{address}/32", "dev", "tap10")
+    # It does not answer a stranger who asks for its card.
+    served.lab.run("ip", "neighbour", "add", ADDRESS, "lladdr", MAC, "nud", "permanent", "dev", "tap10")
+    with served.guest:
+        served.ready(ECHO)
+        for client_address in (NEIGHBOUR, STRANGER):
+            with served.lab.socket() as client:
+                client.settimeout(SECONDS)
+                client.bind((client_address, 0))
+                client.connect((ADDRESS, ECHO))
+                client.sendall(b"from far away")
+                assert client.recv(100) == b"from far away"
+        assert served.lab.result("ping", "-c", "1", "-W", "1", GUEST).returncode == 1
+    asked = {frame.target for frame in served.frames() if frame.sender == MAC and frame.kind == "arp-request"}
+    assert {GATEWAY, NEIGHBOUR} <= asked
+    assert STRANGER not in asked
