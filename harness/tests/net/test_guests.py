@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,7 +172,7 @@ def test_half_open_and_reset_connections(serve: Serve) -> None:
 
 
 def test_lease_as_told(serve: Serve) -> None:
-    """M-20, M-21, W-07, W-21: QEMU's user network gives 10.0.2.15/24 and the gateway 10.0.2.2; console and wire agree,
+    """M-20, M-21, W-07, W-21: QEMU's user network gives 10.0.2.15/24, gateway and name server; console and wire agree,
     and so does the card's address."""
     served = serve(USER, "echo", ports=("tcp:8080",))
     with served.guest as guest:
@@ -179,7 +180,9 @@ def test_lease_as_told(serve: Serve) -> None:
         console = guest.console.decode("utf-8", "replace")
     assert "10.0.2.15/24" in console
     assert "10.0.2.2" in console
+    assert "10.0.2.3" in console
     assert "MAC address 52-54-00-12-34-56" in console
+    assert "MTU: 1514 bytes" in console  # 1500 and the header of Ethernet
     notes = [(frame.note, frame.given, frame.receiver) for frame in served.frames() if frame.note]
     assert [note for note, _, _ in notes] == ["discover", "offer", "request", "ack"]
     assert notes[0][2] == BROADCAST
@@ -200,21 +203,54 @@ def test_rtl8139_says_what_it_found(serve: Serve) -> None:
         assert guest.finish().matches("exit 0")
 
 
+CONFIGURED = replace(TAP, variant="-configured")  # compiled with HERMIT_IP=10.0.5.100
+
+
 @pytest.mark.parametrize(
-    ("given", "address"),
-    [("-ip 10.0.5.100", "10.0.5.100"), ("env=HERMIT_IP=10.0.5.101", "10.0.5.101")],
-    ids=["by-argument", "by-variable"],
+    ("way", "given", "address", "other"),
+    [
+        (TAP, "-ip 10.0.5.100", "10.0.5.100", GUEST),
+        (TAP, "env=HERMIT_IP=10.0.5.101", "10.0.5.101", GUEST),
+        (CONFIGURED, "", "10.0.5.100", GUEST),
+        (CONFIGURED, "-ip 10.0.5.101", "10.0.5.101", "10.0.5.100"),
+    ],
+    ids=["by-argument", "by-variable", "at-build-time", "argument-wins"],
 )
-def test_address_at_run_time(given: str, address: str, serve: Serve) -> None:
-    """L-41, L-42, R-14, W-17, M-29: the guest answers at the address that it is given, and not at the default one."""
-    served = serve(TAP, "echo", kernel_args=given)
+def test_address_that_was_given(way: Way, given: str, address: str, other: str, serve: Serve) -> None:
+    """L-41, L-42, R-14, W-17, M-29: the guest answers at the address that it is given, when it is compiled or when it
+    is started, which wins; and not at another one."""
+    served = serve(way, "echo", kernel_args=given)
     with served.guest:
         served.ready(ECHO)
         with served.lab.socket() as client:
             client.settimeout(SECONDS)
             client.connect((address, ECHO))
             assert echoed(client, b"here")
-        assert served.lab.result("ping", "-c", "1", "-W", "1", GUEST).returncode == 1
+        assert served.lab.result("ping", "-c", "1", "-W", "1", other).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "reaches"), [("", True), ("-gateway 10.0.5.77", False)], ids=["default", "another-one"]
+)
+def test_gateway(given: str, reaches: bool, serve: Serve) -> None:
+    """L-41, L-42, M-29: what is not in its network goes by the gateway: a host of another network reaches the guest and
+    gets its answer, unless the gateway is one that is not there."""
+    served = serve(TAP, "echo", kernel_args=given)
+    # The other network's host asks for the guest in the name of the one between them.
+    far = "ip addr add 192.0.2.7/32 dev lo; echo 2 >/proc/sys/net/ipv4/conf/tap10/arp_announce"
+    served.lab.run("sh", "-ec", far)
+    with served.guest:
+        served.ready(ECHO)
+        with served.lab.socket() as client:
+            client.settimeout(SECONDS if reaches else 2)
+            client.bind(("192.0.2.7", 0))
+            try:
+                client.connect((GUEST, ECHO))
+            except TimeoutError:
+                assert not reaches
+                assert pcap.tcpdump(served.capture, f"arp and ether src {MAC} and arp[24:4] = 0x0a00054d")
+            else:
+                assert reaches and echoed(client, b"from far away")
 
 
 def test_two_captures_agree_and_nothing_comes_after_the_end(serve: Serve, tmp_path: Path) -> None:

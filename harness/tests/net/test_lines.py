@@ -42,7 +42,7 @@ qemu-system-x86_64 -cpu <CPU> -display none -smp 1 -m 1G -serial stdio -kernel <
 """
 CI = r"""
 qemu-system-x86_64 -cpu <CPU> -display none -smp 1 -m 512M -serial stdio -kernel <LOADER> -initrd <APP>
-    -netdev user,id=u1,hostfwd=tcp::<HTTP>-:<HTTP>,hostfwd=udp::<HTTP>-:<HTTP>,net=192.168.76.0/24,dhcpstart=192.168.76.9
+    -netdev user,id=u1,<FORWARDS>,net=192.168.76.0/24,dhcpstart=192.168.76.9
     -device virtio-net-pci,netdev=u1,disable-legacy=on,packed=on,mq=on
 """
 SCRIPTS = r"""
@@ -59,7 +59,9 @@ def typed(lab: Lab, line: str, app: str, folder: Path, **names: str) -> Iterator
     returns all that was printed."""
     image = images()[app]
     # The manuals' ports, which nobody else has in a namespace.
+    both = ",".join(f"hostfwd={protocol}::{9975}-:{9975}" for protocol in ("tcp", "udp"))
     here = {
+        "FORWARDS": both,
         "CPU": OLDER_THAT_WORKS,
         "HTTP": "9975",
         "ECHO": "8080",

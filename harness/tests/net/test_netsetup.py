@@ -33,6 +33,39 @@ def test_dry_run_prints_the_four_commands(lab: Lab) -> None:
     assert network(lab) == before
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_dry_run_of_every_script(script: str, lab: Lab) -> None:
+    """--dry-run prints what `up` and `down` would do, which is something, and nothing is changed; the printed lines,
+    run by hand, undo what `up` made."""
+    name = ("blue",) if script == "netns" else ()
+    if script == "dhcp":
+        lab.script("tap", "up")
+    before = network(lab)
+    assert lab.script(script, "up", *name, "--dry-run")
+    assert network(lab) == before
+    lab.script(script, "up", *name)
+    made = network(lab) + lab.run("ip", "netns")
+    lines = lab.script(script, "down", *name, "--dry-run")
+    assert network(lab) + lab.run("ip", "netns") == made
+    lab.run("sh", "-ec", lines)
+    lab.script(script, "down", *name)
+    assert network(lab) == before
+    assert lab.run("ip", "netns") == ""
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_status(script: str, lab: Lab) -> None:
+    """What is there is told with status 0, what is not with another one."""
+    lab.script("tap", "up")
+    lab.script("tap", "down")
+    none = lab.result(str(NETSETUP / script), "status", "blue")
+    assert (none.returncode, none.stdout.partition(":")[0]) == (1, "blue")
+    if script == "dhcp":
+        lab.script("tap", "up", "blue")
+    lab.script(script, "up", "blue")
+    assert lab.script(script, "status", "blue").startswith("blue: ")
+
+
 def test_the_four_commands_do_the_same_as_the_script(lab: Lab) -> None:
     """The printed lines are shell: run by hand they make what `up` makes."""
     lab.run("sh", "-ec", lab.script("tap", "up", "--dry-run"))
@@ -76,13 +109,19 @@ def test_forwarding_comes_back_as_it_was(old: str, lab: Lab) -> None:
 
 
 def test_what_was_there_stays(lab: Lab) -> None:
-    """A tap that somebody else made is completed by `up`, and `down` takes back only what `up` did."""
+    """M-26: a tap that somebody else made is completed by `up`, and `down` takes back only what `up` did: link, further
+    address, route, proxy ARP and forwarding."""
     lab.run("ip", "tuntap", "add", "tap10", "mode", "tap")
     lab.run("ip", "addr", "add", "10.0.5.1/24", "broadcast", "10.0.5.255", "dev", "tap10")
-    before = network(lab)
+    settings = ("tap10/proxy_arp", "all/forwarding")
+    told = ("cat", *(f"/proc/sys/net/ipv4/conf/{name}" for name in settings))
+    before = network(lab), lab.run(*told)
     lab.script("tap", "up")
+    lab.script("tap", "up", "--address", "10.0.6.1/24", "--route", "192.0.2.0/24", "--forward")
+    assert "192.0.2.0/24" in network(lab)
+    assert lab.run(*told) == "1\n1\n"
     lab.script("tap", "down")
-    assert network(lab) == before
+    assert (network(lab), lab.run(*told)) == before
     with pytest.raises(LaunchError, match="tap10 was not made by tap, so it stays"):
         lab.script("tap", "down")
 
@@ -211,8 +250,41 @@ def test_help(script: str) -> None:
     assert "--dry-run" in done.stdout
 
 
-def test_hermitctl_net_calls_them() -> None:
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_hermitctl_net_calls_them(script: str) -> None:
     """`hermitctl net tap up` is the script of that name."""
-    argv = [sys.executable, "-m", "hermit_harness", "net", "tap", "up", "--dry-run"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == FOUR
+    words = [script, "up", "--dry-run"]
+    ours, theirs = (
+        subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+        for argv in ([sys.executable, "-m", "hermit_harness", "net", *words], [str(NETSETUP / script), *words[1:]])
+    )
+    assert ours == theirs
+    assert script != "tap" or ours == FOUR
+
+
+def test_everything_in_a_named_namespace(lab: Lab) -> None:
+    """--netns: bridge and DHCP server, too, are made in there and undone in there."""
+    lab.script("netns", "up", "blue")
+    lab.script("netns", "up", "blue")
+    before = network(lab), lab.run("ip", "-n", "blue", "-br", "addr")
+    lab.script("bridge", "up", "--tap", "tap10", "--netns", "blue")
+    lab.script("dhcp", "up", "hermitbr0", "--netns", "blue")
+    assert "hermitbr0: has tap10" in lab.script("bridge", "status", "--netns", "blue")
+    assert "DHCP server" in lab.script("dhcp", "status", "hermitbr0", "--netns", "blue")
+    assert lab.run("ss", "-ulnH") == ""
+    assert "hermitbr0:67" in lab.run("ip", "netns", "exec", "blue", "ss", "-ulnH")
+    lab.script("dhcp", "down", "hermitbr0", "--netns", "blue")
+    lab.script("bridge", "down", "--netns", "blue")
+    assert (network(lab), lab.run("ip", "-n", "blue", "-br", "addr")) == before
+
+
+def test_bridge_that_was_there_stays(lab: Lab) -> None:
+    """A bridge and a tap that somebody else made are as they were when `down` is done, and forwarding, too."""
+    lab.run("ip", "link", "add", "br7", "address", "52:54:00:00:00:07", "type", "bridge")
+    lab.run("ip", "tuntap", "add", "tap10", "mode", "tap")
+    before = network(lab)
+    lab.script("bridge", "up", "br7", "--tap", "tap10", "--forward")
+    assert "br7: has tap10" in lab.script("bridge", "status", "br7")
+    assert lab.run("cat", "/proc/sys/net/ipv4/ip_forward") == "1\n"
+    lab.script("bridge", "down", "br7")
+    assert network(lab) == before
