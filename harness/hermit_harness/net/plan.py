@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+import shlex
 import socket
 import struct
 import subprocess
@@ -81,13 +82,15 @@ def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tup
     """
     words, notes = [], []
     for name, value in sorted(environment.items()):
+        if name == "UHYVE_MOUNT" and value:
+            words.append(shlex.quote(f"env={name}={value}"))
         if not name.upper().startswith("HERMIT_") or not value:
             continue
         short = name[7:]
         if short in KERNEL_VARIABLES and short not in consumed:
             if short in ADDRESSES:
                 _check_address(name, value)
-            words.append(f"env={name}={value}")
+            words.append(shlex.quote(f"env={name}={value}"))
         elif short not in consumed and (near := difflib.get_close_matches(short.upper(), KERNEL_VARIABLES, 1, 0.75)):
             notes.append(f"{name} is not known: did you mean HERMIT_{near[0]}?")
     return words, notes

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.net import pcap
+from hermit_harness.net import pcap, plan
 from hermit_harness.net.lab import NETSETUP, Lab
 from hermit_harness.net.outside import hermitctl
 
@@ -41,6 +41,28 @@ def test_run_by_variables() -> None:
     variables = {"HERMIT_NETIF": "tap100", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
     with hermitctl("--isolate", ECHO, variables=variables) as (_, line_with):
         assert "10.0.5.9:8080" in line_with("the guest listens")
+
+
+def test_every_variable_of_the_kernel_reaches_it() -> None:
+    """L-42, N-18, W-13: whatever stands in it, from the environment to the application's own, and nothing else does."""
+    given = {f"HERMIT_{name}": "10.0.5.9" for name in plan.ADDRESSES}
+    given |= {f"HERMIT_{name}": f"a 'b' {name}" for name in plan.KERNEL_VARIABLES if name not in plan.ADDRESSES}
+    given |= {"UHYVE_MOUNT": "/here", "HERMIT_MEM": "96M", "HERMIT_SMP": "1", "HERMIT_SOMETHING": "else"}
+    argv = [sys.executable, "-m", "hermit_harness", "run", "real-env-0.11.0"]
+    here = {name: value for name, value in os.environ.items() if not name.startswith("HERMIT_")} | given
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120, env=here)
+    seen = dict(re.findall(r"env\[\d+\]=((?:HERMIT|UHYVE)_\w+)=(.*)", done.stdout))
+    wanted = {name: value for name, value in given.items() if name.removeprefix("HERMIT_") in plan.KERNEL_VARIABLES}
+    assert {name: value.replace("\\'", "'") for name, value in seen.items()} == {**wanted, "UHYVE_MOUNT": "/here"}
+
+
+def test_a_variable_that_changes_the_card() -> None:
+    """N-18, M-20: HERMIT_MTU is what the kernel takes for its card's largest frame."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "tap", "--isolate", "--timeout", "3", ECHO]
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "HERMIT_MTU": "1400"}
+    )
+    assert "MTU: 1400 bytes" in done.stdout, done.stderr
 
 
 def test_run_says_which_step_failed() -> None:
