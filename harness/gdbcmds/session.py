@@ -191,7 +191,8 @@ class Session:
 
 class CodeOnly:
     """A frame filter: a backtrace ends where no code can be. A kernel's first function was called by nobody, and what
-    lies behind its frame on the stack is no return address. `bt -no-filters` shows it all the same."""
+    lies behind its frame, on the stack or in the return register, is no caller. `bt -no-filters` shows it all the
+    same."""
 
     name = "hermit-code-only"
     enabled = True
@@ -202,10 +203,19 @@ class CodeOnly:
         gdb.frame_filters[self.name] = self
 
     def filter(self, frames):
+        try:
+            yield from self.code(frames)
+        except gdb.error:  # what is known of the stack ends here
+            return
+
+    def code(self, frames):
+        inside = False
         for number, frame in enumerate(frames):
             raw = frame.inferior_frame()
-            if number and raw.name() is None and not self.session.is_code(raw.pc()):
+            code = self.session.is_code(raw.pc())
+            if not code and (inside or (number and raw.name() is None)):
                 return
+            inside = code
             yield frame
 
 

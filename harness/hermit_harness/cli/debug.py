@@ -21,7 +21,7 @@ from hermit_harness.debug.script import Plan
 from hermit_harness.fixtures import Image, images
 from hermit_harness.matrix import expand
 from hermit_harness.matrix import run as cells
-from hermit_harness.paths import BUILD, GDBCMDS
+from hermit_harness.paths import GDBCMDS
 from hermit_harness.vm import door
 from hermit_harness.vm.argv import helper_note, plain_argv, shell_line
 from hermit_harness.vm.process import LaunchError, Process
@@ -81,7 +81,7 @@ def make_plan(a: argparse.Namespace, spec: RunSpec, image: Image | None) -> tupl
         raise ValueError(f"--break {a.get_breaks[0]}: {found.path} has no symbols by which that could be found")
     loader = base.loader_symbols(spec.loader)
     spec, moved = base.pinned(spec, target(spec.target).cpu)
-    sources = (BUILD / "fixtures" / "real" / "work" / image.kernel,) if image and image.kernel else ()
+    sources = script.sources_of(image) if image and image.kernel else ()
     plan = Plan(facts.arch, spec.target, spec.machine, app, facts, found, loader, moved, sources=sources)
     if loader is None:
         if a.stop_at == "loader":

@@ -16,7 +16,8 @@ from hermit_harness.debug.symbols import Symbols
 from hermit_harness.debug.tools import ARCHITECTURES
 from hermit_harness.elf import ET_DYN, ElfFacts
 from hermit_harness.elf import read as read_elf
-from hermit_harness.paths import GDBCMDS, ROOT
+from hermit_harness.fixtures import Image
+from hermit_harness.paths import BUILD, GDBCMDS, ROOT
 from hermit_harness.vm.targets import cpu_of_arch
 
 HAND_OVER = "arch_handover"
@@ -33,7 +34,7 @@ LAST_ALIGN = {"aarch64": 2048}
 class Plan:
     """What a session is about. `loader` is the file with the loader's symbols, None where nothing is known of it, and
     `loader_moved` what is added to its addresses. `start` is where the image is, as far as it is known beforehand;
-    `sources` are folders to look for sources in."""
+    `sources` are commands by which GDB finds the application's."""
 
     arch: str
     target: str
@@ -44,7 +45,7 @@ class Plan:
     loader: Path | None = None
     loader_moved: int = 0
     start: int | None = None
-    sources: tuple[Path, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def low(self) -> int | None:
@@ -68,6 +69,14 @@ def quoted(path: Path | str) -> str:
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def sources_of(image: Image) -> tuple[str, ...]:
+    """The sources of a real image, whose names are those of the package that fixtures/real/build.sh puts together."""
+    real = ROOT / "fixtures" / "real"
+    links = {f"src/bin/{image.fixture}.rs": real / image.fixture / "main.rs", "src/shared": real / "shared"}
+    moved = (f"set substitute-path {name} {quoted(file)}" for name, file in links.items())
+    return (f"directory {quoted(BUILD / 'fixtures' / 'real' / 'work' / image.kernel)}", *moved)
+
+
 def settings(plan: Plan) -> list[str]:
     """What must hold before GDB connects. Told the processor, it never takes a machine that starts in 16-bit mode for
     a 32-bit one; and no operating system's conventions apply."""
@@ -75,7 +84,7 @@ def settings(plan: Plan) -> list[str]:
     if plan.arch.endswith("_be"):
         commands.append("set endian big")
     # Our files tell their sources relative to the checkout.
-    commands += [f"directory {quoted(folder)}" for folder in (ROOT, *plan.sources)]
+    commands += [f"directory {quoted(ROOT)}", *plan.sources]
     if plan.loader:
         commands.append(f"add-symbol-file {quoted(plan.loader.resolve())} -o {plan.loader_moved:#x}")
     return commands

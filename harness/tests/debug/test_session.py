@@ -126,9 +126,32 @@ def test_a_real_kernel(start: Start, target: str, image: str) -> None:
     where = re.search(r"boot_processor_main \(\) at \S*/src/lib\.rs:(\d+)", seen)
     assert where, seen
     trace = gdb.ask("backtrace")
-    assert re.search(r"boot_processor_main \(\).*\n#\d+ .* pre_init \(\) at \S*start\.rs|kernel/mod\.rs", trace), trace
+    assert re.search(r"boot_processor_main \(\).*\n#\d+ .*\bpre_init \(.*\) at \S*(start|kernel/mod)\.rs", trace), trace
     assert "??" not in trace  # nobody has called the first function
-    assert "No frame" not in gdb.ask("info locals")
+    assert "loader/" not in trace
+
+
+@pytest.mark.parametrize(("target", "image"), REAL, ids=[image for _, image in REAL])
+def test_a_real_application(start: Start, target: str, image: str) -> None:
+    """L-30: in the part of a Rust application that its author wrote: arguments, locals, the source, callers, step."""
+    image, main = image.replace("hello", "exit"), ROOT / "fixtures" / "real" / "exit" / "main.rs"
+    gdb = start("debug", "--isolate", "--target", target, "--args", "7", "--break", "runtime_entry", image)
+    source = dict(enumerate(main.read_text().splitlines(), 1))
+    first = next(number for number, line in source.items() if "let status" in line)
+    assert re.search(rf"exit::runtime_entry \(argc=2, argv=0x\w+, .*at src/bin/exit.rs:{first}\n", gdb.expect(PROMPT))
+    assert "argc = 2\n" in gdb.ask("info args")
+    assert f"{first}\t{source[first]}\n" in gdb.ask("list")
+    last = next(number for number, line in source.items() if "sys_exit(status)" in line)
+    assert f"{last}\t{source[last]}" in gdb.ask(f"until {last}")
+    assert gdb.ask("info locals") == "status = 7"
+    assert gdb.ask("print status + 1") == "$1 = 8"
+    gdb.ask("tbreak sys_exit")
+    gdb.ask("continue")
+    back = re.findall(r"^#\d+ +(?:0x\w+ in )?(.*?) \(", gdb.ask("backtrace"), re.M)
+    *callers, first_of_task = back[back.index("hermit::syscalls::tasks::sys_exit") :]
+    assert callers[1:] == ["exit::runtime_entry", "hermit::initd"]
+    assert re.search(r"::task_(entry|start)$", first_of_task)
+    assert re.search(r"^\d+\t", gdb.ask("step"), re.M)
 
 
 def test_the_applications_function(start: Start) -> None:
