@@ -15,6 +15,7 @@ from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.session import PURE, probe_session
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.report import plugin
+from hermit_harness.testing import told
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
@@ -85,16 +86,6 @@ def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
         return outcome
 
     return go
-
-
-def told(outcome: Outcome, expected: str) -> str:
-    """A red cell in a few lines: what, why, whose, the console's end, where the rest lies."""
-    tail = outcome.console[-800:].decode("utf-8", "backslashreplace")
-    return (
-        f"{outcome}; expected {expected}\ncause: {outcome.cause}\nhint: {outcome.hint}\n"
-        f"who should act: {outcome.blame}\n"
-        f"files: {outcome.artifacts}\nconsole ends with:\n{tail}"
-    )
 
 
 @pytest.fixture

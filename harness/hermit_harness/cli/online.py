@@ -85,7 +85,7 @@ class Online(Watcher):
             self._diagnose()
 
     def _listens(self, address: str, port: int, at: float) -> None:
-        finding = self._look(port)
+        finding = self.look(port)
         if finding.step:
             self._diagnose()
             return
@@ -99,7 +99,8 @@ class Online(Watcher):
         """Ports that were asked for and did not answer."""
         return tuple(port for port in self.plan.ports if port not in self.wire.seen.tcp_open)
 
-    def _look(self, port: int) -> doctor.Finding:
+    def look(self, port: int) -> doctor.Finding:
+        """The step of the network that keeps clients from a port of the guest's; no step where nothing does."""
         net = self.plan.net
         return doctor.diagnose(
             doctor.Sight(
@@ -113,7 +114,7 @@ class Online(Watcher):
         missing = self._missing() or self.plan.ports
         if not self._said and missing:
             self._said = True
-            finding = self._look(missing[0])
+            finding = self.look(missing[0])
             if finding.step:
                 say(str(finding))
 

@@ -20,12 +20,13 @@ from hermit_harness.vm.spec import RunSpec
 
 
 class Guest(Watcher):
-    """A run of `spec` in `lab`, from `with` to its end: by itself, by stop(), or by leaving the `with`.
+    """A run of `spec`, in `lab` where there is one, from `with` to its end: by itself, by stop(), or by leaving the
+    `with`.
 
     Only boot() touches the machine, in a thread of its own; the rest waits for it to say that something happened.
     """
 
-    def __init__(self, spec: RunSpec, lab: Lab, artifacts: Path | None = None, wire: Wire | None = None) -> None:
+    def __init__(self, spec: RunSpec, lab: Lab | None, artifacts: Path | None = None, wire: Wire | None = None) -> None:
         self.wire = wire or Wire(spec.net.mac)
         self.outcome: Outcome | None = None
         self.console = b""
@@ -33,7 +34,9 @@ class Guest(Watcher):
         self._ours, self._theirs = socket.socketpair()
         self._session: Session | None = None
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(spec, artifacts, lab.isolate), daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(spec, artifacts, lab.isolate if lab else ()), daemon=True
+        )
 
     def _run(self, spec: RunSpec, artifacts: Path | None, within: Sequence[str]) -> None:
         try:

@@ -7,6 +7,7 @@ Registered by tests/conftest.py. Under pytest-xdist it acts in the controlling p
 from __future__ import annotations
 
 import datetime
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,10 +110,13 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.config.option.collectonly:
             return
-        for title, lines in self._sections():
-            if lines:
-                terminalreporter.section(title)
-                terminalreporter.write_line("\n".join(lines))
+        sections = [(title, lines) for title, lines in self._sections() if lines]
+        for title, lines in sections:
+            terminalreporter.section(title)
+            terminalreporter.write_line("\n".join(lines))
+        if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(page).open("a", encoding="utf-8") as out:
+                out.write(text.markdown([("failed", text.failures(self.ran.values())), *sections]))
 
     def _discards(self) -> list[str]:
         found = discards()

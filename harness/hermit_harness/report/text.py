@@ -76,3 +76,14 @@ def discard_list(discards: Iterable[Discard]) -> list[str]:
 def slowest(ran: Iterable[Ran], number: int = 10) -> list[str]:
     ranked = sorted(ran, key=lambda test: test.seconds, reverse=True)[:number]
     return [f"{test.seconds:7.2f} s  {test.cell or test.test}" for test in ranked]
+
+
+def failures(ran: Iterable[Ran]) -> list[str]:
+    """What failed, and the first line of why."""
+    return [f"{test.cell or test.test}: {test.reason}" for test in ran if test.outcome == "failed"]
+
+
+def markdown(sections: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """The sections of a run that hold something, for a CI service's page: it keeps columns in blocks of code alone."""
+    blocks = (("\n".join((f"### {title}", "", "```", *lines, "```", "", ""))) for title, lines in sections if lines)
+    return "".join(blocks)

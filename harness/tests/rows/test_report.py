@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import Ran
 from hermit_harness.matrix.probe import Probe, Row
+from hermit_harness.paths import ROOT
 from hermit_harness.report import text
 from hermit_harness.report.live import Progress
 
@@ -34,6 +39,16 @@ def test_skips_and_slowest() -> None:
     """P-05: every skip with its reason; the slowest first."""
     assert text.skip_list(RAN) == ["t/pc/kvm/hello: no-kvm: x"]
     assert text.slowest(RAN, 2) == ["   2.00 s  rows/test_rows.py::d", "   1.50 s  t/pc/tcg/args"]
+
+
+def test_page_of_a_ci_service(tmp_path: Path) -> None:
+    """P-05: where GITHUB_STEP_SUMMARY names a file, it gets what failed, and the tables."""
+    page = text.markdown([("failed", text.failures(RAN)), ("skips", [])])
+    assert page == "### failed\n\n```\nt/pc/tcg/args: app exit 1\n```\n\n"
+    argv = [sys.executable, "-m", "pytest", f"--junit-xml={tmp_path / 'x'}", f"{__file__}::test_skips_and_slowest"]
+    env = os.environ | {"GITHUB_STEP_SUMMARY": str(tmp_path / "page.md")}
+    subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, check=True, timeout=120)
+    assert "### slowest ten\n\n```\n" in (tmp_path / "page.md").read_text(encoding="utf-8")
 
 
 def test_discards_by_reason() -> None:

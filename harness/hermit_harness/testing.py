@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A plugin for pytest: tests of your own applications. In a conftest.py:
+
+    pytest_plugins = ["hermit_harness.testing"]
+
+Then a test takes the fixture `hermit`; docs/your-project.md has examples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hermit_harness import options
+from hermit_harness.cli.main import build_parser
+from hermit_harness.cli.online import Online
+from hermit_harness.cli.run import make_spec
+from hermit_harness.net.guest import Guest
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.boot import boot
+
+SECONDS = 60  # a test's guest may run, unless it says timeout=
+
+
+class Server:
+    """A guest that runs while the test talks with it."""
+
+    def __init__(self, guest: Guest, online: Online) -> None:
+        self._guest, self._online = guest, online
+
+    @property
+    def console(self) -> bytes:
+        """What it has printed so far."""
+        return self._guest.console
+
+    def wait_for_text(self, text: str, seconds: float = SECONDS) -> None:
+        """Until it has printed `text`; AssertionError with the console's end when it has not by then."""
+        self._guest.wait_for_text(text, seconds)
+
+    def wait_for_port(self, port: int, seconds: float = SECONDS) -> tuple[str, int]:
+        """Until it answers at this TCP port; the address and port at which a client reaches it. AssertionError with
+        the step of the network that keeps clients away."""
+        self._guest.wait(lambda: port in self._online.wire.seen.tcp_open, seconds)
+        # The guest answers on its wire; whether the network carries others there is another question.
+        finding = self._online.look(port)
+        assert not finding.step, str(finding)
+        forwards = self._online.plan.net.forwards
+        reach = ((row.address, row.port) for row in forwards if (row.protocol, row.guest_port) == ("tcp", port))
+        return next(reach, (self._online.wire.address, port))
+
+    def connect(self, port: int, seconds: float = SECONDS) -> socket.socket:
+        """A connection to this TCP port of the guest, with isolate=True, too: then only this one reaches it."""
+        there, lab = self.wait_for_port(port, seconds), self._online.plan.lab
+        client = lab.socket() if lab else socket.socket()
+        client.settimeout(seconds)
+        client.connect(there)
+        return client
+
+    def stop(self) -> Outcome:
+        """End it where it still runs; how it ended."""
+        return self._guest.stop()
+
+
+class Hermit:
+    """What the fixture `hermit` gives: call it to boot an application to its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count = folder, 0
+
+    def __call__(self, app: str | Path, *args: object, expect: str = "exit 0", **named: object) -> Outcome:
+        """Boot `app` as `hermitctl run APP -- ARGS` does, and insist on its end: "exit 3", "panic", "refused 73",
+        "timeout", "hang" …; "" takes any.
+
+        `named` are hermitctl's options with _ for -: machine="microvm", mem="64M", kernel_args="env=A=b",
+        forward=["8080:8080"], isolate=True.
+        """
+        a = parse(app, args, named)
+        spec, image, _ = make_spec(a)
+        with Online(a, spec, image) as online:
+            outcome = boot(online.spec, self._next(), within=online.plan.within, watchers=online.watchers)
+        if expect and not outcome.matches(expect):
+            pytest.fail(told(outcome, expect), pytrace=False)
+        return outcome
+
+    @contextmanager
+    def start(self, app: str | Path, *args: object, **named: object) -> Iterator[Server]:
+        """The same in the background, for as long as the `with` lasts."""
+        a = parse(app, args, named)
+        spec, image, _ = make_spec(a)
+        with Online(a, spec, image) as online, Guest(online.spec, online.plan.lab, self._next(), online.wire) as guest:
+            yield Server(guest, online)
+
+    def _next(self) -> Path:
+        self._count += 1
+        return self._folder / str(self._count)
+
+
+def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -> argparse.Namespace:
+    """The call as hermitctl's parser would have it. TypeError for an option that it does not have."""
+    rows = {option.dest: option for option in options.OPTIONS}
+    words = ["run"]
+    for name, value in ({"timeout": SECONDS} | named).items():
+        if name not in rows:
+            near = difflib.get_close_matches(name, rows, 1)
+            raise TypeError(f"hermit has no option {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        flag = f"--{rows[name].flag}"
+        if rows[name].kind == "yes":
+            words += [flag] if value else []
+        else:
+            words += [f"{flag}={one}" for one in (value if isinstance(value, list | tuple) else (value,))]
+    parsed = build_parser(words).parse_args([*words, str(app)])
+    parsed.app_words = [str(word) for word in args]
+    return parsed
+
+
+def told(outcome: Outcome, expected: str) -> str:
+    """A red boot in a few lines: what, why, whose, the console's end, where the rest lies."""
+    tail = outcome.console[-800:].decode("utf-8", "backslashreplace")
+    return (
+        f"{outcome}; expected {expected}\ncause: {outcome.cause}\nhint: {outcome.hint}\n"
+        f"who should act: {outcome.blame}\n"
+        f"files: {outcome.artifacts}\nconsole ends with:\n{tail}"
+    )
+
+
+@pytest.fixture
+def hermit(tmp_path: Path) -> Hermit:
+    """Boots applications: `hermit("my-app", "argument", machine="microvm")`."""
+    return Hermit(tmp_path / "hermit")

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What the pages say is there: links, anchors, files, verbs of make, commands and options of hermitctl."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hermit_harness import options
+from hermit_harness.cli.main import COMMANDS
+from hermit_harness.paths import ROOT
+
+PAGES = (
+    ROOT / "README.md",
+    *sorted(page for room in ("docs", "netsetup", "fixtures") for page in ROOT.glob(f"{room}/*.md")),
+)
+ROOMS = ("ci", "docs", "fixtures", "harness", "loader", "netsetup")
+
+
+def names(pages: tuple[Path, ...] = PAGES) -> list[str]:
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
+def anchors(text: str) -> set[str]:
+    """The names of a page's headings, as they stand in links."""
+    heads = re.findall(r"^#+ +(.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def links(page: Path) -> Iterator[tuple[str, Path, str]]:
+    """Each link of a page to a file of this tree: as it stands, the file, the anchor."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in link:
+            file, _, anchor = link.partition("#")
+            yield link, (page.parent / file).resolve() if file else page, anchor
+
+
+def code(page: Path) -> list[str]:
+    """What a page shows as something to type: indented or fenced lines, and what stands in backticks."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^ {4}(.*)$", text, re.M) + re.findall(r"`([^`\n]+)`", text)
+
+
+@pytest.mark.parametrize("name", names())
+def test_links(name: str) -> None:
+    """Every link leads to a file, every anchor to a heading."""
+    for link, file, anchor in links(ROOT / name):
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), link
+
+
+def test_every_page_is_one_click_away() -> None:
+    """From the README each page is reached at once."""
+    linked = {file for _, file, _ in links(ROOT / "README.md")}
+    assert set(PAGES) - linked <= {ROOT / "README.md"}
+
+
+@pytest.mark.parametrize("name", names())
+def test_verbs_and_commands(name: str) -> None:
+    """Whatever is shown behind `make` and `hermitctl` exists."""
+    verbs = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    for shown in code(ROOT / name):
+        verb = re.match(r"(?:[A-Z_]+=\S+ )*make ([a-z][a-z-]+)(?=\s|$)", shown)
+        assert not verb or verb[1] in verbs, shown
+        word = re.search(r"(?:^|[\s/])hermitctl ([a-z][\w-]*)", shown)
+        assert not word or word[1] in COMMANDS, shown
+
+
+@pytest.mark.parametrize("name", names())
+def test_options(name: str) -> None:
+    """Each option behind `hermitctl run` or `debug`, and each variable behind `make run` or `debug`, exists."""
+    rows = options.OPTIONS + options.DEBUG_OPTIONS
+    flags = {f"--{row.flag}" for row in rows} | {"--json", "--dry-run", "--print", "--help"}
+    variables = {row.name for row in rows} | {"APP", "SETUP", "YES", "GDB", "V"}
+    for shown in code(ROOT / name):
+        call = re.search(r"hermitctl (?:run|debug)\b(.*)", shown.partition(" #")[0])
+        for flag in re.findall(r"(?<=\s)--[a-z-]+", call[1].partition(" -- ")[0] if call else ""):
+            assert flag in flags, shown
+        made = re.match(r"make (?:run|debug|rdebug|qemu)\b(.*)", shown.partition(" #")[0])
+        for variable in re.findall(r"\s([A-Z_]+)=", made[1] if made else ""):
+            assert variable in variables, shown
+
+
+@pytest.mark.parametrize("name", names())
+def test_files(name: str) -> None:
+    """A path of this tree in backticks is there."""
+    folder = (ROOT / name).parent
+    for shown in re.findall(r"`([\w./*<>-]+)`", (ROOT / name).read_text(encoding="utf-8")):
+        if shown.split("/")[0] in ROOMS and "/" in shown and "<" not in shown:
+            assert any(True for place in (ROOT, folder) for _ in place.glob(shown.rstrip("/"))), shown

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The plugin for other people's pytest, used as docs/your-project.md says: in a folder with a conftest of its own."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.cli.run import make_spec
+from hermit_harness.fixtures import images
+from hermit_harness.paths import ROOT
+from hermit_harness.testing import parse
+
+PAGE = (ROOT / "docs" / "your-project.md").read_text(encoding="utf-8")
+# What stands for the reader's own applications.
+APPS = {"my-app": "args", "my-check": "exit", "my-server": "real-echo-0.11.0-dhcp"}
+
+
+def pytest_there(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on `tests` as somebody who has never seen this tree's own tests."""
+    (folder / "conftest.py").write_text('pytest_plugins = ["hermit_harness.testing"]\n')
+    (folder / "test_mine.py").write_text(tests)
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={folder / 'junit.xml'}"]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_ends(tmp_path: Path) -> None:
+    """P-05: a right end passes, a wrong one fails with cause, hint, files and the console's end; JUnit tells each."""
+    done = pytest_there(
+        tmp_path,
+        """
+def test_status(hermit):
+    assert hermit("exit", 7, expect="exit 7", machine="microvm").status == 7
+
+def test_arguments(hermit):
+    assert b"one two" in hermit("args", "one two", kernel_args="env=A=b", mem="64M").console
+
+def test_wrong(hermit):
+    hermit("exit", "7", machine="microvm")
+
+def test_slow(hermit):
+    hermit("hang", timeout=1, machine="microvm", expect="")
+""",
+    )
+    assert "3 passed" in done.stdout and "1 failed" in done.stdout, done.stdout
+    assert "app exit 7; expected exit 0" in done.stdout
+    assert "console ends with:" in done.stdout
+    assert "exit status 7" in done.stdout
+    assert 'tests="4"' in (tmp_path / "junit.xml").read_text() and "Warning" not in done.stdout
+
+
+def shown(language: str) -> list[str]:
+    """The page's blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.M | re.S)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder in which cargo has built the applications that the page speaks of."""
+    built = tmp_path / "target" / "x86_64-unknown-hermit" / "debug"
+    built.mkdir(parents=True)
+    for name, image in APPS.items():
+        shutil.copyfile(images()[image].path, built / name)
+    return tmp_path
+
+
+def test_the_pages_tests(project: Path) -> None:
+    """P-05: the page's example, word for word."""
+    conftest, tests = shown("python")
+    assert conftest.strip() == 'pytest_plugins = ["hermit_harness.testing"]'
+    done = pytest_there(project, tests)
+    assert "3 passed" in done.stdout, done.stdout
+
+
+def test_the_pages_runner(project: Path) -> None:
+    """W-10: cargo's runner of the page is called as cargo calls it; the last line of a guest's console is its own."""
+    (block,) = shown("toml")
+    program, *words = tomllib.loads(block)["target"]["x86_64-unknown-hermit"]["runner"]
+    assert program.endswith("/build/venv/bin/hermitctl")
+    file = project / "target" / "x86_64-unknown-hermit" / "debug" / "my-app"
+    argv = [sys.executable, "-m", "hermit_harness", *words, str(file), "one", "two words"]
+    done = subprocess.run(argv, cwd=project, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "two words" in done.stdout
+
+
+def test_the_pages_workflow(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command of the workflow is a program of the checkout, and hermitctl's words are understood."""
+    (block,) = shown("yaml")
+    commands = [shlex.split(line) for line in re.findall(r"^ *- run: (.*)$", block, re.M)]
+    assert len(commands) == 3
+    monkeypatch.chdir(project)
+    for program, *words in commands:
+        if program.endswith("hermitctl"):
+            *flags, app = words[1:]
+            assert flags == ["--timeout", "60"]
+            assert make_spec(parse(app, (), {"timeout": flags[1]}))[0].wall_seconds == 60
+        assert program == "make" or (ROOT / program.removeprefix("hermit-loader/")).is_file(), program
+
+
+def test_server(tmp_path: Path) -> None:
+    """A guest that serves: the test waits for its port, not for a time, and talks with it."""
+    done = pytest_there(
+        tmp_path,
+        """
+def test_echo(hermit):
+    with hermit.start("real-echo-0.11.0", forward="0:8080", isolate=True) as guest:
+        client = guest.connect(8080)
+        client.sendall(b"hello")
+        assert client.recv(5) == b"hello"
+    assert b"Welcome to Hermit" in guest.console
+""",
+    )
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_server_out_of_reach(project: Path) -> None:
+    """An application with a fixed address on another network: the test fails by that sentence, not by time."""
+    shutil.copyfile(images()["real-echo-0.11.0"].path, project / "static")
+    done = pytest_there(
+        project,
+        """
+def test_echo(hermit):
+    with hermit.start("./static", forward="0:8080", isolate=True) as guest:
+        guest.connect(8080)
+""",
+    )
+    assert "10.0.5.3, which is not in 10.0.2.0/24" in "".join(re.findall("^E .*", done.stdout, re.M)), done.stdout
+
+
+def test_mistyped_option() -> None:
+    """A name that hermitctl does not have is told, with the nearest."""
+    with pytest.raises(TypeError, match="no option machin; did you mean machine"):
+        parse("hello", (), {"machin": "q35"})
