@@ -15,13 +15,14 @@ LONGEST_TAG = 36  # bytes; VIRTIO 1.2, 5.11.4
 class Share:
     """`folder` is seen in the guest as /TAG; None is an empty one, of this run alone, in no folder of this machine.
     `queue` 0 is QEMU's own size of a queue; `program` is the virtiofsd to use, `options` are further words for
-    -device."""
+    -device; `mmio`: not by PCI where the machine has both."""
 
     folder: Path | None
     tag: str = TAG
     queue: int = 1024
     program: str = ""
     options: str = ""
+    mmio: bool = False
 
 
 def share(text: str, program: str = "") -> Share:

@@ -149,7 +149,7 @@ def guest_argv(spec: RunSpec) -> list[str]:
         argv += CARRIERS[row.arch]
     argv += [*loader_argv(spec), *card.argv(spec.net)]
     if spec.share:
-        argv += folder.argv(spec.share, spec.memory, mmio=spec.machine.startswith("microvm"))
+        argv += folder.argv(spec.share, spec.memory, spec.share.mmio or spec.machine.startswith("microvm"))
     return [*argv, *spec.extra]
 
 

@@ -183,6 +183,23 @@ def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
     assert written.read_bytes() == EVERY_BYTE
 
 
+@pytest.mark.parametrize(
+    ("machine", "target"),
+    [("microvm-mmio", "x86_64-multiboot"), ("virt", "aarch64-elf"), ("virt", "riscv64-sbi")],
+    ids=["x86_64", "aarch64", "riscv64"],
+)
+@pytest.mark.parametrize("tag", ["myfs", "root"])
+def test_bare_driver_by_mmio(tag: str, machine: str, target: str, tmp_path: Path, boot_here: Boot) -> None:
+    """L-45, N-19: where the kernel has no driver, an application of our own (fixtures/bare/files) reads and writes."""
+    data = os.urandom(200_001)
+    (tmp_path / "from").write_bytes(data)
+    plain = run.release("files", machine, target, append=f"-- /{tag}/from /{tag}/to")
+    seen = lines(boot_here(replace(plain, share=Share(tmp_path, tag, mmio=True))))
+    assert any(line.startswith("files: virtio-fs by MMIO at 0x") for line in seen)
+    assert f"copied {len(data)} bytes" in seen
+    assert (tmp_path / "to").read_bytes() == data
+
+
 class Killer(Watcher):
     """A watcher that kills the daemon as soon as the guest has printed a text."""
 
