@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermit_harness.vm.process import DIE_WITH_PARENT, NAMESPACES, Process, launch
+from hermit_harness.vm.host import NAMESPACES
+from hermit_harness.vm.process import DIE_WITH_PARENT, Process, launch
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.spec import RunSpec
 

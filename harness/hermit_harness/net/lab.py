@@ -18,12 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from hermit_harness.paths import ROOT
-from hermit_harness.vm.host import namespace_sentence
+from hermit_harness.vm.host import NAMESPACES, namespace_sentence
 from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, Closing, LaunchError, spawn
 
 NETSETUP = ROOT / "netsetup"
 HOST, GUEST = "10.0.5.1", "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
-UNSHARE = ("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL")
 # The first word of this stat file is our number for the process; from then on /proc is the namespace's.
 # Without IPv6 Linux sends nothing of its own accord: kernel 0.11.0 goes deaf when a frame comes before its interrupt
 # handler is in place (docs/network.md).
@@ -44,7 +43,7 @@ class Lab(Closing):
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ARM_SECONDS)
         inside = Path(__file__).with_name("inside.py")
-        words = (*UNSHARE, "sh", "-c", HOLD, "sh", sys.executable, "-I", "-S", str(inside))
+        words = (*NAMESPACES, "--mount", "sh", "-c", HOLD, "sh", sys.executable, "-I", "-S", str(inside))
         try:
             self._holder = spawn(words, theirs, None, subprocess.PIPE)
         except LaunchError:

@@ -20,8 +20,8 @@ from functools import lru_cache
 
 from hermit_harness.paths import ROOT
 from hermit_harness.share.folder import Share, command
-from hermit_harness.vm.host import namespace_sentence
-from hermit_harness.vm.process import ARM_SECONDS, GATE, NAMESPACES, Closing, LaunchError, read_armed, spawn
+from hermit_harness.vm.host import NAMESPACES, namespace_sentence
+from hermit_harness.vm.process import ARM_SECONDS, GATE, Closing, LaunchError, read_armed, spawn
 from hermit_harness.vm.session import Session, Watcher
 
 MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"

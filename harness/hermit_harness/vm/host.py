@@ -13,6 +13,8 @@ from hermit_harness.vm.machines import CPU_KVM_FALLBACKS, MICROVM
 
 CPUINFO = Path("/proc/cpuinfo")
 CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+# Words before a command that take it off the network, and end it and its children when they are ended.
+NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=SIGKILL")
 
 
 def mhz_from(cpuinfo: str, base_khz: str = "", max_khz: str = "") -> int | None:
@@ -113,13 +115,7 @@ def kvm_cpu(qemu: str, wanted: str) -> str:
 def namespace_problem() -> str:
     """Why QEMU cannot be isolated here, "" if it can. One sentence, with what to do."""
     try:
-        done = subprocess.run(
-            ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "true"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
+        done = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, timeout=10, check=False)
     except OSError as error:
         return f"unshare is missing ({error.strerror}): install util-linux"
     return "" if done.returncode == 0 else namespace_sentence(done.stderr)

@@ -34,11 +34,10 @@ from types import TracebackType
 from typing import Self
 
 from hermit_harness.vm.argv import Wires, is_watched, wired_argv
-from hermit_harness.vm.host import namespace_sentence
+from hermit_harness.vm.host import NAMESPACES, namespace_sentence
 from hermit_harness.vm.spec import RunSpec
 
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
-NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=SIGKILL")
 # /proc is that of the caller, so the first word of its stat file is our number for the process that will be QEMU.
 GATE = 'read -r pid rest </proc/self/stat; echo "armed $pid" >&0; read -r go || exit 1; exec "$@" </dev/null'
 LO_UP = "ip link set lo up 2>/dev/null; "

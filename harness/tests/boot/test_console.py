@@ -16,7 +16,8 @@ from hermit_harness.matrix.peek import plain
 from hermit_harness.paths import BUILD
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import plain_argv
-from hermit_harness.vm.process import DIE_WITH_PARENT, NAMESPACES
+from hermit_harness.vm.host import NAMESPACES
+from hermit_harness.vm.process import DIE_WITH_PARENT
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]

@@ -16,7 +16,7 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.paths import loader_file
 from hermit_harness.vm import host
-from hermit_harness.vm.process import DIE_WITH_PARENT, NAMESPACES
+from hermit_harness.vm.process import DIE_WITH_PARENT
 
 SECONDS = 60.0
 WORDS = "env=A=1 -- one two"
@@ -52,7 +52,7 @@ STARTERS: dict[str, tuple[Callable[[Path, Path, Path], list[str]], str, str]] = 
 def run(argv: list[str]) -> tuple[bytes, int | None]:
     """What the guest and its starter print up to the application's end; the starter's status where it ended first."""
     with subprocess.Popen(
-        [*DIE_WITH_PARENT, *NAMESPACES, *argv],
+        [*DIE_WITH_PARENT, *host.NAMESPACES, *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

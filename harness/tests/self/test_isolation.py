@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.vm import process
+from hermit_harness.vm import host, process
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.process import LaunchError, launch
 from hermit_harness.vm.spec import RunSpec
@@ -70,7 +70,7 @@ def test_no_datagram_gets_out() -> None:
         plain = subprocess.run([*argv[:4], "127.0.0.1"], capture_output=True, text=True, check=True)
         assert plain.stdout == "sent 127.0.0.1\n"
         assert ear.recv(16) == b"out", "the ear hears what is sent outside"
-        inside = [*process.NAMESPACES, "sh", "-c", process.LO_UP + 'exec "$@"', "sh", *argv]
+        inside = [*host.NAMESPACES, "sh", "-c", process.LO_UP + 'exec "$@"', "sh", *argv]
         told = subprocess.run(inside, capture_output=True, text=True, check=True).stdout
         ear.setblocking(False)
         with pytest.raises(BlockingIOError):
