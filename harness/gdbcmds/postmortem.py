@@ -146,6 +146,9 @@ def processor(thread, wanted):
     # Last: both change the registers.
     with exception.big_endian() if wanted["big"] else contextlib.nullcontext():
         raised = wanted["crashed"] and exception.rewind(cpu, values, at)
+        if not wanted["crashed"]:
+            with contextlib.suppress(ReadError, gdb.error):
+                exception.out_of_firmware(cpu)
         return {**row, "raised": hex(at) if raised else "", "frames": frames()}
 
 

@@ -49,8 +49,7 @@ def rewind(cpu: str, values: dict[str, int | None], fault: int | None) -> bool:
     if cpu not in KEPT or not fault or not _raised(cpu, values):
         return False
     try:
-        if cpu == "riscv64" and guest.register("priv") == MACHINE:
-            _leave_firmware()
+        out_of_firmware(cpu)
         before = _before(cpu)
     except (ReadError, gdb.error):
         return False
@@ -74,9 +73,11 @@ def _write(registers: dict[str, int]) -> None:
         gdb.execute(f"set ${name} = {value:#x}", to_string=True)
 
 
-def _leave_firmware() -> None:
-    """riscv64: the reset was asked for by an ecall. OpenSBI keeps the caller's x0 to x31 and pc below what mscratch
-    points to; how far below depends on its version."""
+def out_of_firmware(cpu: str) -> None:
+    """riscv64: back to the one whose ecall the firmware is in, for a reset or the machine's end, say. OpenSBI keeps the
+    caller's x0 to x31 and pc below what mscratch points to; how far below depends on its version."""
+    if cpu != "riscv64" or guest.register("priv") != MACHINE:
+        return
     pc, end = guest.register("mepc"), guest.register("mscratch")
     with guest.memory() as memory:
         for start in range(end - 33 * 8, end - 1024, -8):

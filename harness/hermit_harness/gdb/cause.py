@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ TRAPS = {
     13: ("page fault", "it reads"),
     15: ("page fault", "it writes to"),
 }
+# Rust's, and what the compiler calls for a check that failed.
+_PANICS = re.compile(r"(^|::)(panic(_\w+)?|rust_begin_unwind|(unwrap|expect|assert)_failed\w*|slice_\w*fail\w*)$")
 
 
 def place(at: Seen) -> str:
@@ -51,6 +54,8 @@ def explain(cpu: str, verdict: str, seen: Sequence[Seen], image: range | None = 
     if verdict in ("hang", "timeout"):
         word = "hang" if verdict == "hang" else "stopped"
         return next(filter(None, (_vector_loop(one) for one in seen)), "") or _hang(seen, word)
+    if verdict == "panic":
+        return next(filter(None, map(_panicked, seen)), "")
     if verdict != "crash":
         return ""
     reason = {"x86_64": _x86, "aarch64": _aarch64, "riscv64": _riscv64}[cpu]
@@ -177,6 +182,17 @@ def undefined(cpu: str, one: Seen) -> str:
     at, registers = one["fault"], one["registers"]
     unknown = (registers.get("ESR_EL1") or 1 << 26) >> 26 == 0 if cpu == "aarch64" else registers.get("scause") == 2
     return str(at["instruction"]) if at and unknown else ""
+
+
+# --- panics ---
+
+
+def _panicked(one: Seen) -> str:
+    """Who called the functions by which a program panics."""
+    frames = one["frames"]
+    called = [number for number, frame in enumerate(frames) if _PANICS.search(frame["function"])]
+    caller = frames[called[-1] + 1 :][:1] if called else []
+    return f"panicked at {place({**caller[0], 'address': int(caller[0]['pc'], 16)})}" if caller else ""
 
 
 # --- hangs ---

@@ -25,6 +25,9 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.marks import Marks
 
 FOLD_NOTE = "warnings of QEMU about CPU features that TCG does not have"
+ENDED = "QEMU had ended, so no processor could be looked at"
+STOP_THERE = "`make debug` with BREAK=rust_begin_unwind (in C: panic) stops where it panics"
+AGAIN_SECONDS = 30.0
 DIED = ("crash", "hang", "panic", "timeout", "wrong-exit")
 
 
@@ -94,7 +97,7 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, around: Around, stack: Exi
         judged = decide(facts, row, spec.debug_exit, spec.expect)
         outcome = _outcome(spec, judged, facts, session.record.bytes(), process.argv)
         if not outcome.matches(spec.expect):
-            outcome = _post_mortem(spec, outcome, facts, process, session, folder)
+            outcome = _post_mortem(spec, outcome, facts, process, session, folder, around.within)
     finally:
         process.kill()
     folder.write("console.log", outcome.console)
@@ -138,16 +141,49 @@ def _notes(facts: Facts) -> tuple[str, ...]:
     return tuple(notes + facts.own_stderr[:20])
 
 
+def _once_more(spec: RunSpec, panicked: Marks, within: Sequence[str]) -> Report:
+    """A kernel that panics has ended QEMU (isa-debug-exit and semihosting do at once, before 9.0 without any choice):
+    the same boot without what does that, and a look at where it stands then. Not where others notice a second boot."""
+    if spec.share or spec.net.kind != "none":
+        return Report(problem=f"{ENDED}; a boot with a network or a folder is not repeated for that")
+    spec = replace(spec, debug_exit=False, wall_seconds=min(spec.wall_seconds, AGAIN_SECONDS))
+    machine = machine_of(spec)
+    marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
+    try:
+        process = launch(spec, within)
+    except LaunchError as error:
+        return Report(problem=f"{ENDED}; {error}")
+    try:
+        session = Session(spec, process, marks, stays=True)
+        facts = session.run()
+        if marks.panic != panicked.panic:
+            return Report(problem=f"{ENDED}; it did not panic so in a second boot, without what does that")
+        if facts.how is not How.HALTED:
+            return Report(problem=f"{ENDED}; nor after a second boot ({facts.how.value})")
+        start = marks.load_range[0] if marks.load_range else None
+        return examine(spec, process, session.qmp, start, facts.registers, crashed=False)
+    finally:
+        process.kill()
+
+
 def _post_mortem(
-    spec: RunSpec, outcome: Outcome, facts: Facts, process: Process, session: Session, folder: Artifacts
+    spec: RunSpec,
+    outcome: Outcome,
+    facts: Facts,
+    process: Process,
+    session: Session,
+    folder: Artifacts,
+    within: Sequence[str],
 ) -> Outcome:
     """Look at what is left of the machine; the outcome with a cause that says where and for want of what it ended."""
     load_start = facts.marks.load_range[0] if facts.marks.load_range else None
     stands = process.status is None and not session.qmp.closed and facts.how is not How.NEVER
     if stands and folder.folder:
         report = examine(spec, process, session.qmp, load_start, facts.registers, outcome.verdict == "crash")
+    elif folder.folder and outcome.verdict == "panic":
+        report = _once_more(spec, facts.marks, within)
     else:
-        problem = "QEMU had ended, so no processor could be looked at" if not stands else ""
+        problem = ENDED if not stands else ""
         report = Report(registers=facts.registers, problem=problem)
     folder.write("registers.txt", report.registers or f"({report.problem})\n")
     folder.write("backtrace.txt", report.backtrace())
@@ -161,4 +197,5 @@ def _post_mortem(
         told = outcome.verdict in ("panic", "wrong-exit")
         parts = (cause, reason, feature) if told else (reason, feature, cause)
         cause = "; ".join(filter(None, parts))
-    return replace(outcome, cause=cause, postmortem=report.short())
+    panicked = outcome.verdict == "panic" and not report.gdb.get("cpus")
+    return replace(outcome, cause=cause, postmortem=report.short(), hint=STOP_THERE if panicked else outcome.hint)

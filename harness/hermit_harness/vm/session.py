@@ -52,7 +52,7 @@ class Watcher:
 
 class Session:
     """Runs one launched process to its end. `run()` once; the machine may still stand (paused) afterwards for a
-    post-mortem."""
+    post-mortem: with `stays` in any case where QEMU leaves the choice."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Session:
         console: Callable[[bytes], None] | None = None,
         qmp_log: Callable[[str, str], None] | None = None,
         watchers: Sequence[Watcher] = (),
+        stays: bool = False,
     ) -> None:
         self.spec = spec
         self.process = process
@@ -71,6 +72,7 @@ class Session:
         self.registers = ""
         self._console = console
         self._watchers = watchers
+        self._stays = stays
         self._door: Door | None = None
         self._lines = Lines()
         self._stderr = bytearray()
@@ -287,6 +289,9 @@ class Session:
         """The guest powered the machine off (or, with newer QEMUs, wrote to debug-exit): let QEMU end and tell its
         status."""
         self._peek()
+        if self._stays:
+            self._how = (How.HALTED, "")
+            return
         try:
             self.qmp.execute("quit", seconds=QUIT_SECONDS)
         except QmpError:

@@ -15,6 +15,7 @@ from hermit_harness import elf
 from hermit_harness.fixtures import images
 from hermit_harness.gdb import features
 from hermit_harness.matrix.run import release
+from hermit_harness.net.card import Net
 from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
@@ -103,12 +104,18 @@ def test_cause_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
     assert "#0 0x" in outcome.postmortem
 
 
+# riscv64: firmware whose trap frames have other sizes.
+BOARDS = [("x86_64-multiboot", "pc"), ("aarch64-elf", "virt"), ("aarch64_be-elf", "virt"), ("riscv64-sbi", "virt")]
+BOARDS += [("riscv64-sbi", "virt-opensbi-1.6"), ("riscv64-sbi", "virt-fw-jump-1.6")]
+
+
 @pytest.mark.parametrize("kind", ["", "page-fault"])
-@pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"])
-def test_backtrace_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("on", "machine"), BOARDS)
+def test_backtrace_of_a_fault(on: str, machine: str, kind: str, tmp_path: Path) -> None:
     """c4: the backtrace begins with the function that faulted, not in the reset that followed, and goes on to its
     callers."""
-    outcome = boot(release("fault", on=on, append=f"-- {kind}", expect="exit 0"), artifacts=tmp_path)
+    spec = release("fault", on=on, machine=machine, append=f"-- {kind}", expect="exit 0")
+    outcome = boot(spec, artifacts=tmp_path)
     called = ("fault_raise .*/raise", "app_main .*/fault", "crt_entry .*/crt")
     frames = "".join(rf"  #{number} 0x\w+ {where}\.c:\d+\n" for number, where in enumerate(called))
     for text in (outcome.postmortem, (tmp_path / "backtrace.txt").read_text()):
@@ -199,6 +206,36 @@ def test_cause_of_a_hang(on: str, tmp_path: Path) -> None:
     assert re.match(r"hang at 0x\w+ in app_main \([^ ]*hang\.c:\d+\), called by crt_entry", outcome.cause), (
         outcome.cause
     )
+
+
+PANICS = [
+    ("x86_64-multiboot", "panic", r"app_main \(fixtures/bare/panic/panic\.c:\d+\)"),
+    ("x86_64-multiboot", "real-panic-0.11.0", r"panic::runtime_entry \(src/bin/panic\.rs:11\)"),
+    ("aarch64-elf", "panic", r"app_main \(fixtures/bare/panic/panic\.c:\d+\)"),
+    ("aarch64-elf", "real-panic-0.11.0-aarch64", r"panic::runtime_entry \(src/bin/panic\.rs:11\)"),
+]
+
+
+@pytest.mark.parametrize(("on", "image", "place"), PANICS, ids=[f"{on}-{image}" for on, image, _ in PANICS])
+def test_place_of_a_panic(on: str, image: str, place: str, tmp_path: Path) -> None:
+    """c4, c22: who panics ends QEMU and leaves nothing to look at; a second boot, which it cannot end, has backtrace
+    and registers, and the report's first sentence says who called the panic."""
+    outcome = boot(release(image, on=on, expect="exit 0"), artifacts=tmp_path)
+    assert outcome.verdict == "panic"
+    assert re.search(rf"; panicked at 0x\w+ in {place}$", outcome.cause), outcome.cause
+    function = place.partition(" ")[0]
+    assert re.search(rf"^CPU 0 at .*\n(?:  #\d+ .*\n)+  #\d+ 0x\w+ {function} ", outcome.postmortem, re.M)
+    assert outcome.hint == ""
+
+
+def test_panic_that_cannot_be_repeated(tmp_path: Path) -> None:
+    """c4: a boot that others would notice is not repeated for a look at it, nor is there one where the board's own
+    device ends QEMU: the report says how to stop there."""
+    for spec in (release("panic", net=Net("user")), release("panic", on="riscv64-sbi")):
+        outcome = boot(replace(spec, expect="exit 0"), artifacts=tmp_path)
+        assert outcome.verdict == "panic"
+        assert "BREAK=rust_begin_unwind" in outcome.hint
+        assert "QEMU had ended" in (tmp_path / "backtrace.txt").read_text()
 
 
 def test_run_shows_it() -> None:
