@@ -32,10 +32,16 @@ class Option:
     kind: str = "text"
     metavar: str = ""
     choices: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()  # names of the make variable in other runners of Hermit's; NAME wins
 
     @property
     def env(self) -> str:
         return f"HERMIT_{self.name}"
+
+    @property
+    def envs(self) -> tuple[str, ...]:
+        """Every variable that gives it, the one that wins first."""
+        return (self.env, *(f"HERMIT_{name}" for name in self.older))
 
     @property
     def dest(self) -> str:
@@ -51,8 +57,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("MACHINE", "machine", "machine of the table; default: the target's", choices=("", *NAMES)),
     Option("ACCEL", "accel", "accelerator", "tcg", choices=("tcg", "kvm")),
-    Option("MEM", "mem", "memory of the machine; default: the machine's", metavar="SIZE"),
-    Option("SMP", "smp", "number of processors", "1", "number", "N"),
+    Option("MEM", "mem", "memory of the machine; default: the machine's", metavar="SIZE", older=("MEMORY_SIZE",)),
+    Option("SMP", "smp", "number of processors", "1", "number", "N", older=("CPUS", "CPU_COUNT")),
     Option("CPU", "cpu", "CPU model; default: the machine's for the accelerator", metavar="MODEL"),
     Option("LOADER", "loader", "loader file, or a target's name; default: the target's", metavar="FILE"),
     Option("WAY", "way", f"how the application is passed; default: the target's ({', '.join(WAYS)})", metavar="WAY"),
@@ -151,7 +157,7 @@ def _truth(text: str) -> bool:
 
 def default_of(option: Option, environment: Mapping[str, str]) -> object:
     """The value that stands when the flag is not given: the HERMIT_ variable, else the table's default."""
-    text = environment.get(option.env) or option.default
+    text = next(filter(None, map(environment.get, option.envs)), option.default)
     if option.kind == "yes":
         return _truth(text)
     if option.kind == "many":
@@ -195,5 +201,6 @@ def markdown() -> str:
     for o in OPTIONS:
         value = "" if o.kind == "yes" else " " + (o.metavar or "\\|".join(filter(None, o.choices)))
         default = f"`{o.default}`" if o.default else ""
-        rows.append(f"| `--{o.flag}{value}` | `{o.name}=` | `{o.env}` | {default} | {o.help} |")
+        names = ", ".join(f"`{name}`" for name in o.envs)
+        rows.append(f"| `--{o.flag}{value}` | `{o.name}=` | {names} | {default} | {o.help} |")
     return "\n".join(rows) + "\n"

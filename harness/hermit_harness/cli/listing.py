@@ -112,6 +112,6 @@ def options_command(a: argparse.Namespace) -> int:
         print(options.markdown(), end="")
     else:
         _print_table(
-            "options", [(f"--{o.flag}", f"{o.name}=", o.env, o.default or "-", o.help) for o in options.OPTIONS]
+            "options", [(f"--{o.flag}", f"{o.name}=", " ".join(o.envs), o.default or "-", o.help) for o in options.OPTIONS]
         )
     return 0

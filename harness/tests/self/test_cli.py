@@ -216,6 +216,17 @@ def test_variables() -> None:
     assert "-M pc" in ctl("run", "--dry-run", "--machine=pc", env=env).stdout.decode()
 
 
+def test_variables_of_other_runners() -> None:
+    """C-23, N-24: the memory benchmark's line, and uhyve's names; ours wins."""
+    for env in (
+        {"HERMIT_CPUS": "4", "HERMIT_MEM": "6G"},
+        {"HERMIT_CPU_COUNT": "4", "HERMIT_MEMORY_SIZE": "6G"},
+        {"HERMIT_SMP": "4", "HERMIT_CPUS": "2", "HERMIT_MEM": "6G", "HERMIT_MEMORY_SIZE": "1G"},
+    ):
+        line = ctl("run", "--dry-run", "hello", env=env).stdout.decode().replace("\\\n   ", "")
+        assert "-smp 4 -m 6G" in line, env
+
+
 def test_options_table() -> None:
     """One table: every row has a flag, a make variable, a HERMIT_ variable, help, and stands in the documentation's
     table."""
