@@ -111,7 +111,6 @@ def options_command(a: argparse.Namespace) -> int:
     if a.markdown:
         print(options.markdown(), end="")
     else:
-        _print_table(
-            "options", [(f"--{o.flag}", f"{o.name}=", " ".join(o.envs), o.default or "-", o.help) for o in options.OPTIONS]
-        )
+        rows = [(f"--{o.flag}", f"{o.name}=", " ".join(o.envs), o.default or "-", o.help) for o in options.OPTIONS]
+        _print_table("options", rows)
     return 0
