@@ -135,7 +135,8 @@ EVERY: tuple[Machine, ...] = (
         _SMALL,
         freq=True,
     ),
-    # With virtio-mmio cards: QEMU's list of them is on the command line, and a card says which transport it speaks.
+    # With virtio-mmio cards: QEMU's list of them is on the command line (by PVH; Multiboot's is made before), and a card
+    # says which transport it speaks.
     Machine(
         "microvm-mmio",
         ("-M", f"{MICROVM.replace('cmdline=off', 'cmdline=on')},acpi=off", *NO_DEFAULTS),
@@ -158,6 +159,16 @@ EVERY: tuple[Machine, ...] = (
     # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
     _riscv("virt-together", bios="start-sbi-together"),
     _riscv("virt-hart2", bios="start-sbi-hart2"),
+    # Another board. It wants two processors, of which the first has no MMU and starts nothing; nothing carries a status
+    # out of it or ends it.
+    Machine(
+        "sifive_u",
+        ("-M", "sifive_u", *NO_DEFAULTS, "-nic", "none"),
+        frozenset(),
+        cpu_tcg="sifive-u54",
+        arch="riscv64",
+        prints=True,
+    ),
     *(_riscv(f"virt-opensbi-{version}", bios=f"opensbi-{version}-dynamic") for version in OPENSBI),
     *(_riscv(f"virt-fw-jump-{version}", bios=f"opensbi-{version}-jump") for version in OPENSBI),
 )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The devices of the kernel's own tests, one by one: what the kernel makes of each, by PCI and by MMIO. Those that it
+drives are at work in test_guests.py (network) and virtiofs/ (files)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.matrix import run
+from hermit_harness.matrix.peek import standing
+from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.host import device_problem
+from hermit_harness.vm.spec import RunSpec
+
+Boot = Callable[[RunSpec], Outcome]
+# QEMU's name, its number in virtio's list, and what plugs into it.
+DEVICES = {
+    "console": ("virtio-serial", 3, ("-device", "virtconsole")),
+    "rng": ("virtio-rng", 4, ()),
+    "net": ("virtio-net", 1, ()),
+    "vsock": ("vhost-vsock", 19, ()),
+}
+NOT_DRIVEN = ("console", "rng")
+VSOCK = Path("/dev/vhost-vsock")
+
+
+def words(device: str, bus: str) -> tuple[str, ...]:
+    """QEMU's words for a device at a bus."""
+    name, _, more = DEVICES[device]
+    options = ",guest-cid=3" if device == "vsock" else ""
+    modern = ",disable-legacy=on" if bus == "pci" else ""
+    kind = "device" if bus.startswith("mmio") else "pci"
+    force = ("-global", f"virtio-mmio.force-legacy={'on' if bus == 'mmio-legacy' else 'off'}") if "mmio" in bus else ()
+    if device == "vsock" and (problem := device_problem(VSOCK)):
+        pytest.skip(f"no-vhost-vsock: {problem}")
+    return (*force, "-device", f"{name}-{kind}{modern}{options}", *more)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_by_pci(device: str, boot_here: Boot) -> None:
+    """N-19: the kernel finds the device where it looks for it, says so when it has no driver, and goes on."""
+    outcome = boot_here(run.release("real-list-0.11.0", append="-- /", extra=words(device, "pci")))
+    assert outcome.matches("exit 0"), str(outcome)
+    number = DEVICES[device][1]
+    assert f"[1AF4:{0x1040 + number:04X}]".encode() in outcome.console
+    assert f"Found virtio device with device id {0x1040 + number:#x}".encode() in outcome.console
+    assert (b"is not supported, skipping" in outcome.console) == (device in NOT_DRIVEN)
+
+
+@pytest.mark.parametrize("device", ["console", "rng", "net"])
+def test_by_pci_of_the_older_kind(device: str, boot_here: Boot) -> None:
+    """N-19, L-43: a transitional device is passed over, and the kernel goes on."""
+    outcome = boot_here(run.release("real-list-0.11.0", append="-- /", extra=words(device, "pci-transitional")))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"Legacy/transitional Virtio device" in outcome.console
+
+
+@pytest.mark.parametrize("bus", ["mmio", "mmio-legacy"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_by_mmio(device: str, bus: str, boot_here: Boot) -> None:
+    """N-17, N-19, N-11: the device is in QEMU's list on the command line (by PVH; by Multiboot QEMU does not tell), and
+    the words before it are as they were; a kernel that drives nothing of it goes on."""
+    extra = words(device, bus)
+    listed = boot_here(run.release("args", "microvm-mmio", "x86_64-pvh", append="env=A=1 -- 'b c'", extra=extra))
+    assert listed.matches("exit 0"), str(listed)
+    (text,) = set(re.findall(rb"<<<(-freq \d+ env=A=1 -- .*)>>>", listed.console))
+    assert re.search(rb"env=A=1 -- 'b c' virtio_mmio\.device=512@0x[0-9a-f]+:\d+$", text)
+    outcome = boot_here(run.release("real-hello-0.11.0-microvm", "microvm-mmio", extra=extra))
+    assert outcome.matches("exit 0"), str(outcome)
+
+
+def test_cadence_gem(tmp_path: Path) -> None:
+    """N-19: the board with this network controller: an application of ours finds its whole machine there, and the
+    controller in the device tree. Nothing can end that machine."""
+    with standing(run.release("probe", "sifive_u", "riscv64-sbi", smp=2), b"exit status 0\r\n", tmp_path) as guest:
+        (address,) = re.findall(rb"probe boot fdt=0x([0-9a-f]+)", guest.console)
+        assert b"sifive,fu540-c000-gem\0" in guest.physical(int(address, 16), 32768)
