@@ -135,8 +135,8 @@ EVERY: tuple[Machine, ...] = (
         _SMALL,
         freq=True,
     ),
-    # With virtio-mmio cards: QEMU's list of them is on the command line (by PVH; Multiboot's is made before), and a card
-    # says which transport it speaks.
+    # With virtio-mmio cards: QEMU's list of them is on the command line (by PVH; Multiboot's is made before), and a
+    # card says which transport it speaks.
     Machine(
         "microvm-mmio",
         ("-M", f"{MICROVM.replace('cmdline=off', 'cmdline=on')},acpi=off", *NO_DEFAULTS),
