@@ -202,7 +202,7 @@ def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFact
         smp=int(_number(a.smp, "smp", 1)),
         memory=a.mem or where.memory,
         append=command_line(a, image),
-        debug_exit=not a.no_debug_exit,
+        debug_exit=not a.no_debug_exit and "debug-exit" in where.has,
         extra=tuple(a.qemu_arg),
         stdin=None,
         end=row,

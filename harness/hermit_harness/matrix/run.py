@@ -56,6 +56,7 @@ def spec(cell: Cell) -> RunSpec:
         cpu=table.cpus[cell.cpu] if cell.cpu else "",
         smp=cell.smp,
         memory=memory,
+        debug_exit="debug-exit" in row.has,
         append=table.lines[cell.line].text if cell.line else image.append,
         stdin=str(image.extra.get("stdin", "")).encode(),
         end=image.end,

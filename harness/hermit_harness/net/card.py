@@ -10,7 +10,8 @@ from pathlib import Path
 
 KINDS = ("none", "user", "tap", "bridge")
 MAC = "52:54:00:12:34:56"  # QEMU's own for its first card
-# Cards by name: QEMU's device and its options, and further words that the machine needs for it.
+# Cards by name: QEMU's device and its options, and further words that the machine needs for it. No device: the card is
+# part of the board.
 CARDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "virtio": ("virtio-net-pci,disable-legacy=on", ()),
     "virtio-transitional": ("virtio-net-pci", ()),
@@ -20,6 +21,7 @@ CARDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "virtio-mmio": ("virtio-net-device", ("-global", "virtio-mmio.force-legacy=off")),
     "virtio-mmio-legacy": ("virtio-net-device", ("-global", "virtio-mmio.force-legacy=on")),
     "rtl8139": ("rtl8139", ()),
+    "cadence-gem": ("", ()),
 }
 NETDEV = "net0"
 
@@ -110,7 +112,11 @@ def argv(net: Net) -> list[str]:
     if net.kind == "none":
         return []
     device, more = CARDS[net.card]
-    words = [*more, "-netdev", backend(net), "-device", f"{device},netdev={NETDEV},mac={net.mac}"]
+    words = [*more, "-netdev", backend(net)]
+    if device:
+        words += ["-device", f"{device},netdev={NETDEV},mac={net.mac}"]
+    else:
+        words += ["-net", f"nic,netdev={NETDEV},macaddr={net.mac}"]
     if net.capture:
         file = str(net.capture).replace(",", ",,")
         words += ["-object", f"filter-dump,id=dump0,netdev={NETDEV},file={file}"]

@@ -144,7 +144,7 @@ def guest_argv(spec: RunSpec) -> list[str]:
     """The part of the command line that decides what the guest sees."""
     row = machine_of(spec)
     argv = [qemu_of(spec), *machine_argv(spec), "-accel", spec.accel, "-cpu", cpu_of(spec)]
-    argv += ["-smp", str(spec.smp), "-m", spec.memory, *firmware_argv(row)]
+    argv += ["-smp", str(max(spec.smp, row.least)), "-m", spec.memory, *firmware_argv(row)]
     if spec.debug_exit:
         argv += CARRIERS[row.arch]
     argv += [*loader_argv(spec), *card.argv(spec.net)]

@@ -68,7 +68,8 @@ class Machine:
 
     `bios` and `flash` are words of FIRMWARE: for -bios, and for code and variables in flash (a run's changes to the
     variables are lost with it). `prints`: firmware prints before the loader does. `returns`: a loader that refuses
-    returns to that firmware, which goes on. `slow` stretches deadlines, since the firmware takes its time.
+    returns to that firmware, which goes on. `slow` stretches deadlines, since the firmware takes its time. `least`: it
+    has no fewer processors.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Machine:
     prints: bool = False
     returns: bool = False
     slow: float = 1.0
+    least: int = 1
 
 
 _CPU = {"fsgsbase", "rdrand", "xsave"}
@@ -105,13 +107,15 @@ def _riscv(name: str, **changes: Any) -> Machine:
     return Machine(name, argv, _TREE, cpu_tcg=CPU_RISCV64, arch="riscv64", prints=True, **changes)
 
 
-def _xilinx(board: str, cpu: str) -> Machine:
-    """A row of a Xilinx board; its network controllers are part of it, and lead nowhere. So is a sound card, for which
-    newer QEMUs want to be told where it leads, in words that QEMU 7.2 does not know.
+def _xilinx(board: str, cpu: str, least: int = 1) -> Machine:
+    """A row of a Xilinx board; its network controllers are part of it, and lead nowhere unless a run says otherwise. So
+    is a sound card, for which newer QEMUs want to be told where it leads, in words that QEMU 7.2 does not know.
     """
     argv = ("-M", f"xlnx-{board}", *NO_DEFAULTS, "-nic", "none")
     newer = (*argv, "-audio", "none")
-    return Machine(board, argv, frozenset({"debug-exit"}), argv_newer=newer, cpu_tcg=cpu, arch="aarch64", memory="2G")
+    return Machine(
+        board, argv, frozenset({"debug-exit"}), argv_newer=newer, cpu_tcg=cpu, arch="aarch64", memory="2G", least=least
+    )
 
 
 _UEFI: dict[str, Any] = {"memory": "512M", "prints": True, "returns": True, "slow": 6.0}
@@ -150,12 +154,18 @@ EVERY: tuple[Machine, ...] = (
     _arm("virt-gic2", "gic-version=2"),
     _arm("virt-el2", "gic-version=3,virtualization=on"),
     # QEMU makes a device tree for the first alone.
-    _xilinx("versal-virt", "cortex-a72"),
+    _xilinx("versal-virt", "cortex-a72", least=4),
     _xilinx("zcu102", "cortex-a53"),
     _arm("aavmf", "gic-version=3,acpi=off", **_AAVMF),
     _arm("aavmf-el2", "gic-version=3,acpi=off,virtualization=on", **_AAVMF),
     _arm("aavmf-acpi", "gic-version=3", **_AAVMF),
     _riscv("virt"),
+    # SiFive's board: nothing carries a number out of it, its firmware cannot switch it off, and hart 0 runs no
+    # application.
+    Machine(
+        "sifive_u", ("-M", "sifive_u", *NO_DEFAULTS, "-nic", "none"), frozenset(), cpu_tcg="sifive-u54", arch="riscv64",
+        memory="512M", prints=True, least=2,
+    ),
     # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
     _riscv("virt-together", bios="start-sbi-together"),
     _riscv("virt-hart2", bios="start-sbi-hart2"),

@@ -63,6 +63,12 @@ def test_riscv64_hart_2_boots(cell: Cell, run_cell: RunCell) -> None:
     greets(cell, run_cell)
 
 
+@every("riscv64-sifive-u")
+def test_riscv64_board_of_another_maker(cell: Cell, run_cell: RunCell) -> None:
+    """N-08, N-19: hart 0 has no part in it; without test device and power-off the line tells the status."""
+    greets(cell, run_cell)
+
+
 @every("smp-riscv64", "smp-riscv64-firmware", "smp-aarch64")
 def test_every_processor_starts(cell: Cell, run_cell: RunCell) -> None:
     """N-08, L-22: the application has the firmware start all others, by what the tree tells of them: SBI's harts,
