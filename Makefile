@@ -27,7 +27,7 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 	@$(ctl) run
 #:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
 #:                 NET=user|tap|bridge · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
-#:                 SHARE=folder[:tag] (seen as /tag, /myfs by itself)
+#:                 SHARE=folder[:tag] (seen as /tag, /myfs by itself; :tag alone is an empty one, gone after the run)
 #:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
 debug: setup-debug ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
@@ -88,7 +88,7 @@ doctor: ## what is missing on this machine
 rows: setup-test ## the promises of harness/tests/rows/rows.toml and the tests that name them
 	@build/venv/bin/python -m hermit_harness.report.rows
 
-mutants: setup-test loader fixtures ## sabotages of the loader: each must turn its cell red
+mutants: setup-test loader fixtures ## sabotages of the loader and of what is around it: each must turn its cell red
 	@build/venv/bin/python -m hermit_harness.mutants
 
 bench: setup-run ## time boots of a real application, KVM with a steady clock where it works, and TCG

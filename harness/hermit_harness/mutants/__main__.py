@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """python -m hermit_harness.mutants [NAME...]: each sabotage turns its named cell red, and without it the cell is green.
 
-A mutant is a patch of loader/. It is built in build/mutants/NAME, a tree of links around a patched copy of loader/, and
-the cell (or the test) that mutants.toml names for it runs there, by the same pytest as ever.
+A mutant is a patch of loader/, or of harness/hermit_harness/. It is built in build/mutants/NAME, a tree of links around a
+patched copy of that, and the cell (or the test) that mutants.toml names for it runs there, by the same pytest as ever.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class Mutant:
         return FOLDER / f"{self.name}.patch"
 
     @property
+    def of_loader(self) -> bool:
+        return "+++ b/loader/" in self.patch.read_text(encoding="utf-8")
+
+    @property
     def check(self) -> str:
         return self.cell or self.test
 
@@ -67,14 +71,17 @@ def mutants() -> list[Mutant]:
     return found
 
 
-def shadow(name: str, patch: Path | None) -> Path:
-    """A tree in which only loader/ and what is built of it are its own."""
+def shadow(name: str, patch: Path | None, of_loader: bool) -> Path:
+    """A tree in which only what is patched (loader/ without a patch) and what is built of the loader are its own."""
     tree = SHADOWS / name
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "build").mkdir(parents=True)
-    shutil.copytree(ROOT / "loader", tree / "loader")
-    for link in ("README.md", "harness", "netsetup", "fixtures", "build/fixtures", "build/venv"):
-        (tree / link).symlink_to(ROOT / link)
+    own = "loader" if of_loader else "harness"
+    shutil.copytree(ROOT / own, tree / own, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    links = ("README.md", "loader", "harness", "netsetup", "fixtures", "build/fixtures", "build/venv", "build/release")
+    for link in links:
+        if link != own and not (of_loader and link == "build/release"):
+            (tree / link).symlink_to(ROOT / link)
     if patch is not None:
         done = subprocess.run(
             ["patch", "-s", "-p1", "-i", str(patch)], cwd=tree, capture_output=True, text=True, check=False
@@ -85,7 +92,9 @@ def shadow(name: str, patch: Path | None) -> Path:
 
 
 def build(tree: Path, mutant: Mutant) -> None:
-    """The release loader of the tree, and a padded one where the cell asks for it."""
+    """The release loader of the tree, and a padded one where the cell asks for it. Another patch's tree has ours."""
+    if (tree / "build" / "release").is_symlink():
+        return
     name = mutant.cell.split("/")[0] or mutant.target
     common = ("-f", "loader/loader.mk", "PROFILE=release", f"TARGET={name}")
     make(*common, "all", cwd=tree)
@@ -96,7 +105,7 @@ def build(tree: Path, mutant: Mutant) -> None:
 
 def run(tree: Path, mutant: Mutant) -> tuple[int, str]:
     """pytest's exit status in that tree, and the line that tells what failed."""
-    env = {**os.environ, "HERMIT_ROOT": str(tree), PREPARED: "1", VARIABLE: "[]"}
+    env = {**os.environ, "HERMIT_ROOT": str(tree), PREPARED: "1", VARIABLE: "[]", "PYTHONPATH": str(tree / "harness")}
     command = [sys.executable, "-m", "pytest", "-q", *mutant.pytest]
     done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
@@ -112,7 +121,7 @@ def try_one(mutant: Mutant, sabotaged: bool) -> tuple[str, str]:
     try:
         tree = SHADOWS / name
         if sabotaged or not tree.is_dir():
-            tree = shadow(name, mutant.patch if sabotaged else None)
+            tree = shadow(name, *((mutant.patch, mutant.of_loader) if sabotaged else (None, True)))
         build(tree, mutant)
     except BuildError as error:
         return str(error), ""
