@@ -111,6 +111,8 @@ def options_command(a: argparse.Namespace) -> int:
     if a.markdown:
         print(options.markdown(), end="")
     else:
-        rows = [(f"--{o.flag}", f"{o.name}=", " ".join(o.envs), o.default or "-", o.help) for o in options.OPTIONS]
-        _print_table("options", rows)
+        _print_table(
+            "options",
+            [(f"--{o.flag}", f"{o.name}=", " ".join(o.envs), o.default or "-", o.help) for o in options.OPTIONS],
+        )
     return 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """python -m hermit_harness.mutants [NAME...]: each sabotage turns its named cell red, and without it the cell is green.
 
-A mutant is a patch of loader/, or of harness/hermit_harness/. It is built in build/mutants/NAME, a tree of links around a
-patched copy of that, and the cell (or the test) that mutants.toml names for it runs there, by the same pytest as ever.
+A mutant is a patch of loader/, or of harness/hermit_harness/. It is built in build/mutants/NAME, a tree of links around
+a patched copy of that, and the cell (or the test) that mutants.toml names for it runs there, by the same pytest as ever.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ def test_variables() -> None:
 
 
 def test_variables_of_other_runners() -> None:
-    """C-23, N-24: the memory benchmark's line, and uhyve's names; ours wins."""
+    """C-23: the memory benchmark's line, and uhyve's names; ours wins."""
     for env in (
         {"HERMIT_CPUS": "4", "HERMIT_MEM": "6G"},
         {"HERMIT_CPU_COUNT": "4", "HERMIT_MEMORY_SIZE": "6G"},
