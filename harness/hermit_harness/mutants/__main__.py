@@ -2,7 +2,8 @@
 """python -m hermit_harness.mutants [NAME...]: each sabotage turns its named cell red, and without it the cell is green.
 
 A mutant is a patch of loader/, or of harness/hermit_harness/. It is built in build/mutants/NAME, a tree of links around
-a patched copy of that, and the cell (or the test) that mutants.toml names for it runs there, by the same pytest as ever.
+a patched copy of that, and the cell (or the test) that mutants.toml names for it runs there, by the same pytest as
+ever.
 """
 
 from __future__ import annotations
