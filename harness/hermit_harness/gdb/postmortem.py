@@ -132,7 +132,8 @@ def why(spec: RunSpec, verdict: str, report: Report, load_range: tuple[int, int]
 def missing_feature(
     spec: RunSpec, cpu: str, console: str, report: Report, load_start: int | None, crashed: bool = True
 ) -> str:
-    """A sentence that names the CPU feature for want of which the guest died, "" if that is not why."""
+    """A sentence that names the CPU feature for want of which the guest died, or those that the person has switched
+    off where nothing tells; "" if that is not why."""
     named = features.named_in(console)
     if named:
         return f"the guest says that it needs the CPU feature {named}; -cpu is {cpu}"
@@ -146,7 +147,8 @@ def missing_feature(
         feature = features.of_instruction(arch, text)
         if feature:
             return _lacking(text.partition(" ")[0], feature, cpu)
-    return ""
+    off = features.taken_away(spec.cpu)
+    return f"-cpu switches off {' and '.join(off)}, which may be why (-cpu {cpu})" if off else ""
 
 
 def _lacking(word: str, feature: str, cpu: str) -> str:

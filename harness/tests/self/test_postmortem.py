@@ -198,6 +198,17 @@ def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, fea
     assert f"it stopped at {word}, which needs the CPU feature {feature}, which this CPU may lack" in outcome.cause
 
 
+@pytest.mark.parametrize("feature", ["fsgsbase", "rdtscp", "xsave", "fxsr"])
+def test_instruction_without_its_feature(feature: str, tmp_path: Path) -> None:
+    """R-07: an application that uses a feature dies of its first instruction where -cpu has taken it away, and the
+    report says so; with it the application comes to its end."""
+    spec = release("fault", append=f"-- {feature}", cpu="Skylake-Client,+fsgsbase", expect="exit 0")
+    assert boot(spec).matches("exit 0")
+    outcome = boot(replace(spec, cpu=f"{spec.cpu},-{feature}"), artifacts=tmp_path)
+    assert outcome.verdict == "crash"
+    assert f"which needs the CPU feature {feature}, which -cpu switches off" in outcome.cause, outcome.cause
+
+
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
 def test_cause_of_a_hang(on: str, tmp_path: Path) -> None:
     """c4: a hang is named by the function and the line in which it spins."""
