@@ -160,8 +160,8 @@ EVERY: tuple[Machine, ...] = (
     _arm("aavmf-el2", "gic-version=3,acpi=off,virtualization=on", **_AAVMF),
     _arm("aavmf-acpi", "gic-version=3", **_AAVMF),
     _riscv("virt"),
-    # SiFive's board: nothing carries a number out of it, its firmware cannot switch it off, and hart 0 runs no
-    # application.
+    # SiFive's board: nothing carries a number out of it, its firmware cannot switch it off, and of its processors the
+    # first has no MMU and starts nothing.
     Machine(
         "sifive_u", ("-M", "sifive_u", *NO_DEFAULTS, "-nic", "none"), frozenset(), cpu_tcg="sifive-u54", arch="riscv64",
         memory="512M", prints=True, least=2,
@@ -169,16 +169,6 @@ EVERY: tuple[Machine, ...] = (
     # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
     _riscv("virt-together", bios="start-sbi-together"),
     _riscv("virt-hart2", bios="start-sbi-hart2"),
-    # Another board. It wants two processors, of which the first has no MMU and starts nothing; nothing carries a status
-    # out of it or ends it.
-    Machine(
-        "sifive_u",
-        ("-M", "sifive_u", *NO_DEFAULTS, "-nic", "none"),
-        frozenset(),
-        cpu_tcg="sifive-u54",
-        arch="riscv64",
-        prints=True,
-    ),
     *(_riscv(f"virt-opensbi-{version}", bios=f"opensbi-{version}-dynamic") for version in OPENSBI),
     *(_riscv(f"virt-fw-jump-{version}", bios=f"opensbi-{version}-jump") for version in OPENSBI),
 )

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix import run
-from hermit_harness.matrix.peek import standing
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.host import device_problem
 from hermit_harness.vm.spec import RunSpec
@@ -71,11 +70,3 @@ def test_by_mmio(device: str, bus: str, boot_here: Boot) -> None:
     assert re.search(rb"env=A=1 -- 'b c' virtio_mmio\.device=512@0x[0-9a-f]+:\d+$", text)
     outcome = boot_here(run.release("real-hello-0.11.0-microvm", "microvm-mmio", extra=extra))
     assert outcome.matches("exit 0"), str(outcome)
-
-
-def test_cadence_gem(tmp_path: Path) -> None:
-    """N-19: the board with this network controller: an application of ours finds its whole machine there, and the
-    controller in the device tree. Nothing can end that machine."""
-    with standing(run.release("probe", "sifive_u", "riscv64-sbi", smp=2), b"exit status 0\r\n", tmp_path) as guest:
-        (address,) = re.findall(rb"probe boot fdt=0x([0-9a-f]+)", guest.console)
-        assert b"sifive,fu540-c000-gem\0" in guest.physical(int(address, 16), 32768)
