@@ -19,23 +19,23 @@ part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
 $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$(eval export HERMIT_$v = $$($v))))
 
 help: ## this list
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 } /^#: / { print substr($$0, 3) }' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 } /^#: / { print substr($$0, 3) }' Makefile
 
 run: setup-run ## boot a real Hermit application in QEMU (the first time: install and build what is missing)
 	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
 	+@ci/fixture.sh "$$HERMIT_APP"
 	@$(ctl) run
-#:                 APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
-#:                 NET=user|tap|bridge · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
-#:                 SHARE=folder[:tag] (seen as /tag, /myfs by itself; :tag alone is an empty one, gone after the run)
-#:                 ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
+#:                    APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
+#:                    NET=user|tap|bridge · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
+#:                    SHARE=folder[:tag] (seen as /tag, /myfs by itself; :tag alone is an empty one, gone after the run)
+#:                    ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
 debug: setup-debug ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
 	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
 	+@$(if $(CELL),:,ci/fixture.sh "$$HERMIT_APP")
 	@$(ctl) debug
-#:                 BREAK=function|file:line · STOP_AT=loader · COMMAND="info registers" · BATCH=1 · PORT=1234 (no GDB of ours)
-#:                 SYMBOLS=file · GDB=program · WRITE=folder (.gdbinit and VS Code's files) ...   all: hermitctl debug --help
+#:                    BREAK=function|file:line · STOP_AT=loader · COMMAND="info registers" · BATCH=1 · PORT=1234 (no GDB of ours)
+#:                    SYMBOLS=file · GDB=program · WRITE=folder (.gdbinit and VS Code's files) ...   all: hermitctl debug --help
 
 qemu: ## run it with a port for GDB open, 1234 or the next free one
 	@$(MAKE) run DEBUG=1
@@ -51,7 +51,7 @@ test: setup-test $(if $(part),loader host fixtures,loader host-test clang fixtur
 	@$(pytest) harness/tests -n 2 $(part)
 
 loader: ## build the loader, debug and release: TARGET=x86_64-multiboot · RELEASE=1 · PROFILE=debug|release
-#:                 EMBED_APP=file: a loader that holds the application · CROSS_COMPILE=prefix · TOOLCHAIN_BIN_DIR=folder · MTUNE=cpu
+#:                    EMBED_APP=file: a loader that holds the application · CROSS_COMPILE=prefix · TOOLCHAIN_BIN_DIR=folder · MTUNE=cpu
 	@echo "== loader: $(profiles)"
 	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
 

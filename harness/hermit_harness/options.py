@@ -18,6 +18,7 @@ from hermit_harness.vm.targets import TARGETS, WAYS
 
 TARGET_NAMES = (*TARGETS, *(alias for row in TARGETS.values() for alias in row.aliases))
 DEFAULT_APP = "real-hello-0.11.0"
+MOST = 40  # characters of a list of choices that stands in place of the value; a longer one stands in the help
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,9 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
     ),
 )
 
+# Names that nobody has mistyped: ours, and those of the Makefile's that look like others.
+KNOWN = (*(n for o in OPTIONS + DEBUG_OPTIONS for n in (o.name, *o.older)), "LOADER_LOG", "MTUNE")
+
 
 def _truth(text: str) -> bool:
     return text.lower() not in ("", "0", "no", "off", "false")
@@ -175,14 +179,16 @@ def add_to(
     environment = os.environ if environment is None else environment
     for option in options:
         shown = f" (default: {option.default})" if option.default and option.kind != "yes" else ""
-        text = f"{option.help}{shown} [{option.name}=]"
+        listed = "|".join(filter(None, option.choices))
+        among = f"; one of {', '.join(filter(None, option.choices))}" if len(listed) > MOST else ""
+        text = f"{option.help}{shown}{among} [{option.name}=]"
         value = default_of(option, environment)
         if option.kind == "yes":
             parser.add_argument(f"--{option.flag}", action="store_true", default=value, help=text)
         elif option.kind == "many":
             parser.add_argument(f"--{option.flag}", action="append", default=value, metavar=option.metavar, help=text)
         else:
-            metavar = option.metavar or "|".join(filter(None, option.choices))
+            metavar = option.metavar or (option.name if among else listed)
             parser.add_argument(f"--{option.flag}", default=value, metavar=metavar, help=text)
 
 

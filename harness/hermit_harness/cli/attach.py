@@ -16,8 +16,11 @@ from hermit_harness.debug.script import Plan
 from hermit_harness.paths import GDBCMDS
 
 DESCRIPTION = """\
-Stop a guest that `hermitctl run` (or `make run`) runs in another terminal, and show GDB's prompt where it stands. The
-guest goes on when GDB detaches, quits or dies.
+Stop a guest that `hermitctl run` (or `make run`) runs in another terminal, and
+show GDB's prompt where it stands. It goes on when GDB detaches, quits or dies.
+
+  hermitctl attach
+  hermitctl attach --batch --command bt
 
 Exit status: GDB's own; 125: there is nothing to attach to."""
 FAILED = 125
@@ -30,7 +33,6 @@ def add(commands: Any) -> None:
         "attach",
         help="GDB in front of a guest that runs",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_to(parser, options=OPTIONS)
     parser.add_argument("pid", nargs="?", type=int, metavar="PID", help="which `hermitctl run`, where several run")

@@ -30,12 +30,18 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
 DESCRIPTION = """\
-Boot APP (an image's id, see `hermitctl list`, or a file) to its first instruction, or to --break, and show GDB's
-prompt there: symbols of application and loader are loaded at the addresses where they are. The guest's console goes to
-stdout.
+Boot APP to its first instruction, or to --break, and show GDB's prompt there,
+with the symbols of application and loader at the addresses where both are. The
+guest's console goes to stdout.
 
-Exit status: GDB's own; an odd number from 65 to 119: the loader refused; 125: the application was not reached, or
-something is missing."""
+  hermitctl debug hello
+  hermitctl debug --break hermit::boot_processor_main hello
+  hermitctl debug --break main --command bt --batch hello      for scripts
+  hermitctl debug --reverse hello                              from its end, back
+  hermitctl debug --port 1234 hello                            for another client
+
+Exit status: GDB's own; an odd number from 65 to 119: the loader refused; 125:
+the application was not reached, or something is missing."""
 SWITCHES = ("--dry-run", "--print")
 NOT_REACHED, WRONG = 3, 4  # of gdbcmds/session.py
 FAILED = 125

@@ -51,6 +51,14 @@ DEVICE = "vhost-user-fs-pci"
 VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
 TUN = Path("/dev/net/tun")
+DESCRIPTION = """\
+Tools and their versions, with the line that installs what is missing, and what
+this machine permits: namespaces, KVM, tap devices.
+
+  hermitctl doctor
+  hermitctl doctor --json
+
+Exit status: 0; 1 when something that is needed is missing."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +169,7 @@ def sharing() -> list[Finding]:
 
 def add(commands: Any) -> None:
     """Register the command."""
-    text = "Tools and their versions, with the line that installs what is missing; what this machine permits."
-    parser = commands.add_parser("doctor", help="what is missing on this machine", description=text)
+    parser = commands.add_parser("doctor", help="what is missing on this machine", description=DESCRIPTION)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=command)
 

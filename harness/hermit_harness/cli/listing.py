@@ -14,23 +14,38 @@ from hermit_harness.status import statuses
 from hermit_harness.verdict.ends import ends
 from hermit_harness.vm.machines import EVERY as MACHINES
 
+LIST = """\
+What there is to run: images by id, machines, ends, the cells of the tests.
+
+  hermitctl list
+  hermitctl list images --json
+
+Exit status: 0."""
+STATUS = """\
+Every rule by which the loader can refuse, with its number.
+
+  hermitctl status
+
+Exit status: 0; 125 when the loader's program for it is not built."""
+OPTIONS = """\
+Flags, make variables and environment of `hermitctl run`.
+
+  hermitctl options
+  hermitctl options --markdown
+
+Exit status: 0."""
+
 
 def add(commands: Any) -> None:
     """Register the commands."""
-    parser = commands.add_parser(
-        "list", help="images and machines", description="What there is to run: images by id, machines, ends."
-    )
+    parser = commands.add_parser("list", help="images and machines", description=LIST)
     parser.add_argument("what", nargs="?", default="all", choices=("all", "images", "machines", "ends", "cells"))
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=list_command)
-    parser = commands.add_parser(
-        "status", help="the loader's statuses", description="Every rule by which the loader can refuse."
-    )
+    parser = commands.add_parser("status", help="the loader's statuses", description=STATUS)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=status_command)
-    parser = commands.add_parser(
-        "options", help="the table of options", description="Flags, make variables and environment of `run`."
-    )
+    parser = commands.add_parser("options", help="the table of options", description=OPTIONS)
     parser.add_argument("--markdown", action="store_true", help="as a Markdown table")
     parser.set_defaults(function=options_command)
 

@@ -9,6 +9,7 @@ import importlib
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -34,12 +35,13 @@ OWN_FAULT = 125
 DESCRIPTION = """\
 Boot Hermit applications and say how they ended.
 
-  hermitctl run hello                          boot what cargo has built here, or a file, or an image of this tree
-  hermitctl run --machine microvm hello -- a b with arguments for the application
-  hermitctl debug --break main hello           to GDB's prompt in a function
-  hermitctl doctor                             what this machine lacks"""
+  hermitctl run hello                   what cargo has built here, or a file
+  hermitctl run --machine q35 hello -- one two
+  hermitctl debug --break main hello    to GDB's prompt in a function
+  hermitctl doctor                      what this machine lacks"""
 EPILOG = """\
-`hermitctl COMMAND --help` tells more. Exit status: that of the command; 125 when it was called wrongly."""
+`hermitctl COMMAND --help` tells more. Exit status: the command's; 125 when it was
+called wrongly."""
 
 
 def modules(words: Sequence[str]) -> list[Any]:
@@ -48,8 +50,18 @@ def modules(words: Sequence[str]) -> list[Any]:
     return [importlib.import_module(f"hermit_harness.cli.{name}") for name in names]
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Descriptions stand as they are written; names with a dash are never parted."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with a call, and ends with 125: 2 could be an application's own status."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **{"formatter_class": Help} | named)
 
     def error(self, message: str) -> NoReturn:
         self.exit(OWN_FAULT, f"{self.prog}: {message}; see `{self.prog} --help`\n")
@@ -79,9 +91,7 @@ def check_rest(rest: Sequence[str], command: str) -> str:
 
 def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser with one subcommand a module; each module's `add` registers itself."""
-    parser = Parser(
-        prog="hermitctl", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG
-    )
+    parser = Parser(prog="hermitctl", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"hermitctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in modules(words):

@@ -10,6 +10,15 @@ from typing import Any
 from hermit_harness.net.lab import NETSETUP
 
 SCRIPTS = ("tap", "bridge", "dhcp", "netns")
+DESCRIPTION = """\
+Runs netsetup/SCRIPT, which can be read and run alone; its --help tells its
+options.
+
+  sudo hermitctl net tap up --user $USER
+  hermitctl net tap status
+  hermitctl net bridge up --dry-run
+
+Exit status: the script's."""
 
 
 def add(commands: Any) -> None:
@@ -17,7 +26,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "net",
         help="make, look at and remove a network for guests",
-        description="Runs netsetup/SCRIPT, which can be read and run alone; its --help tells its options.",
+        description=DESCRIPTION,
         usage=f"hermitctl net {{{','.join(SCRIPTS)}}} {{up,down,status}} [NAME] [OPTIONS]",
     )
     parser.add_argument("script", choices=SCRIPTS, help="what to set up")

@@ -29,7 +29,7 @@ class Online(Watcher):
     """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
 
     def __init__(self, a: argparse.Namespace, spec: RunSpec, image: Image | None) -> None:
-        words, self.notes = plan.kernel_words(os.environ, [o.name for o in options.OPTIONS])
+        words, self.notes = plan.kernel_words(os.environ, options.KNOWN)
         append = " ".join((*words, spec.append)).strip()
         features = image.features if image and image.kind == "real" else None
         wish = plan.Wish(

@@ -32,18 +32,20 @@ from hermit_harness.vm.targets import BY_ARCH, cpu_of_arch, target, target_of_fi
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
-Boot APP and show its console on stdout; all of ours goes to stderr, stdin goes to the guest.
+Boot APP and show its console on stdout. All of ours goes to stderr; stdin goes
+to the guest.
 
-  hermitctl run target/x86_64-unknown-hermit/debug/hello     a file
-  hermitctl run hello, hermitctl run .                       what cargo has built here
-  hermitctl run hello env=KEY=value -- one two               arguments of the kernel, and of the application
-  hermitctl run --machine microvm --mem 64M --dry-run hello  QEMU's command line, to be pasted
-  hermitctl run --forward 8080:8080 server                   with a network
-  hermitctl run real-hello-0.11.0                            an image of this tree, of those in `hermitctl list`
+  hermitctl run target/x86_64-unknown-hermit/debug/hello   a file
+  hermitctl run hello                      what cargo has built here
+  hermitctl run hello env=KEY=value -- one two   the kernel's arguments, and its
+  hermitctl run --machine q35 --mem 64M --dry-run hello    QEMU's command line
+  hermitctl run --forward 8080:8080 server                 with a network
+  hermitctl run real-hello-0.11.0          an image of this tree: `hermitctl list`
 
-Exit status: the application's own (0 to 255); 1 panic or crash; 124 deadline, or nothing can happen any more; 125 QEMU
-or the harness failed, or was called wrongly; 130 Ctrl-C; an odd number from 65 to 119: the loader refused.
-The last line on stderr says whose it is, and --json says it in `origin`."""
+Exit status: the application's own, 0 to 255; 1 panic or crash; 124 deadline, or
+nothing can happen any more; 125 QEMU or the harness failed, or was called
+wrongly; 130 Ctrl-C; an odd number from 65 to 119: the loader refused. The last
+line on stderr says whose it is, and --json says it in `origin`."""
 
 
 def add(commands: Any) -> None:
@@ -65,7 +67,6 @@ def booting(commands: Any, name: str, summary: str, description: str) -> argpars
         help=summary,
         description=description,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
     return parser

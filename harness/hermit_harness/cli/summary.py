@@ -49,6 +49,15 @@ def _times(outcome: Outcome) -> str:
     return f"{first}end after {times['end'] * 1000:.0f} ms" if "end" in times else "never ran"
 
 
+def _bare_machine(spec: RunSpec, outcome: Outcome) -> str:
+    """What kernels that were built for other machines stumble over on microvm, each at another place."""
+    if spec.machine.startswith("microvm") and outcome.verdict in ("panic", "crash", "hang"):
+        return (
+            "microvm has no PCI and no ACPI: build without the kernel's features pci and acpi, or leave out --machine"
+        )
+    return ""
+
+
 def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
     """Notes, cause and hint where something went wrong, and the last line that says it all."""
     good = outcome.verdict == "pass"
@@ -56,7 +65,8 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
     lines = [f"hermitctl: {note}" for note in outcome.notes if not (folds and is_fold_note(note))]
     if not good:
         lines.append(f"hermitctl: {outcome.cause}")
-        lines += [f"hermitctl: hint: {outcome.hint}"] if outcome.hint else []
+        hint = outcome.hint or _bare_machine(spec, outcome)
+        lines += [f"hermitctl: hint: {hint}"] if hint else []
         lines += outcome.postmortem.splitlines()
         lines += [f"hermitctl: details in {outcome.artifacts}"] if outcome.artifacts else []
     elif outcome.hint:

@@ -91,7 +91,9 @@ def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tup
             if short in ADDRESSES:
                 _check_address(name, value)
             words.append(shlex.quote(f"env={name}={value}"))
-        elif short not in consumed and (near := difflib.get_close_matches(short.upper(), KERNEL_VARIABLES, 1, 0.75)):
+        elif short not in consumed and (
+            near := difflib.get_close_matches(short.upper(), (*KERNEL_VARIABLES, *consumed), 1, 0.75)
+        ):
             notes.append(f"{name} is not known: did you mean HERMIT_{near[0]}?")
     return words, notes
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from hermit_harness import options
 from hermit_harness.cli.app import built_in, find_app
 from hermit_harness.cli.main import check_command, check_rest
 from hermit_harness.fixtures import images
+from hermit_harness.net.plan import kernel_words
 from hermit_harness.paths import ROOT
 from hermit_harness.status import statuses
 from hermit_harness.verdict.remedy import REMEDIES
@@ -141,6 +143,26 @@ def test_loader_of_another_cpu(tmp_path: Path) -> None:
     app = images("aarch64")["hello"].path
     done = ctl("run", f"--artifacts={tmp_path}", "--target=x86_64-multiboot", app)
     assert (done.returncode, "leave out --target" in done.stderr) == (73, True), done.stderr
+
+
+def test_application_for_another_machine(tmp_path: Path) -> None:
+    """L-35: a kernel built with PCI and ACPI panics somewhere on microvm; the hint says why."""
+    done = ctl("run", f"--artifacts={tmp_path}", "--machine=microvm", "real-hello-0.11.0")
+    assert (done.returncode, "microvm has no PCI and no ACPI" in done.stderr) == (1, True), done.stderr
+
+
+def test_mistyped_variables() -> None:
+    """C-26, C-44: a variable that is nearly a known one is told with it; those of the Makefile's own are not."""
+    wrong = {"MACHIN": "MACHINE", "FORWRAD": "FORWARD", "GATEWY": "GATEWAY"}
+    for name, meant in wrong.items():
+        assert kernel_words({f"HERMIT_{name}": "1"}, options.KNOWN)[1] == [
+            f"HERMIT_{name} is not known: did you mean HERMIT_{meant}?"
+        ]
+    makes = (
+        "APP ARCH BASE CC CFLAGS CROSS_COMPILE EMBED_APP GDB HERMIT K LOADER_LOG MISSING MTUNE NASM O PREPARED PYTHON"
+        " RELEASE ROOT SETUP SRC SUITE TOOLCHAIN_BIN_DIR V YES"
+    )
+    assert kernel_words({f"HERMIT_{name}": "1" for name in makes.split()}, options.KNOWN) == ([], [])
 
 
 def test_remedies_are_of_rules() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness import options
+from hermit_harness.cli.main import COMMANDS
 from hermit_harness.fixtures import images
 from hermit_harness.paths import ROOT
 
@@ -240,13 +241,16 @@ def test_options_table() -> None:
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize(
-    "words", [["--help"], ["run", "--help"], ["list", "--help"], ["doctor", "--help"], ["status", "--help"]]
-)
-def test_help_everywhere(words: list[str]) -> None:
-    done = ctl(*words)
-    assert done.returncode == 0
-    assert b"usage: hermitctl" in done.stdout
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_everywhere(command: str) -> None:
+    """Each command's help: examples before the options, what it ends with, and 82 columns are enough."""
+    done = ctl(*filter(None, [command]), "--help", env={"COLUMNS": "80"})
+    text = done.stdout.decode()
+    assert (done.returncode, text.startswith("usage: hermitctl")) == (0, True)
+    name = f"hermitctl {command}".rstrip()
+    assert re.search(rf"^  (sudo |echo \S+ \| )?{name}( |$)", text.partition("\noptions:")[0], re.M), text
+    assert "Exit status: " in text
+    assert [line for line in text.splitlines() if len(line) > 82] == []
 
 
 def test_list() -> None:

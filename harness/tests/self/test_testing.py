@@ -88,7 +88,7 @@ def test_the_pages_runner(project: Path) -> None:
     argv = [sys.executable, "-m", "hermit_harness", *words, str(file), "one", "two words"]
     done = subprocess.run(argv, cwd=project, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "two words" in done.stdout
+    assert "argv[2]=<<<two words>>>" in done.stdout
 
 
 def test_the_pages_workflow(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +136,8 @@ def test_echo(hermit):
 
 
 def test_mistyped_option() -> None:
-    """A name that hermitctl does not have is told, with the nearest."""
+    """A name that hermitctl does not have is told, with the nearest; switches and lists go their way."""
+    known = parse("hello", (1,), {"isolate": True, "debug": False, "forward": ["1:2", "3:4"]})
+    assert (known.isolate, known.debug, known.forward, known.app_words) == (True, False, ["1:2", "3:4"], ["1"])
     with pytest.raises(TypeError, match="no option machin; did you mean machine"):
         parse("hello", (), {"machin": "q35"})
