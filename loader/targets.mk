@@ -5,7 +5,7 @@ TARGETS :=
 
 TARGETS += x86_64-multiboot
 x86_64-multiboot.arch  := x86_64
-x86_64-multiboot.protos := multiboot
+x86_64-multiboot.protos := multiboot pc
 
 # Every start without firmware services in one file. Upstream called its Multiboot loader so.
 TARGETS += x86_64

@@ -60,7 +60,7 @@ static void everything_is_found_and_kept(void)
 	check_found(INFO, "abc def", 2, 0x30000, 0x123);
 	check_usable("0-9fc00 100000-4000000 ");
 	CHECK_EQ(left_boot.keep_count, 4);
-	CHECK(is_kept(INFO, INFO + 52) && is_kept(LINE, LINE + 8) && is_kept(LIST, LIST + 16) && is_kept(MAP, map_end));
+	CHECK(is_kept(INFO, INFO + 52) && is_kept(LINE, LINE + 7) && is_kept(LIST, LIST + 16) && is_kept(MAP, map_end));
 }
 
 static void what_is_not_flagged_is_not_there(void)

@@ -40,7 +40,8 @@ static enum status read_app(const struct left *left, struct span params)
 static enum status read_cmdline(const struct left *left, struct span params)
 {
 	uint32_t size = load_u32(params.p + CMDLINE_SIZE_AT, ORDER_LITTLE);
-	return left_cmdline(left, wide(params, CMDLINE_AT, EXT_CMDLINE_AT), size != 0 ? size : UINT64_MAX);
+	uint64_t at = wide(params, CMDLINE_AT, EXT_CMDLINE_AT);
+	return at == 0 ? STATUS_OK : left_cmdline(left, at, size != 0 ? size : UINT64_MAX);
 }
 
 static enum status read_memory(const struct left *left, struct span params)
@@ -57,7 +58,7 @@ static enum status read_memory(const struct left *left, struct span params)
 
 enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *boot)
 {
-	const struct left left = { .map = map, .boot = boot };
+	const struct left left = { .map = map, .boot = boot, .beyond = STATUS_START_STATE };
 	struct span params;
 	if (at == 0 || !left_show(&left, at, ZERO_PAGE_SIZE, &params))
 		return refuse(STATUS_START_STATE, "RSI was %#lx at entry, no address of a zero page", at);

@@ -37,14 +37,12 @@ enum status left_cmdline(const struct left *left, uint64_t at, uint64_t most)
 	struct boot *boot = left->boot;
 	struct span text;
 	bool bounded = most <= CMDLINE_MAX;
-	if (at == 0)
-		return STATUS_OK;
 	if (!bounded)
 		most = CMDLINE_MAX + 1;
 	if (at < boot->reach.end && boot->reach.end - at < most)
 		most = boot->reach.end - at;
 	if (!left_show(left, at, most, &text))
-		return refuse(STATUS_START_STATE, "the command line is said to be at %#lx", at);
+		return refuse(left->beyond, "the command line is said to be at %#lx", at);
 	size_t n = 0;
 	while (n < text.n && text.p[n] != '\0')
 		n++;
@@ -59,37 +57,42 @@ enum status left_app(const struct left *left, uint64_t at, uint64_t size, uint32
 {
 	struct boot *boot = left->boot;
 	if (size != 0 && !see(left, at, size, &boot->app))
-		return refuse(STATUS_START_STATE, "the application is said to be at %#lx with %#lx bytes", at, size);
+		return refuse(left->beyond, "the application is said to be at %#lx with %#lx bytes", at, size);
 	boot->app_at = at;
 	boot->app_count = count;
 	return STATUS_OK;
 }
 
-// Twice through the map: first what is free, then everything else is taken away, in whatever order the entries stand and overlap.
-enum status left_memory(const struct left *left, struct span map, size_t stride)
+enum status left_range(const struct left *left, enum left_pass pass, struct range range, bool is_ram)
 {
 	struct range_set *usable = &left->boot->usable;
-	for (unsigned pass = 0; pass < 2; pass++) {
+	enum status status = STATUS_OK;
+	if (pass == LEFT_ADD && is_ram)
+		status = range_set_add(usable, range);
+	else if (pass == LEFT_REMOVE && !is_ram)
+		status = range_set_remove(usable, range);
+	return status == STATUS_OK ? STATUS_OK : refuse(status, "the memory map has more than %u ranges", RANGE_SET_MAX);
+}
+
+enum status left_any_memory(const struct left *left)
+{
+	return left->boot->usable.count != 0 ? STATUS_OK : refuse(STATUS_MEMORY_MAP_EMPTY, "the memory map has no usable RAM");
+}
+
+enum status left_memory(const struct left *left, struct span map, size_t stride)
+{
+	for (enum left_pass pass = LEFT_ADD; pass <= LEFT_REMOVE; pass++) {
 		for (size_t at = 0; at + stride <= map.n; at += stride) {
 			const uint8_t *p = map.p + at;
 			struct range range = { load_u64(p + ADDRESS_AT, ORDER_LITTLE), 0 };
-			bool is_ram = load_u32(p + TYPE_AT, ORDER_LITTLE) == TYPE_RAM;
-			enum status status = STATUS_OK;
 			// An end of 0 is that of the address space, which cannot be told; such memory is not used.
 			if (add_overflows(range.start, load_u64(p + SIZE_AT, ORDER_LITTLE), &range.end) && range.end != 0)
 				return refuse(STATUS_MEMORY_MAP_MALFORMED, "entry %lu of the memory map begins at %#lx and ends beyond 2^64",
 					      at / stride, range.start);
-			if (pass == 0 && is_ram)
-				status = range_set_add(usable, range);
-			else if (pass == 1 && !is_ram)
-				status = range_set_remove(usable, range);
-			if (status != STATUS_OK)
-				return refuse(status, "the memory map has more than %u ranges", RANGE_SET_MAX);
+			TRY(left_range(left, pass, range, load_u32(p + TYPE_AT, ORDER_LITTLE) == TYPE_RAM));
 		}
 	}
-	if (usable->count == 0)
-		return refuse(STATUS_MEMORY_MAP_EMPTY, "the memory map has no usable RAM");
-	return STATUS_OK;
+	return left_any_memory(left);
 }
 
 static bool adds_up(const uint8_t *p, size_t n)

@@ -47,7 +47,7 @@ static enum status read_memory(const struct left *left, struct span info)
 
 enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot)
 {
-	const struct left left = { .map = map, .boot = boot };
+	const struct left left = { .map = map, .boot = boot, .beyond = STATUS_START_STATE };
 	struct span bytes;
 	if (info == 0 || !left_show(&left, info, INFO_SIZE, &bytes))
 		return refuse(STATUS_START_STATE, "EBX was %#x at entry, no address of PVH start information", info);
@@ -55,7 +55,9 @@ enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boo
 	if (magic != MAGIC)
 		return refuse(STATUS_START_STATE, "at EBX (%#x) is %#x, PVH start information begins with %#x", info, magic, (unsigned)MAGIC);
 	boot->start_at = info;
-	TRY(left_cmdline(&left, load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE), UINT64_MAX));
+	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
+	if (cmdline != 0)
+		TRY(left_cmdline(&left, cmdline, UINT64_MAX));
 	TRY(read_modules(&left, bytes));
 	left_rsdp(&left, load_u64(bytes.p + RSDP_AT, ORDER_LITTLE));
 	return read_memory(&left, bytes);
