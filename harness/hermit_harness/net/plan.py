@@ -30,6 +30,7 @@ KERNEL_VARIABLES = (
 ADDRESSES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
 # QEMU's user network as a kernel without DHCP expects the world.
 STATIC = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
+UHYVE_GUEST = "10.0.5.2"  # where uhyve expects a guest that was not told otherwise
 BY_DHCP = "10.0.2.15"  # the first address that QEMU's user network gives
 VHOST = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
 TUN = Path("/dev/net/tun")
@@ -96,6 +97,20 @@ def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tup
         ):
             notes.append(f"{name} is not known: did you mean HERMIT_{near[0]}?")
     return words, notes
+
+
+def isle_words(environment: Mapping[str, str], append: str) -> tuple[list[str], list[str]]:
+    """The same for HERMIT_ISLE, which named the machine monitor: here it is always QEMU, but a guest of uhyve's has
+    another address unless told otherwise."""
+    isle = environment.get("HERMIT_ISLE", "").lower()
+    if isle not in ("", "qemu", "uhyve"):
+        raise ValueError(f"HERMIT_ISLE={isle}: known are qemu and uhyve")
+    if isle != "uhyve":
+        return [], []
+    notes = ["HERMIT_ISLE=uhyve: QEMU is started all the same"]
+    if static_address(append, environment):
+        return [], notes
+    return [f"env=HERMIT_IP={UHYVE_GUEST}"], [f"{notes[0]}, and the guest is told uhyve's address, {UHYVE_GUEST}"]
 
 
 def _check_address(name: str, value: str) -> None:

@@ -43,6 +43,25 @@ def test_run_by_variables() -> None:
         assert "10.0.5.9:8080" in line_with("the guest listens")
 
 
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({"HERMIT_IP": "10.0.5.3", "HERMIT_GATEWAY": "10.0.5.1", "HERMIT_MASK": "255.255.255.0"}, "10.0.5.3"),
+        ({}, "10.0.5.2"),
+    ],
+    ids=["as-written", "not-told"],
+)
+def test_variables_of_the_old_proxy(given: dict[str, str], address: str, lab: Lab) -> None:
+    """C-24, C-25, C-28: its variables with a tap that is there: the guest answers ping where they say, and under
+    HERMIT_ISLE=uhyve at uhyve's address when they do not."""
+    lab.script("tap", "up", "tap100")
+    variables = {"HERMIT_ISLE": "uhyve", "HERMIT_NETIF": "tap100", **given}
+    with hermitctl(ECHO, before=lab.enter, variables=variables) as (_, line_with):
+        assert "QEMU is started all the same" in line_with("HERMIT_ISLE=uhyve")
+        assert f"{address}:8080" in line_with("the guest listens")
+        lab.run("ping", "-c", "1", "-W", "10", address)
+
+
 def test_every_variable_of_the_kernel_reaches_it() -> None:
     """L-42, N-18, W-13: whatever stands in it, from the environment to the application's own, and nothing else does."""
     given = {f"HERMIT_{name}": "10.0.5.9" for name in plan.ADDRESSES}
