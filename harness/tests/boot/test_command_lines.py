@@ -15,6 +15,7 @@ from hermit_harness.matrix.expand import cells
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import TARGETS
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -52,6 +53,26 @@ def test_line_arrives_unchanged(cell: Cell, run_cell: RunCell) -> None:
     assert arrived(outcome.console) == dict.fromkeys(WAYS, given(outcome))
     assert given(outcome).endswith(line.text.encode())
     assert argv(outcome.console) == ("bin", *line.words)
+
+
+EVERY_WORD = (
+    "-freq 2000 -ip 10.0.5.3 -mask 255.255.255.0  -gateway 10.0.5.1 -mount /data env='A=b  c' env=B=c=d "
+    """env=GRUSS=Grüße virtio_mmio.device=4K@0xfeb00e00:12 -unknown= -- 'x  y' "z" --ip=1 -- ü"""
+)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
+    """N-17: the kernel's words, those that nobody knows, and the application's arrive byte for byte, blanks and quotes
+    too, whoever started the loader. Multiboot starters put the loader's path in front."""
+    spec = run.release("args", "pc" if name == "x86_64-linux" else "", name, append=EVERY_WORD)
+    outcome = boot_here(run.played(spec, run.LINUX_STARTER, "good") if name == "x86_64-linux" else spec)
+    assert outcome.matches("exit 0"), str(outcome)
+    texts = set(arrived(outcome.console).values())
+    if name in ("x86_64-multiboot", "x86_64"):
+        texts = {text.removeprefix(f"{spec.loader} ".encode()) for text in texts}
+    assert texts == {EVERY_WORD.encode()}
+    assert argv(outcome.console) == ("bin", "x  y", "z", "--ip=1", "--", "ü")
 
 
 def test_loader_words_are_taken_out(boot_here: Boot) -> None:
