@@ -105,3 +105,19 @@ def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str
     assert [frame.kind for frame in ours] == ["arp-reply"] + ["icmp"] * 6 + ["udp"] * (7 + BURST)
     assert (frames[0].kind, frames[0].receiver, frames[0].target) == ("arp-request", BROADCAST, GUEST)
     assert len(pcap.tcpdump(served.capture, f"udp and ether src {MAC}")) == 7 + BURST, "tcpdump sees as many answers"
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [("-ip 10.0.5.100", "10.0.5.100"), ("env=HERMIT_IP=10.0.5.101", "10.0.5.101")],
+    ids=["by-argument", "by-variable"],
+)
+def test_address_by_the_command_line(given: str, address: str, serve: Serve) -> None:
+    """L-42, N-17: on microvm, whose list of cards stands on the same command line, behind the application's words."""
+    served = serve(way("told", LEGACY, "microvm-mmio", "x86_64-pvh"), "net", kernel_args=given, args="-ip 10.0.5.7")
+    with served.guest as guest:
+        served.ready(UDP)
+        assert b"found by command line" in guest.console
+        assert served.lab.result("ping", "-c", "1", "-W", "5", address).returncode == 0
+        for other in (GUEST, "10.0.5.7"):
+            assert served.lab.result("ping", "-c", "1", "-W", "1", other).returncode == 1
