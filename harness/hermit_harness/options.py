@@ -192,6 +192,19 @@ def add_to(
             parser.add_argument(f"--{option.flag}", default=value, metavar=metavar, help=text)
 
 
+def again(values: Mapping[str, object]) -> list[str]:
+    """The words that give OPTIONS these values once more."""
+    words: list[str] = []
+    for option in OPTIONS:
+        value = values[option.dest]
+        if value == default_of(option, {}):
+            continue
+        given = value if isinstance(value, list) else [value]
+        for one in given:
+            words += [f"--{option.flag}"] if option.kind == "yes" else [f"--{option.flag}", str(one)]
+    return words
+
+
 def check_choices(values: Mapping[str, object]) -> None:
     """ValueError for a value that its row does not list; argparse would not check one that came from the
     environment."""

@@ -56,7 +56,7 @@ def built_by_cargo(name: str) -> Path | None:
 
 def built_in(folder: Path) -> Path:
     """The newest build of the one application in a folder of cargo's. ValueError where there is none, or a choice."""
-    files = [path for path in _target(folder).glob(f"{BUILT}/*") if path.is_file() and elf.read(path)]
+    files = [p for p in _target(folder).glob(f"{BUILT}/*") if p.is_file() and p.suffix != ".debug" and elf.read(p)]
     names = sorted({path.name for path in files})
     if not names:
         raise ValueError(

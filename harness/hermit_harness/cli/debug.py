@@ -201,9 +201,12 @@ def for_others(spec: RunSpec, port: int, within: Sequence[str]) -> int:
 def write(spec: RunSpec, plan: Plan, a: argparse.Namespace, port: int) -> int:
     """Files for other clients."""
     folder = Path(a.write).resolve()
-    words = ["--port", str(port), "--target", spec.target, "--machine", spec.machine, str(plan.app.resolve())]
-    given = {"--kernel-args": a.kernel_args, "--args": a.args, "--mem": a.mem, "--cpu": a.cpu, "--loader": a.loader}
-    words[:0] = [word for name, value in given.items() if value for word in (name, value)]
+    words = ["--port", str(port)]
+    if a.cell:
+        words += ["--cell", a.cell]
+    else:
+        words += [*options.again(vars(a)), str(plan.app.resolve()), *a.kernel_words]
+        words += ["--", *a.app_words] if a.app_words else []
     gdb = shutil.which(tools.first(tools.choose(plan.arch), plan.arch).words[0]) or "gdb"
     content = editor.files(plan, port, a.get_breaks, plain(spec, port), gdb, words, folder)
     editor.write(folder, content)

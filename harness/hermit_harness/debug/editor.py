@@ -27,9 +27,13 @@ def _task(words: Sequence[str]) -> dict[str, object]:
         "type": "process",
         "command": str(Path(sys.prefix) / "bin" / "hermitctl"),
         "args": ["debug", *words],
+        "options": {"cwd": str(Path.cwd())},
         "isBackground": True,
         "problemMatcher": {
-            "pattern": {"regexp": "^hermitctl: (error: .*)$", "message": 1},
+            "owner": "hermit",
+            "severity": "info",
+            # The editor takes no pattern without a file.
+            "pattern": {"kind": "file", "regexp": "^(hermitctl): (?!listening)(.*)$", "file": 1, "message": 2},
             "background": {"activeOnStart": True, "beginsPattern": ready, "endsPattern": ready},
         },
     }

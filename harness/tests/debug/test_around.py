@@ -237,16 +237,29 @@ def test_an_editor(environment: dict[str, str], tmp_path: Path) -> None:
     """L-32: launch.json and tasks.json, used as VS Code's extension uses them: the task says when it is ready, GDB's
     machine interface sources the script and goes on to the breakpoint."""
     argv = [sys.executable, "-m", "hermit_harness", "debug", "--write", str(tmp_path / "space here")]
-    words = [*argv, "--break", "app_main", "--port", str(free_port()), "steps"]
+    words = [*argv, "--break", "app_main", "--port", str(free_port()), "--smp", "2", "steps", "loader.log=error"]
+    words += ["--", "two words"]
     for _ in range(2):  # the same again is no conflict
         subprocess.run(words, env=environment, cwd=ROOT, check=True, capture_output=True)
     vscode = tmp_path / "space here" / ".vscode"
     (task,) = json.loads((vscode / "tasks.json").read_text())["tasks"]
     (launch,) = json.loads((vscode / "launch.json").read_text())["configurations"]
     assert launch["preLaunchTask"] == task["label"]
+    # What was typed is in the task, too; and what it says when it fails is shown: a pattern must name file and message.
+    assert task["args"][-3:] == ["loader.log=error", "--", "two words"]
+    assert "--smp 2" in " ".join(task["args"])
+    pattern = task["problemMatcher"]["pattern"]
+    said = subprocess.run(
+        [task["command"], "debug", str(vscode / "tasks.json")], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stderr.splitlines()[0]
+    shown = re.match(pattern["regexp"], said)
+    assert shown
+    assert "is no 64-bit ELF file" in shown[pattern["message"]]
+    assert (pattern["kind"], shown[pattern["file"]]) == ("file", "hermitctl")
     machine = subprocess.Popen(
-        [task["command"], *task["args"]], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
+        [task["command"], *task["args"]],
+        env=environment, cwd=task["options"]["cwd"], stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert machine.stderr is not None
     assert re.match(task["problemMatcher"]["background"]["endsPattern"], machine.stderr.readline())
     typed = [*(row["text"] for row in launch["customLaunchSetupCommands"]), f"-{launch['launchCompleteCommand']}"]
