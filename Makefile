@@ -116,7 +116,7 @@ dist: ## release copies and their checksums: build/dist
 	@$(loader) PROFILE=release dist
 
 repro: ## run a red cell again, as the report wrote it down: CELL=id
-	@sh 'build/report/$(CELL)/repro.sh'
+	@ci/repro.sh '$(CELL)'
 
 fresh: ## make run and make test in an empty Debian root with an empty home (as root): SUITE=bookworm|trixie
 	@ci/fresh.sh

@@ -62,7 +62,7 @@ site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"
 pwd | sed 's|$|/harness|' >"$site/hermit-harness.pth"
 cat >$venv/bin/hermitctl <<'EOF'
 #!/bin/sh
-exec "${0%/*}/python" -P -c 'import sys; sys.argv[0] = "hermitctl"; from hermit_harness.cli.main import main; sys.exit(main())' "$@"
+exec "${0%/*}/python" -P -c 'import sys; sys.argv[0] = "hermitctl"; from hermit_harness.__main__ import main; sys.exit(main())' "$@"
 EOF
 chmod +x $venv/bin/hermitctl
 

@@ -1,8 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""python -m hermit_harness is hermitctl."""
+"""hermitctl, also as python -m hermit_harness."""
 
+from __future__ import annotations
+
+import signal
 import sys
 
-from hermit_harness.cli.main import main
 
-sys.exit(main())
+def main() -> int:
+    """Load the program and run it. Ctrl-C while it is loaded just ends it, without a traceback; one that is ignored,
+    as behind a shell's &, stays so."""
+    ours = signal.getsignal(signal.SIGINT)
+    if ours is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from hermit_harness.cli.main import load
+    from hermit_harness.cli.main import main as run
+
+    words = sys.argv[1:] or ["--help"]
+    load(words)
+    signal.signal(signal.SIGINT, ours)
+    return run(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

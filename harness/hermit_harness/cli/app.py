@@ -20,7 +20,7 @@ def find_app(name: str, arch: str = "") -> tuple[Path, Image | None]:
     image = next((i for cpu in ([arch] if arch else ARCHS) for i in images(cpu).values() if i.id == name), None)
     if image:
         if not image.path.is_file():
-            raise ValueError(f"image {name} is not built ({image.path}): `make fixtures` builds all")
+            raise ValueError(f"image {name} is not built ({image.path}): `make run APP={name}` builds it")
         return image.path, image
     path = built_by_cargo(name) or Path(name)
     if path.is_dir():

@@ -103,7 +103,7 @@ def version_of(program: str) -> str:
         return "installed"
     lines = [line for line in (done.stdout or done.stderr).splitlines() if line.strip()]
     number = next((line for line in lines if re.search(r"\d+\.\d+", line)), "installed")
-    return number.removeprefix("version: ").strip()
+    return number.removeprefix("version: ").strip()[:60]
 
 
 def packages(name: str) -> list[tuple[str, str, str]]:

@@ -44,7 +44,7 @@ EPILOG = """\
 called wrongly."""
 
 
-def modules(words: Sequence[str]) -> list[Any]:
+def load(words: Sequence[str]) -> list[Any]:
     """The module of the command that `words` begin with; all of them where there is none."""
     names = [COMMANDS[words[0]]] if words and words[0] in COMMANDS else dict.fromkeys(COMMANDS.values())
     return [importlib.import_module(f"hermit_harness.cli.{name}") for name in names]
@@ -94,7 +94,7 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser = Parser(prog="hermitctl", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"hermitctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in modules(words):
+    for module in load(words):
         module.add(commands)
     return parser
 
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wrong := check_command(words[0]):
         return complain(wrong)
     if words and words[0] in SPLIT:
-        (module,) = modules(words)
+        (module,) = load(words)
         words, app_words = module.split(words)
     arguments, rest = build_parser(words).parse_known_args(words)
     if rest:

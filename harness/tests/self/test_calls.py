@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from hermit_harness.cli.app import built_in, find_app
 from hermit_harness.cli.main import check_command, check_rest
 from hermit_harness.fixtures import images
 from hermit_harness.net.plan import kernel_words
-from hermit_harness.paths import ROOT
+from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.status import statuses
 from hermit_harness.verdict.remedy import REMEDIES
 
@@ -168,6 +169,36 @@ def test_mistyped_variables() -> None:
 def test_remedies_are_of_rules() -> None:
     """Each remedy belongs to a rule that the loader has."""
     assert REMEDIES.keys() <= {status.rule for status in statuses()}
+
+
+def test_interrupted_while_it_is_loaded(tmp_path: Path) -> None:
+    """Ctrl-C before the program is there: it ends by the signal, and says nothing."""
+    (tmp_path / "sitecustomize.py").write_text(
+        """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "hermit_harness.cli.run":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+    )
+    path = f"{tmp_path}:{ROOT / 'harness'}"
+    # what a shell starts behind its back with & ignores Ctrl-C, and so would the suite and this child
+    argv = ["env", "--default-signal=INT", sys.executable, "-m", "hermit_harness", "run", "hello"]
+    done = subprocess.run(argv, capture_output=True, check=False, timeout=60, env=HERE | {"PYTHONPATH": path})
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_repro() -> None:
+    """`make repro` boots it again and explains QEMU's status; what was never booted is told in a sentence."""
+    assert ctl("run", f"--artifacts={REPORT / 'calls' / 'repro'}", "hello").returncode == 0
+    script = [str(ROOT / "ci" / "repro.sh")]
+    again = subprocess.run([*script, "calls/repro"], capture_output=True, text=True, check=False, timeout=60)
+    assert (again.returncode, images()["hello"].greeting in again.stdout) == (3, True)
+    assert "expected: exit 0" in again.stderr and "3 for an application's status 0" in again.stderr
+    never = subprocess.run([*script, "never"], capture_output=True, text=True, check=False, timeout=60)
+    assert (never.returncode, never.stderr.count("\n"), "there is no such boot" in never.stderr) == (2, 1, True)
 
 
 def test_full_disk(tmp_path: Path) -> None:
