@@ -37,7 +37,7 @@ class Online(Watcher):
         features = image.features if image and image.kind == "real" else None
         wish = plan.Wish(
             a.net, a.nic, a.netif, tuple(a.forward), a.capture, append, a.isolate, spec.machine,
-            None if features is None else "dhcpv4" in features, _port(image), _driver(features),
+            None if features is None else "dhcpv4" in features, _port(image), _driver(image, features),
             a.mac.lower(),
         )  # fmt: skip
         self.plan = plan.make(wish, os.environ)
@@ -133,8 +133,10 @@ def _port(image: Image | None) -> tuple[str, int]:
     return (found[1].lower(), int(found[2])) if found else ("tcp", 0)
 
 
-def _driver(features: tuple[str, ...] | None) -> str:
-    """The card that a kernel with these features drives."""
+def _driver(image: Image | None, features: tuple[str, ...] | None) -> str:
+    """The card that an image of the tree says, or that a kernel with these features drives."""
+    if image and "card" in image.extra:
+        return str(image.extra["card"])
     if features and "rtl8139" in features:
         return "rtl8139"
     return "virtio-mmio" if features and "pci" not in features else "virtio"

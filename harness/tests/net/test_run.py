@@ -151,6 +151,8 @@ def test_demo_and_measurement() -> None:
         ("real-echo-0.11.0-rtl8139", (), "rtl8139,netdev=net0"),
         ("real-echo-0.11.0-riscv64", ("--target", "riscv64-sbi"), "virtio-net-device,netdev=net0"),
         ("real-echo-0.11.0", (), "virtio-net-pci,disable-legacy=on,netdev=net0"),
+        ("net", (), "virtio-net-pci,netdev=net0"),
+        ("net", ("--target", "aarch64_be-elf"), "virtio-net-device,netdev=net0"),
     ],
 )
 def test_card_by_the_driver_that_the_image_has(image: str, more: tuple[str, ...], card: str) -> None:
