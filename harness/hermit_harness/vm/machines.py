@@ -163,8 +163,14 @@ EVERY: tuple[Machine, ...] = (
     # SiFive's board: nothing carries a number out of it, its firmware cannot switch it off, and of its processors the
     # first has no MMU and starts nothing.
     Machine(
-        "sifive_u", ("-M", "sifive_u", *NO_DEFAULTS, "-nic", "none"), frozenset(), cpu_tcg="sifive-u54", arch="riscv64",
-        memory="512M", prints=True, least=2,
+        "sifive_u",
+        ("-M", "sifive_u", *NO_DEFAULTS, "-nic", "none"),
+        frozenset(),
+        cpu_tcg="sifive-u54",
+        arch="riscv64",
+        memory="512M",
+        prints=True,
+        least=2,
     ),
     # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
     _riscv("virt-together", bios="start-sbi-together"),
