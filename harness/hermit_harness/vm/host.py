@@ -122,8 +122,10 @@ def namespace_problem() -> str:
 
 
 def namespace_sentence(stderr: str) -> str:
-    """What to do about the message of a failed `unshare`."""
+    """What to do about the message of a failed `unshare`, or of the shell that it started."""
     said = (stderr.strip().splitlines() or ["no message"])[-1]
+    if said.startswith("sh: "):
+        return f"this run's namespaces cannot be set up, though they are permitted: {said}"
     if _text(Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")).strip() == "1":
         cure = "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
     elif _text(Path("/proc/sys/kernel/unprivileged_userns_clone")).strip() == "0":

@@ -18,6 +18,7 @@ from hermit_harness.fixtures import images
 from hermit_harness.net import pcap, plan
 from hermit_harness.net.lab import NETSETUP, Lab
 from hermit_harness.net.outside import hermitctl
+from hermit_harness.vm.host import namespace_sentence
 
 ECHO, BY_DHCP = "real-echo-0.11.0", "real-echo-0.11.0-dhcp"
 
@@ -248,6 +249,12 @@ def test_the_step_that_failed_is_told_while_the_guest_runs(
     with hermitctl(*words, before=lab.enter) as (process, line_with):
         assert cause in line_with(f"network, step {step}: ")
         assert process.poll() is None
+
+
+def test_namespaces_that_are_permitted() -> None:
+    """L-38: what goes wrong in there later is not blamed on the system's settings."""
+    said = "sh: 1: exec: /home/other/python: Permission denied"
+    assert namespace_sentence(f"{said}\n").endswith(f"though they are permitted: {said}")
 
 
 def test_namespaces_that_are_not_permitted(lab: Lab) -> None:
