@@ -20,6 +20,7 @@ from hermit_harness.share.daemon import find
 from hermit_harness.share.folder import Share
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import boot
+from hermit_harness.vm.process import DIE_WITH_PARENT
 from hermit_harness.vm.session import Watcher
 from hermit_harness.vm.spec import RunSpec
 
@@ -74,9 +75,11 @@ def test_writes_back(queue: int, tmp_path: Path, boot_here: Boot) -> None:
     data = os.urandom(200_000)
     (tmp_path / "from").write_bytes(data)
     (tmp_path / "to").write_bytes(b"x" * 300_000)
-    seen = lines(boot_here(sharing(tmp_path, "copy", "/myfs/from", "/myfs/to", queue=queue)))
+    outcome = boot_here(sharing(tmp_path, "copy", "/myfs/from", "/myfs/to", queue=queue))
+    seen = lines(outcome)
     assert "copied 200000 bytes" in seen
-    assert any(line.endswith(f"Created SplitVq: idx=1, size={queue or 128}") for line in seen)
+    assert ("queue-size" in " ".join(outcome.argv)) == bool(queue)
+    assert not queue or any(line.endswith(f"Created SplitVq: idx=1, size={queue}") for line in seen)
     assert (tmp_path / "to").read_bytes() == data
 
 
@@ -97,6 +100,28 @@ def test_relative_names(tmp_path: Path, boot_here: Boot) -> None:
     if known is not None:
         pytest.skip(f"erratum: {known.id}: {' and '.join(said)}")
     assert said == {told("hello.txt", b"hello")}
+
+
+def test_the_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
+    """W-30, W-32, W-33, W-34: the daemon's line and QEMU's words as the wiki has them, and a named socket."""
+    folder, name = tmp_path / "guestfs", tmp_path / "vhostqemu"
+    folder.mkdir()
+    (folder / "hello.txt").write_bytes(EVERY_BYTE)
+    line = f"--thread-pool-size=1 --socket-path={name} -o source={folder} --sandbox=none"
+    words = (
+        f"-chardev socket,id=char0,path={name} -device vhost-user-fs-pci,queue-size=1024,chardev=char0,tag=root "
+        "-object memory-backend-file,id=mem,size=256M,mem-path=/dev/shm,share=on -numa node,memdev=mem"
+    )
+    spec = run.release("real-read-0.11.0", memory="256M", append="-- /root/hello.txt", extra=tuple(words.split()))
+    with subprocess.Popen([*DIE_WITH_PARENT, find(), *line.split()], stderr=subprocess.PIPE) as daemon:
+        try:
+            assert daemon.stderr
+            assert any(b"Waiting for vhost-user socket connection" in said for said in daemon.stderr)
+            seen = lines(boot_here(spec))
+            assert daemon.wait(30) == 0, "it ends with the guest"
+        finally:
+            daemon.kill()
+    assert told("/root/hello.txt", EVERY_BYTE) in seen
 
 
 def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
@@ -250,10 +275,8 @@ def test_daemon_ends_with_the_guest(tmp_path: Path, boot_here: Boot) -> None:
 
 def test_dax(tmp_path: Path, boot_here: Boot) -> None:
     """W-38: with a shared-memory window, where this QEMU has one."""
-    helped = subprocess.run(
-        ["qemu-system-x86_64", "-device", "vhost-user-fs-pci,help"], capture_output=True, text=True, check=True
-    )
-    if "cache-size" not in helped.stdout:
+    asked = ["qemu-system-x86_64", "-device", "vhost-user-fs-pci,help"]
+    if "cache-size" not in subprocess.run(asked, capture_output=True, text=True, check=True).stdout:
         pytest.skip("no-dax: this QEMU's vhost-user-fs-pci has no cache-size")
     (tmp_path / "testfile").write_bytes(EVERY_BYTE)
     outcome = boot_here(sharing(tmp_path, "read", "/myfs/testfile", options="cache-size=64M"))
