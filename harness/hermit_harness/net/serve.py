@@ -117,6 +117,12 @@ class Served:
         client.connect(self.end(port, "udp"))
         return client
 
+    def ping(self, size: int = 56, address: str = GUEST, seconds: int = 10) -> bool:
+        """Whether an echo request with so many bytes is answered. One at a time: for the last of several, ping waits
+        only twice as long as the others took."""
+        words = ("ping", "-c", "1", "-W", str(seconds), "-s", str(size), address)
+        return self.lab.result(*words).returncode == 0
+
 
 def plug(
     lab: Lab,

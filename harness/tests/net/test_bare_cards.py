@@ -44,6 +44,7 @@ BARE = [
     (way("gem-sifive_u", "cadence-gem", "sifive_u", "riscv64-sbi"), GEM, "found by device tree"),
     (way("gem-versal", "cadence-gem", "versal-virt", "aarch64-uefi"), GEM, "found by device tree"),
 ]
+PINGS = (0, 1, 56, 57, 1471, 1472)
 BURST = 64  # datagrams in one go: more than a card has buffers
 ETH_P_ALL = 3
 
@@ -77,9 +78,8 @@ def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str
         told = next(line for line in guest.console.decode().splitlines() if line.startswith("net: "))
         assert told.startswith(f"net: {card}")
         assert told.endswith(f", {interface}")
-        for size in ("0", "56", "1472"):
-            said = served.lab.run("ping", "-c", "2", "-i", "0.2", "-W", "5", "-s", size, GUEST)
-            assert "2 packets transmitted, 2 received, 0% packet loss" in said
+        for size in PINGS:
+            assert served.ping(size), size
         with served.datagrams(UDP) as client:
             for length in (1, 2, 17, 18, 19, 1471, 1472):
                 data = bytes((at * 31 + length) & 255 for at in range(length))
@@ -89,6 +89,7 @@ def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str
             with served.datagrams(UDP + 1) as stranger:
                 for _ in range(BURST):
                     stranger.send(b"nobody answers here")
+            on_tap += heard(tap)
             for number in range(BURST):
                 client.send(bytes([number]) * (number + 1))
             assert [client.recv(65536) for _ in range(BURST)] == [bytes([n]) * (n + 1) for n in range(BURST)]
@@ -96,13 +97,15 @@ def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str
             assert guest.finish().matches("exit 0"), str(guest.outcome)
             on_tap += heard(tap)
             client.send(b"anybody there?")
-            assert served.lab.result("ping", "-c", "1", "-W", "1", GUEST).returncode == 1
+            assert not served.ping(seconds=1)
             assert heard(tap) == []
     frames = served.frames()
     ours = [frame for frame in frames if frame.sender == MAC]
     assert on_tap == [packet for packet in pcap.packets(served.capture) if packet[6:12] == mac_bytes(MAC)]
     assert [frame.problems for frame in frames if frame.problems] == []
-    assert [frame.kind for frame in ours] == ["arp-reply"] + ["icmp"] * 6 + ["udp"] * (7 + BURST)
+    # The host may ask for the address again when much time has passed.
+    assert [frame.kind for frame in ours if frame.kind != "arp-reply"] == ["icmp"] * len(PINGS) + ["udp"] * (7 + BURST)
+    assert ours[0].kind == "arp-reply"
     assert (frames[0].kind, frames[0].receiver, frames[0].target) == ("arp-request", BROADCAST, GUEST)
     assert len(pcap.tcpdump(served.capture, f"udp and ether src {MAC}")) == 7 + BURST, "tcpdump sees as many answers"
 
@@ -118,6 +121,6 @@ def test_address_by_the_command_line(given: str, address: str, serve: Serve) -> 
     with served.guest as guest:
         served.ready(UDP)
         assert b"found by command line" in guest.console
-        assert served.lab.result("ping", "-c", "1", "-W", "5", address).returncode == 0
+        assert served.ping(address=address)
         for other in (GUEST, "10.0.5.7"):
-            assert served.lab.result("ping", "-c", "1", "-W", "1", other).returncode == 1
+            assert not served.ping(address=other, seconds=1)
