@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -25,6 +26,7 @@ from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, helper_note, plain_argv, shell_line
 from hermit_harness.vm.boot import DIED, boot
 from hermit_harness.vm.door import PORT, listen_tcp
+from hermit_harness.vm.link import own_folder
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
@@ -233,6 +235,24 @@ def to_stdout(data: bytes) -> None:
         raise ValueError(f"the console could not be written to stdout: {error.strerror}") from None
 
 
+def leavings(folder: Path) -> Path:
+    """The folder for what a run leaves; one of this user's where that one is somebody else's. ValueError if neither can
+    be had."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        try:
+            own = own_folder() / "run"
+            own.mkdir(exist_ok=True)
+        except OSError:
+            raise ValueError(f"{folder} cannot be written ({error.strerror}): name another by --artifacts") from None
+        print(f"hermitctl: {folder} cannot be written ({error.strerror}), so {own} is taken", file=sys.stderr)
+        return own
+    return folder
+
+
 @contextlib.contextmanager
 def make_handle(spec: RunSpec, port: bool) -> Iterator[tuple[Handle, ...]]:
     """What lets debuggers in: a socket that `hermitctl attach` finds, and a port where one was asked for."""
@@ -256,7 +276,7 @@ def command(a: argparse.Namespace) -> int:
     """Boot, stream, report."""
     try:
         spec, image, facts = make_spec(a)
-        artifacts = Path(a.artifacts) if Path(a.artifacts).is_absolute() else ROOT / a.artifacts
+        artifacts = leavings(ROOT / a.artifacts)
         with Online(a, spec, image) as online:
             spec = online.spec
             if a.dry_run:

@@ -65,8 +65,7 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
     lines = [f"hermitctl: {note}" for note in outcome.notes if not (folds and is_fold_note(note))]
     if not good:
         lines.append(f"hermitctl: {outcome.cause}")
-        hint = outcome.hint or _bare_machine(spec, outcome)
-        lines += [f"hermitctl: hint: {hint}"] if hint else []
+        lines += [f"hermitctl: hint: {hint}" for hint in (_bare_machine(spec, outcome), outcome.hint) if hint]
         lines += outcome.postmortem.splitlines()
         lines += [f"hermitctl: details in {outcome.artifacts}"] if outcome.artifacts else []
     elif outcome.hint:

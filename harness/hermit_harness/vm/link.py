@@ -22,13 +22,7 @@ def plain_name(path: Path) -> str:
     target = path.resolve()
     number, name = hashlib.sha256(os.fsencode(target)).hexdigest()[:16], re.sub(r"[^\w.+-]", "_", path.name)
     try:
-        folder = Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-        # Others may write to the folder above: what they have put there in its place is not taken.
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
-            raise ValueError(f"{folder} is not a folder of this user's alone: remove it, or set TMPDIR")
-        link = folder / f"{number}-{name}"
+        link = own_folder() / f"{number}-{name}"
         if not link.is_symlink() or link.readlink() != target:
             fresh = link.with_name(f"{link.name}.{os.getpid()}")
             fresh.symlink_to(target)
@@ -36,3 +30,14 @@ def plain_name(path: Path) -> str:
     except OSError as error:
         raise ValueError(f"no link to {path}, whose name QEMU cannot read: {error}") from None
     return str(link)
+
+
+def own_folder() -> Path:
+    """A folder for this user alone, among the temporary files. OSError, or ValueError where somebody else was first."""
+    folder = Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    # Others may write to the folder above: what they have put there in its place is not taken.
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise ValueError(f"{folder} is not a folder of this user's alone: remove it, or set TMPDIR")
+    return folder

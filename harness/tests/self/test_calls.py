@@ -190,6 +190,20 @@ sys.meta_path.insert(0, Finder())
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
+def test_folder_of_somebody_elses(tmp_path: Path) -> None:
+    """In another user's checkout the run's leavings go to a folder of one's own; where there is none, one sentence."""
+    (tmp_path / "file").touch()
+    argv = ("run", f"--artifacts={tmp_path / 'file' / 'run'}", "hello")
+    done = ctl(*argv, env={"TMPDIR": str(tmp_path)})
+    own = tmp_path / f"hermit-{os.getuid()}" / "run"
+    assert (done.returncode, f"so {own} is taken" in done.stderr) == (0, True), done.stderr
+    assert (own / "console.log").read_text() == done.stdout
+    shutil.rmtree(own)
+    own.touch()
+    done = ctl(*argv, env={"TMPDIR": str(tmp_path)})
+    assert (done.returncode, done.stderr.count("\n"), "by --artifacts" in done.stderr) == (125, 1, True), done.stderr
+
+
 def test_repro() -> None:
     """`make repro` boots it again and explains QEMU's status; what was never booted is told in a sentence."""
     assert ctl("run", f"--artifacts={REPORT / 'calls' / 'repro'}", "hello").returncode == 0
