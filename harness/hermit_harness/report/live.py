@@ -6,8 +6,11 @@ It is driven by the reports that reach the controlling process, so it is the sam
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TextIO
+
+WIDE = 120
 
 
 class Progress:
@@ -36,7 +39,8 @@ class Progress:
         if outcome == "failed":
             self._line(f"FAILED {name}: {why}" if why else f"FAILED {name}")
         if self.terminal:
-            self.out.write(f"\r{self.text(name)[:118]}\x1b[K")
+            columns = os.get_terminal_size(self.out.fileno()).columns or WIDE  # 0: it does not know
+            self.out.write(f"\r{self.text(name)[: columns - 1]}\x1b[K")
             self.out.flush()
         elif self.total and self.done * 20 // self.total > self.shown:
             self.shown = self.done * 20 // self.total

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
+
+import pytest
 
 from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import Ran
@@ -73,3 +79,15 @@ def test_progress_without_a_terminal() -> None:
     assert len(lines) == 21
     assert lines[-1].startswith("[40/40] ")
     assert lines[-1].endswith("39 passed, 1 failed, 0 skipped: cell 39")
+
+
+@pytest.mark.parametrize(("columns", "shown"), [(40, 39), (0, 119)])
+def test_progress_on_a_small_terminal(columns: int, shown: int) -> None:
+    """P-05: one line of the terminal, however narrow it is: a longer one would be left behind at each step."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with os.fdopen(theirs, "w") as out:
+        Progress(out, total=40).ended("cell " * 100, "passed")
+        text = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert len(text.removeprefix("\r").removesuffix("\x1b[K")) == shown
