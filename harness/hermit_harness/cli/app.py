@@ -15,14 +15,15 @@ BUILT = "*-unknown-hermit/*"
 
 
 def find_app(name: str, arch: str = "") -> tuple[Path, Image | None]:
-    """The file of an image id or of a path. An id that several CPUs have means the one of `arch`, or the first of
-    them. ValueError says what to do when there is none."""
+    """The file of a name or path: what cargo has built here comes first, then the images, whose names are not taken
+    from anybody. An id that several CPUs have means the one of `arch`, or the first of them. ValueError says what to
+    do when there is none."""
+    path = built_by_cargo(name) or Path(name)
     image = next((i for cpu in ([arch] if arch else ARCHS) for i in images(cpu).values() if i.id == name), None)
-    if image:
+    if image and path == Path(name):
         if not image.path.is_file():
             raise ValueError(f"image {name} is not built ({image.path}): `make run APP={name}` builds it")
         return image.path, image
-    path = built_by_cargo(name) or Path(name)
     if path.is_dir():
         path = built_in(path)
     if not path.is_file():

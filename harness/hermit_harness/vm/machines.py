@@ -188,7 +188,7 @@ def machine(name: str, arch: str = "x86_64") -> Machine:
     try:
         return known[name]
     except KeyError:
-        raise ValueError(f"unknown machine {name!r}; known: {', '.join(known)}") from None
+        raise ValueError(f"unknown machine {name!r} of {arch}; known: {', '.join(known)}") from None
 
 
 def firmware_problem(row: Machine) -> str:

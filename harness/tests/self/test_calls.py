@@ -55,6 +55,14 @@ def test_folder_of_cargos(tmp_path: Path) -> None:
         find_app(str(tmp_path))
 
 
+def test_name_that_an_image_has_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has built an application of their own called `hello` means that one, and not this tree's."""
+    monkeypatch.chdir(tmp_path)
+    assert find_app("hello")[1] == images()["hello"]
+    file = cargo(tmp_path, "hello", "exit")
+    assert find_app("hello") == (file.relative_to(tmp_path), None)
+
+
 def test_name_below_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """W-39: in a member's folder the workspace's build is found, and CARGO_TARGET_DIR is heeded."""
     file = cargo(tmp_path, "mine")
