@@ -75,7 +75,7 @@ OPTIMISE.release := $(if $(is_clang),-Oz,-Os)
 OPTIMISE.debug := -Og -DLOADER_SELFTEST
 # Code that runs once per word or byte of the application, or of the device tree.
 HOT := load fmt fdt_read
-# The last code must run wherever it is copied to, and call nothing.
+# The last code must run wherever it is copied to, and call nothing; it is linked alone, too, so never into one piece with the rest.
 LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
 # Else addresses are told in pages, and the copy would have to lie like the original within its page.
 aarch64.last := -mcmodel=tiny
@@ -134,7 +134,7 @@ $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk
 	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
 		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST) $$($$($(1).arch).last)) \
 		$$(if $$(filter $$($$($(1).arch).aligned),$$(notdir $$*)),-mstrict-align) \
-		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) -MMD -MP -c -o $$@ $$<
+		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) $$(if $$(filter %/last,$$*),-fno-lto) -MMD -MP -c -o $$@ $$<
 
 $$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
 	@mkdir -p $$(@D)
