@@ -209,7 +209,7 @@ def test_variable_that_names_a_bridge(lab: Lab) -> None:
 
 def test_address_of_the_card_and_capture(tmp_path: Path) -> None:
     """M-20, W-26, W-27: --mac is the guest's address on the wire; the capture is announced with the commands that read
-    it."""
+    it. The question whether it listens ends as any client's connection: over a reset one the kernel can panic."""
     file = tmp_path / "frames.pcap"
     words = ("--net", "tap", "--isolate", "--mac", "52:54:00:AB:CD:EF", "--capture", str(file), ECHO)
     with hermitctl(*words) as (process, line_with):
@@ -218,6 +218,8 @@ def test_address_of_the_card_and_capture(tmp_path: Path) -> None:
         assert line_with("captured") == f"hermitctl: captured: tcpdump -n -r {file} (or tshark -r {file})"
     assert pcap.tcpdump(file, "arp and ether src 52:54:00:ab:cd:ef")
     assert not pcap.tcpdump(file, "ether src 52:54:00:12:34:56")
+    assert pcap.tcpdump(file, "ether dst 52:54:00:ab:cd:ef and tcp[tcpflags] & tcp-fin != 0")
+    assert not pcap.tcpdump(file, "tcp[tcpflags] & tcp-rst != 0")
 
 
 def test_address_of_a_card_that_cannot_be() -> None:
