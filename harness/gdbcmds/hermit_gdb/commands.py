@@ -16,6 +16,9 @@ class Hermit(gdb.Command):
     def __init__(self) -> None:
         super().__init__("hermit", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
 
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        gdb.execute("help hermit")
+
 
 class Command(gdb.Command):
     """A subcommand; `run` gets its words and returns the text to show."""

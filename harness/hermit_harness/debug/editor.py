@@ -71,12 +71,16 @@ def files(
 
 
 def write(folder: Path, content: dict[str, str]) -> None:
-    """Write what is not there yet; ValueError, and nothing written, where another file has one of the names."""
+    """Write what is not there yet; ValueError where the folder cannot have it, or, and nothing is written, where
+    another file has one of the names."""
     for name, text in content.items():
         path = folder / name
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise ValueError(f"{path} is there already, with other content: remove it, or name another folder")
-    for name, text in content.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    try:
+        for name, text in content.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{error.filename} cannot be written: {error.strerror}") from error

@@ -32,6 +32,8 @@ def _has_lines(facts: elf.ElfFacts) -> bool:
 
 def read_elf(path: Path) -> elf.ElfFacts:
     """The facts of a file that must be an application; ValueError says what it is instead."""
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
     facts = elf.read(path)
     if facts is None:
         raise ValueError(f"{path} is no 64-bit ELF file, so there is nothing that GDB could show of it")

@@ -175,7 +175,7 @@ def test_older_kernels() -> None:
 
 def test_sentences_without_a_guest() -> None:
     """c22: before anything is connected each command says what is missing, and nobody sees a stack trace."""
-    words = [word for line in (f"source {GDBCMDS / 'hermit.py'}", *COMMANDS) for word in ("-ex", line)]
+    words = [word for line in (f"source {GDBCMDS / 'hermit.py'}", "hermit", *COMMANDS) for word in ("-ex", line)]
     done = subprocess.run(
         [batch.program("x86_64"), *batch.PLAIN, *words], capture_output=True, text=True, check=False, timeout=30
     )
@@ -183,3 +183,4 @@ def test_sentences_without_a_guest() -> None:
     assert len(said) == len(COMMANDS), done.stderr
     assert "file APP" in said[0]
     assert all("target remote first" in line for line in said[1:]), said
+    assert "hermit pagetables -- " in done.stdout  # `hermit` alone lists them
