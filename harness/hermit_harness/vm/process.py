@@ -30,6 +30,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -105,6 +106,15 @@ class Process:
             self.popen.returncode = self.status
             self.cpu_total = usage.ru_utime + usage.ru_stime
         return self.status
+
+    def wants_cpu(self) -> bool:
+        """Whether a thread of QEMU's other than its first runs, or waits for a processor of this machine: then a guest
+        that used no time is starved, not asleep."""
+        for stat in Path(f"/proc/{self.qemu_pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):
+                if int(stat.parent.name) != self.qemu_pid and stat.read_bytes().rpartition(b") ")[2][:1] == b"R":
+                    return True
+        return False
 
     def cpu_seconds(self) -> float:
         """CPU time used by QEMU so far, all threads (fields utime and stime of its stat file)."""

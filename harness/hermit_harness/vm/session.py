@@ -187,7 +187,7 @@ class Session:
             return self._quiet.looked(now, halted)
         used, before = self.process.cpu_seconds(), self._looked
         self._looked = (registers, used)
-        same = registers == before[0] and used - before[1] < SECOND_LOOK / 4
+        same = registers == before[0] and used - before[1] < SECOND_LOOK / 4 and not self.process.wants_cpu()
         self._quiet.seen_halted = min(self._quiet.seen_halted, 1) if same else 0
         return self._quiet.looked(now, halted, SECOND_LOOK)
 
