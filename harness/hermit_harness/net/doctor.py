@@ -90,9 +90,12 @@ def _address(sight: Sight) -> Finding | None:
         return Finding("address", f"the guest got no address by DHCP (seen: {', '.join(seen.dhcp)})")
     if not sight.address:
         return Finding("address", "the guest told no address and asked for none")
-    if sight.network and IPv4Address(sight.address) not in IPv4Network(sight.network, strict=False):
+    if sight.network and IPv4Address(sight.address) not in (network := IPv4Network(sight.network, strict=False)):
         cause = f"the guest is at {sight.address}, which is not in {sight.network}"
-        return Finding("address", cause, "give it another one by KERNEL_ARGS='-ip … -gateway … -mask …'")
+        # QEMU's user network has its router there, and gives addresses from there on.
+        guest, router = ("…", "…") if sight.interface else (network[15], network[2])
+        cure = f"give it another one by KERNEL_ARGS='-ip {guest} -gateway {router} -mask {network.netmask}'"
+        return Finding("address", cause, cure)
     return None
 
 

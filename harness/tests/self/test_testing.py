@@ -122,7 +122,8 @@ def test_echo(hermit):
 
 
 def test_server_out_of_reach(project: Path) -> None:
-    """An application with a fixed address on another network: the test fails by that sentence, not by time."""
+    """An application with a fixed address on another network: the test fails by that sentence, with words that would
+    have helped, not by time."""
     shutil.copyfile(images()["real-echo-0.11.0"].path, project / "static")
     done = pytest_there(
         project,
@@ -132,7 +133,9 @@ def test_echo(hermit):
         guest.connect(8080)
 """,
     )
-    assert "10.0.5.3, which is not in 10.0.2.0/24" in "".join(re.findall("^E .*", done.stdout, re.M)), done.stdout
+    told = "".join(re.findall("^E .*", done.stdout, re.M))
+    assert "10.0.5.3, which is not in 10.0.2.0/24" in told, done.stdout
+    assert "-ip 10.0.2.15 -gateway 10.0.2.2 -mask 255.255.255.0" in told, done.stdout
 
 
 def test_mistyped_option() -> None:
