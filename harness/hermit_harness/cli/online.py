@@ -84,6 +84,7 @@ class Online(Watcher):
             self._diagnose()
 
     def ended(self, facts: Facts) -> None:
+        facts.serves = tuple(sorted(self.wire.seen.tcp_open))
         if self._due < float("inf") and facts.printed:  # else there was no guest
             self._diagnose()
 

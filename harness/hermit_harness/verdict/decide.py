@@ -275,6 +275,10 @@ def _deadline(facts: Facts, end: End) -> Judgement:
     if facts.printed and facts.silent_for < facts.ran_for / 4 and said is None:
         cause = f"still printing after {limit} ({facts.printed} bytes)"
         return Judgement("timeout", None, "none", end.id, cause, "raise --timeout if it needs longer", _blame(facts))
+    if facts.serves and facts.how is How.WALL:
+        ports = ", ".join(map(str, facts.serves))
+        cause = f"still serving after {limit}: it listens on TCP port {ports}"
+        return Judgement("timeout", None, "none", end.id, cause, "without --timeout it serves until Ctrl-C")
     doing = "spins" if facts.how is How.CPU else "waits"
     silent = f"silent for {facts.silent_for:.1f} s" if facts.printed else "nothing printed"
     return Judgement(

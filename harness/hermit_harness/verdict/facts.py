@@ -29,6 +29,7 @@ class Facts:
     """`qemu_status` is None where QEMU was ended by us. `power_off`: a SHUTDOWN event came before the end.
 
     `returns`: a loader that refuses goes back to firmware, which goes on.
+    `serves`: TCP ports that the guest was seen to listen on.
     `silent_for` and `ran_for` are wall seconds; `registers` the monitor's text if the machine still stood.
     """
 
@@ -45,6 +46,7 @@ class Facts:
     registers: str = ""
     timings: dict[str, float] = field(default_factory=dict)
     returns: bool = False
+    serves: tuple[int, ...] = ()
     cpu: str = "x86_64"
 
     @property

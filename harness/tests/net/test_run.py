@@ -85,6 +85,20 @@ def test_a_variable_that_changes_the_card() -> None:
     assert "MTU: 1400 bytes" in done.stdout, done.stderr
 
 
+def test_deadline_of_a_server() -> None:
+    """A server that is still there when its time is up did not hang: no registers, and how to leave it alone."""
+    with hermitctl("--net", "tap", "--isolate", "--timeout", "5", ECHO) as (process, line_with):
+        line_with("the guest listens")
+        assert re.search(
+            r"still serving after \d+\.\d s .*: it listens on TCP port 8080$", line_with("hermitctl: still")
+        )
+        line_with("hint: without --timeout it serves until Ctrl-C")
+        assert process.stderr is not None
+        rest = process.stderr.read()
+        assert "CPU 0" not in rest and rest.rstrip().split(": ")[-1].startswith("timeout;"), rest
+        assert process.wait(60) == 124
+
+
 def test_run_says_which_step_failed() -> None:
     """The doctor speaks by itself when the application has ended without listening."""
     words = ("--net", "tap", "--nic", "virtio-transitional", "--isolate", ECHO)

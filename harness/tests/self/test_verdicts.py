@@ -277,6 +277,13 @@ def test_deadlines(how: How, silent: float, verdict: str) -> None:
     assert judged.verdict == verdict
 
 
+def test_deadline_of_a_server() -> None:
+    """A guest that listens and is silent has not died: it waits for clients."""
+    judged = judge(GOOD, None, How.WALL, silent_for=9.9, serves=(80, 8080))
+    assert judged.verdict == "timeout"
+    assert judged.cause.endswith("it listens on TCP port 80, 8080")
+
+
 @pytest.mark.parametrize(("console", "origin"), [("", "loader"), (BANNER, "loader"), (GOOD, "app")])
 def test_triple_fault(console: str, origin: str) -> None:
     """Whose crash it is follows from who spoke last."""
