@@ -33,6 +33,7 @@ DISK_SIZE = 64 << 20  # what a machine could address: snapshots lie behind it
 END_SECONDS = 60.0
 QUIET_SECONDS = 1.0
 CLUSTER_BITS = 16
+STANDS = (HALTED, DEADLINE) = ("halted for good", "went on until the deadline")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Recording:
     def to_the_end(self, process: Process, qmp: Qmp) -> None:
         """Let a replay that stands at its first instruction run to the last one. QmpError if it does not stop there.
         What it prints is read and forgotten: QEMU would wait for a reader."""
+        self.run(process, qmp)
+        qmp.events.clear()
+
+    def run(self, process: Process, qmp: Qmp) -> None:
+        """The same; the monitor's events are kept."""
         if not self.last:
             return
         qmp.execute("replay-break", {"icount": self.last})
@@ -68,7 +74,6 @@ class Recording:
                 qmp.receive()
             if qmp.closed or not ready:
                 raise QmpError("the replay did not come to the end of the recording")
-        qmp.events.clear()
 
 
 def empty_disk(size: int = DISK_SIZE) -> bytes:
@@ -152,18 +157,31 @@ def _recorded(spec: RunSpec, folder: Path, process: Process, console: Callable[[
 
 
 def _settled(recording: Recording) -> Recording:
-    """The recording with a last instruction before which the machine is not ended: the processor runs on for a moment
-    when it has asked for that, and QEMU goes on from no machine that was ended."""
-    process = launch(recording.replay)
-    try:
-        qmp = Qmp(process.qmp)
-        qmp.greet(GREETING_SECONDS)
-        recording.to_the_end(process, qmp)
-        if not recording.last or qmp.execute("query-status")["status"] != "shutdown":
-            return recording
-        return replace(recording, last=int(qmp.execute("query-replay")["icount"]) - 1)
-    finally:
-        process.kill()
+    """The recording with a last instruction before that by which the machine was ended, where it was. QEMU goes on, or
+    back, from no machine that was ended; and its processor has run on for a while after it had asked for that."""
+    back = 0
+    while recording.last and recording.how not in STANDS:
+        process = launch(recording.replay)
+        try:
+            qmp = Qmp(process.qmp)
+            qmp.greet(GREETING_SECONDS)
+            recording.run(process, qmp)
+            if not _ended(qmp):
+                break
+            back = 128 * back or 1
+            at = min(recording.last, int(qmp.execute("query-replay")["icount"]))
+        finally:
+            process.kill()
+        recording = replace(recording, last=max(at - back, 0))
+    return recording
+
+
+def _ended(qmp: Qmp) -> bool:
+    """Whether the machine that stands was ended. QEMU looks for that once between two commands."""
+    qmp.execute("query-status")
+    return bool(
+        qmp.execute("query-status")["status"] == "shutdown" or any(e["event"] == "SHUTDOWN" for e in qmp.events)
+    )
 
 
 def _watch(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]) -> str:
@@ -177,7 +195,7 @@ def _watch(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]
             output()
             continue
         if not ready and _halted(qmp.hmp("info registers -a")):
-            return "halted for good"
+            return HALTED
         if process.qmp.fileno() in ready:
             qmp.receive()
             while qmp.events:
@@ -187,7 +205,7 @@ def _watch(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]
         if qmp.closed or process.pidfd in ready:
             return "ended QEMU"
         if left <= 0:
-            return "went on until the deadline"
+            return DEADLINE
 
 
 def _halted(registers: str) -> bool:
