@@ -67,7 +67,7 @@ def check_wire(served: Served) -> None:
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_tcp_echo(way: Way, serve: Serve) -> None:
-    """P-07, L-43, L-44, R-15, R-16, W-06, W-07, W-16, W-18, M-22, N-19, N-20: TCP echo of 1, 1460, 1461 and 65536
+    """P-07, L-43, L-44, R-15, R-16, W-06, W-07, W-16, W-18, M-22, M-23, N-19, N-20: TCP echo of 1, 1460, 1461 and 65536
     bytes by each card and network that the kernel has a driver for; then the application ends by itself."""
     served = serve(way, "echo", ports=("tcp:8080",), args="" if way.mute else "1")
     with served.guest as guest:

@@ -260,7 +260,7 @@ def test_address_of_a_card_that_cannot_be() -> None:
 def test_the_step_that_failed_is_told_while_the_guest_runs(
     step: str, setup: str, words: tuple[str, ...], cause: str, lab: Lab
 ) -> None:
-    """L-40: after some seconds without an answer one line names the first step that failed; the guest goes on."""
+    """L-40, R-13: after some seconds without an answer one line names the first step that failed; the guest goes on."""
     lab.run("sh", "-ec", setup, str(NETSETUP))
     with hermitctl(*words, before=lab.enter) as (process, line_with):
         assert cause in line_with(f"network, step {step}: ")

@@ -62,7 +62,7 @@ def test_python_stands_in_the_harness() -> None:
 
 
 def test_licences() -> None:
-    """L-46: both texts, and the line in every source file that can hold a comment."""
+    """L-46, R-18: both texts, and the line in every source file that can hold a comment."""
     assert "Apache License" in (ROOT / "LICENSE-APACHE").read_text(encoding="utf-8")
     assert "MIT License" in (ROOT / "LICENSE-MIT").read_text(encoding="utf-8")
     for name in tracked():
