@@ -42,7 +42,7 @@ def words(device: str, bus: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("device", DEVICES)
 def test_by_pci(device: str, boot_here: Boot) -> None:
     """N-19: the kernel finds the device where it looks for it, says so when it has no driver, and goes on."""
-    outcome = boot_here(run.release("real-list-0.11.0", append="-- /", extra=words(device, "pci")))
+    outcome = boot_here(run.release("real-list-0.11.0", memory="512M", append="-- /", extra=words(device, "pci")))
     assert outcome.matches("exit 0"), str(outcome)
     number = DEVICES[device][1]
     assert f"[1AF4:{0x1040 + number:04X}]".encode() in outcome.console
