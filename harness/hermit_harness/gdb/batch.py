@@ -16,7 +16,7 @@ from hermit_harness.vm.process import DIE_WITH_PARENT, Process
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.targets import cpu_of_arch
 
-SECONDS = 15.0
+SECONDS = 30.0
 # The stub's socket comes as descriptor 0 and becomes 9: a shell takes only one digit. The first cat ends when QEMU
 # does, the second with GDB.
 STUB_AS_9 = ("sh", "-c", 'exec "$@" 9<&0 </dev/null', "sh")
