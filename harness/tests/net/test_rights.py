@@ -60,8 +60,8 @@ class User:
 
 def python() -> str:
     """A Python that everyone may start: that of the tests may lie in somebody's home."""
-    own = Path(sys.executable).resolve()
-    open_to_all = all(folder.stat().st_mode & 1 for folder in (own, *own.parents))
+    own = Path(sys.executable)
+    open_to_all = all(folder.stat().st_mode & 1 for folder in own.parents)
     return sys.executable if open_to_all else "/usr/bin/python3"
 
 
