@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +29,13 @@ MARK = "-- "
 # At the hand-over the loader has said where the application is; only then can its symbols be loaded.
 LOAD_SYMBOLS = """python import re; start = int(re.search("Loading kernel to (0x[0-9a-f]+)", \
 gdb.execute("hermit log", to_string=True))[1], 16); gdb.execute("add-symbol-file {file} -o %#x" % (start - {low}))"""
+
+
+def forget(console: socket.socket) -> None:
+    """Read a console until it is closed: firmware waits for a port that nobody empties (QEMU 10 drops nothing)."""
+    with contextlib.suppress(OSError):
+        while console.recv(65536):
+            pass
 
 
 def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader_symbols: bool = True) -> list[str]:
@@ -52,6 +62,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
         words += ["-ex", f"echo {MARK}\\n", "-ex", command]
     process = launch(spec)
     try:
+        threading.Thread(target=forget, args=(process.serial,), daemon=True).start()
         qmp = Qmp(process.qmp)
         qmp.greet(20)
         words += ["-ex", f"echo {MARK}\\n", "-ex", "kill"]
