@@ -50,7 +50,6 @@ PROGRAMS = {
 DEVICE = "vhost-user-fs-pci"
 VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
-TUN = Path("/dev/net/tun")
 DESCRIPTION = """\
 Tools and their versions, with the line that installs what is missing, and what
 this machine permits: namespaces, KVM, tap devices.
@@ -139,7 +138,7 @@ def permissions() -> list[Finding]:
     kvm = host.kvm_problem()
     text = kvm or f"usable, -cpu {host.kvm_cpu('qemu-system-x86_64', CPU_KVM)}"
     found.append(Finding("KVM", not kvm, text, "without it everything runs under TCG", needed=False))
-    tun = host.device_problem(TUN)
+    tun = host.device_problem(host.TUN)
     found.append(Finding("tun", not tun, tun or "can be opened", "only tests with a tap device need it", needed=False))
     mhz = host.mhz()
     found.append(

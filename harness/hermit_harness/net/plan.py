@@ -21,7 +21,7 @@ from pathlib import Path
 
 from hermit_harness.net.card import CARDS, KINDS, MAC, NO_NET, Forward, Net, forward
 from hermit_harness.net.lab import GUEST, Lab
-from hermit_harness.vm.host import device_problem
+from hermit_harness.vm.host import TUN, device_problem
 
 # Variables of the kernel's; the others that begin with HERMIT_ are this program's or the Makefile's.
 KERNEL_VARIABLES = (
@@ -33,7 +33,6 @@ STATIC = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
 UHYVE_GUEST = "10.0.5.2"  # where uhyve expects a guest that was not told otherwise
 BY_DHCP = "10.0.2.15"  # the first address that QEMU's user network gives
 VHOST = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
-TUN = Path("/dev/net/tun")
 TUNSETIFF, IFF_TAP_WITHOUT_INFO = 0x400454CA, 0x1002  # linux/if_tun.h
 
 

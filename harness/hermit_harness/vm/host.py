@@ -13,6 +13,7 @@ from hermit_harness.vm.machines import CPU_KVM_FALLBACKS, MICROVM
 
 CPUINFO = Path("/proc/cpuinfo")
 CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+TUN = Path("/dev/net/tun")  # taps are made by it
 # Words before a command that take it off the network, and end it and its children when they are ended.
 NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=SIGKILL")
 
