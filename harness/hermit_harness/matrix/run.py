@@ -45,7 +45,7 @@ def spec(cell: Cell) -> RunSpec:
     row = machine(cell.machine, target(cell.target).cpu)
     memory = cell.memory or str(image.extra.get("memory", row.memory))
     if cell.memory == "floor":
-        memory = f"{table.floors[cell.target][cell.image]}M"
+        memory = f"{table.floors[cell.target][cell.image].boots}M"
     file = loader(cell)
     return RunSpec(
         loader=file,

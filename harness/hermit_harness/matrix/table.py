@@ -66,6 +66,14 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """How little memory an image needs, in MiB. Usually less is boots - 1; not where QEMU's version decides."""
+
+    boots: int  # the smallest -m that boots the image with every QEMU
+    less: int  # the largest -m that boots it with none
+
+
+@dataclass(frozen=True)
 class Table:
     """The whole matrix file."""
 
@@ -75,7 +83,7 @@ class Table:
     probes: Mapping[str, str]  # machine -> the machine whose probe decides about KVM on it
     cpus: Mapping[str, str]
     pads: Mapping[str, int]
-    floors: Mapping[str, Mapping[str, int]]  # target, image id -> smallest -m in MiB that boots it
+    floors: Mapping[str, Mapping[str, Floor]]  # target, image id
     lines: Mapping[str, Line]
     groups: tuple[Group, ...]
     path: Path = field(default=HARNESS / "matrix.toml", compare=False)
@@ -113,6 +121,14 @@ def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Gro
     return Group(name=name, **values)
 
 
+def _floor(where: str, entry: int | Mapping[str, int]) -> Floor:
+    if isinstance(entry, int):
+        return Floor(entry, entry - 1)
+    if set(entry) != set(Floor.__dataclass_fields__) or entry["less"] >= entry["boots"]:
+        raise MatrixError(f"{where}: a number, or boots and a smaller less")
+    return Floor(**entry)
+
+
 def parse(text: str, path: Path = HARNESS / "matrix.toml") -> Table:
     """Read a matrix from TOML text."""
     data = tomllib.loads(text)
@@ -135,7 +151,10 @@ def parse(text: str, path: Path = HARNESS / "matrix.toml") -> Table:
         probes=data["probes"],
         cpus=data["cpus"],
         pads=data["pads"],
-        floors=data["floors"],
+        floors={
+            on: {image: _floor(f"floors.{on}.{image}", entry) for image, entry in row.items()}
+            for on, row in data["floors"].items()
+        },
         lines=lines,
         groups=groups,
         path=path,

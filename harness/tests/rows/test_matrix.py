@@ -19,7 +19,8 @@ max_skips = 0
 must_run = []
 cpus = {small = "Nehalem"}
 pads = {big = 4096}
-floors = {x86_64-multiboot = {hello = 9}}
+[floors.x86_64-multiboot]
+hello = 9
 [probes]
 pc = "pc"
 microvm = "pc"
@@ -117,8 +118,9 @@ def test_firmware_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nwhen = "firmwear"\n', "when = 'firmwear' is not known"),
         ('[group.x]\nimages = []\nmachines = ["microvm"]\n', "images is missing or empty"),
         ('[[line]]\nname = "both"\nappend = ""\n', "both is there twice"),
+        ("[floors.riscv64-sbi]\nhello = { boots = 7, less = 7 }\n", "floors.riscv64-sbi.hello: a number, or boots and"),
     ],
-    ids=["machine", "image", "key", "floor", "memory", "empty-group", "when", "no-images", "double-line"],
+    ids=["machine", "image", "key", "floor", "memory", "empty-group", "when", "no-images", "double-line", "floors"],
 )
 def test_mistakes_are_errors(extra: str, text: str) -> None:
     with pytest.raises(MatrixError, match=text):
