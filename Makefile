@@ -26,7 +26,7 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 	+@ci/fixture.sh "$$HERMIT_APP"
 	@$(ctl) run
 #:                    APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
-#:                    NET=user|tap|bridge · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
+#:                    NET=user|tap|bridge|socket · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
 #:                    SHARE=folder[:tag] (seen as /tag, /myfs by itself; :tag alone is an empty one, gone after the run)
 #:                    ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 

@@ -92,8 +92,18 @@ OPTIONS: tuple[Option, ...] = (
         "NET", "net", "the guest's network; default: tap with NETIF, user with FORWARD or CAPTURE", choices=("", *KINDS)
     ),
     Option("NIC", "nic", "its network card; default: virtio, by MMIO on microvm", choices=("", *CARDS)),
-    Option("MAC", "mac", "the card's address; default: QEMU's own, on a bridge one for each tap", metavar="ADDRESS"),
-    Option("NETIF", "netif", "the tap, or the bridge; default: tap10, hermitbr0", metavar="NAME"),
+    Option(
+        "MAC",
+        "mac",
+        "the card's address; default: QEMU's own, on bridge and socket another for each guest",
+        metavar="ADDRESS",
+    ),
+    Option(
+        "NETIF",
+        "netif",
+        "the tap, the bridge, or the socket by name or path; default: tap10, hermitbr0, cable",
+        metavar="NAME",
+    ),
     Option(
         "FORWARD",
         "forward",

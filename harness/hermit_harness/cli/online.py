@@ -43,6 +43,7 @@ class Online(Watcher):
         self.plan = plan.make(wish, os.environ)
         networked = self.plan.net.kind != "none"
         memory = MEMORY if networked and not a.mem else spec.memory
+        append = " ".join((*self.plan.words, append)).strip()
         self.spec = replace(spec, net=self.plan.net, append=append, memory=memory)
         self.notes += self.plan.notes
         self.wire = Wire(
@@ -62,8 +63,7 @@ class Online(Watcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.plan.lab:
-            self.plan.lab.close()
+        self.plan.close()
         capture = self.plan.net.capture
         if capture and capture.is_file():
             say(f"captured: tcpdump -n -r {capture} (or tshark -r {capture})")

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.verdict.ends import end
-from hermit_harness.vm.argv import comma_escaped, machine_of
+from hermit_harness.vm.argv import machine_of
+from hermit_harness.vm.link import comma_escaped
 from hermit_harness.vm.process import LaunchError, Process, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.session import GREETING_SECONDS

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
-KINDS = ("none", "user", "tap", "bridge")
-MAC = "52:54:00:12:34:56"  # QEMU's own for its first card
+from hermit_harness.vm.link import comma_escaped
+
+KINDS = ("none", "user", "tap", "bridge", "socket")
+MAC, SECOND_MAC = "52:54:00:12:34:56", "52:54:00:12:34:57"  # QEMU's own for its first two cards
 # Cards by name: QEMU's device and its options, and further words that the machine needs for it. No device: the card is
 # part of the board.
 CARDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -64,7 +66,8 @@ class Net:
     """One card. `kind` is one of KINDS; a bridge's card is a tap, too.
 
     `capture` gets every frame. `watched` lets the harness see the frames while the guest runs, and send some; QEMU can
-    do neither together with vhost. `options` are further words for -netdev.
+    do neither together with vhost. `options` are further words for -netdev. Of a socket, `place` is its name, `waits`
+    says which end, and `fd` is the descriptor to be inherited in place of the name, if any.
     """
 
     kind: str
@@ -76,6 +79,9 @@ class Net:
     vhost: bool = False
     watched: bool = True
     options: str = ""
+    place: str = ""
+    waits: bool = False
+    fd: int = -1
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.card not in CARDS:
@@ -93,14 +99,13 @@ NO_NET = Net("none")
 
 def backend(net: Net) -> str:
     """The text after -netdev."""
-    words = (
-        [f"user,id={NETDEV}"]
-        if net.kind == "user"
-        else [f"tap,id={NETDEV},ifname={net.ifname},script=no,downscript=no"]
-    )
     if net.kind == "user":
-        words += [row.option for row in net.forwards]
+        words = [f"user,id={NETDEV}", *(row.option for row in net.forwards)]
+    elif net.kind == "socket":
+        where = f"fd,addr.str={net.fd}" if net.fd >= 0 else f"unix,addr.path={comma_escaped(net.place)}"
+        words = [f"stream,id={NETDEV},server={'on' if net.waits else 'off'},addr.type={where}"]
     else:
+        words = [f"tap,id={NETDEV},ifname={net.ifname},script=no,downscript=no"]
         # Without the header of virtio, frames look on the wire and in captures as the guest sent them: nobody is asked
         # to fill in a checksum. Kernel 0.11.0 asks for it in ARP, too, and Linux drops such frames.
         words.append(f"vhost={'on' if net.vhost else 'off'},vnet_hdr=off")
@@ -118,8 +123,7 @@ def argv(net: Net) -> list[str]:
     else:
         words += ["-net", f"nic,netdev={NETDEV},macaddr={net.mac}"]
     if net.capture:
-        file = str(net.capture).replace(",", ",,")
-        words += ["-object", f"filter-dump,id=dump0,netdev={NETDEV},file={file}"]
+        words += ["-object", f"filter-dump,id=dump0,netdev={NETDEV},file={comma_escaped(net.capture)}"]
     return words
 
 

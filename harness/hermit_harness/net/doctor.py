@@ -86,7 +86,8 @@ def _address(sight: Sight) -> Finding | None:
     seen = sight.seen
     if "discover" in seen.dhcp and "ack" not in seen.dhcp:
         if "offer" not in seen.dhcp:
-            return Finding("address", "the guest asks for an address by DHCP and nobody offers one", "netsetup/dhcp up")
+            cure = "netsetup/dhcp up" if sight.interface else "a kernel without dhcpv4 is told its own by HERMIT_IP="
+            return Finding("address", "the guest asks for an address by DHCP and nobody offers one", cure)
         return Finding("address", f"the guest got no address by DHCP (seen: {', '.join(seen.dhcp)})")
     if not sight.address:
         return Finding("address", "the guest told no address and asked for none")

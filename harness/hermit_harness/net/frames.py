@@ -166,10 +166,22 @@ def tcp(
     macs: tuple[str, str], ends: tuple[str, str], ports: tuple[int, int], flags: int, numbers: tuple[int, int]
 ) -> bytes:
     """A TCP segment without data; of each pair the first is the sender's. `numbers`: sequence and acknowledgement."""
-    addresses = IPv4Address(ends[0]).packed + IPv4Address(ends[1]).packed
     body = struct.pack(">HHIIBBHHH", *ports, *numbers, 5 << 4, flags, 1024, 0, 0)
-    sum_ = checksum(addresses + b"\0\6" + len(body).to_bytes(2, "big") + body)
-    body = body[:16] + sum_.to_bytes(2, "big") + body[18:]
-    header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, 6, 0) + addresses
+    sum_ = checksum(_addresses(ends) + b"\0\6" + len(body).to_bytes(2, "big") + body)
+    return _packet(macs, ends, 6, body[:16] + sum_.to_bytes(2, "big") + body[18:])
+
+
+def udp(macs: tuple[str, str], ends: tuple[str, str], ports: tuple[int, int], data: bytes) -> bytes:
+    """A UDP datagram, without the checksum, which may be left out."""
+    return _packet(macs, ends, 17, struct.pack(">HHHH", *ports, 8 + len(data), 0) + data)
+
+
+def _addresses(ends: tuple[str, str]) -> bytes:
+    return IPv4Address(ends[0]).packed + IPv4Address(ends[1]).packed
+
+
+def _packet(macs: tuple[str, str], ends: tuple[str, str], protocol: int, body: bytes) -> bytes:
+    """A frame with an IPv4 packet."""
+    header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, protocol, 0) + _addresses(ends)
     header = header[:10] + checksum(header).to_bytes(2, "big") + header[12:]
     return (mac_bytes(macs[1]) + mac_bytes(macs[0]) + b"\x08\0" + header + body).ljust(60, b"\0")

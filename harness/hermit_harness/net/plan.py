@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 from pathlib import Path
 
-from hermit_harness.net.card import CARDS, KINDS, MAC, NO_NET, Forward, Net, forward
+from hermit_harness.net.cable import Cable, place_of
+from hermit_harness.net.card import CARDS, KINDS, MAC, NO_NET, SECOND_MAC, Forward, Net, forward
 from hermit_harness.net.lab import GUEST, Lab
 from hermit_harness.vm.host import TUN, device_problem
 
@@ -30,6 +31,7 @@ KERNEL_VARIABLES = (
 ADDRESSES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
 # QEMU's user network as a kernel without DHCP expects the world.
 STATIC = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
+SECOND_GUEST = "10.0.5.4"  # at the second end of a cable
 UHYVE_GUEST = "10.0.5.2"  # where uhyve expects a guest that was not told otherwise
 BY_DHCP = "10.0.2.15"  # the first address that QEMU's user network gives
 VHOST = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
@@ -38,14 +40,23 @@ TUNSETIFF, IFF_TAP_WITHOUT_INFO = 0x400454CA, 0x1002  # linux/if_tun.h
 
 @dataclass
 class Plan:
-    """`expected`: the guest's address, empty when only the wire will tell; `ports`: guest's TCP ports to ask for."""
+    """`expected`: the guest's address, empty when only the wire will tell; `ports`: guest's TCP ports to ask for;
+    `words`: what the kernel is told besides."""
 
     net: Net = NO_NET
     expected: str = ""
     ports: tuple[int, ...] = ()
     notes: list[str] = field(default_factory=list)
     lab: Lab | None = None
+    cable: Cable | None = None
     network: str = ""
+    words: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        """What is around the card goes."""
+        for part in (self.lab, self.cable):
+            if part:
+                part.close()
 
     @property
     def within(self) -> tuple[str, ...]:
@@ -69,6 +80,8 @@ class Plan:
         rows = [row for row in self.net.forwards if row.guest_port == port]
         if not rows and self.net.kind == "user":
             return f"port {port} of the guest, to which no port of this machine leads (--forward {port}:{port} would)"
+        if not rows and self.net.kind == "socket":
+            return f"{address}:{port}, for the other end of the cable"
         if not rows:
             return f"{address}:{port}"
         doors = " and ".join(f"{row.address}:{row.port}" for row in rows)
@@ -197,10 +210,9 @@ def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
     plan.ports = plan.ports or ((port,) if port and protocol == "tcp" else ())
     plan.lab = Lab() if wish.isolate else None
     try:
-        (_user if kind == "user" else _tap)(plan, wish, environment)
+        {"user": _user, "socket": _socket}.get(kind, _tap)(plan, wish, environment)
     except BaseException:
-        if plan.lab:
-            plan.lab.close()
+        plan.close()
         raise
     return plan
 
@@ -216,6 +228,24 @@ def _user(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
     plan.net = replace(plan.net, forwards=tuple(free), options=STATIC if static else "")
     plan.expected = static_address(wish.append, environment) or (GUEST if static else BY_DHCP)
     plan.network = "10.0.5.0/24" if static else "10.0.2.0/24"
+
+
+def _socket(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
+    plan.cable = Cable(place_of(wish.ifname))
+    place, first = plan.cable.place, plan.cable.first
+    mac = wish.mac or (MAC if first else SECOND_MAC)
+    plan.net = replace(plan.net, mac=mac, place=str(place), waits=first, fd=plan.cable.socket.fileno())
+    told = static_address(wish.append, environment)
+    if not (told or first or wish.dhcp):
+        told = SECOND_GUEST
+        plan.words = (f"env=HERMIT_IP={told}",)
+    plan.expected = told or ("" if wish.dhcp else GUEST)
+    if first:
+        words = ("hermitctl", "run", "--net", "socket", *(("--netif", wish.ifname) if wish.ifname else ()), "APP")
+        plan.notes.append(f"first end of the cable at {place}; the other one: {shlex.join(words)}")
+    else:
+        here = f"; its guest is told to be {told}" if plan.words else ""
+        plan.notes.append(f"second end of the cable at {place}, where the first one waits{here}")
 
 
 def _tap(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.net import card
 from hermit_harness.share import folder
 from hermit_harness.vm import esp, host
-from hermit_harness.vm.link import plain_name
+from hermit_harness.vm.link import comma_escaped, plain_name
 from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import PLACE, WAYS, target
@@ -35,11 +35,6 @@ class Wires:
     mirror: int = -1
     inject: int = -1
     share: int = -1
-
-
-def comma_escaped(text: object) -> str:
-    """A file name inside one of QEMU's comma-separated options: a comma is doubled."""
-    return str(text).replace(",", ",,")
 
 
 def check_mhz(value: int | str) -> int:
@@ -171,6 +166,7 @@ def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
 def plain_argv(spec: RunSpec) -> list[str]:
     """The same machine for a person: serial on stdio, no monitor, runs at once, ends at a reset. A shared folder's
     daemon waits at SHARE_SOCKET."""
+    spec = replace(spec, net=replace(spec.net, fd=-1))
     argv = [*share_argv(spec, f"path={SHARE_SOCKET}"), *guest_argv(spec)[1:]]
     return [*argv, "-display", "none", "-serial", "stdio", "-no-reboot"]
 

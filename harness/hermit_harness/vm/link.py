@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Names of files that every way of QEMU's to read -initrd takes as they are."""
+"""Names of files on QEMU's command line: escaped, or, for -initrd, such that every way of its to read that takes them
+as they are."""
 
 from __future__ import annotations
 
@@ -9,6 +10,11 @@ import re
 import stat
 import tempfile
 from pathlib import Path
+
+
+def comma_escaped(text: object) -> str:
+    """A file name inside one of QEMU's comma-separated options: a comma is doubled."""
+    return str(text).replace(",", ",,")
 
 
 def plain_name(path: Path) -> str:

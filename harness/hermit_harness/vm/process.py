@@ -201,6 +201,7 @@ def launch(spec: RunSpec, within: Sequence[str] = (), share: socket.socket | Non
     script = (LO_UP if spec.isolate and not within else "") + GATE
     words = (*unshare, "sh", "-c", script, "sh", *argv)
     given = [sock.fileno() for sock in (*theirs[1:], *((share,) if share else ()))]
+    given += [spec.net.fd] if spec.net.fd >= 0 else []
     try:
         popen = spawn(words, theirs[0], subprocess.DEVNULL, subprocess.PIPE, given)
     except LaunchError:

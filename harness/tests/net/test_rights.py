@@ -20,7 +20,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from hermit_harness.fixtures import images
+from hermit_harness.net.cable import Cable
+from hermit_harness.net.lab import GUEST
 from hermit_harness.net.outside import LineWith, hermitctl
+from hermit_harness.net.plan import SECOND_GUEST
 from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.vm.process import DIE_WITH_PARENT
 
@@ -102,6 +105,21 @@ def test_tap_of_ones_own(user: User) -> None:
     twice = f"{python()} -m hermit_harness run --net tap --timeout 1 {ECHO} >/dev/null 2>&1"
     done = user.run("sh", "-c", f"{twice}; {twice}; echo $?", setup=setup)
     assert done.stdout == "124\n", done.stderr
+
+
+def test_cable_between_two_guests_wants_no_right(user: User) -> None:
+    """W-26, L-38: both ends by someone who has no right at all; the cable of somebody else is not theirs to plug in."""
+    place, roots, setup = user.tree / "cable", user.tree / "roots", "chmod 0600 /dev/net/tun"
+    words = ("--net", "socket", "--timeout", "1", ECHO, "--netif")
+    with user.hermitctl(*words[:2], "--netif", str(place), ECHO, setup=setup) as (_, line_with):
+        assert f"the guest listens: {GUEST}:8080" in line_with("the guest listens")
+        second = user.run(python(), "-m", "hermit_harness", "run", *words, str(place), setup=setup)
+        assert (second.returncode, f"second end of the cable at {place}" in second.stderr) == (124, True)
+        assert f"the guest listens: {SECOND_GUEST}:8080" in second.stderr
+    with Cable(roots):
+        done = user.run(python(), "-m", "hermit_harness", "run", *words, str(roots), setup=setup)
+    sentence = f"hermitctl: {roots}: Permission denied: NETIF= names another cable\n"
+    assert (done.returncode, done.stdout, done.stderr) == (125, "", sentence)
 
 
 MAKES_IT = "--user $USER makes it; --isolate needs neither"

@@ -51,6 +51,18 @@ with Lab() as lab:
         guest.finish(120)
 """
 
+# The same at the first end of a cable, whose socket has a name among the temporary files.
+CABLED = """
+from pathlib import Path
+from hermit_harness.net.plan import Wish, make
+from hermit_harness.vm.boot import boot
+from hermit_harness.vm.spec import RunSpec
+print("begun", flush=True)
+place = str(Path({folder!r}).parent / "tmp" / "cable")
+made = make(Wish("socket", ifname=place, machine="microvm-mmio"), {{}})
+boot(RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=made.net))
+"""
+
 
 def in_a_world(parent: Path, kills: int, patience: int = 10) -> dict[str, Any]:
     """world.py in namespaces of its own, with its own /proc, network and shared memory."""
@@ -97,6 +109,13 @@ def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None
 def test_killed_with_a_network(tmp_path: Path) -> None:
     """P-11: the same while a namespace is made, a tap and a server are set up, and a guest runs there."""
     told = in_a_world(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
+    assert told["survivors"] == []
+    assert told["differences"] == {}
+
+
+def test_killed_with_a_cable(tmp_path: Path) -> None:
+    """P-11, W-26: the same at an end of a cable: its socket's name, too, goes with whoever made it."""
+    told = in_a_world(write_parent(tmp_path, "liar-spin", CABLED), 8)
     assert told["survivors"] == []
     assert told["differences"] == {}
 

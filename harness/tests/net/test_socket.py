@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A cable between two guests of one user: no root, no tap, no namespace. A program of ours is the other end where one
+guest is enough; it comes by its end as a guest does."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.net import frames, pcap
+from hermit_harness.net.cable import Cable
+from hermit_harness.net.card import MAC, SECOND_MAC
+from hermit_harness.net.frames import Frame
+from hermit_harness.net.lab import GUEST
+from hermit_harness.net.outside import hermitctl
+from hermit_harness.net.plan import SECOND_GUEST
+from hermit_harness.vm.process import DIE_WITH_PARENT, Closing
+
+ECHO, ASK = "real-echo-0.11.0", "real-ask-0.11.0"
+UDP = 9975
+OURS, OUR_MAC = "10.0.5.77", "52:54:00:00:00:77"
+SECONDS = 30.0
+
+
+class Peer(Closing):
+    """An end of the cable in this process. `log`: every frame that went over it, in order."""
+
+    def __init__(self, place: Path) -> None:
+        self.cable = Cable(place)
+        self.log: list[bytes] = []
+        self._wire: socket.socket | None = None
+
+    @property
+    def wire(self) -> socket.socket:
+        """The connection, when the other one has come."""
+        if self._wire is None:
+            self.cable.socket.settimeout(SECONDS)
+            self._wire = self.cable.socket.accept()[0] if self.cable.first else self.cable.socket
+            self._wire.settimeout(SECONDS)
+            self._stream = self._wire.makefile("rb")
+        return self._wire
+
+    def close(self) -> None:
+        self.cable.close()
+        if self._wire:
+            self._stream.close()
+            self._wire.close()
+
+    def ask(self, frame: bytes) -> Frame:
+        """Send a frame; the next one that comes."""
+        self.tell(frame)
+        length = int.from_bytes(self._stream.read(4), "big")
+        self.log.append(self._stream.read(length))
+        return frames.read(self.log[-1])
+
+    def tell(self, frame: bytes) -> None:
+        self.log.append(frame)
+        self.wire.sendall(len(frame).to_bytes(4, "big") + frame)
+
+    def converse(self, mac: str, address: str) -> None:
+        """ARP, and echoes by UDP up to a full frame; then the guest is told to end."""
+        reply = self.ask(frames.arp_request(OUR_MAC, OURS, address))
+        assert (reply.kind, reply.sender, reply.source) == ("arp-reply", mac, address)
+        macs, ends, ports = (OUR_MAC, mac), (OURS, address), (4000, UDP)
+        for size in (1, 100, 1472):
+            echo = self.ask(frames.udp(macs, ends, ports, bytes(size)))
+            assert (echo.kind, echo.source, echo.payload, echo.problems) == ("udp", address, bytes(size), ())
+        self.tell(frames.udp(macs, ends, ports, b""))
+
+
+def there(packet: bytes, mac: str) -> bool:
+    """Whether a frame is for this card, or for all of them."""
+    return packet[:6] in (frames.mac_bytes(mac), frames.mac_bytes(frames.BROADCAST))
+
+
+def refusal(place: object, *words: str) -> str:
+    """The one sentence of a run that cannot be."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "socket", "--netif", str(place), *words, "net"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (125, "", 1), done.stderr
+    return done.stderr.removeprefix("hermitctl: ").rstrip()
+
+
+@pytest.mark.parametrize("guest_first", [True, False], ids=["guest-waits", "guest-connects"])
+def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
+    """W-26: frames as they are, whoever came first; the capture holds these and no other; the socket goes."""
+    place, file = tmp_path / "cable", tmp_path / "dump.dat"
+    words = ("--net", "socket", "--netif", str(place), "--capture", str(file), "net")
+    with ExitStack() as stack:
+        peer = None if guest_first else stack.enter_context(Peer(place))
+        process, line_with = stack.enter_context(hermitctl(*words))
+        line_with("first end of the cable" if guest_first else "second end of the cable")
+        line_with("the guest says that it listens")
+        peer = peer or stack.enter_context(Peer(place))
+        peer.converse(*((MAC, GUEST) if guest_first else (SECOND_MAC, SECOND_GUEST)))
+        line_with("captured: tcpdump -n -r")
+        assert process.wait(SECONDS) == 0
+    assert pcap.packets(file) == peer.log
+    assert not place.exists()
+
+
+def test_two_guests(tmp_path: Path) -> None:
+    """W-26: two kernels, started alike, talk TCP; the second one may come again; both captures hold the conversation,
+    and the first one's also how it was found out that it listens. A third one is told that there is no room."""
+    files = [tmp_path / name for name in ("echo.pcap", "ask.pcap", "again.pcap")]
+    place = tmp_path / "cable"
+    socket_words = ("--net", "socket", "--netif", str(place), "--capture")
+    with hermitctl(*socket_words, str(files[0]), ECHO) as (process, line_with):
+        told = line_with("first end of the cable")
+        assert told.endswith(f"the other one: hermitctl run --net socket --netif {place} APP")
+        assert f"the guest listens: {GUEST}:8080, for the other end" in line_with("the guest listens")
+        for file, more in ((files[1], ()), (files[2], ("--mac", "52:54:00:00:00:09", "-ip 10.0.5.9"))):
+            argv = [sys.executable, "-m", "hermit_harness", "run", *socket_words, str(file), ASK, *more]
+            argv += ["--", f"{GUEST}:8080", "over the cable"]
+            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+            assert done.returncode == 0, done.stderr
+            assert "answer: over the cable" in done.stdout
+            assert ("its guest is told to be" in done.stderr) == (not more)
+        with Peer(place):
+            assert refusal(place).endswith("has two ends already: NETIF= names another cable")
+        process.send_signal(signal.SIGINT)
+        line_with("captured")
+    all_frames, asked, again = map(pcap.packets, files)
+    for sender, receiver in ((MAC, SECOND_MAC), (SECOND_MAC, MAC)):
+        # In the order of their sender; the last ones of the first guest may meet nobody any more.
+        sent, came = (
+            [packet for packet in packets if packet[6:12] == frames.mac_bytes(sender) and there(packet, receiver)]
+            for packets in (all_frames, asked)
+        )
+        assert came and came == sent[: len(came)]
+        assert sender == MAC or len(came) == len(sent)
+    assert {frame.source for frame in map(frames.read, asked)} == {GUEST, SECOND_GUEST}
+    assert {frame.source for frame in map(frames.read, again)} == {GUEST, "10.0.5.9"}
+    assert [frame.problems for frame in map(frames.read, all_frames) if frame.problems] == []
+    assert pcap.tcpdump(files[2], "tcp and src 10.0.5.9 and greater 60"), "tcpdump reads it, too"
+    assert not place.exists()
+
+
+def test_line_to_paste(tmp_path: Path) -> None:
+    """W-26: --dry-run shows the end that is to be had, and the first one's line works as it is, with a comma in the
+    socket's name; nothing is left of the look."""
+    place = tmp_path / "a,b"
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "socket", "--netif", str(place), "net"]
+    line = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert f"stream,id=net0,server=on,addr.type=unix,addr.path={tmp_path}/a,,b" in line
+    assert list(tmp_path.iterdir()) == []
+    with subprocess.Popen(
+        [*DIE_WITH_PARENT, "sh", "-c", f"exec {line}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    ) as qemu:  # fmt: skip
+        assert qemu.stdout is not None
+        assert any(b"listening on UDP port" in printed for printed in qemu.stdout)
+        second = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+        assert f"stream,id=net0,server=off,addr.type=unix,addr.path={tmp_path}/a,,b" in second
+        assert f"mac={SECOND_MAC}" in second
+        with Peer(place) as peer:
+            peer.converse(MAC, GUEST)
+            qemu.communicate(timeout=SECONDS)
+
+
+def test_names_of_cables(tmp_path: Path) -> None:
+    """NETIF= may name one of several cables; they lie in a folder of this user's, which nobody else can enter."""
+    here = {**os.environ, "TMPDIR": str(tmp_path), "HERMIT_NET": "socket"}
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "net"]
+    for name, file in (("", "cable.sock"), ("lab1", "lab1.sock")):
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=True, timeout=60, env={**here, "HERMIT_NETIF": name}
+        )
+        assert f"addr.path={tmp_path}/hermit-{os.getuid()}/{file} " in re.sub(r"\s+", " ", done.stdout)
+    assert (tmp_path / f"hermit-{os.getuid()}").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_in_the_way(tmp_path: Path) -> None:
+    """C-27: one sentence with the remedy, and what is there stays; but what a killed one has left is no obstacle."""
+    file, left = tmp_path / "file", tmp_path / "left"
+    file.write_text("mine")
+    assert refusal(file) == f"{file} is there already, and is no socket: NETIF= names another cable"
+    assert file.read_text() == "mine"
+    assert refusal(tmp_path / "no/cable") == f"{tmp_path}/no: No such file or directory: NETIF= names another cable"
+    long = tmp_path / ("x" * 108)
+    assert refusal(long) == f"{long} is longer than the 107 bytes of a socket's name: NETIF= names another cable"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(left))
+    with Peer(left) as first, Peer(left) as second:
+        assert (first.cable.first, second.cable.first) == (True, False)
+        assert left.stat().st_mode & 0o777 == 0o600
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
+def test_nobody_gives_addresses_on_a_cable(tmp_path: Path) -> None:
+    """L-40: the doctor's remedy for a kernel that asks by DHCP is one that helps here."""
+    words = ("--net", "socket", "--netif", str(tmp_path / "cable"), "--timeout", "1", f"{ECHO}-dhcp")
+    with hermitctl(*words) as (_, line_with):
+        told = line_with("network, step address: ")
+    assert told.endswith("nobody offers one; a kernel without dhcpv4 is told its own by HERMIT_IP=")
