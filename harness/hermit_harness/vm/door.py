@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from hermit_harness.vm.order import Turn
+from hermit_harness.vm.packets import Interrupt, Pipe
 from hermit_harness.vm.qmp import Qmp, QmpError
 
 PORT = 1234
@@ -78,7 +79,7 @@ class Door:
         self._qmp = qmp
         self._before = before
         self._big_endian = big_endian
-        self._turn: Turn | None = None
+        self._pipes: tuple[Pipe, ...] = ()  # what the bytes go through, the debugger's end first
         self._client: socket.socket | None = None
         self._wire: socket.socket | None = None  # to the stub; there with the client
         self._detached = False  # the client said that it would go: a second time would be too much for QEMU 7.2
@@ -110,7 +111,7 @@ class Door:
             client.close()  # the machine is about to end
             return
         self._client, self._detached = client, False
-        self._turn = Turn() if self._big_endian else None
+        self._pipes = (Interrupt(), Turn()) if self._big_endian else (Interrupt(),)
         self._selector.register(client, selectors.EVENT_READ, self._from_client)
         self._selector.register(self._wire, selectors.EVENT_READ, self._from_stub)
 
@@ -132,7 +133,9 @@ class Door:
         with contextlib.suppress(OSError):
             if data:
                 self._detached = self._detached or b"$D;" in data or b"$D#" in data
-                self._wire.sendall(self._turn.to_stub(data) if self._turn else data)
+                for pipe in self._pipes:
+                    data = pipe.to_stub(data)
+                self._wire.sendall(data)
                 return
             if not self._detached:
                 self._wire.sendall(DETACH)
@@ -146,7 +149,9 @@ class Door:
         self._before()
         with contextlib.suppress(OSError):
             if data:
-                self._client.sendall(self._turn.to_client(data) if self._turn else data)
+                for pipe in reversed(self._pipes):
+                    data = pipe.to_client(data)
+                self._client.sendall(data)
                 return
         self._drop()  # QEMU has ended
 

@@ -7,7 +7,7 @@ sends registers in its own order whatever the processor does. So the registers a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from hermit_harness.vm.packets import Pipe, packet
 
 # Bytes of each register in the packets `g` and `G`: x0 to x30, sp, pc, cpsr; v0 to v31, fpsr, fpcr.
 SIZES = (*[8] * 33, 4, *[16] * 32, 4, 4)
@@ -26,46 +26,18 @@ def _all_turned(values: bytes) -> bytes:
     return b"".join(turned) + values[at:]
 
 
-def _packets(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Each whole packet, and each byte between packets, with whether it is whole; the rest comes last."""
-    at = 0
-    while at < len(data):
-        if data[at : at + 1] != b"$":
-            yield data[at : at + 1], True
-            at += 1
-            continue
-        end = data.find(b"#", at)
-        if end < 0 or end + 3 > len(data):
-            yield data[at:], False
-            return
-        yield data[at : end + 3], True
-        at = end + 3
-
-
-class Turn:
-    """One connection, both ways. What is not whole yet is kept until it is."""
+class Turn(Pipe):
+    """Turns the registers in requests and answers."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._asked = b""
-        self._parts = {"stub": b"", "client": b""}
 
-    def to_stub(self, data: bytes) -> bytes:
-        return self._through("stub", data, self._request)
+    def request(self, piece: bytes) -> bytes:
+        return packet(self._request(piece[1:-3])) if piece.startswith(b"$") else piece
 
-    def to_client(self, data: bytes) -> bytes:
-        return self._through("client", data, self._answer)
-
-    def _through(self, way: str, data: bytes, change: Callable[[bytes], bytes]) -> bytes:
-        out, whole = b"", True
-        for piece, whole in _packets(self._parts[way] + data):
-            self._parts[way] = b"" if whole else piece
-            if not whole:
-                break
-            if piece.startswith(b"$"):
-                body = change(piece[1:-3])
-                piece = b"$%s#%02x" % (body, sum(body) % 256)
-            out += piece
-        return out
+    def answer(self, piece: bytes) -> bytes:
+        return packet(self._answer(piece[1:-3])) if piece.startswith(b"$") else piece
 
     def _request(self, body: bytes) -> bytes:
         self._asked = body[:1]

@@ -24,6 +24,7 @@ from hermit_harness import elf
 from hermit_harness.debug import symbols, tools
 from hermit_harness.fixtures import images
 from hermit_harness.paths import FIXTURES, ROOT, loader_file
+from hermit_harness.vm import packets
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
@@ -346,6 +347,32 @@ def test_a_port_of_a_running_guest(start: Start, environment: dict[str, str]) ->
         env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "$1 = 1" in done.stdout, done.stdout + done.stderr
+
+
+def test_interrupt_that_comes_too_early(start: Start) -> None:
+    """Ctrl-C that reaches a guest which stands still stops it as soon as it runs: GDB sends one there when it is asked
+    between "Continuing." and the guest's start, QEMU does not hear it, and GDB would wait for ever."""
+    guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
+    port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
+    guest.expect("from here on nothing happens")
+    with socket.create_connection(("127.0.0.1", int(port)), 30) as gdb:
+        for late in (True, False, True):
+            gdb.sendall(packets.packet(b"?"))
+            assert stopped(gdb)[:1] == b"T"
+            go = packets.packet(b"vCont;c")
+            gdb.sendall(b"\x03" + go if late else go + b"\x03")
+            assert stopped(gdb)[:3] == b"T02"
+
+
+def stopped(stub: socket.socket) -> bytes:
+    """The next answer that tells of a stop."""
+    seen = b""
+    while not (found := re.search(rb"\$([TS][^#]*)#..", seen)):
+        part = stub.recv(4096)
+        assert part, seen
+        seen += part
+    stub.sendall(b"+")
+    return found[1]
 
 
 def test_variable_off(start: Start) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import pytest
 
+from hermit_harness.vm import packets
 from hermit_harness.vm.order import Turn
 
 
 def packet(body: str) -> bytes:
-    return b"$%s#%02x" % (body.encode(), sum(body.encode()) % 256)
+    return packets.packet(body.encode())
 
 
 X0, X1 = "0102030405060708", "1112131415161718"
@@ -39,3 +40,20 @@ def test_requests() -> None:
     assert turn.to_stub(packet(f"P0={X0}")) == packet("P0=0807060504030201")
     assert turn.to_stub(packet(f"G{X0}{X1}")) == packet("G0807060504030201" + "1817161514131211")
     assert turn.to_stub(packet(f"M1000,8:{X0}")) == packet(f"M1000,8:{X0}")
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_ctrl_c_waits_for_the_guest(size: int) -> None:
+    """It goes on with the next request that lets the guest run; in the middle of a packet it is data."""
+    pipe = packets.Interrupt()
+
+    def sent(data: bytes) -> bytes:
+        return b"".join(pipe.to_stub(data[at : at + size]) for at in range(0, len(data), size))
+
+    asked = packet("m1000,8") + packet("X1000,1:\x03")
+    assert sent(asked + b"\x03+" + asked) == asked + b"+" + asked
+    assert sent(packet("vCont?") + packet("vCont;c:p1.-1")) == packet("vCont?") + packet("vCont;c:p1.-1") + b"\x03"
+    assert sent(b"\x03") == b"\x03", "it runs"
+    assert pipe.to_client(b"+" + packet("T02thread:p01.01;")) == b"+" + packet("T02thread:p01.01;")
+    assert sent(b"\x03\x03") == b""
+    assert sent(packet("bc")) == packet("bc") + b"\x03", "one stop is enough"
