@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 LineWith = Callable[[str], str]
 
@@ -17,13 +18,15 @@ def hermitctl(
     *words: str,
     before: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
-    python: str = sys.executable,
+    program: Sequence[str] = (sys.executable, "-m", "hermit_harness", "run"),
 ) -> Iterator[tuple[subprocess.Popen[str], LineWith]]:
-    """It runs in the background until the block ends; `before` are words that stand in front. With it comes a function
-    that waits for a line on stderr that holds a text; AssertionError with all lines when none comes."""
+    """It runs in the background until the block ends; `before` are words that stand in front. All of them are one
+    process group, the process its leader. With it comes a function that waits for a line on stderr that holds a text;
+    AssertionError with all lines when none comes."""
     process = subprocess.Popen(
-        [*before, python, "-m", "hermit_harness", "run", *words], stdin=subprocess.DEVNULL,
+        [*before, *program, *words], stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **(variables or {})},
+        start_new_session=True,
     )  # fmt: skip
     seen: list[str] = []
 
@@ -39,4 +42,6 @@ def hermitctl(
         try:
             yield process, line_with
         finally:
-            process.kill()
+            # By the group: who has become another user is no longer told of its parent's death.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)

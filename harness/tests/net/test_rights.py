@@ -30,13 +30,15 @@ from hermit_harness.vm.process import DIE_WITH_PARENT
 NOBODY = "65534"
 BECOME = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--no-new-privs")
 ECHO = "real-echo-0.11.0"
-# Root makes the namespace, $1 is done in it, then the user runs the rest. The folder of devices is the namespace's.
+# Root makes the namespace, $1 is done in it, then the user runs the rest. The folder of devices is the namespace's. The
+# shell stays, as PID 1: it dies with its parent, which who becomes another user does no more, and takes all with it.
 HERE = f"""
 mount -t proc proc /proc; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs "$0"; mknod "$0/tun" c 10 200
 mount --bind "$0/tun" /dev/net/tun; chmod 0666 /dev/net/tun; ip link set lo up
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || :
 eval "$1"; shift
-exec {" ".join(BECOME)} "$@"
+{" ".join(BECOME)} "$@"
+exit $?
 """
 
 
@@ -60,7 +62,7 @@ class User:
 
     def hermitctl(self, *words: str, setup: str) -> AbstractContextManager[tuple[subprocess.Popen[str], LineWith]]:
         """`hermitctl run` in the background."""
-        return hermitctl(*words, before=self.before(setup), python=python())
+        return hermitctl(*words, before=self.before(setup), program=(python(), "-m", "hermit_harness", "run"))
 
 
 @cache
