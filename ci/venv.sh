@@ -57,14 +57,19 @@ pwd >$venv/.folder
 	$0 == "venv: ok" { ok = 1 }
 	END { exit !ok }' || fail "pip failed"
 
-# The harness itself: its folder on the path and one command, without a build step and without the network.
+# The harness itself: its folder on the path and its commands, without a build step and without the network.
 site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd | sed 's|$|/harness|' >"$site/hermit-harness.pth"
 cat >$venv/bin/hermitctl <<'EOF'
 #!/bin/sh
 exec "${0%/*}/python" -P -c 'import sys; sys.argv[0] = "hermitctl"; from hermit_harness.__main__ import main; sys.exit(main())' "$@"
 EOF
-chmod +x $venv/bin/hermitctl
+# The name that HermitCore's runner had.
+cat >$venv/bin/proxy <<'EOF'
+#!/bin/sh
+exec "${0%/*}/hermitctl" proxy "$@"
+EOF
+chmod +x $venv/bin/hermitctl $venv/bin/proxy
 
 echo "$key" >$venv/.key
 echo "  done in $(($(date +%s) - started)) s."

@@ -162,7 +162,12 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
 )
 
 # Names that nobody has mistyped: ours, and those of the Makefile's that look like others.
-KNOWN = (*(n for o in OPTIONS + DEBUG_OPTIONS for n in (o.name, *o.older)), "LOADER_LOG", "MTUNE")
+KNOWN = (
+    *(n for o in OPTIONS + DEBUG_OPTIONS for n in (o.name, *o.older)),
+    "LOADER_LOG",
+    "MTUNE",
+    *("ISLE", "KVM", "PORT", "APP_PORT", "MONITOR", "CAPTURE_NET"),  # cli/proxy.py
+)
 
 
 def _truth(text: str) -> bool:

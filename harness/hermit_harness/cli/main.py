@@ -21,6 +21,7 @@ COMMANDS = {
     "debug": "debug",
     "attach": "attach",
     "net": "net",
+    "proxy": "proxy",
     "bench": "bench",
     "bench-net": "bench_net",
     "demo": "demo",

@@ -38,7 +38,7 @@ class Online(Watcher):
         wish = plan.Wish(
             a.net, a.nic, a.netif, tuple(a.forward), a.capture, append, a.isolate, spec.machine,
             None if features is None else "dhcpv4" in features, _port(image), _driver(image, features),
-            a.mac.lower(),
+            a.mac.lower(), a.silent,
         )  # fmt: skip
         self.plan = plan.make(wish, os.environ)
         networked = self.plan.net.kind != "none"

@@ -71,6 +71,7 @@ def booting(commands: Any, name: str, summary: str, description: str) -> argpars
         allow_abbrev=False,
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
+    parser.set_defaults(silent=())  # forwarded ports of the guest's that nobody need listen on
     return parser
 
 

@@ -174,7 +174,8 @@ def free_port(row: Forward, lab: Lab | None) -> Forward:
 @dataclass(frozen=True)
 class Wish:
     """What was asked for. `dhcp`: whether the application's kernel asks for its address (None: not known);
-    `listens`: the port that the application is known to listen on; `driver`: the card that its kernel drives."""
+    `listens`: the port that the application is known to listen on; `driver`: the card that its kernel drives; `silent`:
+    ports of the guest's that nobody waits for."""
 
     kind: str = ""
     card: str = ""
@@ -188,6 +189,7 @@ class Wish:
     listens: tuple[str, int] = ("tcp", 0)
     driver: str = "virtio"
     mac: str = ""
+    silent: tuple[int, ...] = ()
 
 
 def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
@@ -205,9 +207,9 @@ def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
     capture = Path(wish.capture).absolute() if wish.capture else None
     plan = Plan(Net(kind, card, mac=wish.mac or MAC, capture=capture))
     rows = [forward(text) for text in wish.forwards]
-    plan.ports = tuple(dict.fromkeys(row.guest_port for row in rows if row.protocol == "tcp"))
+    waited = [row.guest_port for row in rows if row.protocol == "tcp" and row.guest_port not in wish.silent]
     protocol, port = wish.listens
-    plan.ports = plan.ports or ((port,) if port and protocol == "tcp" else ())
+    plan.ports = tuple(dict.fromkeys(waited)) or ((port,) if port and protocol == "tcp" else ())
     plan.lab = Lab() if wish.isolate else None
     try:
         {"user": _user, "socket": _socket}.get(kind, _tap)(plan, wish, environment)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What is around a debug session: sentences where something is wrong, other clients, guests that run already, and that
-nothing is left."""
+"""What is around a debug session: sentences where something is wrong, other clients, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -24,7 +23,6 @@ from hermit_harness import elf
 from hermit_harness.debug import symbols, tools
 from hermit_harness.fixtures import images
 from hermit_harness.paths import FIXTURES, ROOT, loader_file
-from hermit_harness.vm import packets
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
@@ -287,99 +285,6 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
-
-
-# --- guests that run already ---
-
-
-def test_attach(start: Start) -> None:
-    """C-33, c6: a guest of `hermitctl run` is found, stopped where it is, with symbols at the right place; it goes on
-    when GDB leaves, also when GDB is killed."""
-    guest = start("run", "--isolate", "echo")
-    guest.expect("type a line")
-    gdb = start("attach")
-    gdb.expect(PROMPT)
-    assert "app_main () at fixtures/bare/echo/echo.c:" in gdb.ask("backtrace")
-    gdb.ask("hbreak fixtures/bare/echo/echo.c:18")
-    gdb.kill(signal.SIGKILL)
-    gdb.end()
-    again = start("attach", "--batch", "--command", "backtrace")
-    again.expect("app_main.*detached")
-    assert again.end() == 0
-    third = start("attach")
-    third.expect(PROMPT)
-    third.kill(signal.SIGKILL)
-    third.end()
-    guest.type("it goes on\n")
-    guest.expect("<<<it goes on>>>")
-    assert guest.end() == 0
-
-
-def test_attach_needs_a_guest(start: Start, environment: dict[str, str]) -> None:
-    """Nobody runs: a sentence. Two run: they are named. One that was killed has left nothing that would be found."""
-    alone = start("attach")
-    alone.expect("no `hermitctl run` of this user is running")
-    assert alone.end() == 125
-    guests = [start("run", "--isolate", "hang") for _ in range(2)]
-    for guest in guests:
-        guest.expect("from here on nothing happens")
-    argv = [sys.executable, "-m", "hermit_harness", "attach"]
-    done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert done.returncode == 125
-    assert all(f"  {guest.pid}: " in done.stderr for guest in guests)
-    guests[0].kill(signal.SIGKILL)
-    guests[0].end()
-    asked = start("attach", "--batch", "--command", "print 6 * 7")
-    asked.expect(r"\$1 = 42")
-    assert asked.end() == 0
-    folder = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
-    assert {path.stem for path in folder.iterdir()} == {str(guests[1].pid)}
-
-
-def test_a_port_of_a_running_guest(start: Start, environment: dict[str, str]) -> None:
-    """C-32, C-33, C-34: HERMIT_DEBUG=1 opens a port, to which a plain GDB connects by target extended-remote."""
-    guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
-    port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
-    guest.expect("from here on nothing happens")
-    commands = ["set architecture i386:x86-64", f"target extended-remote :{port}", "print $rip != 0", "detach"]
-    done = subprocess.run(
-        ["gdb", "-nx", "-q", "-batch", *(word for command in commands for word in ("-ex", command))],
-        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert "$1 = 1" in done.stdout, done.stdout + done.stderr
-
-
-def test_interrupt_that_comes_too_early(start: Start) -> None:
-    """Ctrl-C that reaches a guest which stands still stops it as soon as it runs: GDB sends one there when it is asked
-    between "Continuing." and the guest's start, QEMU does not hear it, and GDB would wait for ever."""
-    guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
-    port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
-    guest.expect("from here on nothing happens")
-    with socket.create_connection(("127.0.0.1", int(port)), 30) as gdb:
-        for late in (True, False, True):
-            gdb.sendall(packets.packet(b"?"))
-            assert stopped(gdb)[:1] == b"T"
-            go = packets.packet(b"vCont;c")
-            gdb.sendall(b"\x03" + go if late else go + b"\x03")
-            assert stopped(gdb)[:3] == b"T02"
-
-
-def stopped(stub: socket.socket) -> bytes:
-    """The next answer that tells of a stop."""
-    seen = b""
-    while not (found := re.search(rb"\$([TS][^#]*)#..", seen)):
-        part = stub.recv(4096)
-        assert part, seen
-        seen += part
-    stub.sendall(b"+")
-    return found[1]
-
-
-def test_variable_off(start: Start) -> None:
-    """C-33: unset or 0, no port is opened."""
-    guest = start("run", "--isolate", "hello", HERMIT_DEBUG="0")
-    guest.expect("app exit 0")
-    assert "GDB may connect" not in guest.seen
 
 
 # --- nothing is left ---

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""hermitctl proxy, also build/venv/bin/proxy: `hermitctl run` by the name and the variables of HermitCore's proxy."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from hermit_harness import elf
+from hermit_harness.cli import run
+from hermit_harness.cli.app import find_app
+from hermit_harness.vm.host import kvm_problem
+
+PORT = 18766  # where an application of old waited for its proxy
+LAST = 65534  # the monitor's port is the next one
+CAPTURE = "qemu-vlan0.pcap"
+MEMORY = {"qemu": "2G", "uhyve": "512M"}  # what each of the two gave by itself
+DESCRIPTION = """\
+Boot APP as the proxy of HermitCore did: by variables, with ARGS for the
+application. The console goes to stdout, the application's status is the exit
+status, as with `hermitctl run`, and its variables work here, too.
+
+  HERMIT_ISLE=qemu|uhyve   qemu; with uhyve QEMU is started all the same
+  HERMIT_CPUS=N            processors (1)
+  HERMIT_MEM=SIZE          memory, with M or G (2G; 512M for uhyve)
+  HERMIT_KVM=0             without KVM; otherwise with it, where it is there
+  HERMIT_NETIF=TAP         a tap with a virtio card, HERMIT_IP, _GATEWAY, _MASK;
+                           otherwise, but for uhyve, an RTL8139 card on QEMU's
+                           user network (HERMIT_NIC names another card)
+  HERMIT_PORT=N            TCP port of 127.0.0.1 that leads to the same one of
+                           the guest (18766)
+  HERMIT_APP_PORT=N[,N]    further ones, for the application
+  HERMIT_DEBUG=1           let GDB in on port 1234
+  HERMIT_MONITOR=1         QEMU's monitor by telnet, at HERMIT_PORT + 1
+  HERMIT_CAPTURE_NET=1     every frame into qemu-vlan0.pcap in this folder
+  HERMIT_QEMU=PROGRAM      another QEMU"""
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "proxy",
+        help="boot one application by the variables of HermitCore's proxy",
+        description=DESCRIPTION,
+        allow_abbrev=False,
+        usage="hermitctl proxy [--print] APP [ARGS]",
+    )
+    parser.add_argument("--print", action="store_true", help="print the QEMU command line and do nothing")
+    parser.add_argument("app", metavar="APP", help="file, name or folder of cargo's, or image")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="arguments of the application")
+    parser.set_defaults(function=command)
+
+
+def _port(name: str, text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= LAST:
+        raise ValueError(f"{name}={text}: a port is a number from 1 to {LAST}")
+    return int(text)
+
+
+def _free(name: str, port: int) -> None:
+    """ValueError where somebody listens on that port of 127.0.0.1 already."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ValueError(f"{name}: port {port} of 127.0.0.1: {error.strerror}") from None
+
+
+def _on(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "0") not in ("", "0")
+
+
+def isle(environment: Mapping[str, str]) -> str:
+    """The machine monitor that HERMIT_ISLE names. ValueError for what there is not."""
+    name = environment.get("HERMIT_ISLE", "").lower() or "qemu"
+    if name.isdecimal():
+        raise ValueError(f"HERMIT_ISLE={name}: an isle of its own needs a patched Linux; known are qemu and uhyve")
+    if name not in MEMORY:
+        raise ValueError(f"HERMIT_ISLE={name}: known are qemu and uhyve")
+    return name
+
+
+def memory(environment: Mapping[str, str]) -> str:
+    """QEMU's text for HERMIT_MEM. ValueError for what is no size."""
+    size = environment.get("HERMIT_MEM", "") or MEMORY[isle(environment)]
+    if not re.fullmatch(r"(?=.*[1-9])[0-9]+(\.[0-9]+)?[MGmg]?", size):
+        raise ValueError(f"HERMIT_MEM={size}: a size is a number with M or G, such as 512M")
+    return size
+
+
+def accelerator(environment: Mapping[str, str], arch: str) -> list[str]:
+    """KVM unless it is forbidden or not there for this processor, which is told."""
+    if environment.get("HERMIT_KVM", "1") in ("0", "no", "off"):
+        return ["--accel", "tcg"]
+    host = os.uname().machine
+    problem = kvm_problem() if arch == host else f"{arch} is not this machine's processor, {host}"
+    if problem:
+        print(f"hermitctl: without KVM: {problem}", file=sys.stderr)
+    return ["--accel", "tcg" if problem else "kvm"]
+
+
+def network(environment: Mapping[str, str]) -> tuple[list[str], int]:
+    """Words of `hermitctl run` for the network, and the port for the application's proxy, 0 if there is none."""
+    if environment.get("HERMIT_NETIF") or isle(environment) == "uhyve":
+        return [], 0
+    port = _port("HERMIT_PORT", environment.get("HERMIT_PORT", "") or str(PORT))
+    ports = [
+        port,
+        *(_port("HERMIT_APP_PORT", text) for text in environment.get("HERMIT_APP_PORT", "").split(",") if text),
+    ]
+    words = ["--net", "user", "--nic", environment.get("HERMIT_NIC", "") or "rtl8139"]
+    for one in dict.fromkeys(ports):
+        words += ["--forward", f"{one}:{one}"]
+    if _on(environment, "HERMIT_CAPTURE_NET"):
+        words += ["--capture", CAPTURE]
+    return words, port
+
+
+def monitor(environment: Mapping[str, str]) -> list[str]:
+    """Words of `hermitctl run` for QEMU's monitor. ValueError where its port is taken."""
+    if not _on(environment, "HERMIT_MONITOR"):
+        return []
+    port = _port("HERMIT_PORT", environment.get("HERMIT_PORT", "") or str(PORT)) + 1
+    _free("HERMIT_MONITOR", port)
+    print(f"hermitctl: QEMU's monitor: telnet 127.0.0.1 {port}", file=sys.stderr)
+    return [f"--qemu-arg={word}" for word in ("-monitor", f"telnet:127.0.0.1:{port},server=on,wait=off")]
+
+
+def run_words(environment: Mapping[str, str], arch: str) -> tuple[list[str], int]:
+    """What the variables mean as options of `hermitctl run` for an application of this processor, and the guest's port
+    that nobody need listen on. ValueError: a sentence."""
+    words = ["--mem", memory(environment), *accelerator(environment, arch)]
+    more, port = network(environment)
+    return [*words, *more, *monitor(environment)], port
+
+
+def command(a: argparse.Namespace) -> int:
+    """Translate, then run."""
+    try:
+        facts = elf.read(find_app(a.app)[0])
+        words, port = run_words(os.environ, facts.arch if facts else "x86_64")
+    except ValueError as error:
+        print(f"hermitctl: {error}", file=sys.stderr)
+        return 125
+    parser = argparse.ArgumentParser(prog="hermitctl")
+    run.add(parser.add_subparsers())
+    more = ["--dry-run"] if a.print else []
+    given = parser.parse_args(["run", *words, *more, a.app])
+    given.app_words = a.arguments
+    given.silent = (port,) if port else ()
+    return run.command(given)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""HermitCore's proxy by its own name: its variables mean what they meant, with real applications of today."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.cli import proxy
+from hermit_harness.fixtures import images
+from hermit_harness.net import pcap
+from hermit_harness.net.lab import Lab
+from hermit_harness.net.outside import hermitctl
+
+PROXY = Path(sys.prefix) / "bin" / "proxy"
+QUICKLY = {"HERMIT_KVM": "0", "HERMIT_MEM": "128M"}
+BY_CARD = "real-echo-0.11.0-rtl8139"
+start = partial(hermitctl, program=(str(PROXY),))
+
+
+def file_of(name: str) -> str:
+    return str(images()[name].path)
+
+
+def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; variables without their HERMIT_."""
+    given = {f"HERMIT_{name}": value for name, value in variables.items()}
+    return subprocess.run(
+        [str(PROXY), *words], capture_output=True, text=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL, env={**os.environ, **given},
+    )  # fmt: skip
+
+
+def answer(peer: socket.socket, until: bytes) -> bytes:
+    """What comes, up to where these bytes are in it."""
+    peer.settimeout(30)
+    said = b""
+    while until not in said:
+        more = peer.recv(4096)
+        assert more, said
+        said += more
+    return said
+
+
+def echo(client: socket.socket, data: bytes = b"by the proxy") -> None:
+    with client:
+        client.settimeout(30)
+        client.sendall(data)
+        assert client.recv(100) == data
+
+
+def test_as_its_manual_has_it(lab: Lab) -> None:
+    """C-16, C-24, C-28: the manual's line for a tap, word by word, from the folder above bin/; the guest answers ping
+    where it says, and its port."""
+    lab.script("tap", "up", "tap100")
+    line = (
+        'HERMIT_ISLE=uhyve HERMIT_IP="10.0.5.3" HERMIT_GATEWAY="10.0.5.1" HERMIT_MASK="255.255.255.0" '
+        f"HERMIT_NETIF=tap100 exec bin/proxy {file_of('real-echo-0.11.0')}"
+    )
+    shell = ("env", "-C", sys.prefix, "sh", "-c", line)
+    with hermitctl(before=lab.enter, variables={"HERMIT_KVM": "0"}, program=shell) as (_, line_with):
+        assert "10.0.5.3:8080" in line_with("the guest listens")
+        lab.run("ping", "-c", "1", "-W", "10", "10.0.5.3")
+
+
+def test_card_and_ports_by_qemu(lab: Lab, tmp_path: Path) -> None:
+    """C-29, C-30, C-38, C-40, C-41, C-42, C-43: HERMIT_ISLE=qemu gives an RTL8139 card, whose driver brings a
+    conversation through by the application's port; the monitor answers at the port behind the proxy's; the capture in
+    this folder has it all. The port of old, on which nobody listens today, is no reason to complain.
+    """
+    given = {"HERMIT_ISLE": "qemu", "HERMIT_APP_PORT": "8080", "HERMIT_PORT": "20000"}
+    given |= {"HERMIT_MONITOR": "1", "HERMIT_CAPTURE_NET": "1", **QUICKLY}
+    shell = ("env", "-C", str(tmp_path), str(PROXY))
+    with hermitctl(file_of(BY_CARD), before=lab.enter, variables=given, program=shell) as (process, line_with):
+        assert line_with("monitor").endswith("telnet 127.0.0.1 20001")
+        assert "127.0.0.1:8080" in line_with("the guest listens")
+        with lab.socket() as monitor:
+            monitor.connect(("127.0.0.1", 20001))
+            monitor.sendall(b"info status\ninfo network\ninfo usernet\n")
+            said = answer(monitor, b" 20000 ")
+        assert b"VM status: running" in said and b"model=rtl8139" in said
+        client = lab.socket()
+        client.connect(("127.0.0.1", 8080))
+        echo(client)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        rest = process.stderr.read()
+        assert "20000" not in rest and "step" not in rest, rest
+    capture = tmp_path / proxy.CAPTURE
+    assert "captured: tcpdump" in rest
+    assert pcap.tcpdump(capture, "tcp port 8080") and pcap.tcpdump(capture, "udp port 67")
+
+
+@pytest.mark.parametrize(("value", "opens"), [("1", True), ("0", False), ("", False)], ids=["on", "off", "empty"])
+def test_port_for_gdb(value: str, opens: bool, lab: Lab) -> None:
+    """C-33: HERMIT_DEBUG=1 opens GDB's port, the next one when it is taken; 0 and nothing do not."""
+    taken = lab.socket()
+    taken.bind(("127.0.0.1", 1234))
+    taken.listen()
+    variables = {"HERMIT_DEBUG": value, "HERMIT_NETIF": "tap10", **QUICKLY}
+    lab.script("tap", "up", "tap10")
+    with taken, start(file_of("real-echo-0.11.0"), before=lab.enter, variables=variables) as (process, line_with):
+        if opens:
+            assert line_with("GDB may connect").endswith("127.0.0.1:1235")
+            gdb = lab.socket()
+            gdb.connect(("127.0.0.1", 1235))
+            with gdb:
+                gdb.sendall(b"$?#3f")
+                assert answer(gdb, b"#").startswith(b"+$T")
+        else:
+            line_with("the guest listens")
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.stderr is not None
+            assert "GDB" not in process.stderr.read()
+
+
+def test_arguments_status_and_processors() -> None:
+    """C-12, C-21: the application's words, its status, its processors."""
+    done = run(file_of("args"), "one", "two words", KVM="0", NETIF="", ISLE="uhyve")
+    assert "two words" in done.stdout and done.returncode == 0, done.stderr
+    assert run(file_of("exit"), "7", KVM="0", ISLE="uhyve").returncode == 7
+    done = run(file_of("real-hello-0.11.0"), KVM="0", ISLE="uhyve", CPUS="4")
+    assert re.search(r"^CPUs: 4,", done.stdout, re.M), done.stdout
+
+
+def test_what_it_asks_qemu_for() -> None:
+    """C-22, C-25, CX-01, CX-15: its defaults, shown by --print; uhyve's are other ones."""
+    line = run("--print", file_of("hello"), KVM="0").stdout
+    for words in (
+        "-smp 1",
+        "-m 2G",
+        f"hostfwd=tcp:127.0.0.1:{proxy.PORT}-:{proxy.PORT}",
+        "-device rtl8139",
+        "-accel tcg",
+    ):
+        assert words in line
+    line = run("--print", file_of("hello"), KVM="0", ISLE="uhyve").stdout
+    assert "-m 512M" in line and "netdev" not in line
+    for size in ("512M", "6G", "1.5G", "64", "512m"):
+        assert f"-m {size} " in run("--print", file_of("hello"), KVM="0", MEM=size).stdout
+    several = run("--print", file_of("hello"), KVM="0", APP_PORT="8080,9975", NIC="virtio").stdout
+    assert "8080-:8080" in several and "9975-:9975" in several and "virtio-net-pci" in several
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("ISLE", "3", "needs a patched Linux; known are qemu and uhyve"),
+        ("ISLE", "xen", "known are qemu and uhyve"),
+        ("MEM", "0", "a size is a number with M or G, such as 512M"),
+        ("MEM", "12Q", "a size is a number with M or G"),
+        ("CPUS", "3-5", "wants a number, not '3-5'"),
+        ("CPUS", "0", "1 is the least"),
+        ("PORT", "0", "a port is a number from 1 to 65534"),
+        ("PORT", "65535", "a port is a number from 1 to 65534"),
+        ("PORT", "eighty", "a port is a number from 1 to 65534"),
+        ("APP_PORT", "80,x", "a port is a number from 1 to 65534"),
+        ("NETIF", "no-such-tap", "netsetup/tap up no-such-tap"),
+    ],
+)
+def test_what_cannot_be(name: str, value: str, sentence: str) -> None:
+    """C-02, C-21, C-22, C-27, C-30: one sentence, and 125."""
+    done = run("--print", file_of("hello"), KVM="0", **{name: value})
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1)
+    assert sentence in done.stderr and value.split(",")[-1] in done.stderr
+
+
+def test_port_of_the_monitor_is_taken() -> None:
+    """C-43: a clear line."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--print", file_of("hello"), KVM="0", MONITOR="1", PORT=str(port - 1))
+    assert done.stderr == f"hermitctl: HERMIT_MONITOR: port {port} of 127.0.0.1: Address already in use\n"
+    assert done.returncode == 125
+
+
+@pytest.mark.parametrize(
+    ("environment", "arch", "problem", "accel", "said"),
+    [
+        ({}, os.uname().machine, "", "kvm", ""),
+        ({}, os.uname().machine, "no such device", "tcg", "hermitctl: without KVM: no such device\n"),
+        ({"HERMIT_KVM": "0"}, os.uname().machine, "", "tcg", ""),
+        ({}, "riscv64", "", "tcg", "hermitctl: without KVM: riscv64 is not this machine's processor"),
+    ],
+    ids=["there", "missing", "forbidden", "other-cpu"],
+)
+def test_kvm_unless_it_cannot_be(
+    environment: Mapping[str, str], arch: str, problem: str, accel: str, said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """C-18, C-37: KVM where it opens; a line when it does not; HERMIT_KVM=0 goes without."""
+    monkeypatch.setattr(proxy, "kvm_problem", lambda: problem)
+    assert proxy.accelerator(environment, arch) == ["--accel", accel]
+    err = capsys.readouterr().err
+    assert err.startswith(said) and bool(err) == bool(said)
