@@ -10,15 +10,19 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hermit_harness.net import frames, pcap
+from hermit_harness.matrix import run
+from hermit_harness.net import frames, pcap, plan
 from hermit_harness.net.cable import Cable
 from hermit_harness.net.card import MAC, SECOND_MAC
+from hermit_harness.net.doctor import Sight, diagnose
 from hermit_harness.net.frames import Frame
+from hermit_harness.net.guest import Guest
 from hermit_harness.net.lab import GUEST
 from hermit_harness.net.outside import hermitctl
 from hermit_harness.net.plan import SECOND_GUEST
@@ -196,7 +200,11 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
 
 def test_nobody_gives_addresses_on_a_cable(tmp_path: Path) -> None:
     """L-40: the doctor's remedy for a kernel that asks by DHCP is one that helps here."""
-    words = ("--net", "socket", "--netif", str(tmp_path / "cable"), "--timeout", "1", f"{ECHO}-dhcp")
-    with hermitctl(*words) as (_, line_with):
-        told = line_with("network, step address: ")
-    assert told.endswith("nobody offers one; a kernel without dhcpv4 is told its own by HERMIT_IP=")
+    with closing(plan.make(plan.Wish("socket", ifname=str(tmp_path / "cable"), dhcp=True), {})) as made:
+        spec = replace(run.release(f"{ECHO}-dhcp"), memory="512M", net=made.net)
+        with Guest(spec, None, tmp_path / "run") as guest:
+            guest.wait(lambda: "discover" in guest.wire.seen.dhcp)
+            sight = Sight(guest.wire.seen, guest.console, 8080, made.expected, made.host_link(), made.network)
+            told = diagnose(sight)
+    assert told.step == "address"
+    assert str(told).endswith("nobody offers one; a kernel without dhcpv4 is told its own by HERMIT_IP=")
