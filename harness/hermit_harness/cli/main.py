@@ -8,6 +8,7 @@ import difflib
 import importlib
 import os
 import re
+import signal
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -122,9 +123,22 @@ def complain(text: str) -> int:
     return OWN_FAULT
 
 
+class Signalled(BaseException):
+    """A signal that asks for the end; raised wherever the program is, so that it leaves nothing behind."""
+
+
+def end_by_signal(number: int, frame: object) -> NoReturn:
+    """The handler. A second signal ends the program at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise Signalled(number)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status of the program."""
     open_missing_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, end_by_signal)
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     app_words: list[str] = []
     if wrong := check_command(words[0]):
@@ -141,6 +155,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hermitctl: interrupted", file=sys.stderr)
         return 130
+    except Signalled as end:
+        number = signal.Signals(end.args[0])
+        print(f"hermitctl: ended by {number.name}", file=sys.stderr)
+        return 128 + number
     except BrokenPipeError:
         # Whoever read our stdout has gone: end as a program killed by SIGPIPE would, and say nothing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

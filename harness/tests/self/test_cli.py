@@ -157,22 +157,30 @@ def test_reader_goes_away(folder: str) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_interrupt(folder: str) -> None:
-    """Ctrl-C: 130, one line, no traceback, nothing left."""
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"ended by SIGTERM"), (signal.SIGHUP, 129, b"SIGHUP")],
+    ids=["Ctrl-C", "kill", "terminal-gone"],
+)
+def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str, tmp_path: Path) -> None:
+    """Ctrl-C: 130, one line, no traceback, nothing left; the same for who is told to end, with 128 and the signal."""
     child = subprocess.Popen(
         # what a shell starts behind its back with & ignores Ctrl-C, and so would the suite and this child
         ["env", "--default-signal=INT", *CTL, "run", folder, "--machine=microvm", "liar-spin"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=HERE,
+        env=HERE | {"XDG_RUNTIME_DIR": str(tmp_path)},
     )
     assert child.stdout is not None
     child.stdout.readline()
-    child.send_signal(signal.SIGINT)
+    handles = tmp_path / "hermit-harness"
+    assert list(handles.iterdir())
+    child.send_signal(number)
     _, said = child.communicate(timeout=30)
-    assert child.returncode == 130
+    assert child.returncode == status
     assert b"Traceback" not in said
-    assert b"interrupted" in said
+    assert word in said
+    assert list(handles.iterdir()) == []
 
 
 def test_dry_run(folder: str) -> None:
