@@ -25,6 +25,7 @@ from hermit_harness.vm.machines import firmware_file
 from hermit_harness.vm.targets import TARGETS
 
 SECONDS = 30.0
+HTTP = 9975  # the manuals' port, by UDP, too
 OLDER = "qemu64,apic,fsgsbase,rdtscp,xsave,fxsr"
 # QEMU 7.2 takes OSXSAVE for reserved on a CPU without one of XSAVE's extensions, and hangs there (harness/errata.toml).
 OLDER_THAT_WORKS = f"{OLDER},xsaveopt,rdrand"
@@ -68,11 +69,11 @@ def typed(
     returns all that was printed."""
     image = images(TARGETS[target].arch)[app]
     # The manuals' ports, which nobody else has in a namespace.
-    both = ",".join(f"hostfwd={protocol}::{9975}-:{9975}" for protocol in ("tcp", "udp"))
+    both = ",".join(f"hostfwd={protocol}::{HTTP}-:{HTTP}" for protocol in ("tcp", "udp"))
     here = {
         "FORWARDS": both,
         "CPU": OLDER_THAT_WORKS,
-        "HTTP": "9975",
+        "HTTP": str(HTTP),
         "ECHO": "8080",
         "LOADER": str(loader_file(target)),
         "APP": str(image.path),
@@ -124,7 +125,7 @@ def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
     lab.run("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
     with typed(lab, WEB, "real-http-0.11.0-rtl8139", tmp_path) as end:
         for address in ("127.0.0.1", "192.0.2.7"):
-            page = asked(lab, 9975, b"GET / HTTP/1.0\r\n\r\n", address)
+            page = asked(lab, HTTP, b"GET / HTTP/1.0\r\n\r\n", address)
             assert page.endswith("Hello from Hermit! 🦀\n".encode()), page
         end()
     told = pcap.tcpdump(tmp_path / "dump.dat")
@@ -164,7 +165,7 @@ def test_tap_line(lab: Lab, tmp_path: Path) -> None:
 def test_line_of_the_kernels_own_tests(app: str, kind: int, lab: Lab, tmp_path: Path) -> None:
     """N-20: a user network of another number, TCP and UDP forwarded, packed rings and several queues."""
     with typed(lab, CI, f"real-{app}-0.11.0-dhcp", tmp_path) as end:
-        got = asked(lab, 9975, b"GET / HTTP/1.0\r\n\r\n" if app == "http" else b"datagram", kind=kind)
+        got = asked(lab, HTTP, b"GET / HTTP/1.0\r\n\r\n" if app == "http" else b"datagram", kind=kind)
         assert b"Hello from Hermit" in got if app == "http" else got == b"datagram"
         assert b"192.168.76.9/24" in end()
 
