@@ -171,12 +171,16 @@ def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str
         stderr=subprocess.PIPE,
         env=HERE | {"XDG_RUNTIME_DIR": str(tmp_path)},
     )
-    assert child.stdout is not None
-    child.stdout.readline()
     handles = tmp_path / "hermit-harness"
-    assert list(handles.iterdir())
-    child.send_signal(number)
-    _, said = child.communicate(timeout=30)
+    with child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            assert list(handles.iterdir())
+            child.send_signal(number)
+            _, said = child.communicate(timeout=30)
+        finally:
+            child.kill()
     assert child.returncode == status
     assert b"Traceback" not in said
     assert word in said
