@@ -39,6 +39,7 @@ class Cable(Closing):
         self._keeper: subprocess.Popen[bytes] | None = None
         self.place = place
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.setblocking(False)  # a program that takes nobody in is not waited for
         try:
             if len(os.fsencode(place)) > LONGEST:
                 raise ValueError(f"{place} is longer than the {LONGEST} bytes of a socket's name: {ANOTHER}")

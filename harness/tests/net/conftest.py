@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Every test of this folder has a network of its own, in a namespace that it makes itself; guests and clients live in
-there."""
+"""Every test of this folder has a network of its own: a namespace that it makes itself, in which guests and clients
+live, or a cable between two of them."""
 
 from __future__ import annotations
 
