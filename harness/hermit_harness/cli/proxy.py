@@ -29,11 +29,11 @@ status, as with `hermitctl run`, and its variables work here, too.
   HERMIT_CPUS=N            processors (1)
   HERMIT_MEM=SIZE          memory, with M or G (2G; 512M for uhyve)
   HERMIT_KVM=0             without KVM; otherwise with it, where it is there
-  HERMIT_NETIF=TAP         a tap with a virtio card, HERMIT_IP, _GATEWAY, _MASK;
-                           otherwise, but for uhyve, an RTL8139 card on QEMU's
-                           user network (HERMIT_NIC names another card)
-  HERMIT_PORT=N            TCP port of 127.0.0.1 that leads to the same one of
-                           the guest (18766)
+  HERMIT_NETIF=TAP         a tap with a virtio card, HERMIT_IP, _GATEWAY, _MASK
+                           for the guest; otherwise, but for uhyve, an RTL8139
+                           card on QEMU's user network (HERMIT_NIC: another)
+  HERMIT_PORT=N            TCP port of 127.0.0.1 that leads to the same one
+                           of the guest (18766)
   HERMIT_APP_PORT=N[,N]    further ones, for the application
   HERMIT_DEBUG=1           let GDB in on port 1234
   HERMIT_MONITOR=1         QEMU's monitor by telnet, at HERMIT_PORT + 1

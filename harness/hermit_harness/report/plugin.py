@@ -19,7 +19,7 @@ from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import Ran
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT
-from hermit_harness.report import text
+from hermit_harness.report import left, text
 from hermit_harness.report.live import Progress
 
 CELL = "cell"  # name of the property by which a test says which cell it ran
@@ -58,6 +58,7 @@ class Reporter:
         self.seconds: dict[str, float] = {}
         self.progress = Progress(sys.stderr)
         self.faults: list[str] = []
+        self.mark = left.begin()
 
     @property
     def complete(self) -> bool:
@@ -104,6 +105,7 @@ class Reporter:
             self.faults = ledger.judge(matrix(), self.ran.values(), ledger.reasons(), known, today)
         else:
             self.faults = ledger.lapsed(today, known)
+        self.faults += left.behind(self.mark)
         if self.faults and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

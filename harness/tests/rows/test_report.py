@@ -7,6 +7,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -55,6 +56,39 @@ def test_page_of_a_ci_service(tmp_path: Path) -> None:
     env = os.environ | {"GITHUB_STEP_SUMMARY": str(tmp_path / "page.md")}
     subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, check=True, timeout=120)
     assert "### slowest ten\n\n```\n" in (tmp_path / "page.md").read_text(encoding="utf-8")
+
+
+LEAVES = """
+import subprocess
+
+from hermit_harness.report import plugin
+
+
+def pytest_addoption(parser):
+    parser.addoption("--cell", default="")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(plugin.Reporter(config))
+
+
+def test_good():
+    subprocess.run(["sh", "-c", "sleep 4711 >/dev/null 2>&1 &"])
+"""
+
+
+def test_what_is_left_behind(tmp_path: Path) -> None:
+    """A session whose tests have passed is red when a process outlives them, also one that has no parent any more; it
+    is named, and ended."""
+    (tmp_path / "conftest.py").write_text(LEAVES.partition("def test")[0])
+    (tmp_path / "test_leaves.py").write_text(LEAVES)
+    argv = [sys.executable, "-m", "pytest", f"--rootdir={tmp_path}", str(tmp_path)]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1 and "1 passed" in done.stdout, done.stdout + done.stderr
+    told = re.search(r"process (\d+) was left behind: sleep 4711", done.stdout)
+    assert told, done.stdout
+    line = Path("/proc") / told[1] / "cmdline"
+    assert not line.exists() or line.read_bytes() == b""
 
 
 def test_discards_by_reason() -> None:
