@@ -25,6 +25,9 @@ Boot APP as the proxy of HermitCore did: by variables, with ARGS for the
 application. The console goes to stdout, the application's status is the exit
 status, as with `hermitctl run`, and its variables work here, too.
 
+  hermitctl proxy hello one two            hello's own words
+  hermitctl proxy --print hello            QEMU's command line
+
   HERMIT_ISLE=qemu|uhyve   qemu; with uhyve QEMU is started all the same
   HERMIT_CPUS=N            processors (1)
   HERMIT_MEM=SIZE          memory, with M or G (2G; 512M for uhyve)
