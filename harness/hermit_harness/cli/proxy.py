@@ -22,8 +22,7 @@ CAPTURE = "qemu-vlan0.pcap"
 MEMORY = {"qemu": "2G", "uhyve": "512M"}  # what each of the two gave by itself
 DESCRIPTION = """\
 Boot APP as the proxy of HermitCore did: by variables, with ARGS for the
-application. The console goes to stdout, the application's status is the exit
-status, as with `hermitctl run`, and its variables work here, too.
+application. It is `hermitctl run` otherwise, whose variables work here, too.
 
   hermitctl proxy hello one two            hello's own words
   hermitctl proxy --print hello            QEMU's command line
@@ -41,7 +40,9 @@ status, as with `hermitctl run`, and its variables work here, too.
   HERMIT_DEBUG=1           let GDB in on port 1234
   HERMIT_MONITOR=1         QEMU's monitor by telnet, at HERMIT_PORT + 1
   HERMIT_CAPTURE_NET=1     every frame into qemu-vlan0.pcap in this folder
-  HERMIT_QEMU=PROGRAM      another QEMU"""
+  HERMIT_QEMU=PROGRAM      another QEMU
+
+Exit status: as of `hermitctl run`, the application's own among them."""
 
 
 def add(commands: Any) -> None:
