@@ -22,8 +22,8 @@ help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 } /^#: / { print substr($$0, 3) }' Makefile
 
 run: setup-run ## boot a real Hermit application in QEMU (the first time: install and build what is missing)
-	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
-	+@ci/fixture.sh "$$HERMIT_APP"
+	@$(if $(wildcard $(LOADER)),:,ci/alone.sh $(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
+	+@ci/alone.sh ci/fixture.sh "$$HERMIT_APP"
 	@$(ctl) run
 #:                    APP=file or image id · ARGS="for the application" · KERNEL_ARGS="for the kernel" · MACHINE=pc|q35|microvm
 #:                    NET=user|tap|bridge|socket · FORWARD=8080:8080 · CAPTURE=file · NIC=rtl8139 · NETIF=tap10 · ISOLATE=yes
@@ -31,8 +31,8 @@ run: setup-run ## boot a real Hermit application in QEMU (the first time: instal
 #:                    ACCEL=tcg|kvm · MEM=128M · SMP=2 · CPU= · FREQ= · LOADER= · PROFILE= ...   all: hermitctl run --help
 
 debug: setup-debug ## boot it to a GDB prompt inside the application, with source lines: APP=… as above, or CELL=id
-	@$(if $(wildcard $(LOADER)),:,$(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
-	+@$(if $(CELL),:,ci/fixture.sh "$$HERMIT_APP")
+	@$(if $(wildcard $(LOADER)),:,ci/alone.sh $(loader) MISSING=quiet PROFILE=$(or $(PROFILE),release) all)
+	+@$(if $(CELL),:,ci/alone.sh ci/fixture.sh "$$HERMIT_APP")
 	@$(ctl) debug
 #:                    BREAK=function|file:line · STOP_AT=loader · COMMAND="info registers" · BATCH=1 · PORT=1234 (no GDB of ours)
 #:                    SYMBOLS=file · GDB=program · WRITE=folder (.gdbinit and VS Code's files) ...   all: hermitctl debug --help
@@ -125,12 +125,12 @@ clean: ## remove what was built; build/venv stays
 	@rm -rf target && { [ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name venv ! -name fresh -exec rm -rf {} +; }
 
 setup-run:
-	@ci/setup.sh run && ci/venv.sh
+	@ci/alone.sh ci/setup.sh run && ci/alone.sh ci/venv.sh
 
 setup-debug:
-	@ci/setup.sh debug && ci/venv.sh
+	@ci/alone.sh ci/setup.sh debug && ci/alone.sh ci/venv.sh
 
 setup-test:
-	@ci/setup.sh test && ci/venv.sh && ci/opensbi.sh
+	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh && ci/opensbi.sh
 
 .PHONY: help run qemu debug rdebug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test

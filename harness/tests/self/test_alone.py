@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Two `make run` at once in one tree: one builds, the other one waits for it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.paths import ROOT
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> list[str]:
+    """The script, in a tree of its own."""
+    (tmp_path / "ci").mkdir()
+    return [str(shutil.copy(ROOT / "ci" / "alone.sh", tmp_path / "ci"))]
+
+
+def test_one_after_the_other(alone: list[str]) -> None:
+    """The second one tells that it waits, and goes on when the first one ends; its status is its command's."""
+    first = subprocess.Popen(
+        [*alone, "sh", "-c", "echo in; read -r line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with first:
+        assert first.stdin is not None and first.stdout is not None
+        assert first.stdout.readline() == b"in\n"
+        second = subprocess.Popen([*alone, "sh", "-c", "exit 7"], stderr=subprocess.PIPE)
+        with second:
+            assert second.stderr is not None
+            assert second.stderr.readline().startswith(b"Another make is building here")
+            first.stdin.close()
+            assert second.wait(60) == 7
+    assert first.returncode == 1, "read found the end of its input"
+
+
+def test_what_runs_on_holds_nobody_up(alone: list[str]) -> None:
+    """A server that a build has started keeps no lock."""
+    done = subprocess.run([*alone, "sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"], capture_output=True, check=True)
+    try:
+        subprocess.run([*alone, "true"], check=True, timeout=30)
+    finally:
+        subprocess.run(["kill", done.stdout.strip()], check=True)
