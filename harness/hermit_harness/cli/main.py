@@ -128,17 +128,24 @@ class Signalled(BaseException):
 
 
 def end_by_signal(number: int, frame: object) -> NoReturn:
-    """The handler. A second signal ends the program at once."""
+    """The handler. The same signal once more ends the program at once."""
     signal.signal(number, signal.SIG_DFL)
+    leave_terminal()
     raise Signalled(number)
+
+
+def leave_terminal() -> None:
+    """Give /dev/null to those of our streams whose terminal has gone: what is still to be said is no error."""
+    for fd in (1, 2):
+        try:
+            os.write(fd, b"")
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status of the program."""
     open_missing_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
-            signal.signal(number, end_by_signal)
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     app_words: list[str] = []
     if wrong := check_command(words[0]):
@@ -150,6 +157,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest:
         return complain(check_rest(rest, words[0]))
     arguments.app_words = app_words
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, end_by_signal)
     try:
         return int(arguments.function(arguments))
     except KeyboardInterrupt:

@@ -187,6 +187,20 @@ def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str
     assert list(handles.iterdir()) == []
 
 
+def test_terminal_goes_away(folder: str) -> None:
+    """Its terminal is closed: 129, and no error in saying so where nobody reads."""
+    ours, theirs = pty.openpty()
+    argv = ["setsid", "--ctty", *CTL, "run", folder, "--machine=microvm", "liar-spin"]
+    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=HERE) as child:
+        try:
+            os.close(theirs)
+            os.read(ours, 1)
+            os.close(ours)
+            assert child.wait(timeout=30) == 129
+        finally:
+            child.kill()
+
+
 def test_dry_run(folder: str) -> None:
     """The printed line is QEMU's, ready to paste, and boots."""
     done = ctl("run", folder, "--dry-run", "--machine=microvm", "--mem=64M", "hello")
