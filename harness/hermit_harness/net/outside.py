@@ -24,7 +24,8 @@ def hermitctl(
     process group, the process its leader. With it comes a function that waits for a line on stderr that holds a text;
     AssertionError with all lines when none comes."""
     process = subprocess.Popen(
-        [*before, *program, *words], stdin=subprocess.DEVNULL,
+        # a session of tests that a shell started with & ignores Ctrl-C, and so would this one
+        ["env", "--default-signal=INT", *before, *program, *words], stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **(variables or {})},
         start_new_session=True,
     )  # fmt: skip
