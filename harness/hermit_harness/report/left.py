@@ -7,11 +7,12 @@ import os
 import select
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 VARIABLE = "HARNESS_SESSION"
-SECONDS = 5.0  # for what has been told to end
+SECONDS = 10.0  # for what has been told to end, on a busy machine
 
 
 def begin() -> str:
@@ -20,30 +21,33 @@ def begin() -> str:
     return os.environ[VARIABLE]
 
 
-def marked(mark: str) -> dict[int, str]:
-    """The processes with this mark but this one, with their command lines. Whose environment may not be read is not
-    among them."""
-    found = {}
+def marked(mark: str, stack: ExitStack) -> Iterator[tuple[int, str]]:
+    """The processes with this mark but this one, each by a descriptor that `stack` closes, with a sentence. Whose
+    environment may not be read is not among them."""
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"{VARIABLE}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+        pid = int(folder.name)
+        with suppress(OSError), ExitStack() as this:
+            descriptor = os.pidfd_open(pid)  # before it is looked at: its number may be another's soon
+            this.callback(os.close, descriptor)
+            if pid != os.getpid() and f"{VARIABLE}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                found[int(folder.name)] = b" ".join(words).decode("utf-8", "replace")
-    found.pop(os.getpid(), None)
-    return found
+                stack.push(this.pop_all())
+                yield descriptor, f"process {pid} was left behind: {b' '.join(words).decode('utf-8', 'replace')[:200]}"
 
 
 def behind(mark: str, seconds: float = SECONDS) -> list[str]:
-    """A sentence for each process that does not end by itself within `seconds`. They are killed."""
-    sentences = []
+    """A sentence for each process that does not end by itself within `seconds`. They are killed, and gone then."""
     ends = time.monotonic() + seconds
-    for pid, line in marked(mark).items():
-        with suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)
-            try:
-                if not select.select([descriptor], [], [], max(0.0, ends - time.monotonic()))[0]:
-                    sentences.append(f"process {pid} was left behind: {line[:200]}")
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-            finally:
-                os.close(descriptor)
-    return sentences
+    with ExitStack() as stack:
+        found = list(marked(mark, stack))
+        stayed = [(descriptor, sentence) for descriptor, sentence in found if not _ended(descriptor, ends)]
+        for descriptor, _ in stayed:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        for descriptor, _ in stayed:
+            _ended(descriptor, time.monotonic() + seconds)
+    return [sentence for _, sentence in stayed]
+
+
+def _ended(descriptor: int, by: float) -> bool:
+    return bool(select.select([descriptor], [], [], max(0.0, by - time.monotonic()))[0])

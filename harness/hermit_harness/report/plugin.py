@@ -58,7 +58,7 @@ class Reporter:
         self.seconds: dict[str, float] = {}
         self.progress = Progress(sys.stderr)
         self.faults: list[str] = []
-        self.mark = left.begin()
+        self.mark = ""
 
     @property
     def complete(self) -> bool:
@@ -66,6 +66,11 @@ class Reporter:
         options = self.config.option
         asked = [Path(argument).name for argument in self.config.args]
         return not (options.keyword or options.markexpr or options.lf or options.cell) and asked == ["tests"]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        # Before there are workers, and after the builds: a server that a compiler has left is not the tests'.
+        self.mark = left.begin()
 
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
         self.progress.total = len(ids)
