@@ -170,7 +170,8 @@ KNOWN = (
 )
 
 
-def _truth(text: str) -> bool:
+def truth(text: str) -> bool:
+    """Whether a variable with this text is on."""
     return text.lower() not in ("", "0", "no", "off", "false")
 
 
@@ -178,7 +179,7 @@ def default_of(option: Option, environment: Mapping[str, str]) -> object:
     """The value that stands when the flag is not given: the HERMIT_ variable, else the table's default."""
     text = next(filter(None, map(environment.get, option.envs)), option.default)
     if option.kind == "yes":
-        return _truth(text)
+        return truth(text)
     if option.kind == "many":
         return text.split() if option.name == "FORWARD" else [text] if text else []
     return text

@@ -30,9 +30,8 @@ class Online(Watcher):
 
     def __init__(self, a: argparse.Namespace, spec: RunSpec, image: Image | None) -> None:
         words, self.notes = plan.kernel_words(os.environ, options.KNOWN)
-        if a.net not in ("", "none") or a.netif:
-            more, notes = plan.isle_words(os.environ, spec.append)
-            words, self.notes = words + more, self.notes + notes
+        more, notes = plan.isle_words(os.environ, spec.append, a.net not in ("", "none") or bool(a.netif))
+        words, self.notes = words + more, self.notes + notes
         append = " ".join((*words, spec.append)).strip()
         features = image.features if image and image.kind == "real" else None
         wish = plan.Wish(

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from hermit_harness import elf
+from hermit_harness import elf, options
 from hermit_harness.cli import run
 from hermit_harness.cli.app import find_app
+from hermit_harness.net.plan import isle
 from hermit_harness.vm.host import kvm_problem
 
 PORT = 18766  # where an application of old waited for its proxy
@@ -77,31 +78,24 @@ def _free(name: str, port: int) -> None:
 
 
 def _on(environment: Mapping[str, str], name: str) -> bool:
-    return environment.get(name, "0") not in ("", "0")
-
-
-def isle(environment: Mapping[str, str]) -> str:
-    """The machine monitor that HERMIT_ISLE names. ValueError for what there is not."""
-    name = environment.get("HERMIT_ISLE", "").lower() or "qemu"
-    if name.isdecimal():
-        raise ValueError(f"HERMIT_ISLE={name}: an isle of its own needs a patched Linux; known are qemu and uhyve")
-    if name not in MEMORY:
-        raise ValueError(f"HERMIT_ISLE={name}: known are qemu and uhyve")
-    return name
+    return options.truth(environment.get(name, ""))
 
 
 def memory(environment: Mapping[str, str]) -> str:
     """QEMU's text for HERMIT_MEM. ValueError for what is no size."""
-    size = environment.get("HERMIT_MEM", "") or MEMORY[isle(environment)]
+    own = MEMORY[isle(environment)]
+    size = next(filter(None, map(environment.get, ("HERMIT_MEM", "HERMIT_MEMORY_SIZE"))), own)
     if not re.fullmatch(r"(?=.*[1-9])[0-9]+(\.[0-9]+)?[MGmg]?", size):
         raise ValueError(f"HERMIT_MEM={size}: a size is a number with M or G, such as 512M")
     return size
 
 
 def accelerator(environment: Mapping[str, str], arch: str) -> list[str]:
-    """KVM unless it is forbidden or not there for this processor, which is told."""
-    if environment.get("HERMIT_KVM", "1") in ("0", "no", "off"):
+    """KVM unless it is forbidden, HERMIT_ACCEL decides, or it is not there for this processor, which is told."""
+    if not options.truth(environment.get("HERMIT_KVM") or "1"):
         return ["--accel", "tcg"]
+    if environment.get("HERMIT_ACCEL"):
+        return []
     host = os.uname().machine
     problem = kvm_problem() if arch == host else f"{arch} is not this machine's processor, {host}"
     if problem:
@@ -111,7 +105,10 @@ def accelerator(environment: Mapping[str, str], arch: str) -> list[str]:
 
 def network(environment: Mapping[str, str]) -> tuple[list[str], int]:
     """Words of `hermitctl run` for the network, and the port for the application's proxy, 0 if there is none."""
-    if environment.get("HERMIT_NETIF") or isle(environment) == "uhyve":
+    capture = ["--capture", CAPTURE] if _on(environment, "HERMIT_CAPTURE_NET") else []
+    if environment.get("HERMIT_NETIF") or environment.get("HERMIT_NET"):
+        return capture, 0
+    if isle(environment) == "uhyve":
         return [], 0
     port = _port("HERMIT_PORT", environment.get("HERMIT_PORT", "") or str(PORT))
     ports = [
@@ -121,9 +118,7 @@ def network(environment: Mapping[str, str]) -> tuple[list[str], int]:
     words = ["--net", "user", "--nic", environment.get("HERMIT_NIC", "") or "rtl8139"]
     for one in dict.fromkeys(ports):
         words += ["--forward", f"{one}:{one}"]
-    if _on(environment, "HERMIT_CAPTURE_NET"):
-        words += ["--capture", CAPTURE]
-    return words, port
+    return [*words, *capture], port
 
 
 def monitor(environment: Mapping[str, str]) -> list[str]:

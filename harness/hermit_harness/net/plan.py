@@ -111,16 +111,23 @@ def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tup
     return words, notes
 
 
-def isle_words(environment: Mapping[str, str], append: str) -> tuple[list[str], list[str]]:
-    """The same for HERMIT_ISLE, which named the machine monitor: here it is always QEMU, but a guest of uhyve's has
-    another address unless told otherwise."""
-    isle = environment.get("HERMIT_ISLE", "").lower()
-    if isle not in ("", "qemu", "uhyve"):
-        raise ValueError(f"HERMIT_ISLE={isle}: known are qemu and uhyve")
-    if isle != "uhyve":
+def isle(environment: Mapping[str, str]) -> str:
+    """The machine monitor that HERMIT_ISLE names: qemu or uhyve. ValueError for what there is not."""
+    name = environment.get("HERMIT_ISLE", "").lower() or "qemu"
+    if name.isdecimal():
+        raise ValueError(f"HERMIT_ISLE={name}: an isle of its own needs a patched Linux; known are qemu and uhyve")
+    if name not in ("qemu", "uhyve"):
+        raise ValueError(f"HERMIT_ISLE={name}: known are qemu and uhyve")
+    return name
+
+
+def isle_words(environment: Mapping[str, str], append: str, networked: bool) -> tuple[list[str], list[str]]:
+    """The same for HERMIT_ISLE: here it is always QEMU, but a guest of uhyve's has another address unless told
+    otherwise."""
+    if isle(environment) != "uhyve":
         return [], []
     notes = ["HERMIT_ISLE=uhyve: QEMU is started all the same"]
-    if static_address(append, environment):
+    if not networked or static_address(append, environment):
         return [], notes
     return [f"env=HERMIT_IP={UHYVE_GUEST}"], [f"{notes[0]}, and the guest is told uhyve's address, {UHYVE_GUEST}"]
 

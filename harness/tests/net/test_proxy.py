@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,11 +31,11 @@ def file_of(name: str) -> str:
     return str(images()[name].path)
 
 
-def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(*words: str, before: Sequence[str] = (), **variables: str) -> subprocess.CompletedProcess[str]:
     """Run it to its end; variables without their HERMIT_."""
     given = {f"HERMIT_{name}": value for name, value in variables.items()}
     return subprocess.run(
-        [str(PROXY), *words], capture_output=True, text=True, check=False, timeout=120,
+        [*before, str(PROXY), *words], capture_output=True, text=True, check=False, timeout=120,
         stdin=subprocess.DEVNULL, env={**os.environ, **given},
     )  # fmt: skip
 
@@ -132,9 +132,15 @@ def test_arguments_status_and_processors() -> None:
     assert re.search(r"^CPUs: 4,", done.stdout, re.M), done.stdout
 
 
-def test_what_it_asks_qemu_for() -> None:
+def test_what_it_asks_qemu_for(lab: Lab) -> None:
     """C-22, C-25, CX-01, CX-15: its defaults, shown by --print; uhyve's are other ones."""
-    line = run("--print", file_of("hello"), KVM="0").stdout
+
+    def line(**variables: str) -> str:
+        done = run("--print", file_of("hello"), before=lab.enter, **{"KVM": "0", **variables})
+        assert ("QEMU is started all the same" in done.stderr) == (variables.get("ISLE") == "uhyve")
+        return done.stdout
+
+    own = line()
     for words in (
         "-smp 1",
         "-m 2G",
@@ -142,13 +148,28 @@ def test_what_it_asks_qemu_for() -> None:
         "-device rtl8139",
         "-accel tcg",
     ):
-        assert words in line
-    line = run("--print", file_of("hello"), KVM="0", ISLE="uhyve").stdout
-    assert "-m 512M" in line and "netdev" not in line
+        assert words in own
+    uhyves = line(ISLE="uhyve")
+    assert "-m 512M" in uhyves and "netdev" not in uhyves
     for size in ("512M", "6G", "1.5G", "64", "512m"):
-        assert f"-m {size} " in run("--print", file_of("hello"), KVM="0", MEM=size).stdout
-    several = run("--print", file_of("hello"), KVM="0", APP_PORT="8080,9975", NIC="virtio").stdout
+        assert f"-m {size} " in line(MEM=size)
+    several = line(APP_PORT="8080,9975", NIC="virtio")
     assert "8080-:8080" in several and "9975-:9975" in several and "virtio-net-pci" in several
+
+
+def test_beside_the_variables_of_run(lab: Lab) -> None:
+    """C-40: those of `hermitctl run` are not overruled by what the proxy does by itself; a tap is captured, too."""
+    lab.script("tap", "up", "tap10")
+    for given, shown, hidden in (
+        ({"NETIF": "tap10", "CAPTURE_NET": "1"}, ("ifname=tap10", f"/{proxy.CAPTURE} "), "hostfwd"),
+        ({"NET": "none"}, ("-m 2G",), "netdev"),
+        ({"FORWARD": "8081:8081"}, ("8081-:8081", f"{proxy.PORT}-:{proxy.PORT}"), "virtio"),
+        ({"ACCEL": "tcg", "KVM": ""}, ("-accel tcg",), "kvm"),
+        ({"MEMORY_SIZE": "64M"}, ("-m 64M ",), "2G"),
+        ({"MONITOR": "no"}, ("-m 2G",), "telnet"),
+    ):
+        line = run("--print", file_of("hello"), before=lab.enter, **{"KVM": "0", **given}).stdout
+        assert all(words in line for words in shown) and hidden not in line, line
 
 
 @pytest.mark.parametrize(
