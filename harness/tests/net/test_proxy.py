@@ -22,7 +22,7 @@ from hermit_harness.net.lab import Lab
 from hermit_harness.net.outside import hermitctl
 
 PROXY = Path(sys.prefix) / "bin" / "proxy"
-QUICKLY = {"HERMIT_KVM": "0", "HERMIT_MEM": "128M"}
+QUICKLY = {"HERMIT_KVM": "0", "HERMIT_MEM": "512M"}
 BY_CARD = "real-echo-0.11.0-rtl8139"
 start = partial(hermitctl, program=(str(PROXY),))
 
