@@ -12,13 +12,15 @@ import fcntl
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hermit_harness.vm.link import own_folder
 from hermit_harness.vm.process import Closing
 
+PARTING_SECONDS = 1.0
 LONGEST = 107  # bytes of a socket's name
 # Removes the name when the process at the other end of its standard input ends, however that comes.
 KEEPER = 'read -r _; rm -f "$1"'
@@ -37,7 +39,7 @@ class Cable(Closing):
     def __init__(self, place: Path) -> None:
         """ValueError, with what to do, where there is no end to be had."""
         self._keeper: subprocess.Popen[bytes] | None = None
-        self.place = place
+        self.place, self.first = place, True
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.setblocking(False)  # a program that takes nobody in is not waited for
         try:
@@ -80,7 +82,19 @@ class Cable(Closing):
     def close(self) -> None:
         if self._keeper:
             self._keeper.communicate()
+        if not self.first:
+            self._part()
         self.socket.close()
+
+    def _part(self) -> None:
+        """Wait for the first end to hang up, too: until then it has no room for who comes next."""
+        ends = time.monotonic() + PARTING_SECONDS
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+            while (left := ends - time.monotonic()) > 0:
+                self.socket.settimeout(left)
+                if not self.socket.recv(65536):
+                    return
 
 
 @contextmanager

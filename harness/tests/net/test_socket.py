@@ -13,6 +13,7 @@ import sys
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -196,6 +197,23 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
         assert (first.cable.first, second.cable.first) == (True, False)
         assert left.stat().st_mode & 0o777 == 0o600
     assert sorted(tmp_path.iterdir()) == [file]
+
+
+def test_next_one_finds_room(tmp_path: Path) -> None:
+    """The second end leaves when the first one has noticed it: who comes right behind is not told of two ends."""
+    with Cable(tmp_path / "cable") as first:
+        second = Cable(first.place)
+        first.socket.settimeout(SECONDS)
+        with first.socket.accept()[0] as noticed:
+            leaving = Thread(target=second.close)
+            leaving.start()
+            assert noticed.recv(1) == b""
+            leaving.join(0.2)
+            assert leaving.is_alive()
+        leaving.join(SECONDS)
+        with Cable(first.place) as third:
+            assert not third.first
+            first.socket.accept()[0].close()
 
 
 def test_nobody_gives_addresses_on_a_cable(tmp_path: Path) -> None:
