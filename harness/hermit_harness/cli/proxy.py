@@ -16,6 +16,7 @@ from hermit_harness.cli import run
 from hermit_harness.cli.app import find_app
 from hermit_harness.net.plan import isle
 from hermit_harness.vm.host import kvm_problem
+from hermit_harness.vm.targets import target
 
 PORT = 18766  # where an application of old waited for its proxy
 LAST = 65534  # the monitor's port is the next one
@@ -141,14 +142,15 @@ def run_words(environment: Mapping[str, str], arch: str) -> tuple[list[str], int
 
 def command(a: argparse.Namespace) -> int:
     """Translate, then run."""
+    parser = argparse.ArgumentParser(prog="hermitctl")
+    run.add(parser.add_subparsers())
     try:
-        facts = elf.read(find_app(a.app)[0])
+        wanted = run.named_target(parser.parse_args(["run"]))
+        facts = elf.read(find_app(a.app, target(wanted).arch if wanted else "")[0])
         words, port = run_words(os.environ, facts.arch if facts else "x86_64")
     except ValueError as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return 125
-    parser = argparse.ArgumentParser(prog="hermitctl")
-    run.add(parser.add_subparsers())
     more = ["--dry-run"] if a.print else []
     given = parser.parse_args(["run", *words, *more, a.app])
     given.app_words = a.arguments

@@ -167,8 +167,9 @@ def test_beside_the_variables_of_run(lab: Lab) -> None:
         ({"ACCEL": "tcg", "KVM": ""}, ("-accel tcg",), "kvm"),
         ({"MEMORY_SIZE": "64M"}, ("-m 64M ",), "2G"),
         ({"MONITOR": "no"}, ("-m 2G",), "telnet"),
+        ({"TARGET": "riscv64-sbi", "KVM": ""}, ("-accel tcg", "riscv64"), "kvm"),
     ):
-        line = run("--print", file_of("hello"), before=lab.enter, **{"KVM": "0", **given}).stdout
+        line = run("--print", "hello", before=lab.enter, **{"KVM": "0", **given}).stdout
         assert all(words in line for words in shown) and hidden not in line, line
 
 
