@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from threading import Timer
 
 LineWith = Callable[[str], str]
+LONGEST = 300.0  # seconds that a block may take
 
 
 @contextmanager
@@ -21,8 +23,8 @@ def hermitctl(
     program: Sequence[str] = (sys.executable, "-m", "hermit_harness", "run"),
 ) -> Iterator[tuple[subprocess.Popen[str], LineWith]]:
     """It runs in the background until the block ends; `before` are words that stand in front. All of them are one
-    process group, the process its leader. With it comes a function that waits for a line on stderr that holds a text;
-    AssertionError with all lines when none comes."""
+    process group, the process its leader, which is ended after LONGEST, too. With it comes a function that waits for a
+    line on stderr that holds a text; AssertionError with all lines when none comes until the end."""
     process = subprocess.Popen(
         # a session of tests that a shell started with & ignores Ctrl-C, and so would this one
         ["env", "--default-signal=INT", *before, *program, *words], stdin=subprocess.DEVNULL,
@@ -40,9 +42,16 @@ def hermitctl(
         raise AssertionError("".join(seen))
 
     with process:
+        last = Timer(LONGEST, _end, [process.pid])
+        last.start()
         try:
             yield process, line_with
         finally:
-            # By the group: who has become another user is no longer told of its parent's death.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            last.cancel()
+            _end(process.pid)
+
+
+def _end(group: int) -> None:
+    # By the group: who has become another user is no longer told of its parent's death.
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)

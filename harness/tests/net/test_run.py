@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.net import pcap, plan
+from hermit_harness.net import outside, pcap, plan
 from hermit_harness.net.lab import NETSETUP, Lab
 from hermit_harness.net.outside import hermitctl
 from hermit_harness.vm.host import namespace_sentence
@@ -35,6 +35,13 @@ def test_run_tells_when_and_where_the_guest_listens() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
     assert not os.path.exists(f"/proc/{holder}/ns/net")
+
+
+def test_line_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests wait for no line for ever, though the guest runs on."""
+    monkeypatch.setattr(outside, "LONGEST", 3.0)
+    with hermitctl("--machine", "microvm", "liar-spin") as (_, line_with), pytest.raises(AssertionError):
+        line_with("the guest listens")
 
 
 def test_run_by_variables() -> None:
