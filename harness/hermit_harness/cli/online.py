@@ -50,6 +50,7 @@ class Online(Watcher):
             knock=self.plan.lab.socket if self.plan.lab else socket.socket,
         )  # fmt: skip
         self.watchers = (self.wire, self) if networked else ()
+        self._looks_only = a.dry_run
         self._console = b""
         self._due = PATIENCE if self.plan.ports else float("inf")
         self._said = self._datagrams = False
@@ -64,7 +65,7 @@ class Online(Watcher):
     ) -> None:
         self.plan.close()
         capture = self.plan.net.capture
-        if capture and capture.is_file():
+        if capture and capture.is_file() and not self._looks_only:
             say(f"captured: tcpdump -n -r {capture} (or tshark -r {capture})")
 
     # --- Watcher

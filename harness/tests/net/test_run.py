@@ -143,6 +143,15 @@ def test_dry_run_shows_the_card(words: list[str], text: str) -> None:
     assert "-m 512M" in done.stdout
 
 
+def test_dry_run_tells_of_no_capture(tmp_path: Path) -> None:
+    """W-26: nothing was captured, though there is a file of an earlier run."""
+    file = tmp_path / "earlier.pcap"
+    file.write_bytes(b"")
+    argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", "--capture", str(file), ECHO]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    assert str(file) in done.stdout and "captured" not in done.stderr
+
+
 def test_bare_name_in_a_cargo_project(tmp_path: Path) -> None:
     """W-39: the application that cargo built for Hermit, the newer one of debug and release."""
     for profile, age in (("debug", 100), ("release", 200)):
