@@ -18,7 +18,7 @@ from threading import Thread
 import pytest
 
 from hermit_harness.matrix import run
-from hermit_harness.net import frames, pcap, plan
+from hermit_harness.net import cable, frames, pcap, plan
 from hermit_harness.net.cable import Cable
 from hermit_harness.net.card import MAC, SECOND_MAC
 from hermit_harness.net.doctor import Sight, diagnose
@@ -199,8 +199,9 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [file]
 
 
-def test_next_one_finds_room(tmp_path: Path) -> None:
+def test_next_one_finds_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second end leaves when the first one has noticed it: who comes right behind is not told of two ends."""
+    monkeypatch.setattr(cable, "PARTING_SECONDS", SECONDS)
     with Cable(tmp_path / "cable") as first:
         second = Cable(first.place)
         first.socket.settimeout(SECONDS)
