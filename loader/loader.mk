@@ -65,7 +65,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wwrite-strings -Wp
 CORE_WARNINGS := -Wsign-conversion
 COMMON := -std=c11 -g -gdwarf-4 -ffile-prefix-map='$(CURDIR)=.' -fno-common $(WARNINGS) -I$(GEN)
 FREESTANDING := $(COMMON) -ffreestanding -nostdinc \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-ident -fno-strict-aliasing \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-ident -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections -Wstack-usage=1024
 ifneq ($(is_clang),)
 FREESTANDING := $(filter-out -Wstack-usage=1024,$(FREESTANDING)) -Wframe-larger-than=1024 -Wno-unknown-attributes
