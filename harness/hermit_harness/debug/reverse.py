@@ -9,10 +9,12 @@ to stand at the end to be asked for the number of its last instruction.
 
 from __future__ import annotations
 
+import os
 import select
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -153,8 +155,20 @@ def _recorded(spec: RunSpec, folder: Path, process: Process, console: Callable[[
         qmp.execute("stop")
         last = int(qmp.execute("query-replay")["icount"])
         qmp.execute("quit")
-    process.reap()  # the log is complete when QEMU has gone
+    ended = bool(select.select([process.pidfd], [], [], END_SECONDS)[0])  # the log is complete when QEMU has gone
+    said = _said(process)
+    if not ended or (process.reap() and said):
+        raise QmpError(said or "QEMU does not end")
     return _settled(Recording(spec, folder, last, marks.load_range[0] if marks.load_range else None, how))
+
+
+def _said(process: Process) -> str:
+    """The last of QEMU's own words that is no warning."""
+    assert process.popen.stderr is not None
+    with suppress(BlockingIOError):
+        lines = os.read(process.popen.stderr.fileno(), 1 << 20).decode("utf-8", "replace").splitlines()
+        return next((line for line in reversed(lines) if ": warning: " not in line), "")
+    return ""
 
 
 def _settled(recording: Recording) -> Recording:

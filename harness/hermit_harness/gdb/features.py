@@ -104,7 +104,7 @@ _BY_WORD = (
 
 def of_instruction(arch: str, text: str) -> str:
     """The CPU feature that an instruction belongs to, by its text; "" for one that every CPU of the kind has."""
-    number = re.match(r"\.(?:4byte|word)\s+(0x[0-9a-f]+)", text)
+    number = re.match(r"\.(?:4byte|word|insn\s+4,)\s+(0x[0-9a-f]+)", text)  # the last one from binutils 2.43 on
     if arch == "riscv64" and number:
         return next((word for mask, value, word in _BY_WORD if int(number[1], 16) & mask == value), "")
     return next((feature for pattern, feature in _BY_MNEMONIC[arch] if re.match(pattern, text)), "")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.debug import reverse
+from hermit_harness.matrix import ledger
 from hermit_harness.matrix.run import release
 from hermit_harness.paths import BUILD
 
@@ -59,6 +60,9 @@ def test_backwards_through_a_real_kernel(words: tuple[str, ...]) -> None:
     commands = ("reverse-continue", "bt", "continue")
     done = debug("--break", "hermit::boot_processor_main", *words, commands=commands)
     said = done.stdout + done.stderr
+    if known := ledger.erratum_for("debug/backwards-through-a-real-kernel", done.stderr):
+        assert done.returncode == 125 and "Traceback" not in said, said
+        pytest.skip(f"erratum: {known.id}: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, said
     back = said[said.index("Breakpoint 1, ") :]
     assert re.search(r"^#\d+ .*hermit::boot_processor_main .*\n#\d+ .*pre_init ", back, re.M), said

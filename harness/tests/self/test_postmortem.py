@@ -185,7 +185,7 @@ def test_backtrace_of_a_fault_before_any_vector(tmp_path: Path) -> None:
 LACKING = [
     ("x86_64-multiboot", "qemu64", "rdrand", "rdrand"),
     ("aarch64-elf", "cortex-a57", "ldadd", "lse"),
-    ("riscv64-sbi", "", ".4byte", "v"),
+    ("riscv64-sbi", "", r"\.(4byte|insn)", "v"),
 ]
 
 
@@ -195,7 +195,8 @@ def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, fea
     spec = release("fault", on=on, cpu=cpu, append="-- feature", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
     assert outcome.verdict == "crash"
-    assert f"it stopped at {word}, which needs the CPU feature {feature}, which this CPU may lack" in outcome.cause
+    told = f"it stopped at {word}, which needs the CPU feature {feature}, which this CPU may lack"
+    assert re.search(told, outcome.cause), outcome.cause
 
 
 @pytest.mark.parametrize("feature", ["fsgsbase", "rdtscp", "xsave", "fxsr"])
@@ -248,8 +249,10 @@ def test_panic_that_cannot_be_repeated(tmp_path: Path) -> None:
     for spec in (release("panic", net=Net("user")), release("panic", on="riscv64-sbi")):
         outcome = boot(replace(spec, expect="exit 0"), artifacts=tmp_path)
         assert outcome.verdict == "panic"
-        assert "BREAK=rust_begin_unwind" in outcome.hint
-        assert "QEMU had ended" in (tmp_path / "backtrace.txt").read_text()
+        if "QEMU had ended" in (tmp_path / "backtrace.txt").read_text():
+            assert "BREAK=rust_begin_unwind" in outcome.hint
+        else:  # from QEMU 9 on a board's device asks for the end, and leaves the machine as it stands
+            assert spec.target == "riscv64-sbi" and re.search(r"; at 0x\w+ in ", outcome.cause), outcome.cause
 
 
 def test_run_shows_it() -> None:
