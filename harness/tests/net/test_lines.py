@@ -91,7 +91,7 @@ def typed(
             printed += part
 
         def end() -> bytes:
-            lab.run("kill", number)
+            lab.run("sh", "-c", f"kill {number}")
             return printed + qemu.communicate(timeout=SECONDS)[0]
 
         try:

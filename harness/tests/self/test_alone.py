@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -42,4 +44,4 @@ def test_what_runs_on_holds_nobody_up(alone: list[str]) -> None:
     try:
         subprocess.run([*alone, "true"], check=True, timeout=30)
     finally:
-        subprocess.run(["kill", done.stdout.strip()], check=True)
+        os.kill(int(done.stdout), signal.SIGKILL)
