@@ -68,6 +68,10 @@ def _port(name: str, text: str) -> int:
     return int(text)
 
 
+def _own_port(environment: Mapping[str, str]) -> int:
+    return _port("HERMIT_PORT", environment.get("HERMIT_PORT", "") or str(PORT))
+
+
 def _free(name: str, port: int) -> None:
     """ValueError where somebody listens on that port of 127.0.0.1 already."""
     with socket.socket() as trial:
@@ -111,7 +115,7 @@ def network(environment: Mapping[str, str]) -> tuple[list[str], int]:
         return capture, 0
     if isle(environment) == "uhyve":
         return [], 0
-    port = _port("HERMIT_PORT", environment.get("HERMIT_PORT", "") or str(PORT))
+    port = _own_port(environment)
     ports = [
         port,
         *(_port("HERMIT_APP_PORT", text) for text in environment.get("HERMIT_APP_PORT", "").split(",") if text),
@@ -126,7 +130,7 @@ def monitor(environment: Mapping[str, str]) -> list[str]:
     """Words of `hermitctl run` for QEMU's monitor. ValueError where its port is taken."""
     if not _on(environment, "HERMIT_MONITOR"):
         return []
-    port = _port("HERMIT_PORT", environment.get("HERMIT_PORT", "") or str(PORT)) + 1
+    port = _own_port(environment) + 1
     _free("HERMIT_MONITOR", port)
     print(f"hermitctl: QEMU's monitor: telnet 127.0.0.1 {port}", file=sys.stderr)
     return [f"--qemu-arg={word}" for word in ("-monitor", f"telnet:127.0.0.1:{port},server=on,wait=off")]
