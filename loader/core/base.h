@@ -9,7 +9,8 @@
 
 #define countof(array) (sizeof(array) / sizeof((array)[0]))
 #define must_check __attribute__((warn_unused_result))
-#define noreturn __attribute__((noreturn)) // unlike _Noreturn part of a function pointer's type, for every compiler
+// unlike _Noreturn part of a function pointer's type, for every compiler
+#define noreturn __attribute__((noreturn))
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)
 #define GIB(n) ((uint64_t)(n) << 30)
@@ -40,7 +41,8 @@ static inline bool add_overflows(uint64_t a, uint64_t b, uint64_t *sum)
 	return __builtin_add_overflow(a, b, sum);
 }
 
-// The four functions a freestanding compiler may call (C11 4p6). mem.c has portable ones, arch/ may have faster ones.
+// The four functions a freestanding compiler may call (C11 4p6). mem.c has portable ones, arch/ may
+// have faster ones.
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);

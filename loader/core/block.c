@@ -21,8 +21,10 @@ static uint32_t ram_bound(const struct boot *boot)
 
 static uint64_t made_tree_bound(const struct boot *boot)
 {
-	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) + FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
-	       FDT_NODE_SIZE(SEV_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) + FDT_PROP_SIZE(boot->cmdline.n + 1);
+	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) +
+	       FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
+	       FDT_NODE_SIZE(SEV_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) +
+	       FDT_PROP_SIZE(boot->cmdline.n + 1);
 }
 
 static uint64_t tree_bound(const struct boot *boot)
@@ -51,7 +53,8 @@ static void lay_out(const struct block_content *content, uint64_t tables_size, s
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
 	out->info = append(&at, content->era->info_size, 16);
 	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
-	out->multiboot = append(&at, boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
+	out->multiboot = append(&at, boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0,
+				8);
 	out->rsdp = append(&at, boot->rsdp.n, 8);
 	out->sev = append(&at, boot->sev.n, 8);
 	out->boot_params = append(&at, boot->boot_params.n, 8);
@@ -62,7 +65,8 @@ static void lay_out(const struct block_content *content, uint64_t tables_size, s
 
 void block_layout(const struct block_content *content, struct block *out)
 {
-	lay_out(content, 0, out); // how many tables there are depends on how much else they have to map
+	// how many tables there are depends on how much else they have to map
+	lay_out(content, 0, out);
 	lay_out(content, arch_tables_size(content->image, out->size), out);
 }
 
@@ -142,8 +146,9 @@ struct range block_largest_ram(const struct boot *boot)
 	return largest;
 }
 
-// Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map, and count what lies below the start as taken:
-// with the image's unit they need 2 to 8 MiB less than with 0.
+// Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map,
+// and count what lies below the start as taken: with the image's unit they need 2 to 8 MiB less
+// than with 0.
 static struct range ram_around(const struct block_content *content)
 {
 	const struct range_set *ram = told_ram(content->boot);
@@ -172,7 +177,8 @@ void block_write(const struct block_content *content, struct block *block)
 	block->cmdline_size = cmdline_strip(boot->cmdline, cmdline);
 	cmdline[block->cmdline_size] = '\0';
 	if (boot->tree == NULL)
-		multiboot_info_write(p + block->multiboot, base + block->multiboot, base + block->cmdline, told_ram(boot));
+		multiboot_info_write(p + block->multiboot, base + block->multiboot,
+				     base + block->cmdline, told_ram(boot));
 	if (boot->rsdp.n != 0)
 		memcpy(p + block->rsdp, boot->rsdp.p, boot->rsdp.n);
 	if (boot->sev.n != 0)

@@ -3,7 +3,8 @@
 
 #include "block.h"
 #include "embedded.h"
-#include "version.h" // generated: LOADER_VERSION, LOADER_COMMIT, LOADER_DATE, LOADER_PROFILE, LOADER_LOG_LEVEL
+// generated: LOADER_VERSION, LOADER_COMMIT, LOADER_DATE, LOADER_PROFILE, LOADER_LOG_LEVEL
+#include "version.h"
 
 #ifdef __clang__
 #define COMPILER "clang " __clang_version__
@@ -36,12 +37,14 @@ noreturn void die(enum status status)
 
 noreturn void assert_failed(const char *condition)
 {
-	die(refuse(STATUS_INTERNAL_ASSERT, "%s does not hold; please report this with the command line", condition));
+	die(refuse(STATUS_INTERNAL_ASSERT,
+		   "%s does not hold; please report this with the command line", condition));
 }
 
 static void say_who(const struct boot *boot)
 {
-	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)", boot->target, boot->protocol);
+	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)",
+		 boot->target, boot->protocol);
 	log_line(LOG_DEBUG, "Hermit Loader version " LOADER_VERSION);
 	log_line(LOG_DEBUG, "Git version: " LOADER_COMMIT);
 	log_line(LOG_DEBUG, "Architecture: " LOADER_ARCH);
@@ -56,16 +59,19 @@ static void say_what(const struct boot *boot)
 {
 	log_line(LOG_DEBUG, "Found %s at %#lx", boot->start_name, boot->start_at);
 	for (uint32_t i = 0; i < boot->usable.count; i++)
-		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.at[i].start, boot->usable.at[i].end);
+		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.at[i].start,
+			 boot->usable.at[i].end);
 	if (boot->app.n == 0)
 		return;
 	uint64_t end = boot->app_at + boot->app.n;
 	if (range_inside((struct range){ boot->app_at, end }, boot->loader))
-		log_line(LOG_DEBUG, "No application was given: the one within the loader is booted");
+		log_line(LOG_DEBUG,
+			 "No application was given: the one within the loader is booted");
 	log_line(LOG_DEBUG, "Found module: [%#lx - %#lx]", boot->app_at, end);
 	log_line(LOG_DEBUG, "Module length: %#lx", boot->app.n);
 	log_line(LOG_DEBUG, "Found an ELF module at [%#lx - %#lx]", boot->app_at, end);
-	log_line(LOG_DEBUG, "Parsing kernel from ELF at %#lx..%#lx (len = %#lx B / %lu B)", boot->app_at, end, boot->app.n, boot->app.n);
+	log_line(LOG_DEBUG, "Parsing kernel from ELF at %#lx..%#lx (len = %#lx B / %lu B)",
+		 boot->app_at, end, boot->app.n, boot->app.n);
 }
 
 static enum status read_options(const struct boot *boot)
@@ -77,7 +83,8 @@ static enum status read_options(const struct boot *boot)
 	if (options->selftest.n == 0)
 		return STATUS_OK;
 	if (platform->selftest == NULL)
-		return refuse(STATUS_OPTION_UNKNOWN, "loader.selftest= is known to debug builds only");
+		return refuse(STATUS_OPTION_UNKNOWN,
+			      "loader.selftest= is known to debug builds only");
 	platform->selftest((const char *)options->selftest.p, options->selftest.n);
 	return STATUS_OK;
 }
@@ -87,25 +94,38 @@ static enum status recognise(const struct boot *boot)
 {
 	const uint8_t *p = boot->app.p;
 	if (boot->app_count == 0)
-		return refuse(STATUS_NO_MODULE, "no application was given: with QEMU add -initrd APP, with GRUB a module line");
-	if (boot->app.n >= 4 && memcmp(p, "\x7f" "ELF", 4) == 0)
+		return refuse(STATUS_NO_MODULE, "no application was given: with QEMU add -initrd "
+						"APP, with GRUB a module line");
+	if (boot->app.n >= 4 && memcmp(p,
+				       "\x7f"
+				       "ELF",
+				       4) == 0)
 		return STATUS_OK;
 	if (boot->app.n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0)
-		return refuse(STATUS_IMAGE_UNSUPPORTED, "this is a Hermit image (gzip); this loader starts ELF files, unpack its kernel first");
+		return refuse(STATUS_IMAGE_UNSUPPORTED,
+			      "this is a Hermit image (gzip); this loader starts ELF files, unpack "
+			      "its kernel first");
 	if (boot->app.n < 4)
-		return refuse(STATUS_APP_UNKNOWN_FORMAT, "the file has %lu bytes, an ELF file has more", boot->app.n);
-	return refuse(STATUS_APP_UNKNOWN_FORMAT, "the file begins with %x %x %x %x, an ELF file with 7f 45 4c 46", p[0], p[1], p[2], p[3]);
+		return refuse(STATUS_APP_UNKNOWN_FORMAT,
+			      "the file has %lu bytes, an ELF file has more", boot->app.n);
+	return refuse(STATUS_APP_UNKNOWN_FORMAT,
+		      "the file begins with %x %x %x %x, an ELF file with 7f 45 4c 46", p[0], p[1],
+		      p[2], p[3]);
 }
 
 static enum status understand(const struct boot *boot)
 {
 	if (boot->app_count > 1)
-		log_line(LOG_WARN, "%u modules were given: the first is booted, the second and further ones are ignored", boot->app_count);
+		log_line(LOG_WARN,
+			 "%u modules were given: the first is booted, the second and further ones "
+			 "are ignored",
+			 boot->app_count);
 	TRY(recognise(boot));
 	TRY(elf_parse(boot->app, boot->elf_target, &run.elf));
 	TRY(notes_read(&run.elf, &run.notes));
 	if (run.notes.has_kernel_version)
-		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", run.notes.kernel[0], run.notes.kernel[1], run.notes.kernel[2]);
+		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", run.notes.kernel[0],
+			 run.notes.kernel[1], run.notes.kernel[2]);
 	return era_identify(&run.notes, boot->elf_target, run.options.era, &run.era);
 }
 
@@ -171,18 +191,22 @@ static void say_where(void)
 	const struct place *place = &run.place;
 	const struct elf_tls *tls = &run.elf.tls;
 	uint64_t moved = place->image.start - run.elf.vaddr;
-	log_line(LOG_INFO, "Loading kernel to %#lx..%#lx (len = %#lx B / %lu B)", place->image.start, place->image.end, run.elf.size,
-		 run.elf.size);
+	log_line(LOG_INFO, "Loading kernel to %#lx..%#lx (len = %#lx B / %lu B)",
+		 place->image.start, place->image.end, run.elf.size, run.elf.size);
 	if (tls->memsz != 0)
-		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)", tls->vaddr + moved, tls->vaddr + moved + tls->memsz,
-			 tls->memsz, tls->memsz);
+		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)",
+			 tls->vaddr + moved, tls->vaddr + moved + tls->memsz, tls->memsz,
+			 tls->memsz);
 	const uint64_t page = arch_place_rules.image_page;
 	if (page == 0)
 		return;
 	// Whatever the pages' size, kernels find the image mapped up to multiples of IMAGE_ALIGN.
-	const struct range mapped = { align_down(place->image.start, IMAGE_ALIGN), align_up(place->image.end, IMAGE_ALIGN) };
-	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)", run.block.size / PAGE_SIZE, run.block.at.base);
-	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size %lu KByte)", range_size(mapped) / page, mapped.start, page / 1024);
+	const struct range mapped = { align_down(place->image.start, IMAGE_ALIGN),
+				      align_up(place->image.end, IMAGE_ALIGN) };
+	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)", run.block.size / PAGE_SIZE,
+		 run.block.at.base);
+	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size %lu KByte)",
+		 range_size(mapped) / page, mapped.start, page / 1024);
 }
 
 static noreturn void hand_over(const struct boot *boot)
@@ -190,7 +214,8 @@ static noreturn void hand_over(const struct boot *boot)
 	const struct place *place = &run.place;
 	const struct block *block = &run.block;
 	const struct era *era = run.era;
-	uint64_t stack = block->at.base + block->stack + (era->stack_low_end && !arch_stack_top ? 0 : era->stack_size);
+	uint64_t stack = block->at.base + block->stack +
+			 (era->stack_low_end && !arch_stack_top ? 0 : era->stack_size);
 	const struct handover handover = {
 		.block = block,
 		.shape = &era->shape,
@@ -200,19 +225,24 @@ static noreturn void hand_over(const struct boot *boot)
 		.stack = stack,
 		.info = block->at.base + block->info,
 		.cpu = boot->cpu,
-		.uart = boot->tree != NULL && boot->tree->uart == TREE_UART_PL011 ? boot->tree->uart_at : 0,
+		.uart = boot->tree != NULL && boot->tree->uart == TREE_UART_PL011
+				? boot->tree->uart_at
+				: 0,
 	};
-	log_line(LOG_DEBUG, "Entering kernel at %#lx, stack at %#lx, raw_boot_info at %#lx", handover.entry, stack, handover.info);
+	log_line(LOG_DEBUG, "Entering kernel at %#lx, stack at %#lx, raw_boot_info at %#lx",
+		 handover.entry, stack, handover.info);
 	arch_handover(&handover);
 }
 
-// The steps of every boot. What can be refused is decided before the application's memory is written, bad relocations excepted.
+// The steps of every boot. What can be refused is decided before the application's memory is
+// written, bad relocations excepted.
 static enum status steps(struct boot *boot)
 {
 	struct block_content content = { .boot = boot, .elf = &run.elf };
 	TRY(read_options(boot));
 	if (boot->app_count == 0)
-		(void)embedded_app(boot); // understand() refuses where there is none either
+		// understand() refuses where there is none either
+		(void)embedded_app(boot);
 	say_who(boot);
 	say_what(boot);
 	TRY(understand(boot));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The one way through the loader: proto/ fills in what was found, boot_run() turns it into a hand-over, arch/ jumps.
+// The one way through the loader: proto/ fills in what was found, boot_run() turns it into a
+// hand-over, arch/ jumps.
 #pragma once
 
 #include "cmdline.h"
@@ -10,35 +11,45 @@
 
 // What a protocol found. Everything but memory is optional.
 struct boot {
-	const char *target;     // of this file: "x86_64-multiboot"
-	const char *protocol;   // how it was started: "multiboot"
-	const char *start_name; // what the starter left, in upstream's words: "Multiboot information"
-	uint64_t start_at;      // and where
-	struct span app;        // seen through platform->map; empty: none was given
-	uint64_t app_at;        // its physical address
-	uint32_t app_count;     // how many the starter gave; the first is taken
-	struct span cmdline;    // without NUL
-	struct range loader;    // the running loader, memory without file bytes included
-	struct range reach;     // what platform->map can show
+	const char *target;   // of this file: "x86_64-multiboot"
+	const char *protocol; // how it was started: "multiboot"
+	// what the starter left, in upstream's words: "Multiboot information"
+	const char *start_name;
+	uint64_t start_at;   // and where
+	struct span app;     // seen through platform->map; empty: none was given
+	uint64_t app_at;     // its physical address
+	uint32_t app_count;  // how many the starter gave; the first is taken
+	struct span cmdline; // without NUL
+	// the running loader, memory without file bytes included
+	struct range loader;
+	struct range reach;      // what platform->map can show
 	struct range_set usable; // RAM that is free, ascending
-	struct range_set ram;    // what the application is told of; empty: the same as `usable`
-	uint32_t ram_slack;      // how many more ranges platform->leave may find
-	struct range_set reserved; // what the firmware keeps within `ram`: told as memory reservations
-	struct range keep[4];    // what the starter left and is still read
+	// what the application is told of; empty: the same as `usable`
+	struct range_set ram;
+	uint32_t ram_slack; // how many more ranges platform->leave may find
+	// what the firmware keeps within `ram`: told as memory reservations
+	struct range_set reserved;
+	struct range keep[4]; // what the starter left and is still read
 	size_t keep_count;
 	const struct elf_target *elf_target;
-	const struct tree *tree; // the firmware's device tree, which is amended; NULL: one is made
-	const char *compatible;  // of the tree that is made: "hermit,multiboot"
-	enum handed_platform platform; // how a kernel with an ABI tag (0.10 on) is told that it was started
-	enum handed_platform platform_older; // and one without: the core puts it into `platform` then
+	// the firmware's device tree, which is amended; NULL: one is made
+	const struct tree *tree;
+	const char *compatible; // of the tree that is made: "hermit,multiboot"
+	// how a kernel with an ABI tag (0.10 on) is told that it was started
+	enum handed_platform platform;
+	// and one without: the core puts it into `platform` then
+	enum handed_platform platform_older;
 	struct span boot_params; // Linux's zero page, copied for HANDED_LINUX_PARAMS
-	uint64_t serial;         // of the boot information: x86_64 an I/O port, aarch64 a virtual address, riscv64 0
-	uint64_t cpu;            // riscv64: the hart that runs us
-	struct span rsdp;        // ACPI's root pointer, copied and named in the tree that is made; empty: none
-	struct span sev;         // SEV-SNP's confidential computing blob, likewise
+	// of the boot information: x86_64 an I/O port, aarch64 a virtual address, riscv64 0
+	uint64_t serial;
+	uint64_t cpu; // riscv64: the hart that runs us
+	// ACPI's root pointer, copied and named in the tree that is made; empty: none
+	struct span rsdp;
+	struct span sev; // SEV-SNP's confidential computing blob, likewise
 };
 
-// Opens the log and remembers the platform: before anything else, so that every refusal can be told.
+// Opens the log and remembers the platform: before anything else, so that every refusal can be
+// told.
 void boot_open(const struct platform *platform);
 
 // Boots the application or refuses; either way it does not come back.
@@ -47,6 +58,7 @@ noreturn void boot_run(struct boot *boot);
 // The one place that stops the machine. The reason has been printed by refuse().
 noreturn void die(enum status status);
 
-// For rules of our own, never for bytes from outside. Stays in release builds: each costs a compare.
+// For rules of our own, never for bytes from outside. Stays in release builds: each costs a
+// compare.
 #define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition))
 noreturn void assert_failed(const char *condition);

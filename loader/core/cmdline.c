@@ -27,7 +27,8 @@ static bool next_word(struct span line, size_t *at, struct span *word)
 	return word->n != 0 && !IS(*word, "--");
 }
 
-// Splits loader.KEY=VALUE. A word without `=` is not ours: QEMU puts the loader's file name first, which may be "loader.elf".
+// Splits loader.KEY=VALUE. A word without `=` is not ours: QEMU puts the loader's file name first,
+// which may be "loader.elf".
 static bool split_option(struct span word, struct span *key, struct span *value)
 {
 	static const char prefix[] = "loader.";
@@ -89,15 +90,18 @@ static enum status take_option(struct span key, struct span value, struct option
 		out->selftest = value;
 		good = true;
 	} else {
-		return refuse(STATUS_OPTION_UNKNOWN, "loader.%.*s= is not known; known are log, onerror, era", (int)key.n, (const char *)key.p);
+		return refuse(STATUS_OPTION_UNKNOWN,
+			      "loader.%.*s= is not known; known are log, onerror, era", (int)key.n,
+			      (const char *)key.p);
 	}
 	if (!good)
-		return refuse(STATUS_OPTION_VALUE, "loader.%.*s= does not know \"%.*s\"", (int)key.n, (const char *)key.p, (int)value.n,
-			      (const char *)value.p);
+		return refuse(STATUS_OPTION_VALUE, "loader.%.*s= does not know \"%.*s\"",
+			      (int)key.n, (const char *)key.p, (int)value.n, (const char *)value.p);
 	return STATUS_OK;
 }
 
-// The length of the UTF-8 sequence of two or more bytes at the start of `s` (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), 0 when it is none.
+// The length of the UTF-8 sequence of two or more bytes at the start of `s` (RFC 3629: no overlong
+// forms, no surrogates, nothing above U+10FFFF), 0 when it is none.
 static size_t utf8_length(struct span s)
 {
 	uint8_t c = s.p[0], low = 0x80, high = 0xbf;
@@ -125,7 +129,9 @@ size_t utf8_prefix(struct span text)
 {
 	size_t at = 0;
 	while (at < text.n) {
-		size_t n = text.p[at] < 0x80 ? 1 : utf8_length((struct span){ text.p + at, text.n - at });
+		size_t n = text.p[at] < 0x80
+				   ? 1
+				   : utf8_length((struct span){ text.p + at, text.n - at });
 		if (n == 0)
 			break;
 		at += n;
@@ -137,7 +143,8 @@ static enum status check_utf8(struct span line)
 {
 	size_t at = utf8_prefix(line);
 	if (at < line.n)
-		return refuse(STATUS_CMDLINE_NOT_UTF8, "byte %#x at %lu of the command line is not UTF-8", line.p[at], at);
+		return refuse(STATUS_CMDLINE_NOT_UTF8,
+			      "byte %#x at %lu of the command line is not UTF-8", line.p[at], at);
 	return STATUS_OK;
 }
 
@@ -146,7 +153,8 @@ enum status cmdline_options(struct span line, struct options *out)
 	struct span word, key, value;
 	size_t at = 0;
 	if (line.n > CMDLINE_MAX)
-		return refuse(STATUS_CMDLINE_TOO_LONG, "the command line has more than %lu bytes", CMDLINE_MAX);
+		return refuse(STATUS_CMDLINE_TOO_LONG, "the command line has more than %lu bytes",
+			      CMDLINE_MAX);
 	while (next_word(line, &at, &word))
 		if (split_option(word, &key, &value))
 			TRY(take_option(key, value, out));

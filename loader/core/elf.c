@@ -40,10 +40,27 @@ enum {
 	DT_KEPT = 38, // tags below this are remembered
 };
 
-const struct elf_target elf_target_x86_64 = { .machine = 62, .order = ORDER_LITTLE, .relative = 8, .abs64 = 1, .glob_dat = 6, .jump_slot = 7 };
-const struct elf_target elf_target_aarch64 = { .machine = 183, .order = ORDER_LITTLE, .relative = 1027, .abs64 = 257, .glob_dat = 1025, .jump_slot = 1026 };
-const struct elf_target elf_target_aarch64_be = { .machine = 183, .order = ORDER_BIG, .relative = 1027, .abs64 = 257, .glob_dat = 1025, .jump_slot = 1026 };
-const struct elf_target elf_target_riscv64 = { .machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .jump_slot = 5 };
+const struct elf_target elf_target_x86_64 = { .machine = 62,
+					      .order = ORDER_LITTLE,
+					      .relative = 8,
+					      .abs64 = 1,
+					      .glob_dat = 6,
+					      .jump_slot = 7 };
+const struct elf_target elf_target_aarch64 = { .machine = 183,
+					       .order = ORDER_LITTLE,
+					       .relative = 1027,
+					       .abs64 = 257,
+					       .glob_dat = 1025,
+					       .jump_slot = 1026 };
+const struct elf_target elf_target_aarch64_be = { .machine = 183,
+						  .order = ORDER_BIG,
+						  .relative = 1027,
+						  .abs64 = 257,
+						  .glob_dat = 1025,
+						  .jump_slot = 1026 };
+const struct elf_target elf_target_riscv64 = {
+	.machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .jump_slot = 5
+};
 
 struct phdr {
 	uint32_t type, flags;
@@ -53,19 +70,24 @@ struct phdr {
 uint64_t elf_extent(const uint8_t *p, uint64_t most, const struct elf_target *target)
 {
 	const enum order order = target->order;
-	if (most < EHDR_SIZE || memcmp(p, "\x7f" "ELF", 4) != 0)
+	if (most < EHDR_SIZE || memcmp(p,
+				       "\x7f"
+				       "ELF",
+				       4) != 0)
 		return 0;
 	uint64_t end = EHDR_SIZE, phoff = load_u64(p + 32, order), shoff = load_u64(p + 40, order);
 	uint64_t shdrs = (uint64_t)load_u16(p + 58, order) * load_u16(p + 60, order);
 	const uint64_t phnum = load_u16(p + 56, order);
 	if (shdrs != 0 && shoff < most && shdrs <= most - shoff)
 		end = shoff + shdrs;
-	for (uint64_t i = 0; i < phnum && phoff < most && (i + 1) * PHDR_SIZE <= most - phoff; i++) {
+	for (uint64_t i = 0; i < phnum && phoff < most && (i + 1) * PHDR_SIZE <= most - phoff;
+	     i++) {
 		const uint8_t *phdr = p + phoff + i * PHDR_SIZE;
 		uint64_t segment_end, offset = load_u64(phdr + 8, order);
 		if (phoff + (i + 1) * PHDR_SIZE > end)
 			end = phoff + (i + 1) * PHDR_SIZE;
-		if (!add_overflows(offset, load_u64(phdr + 32, order), &segment_end) && segment_end > end && segment_end <= most)
+		if (!add_overflows(offset, load_u64(phdr + 32, order), &segment_end) &&
+		    segment_end > end && segment_end <= most)
 			end = segment_end;
 	}
 	return end;
@@ -74,18 +96,22 @@ uint64_t elf_extent(const uint8_t *p, uint64_t most, const struct elf_target *ta
 static enum status parse_ident(struct span file, const struct elf_target *target)
 {
 	if (file.n < EHDR_SIZE)
-		return refuse(STATUS_ELF_HEADER_BEYOND_FILE, "the ELF header has 64 bytes, the file %#lx", file.n);
+		return refuse(STATUS_ELF_HEADER_BEYOND_FILE,
+			      "the ELF header has 64 bytes, the file %#lx", file.n);
 	if (file.p[4] != 2)
-		return refuse(STATUS_ELF_NOT_64_BIT, "ELF class is %u, needed is 2 (64-bit)", file.p[4]);
+		return refuse(STATUS_ELF_NOT_64_BIT, "ELF class is %u, needed is 2 (64-bit)",
+			      file.p[4]);
 	if (file.p[5] != (target->order == ORDER_BIG ? 2 : 1))
-		return refuse(STATUS_ELF_WRONG_BYTE_ORDER, "ELF byte order is %u, needed is %u", file.p[5],
-			      target->order == ORDER_BIG ? 2U : 1U);
+		return refuse(STATUS_ELF_WRONG_BYTE_ORDER, "ELF byte order is %u, needed is %u",
+			      file.p[5], target->order == ORDER_BIG ? 2U : 1U);
 	if (file.p[6] != 1)
-		return refuse(STATUS_ELF_WRONG_VERSION, "ELF version is %u, needed is 1", file.p[6]);
+		return refuse(STATUS_ELF_WRONG_VERSION, "ELF version is %u, needed is 1",
+			      file.p[6]);
 	return STATUS_OK;
 }
 
-static enum status parse_header(struct span file, const struct elf_target *target, struct elf_image *out, struct span *phdrs)
+static enum status parse_header(struct span file, const struct elf_target *target,
+				struct elf_image *out, struct span *phdrs)
 {
 	TRY(parse_ident(file, target));
 	enum order order = elf_order(target);
@@ -97,9 +123,12 @@ static enum status parse_header(struct span file, const struct elf_target *targe
 	uint32_t phnum = load_u16(file.p + 56, order);
 
 	if (machine != target->machine)
-		return refuse(STATUS_ELF_WRONG_MACHINE, "the file is for ELF machine %u, this loader for %u", machine, target->machine);
+		return refuse(STATUS_ELF_WRONG_MACHINE,
+			      "the file is for ELF machine %u, this loader for %u", machine,
+			      target->machine);
 	if (type != ET_EXEC && type != ET_DYN)
-		return refuse(STATUS_ELF_WRONG_TYPE, "ELF type is %u, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type);
+		return refuse(STATUS_ELF_WRONG_TYPE,
+			      "ELF type is %u, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type);
 	if (ehsize != EHDR_SIZE)
 		return refuse(STATUS_ELF_HEADER_SIZE, "e_ehsize is %u, needed is 64", ehsize);
 	if (phnum == 0 || phnum == PN_XNUM)
@@ -107,7 +136,9 @@ static enum status parse_header(struct span file, const struct elf_target *targe
 	if (phentsize != PHDR_SIZE)
 		return refuse(STATUS_ELF_PHDR_SIZE, "e_phentsize is %u, needed is 56", phentsize);
 	if (!span_sub(file, phoff, (uint64_t)phnum * PHDR_SIZE, phdrs))
-		return refuse(STATUS_ELF_PHDRS_BEYOND_FILE, "%u program headers at %#lx, the file has %#lx bytes", phnum, phoff, file.n);
+		return refuse(STATUS_ELF_PHDRS_BEYOND_FILE,
+			      "%u program headers at %#lx, the file has %#lx bytes", phnum, phoff,
+			      file.n);
 
 	out->file = file;
 	out->target = target;
@@ -132,7 +163,9 @@ static struct phdr read_phdr(const uint8_t *p, enum order order)
 static enum status check_align(const struct phdr *ph, struct elf_image *out)
 {
 	if (ph->align > 1 && !is_power_of_two(ph->align))
-		return refuse(STATUS_ELF_SEGMENT_ALIGN, "alignment %#lx of the segment at %#lx is not a power of two", ph->align, ph->vaddr);
+		return refuse(STATUS_ELF_SEGMENT_ALIGN,
+			      "alignment %#lx of the segment at %#lx is not a power of two",
+			      ph->align, ph->vaddr);
 	if (ph->align > out->align)
 		out->align = ph->align;
 	return STATUS_OK;
@@ -143,28 +176,34 @@ static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *
 	struct span bytes;
 	uint64_t end;
 	if (ph->filesz > ph->memsz)
-		return refuse(STATUS_ELF_SEGMENT_SIZE, "the segment at %#lx has %#lx bytes in the file, %#lx in memory", ph->vaddr, ph->filesz,
-			      ph->memsz);
+		return refuse(STATUS_ELF_SEGMENT_SIZE,
+			      "the segment at %#lx has %#lx bytes in the file, %#lx in memory",
+			      ph->vaddr, ph->filesz, ph->memsz);
 	if (ph->memsz == 0)
 		return STATUS_OK;
 	if (out->segment_count == ELF_SEGMENTS_MAX)
-		return refuse(STATUS_ELF_TOO_MANY_SEGMENTS, "more than %u PT_LOAD", ELF_SEGMENTS_MAX);
+		return refuse(STATUS_ELF_TOO_MANY_SEGMENTS, "more than %u PT_LOAD",
+			      ELF_SEGMENTS_MAX);
 	if (add_overflows(ph->vaddr, ph->memsz, &end))
-		return refuse(STATUS_ELF_ADDRESS_OVERFLOW, "segment at %#lx with %#lx bytes", ph->vaddr, ph->memsz);
+		return refuse(STATUS_ELF_ADDRESS_OVERFLOW, "segment at %#lx with %#lx bytes",
+			      ph->vaddr, ph->memsz);
 	if (ph->filesz != 0 && !span_sub(out->file, ph->offset, ph->filesz, &bytes))
-		return refuse(STATUS_ELF_SEGMENT_BEYOND_FILE, "segment %u has %#lx bytes at %#lx, the file has %#lx bytes", out->segment_count,
-			      ph->filesz, ph->offset, out->file.n);
+		return refuse(STATUS_ELF_SEGMENT_BEYOND_FILE,
+			      "segment %u has %#lx bytes at %#lx, the file has %#lx bytes",
+			      out->segment_count, ph->filesz, ph->offset, out->file.n);
 	TRY(check_align(ph, out));
 	if (out->segment_count == 0)
 		out->vaddr = ph->vaddr;
 	else if (ph->vaddr < out->vaddr + out->size)
-		return refuse(STATUS_ELF_SEGMENT_ORDER, "segment %u begins at %#lx, the one before ends at %#lx", out->segment_count, ph->vaddr,
-			      out->vaddr + out->size);
+		return refuse(STATUS_ELF_SEGMENT_ORDER,
+			      "segment %u begins at %#lx, the one before ends at %#lx",
+			      out->segment_count, ph->vaddr, out->vaddr + out->size);
 	out->size = end - out->vaddr;
 	if ((ph->flags & PF_X) != 0 && out->entry >= ph->vaddr && out->entry < end)
 		*entry_seen = true;
-	out->segments[out->segment_count++] =
-		(struct elf_segment){ .offset = ph->offset, .filesz = ph->filesz, .vaddr = ph->vaddr, .memsz = ph->memsz };
+	out->segments[out->segment_count++] = (struct elf_segment){
+		.offset = ph->offset, .filesz = ph->filesz, .vaddr = ph->vaddr, .memsz = ph->memsz
+	};
 	return STATUS_OK;
 }
 
@@ -174,8 +213,9 @@ static enum status add_note(const struct phdr *ph, struct elf_image *out)
 	if (out->note_count == ELF_NOTES_MAX)
 		return refuse(STATUS_ELF_TOO_MANY_SEGMENTS, "more than %u PT_NOTE", ELF_NOTES_MAX);
 	if (!span_sub(out->file, ph->offset, ph->filesz, &note.bytes))
-		return refuse(STATUS_ELF_SEGMENT_BEYOND_FILE, "PT_NOTE has %#lx bytes at %#lx, the file has %#lx bytes", ph->filesz, ph->offset,
-			      out->file.n);
+		return refuse(STATUS_ELF_SEGMENT_BEYOND_FILE,
+			      "PT_NOTE has %#lx bytes at %#lx, the file has %#lx bytes", ph->filesz,
+			      ph->offset, out->file.n);
 	out->notes[out->note_count++] = note;
 	return STATUS_OK;
 }
@@ -183,9 +223,12 @@ static enum status add_note(const struct phdr *ph, struct elf_image *out)
 static enum status add_tls(const struct phdr *ph, struct elf_image *out)
 {
 	if (ph->filesz > ph->memsz)
-		return refuse(STATUS_ELF_SEGMENT_SIZE, "the TLS template at %#lx has %#lx bytes in the file, %#lx in memory", ph->vaddr,
-			      ph->filesz, ph->memsz);
-	out->tls = (struct elf_tls){ .vaddr = ph->vaddr, .filesz = ph->filesz, .memsz = ph->memsz, .align = ph->align };
+		return refuse(STATUS_ELF_SEGMENT_SIZE,
+			      "the TLS template at %#lx has %#lx bytes in the file, %#lx in memory",
+			      ph->vaddr, ph->filesz, ph->memsz);
+	out->tls = (struct elf_tls){
+		.vaddr = ph->vaddr, .filesz = ph->filesz, .memsz = ph->memsz, .align = ph->align
+	};
 	return check_align(ph, out);
 }
 
@@ -207,20 +250,24 @@ static uint64_t bytes_from(const struct elf_image *image, uint64_t vaddr)
 	return 0;
 }
 
-static enum status check_table(const struct elf_image *image, const char *name, struct elf_table table, uint64_t entry_size)
+static enum status check_table(const struct elf_image *image, const char *name,
+			       struct elf_table table, uint64_t entry_size)
 {
 	if (table.size % entry_size != 0)
-		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, no multiple of %lu", name, table.size, entry_size);
+		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, no multiple of %lu",
+			      name, table.size, entry_size);
 	if (table.size > bytes_from(image, table.vaddr))
-		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE, "%s has %#lx bytes at %#lx, of which %#lx are in the file", name, table.size,
-			      table.vaddr, bytes_from(image, table.vaddr));
+		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE,
+			      "%s has %#lx bytes at %#lx, of which %#lx are in the file", name,
+			      table.size, table.vaddr, bytes_from(image, table.vaddr));
 	return STATUS_OK;
 }
 
 static enum status check_entry_size(const char *name, uint64_t size, uint64_t needed)
 {
 	if (size != 0 && size != needed)
-		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s is %lu, needed is %lu", name, size, needed);
+		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s is %lu, needed is %lu", name, size,
+			      needed);
 	return STATUS_OK;
 }
 
@@ -233,23 +280,28 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 		if (tag == DT_NULL)
 			break;
 		if (tag == DT_NEEDED)
-			return refuse(STATUS_ELF_NEEDS_LIBRARY, "the file wants a shared library, a unikernel has none");
+			return refuse(STATUS_ELF_NEEDS_LIBRARY,
+				      "the file wants a shared library, a unikernel has none");
 		if (tag < DT_KEPT)
 			value[tag] = load_u64(bytes.p + at + 8, order);
 	}
 	if (!out->dyn)
 		return STATUS_OK;
 	if (value[DT_REL] != 0)
-		return refuse(STATUS_RELOC_REL, "DT_REL at %#lx, Hermit uses DT_RELA", value[DT_REL]);
+		return refuse(STATUS_RELOC_REL, "DT_REL at %#lx, Hermit uses DT_RELA",
+			      value[DT_REL]);
 	if (value[DT_PLTREL] == DT_REL)
-		return refuse(STATUS_RELOC_REL, "DT_PLTREL is %lu (DT_REL), Hermit uses %u (DT_RELA)", value[DT_PLTREL], (unsigned)DT_RELA);
+		return refuse(STATUS_RELOC_REL,
+			      "DT_PLTREL is %lu (DT_REL), Hermit uses %u (DT_RELA)",
+			      value[DT_PLTREL], (unsigned)DT_RELA);
 	TRY(check_entry_size("DT_RELAENT", value[DT_RELAENT], RELA_SIZE));
 	TRY(check_entry_size("DT_RELRENT", value[DT_RELRENT], RELR_SIZE));
 	TRY(check_entry_size("DT_SYMENT", value[DT_SYMENT], SYM_SIZE));
 	out->rela = (struct elf_table){ value[DT_RELA], value[DT_RELASZ] };
 	out->plt = (struct elf_table){ value[DT_JMPREL], value[DT_PLTRELSZ] };
 	out->relr = (struct elf_table){ value[DT_RELR], value[DT_RELRSZ] };
-	// The ABI does not give the symbol table's size: it ends with its segment's file bytes at the latest.
+	// The ABI does not give the symbol table's size: it ends with its segment's file bytes at
+	// the latest.
 	out->symbols = (struct elf_table){ value[DT_SYMTAB], 0 };
 	if (value[DT_SYMTAB] != 0)
 		out->symbols.size = bytes_from(out, value[DT_SYMTAB]);
@@ -281,10 +333,13 @@ static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct 
 		}
 	}
 	if (out->segment_count == 0)
-		return refuse(STATUS_ELF_NO_SEGMENTS, "none of %lu program headers is a PT_LOAD with a size", phdrs.n / PHDR_SIZE);
+		return refuse(STATUS_ELF_NO_SEGMENTS,
+			      "none of %lu program headers is a PT_LOAD with a size",
+			      phdrs.n / PHDR_SIZE);
 	if (!entry_seen)
-		return refuse(STATUS_ELF_ENTRY_OUTSIDE, "entry point %#lx is in no executable segment of %#lx..%#lx", out->entry, out->vaddr,
-			      out->vaddr + out->size);
+		return refuse(STATUS_ELF_ENTRY_OUTSIDE,
+			      "entry point %#lx is in no executable segment of %#lx..%#lx",
+			      out->entry, out->vaddr, out->vaddr + out->size);
 	return STATUS_OK;
 }
 
@@ -302,12 +357,14 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 	TRY(parse_header(file, target, out, &phdrs));
 	TRY(parse_phdrs(phdrs, out, &dynamic));
 	if (out->tls.memsz != 0 && !in_image(out, out->tls.vaddr, out->tls.filesz))
-		return refuse(STATUS_ELF_TLS_OUTSIDE, "TLS template %#lx..%#lx, image %#lx..%#lx", out->tls.vaddr,
-			      out->tls.vaddr + out->tls.filesz, out->vaddr, out->vaddr + out->size);
+		return refuse(STATUS_ELF_TLS_OUTSIDE, "TLS template %#lx..%#lx, image %#lx..%#lx",
+			      out->tls.vaddr, out->tls.vaddr + out->tls.filesz, out->vaddr,
+			      out->vaddr + out->size);
 	if (dynamic.type != PT_DYNAMIC)
 		return STATUS_OK;
 	if (!span_sub(file, dynamic.offset, dynamic.filesz, &bytes))
-		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE, "PT_DYNAMIC has %#lx bytes at %#lx, the file has %#lx bytes", dynamic.filesz,
-			      dynamic.offset, file.n);
+		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE,
+			      "PT_DYNAMIC has %#lx bytes at %#lx, the file has %#lx bytes",
+			      dynamic.filesz, dynamic.offset, file.n);
 	return parse_dynamic(bytes, out);
 }

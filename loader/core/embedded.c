@@ -3,7 +3,8 @@
 
 #include "boot.h"
 
-// Made by loader.mk. The size is no difference of two addresses, so that the compiler cannot know that it is never 0.
+// Made by loader.mk. The size is no difference of two addresses, so that the compiler cannot know
+// that it is never 0.
 extern const uint8_t embedded_file[];
 extern const uint64_t embedded_size;
 
@@ -12,7 +13,8 @@ bool embedded_app(struct boot *boot)
 	if (embedded_size == 0)
 		return false;
 	boot->app = (struct span){ embedded_file, embedded_size };
-	boot->app_at = (uint64_t)embedded_file; // every CPU's loader sees itself where it lies
+	// every CPU's loader sees itself where it lies
+	boot->app_at = (uint64_t)embedded_file;
 	boot->app_count = 1;
 	return true;
 }

@@ -16,7 +16,8 @@ enum {
 	RESERVE_ENTRY = 16,
 };
 
-// Every number but the reservations' lies at a multiple of 4 (fdt_check), which spares some CPUs a load for each byte.
+// Every number but the reservations' lies at a multiple of 4 (fdt_check), which spares some CPUs a
+// load for each byte.
 static uint32_t aligned(const uint8_t *p)
 {
 	return load_u32(__builtin_assume_aligned(p, 4), ORDER_BIG);
@@ -57,7 +58,9 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 			return true;
 		case TOKEN_BEGIN: {
 			size_t n = text_size(s, *at);
-			*out = (struct fdt_token){ .kind = FDT_NODE, .name = (const char *)s.p + *at, .name_size = n };
+			*out = (struct fdt_token){ .kind = FDT_NODE,
+						   .name = (const char *)s.p + *at,
+						   .name_size = n };
 			*at += align_up(n + 1, 4);
 			return *at <= s.n;
 		}
@@ -68,7 +71,9 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 			struct span value;
 			if (!span_sub(s, *at + 8, n, &value) || name_at >= fdt->strings.n)
 				return false;
-			*out = (struct fdt_token){ .kind = FDT_PROP, .name = (const char *)fdt->strings.p + name_at, .value = value };
+			*out = (struct fdt_token){ .kind = FDT_PROP,
+						   .name = (const char *)fdt->strings.p + name_at,
+						   .value = value };
 			*at += 8 + align_up(n, 4);
 			return *at <= s.n;
 		}
@@ -104,7 +109,8 @@ bool fdt_reserved(const struct fdt *fdt, size_t index, uint64_t *address, uint64
 	return true;
 }
 
-// One root node, all nodes closed, properties before subnodes, no deeper than FDT_DEPTH_MAX. `fdt->structure` is cut behind the last token.
+// One root node, all nodes closed, properties before subnodes, no deeper than FDT_DEPTH_MAX.
+// `fdt->structure` is cut behind the last token.
 static enum status check_structure(struct fdt *fdt)
 {
 	size_t at = 0;
@@ -114,7 +120,10 @@ static enum status check_structure(struct fdt *fdt)
 		struct fdt_token token;
 		size_t start = at;
 		if (!read_token(fdt, &at, &token))
-			return refuse(STATUS_FDT_MALFORMED, "the device tree has no valid token at offset %#lx of its structure", start);
+			return refuse(STATUS_FDT_MALFORMED,
+				      "the device tree has no valid token at offset %#lx of its "
+				      "structure",
+				      start);
 		bool good = false;
 		switch (token.kind) {
 		case FDT_NODE:
@@ -137,28 +146,43 @@ static enum status check_structure(struct fdt *fdt)
 			return STATUS_OK;
 		}
 		if (!good)
-			return refuse(STATUS_FDT_MALFORMED, "the device tree's token at offset %#lx of its structure is out of place", start);
+			return refuse(STATUS_FDT_MALFORMED,
+				      "the device tree's token at offset %#lx of its structure is "
+				      "out of place",
+				      start);
 	}
 }
 
 enum status fdt_check(const uint8_t *p, uint64_t most, struct fdt *out)
 {
 	if ((uintptr_t)p % 8 != 0)
-		return refuse(STATUS_FDT_MALFORMED, "the device tree lies at no multiple of 8, but %lu bytes behind one", (uintptr_t)p % 8);
+		return refuse(STATUS_FDT_MALFORMED,
+			      "the device tree lies at no multiple of 8, but %lu bytes behind one",
+			      (uintptr_t)p % 8);
 	if (most < HEADER_SIZE || field(p, 0) != FDT_MAGIC)
-		return refuse(STATUS_FDT_MISSING, "there is no device tree: its first word is %#x, not %#x", most < 4 ? 0 : field(p, 0), FDT_MAGIC);
+		return refuse(STATUS_FDT_MISSING,
+			      "there is no device tree: its first word is %#x, not %#x",
+			      most < 4 ? 0 : field(p, 0), FDT_MAGIC);
 	uint64_t total = field(p, 1);
-	if (total < HEADER_SIZE || total > most || field(p, 6) > OLDEST_VERSION + 1 || field(p, 5) < OLDEST_VERSION)
-		return refuse(STATUS_FDT_MALFORMED, "the device tree says %#lx bytes (%#lx can be read), version %u", total, most, field(p, 5));
+	if (total < HEADER_SIZE || total > most || field(p, 6) > OLDEST_VERSION + 1 ||
+	    field(p, 5) < OLDEST_VERSION)
+		return refuse(STATUS_FDT_MALFORMED,
+			      "the device tree says %#lx bytes (%#lx can be read), version %u",
+			      total, most, field(p, 5));
 	const struct span blob = { p, total };
 	struct fdt fdt = { 0 };
 	uint64_t structure_at = field(p, 2), strings_at = field(p, 3), reserve_at = field(p, 4);
 	// Version 16 does not tell the structure's size.
-	uint64_t structure_size = field(p, 5) > OLDEST_VERSION ? field(p, 9) : total - (structure_at < total ? structure_at : total);
-	if (structure_at % 4 != 0 || reserve_at % 8 != 0 || !span_sub(blob, structure_at, structure_size, &fdt.structure) ||
+	uint64_t structure_size = field(p, 5) > OLDEST_VERSION
+					  ? field(p, 9)
+					  : total - (structure_at < total ? structure_at : total);
+	if (structure_at % 4 != 0 || reserve_at % 8 != 0 ||
+	    !span_sub(blob, structure_at, structure_size, &fdt.structure) ||
 	    !span_sub(blob, strings_at, field(p, 8), &fdt.strings) || reserve_at > total)
-		return refuse(STATUS_FDT_MALFORMED, "the device tree's blocks at %#lx, %#lx and %#lx do not lie in its %#lx bytes", structure_at,
-			      strings_at, reserve_at, total);
+		return refuse(STATUS_FDT_MALFORMED,
+			      "the device tree's blocks at %#lx, %#lx and %#lx do not lie in its "
+			      "%#lx bytes",
+			      structure_at, strings_at, reserve_at, total);
 	if (fdt.strings.n != 0 && fdt.strings.p[fdt.strings.n - 1] != '\0')
 		return refuse(STATUS_FDT_MALFORMED, "the device tree's strings end without NUL");
 	struct span entry;
@@ -167,7 +191,8 @@ enum status fdt_check(const uint8_t *p, uint64_t most, struct fdt *out)
 		fdt.reserve.n += RESERVE_ENTRY;
 	fdt.reserve.p = p + reserve_at;
 	TRY(check_structure(&fdt));
-	uint64_t ends[] = { structure_at + fdt.structure.n, strings_at + fdt.strings.n, reserve_at + fdt.reserve.n + RESERVE_ENTRY };
+	uint64_t ends[] = { structure_at + fdt.structure.n, strings_at + fdt.strings.n,
+			    reserve_at + fdt.reserve.n + RESERVE_ENTRY };
 	for (size_t i = 0; i < countof(ends); i++)
 		if (ends[i] > fdt.size)
 			fdt.size = ends[i];

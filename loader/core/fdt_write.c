@@ -15,7 +15,8 @@ enum {
 	LAST_COMPATIBLE = 16,
 };
 
-static const char strings[] = "compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
+static const char strings[] =
+	"compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
 static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
 
 // Room for `n` more bytes, or NULL and the overflow is remembered.
@@ -118,7 +119,8 @@ static void put_cells(struct fdt_writer *w, uint64_t value, unsigned cells)
 		put_u32(w, (uint32_t)value);
 }
 
-void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address, unsigned address_cells, uint64_t size, unsigned size_cells)
+void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address,
+		    unsigned address_cells, uint64_t size, unsigned size_cells)
 {
 	put_prop(w, name, 4 * ((size_t)address_cells + size_cells));
 	put_cells(w, address, address_cells);

@@ -67,7 +67,8 @@ static const char *convert(struct out *out, const char *p, va_list *args)
 	case 'x':
 		if (prefix)
 			put(out, "0x", 2);
-		put_number(out, wide ? va_arg(*args, unsigned long) : va_arg(*args, unsigned), *p == 'x' ? 16 : 10);
+		put_number(out, wide ? va_arg(*args, unsigned long) : va_arg(*args, unsigned),
+			   *p == 'x' ? 16 : 10);
 		return p + 1;
 	case '%':
 		put(out, "%", 1);
@@ -81,7 +82,8 @@ static const char *convert(struct out *out, const char *p, va_list *args)
 size_t fmt_va(char *buffer, size_t size, const char *format, va_list args)
 {
 	struct out out = { buffer, buffer + size };
-	va_list copy; // convert() takes a pointer, which a va_list parameter may not give
+	// convert() takes a pointer, which a va_list parameter may not give
+	va_list copy;
 	va_copy(copy, args);
 	const char *start = format;
 	for (;;) {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the application is handed, and the seam to arch/: one folder per CPU defines the functions below, the host tests define others.
+// What the application is handed, and the seam to arch/: one folder per CPU defines the functions
+// below, the host tests define others.
 #pragma once
 
 #include "load.h"
 #include "place.h"
 #include "range.h"
 
-// Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by the CPU's smallest pages, identity-mapped and
-// writable, the image by 2 MiB pages, and nothing else.
+// Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by
+// the CPU's smallest pages, identity-mapped and writable, the image by 2 MiB pages, and nothing
+// else.
 struct map_shape {
 	bool recursive; // the last entry of the top table points to that table
 };
@@ -15,7 +17,8 @@ struct map_shape {
 // Offsets within the block. The tables lie in consecutive pages, the top one first.
 struct block {
 	struct window at;
-	uint64_t stack, stack_size; // low end; nothing of ours is mapped below it, so that an overflow is noticed
+	// low end; nothing of ours is mapped below it, so that an overflow is noticed
+	uint64_t stack, stack_size;
 	uint64_t tables, tables_size;
 	uint64_t info;
 	uint64_t cmdline, cmdline_size; // without the NUL that follows
@@ -24,7 +27,8 @@ struct block {
 	uint64_t sev;
 	uint64_t boot_params;
 	uint64_t fdt, fdt_size, fdt_room; // what it has, and what it may have
-	uint64_t code, code_size; // arch's: the last instructions, their data, descriptor tables
+	// arch's: the last instructions, their data, descriptor tables
+	uint64_t code, code_size;
 	uint64_t size;
 };
 
@@ -32,16 +36,20 @@ struct handover {
 	const struct block *block;
 	const struct map_shape *shape;
 	struct range image;
-	struct range staging; // moved to `image` by the last code when it is another place
+	// moved to `image` by the last code when it is another place
+	struct range staging;
 	uint64_t entry;
 	uint64_t stack; // value of the stack pointer
 	uint64_t info;  // boot information
 	uint64_t cpu;   // 0, or on riscv64 the hart id
-	uint64_t uart;  // aarch64: physical address of the UART that the kernel finds at virtual address 0x1000; 0: none
+	// aarch64: physical address of the UART that the kernel finds at virtual address 0x1000; 0:
+	// none
+	uint64_t uart;
 };
 
-// Bytes that arch wants in the block: page tables for this image and for a block of at most `other` bytes besides the tables that place.h
-// places by arch_place_rules, and the last code with its data. Without a block_unit the size is the same wherever the image lies.
+// Bytes that arch wants in the block: page tables for this image and for a block of at most `other`
+// bytes besides the tables that place.h places by arch_place_rules, and the last code with its
+// data. Without a block_unit the size is the same wherever the image lies.
 uint64_t arch_tables_size(struct range image, uint64_t other);
 uint64_t arch_code_size(void);
 
@@ -49,5 +57,6 @@ extern const struct place_rules arch_place_rules;
 // The stack pointer at entry is the top of the stack whatever the era (riscv64).
 extern const bool arch_stack_top;
 
-// Writes the tables and the last code into the block, switches to them, and jumps. No way back; an exception is still reported.
+// Writes the tables and the last code into the block, switches to them, and jumps. No way back; an
+// exception is still reported.
 noreturn void arch_handover(const struct handover *handover);

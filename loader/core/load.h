@@ -11,9 +11,13 @@ struct window {
 	size_t n;
 };
 
-// Copies the segments from `file` (the bytes that elf_parse saw, now perhaps elsewhere) to `to`, which has the image's size, and zeroes the rest of `to`.
-void load_segments(const struct elf_image *image, const uint8_t *file, struct window to, bool backwards);
+// Copies the segments from `file` (the bytes that elf_parse saw, now perhaps elsewhere) to `to`,
+// which has the image's size, and zeroes the rest of `to`.
+void load_segments(const struct elf_image *image, const uint8_t *file, struct window to,
+		   bool backwards);
 
-// Relocates the image in `to` so that it runs at the physical address `run_at`. A file that is not ET_DYN has nothing to relocate. Each
-// entry is checked as it is read, since the tables lie in the memory that is being changed.
-must_check enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_at);
+// Relocates the image in `to` so that it runs at the physical address `run_at`. A file that is not
+// ET_DYN has nothing to relocate. Each entry is checked as it is read, since the tables lie in the
+// memory that is being changed.
+must_check enum status load_relocate(const struct elf_image *image, struct window to,
+				     uint64_t run_at);

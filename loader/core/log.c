@@ -78,7 +78,8 @@ enum status refuse(enum status status, const char *format, ...)
 		return status;
 	state.refused = true;
 	struct line line;
-	line.n = fmt(line.text, LINE_MAX, "[LOADER][ERROR] %u %s: ", status_number(status), status_word(status));
+	line.n = fmt(line.text, LINE_MAX, "[LOADER][ERROR] %u %s: ", status_number(status),
+		     status_word(status));
 	va_list args;
 	va_start(args, format);
 	line.n += fmt_va(line.text + line.n, LINE_MAX - line.n, format, args);

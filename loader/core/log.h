@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Lines for people and for tools: `[LOADER][INFO] text`. The words of the levels are those of upstream's loader.
+// Lines for people and for tools: `[LOADER][INFO] text`. The words of the levels are those of
+// upstream's loader.
 #pragma once
 
 #include "base.h"
@@ -7,13 +8,15 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE, LOG_LEVELS };
 
-// The last lines, newest byte at (written - 1) % size, for a debugger: `hermit log` (harness/gdbcmds) finds them by symbol or by mark. They stay until
-// the application uses this memory.
+// The last lines, newest byte at (written - 1) % size, for a debugger: `hermit log`
+// (harness/gdbcmds) finds them by symbol or by mark. They stay until the application uses this
+// memory.
 enum { LOG_RING_SIZE = 4096 - 16 };
 
 extern struct log_ring {
-	char mark[8];           // "HERMITLG"
-	uint32_t size, written; // bytes of text, and bytes ever written; in the CPU's byte order
+	char mark[8]; // "HERMITLG"
+	// bytes of text, and bytes ever written; in the CPU's byte order
+	uint32_t size, written;
 	char text[LOG_RING_SIZE];
 } log_ring;
 
@@ -27,6 +30,8 @@ const char *log_level_word(enum log_level level); // upper case
 // One line; longer ones than 319 bytes are cut and end in "...".
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// The error line of a refusal: number, rule word, and the sentence that names the values compared. Returns `status`, so that detecting, telling and
-// passing up is one expression. Only the first refusal is printed: there is one line a run.
-must_check enum status refuse(enum status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// The error line of a refusal: number, rule word, and the sentence that names the values compared.
+// Returns `status`, so that detecting, telling and passing up is one expression. Only the first
+// refusal is printed: there is one line a run.
+must_check enum status refuse(enum status status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));

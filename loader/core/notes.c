@@ -23,9 +23,11 @@ static bool is_named(const struct note *note, const char *name, size_t size)
 static enum status take_entry_version(const struct note *note, struct notes *out)
 {
 	if (note->desc.n != 1)
-		return refuse(STATUS_ERA_NOTE_MALFORMED, "the entry-version note has %#lx bytes, needed is 1", note->desc.n);
+		return refuse(STATUS_ERA_NOTE_MALFORMED,
+			      "the entry-version note has %#lx bytes, needed is 1", note->desc.n);
 	if (out->has_entry_version && out->entry_version != note->desc.p[0])
-		return refuse(STATUS_ERA_CONFLICT, "one note says entry version %u, another %u", out->entry_version, note->desc.p[0]);
+		return refuse(STATUS_ERA_CONFLICT, "one note says entry version %u, another %u",
+			      out->entry_version, note->desc.p[0]);
 	out->has_entry_version = true;
 	out->entry_version = note->desc.p[0];
 	return STATUS_OK;
@@ -35,8 +37,8 @@ static enum status take(const struct note *note, enum order order, struct notes 
 {
 	if (note->type == NT_HERMIT_ENTRY_VERSION && is_named(note, "HERMIT", sizeof "HERMIT"))
 		return take_entry_version(note, out);
-	if (note->type == NT_GNU_ABI_TAG && is_named(note, "GNU", sizeof "GNU") && note->desc.n >= 16 &&
-	    load_u32(note->desc.p, order) == ABI_TAG_HERMIT) {
+	if (note->type == NT_GNU_ABI_TAG && is_named(note, "GNU", sizeof "GNU") &&
+	    note->desc.n >= 16 && load_u32(note->desc.p, order) == ABI_TAG_HERMIT) {
 		out->has_kernel_version = true;
 		for (unsigned i = 0; i < countof(out->kernel); i++)
 			out->kernel[i] = load_u32(note->desc.p + 4 + 4 * i, order);
@@ -44,8 +46,10 @@ static enum status take(const struct note *note, enum order order, struct notes 
 	return STATUS_OK;
 }
 
-// Reads the note at `*at` and moves on. Hermit's own note is padded to 4 whatever the segment says: it is written by a structure of that layout.
-static must_check bool next_note(struct span bytes, uint64_t align, enum order order, uint64_t *at, struct note *out)
+// Reads the note at `*at` and moves on. Hermit's own note is padded to 4 whatever the segment says:
+// it is written by a structure of that layout.
+static must_check bool next_note(struct span bytes, uint64_t align, enum order order, uint64_t *at,
+				 struct note *out)
 {
 	const uint8_t *p = bytes.p + *at;
 	uint64_t name_size = load_u32(p, order);
@@ -56,7 +60,8 @@ static must_check bool next_note(struct span bytes, uint64_t align, enum order o
 	uint64_t name_at = *at + NOTE_HEADER_SIZE;
 	uint64_t desc_at = align_up(name_at + name_size, align);
 	*at = align_up(desc_at + desc_size, align);
-	return span_sub(bytes, name_at, name_size, &out->name) && span_sub(bytes, desc_at, desc_size, &out->desc);
+	return span_sub(bytes, name_at, name_size, &out->name) &&
+	       span_sub(bytes, desc_at, desc_size, &out->desc);
 }
 
 enum status notes_read(const struct elf_image *image, struct notes *out)
@@ -70,8 +75,10 @@ enum status notes_read(const struct elf_image *image, struct notes *out)
 			struct note note;
 			uint64_t start = at;
 			if (!next_note(bytes, image->notes[i].align, order, &at, &note))
-				return refuse(STATUS_ERA_NOTE_MALFORMED, "the note at %#lx of PT_NOTE %u is longer than its %#lx bytes", start, i,
-					      bytes.n);
+				return refuse(STATUS_ERA_NOTE_MALFORMED,
+					      "the note at %#lx of PT_NOTE %u is longer than its "
+					      "%#lx bytes",
+					      start, i, bytes.n);
 			TRY(take(&note, order, out));
 		}
 	}

@@ -5,7 +5,7 @@
 #include "elf.h"
 
 struct notes {
-	bool has_entry_version; // name "HERMIT", type 0x5a00
+	bool has_entry_version;  // name "HERMIT", type 0x5a00
 	bool has_kernel_version; // GNU ABI tag with OS id 6
 	uint8_t entry_version;
 	uint32_t kernel[3]; // major, minor, patch

@@ -24,7 +24,8 @@ static struct busy busy_at_first(const struct place_request *request)
 	return busy;
 }
 
-static bool find(const struct place_request *request, const struct busy *busy, struct range_want want, struct range *out)
+static bool find(const struct place_request *request, const struct busy *busy,
+		 struct range_want want, struct range *out)
 {
 	if (want.within.start < request->reach.start)
 		want.within.start = request->reach.start;
@@ -33,8 +34,9 @@ static bool find(const struct place_request *request, const struct busy *busy, s
 	return range_find(request->usable, busy->at, busy->count, &want, out);
 }
 
-// True when every segment goes to its file bytes' own address or above, and the file has the segments in the order of the addresses: then copying the
-// last one first overwrites no byte that is still to be copied.
+// True when every segment goes to its file bytes' own address or above, and the file has the
+// segments in the order of the addresses: then copying the last one first overwrites no byte that
+// is still to be copied.
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
 {
 	uint64_t before = 0;
@@ -42,7 +44,8 @@ static bool can_copy_backwards(const struct elf_image *image, struct range file,
 		const struct elf_segment *s = &image->segments[i];
 		if (s->filesz == 0)
 			continue;
-		if (s->offset < before || to.start + (s->vaddr - image->vaddr) < file.start + s->offset)
+		if (s->offset < before ||
+		    to.start + (s->vaddr - image->vaddr) < file.start + s->offset)
 			return false;
 		before = s->offset + s->filesz;
 	}
@@ -56,7 +59,8 @@ static uint64_t image_align(const struct place_request *request)
 
 static bool copies_in_place(const struct place_request *request, struct range to)
 {
-	return !range_overlaps(request->file, to) || can_copy_backwards(request->image, request->file, to);
+	return !range_overlaps(request->file, to) ||
+	       can_copy_backwards(request->image, request->file, to);
 }
 
 static enum status place_fixed(const struct place_request *request, struct range *out)
@@ -64,21 +68,27 @@ static enum status place_fixed(const struct place_request *request, struct range
 	const struct elf_image *image = request->image;
 	*out = (struct range){ image->vaddr, image->vaddr + image->size };
 	if (!range_set_contains(request->usable, *out) || !range_inside(*out, request->reach))
-		return refuse(STATUS_IMAGE_NOT_IN_RAM, "the application's fixed place %#lx..%#lx is not free RAM", out->start, out->end);
+		return refuse(STATUS_IMAGE_NOT_IN_RAM,
+			      "the application's fixed place %#lx..%#lx is not free RAM",
+			      out->start, out->end);
 	return STATUS_OK;
 }
 
-static bool find_image(const struct place_request *request, const struct busy *busy, struct range_want want, struct range *out)
+static bool find_image(const struct place_request *request, const struct busy *busy,
+		       struct range_want want, struct range *out)
 {
 	struct range_want first = want;
 	first.within = request->preferred;
 	if (first.within.start < want.within.start)
 		first.within.start = want.within.start;
-	return (first.within.start < first.within.end && find(request, busy, first, out)) || find(request, busy, want, out);
+	return (first.within.start < first.within.end && find(request, busy, first, out)) ||
+	       find(request, busy, want, out);
 }
 
-// The lowest place is the best: what lies below the image is lost to the kernel, and counts twice in its sums.
-static enum status place_anywhere(const struct place_request *request, uint64_t from, struct range *out)
+// The lowest place is the best: what lies below the image is lost to the kernel, and counts twice
+// in its sums.
+static enum status place_anywhere(const struct place_request *request, uint64_t from,
+				  struct range *out)
 {
 	const struct elf_image *image = request->image;
 	struct busy busy = busy_at_first(request);
@@ -88,8 +98,10 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 		.within = { from, UINT64_MAX },
 	};
 	if (!find_image(request, &busy, want, out))
-		return refuse(STATUS_IMAGE_NO_ROOM, "the application needs %#lx bytes of RAM in one piece at a multiple of %#lx", want.size,
-			      want.align);
+		return refuse(STATUS_IMAGE_NO_ROOM,
+			      "the application needs %#lx bytes of RAM in one piece at a multiple "
+			      "of %#lx",
+			      want.size, want.align);
 	if (copies_in_place(request, *out))
 		return STATUS_OK;
 	struct range beside;
@@ -99,9 +111,11 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 	return STATUS_OK;
 }
 
-static must_check bool place_block(const struct place_request *request, uint64_t size, struct busy *busy, struct place *out)
+static must_check bool place_block(const struct place_request *request, uint64_t size,
+				   struct busy *busy, struct place *out)
 {
-	// Kernels up to 0.11 take every byte of RAM behind the image at once, reserved or not: below it nothing is taken.
+	// Kernels up to 0.11 take every byte of RAM behind the image at once, reserved or not:
+	// below it nothing is taken.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
 	const uint64_t unit = request->rules->block_unit;
 	struct range_want want = {
@@ -123,36 +137,50 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	return found;
 }
 
-// Within the image's GiB, whose page directory is there, and in 2 MiB units of its own, so that the last code can unmap it.
-static enum status place_staging(const struct place_request *request, const struct busy *busy, struct place *out)
+// Within the image's GiB, whose page directory is there, and in 2 MiB units of its own, so that the
+// last code can unmap it.
+static enum status place_staging(const struct place_request *request, const struct busy *busy,
+				 struct place *out)
 {
 	struct range_want want = {
 		.size = align_up(request->image->size, PAGE_SIZE),
 		.align = IMAGE_ALIGN,
-		.within = { align_up(out->image.end, IMAGE_ALIGN), request->rules->staging_near ? align_up(out->image.end, GIB(1)) : UINT64_MAX },
+		.within = { align_up(out->image.end, IMAGE_ALIGN),
+			    request->rules->staging_near ? align_up(out->image.end, GIB(1))
+							 : UINT64_MAX },
 	};
 	if (!find(request, busy, want, &out->staging))
-		return refuse(STATUS_NO_ROOM_TO_MOVE, "the image %#lx..%#lx covers the loader and no %#lx free bytes are above it", out->image.start,
-			      out->image.end, want.size);
+		return refuse(STATUS_NO_ROOM_TO_MOVE,
+			      "the image %#lx..%#lx covers the loader and no %#lx free bytes are "
+			      "above it",
+			      out->image.start, out->image.end, want.size);
 	out->staging.end = out->staging.start + request->image->size;
 	return STATUS_OK;
 }
 
-static enum status place_file(const struct place_request *request, const struct busy *busy, struct place *out)
+static enum status place_file(const struct place_request *request, const struct busy *busy,
+			      struct place *out)
 {
-	struct range_want want = { .size = range_size(request->file), .align = 16, .within = { 0, UINT64_MAX } };
+	struct range_want want = { .size = range_size(request->file),
+				   .align = 16,
+				   .within = { 0, UINT64_MAX } };
 	if (!find(request, busy, want, &out->file))
-		return refuse(STATUS_NO_ROOM_TO_MOVE, "the image %#lx..%#lx covers its file %#lx..%#lx and no %#lx bytes are free to move it",
-			      out->image.start, out->image.end, request->file.start, request->file.end, want.size);
+		return refuse(STATUS_NO_ROOM_TO_MOVE,
+			      "the image %#lx..%#lx covers its file %#lx..%#lx and no %#lx bytes "
+			      "are free to move it",
+			      out->image.start, out->image.end, request->file.start,
+			      request->file.end, want.size);
 	return STATUS_OK;
 }
 
 enum status place_image(const struct place_request *request, struct place *out)
 {
-	return request->image->dyn ? place_anywhere(request, IMAGE_ALIGN, &out->image) : place_fixed(request, &out->image);
+	return request->image->dyn ? place_anywhere(request, IMAGE_ALIGN, &out->image)
+				   : place_fixed(request, &out->image);
 }
 
-enum status place_others(const struct place_request *request, uint64_t block_size, struct place *out)
+enum status place_others(const struct place_request *request, uint64_t block_size,
+			 struct place *out)
 {
 	struct busy busy = busy_at_first(request);
 	bool room = place_block(request, block_size, &busy, out);
@@ -164,8 +192,9 @@ enum status place_others(const struct place_request *request, uint64_t block_siz
 		room = place_block(request, block_size, &busy, out);
 	}
 	if (!room)
-		return refuse(STATUS_NO_ROOM_BELOW_IMAGE, "no %#lx free bytes below the image at %#lx for what is handed over", block_size,
-			      out->image.start);
+		return refuse(STATUS_NO_ROOM_BELOW_IMAGE,
+			      "no %#lx free bytes below the image at %#lx for what is handed over",
+			      block_size, out->image.start);
 	out->staging = out->image;
 	out->file = request->file;
 	if (range_overlaps(out->image, request->loader))

@@ -76,22 +76,26 @@ bool range_set_contains(const struct range_set *set, struct range r)
 	return false;
 }
 
-// The first address at or after `start` from which `want` could be met, leaving the set and the busy ranges aside. False: none below 2^64.
+// The first address at or after `start` from which `want` could be met, leaving the set and the
+// busy ranges aside. False: none below 2^64.
 static bool step_to(uint64_t start, const struct range_want *want, struct range *out)
 {
 	if (start > UINT64_MAX - (want->align - 1))
 		return false;
 	start = align_up(start, want->align);
-	if (want->boundary != 0 && start / want->boundary != (start + want->size - 1) / want->boundary) {
+	if (want->boundary != 0 &&
+	    start / want->boundary != (start + want->size - 1) / want->boundary) {
 		if (start > UINT64_MAX - want->boundary)
 			return false;
-		start = align_up(start, want->boundary > want->align ? want->boundary : want->align);
+		start = align_up(start,
+				 want->boundary > want->align ? want->boundary : want->align);
 	}
 	out->start = start;
 	return !add_overflows(start, want->size, &out->end);
 }
 
-static bool find_in(struct range hole, const struct range *busy, size_t busy_count, const struct range_want *want, struct range *out)
+static bool find_in(struct range hole, const struct range *busy, size_t busy_count,
+		    const struct range_want *want, struct range *out)
 {
 	struct range r;
 	uint64_t from = hole.start;
@@ -109,7 +113,8 @@ static bool find_in(struct range hole, const struct range *busy, size_t busy_cou
 	}
 }
 
-bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count, const struct range_want *want, struct range *out)
+bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
+		const struct range_want *want, struct range *out)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
 		struct range hole = set->at[i];

@@ -33,13 +33,15 @@ static inline bool range_inside(struct range inner, struct range outer)
 	return inner.start >= outer.start && inner.end <= outer.end;
 }
 
-// Adds or takes away a range; empty ranges change nothing. MEMORY_MAP_TOO_LONG when the set is full; the set is then unchanged.
+// Adds or takes away a range; empty ranges change nothing. MEMORY_MAP_TOO_LONG when the set is
+// full; the set is then unchanged.
 must_check enum status range_set_add(struct range_set *set, struct range r);
 must_check enum status range_set_remove(struct range_set *set, struct range r);
 bool range_set_contains(const struct range_set *set, struct range r);
 
-// What a hole must be like: `size` bytes (not 0) at a multiple of `align` (a power of two) within `within`, that
-// cross no multiple of `boundary` (a power of two, at least `size`; 0: no such rule).
+// What a hole must be like: `size` bytes (not 0) at a multiple of `align` (a power of two) within
+// `within`, that cross no multiple of `boundary` (a power of two, at least `size`; 0: no such
+// rule).
 struct range_want {
 	uint64_t size;
 	uint64_t align;
@@ -47,6 +49,7 @@ struct range_want {
 	struct range within;
 };
 
-// The lowest place in `set` that is as wanted and touches none of the `busy` ranges. False when there is none.
-must_check bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count, const struct range_want *want,
-			   struct range *out);
+// The lowest place in `set` that is as wanted and touches none of the `busy` ranges. False when
+// there is none.
+must_check bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
+			   const struct range_want *want, struct range *out);

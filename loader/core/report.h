@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// How the report of a CPU exception is printed. For arch/*/last.c only, which is run at two places: hence functions of that file itself, no calls out,
-// no tables of pointers. The file defines put_char() and, in last.h, last_hooks.
+// How the report of a CPU exception is printed. For arch/*/last.c only, which is run at two places:
+// hence functions of that file itself, no calls out, no tables of pointers. The file defines
+// put_char() and, in last.h, last_hooks.
 #pragma once
 
 #include "status.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// loader.selftest=WORD: provokes what cannot be provoked from outside, so that its report can be tested. Debug profile only.
+// loader.selftest=WORD: provokes what cannot be provoked from outside, so that its report can be
+// tested. Debug profile only.
 #pragma once
 
 #include "base.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A bounded, read-only view of bytes that came from outside. No pointer into it exists before its bounds were checked.
+// A bounded, read-only view of bytes that came from outside. No pointer into it exists before its
+// bounds were checked.
 #pragma once
 
 #include "base.h"
@@ -14,7 +15,8 @@ struct span {
 };
 
 // Narrows to [offset, offset + length). False, and `out` untouched, when that is not inside.
-static inline must_check bool span_sub(struct span s, uint64_t offset, uint64_t length, struct span *out)
+static inline must_check bool span_sub(struct span s, uint64_t offset, uint64_t length,
+				       struct span *out)
 {
 	if (offset > s.n || length > s.n - offset)
 		return false;
@@ -22,7 +24,8 @@ static inline must_check bool span_sub(struct span s, uint64_t offset, uint64_t 
 	return true;
 }
 
-// Written out: compilers make one instruction of them where the CPU has it, and call no library where it has not.
+// Written out: compilers make one instruction of them where the CPU has it, and call no library
+// where it has not.
 static inline uint16_t swap_u16(uint16_t v)
 {
 	return (uint16_t)(v << 8 | v >> 8);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "status.h"
 
-static const uint8_t numbers[] = {
-	0,
+static const uint8_t numbers[] = { 0,
 #define X(name, number, class, rule, sentence) number,
-	STATUS_LIST(X)
+				   STATUS_LIST(X)
 #undef X
 };
 
-// One string of words, each with its NUL: a table of pointers would need relocations in position-independent targets.
+// One string of words, each with its NUL: a table of pointers would need relocations in
+// position-independent targets.
 static const char words[] = "ok\0"
 #define X(name, number, class, rule, sentence) rule "\0"
 	STATUS_LIST(X)
@@ -23,7 +23,8 @@ unsigned status_number(enum status status)
 const char *status_word(enum status status)
 {
 	const char *word = words;
-	for (unsigned skip = status < STATUS_COUNT ? status : STATUS_INTERNAL_ASSERT; skip > 0; skip--)
+	for (unsigned skip = status < STATUS_COUNT ? status : STATUS_INTERNAL_ASSERT; skip > 0;
+	     skip--)
 		while (*word++ != '\0')
 			;
 	return word;

@@ -1,76 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Why the loader refused: the one list of numbers and words. Harness and docs print it with the host program hermit-status.
+// Why the loader refused: the one list of numbers and words. Harness and docs print it with the
+// host program hermit-status.
 //
 // X(name, number, class word, rule word, sentence)
-// `number` is what leaves the machine, the same on every target: odd, because isa-debug-exit can only express odd ones, and 65 to 119, a
-// range that neither QEMU nor a shell uses. One number stands for a class of reasons; the rule word names the reason itself.
+// `number` is what leaves the machine, the same on every target: odd, because isa-debug-exit can
+// only express odd ones, and 65 to 119, a range that neither QEMU nor a shell uses. One number
+// stands for a class of reasons; the rule word names the reason itself.
 #pragma once
 
 #include "base.h"
 
-#define STATUS_LIST(X)                                                                                                         \
-	X(NO_MODULE, 65, "no-app", "no-module", "the starter gave no application (QEMU: -initrd APP)")                          \
-	X(ELF_HEADER_BEYOND_FILE, 67, "elf-truncated", "elf-header-beyond-file", "the file ends inside the ELF header")         \
-	X(ELF_PHDRS_BEYOND_FILE, 67, "elf-truncated", "elf-phdrs-beyond-file", "the program headers do not lie in the file")    \
-	X(ELF_SEGMENT_BEYOND_FILE, 67, "elf-truncated", "elf-segment-beyond-file", "a segment's bytes do not lie in the file")  \
-	X(APP_UNKNOWN_FORMAT, 69, "unknown-format", "app-unknown-format", "the file is neither an ELF file nor a Hermit image") \
-	X(ELF_NOT_64_BIT, 71, "elf-wrong-class", "elf-not-64-bit", "the ELF file is not of class 64")                           \
-	X(ELF_WRONG_BYTE_ORDER, 71, "elf-wrong-class", "elf-wrong-byte-order", "the ELF file has the other byte order")         \
-	X(ELF_WRONG_VERSION, 71, "elf-wrong-class", "elf-wrong-version", "the ELF version is not 1")                            \
-	X(ELF_WRONG_MACHINE, 73, "elf-wrong-machine", "elf-wrong-machine", "the file is for another CPU")                       \
-	X(ELF_WRONG_TYPE, 75, "elf-wrong-type", "elf-wrong-type", "the ELF file is neither ET_EXEC nor ET_DYN")                 \
-	X(ELF_NEEDS_LIBRARY, 75, "elf-wrong-type", "elf-needs-library", "the file wants a shared library (DT_NEEDED)")          \
-	X(ELF_HEADER_SIZE, 77, "elf-malformed", "elf-header-size", "e_ehsize is not 64")                                        \
-	X(ELF_PHDR_SIZE, 77, "elf-malformed", "elf-phdr-size", "e_phentsize is not 56")                                         \
-	X(ELF_NO_SEGMENTS, 77, "elf-malformed", "elf-no-segments", "nothing to load: no PT_LOAD with a size")                   \
-	X(ELF_TOO_MANY_SEGMENTS, 77, "elf-malformed", "elf-too-many-segments", "more PT_LOAD or PT_NOTE than the loader keeps") \
-	X(ELF_SEGMENT_ORDER, 77, "elf-malformed", "elf-segment-order", "PT_LOAD addresses do not ascend, or overlap")           \
-	X(ELF_SEGMENT_SIZE, 77, "elf-malformed", "elf-segment-size", "a segment has more bytes in the file than in memory")     \
-	X(ELF_SEGMENT_ALIGN, 77, "elf-malformed", "elf-segment-align", "an alignment is not a power of two")                    \
-	X(ELF_ADDRESS_OVERFLOW, 77, "elf-malformed", "elf-address-overflow", "an address and a size add up beyond 2^64")        \
-	X(ELF_ENTRY_OUTSIDE, 77, "elf-malformed", "elf-entry-outside", "the entry point is not in an executable segment")       \
-	X(ELF_TLS_OUTSIDE, 77, "elf-malformed", "elf-tls-outside", "the TLS template does not lie in the image")                \
-	X(ELF_DYNAMIC_OUTSIDE, 77, "elf-malformed", "elf-dynamic-outside", "a dynamic table does not lie in a segment's file bytes") \
-	X(ELF_DYNAMIC_ENTRY, 77, "elf-malformed", "elf-dynamic-entry", "a size in the dynamic section is not the standard's")   \
-	X(RELOC_TYPE, 79, "elf-bad-relocation", "reloc-type", "a relocation of a type that Hermit does not use")                \
-	X(RELOC_OUTSIDE, 79, "elf-bad-relocation", "reloc-outside", "a relocation writes outside the image")                    \
-	X(RELOC_SYMBOL, 79, "elf-bad-relocation", "reloc-symbol", "a relocation names a symbol that is not there or undefined") \
-	X(RELOC_REL, 79, "elf-bad-relocation", "reloc-rel", "the file has relocations without addend (DT_REL)")                 \
-	X(ERA_NO_NOTE, 81, "unknown-era", "era-no-note", "no Hermit entry-version note: no Hermit application, or kernel before 0.4.4") \
-	X(ERA_NOTE_MALFORMED, 81, "unknown-era", "era-note-malformed", "a note is longer than its segment or has a wrong size") \
-	X(ERA_CONFLICT, 81, "unknown-era", "era-conflict", "two entry-version notes that differ")                               \
-	X(ERA_UNSUPPORTED, 81, "unknown-era", "era-unsupported", "an entry version that this loader does not hand over to")     \
-	X(IMAGE_NOT_IN_RAM, 83, "does-not-fit", "image-not-in-ram", "the fixed address of the application is not free RAM")     \
-	X(IMAGE_NO_ROOM, 83, "does-not-fit", "image-no-room", "no free RAM is large enough for the application")                \
-	X(NO_ROOM_BELOW_IMAGE, 85, "no-arrangement", "no-room-below-image", "no RAM below the image for what is handed over")   \
-	X(NO_ROOM_TO_MOVE, 85, "no-arrangement", "no-room-to-move", "image, file and loader overlap and no RAM is left to move one") \
-	X(MULTIBOOT_MAGIC, 87, "bad-start", "multiboot-magic", "not started by a Multiboot 1 loader (EAX)")                     \
-	X(MULTIBOOT_INFO, 87, "bad-start", "multiboot-info", "the Multiboot information lies where it cannot be read")          \
-	X(MULTIBOOT_MODULE, 87, "bad-start", "multiboot-module", "the first module's addresses are not a range of memory")      \
-	X(START_STATE, 87, "bad-start", "start-state", "what the starter left in registers or memory is not this protocol's")   \
-	X(MEMORY_MAP_MISSING, 89, "bad-memory-map", "memory-map-missing", "the starter told nothing about memory")              \
-	X(MEMORY_MAP_MALFORMED, 89, "bad-memory-map", "memory-map-malformed", "the memory map's entries do not fill its length") \
-	X(MEMORY_MAP_TOO_LONG, 89, "bad-memory-map", "memory-map-too-long", "more memory ranges than the loader keeps")         \
-	X(MEMORY_MAP_EMPTY, 89, "bad-memory-map", "memory-map-empty", "the memory map has no usable RAM")                       \
-	X(FIRMWARE_REFUSED, 91, "firmware-error", "firmware-refused", "a service of the firmware failed")                       \
-	X(CMDLINE_TOO_LONG, 93, "bad-command-line", "cmdline-too-long", "the command line has no end within 64 KiB")            \
-	X(CMDLINE_NOT_UTF8, 93, "bad-command-line", "cmdline-not-utf8", "the command line is not UTF-8; kernels panic on it")   \
-	X(OPTION_UNKNOWN, 93, "bad-command-line", "option-unknown", "a loader.KEY=VALUE word with an unknown key")              \
-	X(OPTION_VALUE, 93, "bad-command-line", "option-value", "a loader.KEY=VALUE word with an unknown value")                \
-	X(IMAGE_UNSUPPORTED, 95, "hermit-image", "hermit-image-unsupported", "a Hermit image (gzip); this loader starts ELF files only") \
-	X(CPU_NO_LONG_MODE, 97, "cpu-lacks-feature", "cpu-no-long-mode", "the CPU has no 64-bit mode")                          \
-	X(INTERNAL_ASSERT, 99, "internal-error", "internal-assert", "the loader broke a rule of its own: please report")        \
-	X(CPU_EXCEPTION, 101, "cpu-exception", "cpu-exception", "the CPU raised an exception inside the loader")                \
-	X(FDT_MISSING, 103, "bad-device-tree", "fdt-missing", "the firmware gave no device tree")                               \
-	X(FDT_MALFORMED, 103, "bad-device-tree", "fdt-malformed", "the device tree breaks the rules of its format")             \
-	X(FDT_CONTENT, 103, "bad-device-tree", "fdt-content", "a property of the device tree has a value that cannot be")
+#define STATUS_LIST(X)                                                                            \
+	X(NO_MODULE, 65, "no-app", "no-module",                                                   \
+	  "the starter gave no application (QEMU: -initrd APP)")                                  \
+	X(ELF_HEADER_BEYOND_FILE, 67, "elf-truncated", "elf-header-beyond-file",                  \
+	  "the file ends inside the ELF header")                                                  \
+	X(ELF_PHDRS_BEYOND_FILE, 67, "elf-truncated", "elf-phdrs-beyond-file",                    \
+	  "the program headers do not lie in the file")                                           \
+	X(ELF_SEGMENT_BEYOND_FILE, 67, "elf-truncated", "elf-segment-beyond-file",                \
+	  "a segment's bytes do not lie in the file")                                             \
+	X(APP_UNKNOWN_FORMAT, 69, "unknown-format", "app-unknown-format",                         \
+	  "the file is neither an ELF file nor a Hermit image")                                   \
+	X(ELF_NOT_64_BIT, 71, "elf-wrong-class", "elf-not-64-bit",                                \
+	  "the ELF file is not of class 64")                                                      \
+	X(ELF_WRONG_BYTE_ORDER, 71, "elf-wrong-class", "elf-wrong-byte-order",                    \
+	  "the ELF file has the other byte order")                                                \
+	X(ELF_WRONG_VERSION, 71, "elf-wrong-class", "elf-wrong-version",                          \
+	  "the ELF version is not 1")                                                             \
+	X(ELF_WRONG_MACHINE, 73, "elf-wrong-machine", "elf-wrong-machine",                        \
+	  "the file is for another CPU")                                                          \
+	X(ELF_WRONG_TYPE, 75, "elf-wrong-type", "elf-wrong-type",                                 \
+	  "the ELF file is neither ET_EXEC nor ET_DYN")                                           \
+	X(ELF_NEEDS_LIBRARY, 75, "elf-wrong-type", "elf-needs-library",                           \
+	  "the file wants a shared library (DT_NEEDED)")                                          \
+	X(ELF_HEADER_SIZE, 77, "elf-malformed", "elf-header-size", "e_ehsize is not 64")          \
+	X(ELF_PHDR_SIZE, 77, "elf-malformed", "elf-phdr-size", "e_phentsize is not 56")           \
+	X(ELF_NO_SEGMENTS, 77, "elf-malformed", "elf-no-segments",                                \
+	  "nothing to load: no PT_LOAD with a size")                                              \
+	X(ELF_TOO_MANY_SEGMENTS, 77, "elf-malformed", "elf-too-many-segments",                    \
+	  "more PT_LOAD or PT_NOTE than the loader keeps")                                        \
+	X(ELF_SEGMENT_ORDER, 77, "elf-malformed", "elf-segment-order",                            \
+	  "PT_LOAD addresses do not ascend, or overlap")                                          \
+	X(ELF_SEGMENT_SIZE, 77, "elf-malformed", "elf-segment-size",                              \
+	  "a segment has more bytes in the file than in memory")                                  \
+	X(ELF_SEGMENT_ALIGN, 77, "elf-malformed", "elf-segment-align",                            \
+	  "an alignment is not a power of two")                                                   \
+	X(ELF_ADDRESS_OVERFLOW, 77, "elf-malformed", "elf-address-overflow",                      \
+	  "an address and a size add up beyond 2^64")                                             \
+	X(ELF_ENTRY_OUTSIDE, 77, "elf-malformed", "elf-entry-outside",                            \
+	  "the entry point is not in an executable segment")                                      \
+	X(ELF_TLS_OUTSIDE, 77, "elf-malformed", "elf-tls-outside",                                \
+	  "the TLS template does not lie in the image")                                           \
+	X(ELF_DYNAMIC_OUTSIDE, 77, "elf-malformed", "elf-dynamic-outside",                        \
+	  "a dynamic table does not lie in a segment's file bytes")                               \
+	X(ELF_DYNAMIC_ENTRY, 77, "elf-malformed", "elf-dynamic-entry",                            \
+	  "a size in the dynamic section is not the standard's")                                  \
+	X(RELOC_TYPE, 79, "elf-bad-relocation", "reloc-type",                                     \
+	  "a relocation of a type that Hermit does not use")                                      \
+	X(RELOC_OUTSIDE, 79, "elf-bad-relocation", "reloc-outside",                               \
+	  "a relocation writes outside the image")                                                \
+	X(RELOC_SYMBOL, 79, "elf-bad-relocation", "reloc-symbol",                                 \
+	  "a relocation names a symbol that is not there or undefined")                           \
+	X(RELOC_REL, 79, "elf-bad-relocation", "reloc-rel",                                       \
+	  "the file has relocations without addend (DT_REL)")                                     \
+	X(ERA_NO_NOTE, 81, "unknown-era", "era-no-note",                                          \
+	  "no Hermit entry-version note: no Hermit application, or kernel before 0.4.4")          \
+	X(ERA_NOTE_MALFORMED, 81, "unknown-era", "era-note-malformed",                            \
+	  "a note is longer than its segment or has a wrong size")                                \
+	X(ERA_CONFLICT, 81, "unknown-era", "era-conflict", "two entry-version notes that differ") \
+	X(ERA_UNSUPPORTED, 81, "unknown-era", "era-unsupported",                                  \
+	  "an entry version that this loader does not hand over to")                              \
+	X(IMAGE_NOT_IN_RAM, 83, "does-not-fit", "image-not-in-ram",                               \
+	  "the fixed address of the application is not free RAM")                                 \
+	X(IMAGE_NO_ROOM, 83, "does-not-fit", "image-no-room",                                     \
+	  "no free RAM is large enough for the application")                                      \
+	X(NO_ROOM_BELOW_IMAGE, 85, "no-arrangement", "no-room-below-image",                       \
+	  "no RAM below the image for what is handed over")                                       \
+	X(NO_ROOM_TO_MOVE, 85, "no-arrangement", "no-room-to-move",                               \
+	  "image, file and loader overlap and no RAM is left to move one")                        \
+	X(MULTIBOOT_MAGIC, 87, "bad-start", "multiboot-magic",                                    \
+	  "not started by a Multiboot 1 loader (EAX)")                                            \
+	X(MULTIBOOT_INFO, 87, "bad-start", "multiboot-info",                                      \
+	  "the Multiboot information lies where it cannot be read")                               \
+	X(MULTIBOOT_MODULE, 87, "bad-start", "multiboot-module",                                  \
+	  "the first module's addresses are not a range of memory")                               \
+	X(START_STATE, 87, "bad-start", "start-state",                                            \
+	  "what the starter left in registers or memory is not this protocol's")                  \
+	X(MEMORY_MAP_MISSING, 89, "bad-memory-map", "memory-map-missing",                         \
+	  "the starter told nothing about memory")                                                \
+	X(MEMORY_MAP_MALFORMED, 89, "bad-memory-map", "memory-map-malformed",                     \
+	  "the memory map's entries do not fill its length")                                      \
+	X(MEMORY_MAP_TOO_LONG, 89, "bad-memory-map", "memory-map-too-long",                       \
+	  "more memory ranges than the loader keeps")                                             \
+	X(MEMORY_MAP_EMPTY, 89, "bad-memory-map", "memory-map-empty",                             \
+	  "the memory map has no usable RAM")                                                     \
+	X(FIRMWARE_REFUSED, 91, "firmware-error", "firmware-refused",                             \
+	  "a service of the firmware failed")                                                     \
+	X(CMDLINE_TOO_LONG, 93, "bad-command-line", "cmdline-too-long",                           \
+	  "the command line has no end within 64 KiB")                                            \
+	X(CMDLINE_NOT_UTF8, 93, "bad-command-line", "cmdline-not-utf8",                           \
+	  "the command line is not UTF-8; kernels panic on it")                                   \
+	X(OPTION_UNKNOWN, 93, "bad-command-line", "option-unknown",                               \
+	  "a loader.KEY=VALUE word with an unknown key")                                          \
+	X(OPTION_VALUE, 93, "bad-command-line", "option-value",                                   \
+	  "a loader.KEY=VALUE word with an unknown value")                                        \
+	X(IMAGE_UNSUPPORTED, 95, "hermit-image", "hermit-image-unsupported",                      \
+	  "a Hermit image (gzip); this loader starts ELF files only")                             \
+	X(CPU_NO_LONG_MODE, 97, "cpu-lacks-feature", "cpu-no-long-mode",                          \
+	  "the CPU has no 64-bit mode")                                                           \
+	X(INTERNAL_ASSERT, 99, "internal-error", "internal-assert",                               \
+	  "the loader broke a rule of its own: please report")                                    \
+	X(CPU_EXCEPTION, 101, "cpu-exception", "cpu-exception",                                   \
+	  "the CPU raised an exception inside the loader")                                        \
+	X(FDT_MISSING, 103, "bad-device-tree", "fdt-missing", "the firmware gave no device tree") \
+	X(FDT_MALFORMED, 103, "bad-device-tree", "fdt-malformed",                                 \
+	  "the device tree breaks the rules of its format")                                       \
+	X(FDT_CONTENT, 103, "bad-device-tree", "fdt-content",                                     \
+	  "a property of the device tree has a value that cannot be")
 
 enum status {
 	STATUS_OK,
 #define X(name, number, class, rule, sentence) STATUS_##name,
 	STATUS_LIST(X)
 #undef X
-	STATUS_COUNT
+		STATUS_COUNT
 };
 
 // The number that leaves the machine (0 for STATUS_OK), and the rule word of the error line.
@@ -78,9 +131,9 @@ unsigned status_number(enum status status);
 const char *status_word(enum status status);
 
 // For functions that pass a status up unchanged.
-#define TRY(call)                                              \
-	do {                                                   \
-		enum status try_status_ = (call);              \
-		if (try_status_ != STATUS_OK)                  \
-			return try_status_;                    \
+#define TRY(call)                                 \
+	do {                                      \
+		enum status try_status_ = (call); \
+		if (try_status_ != STATUS_OK)     \
+			return try_status_;       \
 	} while (0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The loader's own function names, for its exception report. The table is made by the link: see loader.mk.
+// The loader's own function names, for its exception report. The table is made by the link: see
+// loader.mk.
 #pragma once
 
 #include "base.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Devicetree Specification 0.4: 2.3 (cells, reg, status), 3.4 to 3.6 (memory, reserved memory, chosen). Addresses of nodes on a bus are taken
-// as they are: the buses of the machines that we know translate nothing.
+// Devicetree Specification 0.4: 2.3 (cells, reg, status), 3.4 to 3.6 (memory, reserved memory,
+// chosen). Addresses of nodes on a bus are taken as they are: the buses of the machines that we
+// know translate nothing.
 #include "tree.h"
 
 #include "log.h"
@@ -25,15 +26,16 @@ struct reader {
 	struct node nodes[DEPTH + 1];
 	char path[PATH_MAX];
 	struct span stdout_path; // without options behind ':'
-	struct range initrd; // empty: none
-	unsigned uarts; // how many were met
+	struct range initrd;     // empty: none
+	unsigned uarts;          // how many were met
 	bool uart_named;
 	bool again; // a further walk, for UARTs only
 };
 
 static bool is_text(struct span value, const char *wanted)
 {
-	return value.n != 0 && text_is((const char *)value.p, value.n - 1, wanted) && value.p[value.n - 1] == '\0';
+	return value.n != 0 && text_is((const char *)value.p, value.n - 1, wanted) &&
+	       value.p[value.n - 1] == '\0';
 }
 
 // The next string of a list, without its NUL; false behind the last one.
@@ -60,7 +62,9 @@ static must_check bool cells(struct span value, size_t at, unsigned count, uint6
 	struct span bytes;
 	if (!span_sub(value, at, 4 * (size_t)count, &bytes) || count > 2)
 		return false;
-	*out = count == 0 ? 0 : count == 1 ? load_u32(bytes.p, ORDER_BIG) : load_u64(bytes.p, ORDER_BIG);
+	*out = count == 0   ? 0
+	       : count == 1 ? load_u32(bytes.p, ORDER_BIG)
+			    : load_u64(bytes.p, ORDER_BIG);
 	return true;
 }
 
@@ -70,13 +74,16 @@ static const struct node *parent(const struct reader *r)
 }
 
 // The `index`th address and size of reg, in the cells of the parent.
-static must_check bool reg(const struct reader *r, const struct node *node, size_t index, struct range *out)
+static must_check bool reg(const struct reader *r, const struct node *node, size_t index,
+			   struct range *out)
 {
 	const struct node *up = parent(r);
 	uint64_t size, start;
 	size_t stride = 4 * ((size_t)up->address_cells + up->size_cells);
-	if (up->address_cells == 0 || up->address_cells > 2 || up->size_cells > 2 || !cells(node->reg, index * stride, up->address_cells, &start) ||
-	    !cells(node->reg, index * stride + 4 * (size_t)up->address_cells, up->size_cells, &size))
+	if (up->address_cells == 0 || up->address_cells > 2 || up->size_cells > 2 ||
+	    !cells(node->reg, index * stride, up->address_cells, &start) ||
+	    !cells(node->reg, index * stride + 4 * (size_t)up->address_cells, up->size_cells,
+		   &size))
 		return false;
 	if (add_overflows(start, size, &out->end))
 		out->end = UINT64_MAX;
@@ -84,16 +91,20 @@ static must_check bool reg(const struct reader *r, const struct node *node, size
 	return true;
 }
 
-static enum status add_ranges(const struct reader *r, const struct node *node, struct range_set *set)
+static enum status add_ranges(const struct reader *r, const struct node *node,
+			      struct range_set *set)
 {
 	struct range range;
 	for (size_t i = 0; reg(r, node, i, &range); i++)
 		if (range_set_add(set, range) != STATUS_OK)
-			return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the device tree has more than %u memory ranges", RANGE_SET_MAX);
+			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+				      "the device tree has more than %u memory ranges",
+				      RANGE_SET_MAX);
 	return STATUS_OK;
 }
 
-// QEMU's guest-loader and Xen's multiboot nodes: address and size are two cells each, whatever the parent says.
+// QEMU's guest-loader and Xen's multiboot nodes: address and size are two cells each, whatever the
+// parent says.
 static void take_module(struct tree *tree, const struct node *node)
 {
 	uint64_t start, size;
@@ -120,9 +131,12 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 		return STATUS_OK;
 	struct range initrd;
 	if (!cells(node->initrd_start, 0, (unsigned)node->initrd_start.n / 4, &initrd.start) ||
-	    !cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) || initrd.start > initrd.end)
-		return refuse(STATUS_FDT_CONTENT, "linux,initrd-start and linux,initrd-end (%lu and %lu bytes) name no range", node->initrd_start.n,
-			      node->initrd_end.n);
+	    !cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) ||
+	    initrd.start > initrd.end)
+		return refuse(
+			STATUS_FDT_CONTENT,
+			"linux,initrd-start and linux,initrd-end (%lu and %lu bytes) name no range",
+			node->initrd_start.n, node->initrd_end.n);
 	r->initrd = initrd;
 	return STATUS_OK;
 }
@@ -131,7 +145,8 @@ static void take_uart(struct reader *r, const struct node *node, enum tree_uart 
 {
 	struct tree *tree = r->tree;
 	struct range at;
-	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size && memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
+	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size &&
+		     memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
 	if (!is_on(node) || !reg(r, node, 0, &at))
 		return;
 	r->uarts++;
@@ -142,7 +157,14 @@ static void take_uart(struct reader *r, const struct node *node, enum tree_uart 
 	r->uart_named = named;
 }
 
-enum device { DEVICE_UNKNOWN, DEVICE_PL011, DEVICE_CADENCE, DEVICE_PSCI, DEVICE_FINISHER, DEVICE_MODULE };
+enum device {
+	DEVICE_UNKNOWN,
+	DEVICE_PL011,
+	DEVICE_CADENCE,
+	DEVICE_PSCI,
+	DEVICE_FINISHER,
+	DEVICE_MODULE
+};
 
 // What the first known name among those of a node says.
 static enum device device_of(struct span compatible)
@@ -151,14 +173,10 @@ static enum device device_of(struct span compatible)
 		char name[17];
 		uint8_t device;
 	} known[] = {
-		{ "arm,pl011", DEVICE_PL011 },
-		{ "cdns,uart-r1p12", DEVICE_CADENCE },
-		{ "cdns,uart-r1p8", DEVICE_CADENCE },
-		{ "xlnx,xuartps", DEVICE_CADENCE },
-		{ "arm,psci-0.2", DEVICE_PSCI },
-		{ "arm,psci-1.0", DEVICE_PSCI },
-		{ "sifive,test0", DEVICE_FINISHER },
-		{ "multiboot,module", DEVICE_MODULE },
+		{ "arm,pl011", DEVICE_PL011 },        { "cdns,uart-r1p12", DEVICE_CADENCE },
+		{ "cdns,uart-r1p8", DEVICE_CADENCE }, { "xlnx,xuartps", DEVICE_CADENCE },
+		{ "arm,psci-0.2", DEVICE_PSCI },      { "arm,psci-1.0", DEVICE_PSCI },
+		{ "sifive,test0", DEVICE_FINISHER },  { "multiboot,module", DEVICE_MODULE },
 	};
 	struct span name;
 	while (next_string(&compatible, &name))
@@ -215,7 +233,8 @@ static enum status take_node(struct reader *r)
 		tree->size_cells = node->size_cells;
 		return STATUS_OK;
 	}
-	if (r->depth == 2 && (is_text(node->device_type, "memory") || fdt_is_node(&node->token, "memory")))
+	if (r->depth == 2 &&
+	    (is_text(node->device_type, "memory") || fdt_is_node(&node->token, "memory")))
 		return is_on(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
 	if (r->depth == 2 && fdt_is_node(&node->token, "chosen"))
 		return take_chosen(r, node);
@@ -232,11 +251,14 @@ static void open_node(struct reader *r, struct fdt_token token)
 {
 	size_t before = r->depth == 0 ? 0 : r->nodes[r->depth - 1].path_size;
 	struct node *node = &r->nodes[r->depth++];
-	*node = (struct node){ .token = token, .address_cells = 2, .size_cells = 1, .path_size = before }; // 2.3.5: the defaults
+	*node = (struct node){
+		.token = token, .address_cells = 2, .size_cells = 1, .path_size = before
+	}; // 2.3.5: the defaults
 	if (r->depth == 1)
 		return;
 	if (before + 1 + token.name_size > PATH_MAX) {
-		node->path_size = PATH_MAX; // too deep to be named; equals no path that fits
+		// too deep to be named; equals no path that fits
+		node->path_size = PATH_MAX;
 		return;
 	}
 	r->path[before] = '/';
@@ -276,8 +298,9 @@ static void take_property(struct node *node, const struct fdt_token *token)
 static void take_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
-	if (r->depth != 2 || !fdt_is_node(&r->nodes[1].token, "aliases") || path.n == 0 || path.p[0] == '/' ||
-	    !text_is((const char *)path.p, path.n, token->name) || token->value.n == 0)
+	if (r->depth != 2 || !fdt_is_node(&r->nodes[1].token, "aliases") || path.n == 0 ||
+	    path.p[0] == '/' || !text_is((const char *)path.p, path.n, token->name) ||
+	    token->value.n == 0)
 		return;
 	r->stdout_path = (struct span){ token->value.p, token->value.n - 1 };
 }
@@ -309,7 +332,9 @@ static enum status read_reservations(struct tree *tree)
 		if (add_overflows(start, size, &end))
 			end = UINT64_MAX;
 		if (range_set_add(&tree->reserved, (struct range){ start, end }) != STATUS_OK)
-			return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the device tree has more than %u reservations", RANGE_SET_MAX);
+			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+				      "the device tree has more than %u reservations",
+				      RANGE_SET_MAX);
 	}
 	return STATUS_OK;
 }
@@ -323,9 +348,11 @@ enum status tree_read(const uint8_t *at, uint64_t base, uint64_t most, struct tr
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// What stdout-path names may stand before it, and so may the alias that it names. Of a single UART none can be chosen.
+	// What stdout-path names may stand before it, and so may the alias that it names. Of a
+	// single UART none can be chosen.
 	reader.again = true;
-	for (unsigned i = 0; i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
+	for (unsigned i = 0;
+	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
 		TRY(walk(&reader));
 	if (!out->has_module && reader.initrd.start != reader.initrd.end) {
 		out->module = reader.initrd;
@@ -339,7 +366,8 @@ enum status tree_usable(const struct tree *tree, struct range_set *out)
 	*out = tree->ram;
 	for (uint32_t i = 0; i < tree->reserved.count; i++)
 		if (range_set_remove(out, tree->reserved.at[i]) != STATUS_OK)
-			return refuse(STATUS_MEMORY_MAP_TOO_LONG, "RAM falls into more than %u pieces", RANGE_SET_MAX);
+			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+				      "RAM falls into more than %u pieces", RANGE_SET_MAX);
 	if (out->count == 0)
 		return refuse(STATUS_MEMORY_MAP_EMPTY, "the device tree has no usable RAM");
 	return STATUS_OK;

@@ -9,24 +9,29 @@ struct copier {
 	const struct tree *tree;
 	const struct tree_changes *changes;
 	struct fdt_writer w;
-	struct span bytes;      // of the token
-	unsigned depth;         // open nodes
-	bool chosen;            // within /chosen
-	bool cpus;              // within /cpus
+	struct span bytes; // of the token
+	unsigned depth;    // open nodes
+	bool chosen;       // within /chosen
+	bool cpus;         // within /cpus
 	bool chosen_seen;
-	bool status_wanted;     // a cpu node whose properties are being copied, without a status so far
+	// a cpu node whose properties are being copied, without a status so far
+	bool status_wanted;
 };
 
-size_t tree_copy_bound(const struct tree *tree, size_t ram_count, size_t reserved_count, size_t bootargs_size)
+size_t tree_copy_bound(const struct tree *tree, size_t ram_count, size_t reserved_count,
+		       size_t bootargs_size)
 {
-	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n + FDT_RESERVE_SIZE * (reserved_count + 1) + FDT_MEMORY_SIZE * ram_count +
-	       FDT_NODE_SIZE(6) + FDT_PROP_SIZE(bootargs_size + 1) + FDT_PROP_SIZE(sizeof okay) * tree->cpus;
+	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n +
+	       FDT_RESERVE_SIZE * (reserved_count + 1) + FDT_MEMORY_SIZE * ram_count +
+	       FDT_NODE_SIZE(6) + FDT_PROP_SIZE(bootargs_size + 1) +
+	       FDT_PROP_SIZE(sizeof okay) * tree->cpus;
 }
 
 static void write_bootargs(struct copier *c)
 {
 	if (c->changes->bootargs_size != 0)
-		fdt_prop_string(&c->w, FDT_BOOTARGS, c->changes->bootargs, c->changes->bootargs_size);
+		fdt_prop_string(&c->w, FDT_BOOTARGS, c->changes->bootargs,
+				c->changes->bootargs_size);
 }
 
 // What stands at the end of the root: its own children that are ours.
@@ -38,7 +43,8 @@ static void finish_root(struct copier *c)
 		fdt_end(&c->w);
 	}
 	for (uint32_t i = 0; i < c->changes->ram->count; i++)
-		fdt_memory(&c->w, c->changes->ram->at[i], c->tree->address_cells, c->tree->size_cells);
+		fdt_memory(&c->w, c->changes->ram->at[i], c->tree->address_cells,
+			   c->tree->size_cells);
 }
 
 // All properties of the innermost node have been copied.
@@ -63,7 +69,8 @@ static void skip_node(const struct fdt *fdt, size_t *at)
 
 static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
 {
-	return (c->depth == 1 && fdt_is_node(token, "memory")) || (c->depth == 2 && c->chosen && fdt_is_node(token, "module"));
+	return (c->depth == 1 && fdt_is_node(token, "memory")) ||
+	       (c->depth == 2 && c->chosen && fdt_is_node(token, "module"));
 }
 
 static void copy_node(struct copier *c, const struct fdt_token *token)
@@ -84,7 +91,8 @@ static void copy_node(struct copier *c, const struct fdt_token *token)
 static void copy_property(struct copier *c, const struct fdt_token *token)
 {
 	if (c->depth == 2 && c->chosen &&
-	    (text_equal(token->name, "linux,initrd-start") || text_equal(token->name, "linux,initrd-end") || text_equal(token->name, "bootargs")))
+	    (text_equal(token->name, "linux,initrd-start") ||
+	     text_equal(token->name, "linux,initrd-end") || text_equal(token->name, "bootargs")))
 		return;
 	if (c->status_wanted && text_equal(token->name, "status"))
 		c->status_wanted = false;
@@ -102,13 +110,15 @@ static void end_node(struct copier *c)
 		c->chosen = c->cpus = false;
 }
 
-size_t tree_copy(const struct tree *tree, const struct tree_changes *changes, uint8_t *out, size_t size)
+size_t tree_copy(const struct tree *tree, const struct tree_changes *changes, uint8_t *out,
+		 size_t size)
 {
 	struct copier c = { .tree = tree, .changes = changes };
 	fdt_open(&c.w, out, size, tree->fdt.strings);
 	fdt_reserve(&c.w, changes->block.start, range_size(changes->block));
 	for (uint32_t i = 0; i < changes->reserved->count; i++)
-		fdt_reserve(&c.w, changes->reserved->at[i].start, range_size(changes->reserved->at[i]));
+		fdt_reserve(&c.w, changes->reserved->at[i].start,
+			    range_size(changes->reserved->at[i]));
 	for (size_t at = 0;;) {
 		const uint8_t *start = tree->fdt.structure.p + at;
 		struct fdt_token token = fdt_next(&tree->fdt, &at);

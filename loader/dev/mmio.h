@@ -19,5 +19,6 @@ static inline void mmio_write(uint64_t at, uint32_t value)
 	*(volatile uint32_t *)at = mmio_order(value);
 }
 
-// How often a device is asked whether it takes a byte: enough for a full queue at 9600 baud, and an end for one that is stuck.
+// How often a device is asked whether it takes a byte: enough for a full queue at 9600 baud, and an
+// end for one that is stuck.
 #define MMIO_TRIES 0x100000

@@ -25,7 +25,8 @@ static bool has_debug_console;
 static uint64_t finisher;
 
 // Legacy calls take no function number and return nothing but the error.
-static struct result call(uint64_t extension, uint64_t function, uint64_t arg0, uint64_t arg1, uint64_t arg2)
+static struct result call(uint64_t extension, uint64_t function, uint64_t arg0, uint64_t arg1,
+			  uint64_t arg2)
 {
 	register uint64_t a0 __asm__("a0") = arg0;
 	register uint64_t a1 __asm__("a1") = arg1;
@@ -50,7 +51,8 @@ void sbi_open(void)
 void sbi_write(const char *bytes, size_t n)
 {
 	while (has_debug_console && n > 0) {
-		struct result result = call(DEBUG_CONSOLE, DEBUG_CONSOLE_WRITE, n, (uint64_t)bytes, 0);
+		struct result result = call(DEBUG_CONSOLE, DEBUG_CONSOLE_WRITE, n, (uint64_t)bytes,
+					    0);
 		if (result.error != 0 || result.value > n)
 			break;
 		bytes += result.value;
@@ -70,7 +72,8 @@ void sbi_set_finisher(uint64_t address)
 	finisher = address;
 }
 
-// QEMU ends a while after the write; asked by another way in the meantime, it would end with that one's status. 2^23 ticks are 0.8 s there.
+// QEMU ends a while after the write; asked by another way in the meantime, it would end with that
+// one's status. 2^23 ticks are 0.8 s there.
 static void wait_for_the_end(void)
 {
 	uint64_t begin, now;

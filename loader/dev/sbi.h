@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Console and end of the machine by RISC-V's SBI (specification 2.0). Part of the last code (arch/riscv64/last.h): calls nothing outside.
+// Console and end of the machine by RISC-V's SBI (specification 2.0). Part of the last code
+// (arch/riscv64/last.h): calls nothing outside.
 #pragma once
 
 #include "../core/base.h"
@@ -10,7 +11,8 @@ void sbi_open(void);
 // All bytes, as they are; the firmware reads them at their address.
 void sbi_write(const char *bytes, size_t n);
 
-// Whether the firmware starts harts one by one when it is asked (extension HSM). If not, all of them come where the loader begins.
+// Whether the firmware starts harts one by one when it is asked (extension HSM). If not, all of
+// them come where the loader begins.
 bool sbi_starts_harts(void);
 
 // Where QEMU's `sifive,test0` device is, which tells the outside world a number; 0: there is none.

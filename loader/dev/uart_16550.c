@@ -33,7 +33,8 @@ void uart_write(const char *bytes, size_t n)
 {
 	while (n > 0) {
 		size_t now = n < burst ? n : burst;
-		for (unsigned tries = 0; tries < UART_TRIES && (cpu_in8(COM1 + UART_LSR) & UART_LSR_THRE) == 0; tries++)
+		for (unsigned tries = 0;
+		     tries < UART_TRIES && (cpu_in8(COM1 + UART_LSR) & UART_LSR_THRE) == 0; tries++)
 			;
 		cpu_out8_string(COM1, bytes, now);
 		bytes += now;

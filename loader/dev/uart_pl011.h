@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Arm PL011 (DDI 0183). `base` is where its registers are seen. Speed stays as the firmware left it.
+// Arm PL011 (DDI 0183). `base` is where its registers are seen. Speed stays as the firmware left
+// it.
 #pragma once
 
 #include "mmio.h"
@@ -8,7 +9,8 @@ enum { PL011_DR = 0x00, PL011_FR = 0x18, PL011_FR_TXFF = 1 << 5 };
 
 static inline void pl011_put(uint64_t base, char c)
 {
-	for (unsigned tries = 0; tries < MMIO_TRIES && (mmio_read(base + PL011_FR) & PL011_FR_TXFF) != 0; tries++)
+	for (unsigned tries = 0;
+	     tries < MMIO_TRIES && (mmio_read(base + PL011_FR) & PL011_FR_TXFF) != 0; tries++)
 		;
 	mmio_write(base + PL011_DR, (uint8_t)c);
 }

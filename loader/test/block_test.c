@@ -26,14 +26,19 @@ static void start(const char *cmdline, uint32_t ranges)
 		.cmdline = { (const uint8_t *)cmdline, strlen(cmdline) },
 	};
 	for (uint32_t i = 0; i < ranges; i++)
-		CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(4) * i, GIB(4) * i + MIB(1) }), STATUS_OK);
-	elf = (struct elf_image){ .vaddr = 0x1000, .tls = { .vaddr = 0x1800, .filesz = 1, .memsz = 2, .align = 8 } };
+		CHECK_EQ(range_set_add(&boot.usable,
+				       (struct range){ GIB(4) * i, GIB(4) * i + MIB(1) }),
+			 STATUS_OK);
+	elf = (struct elf_image){ .vaddr = 0x1000,
+				  .tls = { .vaddr = 0x1800, .filesz = 1, .memsz = 2, .align = 8 } };
 }
 
 // Lays out and writes into an allocation that ends where the last code ends.
 static void run(void)
 {
-	const struct block_content content = { .boot = &boot, .era = era, .elf = &elf, .image = { 0x201000, 0x300000 } };
+	const struct block_content content = {
+		.boot = &boot, .era = era, .elf = &elf, .image = { 0x201000, 0x300000 }
+	};
 	block = (struct block){ 0 };
 	block_layout(&content, &block);
 	uint64_t exact = block.code + block.code_size;
@@ -143,7 +148,8 @@ static void the_boot_information_points_to_the_rest(void)
 	CHECK_EQ(info(96), 1);
 	CHECK_EQ(info(104), 0x9000 + block.multiboot);
 	CHECK_EQ(load_u32(block.at.p + block.multiboot + 16, ORDER_LITTLE), 0x9000 + block.cmdline);
-	CHECK_EQ(load_u32(block.at.p + block.multiboot + 48, ORDER_LITTLE), 0x9000 + block.multiboot + 96);
+	CHECK_EQ(load_u32(block.at.p + block.multiboot + 48, ORDER_LITTLE),
+		 0x9000 + block.multiboot + 96);
 	done();
 }
 
@@ -192,13 +198,16 @@ static void the_largest_piece_of_ram(void)
 	CHECK_EQ(block_largest_ram(&boot).end, 0); // our own tree tells of all
 	boot.tree = &tree;
 	CHECK_EQ(block_largest_ram(&boot).end, MIB(1));
-	CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(8) + MIB(1), GIB(8) + MIB(2) }), STATUS_OK);
+	CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(8) + MIB(1), GIB(8) + MIB(2) }),
+		 STATUS_OK);
 	CHECK_EQ(block_largest_ram(&boot).start, GIB(8));
 	CHECK_EQ(range_set_add(&boot.ram, (struct range){ GIB(1), GIB(2) }), STATUS_OK);
 	CHECK_EQ(block_largest_ram(&boot).start, GIB(1));
 }
 
 #define T(name) { #name, name }
-SUITE(block, T(parts_lie_one_behind_the_other), T(only_its_parts_are_written), T(the_command_line_without_our_words), T(the_device_tree),
-      T(without_a_command_line_there_are_no_bootargs), T(the_boot_information_points_to_the_rest), T(no_tls_is_told_as_none),
-      T(the_largest_block_holds), T(the_largest_piece_of_ram), T(every_length_and_count_fits));
+SUITE(block, T(parts_lie_one_behind_the_other), T(only_its_parts_are_written),
+      T(the_command_line_without_our_words), T(the_device_tree),
+      T(without_a_command_line_there_are_no_bootargs), T(the_boot_information_points_to_the_rest),
+      T(no_tls_is_told_as_none), T(the_largest_block_holds), T(the_largest_piece_of_ram),
+      T(every_length_and_count_fits));

@@ -49,12 +49,12 @@ static const char *last_line(void)
 	return start != NULL ? start + 1 : line;
 }
 
-#define REFUSES(rule, text)                                          \
-	do {                                                         \
-		enum status got_ = refuses();                        \
-		CHECK_STR(last_line(), "[LOADER][ERROR] " text);     \
-		CHECK_EQ(got_, STATUS_##rule);                       \
-		status_seen[got_] = true;                            \
+#define REFUSES(rule, text)                                      \
+	do {                                                     \
+		enum status got_ = refuses();                    \
+		CHECK_STR(last_line(), "[LOADER][ERROR] " text); \
+		CHECK_EQ(got_, STATUS_##rule);                   \
+		status_seen[got_] = true;                        \
 	} while (0)
 
 static void a_relocatable_application(void)
@@ -64,7 +64,8 @@ static void a_relocatable_application(void)
 	CHECK_EQ(h->image.start, 0x200000);
 	CHECK_EQ(h->staging.start, h->image.start);
 	CHECK_EQ(h->entry, 0x200000 + ELF_ENTRY);
-	CHECK_EQ(h->block->at.base, 0xa000); // behind page 0x8000 and what the starter left at 0x9000
+	// behind page 0x8000 and what the starter left at 0x9000
+	CHECK_EQ(h->block->at.base, 0xa000);
 	CHECK_STR((const char *)h->block->at.p + h->block->cmdline, "hermit-loader a=b -- one two");
 }
 
@@ -98,8 +99,12 @@ static void the_file_lies_anywhere(void)
 			const struct fake_outcome *outcome = pc_boot(&pc);
 			// Moved files go to the lowest place: page 1.
 			bool moved = fixed != 0 && at > 0x200000 && at < 0x203200;
-			check_handed_over(&pc, outcome, moved ? (struct range){ 0x1000, 0x1000 + pc.app_size } : nowhere);
-			CHECK(fixed != 0 || outcome->handover.image.start == (at > 0x200000 && at < 0x203200 ? 0x400000 : 0x200000));
+			check_handed_over(&pc, outcome,
+					  moved ? (struct range){ 0x1000, 0x1000 + pc.app_size }
+						: nowhere);
+			CHECK(fixed != 0 ||
+			      outcome->handover.image.start ==
+				      (at > 0x200000 && at < 0x203200 ? 0x400000 : 0x200000));
 		}
 	}
 }
@@ -158,7 +163,8 @@ static void an_application_within_the_loader(void)
 	pc.cmdline = "hermit-loader loader.log=debug";
 	embed(0x110010);
 	CHECK_EQ(boots(nowhere)->image.start, 0x200000);
-	CHECK(strstr(console_text(), "[LOADER][DEBUG] No application was given: the one within the loader is booted\n") != NULL);
+	CHECK(strstr(console_text(), "[LOADER][DEBUG] No application was given: the one within the "
+				     "loader is booted\n") != NULL);
 
 	// Its place covers the loader, with it in it.
 	use(elf_fixed(0x200000), MIB(12));
@@ -194,39 +200,48 @@ static void memory_refusals(void)
 {
 	use(elf_default(), MIB(3));
 	pc.map[3].size = MIB(1);
-	REFUSES(IMAGE_NO_ROOM, "83 image-no-room: the application needs 0x3200 bytes of RAM in one piece at a multiple of 0x200000");
+	REFUSES(IMAGE_NO_ROOM, "83 image-no-room: the application needs 0x3200 bytes of RAM in one "
+			       "piece at a multiple of 0x200000");
 	use(elf_fixed(0x2fe000), MIB(3));
-	REFUSES(IMAGE_NOT_IN_RAM, "83 image-not-in-ram: the application's fixed place 0x2fe000..0x301200 is not free RAM");
+	REFUSES(IMAGE_NOT_IN_RAM, "83 image-not-in-ram: the application's fixed place "
+				  "0x2fe000..0x301200 is not free RAM");
 	use(elf_fixed(0x118000), MIB(3));
 	const struct fake_outcome *outcome = pc_boot(&pc);
 	CHECK_EQ(outcome->status, STATUS_NO_ROOM_BELOW_IMAGE);
-	CHECK(strstr(last_line(), "free bytes below the image at 0x118000 for what is handed over") != NULL);
+	CHECK(strstr(last_line(),
+		     "free bytes below the image at 0x118000 for what is handed over") != NULL);
 	check_nothing_written(&pc);
 	use(elf_fixed(0x200000), MIB(3));
 	pc.loader = (struct range){ 0x1f8000, 0x202000 };
-	REFUSES(NO_ROOM_TO_MOVE, "85 no-room-to-move: the image 0x200000..0x203200 covers the loader and no 0x4000 free bytes are above it");
+	REFUSES(NO_ROOM_TO_MOVE, "85 no-room-to-move: the image 0x200000..0x203200 covers the "
+				 "loader and no 0x4000 free bytes are above it");
 }
 
 static void formats(void)
 {
 	use(elf_default(), MIB(3));
 	pc.app_count = 0;
-	REFUSES(NO_MODULE, "65 no-module: no application was given: with QEMU add -initrd APP, with GRUB a module line");
+	REFUSES(NO_MODULE, "65 no-module: no application was given: with QEMU add -initrd APP, "
+			   "with GRUB a module line");
 	pc.app_count = 1;
 	pc.app_size = 3;
-	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file has 3 bytes, an ELF file has more");
+	REFUSES(APP_UNKNOWN_FORMAT,
+		"69 app-unknown-format: the file has 3 bytes, an ELF file has more");
 	pc.app_size = 0;
-	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file has 0 bytes, an ELF file has more");
+	REFUSES(APP_UNKNOWN_FORMAT,
+		"69 app-unknown-format: the file has 0 bytes, an ELF file has more");
 	pc.app_size = 4;
-	REFUSES(ELF_HEADER_BEYOND_FILE, "67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x4");
+	REFUSES(ELF_HEADER_BEYOND_FILE,
+		"67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x4");
 	file[3] = 'f';
-	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 7f 45 4c 66, an ELF file with 7f 45 4c 46");
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 7f 45 4c 66, an "
+				    "ELF file with 7f 45 4c 46");
 	memcpy(file, "\x1f\x8b\x08", 3);
-	REFUSES(IMAGE_UNSUPPORTED,
-		"95 hermit-image-unsupported: this is a Hermit image (gzip); this loader starts ELF files, unpack its kernel first");
+	REFUSES(IMAGE_UNSUPPORTED, "95 hermit-image-unsupported: this is a Hermit image (gzip); "
+				   "this loader starts ELF files, unpack its kernel first");
 	pc.app_size = 3;
-	REFUSES(IMAGE_UNSUPPORTED,
-		"95 hermit-image-unsupported: this is a Hermit image (gzip); this loader starts ELF files, unpack its kernel first");
+	REFUSES(IMAGE_UNSUPPORTED, "95 hermit-image-unsupported: this is a Hermit image (gzip); "
+				   "this loader starts ELF files, unpack its kernel first");
 }
 
 static void further_modules_are_told_of(void)
@@ -234,8 +249,8 @@ static void further_modules_are_told_of(void)
 	use(elf_default(), MIB(6));
 	pc.app_count = 3;
 	(void)boots(nowhere);
-	CHECK(strstr(console_text(),
-		     "[LOADER][WARN] 3 modules were given: the first is booted, the second and further ones are ignored\n") != NULL);
+	CHECK(strstr(console_text(), "[LOADER][WARN] 3 modules were given: the first is booted, "
+				     "the second and further ones are ignored\n") != NULL);
 }
 
 static void a_bad_relocation_is_found_late(void)
@@ -259,9 +274,12 @@ static void levels_of_the_log(void)
 	pc.cmdline = "hermit-loader loader.log=trace";
 	(void)boots(nowhere);
 	static const char *const lines[] = {
-		"[LOADER][DEBUG] Loader: [0x100000 - 0x114000]\n", "[LOADER][DEBUG] Found Multiboot information at 0x9f00\n",
-		"[LOADER][TRACE] Usable memory: [0x0 - 0x9fc00]\n", "[LOADER][TRACE] Usable memory: [0x100000 - 0x600000]\n",
-		"[LOADER][DEBUG] Found Hermit version 0.11.0\n", "[LOADER][DEBUG] Module length: 0x600\n",
+		"[LOADER][DEBUG] Loader: [0x100000 - 0x114000]\n",
+		"[LOADER][DEBUG] Found Multiboot information at 0x9f00\n",
+		"[LOADER][TRACE] Usable memory: [0x0 - 0x9fc00]\n",
+		"[LOADER][TRACE] Usable memory: [0x100000 - 0x600000]\n",
+		"[LOADER][DEBUG] Found Hermit version 0.11.0\n",
+		"[LOADER][DEBUG] Module length: 0x600\n",
 		"[LOADER][INFO] Loading kernel to 0x200000..0x203200 (len = 0x3200 B / 12800 B)\n",
 		"[LOADER][DEBUG] TLS is at 0x202020..0x202050 (len =  0x30 B / 48 B)\n",
 		"[LOADER][DEBUG] Map 1 pages at 0x200000 (page size 2048 KByte)\n",
@@ -273,23 +291,28 @@ static void levels_of_the_log(void)
 static void an_assertion_stops_the_machine(void)
 {
 	console_open();
-	const struct fake_outcome *outcome = fake_run((void (*)(void *))(uintptr_t)assert_failed, (void *)(uintptr_t) "1 == 2");
+	const struct fake_outcome *outcome = fake_run((void (*)(void *))(uintptr_t)assert_failed,
+						      (void *)(uintptr_t)"1 == 2");
 	CHECK_EQ(outcome->end, FAKE_STOPPED);
 	CHECK_REFUSED(outcome->status, INTERNAL_ASSERT,
-		      "99 internal-assert: 1 == 2 does not hold; please report this with the command line");
+		      "99 internal-assert: 1 == 2 does not hold; please report this with the "
+		      "command line");
 }
 
 static void options_are_refused(void)
 {
 	use(elf_default(), MIB(6));
 	pc.cmdline = "hermit-loader loader.selftest=de";
-	REFUSES(OPTION_UNKNOWN, "93 option-unknown: loader.selftest= is known to debug builds only");
+	REFUSES(OPTION_UNKNOWN,
+		"93 option-unknown: loader.selftest= is known to debug builds only");
 	pc.cmdline = "hermit-loader loader.selftest= loader.what=1";
-	REFUSES(OPTION_UNKNOWN, "93 option-unknown: loader.what= is not known; known are log, onerror, era");
+	REFUSES(OPTION_UNKNOWN,
+		"93 option-unknown: loader.what= is not known; known are log, onerror, era");
 	pc.cmdline = "hermit-loader loader.log=debug\xff";
 	REFUSES(OPTION_VALUE, "93 option-value: loader.log= does not know \"debug\xff\"");
 	pc.cmdline = "hermit-loader \xff";
-	REFUSES(CMDLINE_NOT_UTF8, "93 cmdline-not-utf8: byte 0xff at 14 of the command line is not UTF-8");
+	REFUSES(CMDLINE_NOT_UTF8,
+		"93 cmdline-not-utf8: byte 0xff at 14 of the command line is not UTF-8");
 	free(file);
 	file = NULL;
 }
@@ -304,8 +327,10 @@ static void without_a_command_line(void)
 }
 
 #define T(name) { #name, name }
-SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application), T(memory_above_4_gib_is_told),
-      T(the_file_lies_anywhere), T(a_large_image_over_its_file), T(the_image_covers_the_loader),
-      T(the_image_covers_loader_file_and_all_that_was_left), T(a_large_loader), T(an_application_within_the_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
-      T(memory_refusals), T(formats), T(further_modules_are_told_of), T(a_bad_relocation_is_found_late), T(levels_of_the_log),
-      T(an_assertion_stops_the_machine), T(options_are_refused));
+SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application),
+      T(memory_above_4_gib_is_told), T(the_file_lies_anywhere), T(a_large_image_over_its_file),
+      T(the_image_covers_the_loader), T(the_image_covers_loader_file_and_all_that_was_left),
+      T(a_large_loader), T(an_application_within_the_loader), T(an_image_above_1_gib),
+      T(low_memory_is_not_there), T(memory_refusals), T(formats), T(further_modules_are_told_of),
+      T(a_bad_relocation_is_found_late), T(levels_of_the_log), T(an_assertion_stops_the_machine),
+      T(options_are_refused));

@@ -41,8 +41,21 @@ static void strips_to(const char *line, const char *want)
 static void nothing_of_ours_changes_nothing(void)
 {
 	static const char *const lines[] = {
-		"", " ", "  \t\n ", "a", "a b", "loader", "loader.", "loader.elf", "/x/loader.log=debug", "xloader.log=1", "Loader.log=debug",
-		"-- loader.log=debug", "a  --  loader.what=ever", "freq=1 -- x", "--",
+		"",
+		" ",
+		"  \t\n ",
+		"a",
+		"a b",
+		"loader",
+		"loader.",
+		"loader.elf",
+		"/x/loader.log=debug",
+		"xloader.log=1",
+		"Loader.log=debug",
+		"-- loader.log=debug",
+		"a  --  loader.what=ever",
+		"freq=1 -- x",
+		"--",
 	};
 	for (size_t i = 0; i < countof(lines); i++) {
 		CHECK_EQ(options_of(lines[i]), STATUS_OK);
@@ -70,7 +83,8 @@ static void every_option(void)
 	CHECK_EQ(options.era, 4);
 	CHECK_EQ(options_of("loader.selftest=pf"), STATUS_OK);
 	CHECK_EQ(options.selftest.n, 2);
-	CHECK_EQ(options_of("loader.log=error loader.log=trace"), STATUS_OK); // the last one counts
+	// the last one counts
+	CHECK_EQ(options_of("loader.log=error loader.log=trace"), STATUS_OK);
 	CHECK_EQ(options.log, LOG_TRACE);
 }
 
@@ -78,7 +92,8 @@ static void words_behind_the_dashes_are_the_applications(void)
 {
 	CHECK_EQ(options_of("loader.log=warn -- loader.log=trace loader.x=y"), STATUS_OK);
 	CHECK_EQ(options.log, LOG_WARN);
-	CHECK_EQ(options_of("--x loader.log=warn"), STATUS_OK); // a word that only begins so
+	// a word that only begins so
+	CHECK_EQ(options_of("--x loader.log=warn"), STATUS_OK);
 	CHECK_EQ(options.log, LOG_WARN);
 }
 
@@ -99,20 +114,28 @@ static void unknown_keys_are_refused(void)
 {
 	CHECK_REFUSED(options_of("loader.lok=debug"), OPTION_UNKNOWN,
 		      "93 option-unknown: loader.lok= is not known; known are log, onerror, era");
-	CHECK_REFUSED(options_of("loader.=x"), OPTION_UNKNOWN, "93 option-unknown: loader.= is not known; known are log, onerror, era");
+	CHECK_REFUSED(options_of("loader.=x"), OPTION_UNKNOWN,
+		      "93 option-unknown: loader.= is not known; known are log, onerror, era");
 	CHECK_REFUSED(options_of("a loader.logg=info -- b"), OPTION_UNKNOWN,
 		      "93 option-unknown: loader.logg= is not known; known are log, onerror, era");
 }
 
 static void unknown_values_are_refused(void)
 {
-	CHECK_REFUSED(options_of("loader.log=loud"), OPTION_VALUE, "93 option-value: loader.log= does not know \"loud\"");
-	CHECK_REFUSED(options_of("loader.log="), OPTION_VALUE, "93 option-value: loader.log= does not know \"\"");
-	CHECK_REFUSED(options_of("loader.log=info1"), OPTION_VALUE, "93 option-value: loader.log= does not know \"info1\"");
-	CHECK_REFUSED(options_of("loader.onerror=Stop"), OPTION_VALUE, "93 option-value: loader.onerror= does not know \"Stop\"");
-	CHECK_REFUSED(options_of("loader.era=4"), OPTION_VALUE, "93 option-value: loader.era= does not know \"4\"");
-	CHECK_REFUSED(options_of("loader.era=e0"), OPTION_VALUE, "93 option-value: loader.era= does not know \"e0\"");
-	CHECK_REFUSED(options_of("loader.era=e44"), OPTION_VALUE, "93 option-value: loader.era= does not know \"e44\"");
+	CHECK_REFUSED(options_of("loader.log=loud"), OPTION_VALUE,
+		      "93 option-value: loader.log= does not know \"loud\"");
+	CHECK_REFUSED(options_of("loader.log="), OPTION_VALUE,
+		      "93 option-value: loader.log= does not know \"\"");
+	CHECK_REFUSED(options_of("loader.log=info1"), OPTION_VALUE,
+		      "93 option-value: loader.log= does not know \"info1\"");
+	CHECK_REFUSED(options_of("loader.onerror=Stop"), OPTION_VALUE,
+		      "93 option-value: loader.onerror= does not know \"Stop\"");
+	CHECK_REFUSED(options_of("loader.era=4"), OPTION_VALUE,
+		      "93 option-value: loader.era= does not know \"4\"");
+	CHECK_REFUSED(options_of("loader.era=e0"), OPTION_VALUE,
+		      "93 option-value: loader.era= does not know \"e0\"");
+	CHECK_REFUSED(options_of("loader.era=e44"), OPTION_VALUE,
+		      "93 option-value: loader.era= does not know \"e44\"");
 }
 
 static void the_longest_line(void)
@@ -128,8 +151,20 @@ static void the_longest_line(void)
 static void good_utf8(void)
 {
 	static const char *const lines[] = {
-		"\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xe1\x80\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-		"\xf0\x90\x80\x80", "\xf3\xbf\xbf\xbf", "\xf4\x8f\xbf\xbf", "a\xc3\xa4" "b\xe2\x82\xac" "c",
+		"\x7f",
+		"\xc2\x80",
+		"\xdf\xbf",
+		"\xe0\xa0\x80",
+		"\xe1\x80\x80",
+		"\xed\x9f\xbf",
+		"\xee\x80\x80",
+		"\xef\xbf\xbf",
+		"\xf0\x90\x80\x80",
+		"\xf3\xbf\xbf\xbf",
+		"\xf4\x8f\xbf\xbf",
+		"a\xc3\xa4"
+		"b\xe2\x82\xac"
+		"c",
 	};
 	for (size_t i = 0; i < countof(lines); i++) {
 		test_case("line %zu", i);
@@ -140,14 +175,33 @@ static void good_utf8(void)
 static void bad_utf8(void)
 {
 	static const char *const lines[] = {
-		"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x7f", "\xc2\xc0", "\xe0\x9f\xbf", "\xe0\xa0", "\xe1\x80\x7f", "\xe1\x80\xc0",
-		"\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf1\x80\x80\x41", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-		"\xff", "\xfe",
+		"\x80",
+		"\xbf",
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xc2",
+		"\xc2\x7f",
+		"\xc2\xc0",
+		"\xe0\x9f\xbf",
+		"\xe0\xa0",
+		"\xe1\x80\x7f",
+		"\xe1\x80\xc0",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf0\x8f\xbf\xbf",
+		"\xf0\x90\x80",
+		"\xf1\x80\x80\x41",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xff",
+		"\xfe",
 	};
 	for (size_t i = 0; i < countof(lines); i++) {
 		char line[16], want[100];
 		snprintf(line, sizeof line, "ab\xc3\xa4%s", lines[i]);
-		snprintf(want, sizeof want, "93 cmdline-not-utf8: byte 0x%x at 4 of the command line is not UTF-8", (uint8_t)lines[i][0]);
+		snprintf(want, sizeof want,
+			 "93 cmdline-not-utf8: byte 0x%x at 4 of the command line is not UTF-8",
+			 (uint8_t)lines[i][0]);
 		test_case("line %zu", i);
 		CHECK_REFUSED(options_of(line), CMDLINE_NOT_UTF8, want);
 	}
@@ -171,6 +225,7 @@ static void every_cut_and_every_byte_is_safe(void)
 }
 
 #define T(name) { #name, name }
-SUITE(cmdline, T(nothing_of_ours_changes_nothing), T(every_option), T(words_behind_the_dashes_are_the_applications), T(our_words_are_taken_out),
-      T(unknown_keys_are_refused), T(unknown_values_are_refused), T(the_longest_line), T(good_utf8), T(bad_utf8),
-      T(every_cut_and_every_byte_is_safe));
+SUITE(cmdline, T(nothing_of_ours_changes_nothing), T(every_option),
+      T(words_behind_the_dashes_are_the_applications), T(our_words_are_taken_out),
+      T(unknown_keys_are_refused), T(unknown_values_are_refused), T(the_longest_line), T(good_utf8),
+      T(bad_utf8), T(every_cut_and_every_byte_is_safe));

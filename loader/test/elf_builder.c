@@ -8,7 +8,8 @@ enum { PHDR_SIZE = 56, ELF_HEADER_SIZE = 64 };
 
 static void add_notes(struct elf_spec *s)
 {
-	const uint8_t tag[16] = { 6, 0, 0, 0, 0, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0 }; // Hermit 0.11.0
+	// Hermit 0.11.0
+	const uint8_t tag[16] = { 6, 0, 0, 0, 0, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0 };
 	const uint8_t version = 4;
 	s->notes_size = elf_add_note(s->notes, 0, "GNU", 1, tag, sizeof tag, 4);
 	s->notes_size += elf_add_note(s->notes, s->notes_size, "HERMIT", 0x5a00, &version, 1, 4);
@@ -17,16 +18,19 @@ static void add_notes(struct elf_spec *s)
 static void add_tables(struct elf_spec *s)
 {
 	const struct elf_dyn dyn[DYN_COUNT] = {
-		{ 7, AT_RELA }, { 8, 5 * 24 }, { 9, 24 }, { 36, AT_RELR }, { 35, 3 * 8 }, { 37, 8 }, { 6, AT_SYMTAB }, { 11, 24 }, { 0, 0 },
+		{ 7, AT_RELA }, { 8, 5 * 24 },    { 9, 24 },  { 36, AT_RELR }, { 35, 3 * 8 },
+		{ 37, 8 },      { 6, AT_SYMTAB }, { 11, 24 }, { 0, 0 },
 	};
 	const struct elf_rela rela[] = {
 		{ VADDR_DATA + 0x00, R_RELATIVE, ELF_ENTRY },
 		{ VADDR_DATA + 0x08, (uint64_t)1 << 32 | R_64, 0x18 },
 		{ VADDR_DATA + 0x10, (uint64_t)2 << 32 | R_GLOB_DAT, 0 },
-		{ VADDR_DATA + 0x18, (uint64_t)3 << 32 | R_64, 0x40 }, // weak and undefined: 0
+		// weak and undefined: 0
+		{ VADDR_DATA + 0x18, (uint64_t)3 << 32 | R_64, 0x40 },
 		{ 0, R_NONE, 0 },
 	};
-	const uint64_t relr[] = { VADDR_DATA + 0x40, 0x8000000000000003, VADDR_DATA + 0x1100 }; // three words and one far behind
+	// three words and one far behind
+	const uint64_t relr[] = { VADDR_DATA + 0x40, 0x8000000000000003, VADDR_DATA + 0x1100 };
 	const struct elf_sym sym[] = {
 		{ 0 },
 		{ .info = 0x12, .section = 2, .value = VADDR_TEXT + 0x20 },
@@ -58,11 +62,15 @@ struct elf_spec elf_default(void)
 		.phnum = SEGMENTS,
 		.phdr = {
 			[SEGMENT_TABLES] = { PT_LOAD, 4, 0, 0, 0, AT_TEXT, AT_TEXT, 16 },
-			[SEGMENT_TEXT] = { PT_LOAD, 5, AT_TEXT, VADDR_TEXT, VADDR_TEXT, 0x60, 0x60, 16 },
-			[SEGMENT_DATA] = { PT_LOAD, 6, AT_DATA, VADDR_DATA, VADDR_DATA, 0x200, 0x1200, 16 },
-			[SEGMENT_DYNAMIC] = { PT_DYNAMIC, 6, AT_DYNAMIC, AT_DYNAMIC, AT_DYNAMIC, DYN_COUNT * 16, DYN_COUNT * 16, 8 },
+			[SEGMENT_TEXT] = { PT_LOAD, 5, AT_TEXT, VADDR_TEXT, VADDR_TEXT, 0x60, 0x60,
+					   16 },
+			[SEGMENT_DATA] = { PT_LOAD, 6, AT_DATA, VADDR_DATA, VADDR_DATA, 0x200,
+					   0x1200, 16 },
+			[SEGMENT_DYNAMIC] = { PT_DYNAMIC, 6, AT_DYNAMIC, AT_DYNAMIC, AT_DYNAMIC,
+					      DYN_COUNT * 16, DYN_COUNT * 16, 8 },
 			[SEGMENT_NOTE] = { PT_NOTE, 4, AT_NOTES, AT_NOTES, AT_NOTES, 56, 56, 4 },
-			[SEGMENT_TLS] = { PT_TLS, 4, AT_DATA + 0x20, VADDR_DATA + 0x20, 0, 0x10, 0x30, 16 },
+			[SEGMENT_TLS] = { PT_TLS, 4, AT_DATA + 0x20, VADDR_DATA + 0x20, 0, 0x10,
+					  0x30, 16 },
 			[SEGMENT_STACK] = { .type = PT_GNU_STACK, .flags = 6 },
 		},
 		.size = ELF_FILE_SIZE,
@@ -112,7 +120,8 @@ void elf_grow(struct elf_spec *spec, uint64_t bytes)
 	spec->size += bytes;
 }
 
-size_t elf_add_note(uint8_t *notes, size_t at, const char *name, uint32_t type, const void *desc, uint32_t desc_size, size_t align)
+size_t elf_add_note(uint8_t *notes, size_t at, const char *name, uint32_t type, const void *desc,
+		    uint32_t desc_size, size_t align)
 {
 	uint8_t *p = notes + at;
 	uint32_t name_size = (uint32_t)strlen(name) + 1;
@@ -167,7 +176,8 @@ static void put_phdrs(struct file *f)
 	if (s->phoff > s->size)
 		return;
 	f->at = s->phoff;
-	for (const struct elf_phdr *ph = s->phdr; ph < s->phdr + (s->phnum < ELF_PHDRS ? s->phnum : ELF_PHDRS); ph++) {
+	for (const struct elf_phdr *ph = s->phdr;
+	     ph < s->phdr + (s->phnum < ELF_PHDRS ? s->phnum : ELF_PHDRS); ph++) {
 		put(f, ph->type, 4);
 		put(f, ph->flags, 4);
 		put(f, ph->offset, 8);
@@ -217,7 +227,8 @@ uint8_t *elf_write(const struct elf_spec *spec)
 {
 	struct file f = { .spec = spec, .bytes = malloc(spec->size) };
 	for (uint64_t i = 0; i < spec->size; i++)
-		f.bytes[i] = (uint8_t)(i * 7 + (i >> 8)); // so that a byte in a wrong place is seen
+		// so that a byte in a wrong place is seen
+		f.bytes[i] = (uint8_t)(i * 7 + (i >> 8));
 	put_header(&f);
 	f.at = AT_NOTES;
 	for (size_t i = 0; i < spec->notes_size; i++)

@@ -1,21 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Small ELF64 files for tests: a valid one as data, in which a test changes what it is about. See elf_default() for what is in it.
+// Small ELF64 files for tests: a valid one as data, in which a test changes what it is about. See
+// elf_default() for what is in it.
 #pragma once
 
 #include "../core/span.h"
 
-enum { ELF_PHDRS = 80, ELF_DYNS = 16, ELF_RELAS = 8, ELF_RELRS = 8, ELF_SYMS = 4, ELF_NOTE_BYTES = 96, ELF_PLTS = 2 };
+enum {
+	ELF_PHDRS = 80,
+	ELF_DYNS = 16,
+	ELF_RELAS = 8,
+	ELF_RELRS = 8,
+	ELF_SYMS = 4,
+	ELF_NOTE_BYTES = 96,
+	ELF_PLTS = 2
+};
 
-enum { SEGMENT_TABLES, SEGMENT_TEXT, SEGMENT_DATA, SEGMENT_DYNAMIC, SEGMENT_NOTE, SEGMENT_TLS, SEGMENT_STACK, SEGMENTS };
+enum {
+	SEGMENT_TABLES,
+	SEGMENT_TEXT,
+	SEGMENT_DATA,
+	SEGMENT_DYNAMIC,
+	SEGMENT_NOTE,
+	SEGMENT_TLS,
+	SEGMENT_STACK,
+	SEGMENTS
+};
 
-enum { DYN_RELA, DYN_RELASZ, DYN_RELAENT, DYN_RELR, DYN_RELRSZ, DYN_RELRENT, DYN_SYMTAB, DYN_SYMENT, DYN_NULL, DYN_COUNT };
+enum {
+	DYN_RELA,
+	DYN_RELASZ,
+	DYN_RELAENT,
+	DYN_RELR,
+	DYN_RELRSZ,
+	DYN_RELRENT,
+	DYN_SYMTAB,
+	DYN_SYMENT,
+	DYN_NULL,
+	DYN_COUNT
+};
 
 // Where elf_add_plt() puts its entries.
 enum { DYN_JMPREL = DYN_NULL, DYN_PLTRELSZ, DYN_PLTREL };
 
 enum { R_NONE = 0, R_64 = 1, R_COPY = 5, R_GLOB_DAT = 6, R_JUMP_SLOT = 7, R_RELATIVE = 8 };
 
-enum { PT_LOAD = 1, PT_DYNAMIC = 2, PT_NOTE = 4, PT_TLS = 7, PT_GNU_STACK = 0x6474e551, ET_EXEC = 2, ET_DYN = 3 };
+enum {
+	PT_LOAD = 1,
+	PT_DYNAMIC = 2,
+	PT_NOTE = 4,
+	PT_TLS = 7,
+	PT_GNU_STACK = 0x6474e551,
+	ET_EXEC = 2,
+	ET_DYN = 3
+};
 
 // Where the default file has its parts.
 enum {
@@ -89,14 +126,16 @@ struct elf_spec elf_fixed(uint64_t base);
 // Makes room for more program headers: they move behind everything else, to a multiple of 16.
 void elf_phdrs_to_end(struct elf_spec *spec);
 
-// Adds DT_JMPREL with two entries, for VADDR_DATA + 0x60 and 0x68; table and dynamic section lie in the data segment then.
+// Adds DT_JMPREL with two entries, for VADDR_DATA + 0x60 and 0x68; table and dynamic section lie in
+// the data segment then.
 void elf_add_plt(struct elf_spec *spec);
 
 // Lengthens the data segment's file bytes and memory, and with it the file.
 void elf_grow(struct elf_spec *spec, uint64_t bytes);
 
 // Adds a note to `notes`, padded to `align`; returns its size with padding.
-size_t elf_add_note(uint8_t *notes, size_t at, const char *name, uint32_t type, const void *desc, uint32_t desc_size, size_t align);
+size_t elf_add_note(uint8_t *notes, size_t at, const char *name, uint32_t type, const void *desc,
+		    uint32_t desc_size, size_t align);
 
 // The file, in an allocation of just spec->size bytes (written as far as things lie inside).
 uint8_t *elf_write(const struct elf_spec *spec);

@@ -41,7 +41,8 @@ static void the_default_file(void)
 	struct elf_spec spec = elf_default();
 	struct elf_image image;
 	uint8_t *file = elf_write(&spec);
-	CHECK_EQ(elf_parse((struct span){ file, spec.size }, &elf_target_x86_64, &image), STATUS_OK);
+	CHECK_EQ(elf_parse((struct span){ file, spec.size }, &elf_target_x86_64, &image),
+		 STATUS_OK);
 	check_default(&image);
 	free(file);
 }
@@ -49,7 +50,9 @@ static void the_default_file(void)
 // The target is data: another CPU's rules are checked here as well.
 static void a_big_endian_target(void)
 {
-	static const struct elf_target arm_be = { .machine = 183, .order = ORDER_BIG, .relative = 1027, .abs64 = 257, .glob_dat = 1025 };
+	static const struct elf_target arm_be = {
+		.machine = 183, .order = ORDER_BIG, .relative = 1027, .abs64 = 257, .glob_dat = 1025
+	};
 	struct elf_spec spec = elf_default();
 	struct elf_image image;
 	spec.order = ORDER_BIG;
@@ -59,7 +62,8 @@ static void a_big_endian_target(void)
 	CHECK_EQ(elf_parse((struct span){ file, spec.size }, &arm_be, &image), STATUS_OK);
 	check_default(&image);
 	file[5] = 1;
-	CHECK_REFUSED(elf_parse((struct span){ file, spec.size }, &arm_be, &image), ELF_WRONG_BYTE_ORDER,
+	CHECK_REFUSED(elf_parse((struct span){ file, spec.size }, &arm_be, &image),
+		      ELF_WRONG_BYTE_ORDER,
 		      "71 elf-wrong-byte-order: ELF byte order is 1, needed is 2");
 	free(file);
 }
@@ -69,7 +73,8 @@ static void a_fixed_file_has_no_tables(void)
 	struct elf_spec spec = elf_fixed(0x400000);
 	struct elf_image image;
 	uint8_t *file = elf_write(&spec);
-	CHECK_EQ(elf_parse((struct span){ file, spec.size }, &elf_target_x86_64, &image), STATUS_OK);
+	CHECK_EQ(elf_parse((struct span){ file, spec.size }, &elf_target_x86_64, &image),
+		 STATUS_OK);
 	CHECK_EQ(image.dyn, false);
 	CHECK_EQ(image.vaddr, 0x400000);
 	CHECK_EQ(image.size, ELF_IMAGE_SIZE);
@@ -86,11 +91,14 @@ static void the_largest_alignment_counts(void)
 	spec.phdr[SEGMENT_NOTE].align = 8;
 	spec.phdr[SEGMENT_STACK].align = 0x10000; // of no interest
 	uint8_t *file = elf_write(&spec);
-	CHECK_EQ(elf_parse((struct span){ file, spec.size }, &elf_target_x86_64, &image), STATUS_OK);
+	CHECK_EQ(elf_parse((struct span){ file, spec.size }, &elf_target_x86_64, &image),
+		 STATUS_OK);
 	CHECK_EQ(image.align, 0x8000);
 	CHECK_EQ(image.notes[0].align, 8);
 	free(file);
 }
 
-SUITE(elf_good, { "the_default_file", the_default_file }, { "a_big_endian_target", a_big_endian_target },
-      { "a_fixed_file_has_no_tables", a_fixed_file_has_no_tables }, { "the_largest_alignment_counts", the_largest_alignment_counts });
+SUITE(elf_good, { "the_default_file", the_default_file },
+      { "a_big_endian_target", a_big_endian_target },
+      { "a_fixed_file_has_no_tables", a_fixed_file_has_no_tables },
+      { "the_largest_alignment_counts", the_largest_alignment_counts });

@@ -50,7 +50,8 @@ static uint64_t dynamic(struct span file, Elf64_Sxword tag)
 
 static void apply_relr(struct span file, const struct model *m, uint64_t delta)
 {
-	uint64_t table = dynamic(file, 36 /* DT_RELR */), size = dynamic(file, 35 /* DT_RELRSZ */), where = 0;
+	uint64_t table = dynamic(file, 36 /* DT_RELR */), size = dynamic(file, 35 /* DT_RELRSZ */),
+		 where = 0;
 	for (uint64_t at = 0; at < size; at += 8) {
 		uint64_t entry = word_at(m, table + at);
 		if (entry % 2 == 0) {
@@ -65,11 +66,13 @@ static void apply_relr(struct span file, const struct model *m, uint64_t delta)
 	}
 }
 
-static void apply_rela(struct span file, const struct model *m, uint64_t delta, uint64_t table, uint64_t size)
+static void apply_rela(struct span file, const struct model *m, uint64_t delta, uint64_t table,
+		       uint64_t size)
 {
 	uint64_t symbols = dynamic(file, DT_SYMTAB);
 	for (uint64_t at = 0; at < size; at += sizeof(Elf64_Rela)) {
-		uint64_t address = word_at(m, table + at), info = word_at(m, table + at + 8), addend = word_at(m, table + at + 16);
+		uint64_t address = word_at(m, table + at), info = word_at(m, table + at + 8),
+			 addend = word_at(m, table + at + 16);
 		Elf64_Sym symbol;
 		switch (ELF64_R_TYPE(info)) {
 		case R_X86_64_NONE:
@@ -78,8 +81,12 @@ static void apply_rela(struct span file, const struct model *m, uint64_t delta, 
 			set_word(m, address, delta + addend);
 			break;
 		default: // R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT
-			memcpy(&symbol, m->bytes + (symbols - m->vaddr) + ELF64_R_SYM(info) * sizeof symbol, sizeof symbol);
-			set_word(m, address, symbol.st_shndx == SHN_UNDEF ? 0 : delta + symbol.st_value + addend);
+			memcpy(&symbol,
+			       m->bytes + (symbols - m->vaddr) + ELF64_R_SYM(info) * sizeof symbol,
+			       sizeof symbol);
+			set_word(m, address,
+				 symbol.st_shndx == SHN_UNDEF ? 0
+							      : delta + symbol.st_value + addend);
 			break;
 		}
 	}
@@ -106,8 +113,10 @@ struct model model_load(struct span file, uint64_t run_at)
 	}
 	if (header.e_type == ET_DYN) {
 		apply_relr(file, &m, run_at - m.vaddr);
-		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_RELA), dynamic(file, DT_RELASZ));
-		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_JMPREL), dynamic(file, DT_PLTRELSZ));
+		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_RELA),
+			   dynamic(file, DT_RELASZ));
+		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_JMPREL),
+			   dynamic(file, DT_PLTRELSZ));
 	}
 	m.entry = header.e_entry + (run_at - m.vaddr);
 	return m;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What loading an ELF file means, written a second time and as plainly as possible. For little-endian x86-64 files that the loader has accepted.
+// What loading an ELF file means, written a second time and as plainly as possible. For
+// little-endian x86-64 files that the loader has accepted.
 #pragma once
 
 #include "../core/span.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Each case of the tables changes one thing in a valid file, and names the whole line of the refusal.
+// Each case of the tables changes one thing in a valid file, and names the whole line of the
+// refusal.
 #include "../core/elf.h"
 
 #include "elf_builder.h"
@@ -12,7 +13,8 @@ static struct elf_image image;
 static enum status parse(const struct elf_spec *spec)
 {
 	uint8_t *file = elf_write(spec);
-	enum status status = elf_parse((struct span){ file, spec->size }, &elf_target_x86_64, &image);
+	enum status status = elf_parse((struct span){ file, spec->size }, &elf_target_x86_64,
+				       &image);
 	free(file);
 	return status;
 }
@@ -24,10 +26,10 @@ struct elf_case {
 };
 
 // The body of a case: statements about `s`.
-#define CHANGE(id, ...)                                          \
-	static void id(struct elf_spec *s)                       \
-	{                                                        \
-		__VA_ARGS__;                                     \
+#define CHANGE(id, ...)                    \
+	static void id(struct elf_spec *s) \
+	{                                  \
+		__VA_ARGS__;               \
 	}
 
 static void run_cases(const struct elf_case *cases, size_t count)
@@ -45,8 +47,8 @@ static void run_cases(const struct elf_case *cases, size_t count)
 	}
 }
 
-#define RUN(...)                                                           \
-	static const struct elf_case cases[] = { __VA_ARGS__ };            \
+#define RUN(...)                                                \
+	static const struct elf_case cases[] = { __VA_ARGS__ }; \
 	run_cases(cases, countof(cases))
 
 CHANGE(empty, s->size = 0)
@@ -68,21 +70,35 @@ CHANGE(osabi_0, s->ident[7] = 0)
 
 static void header(void)
 {
-	RUN({ STATUS_ELF_HEADER_BEYOND_FILE, "67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x0", empty },
-	    { STATUS_ELF_HEADER_BEYOND_FILE, "67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x3f", size_63 },
-	    { STATUS_ELF_NOT_64_BIT, "71 elf-not-64-bit: ELF class is 1, needed is 2 (64-bit)", class_32 },
-	    { STATUS_ELF_NOT_64_BIT, "71 elf-not-64-bit: ELF class is 0, needed is 2 (64-bit)", class_0 },
-	    { STATUS_ELF_WRONG_BYTE_ORDER, "71 elf-wrong-byte-order: ELF byte order is 2, needed is 1", data_big },
-	    { STATUS_ELF_WRONG_BYTE_ORDER, "71 elf-wrong-byte-order: ELF byte order is 0, needed is 1", data_0 },
-	    { STATUS_ELF_WRONG_VERSION, "71 elf-wrong-version: ELF version is 2, needed is 1", ident_version },
-	    { STATUS_ELF_WRONG_MACHINE, "73 elf-wrong-machine: the file is for ELF machine 183, this loader for 62", machine_arm },
-	    { STATUS_ELF_WRONG_TYPE, "75 elf-wrong-type: ELF type is 1, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type_rel },
-	    { STATUS_ELF_WRONG_TYPE, "75 elf-wrong-type: ELF type is 4, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type_core },
-	    { STATUS_ELF_HEADER_SIZE, "77 elf-header-size: e_ehsize is 63, needed is 64", ehsize_63 },
+	RUN({ STATUS_ELF_HEADER_BEYOND_FILE,
+	      "67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x0", empty },
+	    { STATUS_ELF_HEADER_BEYOND_FILE,
+	      "67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x3f", size_63 },
+	    { STATUS_ELF_NOT_64_BIT, "71 elf-not-64-bit: ELF class is 1, needed is 2 (64-bit)",
+	      class_32 },
+	    { STATUS_ELF_NOT_64_BIT, "71 elf-not-64-bit: ELF class is 0, needed is 2 (64-bit)",
+	      class_0 },
+	    { STATUS_ELF_WRONG_BYTE_ORDER,
+	      "71 elf-wrong-byte-order: ELF byte order is 2, needed is 1", data_big },
+	    { STATUS_ELF_WRONG_BYTE_ORDER,
+	      "71 elf-wrong-byte-order: ELF byte order is 0, needed is 1", data_0 },
+	    { STATUS_ELF_WRONG_VERSION, "71 elf-wrong-version: ELF version is 2, needed is 1",
+	      ident_version },
+	    { STATUS_ELF_WRONG_MACHINE,
+	      "73 elf-wrong-machine: the file is for ELF machine 183, this loader for 62",
+	      machine_arm },
+	    { STATUS_ELF_WRONG_TYPE,
+	      "75 elf-wrong-type: ELF type is 1, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type_rel },
+	    { STATUS_ELF_WRONG_TYPE,
+	      "75 elf-wrong-type: ELF type is 4, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type_core },
+	    { STATUS_ELF_HEADER_SIZE, "77 elf-header-size: e_ehsize is 63, needed is 64",
+	      ehsize_63 },
 	    { STATUS_ELF_NO_SEGMENTS, "77 elf-no-segments: e_phnum is 0", phnum_0 },
 	    { STATUS_ELF_NO_SEGMENTS, "77 elf-no-segments: e_phnum is 65535", phnum_elsewhere },
-	    { STATUS_ELF_PHDR_SIZE, "77 elf-phdr-size: e_phentsize is 55, needed is 56", phentsize_55 },
-	    { STATUS_ELF_PHDR_SIZE, "77 elf-phdr-size: e_phentsize is 64, needed is 56", phentsize_64 },
+	    { STATUS_ELF_PHDR_SIZE, "77 elf-phdr-size: e_phentsize is 55, needed is 56",
+	      phentsize_55 },
+	    { STATUS_ELF_PHDR_SIZE, "77 elf-phdr-size: e_phentsize is 64, needed is 56",
+	      phentsize_64 },
 	    { STATUS_OK, NULL, osabi_0 });
 }
 
@@ -95,21 +111,31 @@ CHANGE(phdrs_overflow, s->phoff = UINT64_MAX - 7)
 static void program_headers_lie_in_the_file(void)
 {
 	RUN({ STATUS_OK, NULL, phdrs_fit },
-	    { STATUS_ELF_PHDRS_BEYOND_FILE, "67 elf-phdrs-beyond-file: 7 program headers at 0x479, the file has 0x600 bytes", phdrs_one_byte_too_far },
-	    { STATUS_ELF_PHDRS_BEYOND_FILE, "67 elf-phdrs-beyond-file: 40 program headers at 0x40, the file has 0x600 bytes", phdrs_too_many },
-	    { STATUS_ELF_PHDRS_BEYOND_FILE, "67 elf-phdrs-beyond-file: 7 program headers at 0x601, the file has 0x600 bytes", phdrs_behind },
-	    { STATUS_ELF_PHDRS_BEYOND_FILE, "67 elf-phdrs-beyond-file: 7 program headers at 0xfffffffffffffff8, the file has 0x600 bytes",
+	    { STATUS_ELF_PHDRS_BEYOND_FILE,
+	      "67 elf-phdrs-beyond-file: 7 program headers at 0x479, the file has 0x600 bytes",
+	      phdrs_one_byte_too_far },
+	    { STATUS_ELF_PHDRS_BEYOND_FILE,
+	      "67 elf-phdrs-beyond-file: 40 program headers at 0x40, the file has 0x600 bytes",
+	      phdrs_too_many },
+	    { STATUS_ELF_PHDRS_BEYOND_FILE,
+	      "67 elf-phdrs-beyond-file: 7 program headers at 0x601, the file has 0x600 bytes",
+	      phdrs_behind },
+	    { STATUS_ELF_PHDRS_BEYOND_FILE,
+	      "67 elf-phdrs-beyond-file: 7 program headers at 0xfffffffffffffff8, the file has "
+	      "0x600 bytes",
 	      phdrs_overflow });
 }
 
 CHANGE(filesz_is_memsz, s->phdr[SEGMENT_DATA].memsz = 0x200; s->phdr[SEGMENT_TLS].memsz = 0x10)
 CHANGE(filesz_above_memsz, s->phdr[SEGMENT_DATA].memsz = 0x1ff)
 CHANGE(empty_with_bytes, s->phdr[SEGMENT_DATA].memsz = 0)
-CHANGE(empty_load, s->phdr[SEGMENT_STACK] = (struct elf_phdr){ PT_LOAD, 4, UINT64_MAX, 1, 0, 0, 0, 3 })
+CHANGE(empty_load,
+       s->phdr[SEGMENT_STACK] = (struct elf_phdr){ PT_LOAD, 4, UINT64_MAX, 1, 0, 0, 0, 3 })
 CHANGE(bytes_end_behind_file, s->phdr[SEGMENT_DATA].filesz = 0x201)
 CHANGE(bytes_begin_behind_file, s->phdr[SEGMENT_DATA].offset = 0x10000)
 CHANGE(bytes_overflow, s->phdr[SEGMENT_DATA].offset = UINT64_MAX - 0xff)
-CHANGE(no_bytes_anywhere, s->phdr[SEGMENT_DATA].filesz = 0; s->phdr[SEGMENT_DATA].offset = UINT64_MAX; s->phdr[SEGMENT_TLS].filesz = 0)
+CHANGE(no_bytes_anywhere, s->phdr[SEGMENT_DATA].filesz = 0;
+       s->phdr[SEGMENT_DATA].offset = UINT64_MAX; s->phdr[SEGMENT_TLS].filesz = 0)
 CHANGE(memory_overflows, s->phdr[SEGMENT_DATA].memsz = UINT64_MAX - 0x1fff)
 CHANGE(memory_to_the_end, s->phdr[SEGMENT_DATA].memsz = UINT64_MAX - 0x2000)
 CHANGE(file_one_short, s->size = 0x5ff)
@@ -117,19 +143,35 @@ CHANGE(file_one_short, s->size = 0x5ff)
 static void segments_lie_in_the_file_and_in_memory(void)
 {
 	RUN({ STATUS_OK, NULL, filesz_is_memsz },
-	    { STATUS_ELF_SEGMENT_SIZE, "77 elf-segment-size: the segment at 0x2000 has 0x200 bytes in the file, 0x1ff in memory", filesz_above_memsz },
-	    { STATUS_ELF_SEGMENT_SIZE, "77 elf-segment-size: the segment at 0x2000 has 0x200 bytes in the file, 0x0 in memory", empty_with_bytes },
+	    { STATUS_ELF_SEGMENT_SIZE,
+	      "77 elf-segment-size: the segment at 0x2000 has 0x200 bytes in the file, 0x1ff in "
+	      "memory",
+	      filesz_above_memsz },
+	    { STATUS_ELF_SEGMENT_SIZE,
+	      "77 elf-segment-size: the segment at 0x2000 has 0x200 bytes in the file, 0x0 in "
+	      "memory",
+	      empty_with_bytes },
 	    { STATUS_OK, NULL, empty_load },
-	    { STATUS_ELF_SEGMENT_BEYOND_FILE, "67 elf-segment-beyond-file: segment 2 has 0x201 bytes at 0x400, the file has 0x600 bytes",
+	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
+	      "67 elf-segment-beyond-file: segment 2 has 0x201 bytes at 0x400, the file has 0x600 "
+	      "bytes",
 	      bytes_end_behind_file },
-	    { STATUS_ELF_SEGMENT_BEYOND_FILE, "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0x10000, the file has 0x600 bytes",
+	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
+	      "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0x10000, the file has "
+	      "0x600 bytes",
 	      bytes_begin_behind_file },
 	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
-	      "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0xffffffffffffff00, the file has 0x600 bytes", bytes_overflow },
-	    { STATUS_ELF_SEGMENT_BEYOND_FILE, "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0x400, the file has 0x5ff bytes",
+	      "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0xffffffffffffff00, the "
+	      "file has 0x600 bytes",
+	      bytes_overflow },
+	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
+	      "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0x400, the file has 0x5ff "
+	      "bytes",
 	      file_one_short },
 	    { STATUS_OK, NULL, no_bytes_anywhere },
-	    { STATUS_ELF_ADDRESS_OVERFLOW, "77 elf-address-overflow: segment at 0x2000 with 0xffffffffffffe000 bytes", memory_overflows },
+	    { STATUS_ELF_ADDRESS_OVERFLOW,
+	      "77 elf-address-overflow: segment at 0x2000 with 0xffffffffffffe000 bytes",
+	      memory_overflows },
 	    { STATUS_OK, NULL, memory_to_the_end });
 }
 
@@ -146,12 +188,23 @@ CHANGE(align_odd, s->phdr[SEGMENT_DATA].align = UINT64_MAX)
 static void segments_ascend_and_are_aligned(void)
 {
 	RUN({ STATUS_OK, NULL, touching },
-	    { STATUS_ELF_SEGMENT_ORDER, "77 elf-segment-order: segment 2 begins at 0x2000, the one before ends at 0x2001", overlap_by_one },
-	    { STATUS_ELF_SEGMENT_ORDER, "77 elf-segment-order: segment 1 begins at 0x1000, the one before ends at 0x103a0", descending },
-	    { STATUS_ELF_SEGMENT_ORDER, "77 elf-segment-order: segment 3 begins at 0x2000, the one before ends at 0x3200", twice },
-	    { STATUS_OK, NULL, align_0 }, { STATUS_OK, NULL, align_1 }, { STATUS_OK, NULL, align_large },
-	    { STATUS_ELF_SEGMENT_ALIGN, "77 elf-segment-align: alignment 0x18 of the segment at 0x2000 is not a power of two", align_24 },
-	    { STATUS_ELF_SEGMENT_ALIGN, "77 elf-segment-align: alignment 0xffffffffffffffff of the segment at 0x2000 is not a power of two",
+	    { STATUS_ELF_SEGMENT_ORDER,
+	      "77 elf-segment-order: segment 2 begins at 0x2000, the one before ends at 0x2001",
+	      overlap_by_one },
+	    { STATUS_ELF_SEGMENT_ORDER,
+	      "77 elf-segment-order: segment 1 begins at 0x1000, the one before ends at 0x103a0",
+	      descending },
+	    { STATUS_ELF_SEGMENT_ORDER,
+	      "77 elf-segment-order: segment 3 begins at 0x2000, the one before ends at 0x3200",
+	      twice },
+	    { STATUS_OK, NULL, align_0 }, { STATUS_OK, NULL, align_1 },
+	    { STATUS_OK, NULL, align_large },
+	    { STATUS_ELF_SEGMENT_ALIGN,
+	      "77 elf-segment-align: alignment 0x18 of the segment at 0x2000 is not a power of two",
+	      align_24 },
+	    { STATUS_ELF_SEGMENT_ALIGN,
+	      "77 elf-segment-align: alignment 0xffffffffffffffff of the segment at 0x2000 is not "
+	      "a power of two",
 	      align_odd });
 }
 
@@ -160,13 +213,21 @@ static void many(struct elf_spec *s, uint32_t type, uint16_t count)
 	elf_phdrs_to_end(s);
 	for (uint16_t i = 0; i < count; i++) {
 		uint64_t vaddr = 0x100000 + (uint64_t)i * 0x10;
-		s->phdr[s->phnum++] = (struct elf_phdr){ type, 4, AT_NOTES, vaddr, 0, type == PT_NOTE ? 56 : 0, type == PT_NOTE ? 56 : 8, 4 };
+		s->phdr[s->phnum++] = (struct elf_phdr){ type,
+							 4,
+							 AT_NOTES,
+							 vaddr,
+							 0,
+							 type == PT_NOTE ? 56 : 0,
+							 type == PT_NOTE ? 56 : 8,
+							 4 };
 	}
 }
 
 static void only_other_headers(struct elf_spec *s)
 {
-	s->phdr[SEGMENT_TABLES].type = s->phdr[SEGMENT_TEXT].type = s->phdr[SEGMENT_DATA].type = 0x60000000;
+	s->phdr[SEGMENT_TABLES].type = s->phdr[SEGMENT_TEXT].type = s->phdr[SEGMENT_DATA].type =
+		0x60000000;
 }
 
 CHANGE(loads_64, many(s, PT_LOAD, 61))
@@ -178,13 +239,23 @@ CHANGE(note_overflow, s->phdr[SEGMENT_NOTE].filesz = UINT64_MAX)
 
 static void counts_and_notes(void)
 {
-	RUN({ STATUS_ELF_NO_SEGMENTS, "77 elf-no-segments: none of 7 program headers is a PT_LOAD with a size", only_other_headers },
-	    { STATUS_OK, NULL, loads_64 }, { STATUS_ELF_TOO_MANY_SEGMENTS, "77 elf-too-many-segments: more than 64 PT_LOAD", loads_65 },
-	    { STATUS_OK, NULL, notes_8 }, { STATUS_ELF_TOO_MANY_SEGMENTS, "77 elf-too-many-segments: more than 8 PT_NOTE", notes_9 },
-	    { STATUS_ELF_SEGMENT_BEYOND_FILE, "67 elf-segment-beyond-file: PT_NOTE has 0x38 bytes at 0x5c9, the file has 0x600 bytes",
+	RUN({ STATUS_ELF_NO_SEGMENTS,
+	      "77 elf-no-segments: none of 7 program headers is a PT_LOAD with a size",
+	      only_other_headers },
+	    { STATUS_OK, NULL, loads_64 },
+	    { STATUS_ELF_TOO_MANY_SEGMENTS, "77 elf-too-many-segments: more than 64 PT_LOAD",
+	      loads_65 },
+	    { STATUS_OK, NULL, notes_8 },
+	    { STATUS_ELF_TOO_MANY_SEGMENTS, "77 elf-too-many-segments: more than 8 PT_NOTE",
+	      notes_9 },
+	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
+	      "67 elf-segment-beyond-file: PT_NOTE has 0x38 bytes at 0x5c9, the file has 0x600 "
+	      "bytes",
 	      note_behind_file },
 	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
-	      "67 elf-segment-beyond-file: PT_NOTE has 0xffffffffffffffff bytes at 0x1d0, the file has 0x600 bytes", note_overflow });
+	      "67 elf-segment-beyond-file: PT_NOTE has 0xffffffffffffffff bytes at 0x1d0, the file "
+	      "has 0x600 bytes",
+	      note_overflow });
 }
 
 CHANGE(entry_first, s->entry = 0x1000)
@@ -196,33 +267,57 @@ CHANGE(entry_0, s->entry = 0)
 CHANGE(entry_high, s->entry = UINT64_MAX)
 CHANGE(tls_at_end, s->phdr[SEGMENT_TLS].vaddr = 0x3200 - 0x10)
 CHANGE(tls_one_too_far, s->phdr[SEGMENT_TLS].vaddr = 0x3200 - 0xf)
-CHANGE(tls_before, s->phdr[SEGMENT_TABLES].vaddr = 0x10; s->phdr[SEGMENT_DYNAMIC].type = 0; s->phdr[SEGMENT_TLS].vaddr = 0xf)
+CHANGE(tls_before, s->phdr[SEGMENT_TABLES].vaddr = 0x10; s->phdr[SEGMENT_DYNAMIC].type = 0;
+       s->phdr[SEGMENT_TLS].vaddr = 0xf)
 CHANGE(tls_overflow, s->phdr[SEGMENT_TLS].vaddr = UINT64_MAX)
 CHANGE(tls_size, s->phdr[SEGMENT_TLS].filesz = 0x31)
 CHANGE(tls_align, s->phdr[SEGMENT_TLS].align = 3)
-CHANGE(tls_empty, s->phdr[SEGMENT_TLS].filesz = s->phdr[SEGMENT_TLS].memsz = 0; s->phdr[SEGMENT_TLS].vaddr = UINT64_MAX)
+CHANGE(tls_empty, s->phdr[SEGMENT_TLS].filesz = s->phdr[SEGMENT_TLS].memsz = 0;
+       s->phdr[SEGMENT_TLS].vaddr = UINT64_MAX)
 
 static void entry_and_tls_lie_in_the_image(void)
 {
-	RUN({ STATUS_OK, NULL, entry_first }, { STATUS_OK, NULL, entry_last }, { STATUS_OK, NULL, tls_at_end }, { STATUS_OK, NULL, tls_empty },
-	    { STATUS_ELF_ENTRY_OUTSIDE, "77 elf-entry-outside: entry point 0x1060 is in no executable segment of 0x0..0x3200", entry_behind },
-	    { STATUS_ELF_ENTRY_OUTSIDE, "77 elf-entry-outside: entry point 0xfff is in no executable segment of 0x0..0x3200", entry_before },
-	    { STATUS_ELF_ENTRY_OUTSIDE, "77 elf-entry-outside: entry point 0x2000 is in no executable segment of 0x0..0x3200", entry_in_data },
-	    { STATUS_ELF_ENTRY_OUTSIDE, "77 elf-entry-outside: entry point 0x0 is in no executable segment of 0x0..0x3200", entry_0 },
-	    { STATUS_ELF_ENTRY_OUTSIDE, "77 elf-entry-outside: entry point 0xffffffffffffffff is in no executable segment of 0x0..0x3200",
+	RUN({ STATUS_OK, NULL, entry_first }, { STATUS_OK, NULL, entry_last },
+	    { STATUS_OK, NULL, tls_at_end }, { STATUS_OK, NULL, tls_empty },
+	    { STATUS_ELF_ENTRY_OUTSIDE,
+	      "77 elf-entry-outside: entry point 0x1060 is in no executable segment of 0x0..0x3200",
+	      entry_behind },
+	    { STATUS_ELF_ENTRY_OUTSIDE,
+	      "77 elf-entry-outside: entry point 0xfff is in no executable segment of 0x0..0x3200",
+	      entry_before },
+	    { STATUS_ELF_ENTRY_OUTSIDE,
+	      "77 elf-entry-outside: entry point 0x2000 is in no executable segment of 0x0..0x3200",
+	      entry_in_data },
+	    { STATUS_ELF_ENTRY_OUTSIDE,
+	      "77 elf-entry-outside: entry point 0x0 is in no executable segment of 0x0..0x3200",
+	      entry_0 },
+	    { STATUS_ELF_ENTRY_OUTSIDE,
+	      "77 elf-entry-outside: entry point 0xffffffffffffffff is in no executable segment of "
+	      "0x0..0x3200",
 	      entry_high },
-	    { STATUS_ELF_TLS_OUTSIDE, "77 elf-tls-outside: TLS template 0x31f1..0x3201, image 0x0..0x3200", tls_one_too_far },
-	    { STATUS_ELF_TLS_OUTSIDE, "77 elf-tls-outside: TLS template 0xf..0x1f, image 0x10..0x3200", tls_before },
-	    { STATUS_ELF_TLS_OUTSIDE, "77 elf-tls-outside: TLS template 0xffffffffffffffff..0xf, image 0x0..0x3200", tls_overflow },
-	    { STATUS_ELF_SEGMENT_SIZE, "77 elf-segment-size: the TLS template at 0x2020 has 0x31 bytes in the file, 0x30 in memory", tls_size },
-	    { STATUS_ELF_SEGMENT_ALIGN, "77 elf-segment-align: alignment 0x3 of the segment at 0x2020 is not a power of two", tls_align });
+	    { STATUS_ELF_TLS_OUTSIDE,
+	      "77 elf-tls-outside: TLS template 0x31f1..0x3201, image 0x0..0x3200",
+	      tls_one_too_far },
+	    { STATUS_ELF_TLS_OUTSIDE,
+	      "77 elf-tls-outside: TLS template 0xf..0x1f, image 0x10..0x3200", tls_before },
+	    { STATUS_ELF_TLS_OUTSIDE,
+	      "77 elf-tls-outside: TLS template 0xffffffffffffffff..0xf, image 0x0..0x3200",
+	      tls_overflow },
+	    { STATUS_ELF_SEGMENT_SIZE,
+	      "77 elf-segment-size: the TLS template at 0x2020 has 0x31 bytes in the file, 0x30 in "
+	      "memory",
+	      tls_size },
+	    { STATUS_ELF_SEGMENT_ALIGN,
+	      "77 elf-segment-align: alignment 0x3 of the segment at 0x2020 is not a power of two",
+	      tls_align });
 }
 
 CHANGE(dynamic_behind, s->phdr[SEGMENT_DYNAMIC].offset = 0x600 - 143)
 CHANGE(dynamic_overflow, s->phdr[SEGMENT_DYNAMIC].filesz = UINT64_MAX)
 CHANGE(needed, s->dyn[DYN_SYMENT] = (struct elf_dyn){ 1, 1 })
 CHANGE(needed_fixed, s->type = ET_EXEC; s->dyn[DYN_SYMENT] = (struct elf_dyn){ 1, 1 })
-CHANGE(needed_behind_null, s->dyn[DYN_NULL + 1] = (struct elf_dyn){ 1, 1 }; s->dyn_count++; s->phdr[SEGMENT_DYNAMIC].filesz += 16)
+CHANGE(needed_behind_null, s->dyn[DYN_NULL + 1] = (struct elf_dyn){ 1, 1 }; s->dyn_count++;
+       s->phdr[SEGMENT_DYNAMIC].filesz += 16)
 CHANGE(no_null, s->phdr[SEGMENT_DYNAMIC].filesz -= 16)
 CHANGE(half_an_entry, s->phdr[SEGMENT_DYNAMIC].filesz -= 1)
 CHANGE(rel, s->dyn[DYN_SYMENT] = (struct elf_dyn){ 17, 0x2b0 })
@@ -236,18 +331,35 @@ CHANGE(relrsz_odd, s->dyn[DYN_RELRSZ].value = 3 * 8 - 1)
 
 static void dynamic_table(void)
 {
-	RUN({ STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: PT_DYNAMIC has 0x90 bytes at 0x571, the file has 0x600 bytes", dynamic_behind },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: PT_DYNAMIC has 0xffffffffffffffff bytes at 0x210, the file has 0x600 bytes",
+	RUN({ STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: PT_DYNAMIC has 0x90 bytes at 0x571, the file has 0x600 "
+	      "bytes",
+	      dynamic_behind },
+	    { STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: PT_DYNAMIC has 0xffffffffffffffff bytes at 0x210, the file "
+	      "has 0x600 bytes",
 	      dynamic_overflow },
-	    { STATUS_ELF_NEEDS_LIBRARY, "75 elf-needs-library: the file wants a shared library, a unikernel has none", needed },
-	    { STATUS_ELF_NEEDS_LIBRARY, "75 elf-needs-library: the file wants a shared library, a unikernel has none", needed_fixed },
-	    { STATUS_OK, NULL, needed_behind_null }, { STATUS_OK, NULL, no_null }, { STATUS_OK, NULL, half_an_entry },
-	    { STATUS_RELOC_REL, "79 reloc-rel: DT_REL at 0x2b0, Hermit uses DT_RELA", rel }, { STATUS_OK, NULL, rel_fixed },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELAENT is 16, needed is 24", relaent },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELRENT is 4, needed is 8", relrent },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_SYMENT is 16, needed is 24", syment }, { STATUS_OK, NULL, relaent_none },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELA has 0x79 bytes, no multiple of 24", relasz_odd },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELR has 0x17 bytes, no multiple of 8", relrsz_odd });
+	    { STATUS_ELF_NEEDS_LIBRARY,
+	      "75 elf-needs-library: the file wants a shared library, a unikernel has none",
+	      needed },
+	    { STATUS_ELF_NEEDS_LIBRARY,
+	      "75 elf-needs-library: the file wants a shared library, a unikernel has none",
+	      needed_fixed },
+	    { STATUS_OK, NULL, needed_behind_null }, { STATUS_OK, NULL, no_null },
+	    { STATUS_OK, NULL, half_an_entry },
+	    { STATUS_RELOC_REL, "79 reloc-rel: DT_REL at 0x2b0, Hermit uses DT_RELA", rel },
+	    { STATUS_OK, NULL, rel_fixed },
+	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELAENT is 16, needed is 24",
+	      relaent },
+	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELRENT is 4, needed is 8",
+	      relrent },
+	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_SYMENT is 16, needed is 24",
+	      syment },
+	    { STATUS_OK, NULL, relaent_none },
+	    { STATUS_ELF_DYNAMIC_ENTRY,
+	      "77 elf-dynamic-entry: DT_RELA has 0x79 bytes, no multiple of 24", relasz_odd },
+	    { STATUS_ELF_DYNAMIC_ENTRY,
+	      "77 elf-dynamic-entry: DT_RELR has 0x17 bytes, no multiple of 8", relrsz_odd });
 }
 
 static void with_plt(struct elf_spec *s, size_t entry, uint64_t value)
@@ -266,9 +378,13 @@ CHANGE(plt_fixed, with_plt(s, DYN_JMPREL, 1); s->type = ET_EXEC)
 static void table_of_jump_slots(void)
 {
 	RUN({ STATUS_OK, NULL, plt }, { STATUS_OK, NULL, plt_fixed },
-	    { STATUS_RELOC_REL, "79 reloc-rel: DT_PLTREL is 17 (DT_REL), Hermit uses 7 (DT_RELA)", plt_rel },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_JMPREL has 0x19 bytes, no multiple of 24", plt_odd },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: DT_JMPREL has 0x30 bytes at 0x21d1, of which 0x2f are in the file",
+	    { STATUS_RELOC_REL, "79 reloc-rel: DT_PLTREL is 17 (DT_REL), Hermit uses 7 (DT_RELA)",
+	      plt_rel },
+	    { STATUS_ELF_DYNAMIC_ENTRY,
+	      "77 elf-dynamic-entry: DT_JMPREL has 0x19 bytes, no multiple of 24", plt_odd },
+	    { STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: DT_JMPREL has 0x30 bytes at 0x21d1, of which 0x2f are in "
+	      "the file",
 	      plt_outside });
 }
 
@@ -285,24 +401,43 @@ CHANGE(symbols_outside, s->dyn[DYN_SYMTAB].value = 0x800)
 
 static void tables_lie_in_file_bytes(void)
 {
-	RUN({ STATUS_OK, NULL, rela_to_end }, { STATUS_OK, NULL, rela_none }, { STATUS_OK, NULL, symbols_outside },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x2189, of which 0x77 are in the file",
+	RUN({ STATUS_OK, NULL, rela_to_end }, { STATUS_OK, NULL, rela_none },
+	    { STATUS_OK, NULL, symbols_outside },
+	    { STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x2189, of which 0x77 are in the "
+	      "file",
 	      rela_beyond_bytes },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x2200, of which 0x0 are in the file",
+	    { STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x2200, of which 0x0 are in the "
+	      "file",
 	      rela_in_zeroes },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x800, of which 0x0 are in the file", rela_in_gap },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: DT_RELA has 0x180 bytes at 0x2b0, of which 0xf0 are in the file",
+	    { STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x800, of which 0x0 are in the "
+	      "file",
+	      rela_in_gap },
+	    { STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: DT_RELA has 0x180 bytes at 0x2b0, of which 0xf0 are in the "
+	      "file",
 	      rela_across },
 	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0xfffffffffffffff0 bytes at 0x2b0, of which 0xf0 are in the file", rela_overflow },
+	      "77 elf-dynamic-outside: DT_RELA has 0xfffffffffffffff0 bytes at 0x2b0, of which "
+	      "0xf0 are in the file",
+	      rela_overflow },
 	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0xffffffffffffffff, of which 0x0 are in the file", rela_high },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE, "77 elf-dynamic-outside: DT_RELR has 0x18 bytes at 0x390, of which 0x10 are in the file",
+	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0xffffffffffffffff, of which 0x0 "
+	      "are in the file",
+	      rela_high },
+	    { STATUS_ELF_DYNAMIC_OUTSIDE,
+	      "77 elf-dynamic-outside: DT_RELR has 0x18 bytes at 0x390, of which 0x10 are in the "
+	      "file",
 	      relr_outside });
 }
 
-SUITE(elf, { "header", header }, { "program_headers_lie_in_the_file", program_headers_lie_in_the_file },
+SUITE(elf, { "header", header },
+      { "program_headers_lie_in_the_file", program_headers_lie_in_the_file },
       { "segments_lie_in_the_file_and_in_memory", segments_lie_in_the_file_and_in_memory },
-      { "segments_ascend_and_are_aligned", segments_ascend_and_are_aligned }, { "counts_and_notes", counts_and_notes },
-      { "entry_and_tls_lie_in_the_image", entry_and_tls_lie_in_the_image }, { "dynamic_table", dynamic_table },
-      { "table_of_jump_slots", table_of_jump_slots }, { "tables_lie_in_file_bytes", tables_lie_in_file_bytes });
+      { "segments_ascend_and_are_aligned", segments_ascend_and_are_aligned },
+      { "counts_and_notes", counts_and_notes },
+      { "entry_and_tls_lie_in_the_image", entry_and_tls_lie_in_the_image },
+      { "dynamic_table", dynamic_table }, { "table_of_jump_slots", table_of_jump_slots },
+      { "tables_lie_in_file_bytes", tables_lie_in_file_bytes });

@@ -37,7 +37,10 @@ static void the_boot_information_of_e1(void)
 {
 	const struct facts facts = {
 		.image = { 0x2001000, 0x2345678 },
-		.tls = { .vaddr = 0x1111111111111111, .filesz = 0x2222222222222222, .memsz = 0x3333333333333333, .align = 0x4444444444444444 },
+		.tls = { .vaddr = 0x1111111111111111,
+			 .filesz = 0x2222222222222222,
+			 .memsz = 0x3333333333333333,
+			 .align = 0x4444444444444444 },
 		.cmdline = 0x5555555555555555,
 		.cmdline_size = 0x6666666666666666,
 		.multiboot = 0x7777777777777777,
@@ -49,18 +52,18 @@ static void the_boot_information_of_e1(void)
 		unsigned at;
 		uint64_t value;
 	} fields[] = {
-		{ 0, 0x00000001c0decafe },    // magic, version
-		{ 8, 0x2001000 },             // image
+		{ 0, 0x00000001c0decafe }, // magic, version
+		{ 8, 0x2001000 },          // image
 		{ 24, 0x344678 },
-		{ 32, 0x1111111111111111 },   // TLS
+		{ 32, 0x1111111111111111 }, // TLS
 		{ 40, 0x2222222222222222 },
 		{ 48, 0x3333333333333333 },
-		{ 56, 0x9999999999999999 },   // stack, low end
-		{ 88, 0x7777777777777777 },   // Multiboot information
-		{ 96, 0x5555555555555555 },   // command line
+		{ 56, 0x9999999999999999 }, // stack, low end
+		{ 88, 0x7777777777777777 }, // Multiboot information
+		{ 96, 0x5555555555555555 }, // command line
 		{ 104, 0x6666666666666666 },
-		{ 112, 0xffffffff00000000 },  // boot processor: none yet
-		{ 152, 0x4444444444444444 },  // alignment of TLS
+		{ 112, 0xffffffff00000000 }, // boot processor: none yet
+		{ 152, 0x4444444444444444 }, // alignment of TLS
 	};
 	const struct era *era = identify();
 	uint8_t *info = malloc(era->info_size), want[160] = { 0 };
@@ -68,11 +71,13 @@ static void the_boot_information_of_e1(void)
 	era->write_info(info, &facts);
 	for (size_t i = 0; i < countof(fields); i++)
 		store_u64(want + fields[i].at, fields[i].value, ORDER_LITTLE);
-	memcpy(want + 132, "\xf8\x03\x01\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0", 16); // port, one kernel, addresses, mask
+	// port, one kernel, addresses, mask
+	memcpy(want + 132, "\xf8\x03\x01\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0", 16);
 	CHECK_EQ(era->info_size, sizeof want);
 	CHECK_BYTES(info, want, sizeof want);
 	free(info);
 }
 
 #define T(name) { #name, name }
-SUITE(era_e1, T(version_1_is_e1), T(notes_may_be_missing_when_the_option_says_so), T(the_boot_information_of_e1));
+SUITE(era_e1, T(version_1_is_e1), T(notes_may_be_missing_when_the_option_says_so),
+      T(the_boot_information_of_e1));

@@ -33,19 +33,19 @@ static void the_option_outvotes_the_notes(void)
 	CHECK_EQ(identify(true, 3, 4), STATUS_OK);
 	CHECK_EQ(era->entry_version, 4);
 	CHECK_REFUSED_SO_FAR(identify(true, 4, 9), ERA_UNSUPPORTED,
-		      "81 era-unsupported: entry version 9, this loader hands over to ");
+			     "81 era-unsupported: entry version 9, this loader hands over to ");
 }
 
 static void what_no_row_knows_is_refused(void)
 {
 	CHECK_REFUSED_SO_FAR(identify(false, 0, 0), ERA_NO_NOTE,
-		      "81 era-no-note: the file has no Hermit entry-version note: ");
+			     "81 era-no-note: the file has no Hermit entry-version note: ");
 	CHECK_REFUSED_SO_FAR(identify(true, 3, 0), ERA_UNSUPPORTED,
-		      "81 era-unsupported: entry version 3, this loader hands over to ");
+			     "81 era-unsupported: entry version 3, this loader hands over to ");
 	CHECK_REFUSED_SO_FAR(identify(true, 0, 0), ERA_UNSUPPORTED,
-		      "81 era-unsupported: entry version 0, this loader hands over to ");
+			     "81 era-unsupported: entry version 0, this loader hands over to ");
 	CHECK_REFUSED_SO_FAR(identify(true, 255, 0), ERA_UNSUPPORTED,
-		      "81 era-unsupported: entry version 255, this loader hands over to ");
+			     "81 era-unsupported: entry version 255, this loader hands over to ");
 }
 
 // RawBootInfo of entry version 4, byte by byte; what is not named is zero.
@@ -53,7 +53,10 @@ static void the_boot_information_of_e4(void)
 {
 	const struct facts facts = {
 		.image = { 0x2001000, 0x2345678 },
-		.tls = { .vaddr = 0x1111111111111111, .filesz = 0x2222222222222222, .memsz = 0x3333333333333333, .align = 0x4444444444444444 },
+		.tls = { .vaddr = 0x1111111111111111,
+			 .filesz = 0x2222222222222222,
+			 .memsz = 0x3333333333333333,
+			 .align = 0x4444444444444444 },
 		.cmdline = 0x5555555555555555,
 		.cmdline_size = 0x6666666666666666,
 		.multiboot = 0x7777777777777777,
@@ -70,20 +73,22 @@ static void the_boot_information_of_e4(void)
 		unsigned at;
 		uint64_t value;
 	} fields[] = {
-		{ 0, 0x2000000 },             // physical addresses from: the 2 MiB unit of the image
-		{ 8, 0 },                     // to: not told
-		{ 16, 0x3f8 },                // serial port, 16 bits
-		{ 24, 0x8888888888888888 },   // device tree
-		{ 32, 0x2001000 },            // image
+		// physical addresses from: the 2 MiB unit of the image
+		{ 0, 0x2000000 },
+		{ 8, 0 },                   // to: not told
+		{ 16, 0x3f8 },              // serial port, 16 bits
+		{ 24, 0x8888888888888888 }, // device tree
+		{ 32, 0x2001000 },          // image
 		{ 40, 0x2345678 },
-		{ 48, 0x1111111111111111 },   // TLS: start, file size, memory size, alignment
+		// TLS: start, file size, memory size, alignment
+		{ 48, 0x1111111111111111 },
 		{ 56, 0x2222222222222222 },
 		{ 64, 0x3333333333333333 },
 		{ 72, 0x4444444444444444 },
-		{ 80, 0 },                    // platform: Multiboot
-		{ 88, 0x5555555555555555 },   // command line: start, length
+		{ 80, 0 },                  // platform: Multiboot
+		{ 88, 0x5555555555555555 }, // command line: start, length
 		{ 96, 0x6666666666666666 },
-		{ 104, 0x7777777777777777 },  // Multiboot information
+		{ 104, 0x7777777777777777 }, // Multiboot information
 	};
 	for (size_t i = 0; i < countof(fields); i++)
 		store_u64(want + fields[i].at, fields[i].value, ORDER_LITTLE);
@@ -103,7 +108,8 @@ static void no_tls_is_all_zero(void)
 
 static void the_multiboot_information(void)
 {
-	struct range_set usable = { .count = 2, .at = { { 0x1000, 0x9fc00 }, { 0x100000, 0x123456789a } } };
+	struct range_set usable = { .count = 2,
+				    .at = { { 0x1000, 0x9fc00 }, { 0x100000, 0x123456789a } } };
 	size_t n = multiboot_info_size(2);
 	CHECK_EQ(n, 96 + 2 * 24);
 	uint8_t *info = malloc(n), want[144] = { 0 };
@@ -125,5 +131,5 @@ static void the_multiboot_information(void)
 }
 
 #define T(name) { #name, name }
-SUITE(era, T(version_4_is_e4), T(the_option_outvotes_the_notes), T(what_no_row_knows_is_refused), T(the_boot_information_of_e4),
-      T(no_tls_is_all_zero), T(the_multiboot_information));
+SUITE(era, T(version_4_is_e4), T(the_option_outvotes_the_notes), T(what_no_row_knows_is_refused),
+      T(the_boot_information_of_e4), T(no_tls_is_all_zero), T(the_multiboot_information));

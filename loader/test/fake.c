@@ -155,7 +155,9 @@ static noreturn void stop(enum status status)
 	longjmp(fake.end, 1);
 }
 
-const struct platform fake_platform = { .map = fake_map, .leave = leave, .write = console_write, .stop = stop };
+const struct platform fake_platform = {
+	.map = fake_map, .leave = leave, .write = console_write, .stop = stop
+};
 
 const bool arch_stack_top = false;
 
@@ -170,7 +172,8 @@ uint64_t arch_code_size(void)
 	return FAKE_CODE_SIZE;
 }
 
-// What the last code does in the end: takes the image to its place, and the pages that were only there for that away again.
+// What the last code does in the end: takes the image to its place, and the pages that were only
+// there for that away again.
 static void move_image(const struct handover *h, struct paging_extra extra)
 {
 	uint64_t size = range_size(h->image);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // A fake machine under the core: physical memory, console, stop, and the CPU's part of a hand-over.
 //
-// Nothing of the memory may be touched but what platform->map was asked for: everything else is poisoned for AddressSanitizer. Above the RAM, up to
-// FAKE_REACH, reads give zero and writes fault.
+// Nothing of the memory may be touched but what platform->map was asked for: everything else is
+// poisoned for AddressSanitizer. Above the RAM, up to FAKE_REACH, reads give zero and writes fault.
 #pragma once
 
 #include <stdio.h>
@@ -13,7 +13,8 @@
 
 #define FAKE_REACH GIB(4)
 #define FAKE_RAM_BYTE 0xa5 // what fresh RAM is full of
-#define FAKE_CODE_SIZE 777 // bytes of the last code, which are filled with FAKE_CODE_BYTE
+// bytes of the last code, which are filled with FAKE_CODE_BYTE
+#define FAKE_CODE_SIZE 777
 #define FAKE_CODE_BYTE 0xcc
 
 enum fake_end { FAKE_STOPPED, FAKE_HANDED_OVER };
@@ -33,14 +34,17 @@ void console_open(void);
 const char *console_text(void);
 void console_mirror(FILE *to); // NULL: no
 
-// RAM of `size` bytes from address 0 on; what a machine before had is gone. Poisoned from fake_seal() on.
+// RAM of `size` bytes from address 0 on; what a machine before had is gone. Poisoned from
+// fake_seal() on.
 void fake_open(uint64_t size);
 uint8_t *fake_memory(void);
-void fake_seal(void);   // from here on only what is mapped may be touched; keeps a copy for fake_before()
+// from here on only what is mapped may be touched; keeps a copy for fake_before()
+void fake_seal(void);
 void fake_unseal(void); // the test may look at everything
 const uint8_t *fake_before(void);
 void *fake_map(struct range r);
-void fake_embed(struct range at); // where the loader's own application lies; empty: it has none
+// where the loader's own application lies; empty: it has none
+void fake_embed(struct range at);
 
 // Little-endian numbers at an address of the fake memory.
 static inline void put16(uint64_t at, uint16_t value)

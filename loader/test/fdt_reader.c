@@ -51,7 +51,8 @@ static uint64_t u64(struct reader *r, size_t at)
 static void header(struct reader *r)
 {
 	static const uint32_t want[] = { 0xd00dfeed, 0, 0, 0, 40, 17, 16, 0, 0, 0 };
-	if (u32(r, 0) != want[0] || u32(r, 16) != want[4] || u32(r, 20) != want[5] || u32(r, 24) != want[6] || u32(r, 28) != want[7])
+	if (u32(r, 0) != want[0] || u32(r, 16) != want[4] || u32(r, 20) != want[5] ||
+	    u32(r, 24) != want[6] || u32(r, 28) != want[7])
 		wrong(r, "header", 0);
 	if (u32(r, 4) != r->n)
 		wrong(r, "total size", 4);
@@ -67,7 +68,8 @@ static void reservations(struct reader *r)
 {
 	size_t at = 40;
 	for (; r->good && (u64(r, at) != 0 || u64(r, at + 8) != 0); at += 16)
-		say(r, "reserve %llx %llx\n", (unsigned long long)u64(r, at), (unsigned long long)u64(r, at + 8));
+		say(r, "reserve %llx %llx\n", (unsigned long long)u64(r, at),
+		    (unsigned long long)u64(r, at + 8));
 	if (at + 16 > r->structure)
 		wrong(r, "reservations", at);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Reads a flattened device tree back into text, one line a thing, with every rule of the format checked on the way:
+// Reads a flattened device tree back into text, one line a thing, with every rule of the format
+// checked on the way:
 //   reserve ADDRESS SIZE
 //   PATH NAME = HEXBYTES          (a property)
 //   PATH                          (a node)
@@ -8,5 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// `n` is the size that the writer returned. False, and `out` tells what is wrong, where the tree is malformed.
+// `n` is the size that the writer returned. False, and `out` tells what is wrong, where the tree is
+// malformed.
 _Bool fdt_text(const uint8_t *fdt, size_t n, char *out, size_t room);

@@ -75,7 +75,8 @@ static void the_bounds_are_enough(void)
 	char line[300];
 	memset(line, 'x', sizeof line);
 	for (size_t length = 0; length < sizeof line; length++) {
-		size_t room = FDT_BASE_SIZE + FDT_RESERVE_SIZE + FDT_NODE_SIZE(length) + FDT_PROP_SIZE(length + 1);
+		size_t room = FDT_BASE_SIZE + FDT_RESERVE_SIZE + FDT_NODE_SIZE(length) +
+			      FDT_PROP_SIZE(length + 1);
 		uint8_t *fdt = malloc(room);
 		struct fdt_writer w;
 		fdt_open(&w, fdt, room, (struct span){ 0 });

@@ -86,6 +86,8 @@ static void the_number_of_bytes_is_returned(void)
 	CHECK_EQ(fmt(out, sizeof out, "%s", ""), 0);
 }
 
-SUITE(fmt, { "every_conversion", every_conversion }, { "a_span_is_not_read_beyond_its_length", a_span_is_not_read_beyond_its_length },
+SUITE(fmt, { "every_conversion", every_conversion },
+      { "a_span_is_not_read_beyond_its_length", a_span_is_not_read_beyond_its_length },
       { "unknown_conversions_stand_as_they_are", unknown_conversions_stand_as_they_are },
-      { "what_does_not_fit_is_cut", what_does_not_fit_is_cut }, { "the_number_of_bytes_is_returned", the_number_of_bytes_is_returned });
+      { "what_does_not_fit_is_cut", what_does_not_fit_is_cut },
+      { "the_number_of_bytes_is_returned", the_number_of_bytes_is_returned });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// hermit-host [--mem 256M] APP [CMDLINE]: the loader on a fake PC. Prints the loader's lines; exit status: that of a refusal, 0 where the
-// application would get the CPU, 2 when the program itself could not do its work.
+// hermit-host [--mem 256M] APP [CMDLINE]: the loader on a fake PC. Prints the loader's lines; exit
+// status: that of a refusal, 0 where the application would get the CPU, 2 when the program itself
+// could not do its work.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -26,7 +26,8 @@ enum status left_end(enum status status)
 	return status;
 }
 
-void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at, uint64_t app_size)
+void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at,
+		 uint64_t app_size)
 {
 	CHECK_EQ(left_boot.start_at, start_at);
 	CHECK_EQ(left_boot.cmdline.n, strlen(line));
@@ -43,7 +44,8 @@ void check_usable(const char *want)
 	char got[4096] = "";
 	size_t n = 0;
 	for (uint32_t i = 0; i < usable->count; i++)
-		n += (size_t)snprintf(got + n, sizeof got - n, "%lx-%lx ", usable->at[i].start, usable->at[i].end);
+		n += (size_t)snprintf(got + n, sizeof got - n, "%lx-%lx ", usable->at[i].start,
+				      usable->at[i].end);
 	CHECK_STR(got, want);
 }
 
@@ -55,7 +57,8 @@ bool is_kept(uint64_t from, uint64_t to)
 	return false;
 }
 
-void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places, size_t count)
+void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places,
+		 size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		for (uint64_t bit = 8 * places[i].start; bit < 8 * places[i].end; bit++) {
@@ -63,7 +66,8 @@ void check_flips(void (*start)(void), enum status (*run)(void), const struct ran
 			fake_memory()[bit / 8] ^= (uint8_t)(1 << bit % 8);
 			test_case("bit %lu of %lx", bit % 8, bit / 8);
 			enum status status = run();
-			CHECK(status == STATUS_OK || (status_number(status) >= 87 && status_number(status) <= 93));
+			CHECK(status == STATUS_OK ||
+			      (status_number(status) >= 87 && status_number(status) <= 93));
 		}
 	}
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the tests of the starters' protocols share: a struct boot that is read out of fake memory of 256 KiB, and looks at it.
+// What the tests of the starters' protocols share: a struct boot that is read out of fake memory of
+// 256 KiB, and looks at it.
 #pragma once
 
 #include "fake.h"
@@ -11,15 +12,19 @@ extern struct boot left_boot;
 // Zeroes the memory.
 void left_clear(void);
 
-// Around a call of a protocol's reader: a fresh struct boot and console, memory sealed; afterwards it may be looked at. Gives `status` back.
+// Around a call of a protocol's reader: a fresh struct boot and console, memory sealed; afterwards
+// it may be looked at. Gives `status` back.
 void left_begin(void);
 enum status left_end(enum status status);
 
 // Where the starter's information is, the command line, and the first of so many applications.
-void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at, uint64_t app_size);
+void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at,
+		 uint64_t app_size);
 // The usable ranges as "0-9fc00 100000-4000000 ".
 void check_usable(const char *want);
 // Whether exactly this is kept from being written.
 bool is_kept(uint64_t from, uint64_t to);
-// Flips every bit of these `count` places, one bit a run, in what `start` puts there: booted, or refused for what the starter left.
-void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places, size_t count);
+// Flips every bit of these `count` places, one bit a run, in what `start` puts there: booted, or
+// refused for what the starter left.
+void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places,
+		 size_t count);

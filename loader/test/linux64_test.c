@@ -66,16 +66,22 @@ static void nothing_but_memory(void)
 static void what_marks_a_zero_page(void)
 {
 	start();
-	CHECK_REFUSED(run_at(0), START_STATE, "87 start-state: RSI was 0x0 at entry, no address of a zero page");
-	CHECK_REFUSED(run_at(FAKE_REACH - 4095), START_STATE, "87 start-state: RSI was 0xfffff001 at entry, no address of a zero page");
-	CHECK_REFUSED(run_at(UINT64_MAX), START_STATE, "87 start-state: RSI was 0xffffffffffffffff at entry, no address of a zero page");
+	CHECK_REFUSED(run_at(0), START_STATE,
+		      "87 start-state: RSI was 0x0 at entry, no address of a zero page");
+	CHECK_REFUSED(run_at(FAKE_REACH - 4095), START_STATE,
+		      "87 start-state: RSI was 0xfffff001 at entry, no address of a zero page");
+	CHECK_REFUSED(
+		run_at(UINT64_MAX), START_STATE,
+		"87 start-state: RSI was 0xffffffffffffffff at entry, no address of a zero page");
 	put16(PARAMS + 0x1fe, 0xaa54);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: at RSI (0x7003) is no zero page: boot_flag 0xaa54, header 0x53726448 instead of 0xaa55, 0x53726448");
+		      "87 start-state: at RSI (0x7003) is no zero page: boot_flag 0xaa54, header "
+		      "0x53726448 instead of 0xaa55, 0x53726448");
 	put16(PARAMS + 0x1fe, 0xaa55);
 	put32(PARAMS + 0x202, 0x53726449);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: at RSI (0x7003) is no zero page: boot_flag 0xaa55, header 0x53726449 instead of 0xaa55, 0x53726448");
+		      "87 start-state: at RSI (0x7003) is no zero page: boot_flag 0xaa55, header "
+		      "0x53726449 instead of 0xaa55, 0x53726448");
 }
 
 static void high_halves_count(void)
@@ -84,14 +90,19 @@ static void high_halves_count(void)
 	put32(PARAMS + 0x21c, 0x123);
 	put32(PARAMS + 0x218, APP);
 	put32(PARAMS + 0x0c0, 1);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0x100030005 with 0x123 bytes");
+	CHECK_REFUSED(
+		run(), START_STATE,
+		"87 start-state: the application is said to be at 0x100030005 with 0x123 bytes");
 	put32(PARAMS + 0x0c0, 0);
 	put32(PARAMS + 0x0c4, 2);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0x30005 with 0x200000123 bytes");
+	CHECK_REFUSED(
+		run(), START_STATE,
+		"87 start-state: the application is said to be at 0x30005 with 0x200000123 bytes");
 	put32(PARAMS + 0x0c4, 0);
 	put32(PARAMS + 0x228, LINE);
 	put32(PARAMS + 0x0c8, 3);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the command line is said to be at 0x300020001");
+	CHECK_REFUSED(run(), START_STATE,
+		      "87 start-state: the command line is said to be at 0x300020001");
 }
 
 static void the_size_of_the_command_line_is_an_upper_bound(void)
@@ -99,7 +110,8 @@ static void the_size_of_the_command_line_is_an_upper_bound(void)
 	static const struct {
 		uint32_t size;
 		size_t want;
-	} cases[] = { { 0, 7 }, { 3, 3 }, { 7, 7 }, { 8, 7 }, { 9, 7 }, { 2048, 7 }, { CMDLINE_MAX, 7 }, { UINT32_MAX, 7 } };
+	} cases[] = { { 0, 7 }, { 3, 3 },    { 7, 7 },           { 8, 7 },
+		      { 9, 7 }, { 2048, 7 }, { CMDLINE_MAX, 7 }, { UINT32_MAX, 7 } };
 	start();
 	put32(PARAMS + 0x228, LINE);
 	memcpy(fake_memory() + LINE, "abc def", 8);
@@ -115,7 +127,9 @@ static void the_size_of_the_command_line_is_an_upper_bound(void)
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(left_boot.cmdline.n, CMDLINE_MAX);
 	put32(PARAMS + 0x238, CMDLINE_MAX + 1);
-	CHECK_REFUSED(run(), CMDLINE_TOO_LONG, "93 cmdline-too-long: the command line at 0x20001 has no end within 0x10001 bytes");
+	CHECK_REFUSED(
+		run(), CMDLINE_TOO_LONG,
+		"93 cmdline-too-long: the command line at 0x20001 has no end within 0x10001 bytes");
 }
 
 static void only_type_1_is_ram(void)
@@ -132,12 +146,16 @@ static void memory_is_missing(void)
 {
 	start();
 	fake_memory()[PARAMS + 0x1e8] = 0;
-	CHECK_REFUSED(run(), MEMORY_MAP_MISSING, "89 memory-map-missing: the zero page has no memory map (e820_entries is 0)");
+	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
+		      "89 memory-map-missing: the zero page has no memory map (e820_entries is 0)");
 	fake_memory()[PARAMS + 0x1e8] = 129;
-	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG, "89 memory-map-too-long: the zero page is said to have 129 memory ranges, it has room for 128");
+	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG,
+		      "89 memory-map-too-long: the zero page is said to have 129 memory ranges, it "
+		      "has room for 128");
 	start();
 	put32(PARAMS + 0x2d0 + 16, 2);
-	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY, "89 memory-map-empty: the memory map has no usable RAM");
+	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,
+		      "89 memory-map-empty: the memory map has no usable RAM");
 }
 
 static void a_full_map_is_read_to_its_end(void)
@@ -167,6 +185,7 @@ static void every_flip_is_safe(void)
 }
 
 #define T(name) { #name, name }
-SUITE(linux64, T(everything_is_found_and_kept), T(nothing_but_memory), T(what_marks_a_zero_page), T(high_halves_count),
-      T(the_size_of_the_command_line_is_an_upper_bound), T(only_type_1_is_ram), T(memory_is_missing), T(a_full_map_is_read_to_its_end),
+SUITE(linux64, T(everything_is_found_and_kept), T(nothing_but_memory), T(what_marks_a_zero_page),
+      T(high_halves_count), T(the_size_of_the_command_line_is_an_upper_bound),
+      T(only_type_1_is_ram), T(memory_is_missing), T(a_full_map_is_read_to_its_end),
       T(every_flip_is_safe));

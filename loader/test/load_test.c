@@ -77,7 +77,8 @@ static void each_type_by_hand(void)
 	CHECK_EQ(word(VADDR_DATA + 0x18), 0); // weak and undefined
 	CHECK_EQ(word(VADDR_DATA + 0x40), RUN_AT + load_u64(file + AT_DATA + 0x40, ORDER_LITTLE));
 	CHECK_EQ(word(VADDR_DATA + 0x48), RUN_AT + load_u64(file + AT_DATA + 0x48, ORDER_LITTLE));
-	CHECK_EQ(word(VADDR_DATA + 0x50), load_u64(file + AT_DATA + 0x50, ORDER_LITTLE)); // bit 1 of the bitmap is not set
+	// bit 1 of the bitmap is not set
+	CHECK_EQ(word(VADDR_DATA + 0x50), load_u64(file + AT_DATA + 0x50, ORDER_LITTLE));
 	CHECK_EQ(word(VADDR_DATA + 0x238), RUN_AT);
 	CHECK_EQ(word(VADDR_DATA + 0x1100), RUN_AT);
 	close_spec();
@@ -112,11 +113,14 @@ static void every_mix_of_common_and_rare(void)
 			struct elf_spec spec = elf_default();
 			for (size_t i = 0; i < 5; i++) {
 				spec.rela[i].address = VADDR_DATA + 0x80 + 8 * i;
-				spec.rela[i].info = mix >> i & 1 ? (uint64_t)(1 + i % 2) << 32 | R_64 : R_RELATIVE;
+				spec.rela[i].info = mix >> i & 1
+							    ? (uint64_t)(1 + i % 2) << 32 | R_64
+							    : R_RELATIVE;
 				spec.rela[i].addend = 0x1000 * i;
 			}
 			if (mix & 0x20)
-				spec.rela[4].info = (uint64_t)2 << 32 | R_RELATIVE; // a symbol of no use
+				// a symbol of no use
+				spec.rela[4].info = (uint64_t)2 << 32 | R_RELATIVE;
 			spec.dyn[DYN_RELASZ].value = 24 * count;
 			test_case("mix %x, %u entries", mix, count);
 			CHECK_EQ(load(&spec), STATUS_OK);
@@ -160,17 +164,21 @@ static void refused(size_t at, struct elf_rela rela, enum status status, const c
 static void what_rela_refuses(void)
 {
 	for (size_t at = 0; at < 5; at++) {
-		refused(at, (struct elf_rela){ 0x2000, R_COPY, 0 }, STATUS_RELOC_TYPE, "79 reloc-type: relocation type 5 at 0x2000");
-		refused(at, (struct elf_rela){ 0x2000, 0xffffffff, 0 }, STATUS_RELOC_TYPE, "79 reloc-type: relocation type 4294967295 at 0x2000");
+		refused(at, (struct elf_rela){ 0x2000, R_COPY, 0 }, STATUS_RELOC_TYPE,
+			"79 reloc-type: relocation type 5 at 0x2000");
+		refused(at, (struct elf_rela){ 0x2000, 0xffffffff, 0 }, STATUS_RELOC_TYPE,
+			"79 reloc-type: relocation type 4294967295 at 0x2000");
 		refused(at, (struct elf_rela){ 0x31f9, R_RELATIVE, 0 }, STATUS_RELOC_OUTSIDE,
 			"79 reloc-outside: relocation of 8 bytes at 0x31f9, image 0x0..0x3200");
 		refused(at, (struct elf_rela){ UINT64_MAX, R_RELATIVE, 0 }, STATUS_RELOC_OUTSIDE,
-			"79 reloc-outside: relocation of 8 bytes at 0xffffffffffffffff, image 0x0..0x3200");
+			"79 reloc-outside: relocation of 8 bytes at 0xffffffffffffffff, image "
+			"0x0..0x3200");
 		refused(at, (struct elf_rela){ 0x3200, SYMBOL(1, R_64), 0 }, STATUS_RELOC_OUTSIDE,
 			"79 reloc-outside: relocation of 8 bytes at 0x3200, image 0x0..0x3200");
 		refused(at, (struct elf_rela){ 0x2000, SYMBOL(4, R_64), 0 }, STATUS_RELOC_SYMBOL,
 			"79 reloc-symbol: a relocation names symbol 4, the table has 4");
-		refused(at, (struct elf_rela){ 0x2000, SYMBOL(UINT32_MAX, R_GLOB_DAT), 0 }, STATUS_RELOC_SYMBOL,
+		refused(at, (struct elf_rela){ 0x2000, SYMBOL(UINT32_MAX, R_GLOB_DAT), 0 },
+			STATUS_RELOC_SYMBOL,
 			"79 reloc-symbol: a relocation names symbol 4294967295, the table has 4");
 		refused(at, (struct elf_rela){ 0x2000, SYMBOL(0, R_64), 0 }, STATUS_RELOC_SYMBOL,
 			"79 reloc-symbol: a relocation names symbol 0, which is undefined");
@@ -199,10 +207,18 @@ static void relr_refused(uint64_t first, uint64_t second, const char *text)
 
 static void what_relr_refuses(void)
 {
-	relr_refused(0x31fa, 1, "79 reloc-outside: relative relocation of 8 bytes at 0x31fa, image 0x0..0x3200");
-	relr_refused(UINT64_MAX - 1, 1, "79 reloc-outside: relative relocation of 8 bytes at 0xfffffffffffffffe, image 0x0..0x3200");
-	relr_refused(0x3100, 0x8000000000000001, "79 reloc-outside: relative relocation of 8 bytes at 0x32f8, image 0x0..0x3200");
-	relr_refused(0x31f8, 3, "79 reloc-outside: relative relocation of 8 bytes at 0x3200, image 0x0..0x3200");
+	relr_refused(
+		0x31fa, 1,
+		"79 reloc-outside: relative relocation of 8 bytes at 0x31fa, image 0x0..0x3200");
+	relr_refused(UINT64_MAX - 1, 1,
+		     "79 reloc-outside: relative relocation of 8 bytes at 0xfffffffffffffffe, "
+		     "image 0x0..0x3200");
+	relr_refused(
+		0x3100, 0x8000000000000001,
+		"79 reloc-outside: relative relocation of 8 bytes at 0x32f8, image 0x0..0x3200");
+	relr_refused(
+		0x31f8, 3,
+		"79 reloc-outside: relative relocation of 8 bytes at 0x3200, image 0x0..0x3200");
 }
 
 static void no_symbol_table_means_no_symbols(void)
@@ -210,13 +226,16 @@ static void no_symbol_table_means_no_symbols(void)
 	struct elf_spec spec = elf_default();
 	spec.dyn[DYN_SYMTAB].tag = 0x6ffffef5;
 	enum status got = load(&spec);
-	CHECK_REFUSED(got, RELOC_SYMBOL, "79 reloc-symbol: a relocation names symbol 1, the table has 0");
+	CHECK_REFUSED(got, RELOC_SYMBOL,
+		      "79 reloc-symbol: a relocation names symbol 1, the table has 0");
 	close_spec();
 }
 
 static void a_big_endian_image(void)
 {
-	static const struct elf_target arm_be = { .machine = 183, .order = ORDER_BIG, .relative = 1027, .abs64 = 257, .glob_dat = 1025 };
+	static const struct elf_target arm_be = {
+		.machine = 183, .order = ORDER_BIG, .relative = 1027, .abs64 = 257, .glob_dat = 1025
+	};
 	struct elf_spec spec = elf_default();
 	spec.order = ORDER_BIG;
 	spec.ident[5] = 2;
@@ -235,7 +254,8 @@ static void a_big_endian_image(void)
 	close_spec();
 }
 
-// The file lies in the memory that it is copied to; every distance at which the placement allows that.
+// The file lies in the memory that it is copied to; every distance at which the placement allows
+// that.
 static void backwards_copies_onto_itself(void)
 {
 	struct elf_spec spec = elf_default();
@@ -245,7 +265,8 @@ static void backwards_copies_onto_itself(void)
 		struct model model = model_load((struct span){ file, spec.size }, 0);
 		uint8_t *memory = calloc(1, distance + image.size + ELF_FILE_SIZE);
 		memcpy(memory, file, spec.size);
-		load_segments(&image, memory, (struct window){ memory + distance, RUN_AT, image.size }, true);
+		load_segments(&image, memory,
+			      (struct window){ memory + distance, RUN_AT, image.size }, true);
 		test_case("image %lx bytes above its file", distance);
 		CHECK_BYTES(memory + distance, model.bytes, image.size);
 		free(memory);
@@ -255,6 +276,8 @@ static void backwards_copies_onto_itself(void)
 }
 
 #define T(name) { #name, name }
-SUITE(load, T(segments_and_zeroes_match_the_model), T(relocations_match_the_model), T(each_type_by_hand), T(jump_slots), T(an_image_that_does_not_begin_at_0),
-      T(every_mix_of_common_and_rare), T(what_rela_refuses), T(the_last_word_may_be_relocated), T(what_relr_refuses),
-      T(no_symbol_table_means_no_symbols), T(a_big_endian_image), T(backwards_copies_onto_itself));
+SUITE(load, T(segments_and_zeroes_match_the_model), T(relocations_match_the_model),
+      T(each_type_by_hand), T(jump_slots), T(an_image_that_does_not_begin_at_0),
+      T(every_mix_of_common_and_rare), T(what_rela_refuses), T(the_last_word_may_be_relocated),
+      T(what_relr_refuses), T(no_symbol_table_means_no_symbols), T(a_big_endian_image),
+      T(backwards_copies_onto_itself));

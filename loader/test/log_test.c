@@ -14,7 +14,8 @@ static void a_line_names_its_level(void)
 	log_line(LOG_INFO, "c");
 	log_line(LOG_DEBUG, "d");
 	log_line(LOG_TRACE, "e");
-	CHECK_STR(console_text(), "[LOADER][ERROR] a 1\n[LOADER][WARN] b\n[LOADER][INFO] c\n[LOADER][DEBUG] d\n[LOADER][TRACE] e\n");
+	CHECK_STR(console_text(), "[LOADER][ERROR] a 1\n[LOADER][WARN] b\n[LOADER][INFO] "
+				  "c\n[LOADER][DEBUG] d\n[LOADER][TRACE] e\n");
 }
 
 static void what_is_above_the_level_is_not_printed(void)
@@ -31,7 +32,8 @@ static void what_is_above_the_level_is_not_printed(void)
 	}
 }
 
-// What a debugger reads (harness/gdbcmds/hermit_gdb/ring.py): the newest bytes end at `written`, whatever came before.
+// What a debugger reads (harness/gdbcmds/hermit_gdb/ring.py): the newest bytes end at `written`,
+// whatever came before.
 static void the_ring_keeps_the_newest(void)
 {
 	console_open();
@@ -45,7 +47,8 @@ static void the_ring_keeps_the_newest(void)
 	CHECK_EQ(log_ring.written, strlen("[LOADER][INFO] line \n") * 1000 + 10 + 180 + 2700);
 	const char last[] = "[LOADER][INFO] line 999\n";
 	for (uint32_t i = 0; i < sizeof last - 1; i++)
-		CHECK_EQ(log_ring.text[(log_ring.written - (sizeof last - 1) + i) % LOG_RING_SIZE], last[i]);
+		CHECK_EQ(log_ring.text[(log_ring.written - (sizeof last - 1) + i) % LOG_RING_SIZE],
+			 last[i]);
 }
 
 static void level_words_are_upstreams(void)
@@ -57,7 +60,8 @@ static void level_words_are_upstreams(void)
 	CHECK_STR(log_level_word(LOG_TRACE), "TRACE");
 }
 
-// The text behind "[LOADER][INFO] " (15 bytes) is `length` long; the line may have 320 bytes, newline included.
+// The text behind "[LOADER][INFO] " (15 bytes) is `length` long; the line may have 320 bytes,
+// newline included.
 static void check_length(size_t length, bool cut)
 {
 	static char text[500];
@@ -120,7 +124,9 @@ static void without_a_sink_nothing_happens(void)
 SUITE(log, { "a_line_names_its_level", a_line_names_its_level },
       { "what_is_above_the_level_is_not_printed", what_is_above_the_level_is_not_printed },
       { "level_words_are_upstreams", level_words_are_upstreams },
-      { "the_ring_keeps_the_newest", the_ring_keeps_the_newest }, { "long_lines_are_cut", long_lines_are_cut },
+      { "the_ring_keeps_the_newest", the_ring_keeps_the_newest },
+      { "long_lines_are_cut", long_lines_are_cut },
       { "a_refusal_is_printed_once_a_run", a_refusal_is_printed_once_a_run },
-      { "a_refusal_is_printed_at_every_level", a_refusal_is_printed_at_every_level }, { "a_long_refusal_is_cut", a_long_refusal_is_cut },
+      { "a_refusal_is_printed_at_every_level", a_refusal_is_printed_at_every_level },
+      { "a_long_refusal_is_cut", a_long_refusal_is_cut },
       { "without_a_sink_nothing_happens", without_a_sink_nothing_happens });

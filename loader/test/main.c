@@ -8,9 +8,12 @@
 
 #include "fake.h"
 
-#define SUITES(X)                                                                                                                  \
-	X(status) X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) X(notes) X(place) X(load) X(fdt) X(cmdline) X(era) X(era_e1) X(block) \
-	X(paging) X(paging_aarch64) X(multiboot) X(pvh) X(linux64) X(uefi_options) X(uefi) X(boot) X(tree) X(sweep) X(rules)
+#define SUITES(X)                                                                                 \
+	X(status)                                                                                 \
+	X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) X(notes) X(place) X(load) X(fdt) \
+		X(cmdline) X(era) X(era_e1) X(block) X(paging) X(paging_aarch64) X(multiboot)     \
+			X(pvh) X(linux64) X(uefi_options) X(uefi) X(boot) X(tree) X(sweep)        \
+				X(rules)
 
 #define DECLARE(id) extern const struct suite id##_suite;
 SUITES(DECLARE)
@@ -66,7 +69,8 @@ void check_text(const char *got, const char *want, const char *file, int line)
 		printf("\n    got      \"%s\"\n    expected \"%s\"\n", got, want);
 }
 
-void check_bytes(const void *got, const void *want, size_t n, const char *text, const char *file, int line)
+void check_bytes(const void *got, const void *want, size_t n, const char *text, const char *file,
+		 int line)
 {
 	const uint8_t *a = got, *b = want;
 	size_t at = 0;
@@ -89,14 +93,18 @@ void check_refused(enum status got, enum status want, const char *text, const ch
 		status_seen[got] = true;
 }
 
-void check_refused_so_far(enum status got, enum status want, const char *text, const char *file, int line)
+void check_refused_so_far(enum status got, enum status want, const char *text, const char *file,
+			  int line)
 {
 	char rest[400];
 	static const char start[] = "[LOADER][ERROR] ";
 	const char *line_text = console_text();
 	size_t skip = sizeof start - 1, n = strlen(text);
-	bool alike = strncmp(line_text, start, skip) == 0 && strncmp(line_text + skip, text, n) == 0;
-	snprintf(rest, sizeof rest, "%s%.*s", text, alike ? (int)strcspn(line_text + skip + n, "\n") : 0, alike ? line_text + skip + n : "");
+	bool alike = strncmp(line_text, start, skip) == 0 &&
+		     strncmp(line_text + skip, text, n) == 0;
+	snprintf(rest, sizeof rest, "%s%.*s", text,
+		 alike ? (int)strcspn(line_text + skip + n, "\n") : 0,
+		 alike ? line_text + skip + n : "");
 	check_refused(got, want, rest, file, line);
 }
 
@@ -119,7 +127,8 @@ static bool run_test(const struct suite *suite, const struct test *test, const c
 	test->run();
 	fflush(stdout);
 	if (now.failures > FAILURES_SHOWN)
-		printf("%s: %u failures, the first %d shown\n", now.name, now.failures, FAILURES_SHOWN);
+		printf("%s: %u failures, the first %d shown\n", now.name, now.failures,
+		       FAILURES_SHOWN);
 	return now.failures == 0;
 }
 

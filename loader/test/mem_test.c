@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The loader's own memcpy, memmove, memset and memcmp, portable and for the CPU, against plain loops, at every small size, offset and overlap.
+// The loader's own memcpy, memmove, memset and memcmp, portable and for the CPU, against plain
+// loops, at every small size, offset and overlap.
 #include "test.h"
 
-#define FUNCTIONS(prefix)                                                        \
+#define FUNCTIONS(prefix)                                                              \
 	void *prefix##_memcpy(void *restrict to, const void *restrict from, size_t n); \
-	void *prefix##_memmove(void *to, const void *from, size_t n);            \
+	void *prefix##_memmove(void *to, const void *from, size_t n);                  \
 	void *prefix##_memset(void *to, int byte, size_t n)
 
 FUNCTIONS(portable);
@@ -111,6 +112,8 @@ static void an_exact_allocation_is_enough(void)
 	}
 }
 
-SUITE(mem, { "copy_copies_just_that", copy_copies_just_that }, { "move_is_right_for_every_overlap", move_is_right_for_every_overlap },
-      { "set_sets_just_that", set_sets_just_that }, { "compare_orders_as_unsigned_bytes", compare_orders_as_unsigned_bytes },
+SUITE(mem, { "copy_copies_just_that", copy_copies_just_that },
+      { "move_is_right_for_every_overlap", move_is_right_for_every_overlap },
+      { "set_sets_just_that", set_sets_just_that },
+      { "compare_orders_as_unsigned_bytes", compare_orders_as_unsigned_bytes },
       { "an_exact_allocation_is_enough", an_exact_allocation_is_enough });

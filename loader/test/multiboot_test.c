@@ -6,7 +6,16 @@
 #include "left.h"
 #include "test.h"
 
-enum { MAGIC = 0x2badb002, INFO = 0x9000, MAP = 0xa000, LIST = 0xb000, LINE = 0x20000, CMDLINE = 4, MODULES = 8, MMAP = 0x40 };
+enum {
+	MAGIC = 0x2badb002,
+	INFO = 0x9000,
+	MAP = 0xa000,
+	LIST = 0xb000,
+	LINE = 0x20000,
+	CMDLINE = 4,
+	MODULES = 8,
+	MMAP = 0x40
+};
 
 static uint64_t map_end;
 
@@ -60,7 +69,8 @@ static void everything_is_found_and_kept(void)
 	check_found(INFO, "abc def", 2, 0x30000, 0x123);
 	check_usable("0-9fc00 100000-4000000 ");
 	CHECK_EQ(left_boot.keep_count, 4);
-	CHECK(is_kept(INFO, INFO + 52) && is_kept(LINE, LINE + 7) && is_kept(LIST, LIST + 16) && is_kept(MAP, map_end));
+	CHECK(is_kept(INFO, INFO + 52) && is_kept(LINE, LINE + 7) && is_kept(LIST, LIST + 16) &&
+	      is_kept(MAP, map_end));
 }
 
 static void what_is_not_flagged_is_not_there(void)
@@ -77,12 +87,17 @@ static void magic_and_address(void)
 {
 	start(MMAP);
 	CHECK_REFUSED(run_with(0x36d76289, INFO), MULTIBOOT_MAGIC,
-		      "87 multiboot-magic: EAX was 0x36d76289 at entry, a Multiboot 1 starter leaves 0x2badb002");
-	CHECK_REFUSED(run_with(MAGIC, 0), MULTIBOOT_INFO, "87 multiboot-info: EBX was 0x0 at entry, no address of Multiboot information");
+		      "87 multiboot-magic: EAX was 0x36d76289 at entry, a Multiboot 1 starter "
+		      "leaves 0x2badb002");
+	CHECK_REFUSED(
+		run_with(MAGIC, 0), MULTIBOOT_INFO,
+		"87 multiboot-info: EBX was 0x0 at entry, no address of Multiboot information");
 	CHECK_REFUSED(run_with(MAGIC, UINT32_MAX), MULTIBOOT_INFO,
-		      "87 multiboot-info: EBX was 0xffffffff at entry, no address of Multiboot information");
+		      "87 multiboot-info: EBX was 0xffffffff at entry, no address of Multiboot "
+		      "information");
 	CHECK_REFUSED(run_with(MAGIC, 0xffffffcd), MULTIBOOT_INFO,
-		      "87 multiboot-info: EBX was 0xffffffcd at entry, no address of Multiboot information");
+		      "87 multiboot-info: EBX was 0xffffffcd at entry, no address of Multiboot "
+		      "information");
 }
 
 static void the_command_line_must_end(void)
@@ -93,7 +108,9 @@ static void the_command_line_must_end(void)
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(left_boot.cmdline.n, CMDLINE_MAX);
 	fake_memory()[LINE + CMDLINE_MAX] = 'x';
-	CHECK_REFUSED(run(), CMDLINE_TOO_LONG, "93 cmdline-too-long: the command line at 0x20000 has no end within 0x10001 bytes");
+	CHECK_REFUSED(
+		run(), CMDLINE_TOO_LONG,
+		"93 cmdline-too-long: the command line at 0x20000 has no end within 0x10001 bytes");
 }
 
 static void the_command_line_near_the_end_of_reach(void)
@@ -103,7 +120,8 @@ static void the_command_line_near_the_end_of_reach(void)
 	CHECK_EQ(run(), STATUS_OK); // there is nothing: zeroes
 	CHECK_EQ(left_boot.cmdline.n, 0);
 	put32(INFO + 16, 0);
-	CHECK_REFUSED(run(), MULTIBOOT_INFO, "87 multiboot-info: the command line is said to be at 0x0");
+	CHECK_REFUSED(run(), MULTIBOOT_INFO,
+		      "87 multiboot-info: the command line is said to be at 0x0");
 }
 
 static void modules(void)
@@ -114,13 +132,16 @@ static void modules(void)
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(left_boot.app_count, 0);
 	put32(INFO + 20, 3);
-	CHECK_REFUSED(run(), MULTIBOOT_INFO, "87 multiboot-info: the list of 3 modules is said to be at 0xffffffff");
+	CHECK_REFUSED(run(), MULTIBOOT_INFO,
+		      "87 multiboot-info: the list of 3 modules is said to be at 0xffffffff");
 	put32(INFO + 24, LIST);
 	put32(LIST, 0x30001);
 	put32(LIST + 4, 0x30000);
-	CHECK_REFUSED(run(), MULTIBOOT_MODULE, "87 multiboot-module: the first module is said to be 0x30001..0x30000");
+	CHECK_REFUSED(run(), MULTIBOOT_MODULE,
+		      "87 multiboot-module: the first module is said to be 0x30001..0x30000");
 	put32(LIST, 0);
-	CHECK_REFUSED(run(), MULTIBOOT_MODULE, "87 multiboot-module: the first module is said to be 0x0..0x30000");
+	CHECK_REFUSED(run(), MULTIBOOT_MODULE,
+		      "87 multiboot-module: the first module is said to be 0x0..0x30000");
 	put32(LIST, 0x30000);
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(left_boot.app.n, 0);
@@ -131,7 +152,8 @@ static void memory_is_missing(void)
 {
 	start(CMDLINE);
 	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
-		      "89 memory-map-missing: the Multiboot information (flags 0x4) has neither memory map nor memory sizes");
+		      "89 memory-map-missing: the Multiboot information (flags 0x4) has neither "
+		      "memory map nor memory sizes");
 }
 
 static void old_starters_tell_two_sizes(void)
@@ -146,7 +168,8 @@ static void old_starters_tell_two_sizes(void)
 	CHECK_EQ(run(), STATUS_OK);
 	check_usable("100000-400000ffc00 ");
 	put32(INFO + 8, 0);
-	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY, "89 memory-map-empty: the memory map has no usable RAM");
+	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,
+		      "89 memory-map-empty: the memory map has no usable RAM");
 }
 
 static void the_map_goes_before_the_sizes(void)
@@ -175,14 +198,19 @@ static void malformed_entries(void)
 		add(0x100000, 0x1000, 1);
 		put32(MAP + 24, sizes[i]);
 		test_case("size %x", sizes[i]);
-		CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED, "89 memory-map-malformed: the memory map of 0x30 bytes has a malformed entry at 0x18");
+		CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED,
+			      "89 memory-map-malformed: the memory map of 0x30 bytes has a "
+			      "malformed entry at 0x18");
 	}
 	for (uint32_t cut = 25; cut < 48; cut++) {
 		char want[120];
 		start(MMAP);
 		add(0x100000, 0x1000, 1);
 		put32(INFO + 44, cut);
-		snprintf(want, sizeof want, "89 memory-map-malformed: the memory map of 0x%x bytes has a malformed entry at 0x18", cut);
+		snprintf(want, sizeof want,
+			 "89 memory-map-malformed: the memory map of 0x%x bytes has a malformed "
+			 "entry at 0x18",
+			 cut);
 		CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED, want);
 	}
 	start(MMAP);
@@ -191,27 +219,34 @@ static void malformed_entries(void)
 	check_usable("0-9fc00 ");
 	start(MMAP);
 	add(UINT64_MAX - 0xfff, 0x1001, 1);
-	CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED, "89 memory-map-malformed: the memory map of 0x30 bytes has a malformed entry at 0x18");
+	CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED,
+		      "89 memory-map-malformed: the memory map of 0x30 bytes has a malformed entry "
+		      "at 0x18");
 }
 
 static void the_map_lies_out_of_reach(void)
 {
 	start(MMAP);
 	put32(INFO + 48, 0xfffffff0);
-	CHECK_REFUSED(run(), MULTIBOOT_INFO, "87 multiboot-info: the memory map is said to be at 0xfffffff0 with 0x18 bytes");
+	CHECK_REFUSED(
+		run(), MULTIBOOT_INFO,
+		"87 multiboot-info: the memory map is said to be at 0xfffffff0 with 0x18 bytes");
 }
 
 static void the_map_is_empty(void)
 {
 	start(MMAP);
 	put32(INFO + 44, 0);
-	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY, "89 memory-map-empty: the memory map has no usable RAM");
+	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,
+		      "89 memory-map-empty: the memory map has no usable RAM");
 	start(MMAP);
 	put32(MAP + 20, 2);
-	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY, "89 memory-map-empty: the memory map has no usable RAM");
+	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,
+		      "89 memory-map-empty: the memory map has no usable RAM");
 	start(MMAP);
 	add(0, 0x100000, 3);
-	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY, "89 memory-map-empty: the memory map has no usable RAM");
+	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,
+		      "89 memory-map-empty: the memory map has no usable RAM");
 }
 
 // Whatever else an address is, besides usable, counts; in whatever order it is told.
@@ -245,12 +280,14 @@ static void more_ranges_than_are_kept(void)
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(left_boot.usable.count, RANGE_SET_MAX);
 	add(GIB(2), MIB(1), 1);
-	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG, "89 memory-map-too-long: the memory map has more than 128 ranges");
+	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG,
+		      "89 memory-map-too-long: the memory map has more than 128 ranges");
 	start(MMAP);
 	for (uint64_t i = 1; i < RANGE_SET_MAX; i++)
 		add(MIB(2) * i, MIB(1), 1);
 	add(0x1000, 0x1000, 2);
-	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG, "89 memory-map-too-long: the memory map has more than 128 ranges");
+	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG,
+		      "89 memory-map-too-long: the memory map has more than 128 ranges");
 }
 
 static void start_whole(void)
@@ -264,12 +301,17 @@ static void start_whole(void)
 
 static void every_flip_is_safe(void)
 {
-	static const struct range places[] = { { INFO, INFO + 52 }, { MAP, MAP + 48 }, { LIST, LIST + 16 } };
+	static const struct range places[] = { { INFO, INFO + 52 },
+					       { MAP, MAP + 48 },
+					       { LIST, LIST + 16 } };
 	check_flips(start_whole, run, places, countof(places));
 }
 
 #define T(name) { #name, name }
-SUITE(multiboot, T(everything_is_found_and_kept), T(what_is_not_flagged_is_not_there), T(magic_and_address), T(the_command_line_must_end),
-      T(the_command_line_near_the_end_of_reach), T(modules), T(memory_is_missing), T(old_starters_tell_two_sizes), T(the_map_goes_before_the_sizes),
-      T(entries_of_odd_sizes), T(malformed_entries), T(the_map_lies_out_of_reach), T(the_map_is_empty), T(what_is_reserved_wins),
-      T(touching_and_overlapping_ranges_become_one), T(more_ranges_than_are_kept), T(every_flip_is_safe));
+SUITE(multiboot, T(everything_is_found_and_kept), T(what_is_not_flagged_is_not_there),
+      T(magic_and_address), T(the_command_line_must_end), T(the_command_line_near_the_end_of_reach),
+      T(modules), T(memory_is_missing), T(old_starters_tell_two_sizes),
+      T(the_map_goes_before_the_sizes), T(entries_of_odd_sizes), T(malformed_entries),
+      T(the_map_lies_out_of_reach), T(the_map_is_empty), T(what_is_reserved_wins),
+      T(touching_and_overlapping_ranges_become_one), T(more_ranges_than_are_kept),
+      T(every_flip_is_safe));

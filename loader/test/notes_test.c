@@ -99,21 +99,24 @@ static void two_that_differ_are_refused(void)
 	clear();
 	add_version(4);
 	add_version(3);
-	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_CONFLICT, "81 era-conflict: one note says entry version 4, another 3");
+	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_CONFLICT,
+		      "81 era-conflict: one note says entry version 4, another 3");
 }
 
 static void an_entry_version_has_one_byte(void)
 {
 	clear();
 	add("HERMIT", ENTRY_VERSION, "\4\0\0", 4, 4);
-	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_NOTE_MALFORMED, "81 era-note-malformed: the entry-version note has 0x4 bytes, needed is 1");
+	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_NOTE_MALFORMED,
+		      "81 era-note-malformed: the entry-version note has 0x4 bytes, needed is 1");
 }
 
 static void an_empty_entry_version(void)
 {
 	clear();
 	add("HERMIT", ENTRY_VERSION, "", 0, 4);
-	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_NOTE_MALFORMED, "81 era-note-malformed: the entry-version note has 0x0 bytes, needed is 1");
+	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_NOTE_MALFORMED,
+		      "81 era-note-malformed: the entry-version note has 0x0 bytes, needed is 1");
 }
 
 static void sizes_beyond_the_segment(void)
@@ -130,7 +133,8 @@ static void sizes_beyond_the_segment(void)
 		test_case("case %zu", i);
 		console_open();
 		CHECK_REFUSED(read_bytes(53, 4), ERA_NOTE_MALFORMED,
-			      "81 era-note-malformed: the note at 0x20 of PT_NOTE 0 is longer than its 0x35 bytes");
+			      "81 era-note-malformed: the note at 0x20 of PT_NOTE 0 is longer than "
+			      "its 0x35 bytes");
 	}
 }
 
@@ -160,8 +164,13 @@ static void any_length_is_safe(void)
 	}
 }
 
-SUITE(notes, { "both_notes_are_found", both_notes_are_found }, { "notes_of_others_are_passed_over", notes_of_others_are_passed_over },
-      { "the_last_padding_may_be_missing", the_last_padding_may_be_missing }, { "two_equal_ones_are_one", two_equal_ones_are_one },
-      { "two_that_differ_are_refused", two_that_differ_are_refused }, { "an_entry_version_has_one_byte", an_entry_version_has_one_byte },
-      { "an_empty_entry_version", an_empty_entry_version }, { "sizes_beyond_the_segment", sizes_beyond_the_segment },
-      { "every_segment_is_read", every_segment_is_read }, { "any_length_is_safe", any_length_is_safe });
+SUITE(notes, { "both_notes_are_found", both_notes_are_found },
+      { "notes_of_others_are_passed_over", notes_of_others_are_passed_over },
+      { "the_last_padding_may_be_missing", the_last_padding_may_be_missing },
+      { "two_equal_ones_are_one", two_equal_ones_are_one },
+      { "two_that_differ_are_refused", two_that_differ_are_refused },
+      { "an_entry_version_has_one_byte", an_entry_version_has_one_byte },
+      { "an_empty_entry_version", an_empty_entry_version },
+      { "sizes_beyond_the_segment", sizes_beyond_the_segment },
+      { "every_segment_is_read", every_segment_is_read },
+      { "any_length_is_safe", any_length_is_safe });

@@ -21,8 +21,13 @@ static uint64_t entry_at(const struct walk *w, uint64_t table, unsigned i)
 static void tell(struct walk *w)
 {
 	if (w->size != 0)
-		w->used += (size_t)snprintf(w->out + w->used, w->room - w->used, "%lx..%lx -> %lx %s %lx\n", w->start, w->end, w->physical,
-					    w->size == 0x1000 ? "4K" : w->size == 0x200000 ? "2M" : "1G", w->flags);
+		w->used += (size_t)snprintf(w->out + w->used, w->room - w->used,
+					    "%lx..%lx -> %lx %s %lx\n", w->start, w->end,
+					    w->physical,
+					    w->size == 0x1000     ? "4K"
+					    : w->size == 0x200000 ? "2M"
+								  : "1G",
+					    w->flags);
 	w->good = w->good && w->used < w->room;
 	w->size = 0;
 }
@@ -30,7 +35,8 @@ static void tell(struct walk *w)
 static void page(struct walk *w, uint64_t at, uint64_t entry, uint64_t size)
 {
 	uint64_t physical = entry & ~(uint64_t)FLAGS;
-	if (w->size != size || w->end != at || w->flags != (entry & FLAGS) || w->physical + (w->end - w->start) != physical) {
+	if (w->size != size || w->end != at || w->flags != (entry & FLAGS) ||
+	    w->physical + (w->end - w->start) != physical) {
 		tell(w);
 		w->start = at;
 		w->physical = physical;
@@ -50,10 +56,13 @@ static void level(struct walk *w, uint64_t table, uint64_t at, uint64_t size)
 			page(w, at, entry, size);
 		} else if (size == (uint64_t)1 << 39 && next == w->tables.base) {
 			tell(w);
-			w->used += (size_t)snprintf(w->out + w->used, w->room - w->used, "recursive %u %lx\n", i, entry & FLAGS);
-		} else if ((entry & PRESENT) == 0 || next < w->tables.base || next - w->tables.base > w->tables.n - 0x1000) {
+			w->used += (size_t)snprintf(w->out + w->used, w->room - w->used,
+						    "recursive %u %lx\n", i, entry & FLAGS);
+		} else if ((entry & PRESENT) == 0 || next < w->tables.base ||
+			   next - w->tables.base > w->tables.n - 0x1000) {
 			tell(w);
-			w->used += (size_t)snprintf(w->out + w->used, w->room - w->used, "stray entry %lx\n", entry);
+			w->used += (size_t)snprintf(w->out + w->used, w->room - w->used,
+						    "stray entry %lx\n", entry);
 			w->good = false;
 		} else {
 			level(w, next, at, size / ENTRIES);

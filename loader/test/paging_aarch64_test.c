@@ -5,7 +5,8 @@
 
 #include "test.h"
 
-// Every page that the tables map, as lines "first..end -> physical flags", walked without knowing how they were made. Tables are not pages.
+// Every page that the tables map, as lines "first..end -> physical flags", walked without knowing
+// how they were made. Tables are not pages.
 struct walk {
 	char text[4096];
 	size_t used;
@@ -22,7 +23,8 @@ enum { TABLES_AT = 0x4000a000 };
 static void tell(void)
 {
 	if (walk.end != 0)
-		walk.used += (size_t)snprintf(walk.text + walk.used, sizeof walk.text - walk.used, "%lx..%lx -> %lx %lx\n", walk.start, walk.end,
+		walk.used += (size_t)snprintf(walk.text + walk.used, sizeof walk.text - walk.used,
+					      "%lx..%lx -> %lx %lx\n", walk.start, walk.end,
 					      walk.physical, walk.flags);
 	walk.end = 0;
 }
@@ -30,7 +32,8 @@ static void tell(void)
 static void page(uint64_t at, uint64_t entry)
 {
 	uint64_t physical = entry & ~FLAGS;
-	if (walk.end != at || walk.flags != (entry & FLAGS) || walk.physical + (at - walk.start) != physical) {
+	if (walk.end != at || walk.flags != (entry & FLAGS) ||
+	    walk.physical + (at - walk.start) != physical) {
 		tell();
 		walk.start = at;
 		walk.physical = physical;
@@ -43,7 +46,8 @@ static void level(unsigned depth, uint64_t table, uint64_t at)
 {
 	uint64_t size = PAGE_SIZE << 9 * (3 - depth);
 	for (unsigned i = 0; i < 512; i++, at += size) {
-		uint64_t entry = load_u64(tables.p + (table - tables.base) + 8 * i, ORDER_NATIVE), next = entry & ~FLAGS;
+		uint64_t entry = load_u64(tables.p + (table - tables.base) + 8 * i, ORDER_NATIVE),
+			 next = entry & ~FLAGS;
 		if (entry == 0 || (depth == 0 && i == 511))
 			continue;
 		CHECK_EQ(entry & 3, 3); // no blocks
@@ -58,11 +62,14 @@ static void level(unsigned depth, uint64_t table, uint64_t at)
 }
 
 // For a block of the tables and `other` bytes that ends at `block_end`.
-static void build(const struct map_shape *shape, uint64_t block_end, uint64_t other, struct range image, uint64_t uart)
+static void build(const struct map_shape *shape, uint64_t block_end, uint64_t other,
+		  struct range image, uint64_t uart)
 {
 	uint64_t n = tables_bound(image, other);
 	struct range block = { block_end - n - other, block_end };
-	const struct paging_plan plan = { .shape = shape, .block = block, .image = image, .uart = uart };
+	const struct paging_plan plan = {
+		.shape = shape, .block = block, .image = image, .uart = uart
+	};
 	free(tables.p);
 	tables = (struct window){ aligned_alloc(PAGE_SIZE, n), TABLES_AT, n };
 	memset(tables.p, 0xee, n);
@@ -79,7 +86,9 @@ static void just_the_block_the_image_and_the_uart_are_mapped(void)
 	struct range image = { 0x40200000, 0x402173c8 };
 	uint64_t n = tables_bound(image, 0xa000);
 	char want[256];
-	snprintf(want, sizeof want, "1000..2000 -> 9000000 407\n%lx..40100000 -> %lx 713\n40200000..40400000 -> 40200000 713\n",
+	snprintf(want, sizeof want,
+		 "1000..2000 -> 9000000 407\n%lx..40100000 -> %lx 713\n40200000..40400000 -> "
+		 "40200000 713\n",
 		 0x40100000 - n - 0xa000, 0x40100000 - n - 0xa000);
 	build(&recursive, 0x40100000, 0xa000, image, 0x09000000);
 	CHECK_STR(walk.text, want);
@@ -94,11 +103,13 @@ static void an_image_that_is_not_aligned_is_rounded_out(void)
 
 static void a_uart_beyond_4_gib_keeps_its_page(void)
 {
-	build(&recursive, 0x40100000, 0xa000, (struct range){ 0x40200000, 0x40210000 }, UINT64_C(0x1009000000));
+	build(&recursive, 0x40100000, 0xa000, (struct range){ 0x40200000, 0x40210000 },
+	      UINT64_C(0x1009000000));
 	CHECK(strstr(walk.text, "1000..2000 -> 1009000000 407\n") == walk.text);
 }
 
-// The tables lie in a block whose place is decided only after their size: every place below the image must do.
+// The tables lie in a block whose place is decided only after their size: every place below the
+// image must do.
 static void tables_fit_wherever_the_block_lies(void)
 {
 	static const struct range images[] = {
@@ -111,12 +122,14 @@ static void tables_fit_wherever_the_block_lies(void)
 	for (size_t i = 0; i < countof(images); i++)
 		for (size_t j = 0; j < countof(others); j++)
 			for (uint64_t down = 0; down < MIB(4); down += 0x7f000) {
-				test_case("image %lx, other %lx, %lx below", images[i].start, others[j], down);
+				test_case("image %lx, other %lx, %lx below", images[i].start,
+					  others[j], down);
 				uint64_t top = align_down(images[i].start, MIB(2)) - down;
 				if (top < others[j] + tables_bound(images[i], others[j]))
 					continue;
 				build(&recursive, top, others[j], images[i], 0x09000000);
-				build(&recursive, align_down(top, GIB(1)) + MIB(1), others[j], images[i], 0x09000000);
+				build(&recursive, align_down(top, GIB(1)) + MIB(1), others[j],
+				      images[i], 0x09000000);
 			}
 }
 
@@ -125,8 +138,11 @@ static void the_last_entry_points_to_its_table_where_a_kernel_wants_it(void)
 	struct range image = { 0x40200000, 0x40210000 };
 	const struct map_shape *shapes[] = { &recursive, &plain };
 	for (size_t i = 0; i < countof(shapes); i++) {
-		struct window at = { aligned_alloc(PAGE_SIZE, tables_bound(image, PAGE_SIZE)), TABLES_AT, tables_bound(image, PAGE_SIZE) };
-		const struct paging_plan plan = { .shape = shapes[i], .block = { 0x40000000, 0x40001000 }, .image = image };
+		struct window at = { aligned_alloc(PAGE_SIZE, tables_bound(image, PAGE_SIZE)),
+				     TABLES_AT, tables_bound(image, PAGE_SIZE) };
+		const struct paging_plan plan = { .shape = shapes[i],
+						  .block = { 0x40000000, 0x40001000 },
+						  .image = image };
 		tables_build(at, &plan);
 		uint64_t entry = load_u64(at.p + 511 * 8, ORDER_NATIVE);
 		CHECK_EQ(entry, shapes[i]->recursive ? (TABLES_AT | 0x713 | UINT64_C(1) << 55) : 0);
@@ -134,8 +150,12 @@ static void the_last_entry_points_to_its_table_where_a_kernel_wants_it(void)
 	}
 }
 
-SUITE(paging_aarch64, { "just_the_block_the_image_and_the_uart_are_mapped", just_the_block_the_image_and_the_uart_are_mapped },
-      { "an_image_that_is_not_aligned_is_rounded_out", an_image_that_is_not_aligned_is_rounded_out },
+SUITE(paging_aarch64,
+      { "just_the_block_the_image_and_the_uart_are_mapped",
+	just_the_block_the_image_and_the_uart_are_mapped },
+      { "an_image_that_is_not_aligned_is_rounded_out",
+	an_image_that_is_not_aligned_is_rounded_out },
       { "a_uart_beyond_4_gib_keeps_its_page", a_uart_beyond_4_gib_keeps_its_page },
       { "tables_fit_wherever_the_block_lies", tables_fit_wherever_the_block_lies },
-      { "the_last_entry_points_to_its_table_where_a_kernel_wants_it", the_last_entry_points_to_its_table_where_a_kernel_wants_it });
+      { "the_last_entry_points_to_its_table_where_a_kernel_wants_it",
+	the_last_entry_points_to_its_table_where_a_kernel_wants_it });

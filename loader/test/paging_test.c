@@ -15,7 +15,9 @@ static char text[8192];
 
 static void build(struct range block, struct range image, struct range extra_range)
 {
-	const struct paging_plan plan = { .shape = &e4, .block = block, .image = image, .extra = extra_range };
+	const struct paging_plan plan = {
+		.shape = &e4, .block = block, .image = image, .extra = extra_range
+	};
 	size_t n = paging_size(image);
 	free(tables.p);
 	tables = (struct window){ aligned_alloc(4096, n), TABLES_AT, n };
@@ -41,7 +43,8 @@ static void the_usual_image(void)
 {
 	build(block, (struct range){ 0x200000, 0x29c600 }, none);
 	CHECK_EQ(tables.n, 4 * 0x1000);
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n200000..400000 -> 200000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text,
+		  "9000..16000 -> 9000 4K 3\n200000..400000 -> 200000 2M 83\nrecursive 511 3\n");
 	CHECK_EQ(extra.count, 0);
 	done();
 }
@@ -61,16 +64,20 @@ static void the_first_three_tables_follow_each_other(void)
 static void the_image_is_rounded_outwards(void)
 {
 	build(block, (struct range){ 0x3ff000, 0x600001 }, none);
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n200000..800000 -> 200000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text,
+		  "9000..16000 -> 9000 4K 3\n200000..800000 -> 200000 2M 83\nrecursive 511 3\n");
 	build(block, (struct range){ 0x400000, 0x600000 }, none);
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n400000..600000 -> 400000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text,
+		  "9000..16000 -> 9000 4K 3\n400000..600000 -> 400000 2M 83\nrecursive 511 3\n");
 	done();
 }
 
 static void the_block_may_be_anywhere_in_its_unit(void)
 {
 	build((struct range){ 0x7f0000, 0x800000 }, (struct range){ 0x800000, 0x801000 }, none);
-	CHECK_STR(text, "7f0000..800000 -> 7f0000 4K 3\n800000..a00000 -> 800000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(
+		text,
+		"7f0000..800000 -> 7f0000 4K 3\n800000..a00000 -> 800000 2M 83\nrecursive 511 3\n");
 	done();
 }
 
@@ -79,10 +86,12 @@ static void an_image_that_crosses_a_gib(void)
 	struct range image = { GIB(1) - MIB(4), GIB(1) + MIB(4) + 1 };
 	CHECK_EQ(paging_size(image), 5 * 0x1000);
 	build(block, image, none);
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n3fc00000..40600000 -> 3fc00000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n3fc00000..40600000 -> 3fc00000 2M 83\nrecursive "
+			"511 3\n");
 	build(block, (struct range){ GIB(1) - MIB(4), GIB(1) }, none);
 	CHECK_EQ(tables.n, 4 * 0x1000);
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n3fc00000..40000000 -> 3fc00000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n3fc00000..40000000 -> 3fc00000 2M 83\nrecursive "
+			"511 3\n");
 	done();
 }
 
@@ -90,36 +99,45 @@ static void an_image_above_1_gib(void)
 {
 	build(block, (struct range){ GIB(3) + MIB(2), GIB(3) + MIB(3) }, none);
 	CHECK_EQ(tables.n, 5 * 0x1000);
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\nc0200000..c0400000 -> c0200000 2M 83\nrecursive 511 3\n");
-	build(block, (struct range){ GIB(2) - MIB(2), GIB(3) + MIB(2) }, none); // three of them
+	CHECK_STR(text, "9000..16000 -> 9000 4K 3\nc0200000..c0400000 -> c0200000 2M 83\nrecursive "
+			"511 3\n");
+	// three of them
+	build(block, (struct range){ GIB(2) - MIB(2), GIB(3) + MIB(2) }, none);
 	CHECK_EQ(tables.n, 7 * 0x1000);
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n7fe00000..c0200000 -> 7fe00000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n7fe00000..c0200000 -> 7fe00000 2M 83\nrecursive "
+			"511 3\n");
 	done();
 }
 
 static void a_block_in_the_images_gib(void)
 {
-	build((struct range){ GIB(2) + 0x3000, GIB(2) + 0x5000 }, (struct range){ GIB(2) + MIB(2), GIB(2) + MIB(4) }, none);
-	CHECK_STR(text, "80003000..80005000 -> 80003000 4K 3\n80200000..80400000 -> 80200000 2M 83\nrecursive 511 3\n");
+	build((struct range){ GIB(2) + 0x3000, GIB(2) + 0x5000 },
+	      (struct range){ GIB(2) + MIB(2), GIB(2) + MIB(4) }, none);
+	CHECK_STR(text, "80003000..80005000 -> 80003000 4K 3\n80200000..80400000 -> 80200000 2M "
+			"83\nrecursive 511 3\n");
 	done();
 }
 
 static void what_is_extra_can_be_taken_out_again(void)
 {
 	build(block, (struct range){ 0x200000, 0x4fffff }, (struct range){ 0x800000, 0xa00001 });
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n200000..600000 -> 200000 2M 83\n800000..c00000 -> 800000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n200000..600000 -> 200000 2M 83\n800000..c00000 "
+			"-> 800000 2M 83\nrecursive 511 3\n");
 	CHECK_EQ(extra.count, 2);
 	CHECK_EQ(extra.at, TABLES_AT + 0x2000 + 8 * 4);
 	memset(tables.p + (extra.at - TABLES_AT), 0, 8 * extra.count);
 	CHECK(page_walk(tables, text, sizeof text));
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n200000..600000 -> 200000 2M 83\nrecursive 511 3\n");
+	CHECK_STR(text,
+		  "9000..16000 -> 9000 4K 3\n200000..600000 -> 200000 2M 83\nrecursive 511 3\n");
 	done();
 }
 
 static void extra_above_1_gib(void)
 {
-	build(block, (struct range){ GIB(1), GIB(1) + 1 }, (struct range){ GIB(2) - MIB(2), GIB(2) });
-	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n40000000..40200000 -> 40000000 2M 83\n7fe00000..80000000 -> 7fe00000 2M 83\nrecursive 511 3\n");
+	build(block, (struct range){ GIB(1), GIB(1) + 1 },
+	      (struct range){ GIB(2) - MIB(2), GIB(2) });
+	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n40000000..40200000 -> 40000000 2M "
+			"83\n7fe00000..80000000 -> 7fe00000 2M 83\nrecursive 511 3\n");
 	CHECK_EQ(extra.count, 1);
 	CHECK_EQ(extra.at, TABLES_AT + 0x4000 + 8 * 511);
 	done();
@@ -131,10 +149,14 @@ static void random_images(void)
 	for (unsigned round = 0; round < 300; round++) {
 		struct range image = { MIB(2) + next_random(&random) % GIB(3), 0 };
 		char want[256];
-		image.end = image.start + 1 + next_random(&random) % (next_random(&random) % 2 != 0 ? MIB(5) : GIB(1));
+		image.end = image.start + 1 +
+			    next_random(&random) %
+				    (next_random(&random) % 2 != 0 ? MIB(5) : GIB(1));
 		build(block, image, none);
 		uint64_t from = align_down(image.start, MIB(2)), to = align_up(image.end, MIB(2));
-		snprintf(want, sizeof want, "9000..16000 -> 9000 4K 3\n%lx..%lx -> %lx 2M 83\nrecursive 511 3\n", from, to, from);
+		snprintf(want, sizeof want,
+			 "9000..16000 -> 9000 4K 3\n%lx..%lx -> %lx 2M 83\nrecursive 511 3\n", from,
+			 to, from);
 		CHECK_STR(text, want);
 	}
 	done();
@@ -143,7 +165,9 @@ static void random_images(void)
 static void without_the_recursive_slot(void)
 {
 	static const struct map_shape shape = { .recursive = false };
-	const struct paging_plan plan = { .shape = &shape, .block = block, .image = { 0x200000, 0x300000 } };
+	const struct paging_plan plan = { .shape = &shape,
+					  .block = block,
+					  .image = { 0x200000, 0x300000 } };
 	uint8_t *p = aligned_alloc(4096, 0x4000);
 	paging_build((struct window){ p, TABLES_AT, 0x4000 }, &plan);
 	CHECK(page_walk((struct window){ p, TABLES_AT, 0x4000 }, text, sizeof text));
@@ -152,6 +176,8 @@ static void without_the_recursive_slot(void)
 }
 
 #define T(name) { #name, name }
-SUITE(paging, T(the_usual_image), T(the_first_three_tables_follow_each_other), T(the_image_is_rounded_outwards),
-      T(the_block_may_be_anywhere_in_its_unit), T(an_image_that_crosses_a_gib), T(an_image_above_1_gib), T(a_block_in_the_images_gib),
-      T(what_is_extra_can_be_taken_out_again), T(extra_above_1_gib), T(random_images), T(without_the_recursive_slot));
+SUITE(paging, T(the_usual_image), T(the_first_three_tables_follow_each_other),
+      T(the_image_is_rounded_outwards), T(the_block_may_be_anywhere_in_its_unit),
+      T(an_image_that_crosses_a_gib), T(an_image_above_1_gib), T(a_block_in_the_images_gib),
+      T(what_is_extra_can_be_taken_out_again), T(extra_above_1_gib), T(random_images),
+      T(without_the_recursive_slot));

@@ -21,7 +21,8 @@ struct pc {
 	struct range loader;
 	const uint8_t *app;
 	size_t app_size;
-	uint64_t app_at;   // page behind loader, module list and command line unless changed
+	// page behind loader, module list and command line unless changed
+	uint64_t app_at;
 	uint32_t app_count;
 	const char *cmdline; // NULL: not given
 	struct pc_range map[PC_MMAP_MAX];

@@ -6,7 +6,8 @@
 
 enum { BLOCK_SIZE = 0xd000 };
 
-// A machine with 64 MiB whose loader is at 1 MiB and whose file follows it. What a test is about, it changes.
+// A machine with 64 MiB whose loader is at 1 MiB and whose file follows it. What a test is about,
+// it changes.
 static struct range_set usable;
 static struct elf_image image;
 static struct place_request request;
@@ -23,7 +24,9 @@ static void start(bool dyn, uint64_t vaddr, uint64_t size)
 	usable = (struct range_set){ 0 };
 	must(range_set_add(&usable, (struct range){ 0, 0x9fc00 }));
 	must(range_set_add(&usable, (struct range){ MIB(1), MIB(64) }));
-	image = (struct elf_image){ .dyn = dyn, .vaddr = vaddr, .size = size, .align = 16, .segment_count = 1 };
+	image = (struct elf_image){
+		.dyn = dyn, .vaddr = vaddr, .size = size, .align = 16, .segment_count = 1
+	};
 	image.segments[0] = (struct elf_segment){ 0x1000, 0x8000, vaddr, size };
 	request = (struct place_request){
 		.rules = &arch_place_rules,
@@ -87,7 +90,8 @@ static void fixed_must_be_free_ram(void)
 {
 	start(false, MIB(63), MIB(1) + 1);
 	CHECK_REFUSED(run(), IMAGE_NOT_IN_RAM,
-		      "83 image-not-in-ram: the application's fixed place 0x3f00000..0x4000001 is not free RAM");
+		      "83 image-not-in-ram: the application's fixed place 0x3f00000..0x4000001 is "
+		      "not free RAM");
 	start(false, MIB(63), MIB(1));
 	must(run());
 }
@@ -97,20 +101,23 @@ static void fixed_must_be_in_reach(void)
 	start(false, GIB(4) - 0x1000, 0x1001);
 	must(range_set_add(&usable, (struct range){ GIB(3), GIB(5) }));
 	CHECK_REFUSED(run(), IMAGE_NOT_IN_RAM,
-		      "83 image-not-in-ram: the application's fixed place 0xfffff000..0x100000001 is not free RAM");
+		      "83 image-not-in-ram: the application's fixed place 0xfffff000..0x100000001 "
+		      "is not free RAM");
 }
 
 static void dyn_finds_no_room(void)
 {
 	start(true, 0, MIB(62) + 1);
 	CHECK_REFUSED(run(), IMAGE_NO_ROOM,
-		      "83 image-no-room: the application needs 0x3e00001 bytes of RAM in one piece at a multiple of 0x200000");
+		      "83 image-no-room: the application needs 0x3e00001 bytes of RAM in one piece "
+		      "at a multiple of 0x200000");
 	start(true, 0, MIB(62));
 	must(run());
 	start(true, 0, 0x1000);
 	image.align = MIB(64);
 	CHECK_REFUSED(run(), IMAGE_NO_ROOM,
-		      "83 image-no-room: the application needs 0x1000 bytes of RAM in one piece at a multiple of 0x4000000");
+		      "83 image-no-room: the application needs 0x1000 bytes of RAM in one piece at "
+		      "a multiple of 0x4000000");
 	start(true, 0, 0x1000);
 	image.align = MIB(32);
 	must(run());
@@ -129,7 +136,8 @@ static void an_image_above_its_file_is_copied_backwards(void)
 {
 	start(true, 0, MIB(4));
 	request.file = (struct range){ 0x1ff000, 0x208000 };
-	must(run()); // the segment's bytes lie at 0x200000 in memory, where they also go
+	// the segment's bytes lie at 0x200000 in memory, where they also go
+	must(run());
 	CHECK_EQ(place.image.start, 0x200000);
 	check_range(place.file, 0x1ff000, 0x208000);
 	CHECK(place.backwards);
@@ -171,7 +179,8 @@ static void no_room_to_move_the_file(void)
 	start(false, 0x200000, MIB(62));
 	request.file = (struct range){ 0x300000, 0x500000 };
 	CHECK_REFUSED(run(), NO_ROOM_TO_MOVE,
-		      "85 no-room-to-move: the image 0x200000..0x4000000 covers its file 0x300000..0x500000 and no 0x200000 bytes are free to move it");
+		      "85 no-room-to-move: the image 0x200000..0x4000000 covers its file "
+		      "0x300000..0x500000 and no 0x200000 bytes are free to move it");
 }
 
 static void an_image_over_the_loader_is_staged(void)
@@ -192,7 +201,8 @@ static void staging_stays_in_the_images_gib(void)
 	must(range_set_add(&usable, (struct range){ MIB(64), GIB(2) }));
 	request.loader = (struct range){ GIB(1) - MIB(1), GIB(1) - MIB(1) + 0x14000 };
 	CHECK_REFUSED(run(), NO_ROOM_TO_MOVE,
-		      "85 no-room-to-move: the image 0x3fe00000..0x3fffffff covers the loader and no 0x200000 free bytes are above it");
+		      "85 no-room-to-move: the image 0x3fe00000..0x3fffffff covers the loader and "
+		      "no 0x200000 free bytes are above it");
 }
 
 static void the_block_avoids_what_is_kept(void)
@@ -243,7 +253,8 @@ static void no_room_below_the_image(void)
 	usable = (struct range_set){ 0 };
 	must(range_set_add(&usable, (struct range){ 0x1f4000, MIB(64) }));
 	CHECK_REFUSED(run(), NO_ROOM_BELOW_IMAGE,
-		      "85 no-room-below-image: no 0xd000 free bytes below the image at 0x200000 for what is handed over");
+		      "85 no-room-below-image: no 0xd000 free bytes below the image at 0x200000 "
+		      "for what is handed over");
 	start(false, 0x200000, 0x1000);
 	usable = (struct range_set){ 0 };
 	must(range_set_add(&usable, (struct range){ 0x1f3000, MIB(64) }));
@@ -255,7 +266,8 @@ static void an_image_in_the_lowest_unit_has_nothing_below(void)
 {
 	start(false, 0x118000, 0x1000);
 	CHECK_REFUSED(run(), NO_ROOM_BELOW_IMAGE,
-		      "85 no-room-below-image: no 0xd000 free bytes below the image at 0x118000 for what is handed over");
+		      "85 no-room-below-image: no 0xd000 free bytes below the image at 0x118000 "
+		      "for what is handed over");
 }
 
 static uint64_t random_state = 88172645463325252;
@@ -279,7 +291,9 @@ static void random_machines_keep_the_rules(void)
 			must(range_set_remove(&usable, random_range(1, MIB(4))));
 		request.loader = random_range(PAGE_SIZE, MIB(1) << next_random(&random_state) % 5);
 		request.file = random_range(PAGE_SIZE, MIB(8));
-		image.segments[0].filesz = range_size(request.file) > 0x1000 ? range_size(request.file) - 0x1000 : 0;
+		image.segments[0].filesz = range_size(request.file) > 0x1000
+						   ? range_size(request.file) - 0x1000
+						   : 0;
 		if (image.segments[0].filesz > image.size)
 			image.segments[0].filesz = image.size;
 		if (range_overlaps(request.loader, request.file))
@@ -288,18 +302,27 @@ static void random_machines_keep_the_rules(void)
 		if (run() != STATUS_OK)
 			continue;
 		good++;
-		bool moved = place.file.start != request.file.start, staged = place.staging.start != place.image.start;
-		CHECK(range_set_contains(&usable, place.image) && range_set_contains(&usable, place.block));
+		bool moved = place.file.start != request.file.start,
+		     staged = place.staging.start != place.image.start;
+		CHECK(range_set_contains(&usable, place.image) &&
+		      range_set_contains(&usable, place.block));
 		CHECK(range_set_contains(&usable, place.staging));
-		CHECK(place.block.end <= align_down(place.image.start, IMAGE_ALIGN) && range_size(place.block) == BLOCK_SIZE);
-		CHECK(place.block.start / IMAGE_ALIGN == (place.block.end - 1) / IMAGE_ALIGN && place.block.start >= 0x1000);
+		CHECK(place.block.end <= align_down(place.image.start, IMAGE_ALIGN) &&
+		      range_size(place.block) == BLOCK_SIZE);
+		CHECK(place.block.start / IMAGE_ALIGN == (place.block.end - 1) / IMAGE_ALIGN &&
+		      place.block.start >= 0x1000);
 		CHECK(!range_overlaps(place.block, (struct range){ 0x8000, 0x9000 }));
-		CHECK(!range_overlaps(place.block, request.loader) && !range_overlaps(place.block, request.file));
-		CHECK(!range_overlaps(place.staging, request.loader) && !range_overlaps(place.staging, place.block));
+		CHECK(!range_overlaps(place.block, request.loader) &&
+		      !range_overlaps(place.block, request.file));
+		CHECK(!range_overlaps(place.staging, request.loader) &&
+		      !range_overlaps(place.staging, place.block));
 		CHECK(!staged || !range_overlaps(place.staging, place.image));
-		CHECK(!moved || (!range_overlaps(place.file, request.file) && !range_overlaps(place.file, place.staging) &&
-				 !range_overlaps(place.file, place.block) && !range_overlaps(place.file, request.loader)));
-		CHECK(range_size(place.staging) == image.size && range_size(place.file) == range_size(request.file));
+		CHECK(!moved || (!range_overlaps(place.file, request.file) &&
+				 !range_overlaps(place.file, place.staging) &&
+				 !range_overlaps(place.file, place.block) &&
+				 !range_overlaps(place.file, request.loader)));
+		CHECK(range_size(place.staging) == image.size &&
+		      range_size(place.file) == range_size(request.file));
 		CHECK(place.backwards == range_overlaps(place.file, place.staging));
 		if (place.backwards)
 			CHECK(place.staging.start >= place.file.start + 0x1000);
@@ -308,9 +331,14 @@ static void random_machines_keep_the_rules(void)
 }
 
 #define T(name) { #name, name }
-SUITE(place, T(nothing_overlaps), T(the_preferred_piece_goes_first), T(fixed_goes_where_it_is_linked), T(fixed_must_be_free_ram),
-      T(fixed_must_be_in_reach), T(dyn_finds_no_room), T(dyn_keeps_off_the_loader), T(an_image_above_its_file_is_copied_backwards), T(an_image_below_its_file_goes_elsewhere),
-      T(without_another_place_the_file_is_moved), T(segments_in_another_order_than_in_the_file_are_moved), T(no_room_to_move_the_file),
-      T(an_image_over_the_loader_is_staged), T(staging_stays_in_the_images_gib), T(the_block_avoids_what_is_kept),
-      T(the_block_goes_below_the_image_when_low_memory_is_full), T(the_block_crosses_no_unit), T(the_block_may_lie_in_the_images_gib),
-      T(no_room_below_the_image), T(an_image_in_the_lowest_unit_has_nothing_below), T(random_machines_keep_the_rules));
+SUITE(place, T(nothing_overlaps), T(the_preferred_piece_goes_first),
+      T(fixed_goes_where_it_is_linked), T(fixed_must_be_free_ram), T(fixed_must_be_in_reach),
+      T(dyn_finds_no_room), T(dyn_keeps_off_the_loader),
+      T(an_image_above_its_file_is_copied_backwards), T(an_image_below_its_file_goes_elsewhere),
+      T(without_another_place_the_file_is_moved),
+      T(segments_in_another_order_than_in_the_file_are_moved), T(no_room_to_move_the_file),
+      T(an_image_over_the_loader_is_staged), T(staging_stays_in_the_images_gib),
+      T(the_block_avoids_what_is_kept), T(the_block_goes_below_the_image_when_low_memory_is_full),
+      T(the_block_crosses_no_unit), T(the_block_may_lie_in_the_images_gib),
+      T(no_room_below_the_image), T(an_image_in_the_lowest_unit_has_nothing_below),
+      T(random_machines_keep_the_rules));

@@ -6,7 +6,15 @@
 #include "left.h"
 #include "test.h"
 
-enum { MAGIC = 0x336ec578, INFO = 0x9000, MAP = 0xa000, LIST = 0xb000, RSDP = 0xc000, LINE = 0x20000, APP = 0x30000 };
+enum {
+	MAGIC = 0x336ec578,
+	INFO = 0x9000,
+	MAP = 0xa000,
+	LIST = 0xb000,
+	RSDP = 0xc000,
+	LINE = 0x20000,
+	APP = 0x30000
+};
 
 static uint32_t map_count;
 
@@ -81,7 +89,8 @@ static void everything_is_found_and_kept(void)
 	CHECK_EQ(left_boot.rsdp.n, 0);
 	check_usable("0-9fc00 100000-4000000 ");
 	CHECK_EQ(left_boot.keep_count, 4);
-	CHECK(is_kept(INFO, INFO + 56) && is_kept(LINE, LINE + 7) && is_kept(LIST, LIST + 32) && is_kept(MAP, MAP + 48));
+	CHECK(is_kept(INFO, INFO + 56) && is_kept(LINE, LINE + 7) && is_kept(LIST, LIST + 32) &&
+	      is_kept(MAP, MAP + 48));
 }
 
 static void nothing_but_memory(void)
@@ -95,10 +104,15 @@ static void nothing_but_memory(void)
 static void magic_and_address(void)
 {
 	start();
-	CHECK_REFUSED(run_at(0), START_STATE, "87 start-state: EBX was 0x0 at entry, no address of PVH start information");
-	CHECK_REFUSED(run_at(UINT32_MAX), START_STATE, "87 start-state: EBX was 0xffffffff at entry, no address of PVH start information");
+	CHECK_REFUSED(run_at(0), START_STATE,
+		      "87 start-state: EBX was 0x0 at entry, no address of PVH start information");
+	CHECK_REFUSED(
+		run_at(UINT32_MAX), START_STATE,
+		"87 start-state: EBX was 0xffffffff at entry, no address of PVH start information");
 	put32(INFO, 0x2badb002);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: at EBX (0x9000) is 0x2badb002, PVH start information begins with 0x336ec578");
+	CHECK_REFUSED(run(), START_STATE,
+		      "87 start-state: at EBX (0x9000) is 0x2badb002, PVH start information begins "
+		      "with 0x336ec578");
 }
 
 static void the_command_line_must_end(void)
@@ -110,9 +124,12 @@ static void the_command_line_must_end(void)
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(left_boot.cmdline.n, CMDLINE_MAX);
 	fake_memory()[LINE + CMDLINE_MAX] = 'x';
-	CHECK_REFUSED(run(), CMDLINE_TOO_LONG, "93 cmdline-too-long: the command line at 0x20000 has no end within 0x10001 bytes");
+	CHECK_REFUSED(
+		run(), CMDLINE_TOO_LONG,
+		"93 cmdline-too-long: the command line at 0x20000 has no end within 0x10001 bytes");
 	put64(INFO + 24, UINT64_MAX - 1);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the command line is said to be at 0xfffffffffffffffe");
+	CHECK_REFUSED(run(), START_STATE,
+		      "87 start-state: the command line is said to be at 0xfffffffffffffffe");
 }
 
 static void modules_out_of_reach(void)
@@ -123,13 +140,19 @@ static void modules_out_of_reach(void)
 	CHECK_EQ(left_boot.app.n, 0);
 	CHECK_EQ(left_boot.app_count, 1);
 	set_module(FAKE_REACH - 0x100, 0x101, 1);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0xffffff00 with 0x101 bytes");
+	CHECK_REFUSED(
+		run(), START_STATE,
+		"87 start-state: the application is said to be at 0xffffff00 with 0x101 bytes");
 	set_module(UINT64_MAX, 2, 1);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0xffffffffffffffff with 0x2 bytes");
+	CHECK_REFUSED(run(), START_STATE,
+		      "87 start-state: the application is said to be at 0xffffffffffffffff with "
+		      "0x2 bytes");
 	set_module(0, 0x30, 1);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the application is said to be at 0x0 with 0x30 bytes");
+	CHECK_REFUSED(run(), START_STATE,
+		      "87 start-state: the application is said to be at 0x0 with 0x30 bytes");
 	put64(INFO + 16, FAKE_REACH);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the list of 1 modules is said to be at 0x100000000");
+	CHECK_REFUSED(run(), START_STATE,
+		      "87 start-state: the list of 1 modules is said to be at 0x100000000");
 }
 
 static void memory_is_missing(void)
@@ -137,15 +160,20 @@ static void memory_is_missing(void)
 	start();
 	put32(INFO + 4, 0);
 	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
-		      "89 memory-map-missing: the start information has version 0; the memory map came with version 1");
+		      "89 memory-map-missing: the start information has version 0; the memory map "
+		      "came with version 1");
 	put32(INFO + 4, 1);
 	put32(INFO + 48, 0);
-	CHECK_REFUSED(run(), MEMORY_MAP_MISSING, "89 memory-map-missing: the start information has no memory map");
+	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
+		      "89 memory-map-missing: the start information has no memory map");
 	put32(INFO + 48, UINT32_MAX);
-	CHECK_REFUSED(run(), START_STATE, "87 start-state: the memory map of 4294967295 entries is said to be at 0xa000");
+	CHECK_REFUSED(
+		run(), START_STATE,
+		"87 start-state: the memory map of 4294967295 entries is said to be at 0xa000");
 	start();
 	put32(MAP + 16, 2);
-	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY, "89 memory-map-empty: the memory map has no usable RAM");
+	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,
+		      "89 memory-map-empty: the memory map has no usable RAM");
 }
 
 // Whatever else an address is, besides usable, counts; in whatever order it is told.
@@ -163,7 +191,8 @@ static void what_is_reserved_wins(void)
 	check_usable("9fc00-150000 151000-1ff000 ");
 	add(UINT64_MAX - 0xfff, 0x1001, 2);
 	CHECK_REFUSED(run(), MEMORY_MAP_MALFORMED,
-		      "89 memory-map-malformed: entry 7 of the memory map begins at 0xfffffffffffff000 and ends beyond 2^64");
+		      "89 memory-map-malformed: entry 7 of the memory map begins at "
+		      "0xfffffffffffff000 and ends beyond 2^64");
 }
 
 static void more_ranges_than_are_kept(void)
@@ -171,7 +200,8 @@ static void more_ranges_than_are_kept(void)
 	start();
 	for (uint64_t i = 1; i <= RANGE_SET_MAX; i++)
 		add(MIB(2) * i, MIB(1), 1);
-	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG, "89 memory-map-too-long: the memory map has more than 128 ranges");
+	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG,
+		      "89 memory-map-too-long: the memory map has more than 128 ranges");
 }
 
 static void the_root_pointer_is_copied(void)
@@ -197,7 +227,8 @@ static void a_root_pointer_that_is_none_is_left_out(void)
 		fake_memory()[RSDP + flips[i]] ^= 1;
 		CHECK_EQ(run(), STATUS_OK);
 		CHECK_EQ(left_boot.rsdp.n, 0);
-		CHECK_STR(console_text(), "[LOADER][WARN] no ACPI root pointer at 0xc000, where one is said to be: the application gets none\n");
+		CHECK_STR(console_text(), "[LOADER][WARN] no ACPI root pointer at 0xc000, where "
+					  "one is said to be: the application gets none\n");
 	}
 	put64(INFO + 32, UINT64_MAX);
 	CHECK_EQ(run(), STATUS_OK);
@@ -215,11 +246,14 @@ static void start_whole(void)
 
 static void every_flip_is_safe(void)
 {
-	static const struct range places[] = { { INFO, INFO + 56 }, { MAP, MAP + 48 }, { LIST, LIST + 32 } };
+	static const struct range places[] = { { INFO, INFO + 56 },
+					       { MAP, MAP + 48 },
+					       { LIST, LIST + 32 } };
 	check_flips(start_whole, run, places, countof(places));
 }
 
 #define T(name) { #name, name }
-SUITE(pvh, T(everything_is_found_and_kept), T(nothing_but_memory), T(magic_and_address), T(the_command_line_must_end), T(modules_out_of_reach),
-      T(memory_is_missing), T(what_is_reserved_wins), T(more_ranges_than_are_kept), T(the_root_pointer_is_copied),
+SUITE(pvh, T(everything_is_found_and_kept), T(nothing_but_memory), T(magic_and_address),
+      T(the_command_line_must_end), T(modules_out_of_reach), T(memory_is_missing),
+      T(what_is_reserved_wins), T(more_ranges_than_are_kept), T(the_root_pointer_is_copied),
       T(a_root_pointer_that_is_none_is_left_out), T(every_flip_is_safe));

@@ -11,7 +11,9 @@ static struct range_set set_of(const struct range *ranges, size_t count)
 	return set;
 }
 
-#define SET(...) set_of((const struct range[]){ __VA_ARGS__ }, countof(((const struct range[]){ __VA_ARGS__ })))
+#define SET(...)                                      \
+	set_of((const struct range[]){ __VA_ARGS__ }, \
+	       countof(((const struct range[]){ __VA_ARGS__ })))
 
 static void check_set(const struct range_set *set, const struct range *want, size_t count)
 {
@@ -22,7 +24,9 @@ static void check_set(const struct range_set *set, const struct range *want, siz
 	}
 }
 
-#define CHECK_SET(set, ...) check_set(set, (const struct range[]){ __VA_ARGS__ }, countof(((const struct range[]){ __VA_ARGS__ })))
+#define CHECK_SET(set, ...)                                   \
+	check_set(set, (const struct range[]){ __VA_ARGS__ }, \
+		  countof(((const struct range[]){ __VA_ARGS__ })))
 
 static void add_sorts_and_merges(void)
 {
@@ -90,11 +94,13 @@ static void check_against_bitmap(const struct range_set *set, const bool *bitmap
 }
 
 // The lowest place, by trying every one.
-static bool find_slowly(const bool *bitmap, const struct range *busy, size_t busy_count, const struct range_want *want, uint64_t *out)
+static bool find_slowly(const bool *bitmap, const struct range *busy, size_t busy_count,
+			const struct range_want *want, uint64_t *out)
 {
 	for (uint64_t at = 0; at + want->size <= WORLD; at += want->align) {
 		bool good = at >= want->within.start && at + want->size <= want->within.end;
-		if (want->boundary != 0 && at / want->boundary != (at + want->size - 1) / want->boundary)
+		if (want->boundary != 0 &&
+		    at / want->boundary != (at + want->size - 1) / want->boundary)
 			good = false;
 		for (uint64_t b = at; good && b < at + want->size; b++)
 			good = bitmap[b];
@@ -116,7 +122,8 @@ static void check_find(const struct range_set *set, const bool *bitmap, uint64_t
 		busy[i].start = next_random(random) % WORLD;
 		busy[i].end = busy[i].start + next_random(random) % 30;
 	}
-	struct range_want want = { .size = 1 + next_random(random) % 40, .align = (uint64_t)1 << next_random(random) % 6 };
+	struct range_want want = { .size = 1 + next_random(random) % 40,
+				   .align = (uint64_t)1 << next_random(random) % 6 };
 	want.within.start = next_random(random) % 100;
 	want.within.end = want.within.start + next_random(random) % WORLD;
 	if (next_random(random) % 2 == 0)
@@ -140,8 +147,10 @@ static void random_operations_match_a_bitmap(void)
 			if (r.end > WORLD)
 				r.end = WORLD;
 			bool add = next_random(&random) % 3 != 0;
-			test_case("round %u, step %u: %s %lu..%lu", round, step, add ? "add" : "remove", r.start, r.end);
-			CHECK_EQ(add ? range_set_add(&set, r) : range_set_remove(&set, r), STATUS_OK);
+			test_case("round %u, step %u: %s %lu..%lu", round, step,
+				  add ? "add" : "remove", r.start, r.end);
+			CHECK_EQ(add ? range_set_add(&set, r) : range_set_remove(&set, r),
+				 STATUS_OK);
 			for (uint64_t at = r.start; at < r.end; at++)
 				bitmap[at] = add;
 			check_against_bitmap(&set, bitmap);
@@ -173,13 +182,20 @@ static void find_near_the_end_of_all_addresses(void)
 	CHECK(!range_find(&set, NULL, 0, &want, &out));
 	want.size = UINT64_MAX;
 	CHECK(!range_find(&set, NULL, 0, &want, &out));
-	want = (struct range_want){ .size = 1, .align = (uint64_t)1 << 63, .within = { 0, UINT64_MAX } };
+	want = (struct range_want){ .size = 1,
+				    .align = (uint64_t)1 << 63,
+				    .within = { 0, UINT64_MAX } };
 	CHECK(!range_find(&set, NULL, 0, &want, &out));
-	want = (struct range_want){ .size = 0x1000, .align = 0x1000, .boundary = (uint64_t)1 << 63, .within = { 0, UINT64_MAX } };
+	want = (struct range_want){ .size = 0x1000,
+				    .align = 0x1000,
+				    .boundary = (uint64_t)1 << 63,
+				    .within = { 0, UINT64_MAX } };
 	CHECK(range_find(&set, NULL, 0, &want, &out));
 }
 
-SUITE(range, { "add_sorts_and_merges", add_sorts_and_merges }, { "remove_cuts_and_splits", remove_cuts_and_splits },
+SUITE(range, { "add_sorts_and_merges", add_sorts_and_merges },
+      { "remove_cuts_and_splits", remove_cuts_and_splits },
       { "a_full_set_says_so_and_stays", a_full_set_says_so_and_stays },
-      { "random_operations_match_a_bitmap", random_operations_match_a_bitmap }, { "contains_wants_one_range", contains_wants_one_range },
+      { "random_operations_match_a_bitmap", random_operations_match_a_bitmap },
+      { "contains_wants_one_range", contains_wants_one_range },
       { "find_near_the_end_of_all_addresses", find_near_the_end_of_all_addresses });

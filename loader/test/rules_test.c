@@ -3,10 +3,9 @@
 // Runs last.
 #include "test.h"
 
-static const char *const rules[] = {
-	"", // STATUS_OK
+static const char *const rules[] = { "", // STATUS_OK
 #define X(name, number, class, rule, sentence) rule,
-	STATUS_LIST(X)
+				     STATUS_LIST(X)
 #undef X
 };
 

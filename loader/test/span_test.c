@@ -18,7 +18,14 @@ static void sub_takes_what_is_inside(void)
 static void sub_refuses_the_rest_and_leaves_the_result(void)
 {
 	static const uint64_t bad[][2] = {
-		{ 0, 9 }, { 1, 8 }, { 8, 1 }, { 9, 0 }, { UINT64_MAX, 1 }, { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX }, { 8, UINT64_MAX - 7 },
+		{ 0, 9 },
+		{ 1, 8 },
+		{ 8, 1 },
+		{ 9, 0 },
+		{ UINT64_MAX, 1 },
+		{ 1, UINT64_MAX },
+		{ UINT64_MAX, UINT64_MAX },
+		{ 8, UINT64_MAX - 7 },
 	};
 	const uint8_t bytes[8] = { 0 };
 	for (size_t i = 0; i < countof(bad); i++) {
@@ -73,5 +80,6 @@ static void sums_and_alignments(void)
 
 SUITE(span, { "sub_takes_what_is_inside", sub_takes_what_is_inside },
       { "sub_refuses_the_rest_and_leaves_the_result", sub_refuses_the_rest_and_leaves_the_result },
-      { "loads_name_their_byte_order", loads_name_their_byte_order }, { "stores_name_their_byte_order", stores_name_their_byte_order },
+      { "loads_name_their_byte_order", loads_name_their_byte_order },
+      { "stores_name_their_byte_order", stores_name_their_byte_order },
       { "sums_and_alignments", sums_and_alignments });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// A good file cut at every length, and with every bit of its tables turned over: it is refused before anything is written, or it boots as the model
-// says. AddressSanitizer watches every access.
+// A good file cut at every length, and with every bit of its tables turned over: it is refused
+// before anything is written, or it boots as the model says. AddressSanitizer watches every access.
 #include <string.h>
 
 #include "elf_builder.h"
@@ -32,8 +32,10 @@ static void run(const uint8_t *bytes, size_t n)
 		if (status_number(outcome->status) != status_number(STATUS_RELOC_TYPE)) {
 			check_nothing_written(&pc);
 		} else {
-			CHECK_BYTES(fake_memory(), fake_before(), 0xa000); // the block begins here at the earliest
-			CHECK_BYTES(fake_memory() + 0x9fc00, fake_before() + 0x9fc00, 0x200000 - 0x9fc00);
+			// the block begins here at the earliest
+			CHECK_BYTES(fake_memory(), fake_before(), 0xa000);
+			CHECK_BYTES(fake_memory() + 0x9fc00, fake_before() + 0x9fc00,
+				    0x200000 - 0x9fc00);
 		}
 	}
 	free(copy);
@@ -117,5 +119,5 @@ static void flip_relocations_and_symbols(void)
 }
 
 #define T(name) { #name, name }
-SUITE(sweep, T(cut_relocatable), T(cut_fixed), T(flip_headers), T(flip_headers_of_a_fixed_one), T(flip_notes_and_dynamic), T(flip_jump_slots),
-      T(flip_relocations_and_symbols));
+SUITE(sweep, T(cut_relocatable), T(cut_fixed), T(flip_headers), T(flip_headers_of_a_fixed_one),
+      T(flip_notes_and_dynamic), T(flip_jump_slots), T(flip_relocations_and_symbols));

@@ -80,11 +80,20 @@ void tree_cells(const char *name, size_t count, ...)
 uint8_t *tree_done(size_t tail, size_t *n)
 {
 	word(9);
-	size_t reserve_at = HEADER, structure_at = reserve_at + b.reserve_n + 16, strings_at = structure_at + b.structure_n;
+	size_t reserve_at = HEADER, structure_at = reserve_at + b.reserve_n + 16,
+	       strings_at = structure_at + b.structure_n;
 	*n = strings_at + b.strings_n + tail;
 	uint8_t *p = calloc(1, *n);
-	const uint32_t header[10] = { 0xd00dfeed, (uint32_t)*n, (uint32_t)structure_at, (uint32_t)strings_at, (uint32_t)reserve_at, 17, 16, 0,
-				      (uint32_t)b.strings_n, (uint32_t)b.structure_n };
+	const uint32_t header[10] = { 0xd00dfeed,
+				      (uint32_t)*n,
+				      (uint32_t)structure_at,
+				      (uint32_t)strings_at,
+				      (uint32_t)reserve_at,
+				      17,
+				      16,
+				      0,
+				      (uint32_t)b.strings_n,
+				      (uint32_t)b.structure_n };
 	for (size_t i = 0; i < 10; i++)
 		store_u32(p + 4 * i, header[i], ORDER_BIG);
 	memcpy(p + reserve_at, b.reserve, b.reserve_n);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Makes device trees for tests: any names, and any breach of the format afterwards, since the bytes are the test's.
+// Makes device trees for tests: any names, and any breach of the format afterwards, since the bytes
+// are the test's.
 #pragma once
 
 #include <stddef.h>
@@ -12,5 +13,6 @@ void tree_end_node(void);
 void tree_cells(const char *name, size_t count, ...); // uint32_t each
 void tree_text(const char *name, const char *text);   // with its NUL
 void tree_bytes(const char *name, const void *bytes, size_t n);
-// An allocation of exactly `*n` bytes, the caller's to free; `tail` more bytes count as part of the tree but hold nothing.
+// An allocation of exactly `*n` bytes, the caller's to free; `tail` more bytes count as part of the
+// tree but hold nothing.
 uint8_t *tree_done(size_t tail, size_t *n);

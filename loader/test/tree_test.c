@@ -90,14 +90,16 @@ static void what_is_found(void)
 	CHECK_EQ(tree.reserved.count, 2);
 	CHECK_EQ(tree.reserved.at[1].start, 0x48000000);
 	CHECK(tree.has_module);
-	CHECK_EQ(tree.module.start, 0x4c000000); // although linux,initrd-start came first
+	// although linux,initrd-start came first
+	CHECK_EQ(tree.module.start, 0x4c000000);
 	CHECK_EQ(tree.module.end, 0x4c001388);
 	CHECK_EQ(tree.bootargs.n, strlen("loader.log=info -- a"));
 	CHECK_EQ(tree.uart, TREE_UART_PL011);
 	CHECK_EQ(tree.uart_at, 0x09000000);
 	CHECK(tree.psci && !tree.psci_smc);
 	CHECK_EQ(tree.cpus, 1);
-	CHECK_EQ(tree.at.end, 0x40000000 + size - 0x1000); // the bytes that hold something
+	// the bytes that hold something
+	CHECK_EQ(tree.at.end, 0x40000000 + size - 0x1000);
 	free(blob);
 }
 
@@ -119,7 +121,11 @@ static void the_copy(void)
 	static char text[16384];
 	build(0);
 	CHECK_EQ(read(), STATUS_OK);
-	const struct tree_changes changes = { .ram = &tree.ram, .reserved = &tree.reserved, .block = { 0x40100000, 0x40110000 }, .bootargs = "-- a", .bootargs_size = 4 };
+	const struct tree_changes changes = { .ram = &tree.ram,
+					      .reserved = &tree.reserved,
+					      .block = { 0x40100000, 0x40110000 },
+					      .bootargs = "-- a",
+					      .bootargs_size = 4 };
 	size_t bound = tree_copy_bound(&tree, tree.ram.count, tree.reserved.count, 4);
 	uint8_t *copy = malloc(bound);
 	size_t n = tree_copy(&tree, &changes, copy, bound);
@@ -127,7 +133,8 @@ static void the_copy(void)
 	CHECK(strstr(text, "reserve 40100000 10000\n") != NULL);
 	CHECK(strstr(text, "reserve 48000000 200000\n") != NULL);
 	CHECK(strstr(text, "/memory@40000000 reg = 00000000 40000000 00000000 10000000\n") != NULL);
-	CHECK(strstr(text, "/memory@800000000 reg = 00000008 00000000 00000001 00000000\n") != NULL);
+	CHECK(strstr(text, "/memory@800000000 reg = 00000008 00000000 00000001 00000000\n") !=
+	      NULL);
 	CHECK(strstr(text, "/cpus/cpu@0 status = 6f6b6179 00\n") != NULL);
 	CHECK(strstr(text, "/chosen bootargs = 2d2d2061 00\n") != NULL);
 	CHECK(strstr(text, "initrd") == NULL && strstr(text, "module@") == NULL);
@@ -142,15 +149,19 @@ static void what_is_no_tree(void)
 {
 	build(0);
 	console_open();
-	CHECK_REFUSED_SO_FAR(tree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED, "103 fdt-malformed: the device tree lies at no multiple of 8");
+	CHECK_REFUSED_SO_FAR(tree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED,
+			     "103 fdt-malformed: the device tree lies at no multiple of 8");
 	blob[0] = 0;
-	CHECK_REFUSED_SO_FAR(read(), FDT_MISSING, "103 fdt-missing: there is no device tree: its first word is ");
+	CHECK_REFUSED_SO_FAR(read(), FDT_MISSING,
+			     "103 fdt-missing: there is no device tree: its first word is ");
 	blob[0] = 0xd0;
 	store_u32(blob + 4, (uint32_t)size + 1, ORDER_BIG);
 	CHECK_REFUSED_SO_FAR(read(), FDT_MALFORMED, "103 fdt-malformed: the device tree says ");
 	store_u32(blob + 4, (uint32_t)size, ORDER_BIG);
-	store_u32(blob + load_u32(blob + 8, ORDER_BIG) + 8, 7, ORDER_BIG); // an unknown token
-	CHECK_REFUSED_SO_FAR(read(), FDT_MALFORMED, "103 fdt-malformed: the device tree has no valid token at offset 0x8");
+	// an unknown token
+	store_u32(blob + load_u32(blob + 8, ORDER_BIG) + 8, 7, ORDER_BIG);
+	CHECK_REFUSED_SO_FAR(read(), FDT_MALFORMED,
+			     "103 fdt-malformed: the device tree has no valid token at offset 0x8");
 	free(blob);
 }
 
@@ -164,7 +175,8 @@ static void a_ram_disk_that_ends_before_it_starts(void)
 	tree_end_node();
 	tree_end_node();
 	blob = tree_done(0, &size);
-	CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT, "103 fdt-content: linux,initrd-start and linux,initrd-end ");
+	CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT,
+			     "103 fdt-content: linux,initrd-start and linux,initrd-end ");
 	free(blob);
 }
 
@@ -185,9 +197,14 @@ static void any_damage_is_survived(void)
 		for (unsigned k = 0; k < 3; k++)
 			damaged[next_random(&state) % size] = (uint8_t)next_random(&state);
 		console_open();
-		if (tree_read(damaged, 0x40000000, size, &tree) == STATUS_OK && tree_usable(&tree, &usable) == STATUS_OK) {
-			const struct tree_changes changes = { .ram = &tree.ram, .reserved = &tree.reserved, .bootargs = "", .bootargs_size = 0 };
-			size_t bound = tree_copy_bound(&tree, tree.ram.count, tree.reserved.count, 0);
+		if (tree_read(damaged, 0x40000000, size, &tree) == STATUS_OK &&
+		    tree_usable(&tree, &usable) == STATUS_OK) {
+			const struct tree_changes changes = { .ram = &tree.ram,
+							      .reserved = &tree.reserved,
+							      .bootargs = "",
+							      .bootargs_size = 0 };
+			size_t bound = tree_copy_bound(&tree, tree.ram.count, tree.reserved.count,
+						       0);
 			uint8_t *copy = malloc(bound);
 			CHECK(tree_copy(&tree, &changes, copy, bound) != 0);
 			free(copy);
@@ -198,5 +215,5 @@ static void any_damage_is_survived(void)
 }
 
 #define T(name) { #name, name }
-SUITE(tree, T(what_is_found), T(free_memory_is_without_the_reserved), T(the_copy), T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts),
-      T(any_damage_is_survived));
+SUITE(tree, T(what_is_found), T(free_memory_is_without_the_reserved), T(the_copy),
+      T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));

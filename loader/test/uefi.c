@@ -15,7 +15,8 @@ enum { PAGES = UEFI_RAM / PAGE_SIZE, FILES_MAX = 4 };
 noreturn void uefi_c(efi_handle image, struct efi_system_table *system);
 
 // The linker script's.
-__asm__(".pushsection .bss\n.globl loader_start, loader_end\nloader_start: .skip 4096\nloader_end:\n.popsection");
+__asm__(".pushsection .bss\n.globl loader_start, loader_end\nloader_start: .skip "
+	"4096\nloader_end:\n.popsection");
 
 struct open_file {
 	struct efi_file calls; // first: what the loader sees
@@ -74,14 +75,19 @@ static bool all_are(uint64_t first, uint64_t count, uint8_t type)
 }
 
 // From the top, as EDK II does.
-static efi_status EFIAPI allocate_pages(uint32_t how, uint32_t type, uint64_t pages, uint64_t *address)
+static efi_status EFIAPI allocate_pages(uint32_t how, uint32_t type, uint64_t pages,
+					uint64_t *address)
 {
 	use_service(true);
 	if (firmware.allocations++ >= firmware.what.allocations || pages > PAGES)
 		return EFI_OUT_OF_RESOURCES;
-	uint64_t most = how == EFI_ALLOCATE_MAX_ADDRESS && *address < UEFI_RAM_AT + UEFI_RAM ? (*address + 1 - UEFI_RAM_AT) / PAGE_SIZE : PAGES;
-	uint64_t first = how == EFI_ALLOCATE_ADDRESS ? (*address - UEFI_RAM_AT) / PAGE_SIZE : most - pages;
-	while (how != EFI_ALLOCATE_ADDRESS && first > 0 && !all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
+	uint64_t most = how == EFI_ALLOCATE_MAX_ADDRESS && *address < UEFI_RAM_AT + UEFI_RAM
+				? (*address + 1 - UEFI_RAM_AT) / PAGE_SIZE
+				: PAGES;
+	uint64_t first = how == EFI_ALLOCATE_ADDRESS ? (*address - UEFI_RAM_AT) / PAGE_SIZE
+						     : most - pages;
+	while (how != EFI_ALLOCATE_ADDRESS && first > 0 &&
+	       !all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
 		first--;
 	if (!all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
 		return EFI_NOT_FOUND;
@@ -96,7 +102,8 @@ static efi_status EFIAPI free_pages(uint64_t address, uint64_t pages)
 {
 	uint64_t first = (address - UEFI_RAM_AT) / PAGE_SIZE;
 	use_service(true);
-	if (address % PAGE_SIZE != 0 || (!all_are(first, pages, EFI_LOADER_CODE) && !all_are(first, pages, EFI_LOADER_DATA))) {
+	if (address % PAGE_SIZE != 0 ||
+	    (!all_are(first, pages, EFI_LOADER_CODE) && !all_are(first, pages, EFI_LOADER_DATA))) {
 		firmware.outcome.misuse++;
 		return EFI_NOT_FOUND;
 	}
@@ -105,19 +112,23 @@ static efi_status EFIAPI free_pages(uint64_t address, uint64_t pages)
 	return EFI_SUCCESS;
 }
 
-static efi_status EFIAPI get_memory_map(uint64_t *size, void *map, uint64_t *key, uint64_t *stride, uint32_t *version)
+static efi_status EFIAPI get_memory_map(uint64_t *size, void *map, uint64_t *key, uint64_t *stride,
+					uint32_t *version)
 {
 	uint64_t used = 0;
 	use_service(true);
 	if (firmware.maps++ >= firmware.what.map_calls)
 		return EFI_DEVICE_ERROR;
 	for (uint64_t i = 0, n; i < PAGES; i += n) {
-		struct efi_memory_descriptor d = { .type = firmware.type[i], .start = UEFI_RAM_AT + i * PAGE_SIZE };
+		struct efi_memory_descriptor d = { .type = firmware.type[i],
+						   .start = UEFI_RAM_AT + i * PAGE_SIZE };
 		for (n = 1; i + n < PAGES && firmware.type[i + n] == d.type; n++)
 			;
 		d.pages = n;
 		if (used + firmware.what.map_stride <= *size && map != NULL)
-			memcpy((uint8_t *)map + used, &d, sizeof d < firmware.what.map_stride ? sizeof d : firmware.what.map_stride);
+			memcpy((uint8_t *)map + used, &d,
+			       sizeof d < firmware.what.map_stride ? sizeof d
+								   : firmware.what.map_stride);
 		used += firmware.what.map_stride;
 	}
 	bool fits = map != NULL && used <= *size;
@@ -135,7 +146,8 @@ static efi_status EFIAPI exit_boot_services(efi_handle image, uint64_t key)
 	if (image != &firmware)
 		firmware.outcome.misuse++;
 	if (firmware.outcome.exits++ < firmware.what.stale)
-		set_type(UEFI_RESERVED_PAGES + UEFI_FREED_PAGES * firmware.outcome.exits, UEFI_FREED_PAGES, EFI_CONVENTIONAL_MEMORY);
+		set_type(UEFI_RESERVED_PAGES + UEFI_FREED_PAGES * firmware.outcome.exits,
+			 UEFI_FREED_PAGES, EFI_CONVENTIONAL_MEMORY);
 	if (key != firmware.key)
 		return EFI_INVALID_PARAMETER;
 	firmware.left = true;
@@ -156,7 +168,8 @@ static efi_status EFIAPI output_string(struct efi_text_output *self, const uint1
 	return EFI_SUCCESS;
 }
 
-static efi_status EFIAPI set_watchdog_timer(uint64_t seconds, uint64_t code, uint64_t size, const uint16_t *data)
+static efi_status EFIAPI set_watchdog_timer(uint64_t seconds, uint64_t code, uint64_t size,
+					    const uint16_t *data)
 {
 	(void)code, (void)size, (void)data;
 	use_service(false);
@@ -215,7 +228,8 @@ static bool is_path(const uint16_t *path, const char *text)
 	return *path == 0 && *text == '\0';
 }
 
-static efi_status EFIAPI open_file(struct efi_file *root, struct efi_file **out, const uint16_t *path, uint64_t mode, uint64_t attributes)
+static efi_status EFIAPI open_file(struct efi_file *root, struct efi_file **out,
+				   const uint16_t *path, uint64_t mode, uint64_t attributes)
 {
 	(void)attributes;
 	if (root != &firmware.root.calls || mode != EFI_FILE_MODE_READ)
@@ -245,7 +259,8 @@ static efi_status EFIAPI open_volume(struct efi_file_system *self, struct efi_fi
 	return EFI_SUCCESS;
 }
 
-static efi_status EFIAPI load_file(struct efi_load_file2 *self, const struct efi_device_path *path, bool boot_policy, uint64_t *size, void *out)
+static efi_status EFIAPI load_file(struct efi_load_file2 *self, const struct efi_device_path *path,
+				   bool boot_policy, uint64_t *size, void *out)
 {
 	const struct span *offered = &firmware.what.offered;
 	if (self != &firmware.offer || path->type != 0x7f || boot_policy)
@@ -266,7 +281,8 @@ static bool is_guid(const struct efi_guid *guid, uint32_t first)
 	return guid->a == first;
 }
 
-static efi_status EFIAPI handle_protocol(efi_handle handle, const struct efi_guid *guid, void **interface)
+static efi_status EFIAPI handle_protocol(efi_handle handle, const struct efi_guid *guid,
+					 void **interface)
 {
 	use_service(false);
 	if (handle == &firmware && is_guid(guid, 0x5b1b31a1) && !firmware.what.no_loaded_image)
@@ -283,11 +299,15 @@ static efi_status EFIAPI handle_protocol(efi_handle handle, const struct efi_gui
 }
 
 // Linux, drivers/firmware/efi/libstub: vendor media device path LINUX_EFI_INITRD_MEDIA_GUID.
-static efi_status EFIAPI locate_device_path(const struct efi_guid *guid, const struct efi_device_path **path, efi_handle *handle)
+static efi_status EFIAPI locate_device_path(const struct efi_guid *guid,
+					    const struct efi_device_path **path, efi_handle *handle)
 {
-	static const uint8_t wanted[] = { 4, 3, 20, 0, 0x27, 0xe4, 0x68, 0x55, 0xfc, 0x68, 0x3d, 0x4f, 0xac, 0x74, 0xca, 0x55, 0x52, 0x31, 0xcc, 0x68 };
+	static const uint8_t wanted[] = { 4,    3,    20,   0,    0x27, 0xe4, 0x68,
+					  0x55, 0xfc, 0x68, 0x3d, 0x4f, 0xac, 0x74,
+					  0xca, 0x55, 0x52, 0x31, 0xcc, 0x68 };
 	use_service(false);
-	if (firmware.what.offered.p == NULL || !is_guid(guid, 0x4006c0c1) || memcmp(*path, wanted, sizeof wanted) != 0)
+	if (firmware.what.offered.p == NULL || !is_guid(guid, 0x4006c0c1) ||
+	    memcmp(*path, wanted, sizeof wanted) != 0)
 		return EFI_NOT_FOUND;
 	*path = (const struct efi_device_path *)((const uint8_t *)*path + sizeof wanted);
 	*handle = &firmware.offer;
@@ -342,7 +362,8 @@ noreturn void entry_return(uint64_t status)
 static void open_memory(void)
 {
 	if (firmware.ram == NULL) {
-		firmware.ram = mmap((void *)UEFI_RAM_AT, UEFI_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		firmware.ram = mmap((void *)UEFI_RAM_AT, UEFI_RAM, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 		if (firmware.ram != (void *)UEFI_RAM_AT) {
 			perror("mmap");
 			exit(2);
@@ -368,11 +389,15 @@ static void open_services(void)
 	firmware.console.output_string = output_string;
 	firmware.volume.open_volume = open_volume;
 	firmware.offer.load_file = load_file;
-	firmware.root.calls = (struct efi_file){
-		.open = open_file, .close = close_file, .read = read_file, .get_position = get_position, .set_position = set_position
-	};
+	firmware.root.calls = (struct efi_file){ .open = open_file,
+						 .close = close_file,
+						 .read = read_file,
+						 .get_position = get_position,
+						 .set_position = set_position };
 	firmware.image = (struct efi_loaded_image){
-		.device = &firmware.volume, .options_size = (uint32_t)firmware.what.options.n, .options = firmware.what.options.p
+		.device = &firmware.volume,
+		.options_size = (uint32_t)firmware.what.options.n,
+		.options = firmware.what.options.p
 	};
 	firmware.system = (struct efi_system_table){ .console_out = &firmware.console,
 						     .boot = boot,
@@ -388,9 +413,10 @@ static void start(void *context)
 
 struct uefi uefi_default(void)
 {
-	return (struct uefi){
-		.offered_size = EFI_BUFFER_TOO_SMALL, .allocations = UINT32_MAX, .map_calls = UINT32_MAX, .map_stride = 48
-	};
+	return (struct uefi){ .offered_size = EFI_BUFFER_TOO_SMALL,
+			      .allocations = UINT32_MAX,
+			      .map_calls = UINT32_MAX,
+			      .map_stride = 48 };
 }
 
 void uefi_add(struct uefi *uefi, const char *path, const void *bytes, size_t n)

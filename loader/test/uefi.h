@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // A fake UEFI firmware under proto/uefi, and the CPU's part of machine.h.
 //
-// Its memory lies where it says, since the loader uses addresses as they are. What nobody has allocated may not be touched. Calls that the
-// specification forbids (pages that are not the caller's, services after ExitBootServices) are counted.
+// Its memory lies where it says, since the loader uses addresses as they are. What nobody has
+// allocated may not be touched. Calls that the specification forbids (pages that are not the
+// caller's, services after ExitBootServices) are counted.
 #pragma once
 
 #include "../proto/uefi/efi.h"
@@ -32,15 +33,18 @@ struct uefi {
 	size_t file_count;
 	bool shell; // started by the shell
 	bool no_volume, no_loaded_image;
-	struct span offered;               // RAM disk by LoadFile2; empty: there is none
-	efi_status offered_size, offered_data; // what asking for its size and for its bytes gives
+	// RAM disk by LoadFile2; empty: there is none
+	struct span offered;
+	// what asking for its size and for its bytes gives
+	efi_status offered_size, offered_data;
 	struct efi_configuration_table table[4];
 	uint64_t table_count;
-	unsigned allocations;       // so many succeed
-	unsigned stale;             // calls of ExitBootServices whose key a handler of theirs makes stale
-	unsigned map_calls;         // so many calls of GetMemoryMap succeed
+	unsigned allocations; // so many succeed
+	// calls of ExitBootServices whose key a handler of theirs makes stale
+	unsigned stale;
+	unsigned map_calls; // so many calls of GetMemoryMap succeed
 	uint64_t map_stride;
-	uint64_t reserved;          // an address whose page is reserved, too; 0: none
+	uint64_t reserved; // an address whose page is reserved, too; 0: none
 };
 
 enum uefi_end { UEFI_RETURNED, UEFI_STOPPED, UEFI_HANDED_OVER };
@@ -50,11 +54,12 @@ struct uefi_outcome {
 	uint64_t returned; // UEFI_RETURNED: what the firmware gets
 	unsigned number;   // UEFI_STOPPED: what leaves the machine
 	const struct handover *handover;
-	unsigned exits;        // calls of ExitBootServices
-	unsigned misuse;       // forbidden calls
-	uint64_t pages;        // that the loader has at the end
+	unsigned exits;  // calls of ExitBootServices
+	unsigned misuse; // forbidden calls
+	uint64_t pages;  // that the loader has at the end
 	unsigned open_files;
-	bool watchdog, exceptions; // the firmware's watchdog runs; exceptions are the loader's
+	// the firmware's watchdog runs; exceptions are the loader's
+	bool watchdog, exceptions;
 };
 
 // 16 MiB, no files, every call succeeds.

@@ -9,7 +9,8 @@
 static struct options_found found;
 static char *written;
 
-// Reads `size` bytes out of an allocation of just that size, at an odd address, into one of just what was promised.
+// Reads `size` bytes out of an allocation of just that size, at an odd address, into one of just
+// what was promised.
 static bool read_any(const void *bytes, uint32_t size, bool program)
 {
 	uint8_t *options = malloc(size + 1UL);
@@ -140,7 +141,8 @@ static void text_becomes_utf8(void)
 static void what_is_no_text_is_none(void)
 {
 	static const uint16_t cases[][4] = {
-		{ 'a', 1, 'b' }, { 'a', 0x1f }, { '\n' }, { 0x7f }, { 0xd800, 'a' }, { 'a', 0xd800 }, { 0xdc00, 'a' }, { 0xd800, 0xd800, 0xdc00 },
+		{ 'a', 1, 'b' }, { 'a', 0x1f },   { '\n' },        { 0x7f },
+		{ 0xd800, 'a' }, { 'a', 0xd800 }, { 0xdc00, 'a' }, { 0xd800, 0xd800, 0xdc00 },
 	};
 	for (size_t i = 0; i < countof(cases); i++) {
 		test_case("case %zu", i);
@@ -189,12 +191,17 @@ static void random_bytes(void)
 		uint8_t bytes[96];
 		uint32_t size = (uint32_t)(next_random(&seed) % sizeof bytes);
 		for (uint32_t i = 0; i < size; i++)
-			bytes[i] = i % 2 == 0 || next_random(&seed) % 8 == 0 ? (uint8_t)letters[next_random(&seed) % (sizeof letters - 1)] : 0;
+			bytes[i] = i % 2 == 0 || next_random(&seed) % 8 == 0
+					   ? (uint8_t)letters[next_random(&seed) %
+							      (sizeof letters - 1)]
+					   : 0;
 		test_case("round %u", round);
 		if (read_any(bytes, size, round % 2 != 0))
-			CHECK_EQ(utf8_prefix((struct span){ (const uint8_t *)written, found.size }), found.size);
+			CHECK_EQ(utf8_prefix((struct span){ (const uint8_t *)written, found.size }),
+				 found.size);
 	}
 }
 
 #define T(name) { #name, name }
-SUITE(uefi_options, T(what_was_typed), T(a_program_name_in_front), T(text_becomes_utf8), T(what_is_no_text_is_none), T(sizes), T(the_longest_path), T(random_bytes));
+SUITE(uefi_options, T(what_was_typed), T(a_program_name_in_front), T(text_becomes_utf8),
+      T(what_is_no_text_is_none), T(sizes), T(the_longest_path), T(random_bytes));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Whole runs under a fake UEFI firmware: from the entry point to the hand-over, or back to the firmware.
+// Whole runs under a fake UEFI firmware: from the entry point to the hand-over, or back to the
+// firmware.
 #include "uefi.h"
 
 #include <string.h>
@@ -10,8 +11,10 @@
 #include "fdt_reader.h"
 #include "test.h"
 
-static const char hermit_app[] = "\\EFI\\hermit\\hermit-app", boot_app[] = "\\EFI\\BOOT\\hermit-app";
-static const char hermit_words[] = "\\EFI\\hermit\\hermit-bootargs", boot_words[] = "\\EFI\\BOOT\\hermit-bootargs";
+static const char hermit_app[] = "\\EFI\\hermit\\hermit-app",
+		  boot_app[] = "\\EFI\\BOOT\\hermit-app";
+static const char hermit_words[] = "\\EFI\\hermit\\hermit-bootargs",
+		  boot_words[] = "\\EFI\\BOOT\\hermit-bootargs";
 
 static struct uefi uefi;
 static const struct uefi_outcome *outcome;
@@ -80,7 +83,8 @@ static void check_node(const struct handover *h, const char *name, uint64_t at, 
 {
 	char want[120];
 	const char *text = tree(h);
-	snprintf(want, sizeof want, "/%s@%lx reg = %08lx %08lx %08lx %08lx\n", name, at, at >> 32, at & UINT32_MAX, size >> 32, size & UINT32_MAX);
+	snprintf(want, sizeof want, "/%s@%lx reg = %08lx %08lx %08lx %08lx\n", name, at, at >> 32,
+		 at & UINT32_MAX, size >> 32, size & UINT32_MAX);
 	CHECK_STR(strstr(text, want) != NULL ? want : text, want);
 }
 
@@ -124,7 +128,8 @@ static void options_go_before_the_file(void)
 	check_words(boots(), "from the options");
 	uefi_options(&uefi, "  ");
 	check_words(boots(), "from the file");
-	uefi.options = (struct span){ (const uint8_t *)"\1\0\2\0odd", 7 }; // a boot manager's own
+	// a boot manager's own
+	uefi.options = (struct span){ (const uint8_t *)"\1\0\2\0odd", 7 };
 	check_words(boots(), "from the file");
 }
 
@@ -136,7 +141,8 @@ static void options_name_the_application(void)
 	uefi_options(&uefi, "initrd=/apps/mine -- word");
 	check_words(boots(), "-- word");
 	uefi_options(&uefi, "initrd=\\apps\\other -- word");
-	REFUSES(NO_MODULE, "65 no-module: initrd=\\apps\\other is not on the volume that the loader came from");
+	REFUSES(NO_MODULE, "65 no-module: initrd=\\apps\\other is not on the volume that the "
+			   "loader came from");
 	char longest[7 + 257] = "initrd=";
 	memset(longest + 7, 'x', 256);
 	uefi_options(&uefi, longest);
@@ -167,19 +173,23 @@ static void the_ram_disk_that_is_offered_goes_first(void)
 	check_words(boots(), "-- word");
 	uefi.no_volume = true;
 	check_words(boots(), "-- word");
-	uefi.offered_size = EFI_NOT_FOUND; // the firmware has the device, and nothing on it
+	// the firmware has the device, and nothing on it
+	uefi.offered_size = EFI_NOT_FOUND;
 	uefi.no_volume = false;
 	uefi_options(&uefi, "loader.log=error");
-	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 6e 6f 20 61, an ELF file with 7f 45 4c 46");
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 6e 6f 20 61, an "
+				    "ELF file with 7f 45 4c 46");
 }
 
 static void no_application(void)
 {
 	use(elf_default());
-	REFUSES(NO_MODULE, "65 no-module: no application: neither \\EFI\\hermit\\hermit-app nor \\EFI\\BOOT\\hermit-app is on the volume that the "
+	REFUSES(NO_MODULE, "65 no-module: no application: neither \\EFI\\hermit\\hermit-app nor "
+			   "\\EFI\\BOOT\\hermit-app is on the volume that the "
 			   "loader came from (QEMU: -initrd APP)");
 	uefi.no_volume = true;
-	REFUSES(NO_MODULE, "65 no-module: no application: neither \\EFI\\hermit\\hermit-app nor \\EFI\\BOOT\\hermit-app is on the volume that the "
+	REFUSES(NO_MODULE, "65 no-module: no application: neither \\EFI\\hermit\\hermit-app nor "
+			   "\\EFI\\BOOT\\hermit-app is on the volume that the "
 			   "loader came from (QEMU: -initrd APP)");
 	uefi_options(&uefi, "loader.onerror=stop");
 	boot();
@@ -191,22 +201,27 @@ static void files_that_cannot_be_read(void)
 {
 	start();
 	uefi.file[0].open = EFI_ERROR_BIT | 15;
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: opening \\EFI\\hermit\\hermit-app gave 0x800000000000000f");
+	REFUSES(FIRMWARE_REFUSED,
+		"91 firmware-refused: opening \\EFI\\hermit\\hermit-app gave 0x800000000000000f");
 	uefi.file[0].open = EFI_SUCCESS;
 	uefi.file[0].read = EFI_ERROR_BIT | 7;
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: reading \\EFI\\hermit\\hermit-app ended after 0 of 1536 bytes with 0x8000000000000007");
+	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: reading \\EFI\\hermit\\hermit-app ended "
+				  "after 0 of 1536 bytes with 0x8000000000000007");
 	uefi.file[0].read = EFI_SUCCESS;
 	uefi.file[0].once = 7; // in small pieces is no failure
 	CHECK(boots() != NULL);
 	uefi.no_loaded_image = true;
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: the firmware does not tell how the loader was loaded (LoadedImage protocol)");
+	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: the firmware does not tell how the loader "
+				  "was loaded (LoadedImage protocol)");
 	use(elf_default());
 	uefi.offered = (struct span){ app, app_size };
 	uefi.offered_size = EFI_INVALID_PARAMETER;
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: asking for the size of the RAM disk gave 0x8000000000000002");
+	REFUSES(FIRMWARE_REFUSED,
+		"91 firmware-refused: asking for the size of the RAM disk gave 0x8000000000000002");
 	uefi.offered_size = EFI_BUFFER_TOO_SMALL;
 	uefi.offered_data = EFI_INVALID_PARAMETER;
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: loading the RAM disk of 0x600 bytes gave 0x8000000000000002");
+	REFUSES(FIRMWARE_REFUSED,
+		"91 firmware-refused: loading the RAM disk of 0x600 bytes gave 0x8000000000000002");
 }
 
 // Whichever allocation fails first: one line, everything back to the firmware.
@@ -222,7 +237,8 @@ static void memory_that_the_firmware_does_not_give(void)
 		if (outcome->end == UEFI_HANDED_OVER)
 			break;
 		refuses(STATUS_FIRMWARE_REFUSED);
-		CHECK(strstr(console_text(), "[LOADER][ERROR] 91 firmware-refused: ") == console_text());
+		CHECK(strstr(console_text(), "[LOADER][ERROR] 91 firmware-refused: ") ==
+		      console_text());
 	}
 	CHECK_EQ(failed, 5); // options, file, memory map, image, block
 }
@@ -234,10 +250,12 @@ static void memory_maps(void)
 	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: GetMemoryMap gave 0x8000000000000007");
 	uefi.map_calls = 2;
 	uefi_options(&uefi, "loader.log=error");
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: GetMemoryMap gave 0x8000000000000007 while leaving");
+	REFUSES(FIRMWARE_REFUSED,
+		"91 firmware-refused: GetMemoryMap gave 0x8000000000000007 while leaving");
 	uefi.map_calls = UINT32_MAX;
 	uefi.map_stride = 39;
-	REFUSES(MEMORY_MAP_MALFORMED, "89 memory-map-malformed: the firmware's memory map has entries of 39 bytes");
+	REFUSES(MEMORY_MAP_MALFORMED,
+		"89 memory-map-malformed: the firmware's memory map has entries of 39 bytes");
 	uefi.map_stride = 40;
 	CHECK(boots() != NULL);
 	uefi.map_stride = 256;
@@ -268,7 +286,8 @@ static void leaving_is_tried_again(void)
 	}
 	uefi.stale = 8;
 	uefi_options(&uefi, "loader.log=error");
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: ExitBootServices gave 0x8000000000000002 8 times");
+	REFUSES(FIRMWARE_REFUSED,
+		"91 firmware-refused: ExitBootServices gave 0x8000000000000002 8 times");
 }
 
 static void fixed_addresses(void)
@@ -285,9 +304,15 @@ static void fixed_addresses(void)
 	CHECK(strstr(console_text(), "83 image-not-in-ram: ") != NULL);
 }
 
-static const struct efi_guid acpi20 = { 0x8868e871, 0xe4f1, 0x11d3, { 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 } };
-static const struct efi_guid acpi10 = { 0xeb9d2d30, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d } };
-static const struct efi_guid sev = { 0x067b1f5f, 0xcf26, 0x44c5, { 0x85, 0x54, 0x93, 0xd7, 0x77, 0x91, 0x2d, 0x42 } };
+static const struct efi_guid acpi20 = {
+	0x8868e871, 0xe4f1, 0x11d3, { 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 }
+};
+static const struct efi_guid acpi10 = {
+	0xeb9d2d30, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d }
+};
+static const struct efi_guid sev = {
+	0x067b1f5f, 0xcf26, 0x44c5, { 0x85, 0x54, 0x93, 0xd7, 0x77, 0x91, 0x2d, 0x42 }
+};
 
 static void add_table(const struct efi_guid *guid, const void *table)
 {
@@ -295,7 +320,8 @@ static void add_table(const struct efi_guid *guid, const void *table)
 }
 
 // The copy of `n` bytes that the node names lies in the block.
-static void check_copy(const struct handover *h, const char *name, uint64_t offset, const void *bytes, size_t n)
+static void check_copy(const struct handover *h, const char *name, uint64_t offset,
+		       const void *bytes, size_t n)
 {
 	check_node(h, name, h->block->at.base + offset, 1);
 	CHECK_BYTES(h->block->at.p + offset, bytes, n);
@@ -335,12 +361,14 @@ static void tables_that_are_none_are_left_out(void)
 	if (h == NULL)
 		return;
 	CHECK(strstr(tree(h), "rsdp") == NULL && strstr(tree(h), "sev") == NULL);
-	CHECK(strstr(console_text(), "[LOADER][WARN] no SEV-SNP confidential computing blob at ") != NULL);
+	CHECK(strstr(console_text(), "[LOADER][WARN] no SEV-SNP confidential computing blob at ") !=
+	      NULL);
 }
 
 #define T(name) { #name, name }
-SUITE(uefi, T(an_application_of_the_disk), T(hermits_own_folder_goes_first), T(options_go_before_the_file), T(options_name_the_application),
-      T(the_shell_starts_it),
-      T(the_ram_disk_that_is_offered_goes_first), T(no_application), T(files_that_cannot_be_read), T(memory_that_the_firmware_does_not_give),
-      T(memory_maps), T(the_memory_that_is_told), T(leaving_is_tried_again), T(fixed_addresses), T(tables_are_copied_and_named),
+SUITE(uefi, T(an_application_of_the_disk), T(hermits_own_folder_goes_first),
+      T(options_go_before_the_file), T(options_name_the_application), T(the_shell_starts_it),
+      T(the_ram_disk_that_is_offered_goes_first), T(no_application), T(files_that_cannot_be_read),
+      T(memory_that_the_firmware_does_not_give), T(memory_maps), T(the_memory_that_is_told),
+      T(leaving_is_tried_again), T(fixed_addresses), T(tables_are_copied_and_named),
       T(tables_that_are_none_are_left_out));

@@ -43,9 +43,12 @@ static void check_tables(const struct handover *h)
 	const struct block *b = h->block;
 	char want[256];
 	uint64_t from = align_down(h->image.start, MIB(2)), to = align_up(h->image.end, MIB(2));
-	CHECK(page_walk((struct window){ b->at.p + b->tables, b->at.base + b->tables, b->tables_size }, text, sizeof text));
-	snprintf(want, sizeof want, "%lx..%lx -> %lx 4K 3\n%lx..%lx -> %lx 2M 83\nrecursive 511 3\n", b->at.base, b->at.base + b->size,
-		 b->at.base, from, to, from);
+	CHECK(page_walk((struct window){ b->at.p + b->tables, b->at.base + b->tables,
+					 b->tables_size },
+			text, sizeof text));
+	snprintf(want, sizeof want,
+		 "%lx..%lx -> %lx 4K 3\n%lx..%lx -> %lx 2M 83\nrecursive 511 3\n", b->at.base,
+		 b->at.base + b->size, b->at.base, from, to, from);
 	CHECK_STR(text, want);
 }
 
@@ -59,7 +62,8 @@ static void check_block(const struct handover *h)
 	const struct block *b = h->block;
 	CHECK(b->at.p == fake_memory() + b->at.base && b->at.base % PAGE_SIZE == 0);
 	CHECK(b->at.base + b->size <= h->image.start);
-	CHECK_EQ(h->stack, b->at.base); // its low end is the lowest address of the block
+	// its low end is the lowest address of the block
+	CHECK_EQ(h->stack, b->at.base);
 	CHECK_EQ(h->info, b->at.base + b->info);
 	CHECK_EQ(h->cpu, 0);
 	CHECK_EQ(info(h, 0), align_down(h->image.start, MIB(2)));
@@ -82,7 +86,9 @@ static void check_lines(const struct handover *h)
 	if (strncmp(line, first, sizeof first - 1) != 0 || second == NULL)
 		return; // a test that asks for more lines looks at them itself
 	uint64_t n = range_size(h->image);
-	snprintf(want, sizeof want, "[LOADER][INFO] Loading kernel to 0x%lx..0x%lx (len = 0x%lx B / %lu B)\n", h->image.start, h->image.end, n, n);
+	snprintf(want, sizeof want,
+		 "[LOADER][INFO] Loading kernel to 0x%lx..0x%lx (len = 0x%lx B / %lu B)\n",
+		 h->image.start, h->image.end, n, n);
 	if (strstr(line, "][DEBUG]") == NULL && strstr(line, "][WARN]") == NULL)
 		CHECK_STR(second + 1, want);
 }

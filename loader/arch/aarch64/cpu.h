@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// System registers and barriers, an instruction each. Bit names are those of the Arm ARM (DDI 0487), chapter D17.
+// System registers and barriers, an instruction each. Bit names are those of the Arm ARM (DDI
+// 0487), chapter D17.
 #pragma once
 
 #include "../../core/span.h"
@@ -11,7 +12,8 @@
 		value_;                                            \
 	})
 
-#define cpu_write(name, value) __asm__ volatile("msr " #name ", %x0" : : "rZ"((uint64_t)(value)) : "memory")
+#define cpu_write(name, value) \
+	__asm__ volatile("msr " #name ", %x0" : : "rZ"((uint64_t)(value)) : "memory")
 
 #define SCTLR_M (UINT64_C(1) << 0)
 #define SCTLR_C (UINT64_C(1) << 2)
@@ -19,7 +21,8 @@
 // EE and E0E: data of EL1 and EL0 in the byte order that this was compiled for.
 #define SCTLR_ORDER (ORDER_NATIVE == ORDER_BIG ? UINT64_C(3) << 24 : 0)
 
-// Attributes 0 to 4: nGnRnE, nGnRE, GRE, Normal not cacheable, Normal write-back. The kernel is handed the same.
+// Attributes 0 to 4: nGnRnE, nGnRE, GRE, Normal not cacheable, Normal write-back. The kernel is
+// handed the same.
 #define MAIR_VALUE UINT64_C(0x000000ff440c0400)
 
 enum mair { MAIR_DEVICE_NGNRE = 1, MAIR_WRITE_BACK = 4 };

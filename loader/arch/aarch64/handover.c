@@ -39,7 +39,8 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 static void build_tables(const struct handover *h)
 {
 	const struct block *block = h->block;
-	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
+	struct window tables = { block->at.p + block->tables, block->at.base + block->tables,
+				 block->tables_size };
 	const struct paging_plan plan = {
 		.shape = h->shape,
 		.block = { block->at.base, block->at.base + block->size },
@@ -96,7 +97,8 @@ noreturn void arch_handover(const struct handover *h)
 	cache_clean(whole);
 
 	// The copy in the block: the linked one is about to be unmapped.
-	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(code_at + (uint64_t)(last_enter - last_start));
+	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(
+		code_at + (uint64_t)(last_enter - last_start));
 	enter(args);
 	__builtin_unreachable();
 }

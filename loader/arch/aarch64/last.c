@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The report of a CPU exception and the machine's end. It runs at two places (see last.h): no calls out, no tables of pointers.
+// The report of a CPU exception and the machine's end. It runs at two places (see last.h): no calls
+// out, no tables of pointers.
 #include "last.h"
 
 #include "../../core/report.h"
@@ -42,7 +43,8 @@ static uint64_t semihosting_word(uint64_t value)
 
 noreturn void last_stop(uint64_t number)
 {
-	uint64_t block[2] = { semihosting_word(STOPPED_APPLICATION_EXIT), semihosting_word(number) };
+	uint64_t block[2] = { semihosting_word(STOPPED_APPLICATION_EXIT),
+			      semihosting_word(number) };
 	last_semihosting(SYS_EXIT_EXTENDED, block);
 	if (last_hooks.psci == LAST_PSCI_HVC)
 		last_hvc(PSCI_SYSTEM_OFF);
@@ -71,9 +73,32 @@ static void put_char(char c)
 }
 
 // Exception classes (ESR_ELx.EC) and their words, closed by an empty one.
-static const char class_words[] = "\x01" "trapped wfi\0" "\x07" "trapped fp\0" "\x0e" "illegal state\0" "\x15" "svc\0" "\x16" "hvc\0"
-	"\x18" "trapped register\0" "\x21" "instruction abort\0" "\x22" "pc alignment\0" "\x25" "data abort\0" "\x26" "sp alignment\0"
-	"\x2f" "serror\0" "\x30" "breakpoint\0" "\x3c" "brk\0";
+static const char class_words[] = "\x01"
+				  "trapped wfi\0"
+				  "\x07"
+				  "trapped fp\0"
+				  "\x0e"
+				  "illegal state\0"
+				  "\x15"
+				  "svc\0"
+				  "\x16"
+				  "hvc\0"
+				  "\x18"
+				  "trapped register\0"
+				  "\x21"
+				  "instruction abort\0"
+				  "\x22"
+				  "pc alignment\0"
+				  "\x25"
+				  "data abort\0"
+				  "\x26"
+				  "sp alignment\0"
+				  "\x2f"
+				  "serror\0"
+				  "\x30"
+				  "breakpoint\0"
+				  "\x3c"
+				  "brk\0";
 
 static const char *class_word(uint64_t esr)
 {

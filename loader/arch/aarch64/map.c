@@ -9,11 +9,15 @@ extern char loader_start[], loader_end[]; // linker script
 #define SLOT_EARLY 510
 #define SLOT_DEVICE 511
 
-#define BLOCK_MEMORY (DESC_VALID | DESC_ATTR(MAIR_WRITE_BACK) | DESC_INNER_SHAREABLE | DESC_ACCESSED)
-#define BLOCK_DEVICE (DESC_VALID | DESC_ATTR(MAIR_DEVICE_NGNRE) | DESC_ACCESSED | DESC_NEVER_EXECUTE)
+#define BLOCK_MEMORY \
+	(DESC_VALID | DESC_ATTR(MAIR_WRITE_BACK) | DESC_INNER_SHAREABLE | DESC_ACCESSED)
+#define BLOCK_DEVICE \
+	(DESC_VALID | DESC_ATTR(MAIR_DEVICE_NGNRE) | DESC_ACCESSED | DESC_NEVER_EXECUTE)
 
 // T0SZ 25: translation begins at level 1. TTBR1 is off.
-#define TCR_OWN (UINT64_C(25) | UINT64_C(1) << 8 | UINT64_C(1) << 10 | UINT64_C(3) << 12 | UINT64_C(1) << 23)
+#define TCR_OWN                                                                    \
+	(UINT64_C(25) | UINT64_C(1) << 8 | UINT64_C(1) << 10 | UINT64_C(3) << 12 | \
+	 UINT64_C(1) << 23)
 
 // entry.S
 void mmu_on(const uint64_t *root, uint64_t tcr, uint64_t mair);
@@ -35,7 +39,8 @@ static uint64_t fill(void)
 {
 	level1[SLOT_EARLY] = BLOCK_DEVICE;
 	add_blocks((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
-	return TCR_OWN | (cpu_read(id_aa64mmfr0_el1) & 15) << 32; // the CPU's physical address bits
+	// the CPU's physical address bits
+	return TCR_OWN | (cpu_read(id_aa64mmfr0_el1) & 15) << 32;
 }
 
 void map_open(void)
@@ -47,7 +52,8 @@ void map_open(void)
 void map_take_over(void)
 {
 	uint64_t stack = (uint64_t)__builtin_frame_address(0), tcr = fill();
-	add_blocks((struct range){ stack - KIB(64), stack + KIB(64) }); // what it has, and what it may want
+	// what it has, and what it may want
+	add_blocks((struct range){ stack - KIB(64), stack + KIB(64) });
 	cache_clean((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
 	mmu_take_over(level1, tcr, MAIR_VALUE);
 }

@@ -5,9 +5,10 @@
 
 enum { ENTRIES = 512, SELF = 511 };
 
-// Valid, page or table, attribute 4 (write-back), inner shareable, accessed. Tables have it too: kernels see them as pages, through SELF.
+// Valid, page or table, attribute 4 (write-back), inner shareable, accessed. Tables have it too:
+// kernels see them as pages, through SELF.
 #define PAGE UINT64_C(0x713)
-#define PAGE_UART UINT64_C(0x407) // attribute 1: device
+#define PAGE_UART UINT64_C(0x407)     // attribute 1: device
 #define MARK_SELF (UINT64_C(1) << 55) // software's
 #define ADDRESS UINT64_C(0x0000fffffffff000)
 
@@ -30,13 +31,17 @@ static uint64_t touched_at_most(uint64_t size, uint64_t unit)
 uint64_t tables_bound(struct range image, uint64_t other)
 {
 	struct range pages = rounded_out(image);
-	// Level 0 and 1; level 2 and 3 for the UART; the image's, which may still be moved by multiples of its alignment.
-	uint64_t fixed = 4 + touched_at_most(range_size(pages), GIB(1)) + range_size(pages) / MIB(2);
+	// Level 0 and 1; level 2 and 3 for the UART; the image's, which may still be moved by
+	// multiples of its alignment.
+	uint64_t fixed = 4 + touched_at_most(range_size(pages), GIB(1)) +
+			 range_size(pages) / MIB(2);
 	uint64_t size = 0, wanted = fixed * PAGE_SIZE;
 	// More tables make the block larger, which may want more tables.
 	while (size != wanted) {
 		size = wanted;
-		wanted = (fixed + touched_at_most(size + other, GIB(1)) + touched_at_most(size + other, MIB(2))) * PAGE_SIZE;
+		wanted = (fixed + touched_at_most(size + other, GIB(1)) +
+			  touched_at_most(size + other, MIB(2))) *
+			 PAGE_SIZE;
 	}
 	return size;
 }
@@ -88,6 +93,8 @@ void tables_build(struct window tables, const struct paging_plan *plan)
 	map_pages(&b, level1, image);
 	if (plan->uart != 0) {
 		uint64_t *level2 = descend(&b, &level1[0]);
-		descend(&b, &level2[0])[UART_VIRTUAL / PAGE_SIZE] = align_down(plan->uart, PAGE_SIZE) | PAGE_UART;
+		descend(&b, &level2[0])[UART_VIRTUAL / PAGE_SIZE] = align_down(plan->uart,
+									       PAGE_SIZE) |
+								    PAGE_UART;
 	}
 }

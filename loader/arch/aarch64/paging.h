@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The page tables that are handed over (Arm ARM D8.3; 4 KiB granule, 48 bits). Pure: writes into the window it is given.
+// The page tables that are handed over (Arm ARM D8.3; 4 KiB granule, 48 bits). Pure: writes into
+// the window it is given.
 #pragma once
 
 #include "../../core/handover.h"
@@ -14,7 +15,8 @@ struct paging_plan {
 	uint64_t uart;      // physical; 0: UART_VIRTUAL is not mapped
 };
 
-// Upper bound, in bytes, for this image and for a block of tables and `other` bytes, wherever below the image it lies.
+// Upper bound, in bytes, for this image and for a block of tables and `other` bytes, wherever below
+// the image it lies.
 uint64_t tables_bound(struct range image, uint64_t other);
 
 // Fills `tables` (page aligned), the top table first. Everything is below 512 GiB.

@@ -9,8 +9,9 @@
 // Within the reach of the loader's tables; machines with so much memory run no self-test.
 #define UNMAPPED (MAP_REACH - MIB(2))
 
-static uint64_t move_from; // from where the last code shall move eight bytes; 0: no such test
-static uint64_t touch;     // what it shall read by the new tables
+// from where the last code shall move eight bytes; 0: no such test
+static uint64_t move_from;
+static uint64_t touch; // what it shall read by the new tables
 
 void selftest(const char *word, size_t n)
 {
@@ -27,9 +28,11 @@ void selftest(const char *word, size_t n)
 	else if (text_is(word, n, "last-copy"))
 		move_from = UNMAPPED;
 	else if (text_is(word, n, "pf-handover"))
-		touch = UNMAPPED; // mapped for nobody: the report must find the console by the new tables
+		// mapped for nobody: the report must find the console by the new tables
+		touch = UNMAPPED;
 	else
-		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, brk, pf, stack, pf-handover, last-copy, assert"));
+		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, brk, pf, stack, "
+						"pf-handover, last-copy, assert"));
 }
 
 void selftest_last(struct last_args *args)

@@ -13,7 +13,8 @@
 extern char loader_start[], loader_end[]; // linker script
 extern uint8_t el2_below;                 // entry.S
 
-// Of QEMU's virt. Only for what has to be said when no tree can be read; on another machine nobody may hear it.
+// Of QEMU's virt. Only for what has to be said when no tree can be read; on another machine nobody
+// may hear it.
 #define PL011_GUESS UINT64_C(0x09000000)
 
 #define FDT_MAGIC_BYTES 0xd00dfeed // as a big-endian number
@@ -102,7 +103,9 @@ void virt_take_over(void)
 void virt_console(const struct tree *t)
 {
 	static const uint8_t kinds[] = {
-		[TREE_UART_NONE] = LAST_UART_NONE, [TREE_UART_PL011] = LAST_UART_PL011, [TREE_UART_CADENCE] = LAST_UART_CADENCE,
+		[TREE_UART_NONE] = LAST_UART_NONE,
+		[TREE_UART_PL011] = LAST_UART_PL011,
+		[TREE_UART_CADENCE] = LAST_UART_CADENCE,
 	};
 	if (t->psci)
 		last_hooks.psci = t->psci_smc ? LAST_PSCI_SMC : LAST_PSCI_HVC;
@@ -128,7 +131,8 @@ enum status virt_tree(const uint8_t *bytes, uint64_t at, struct boot *boot)
 	boot->elf_target = ORDER_NATIVE == ORDER_BIG ? &elf_target_aarch64_be : &elf_target_aarch64;
 	TRY(tree_read(bytes, at, FDT_SIZE_MAX, &tree));
 	boot->tree = &tree;
-	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0; // kernels know no other
+	// kernels know no other
+	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0;
 	return STATUS_OK;
 }
 
@@ -139,7 +143,8 @@ noreturn void virt_boot(struct boot *boot, uint64_t at)
 	boot->reach = (struct range){ 0, MAP_REACH };
 	const uint8_t *bytes = map_range((struct range){ at, at + FDT_SIZE_MAX });
 	if (bytes == NULL)
-		die(refuse(STATUS_FDT_MISSING, "the device tree at %#lx lies beyond the loader's reach", at));
+		die(refuse(STATUS_FDT_MISSING,
+			   "the device tree at %#lx lies beyond the loader's reach", at));
 	enum status status = virt_tree(bytes, at, boot);
 	if (status != STATUS_OK)
 		die(status);

@@ -6,7 +6,8 @@
 #include "cpu.h"
 #include "last.h"
 
-// Nothing is mapped: kernels build their own tables, and take the block wherever it lies below the image.
+// Nothing is mapped: kernels build their own tables, and take the block wherever it lies below the
+// image.
 const struct place_rules arch_place_rules = { 0 };
 const bool arch_stack_top = true;
 
@@ -50,7 +51,8 @@ noreturn void arch_handover(const struct handover *h)
 	cpu_fence_i();
 
 	// The copy in the block: the linked one may be about to be written over.
-	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(void *)(code + (last_enter - last_start));
+	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(
+		void *)(code + (last_enter - last_start));
 	enter(args);
 	__builtin_unreachable();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The report of a CPU exception. It runs at two places (see last.h): no calls out but to dev/sbi.c, which moves along, and no tables of pointers.
+// The report of a CPU exception. It runs at two places (see last.h): no calls out but to dev/sbi.c,
+// which moves along, and no tables of pointers.
 #include "last.h"
 
 #include "../../core/report.h"
@@ -23,9 +24,11 @@ static void put_char(char c)
 }
 
 // Exception codes of scause, in order, each with its NUL; an empty one is reserved.
-static const char cause_names[] = "instruction-misaligned\0instruction-access-fault\0illegal-instruction\0breakpoint\0load-misaligned\0"
-				  "load-access-fault\0store-misaligned\0store-access-fault\0ecall-from-u\0ecall-from-s\0\0\0"
-				  "instruction-page-fault\0load-page-fault\0\0store-page-fault";
+static const char cause_names[] =
+	"instruction-misaligned\0instruction-access-fault\0illegal-instruction\0breakpoint\0load-"
+	"misaligned\0"
+	"load-access-fault\0store-misaligned\0store-access-fault\0ecall-from-u\0ecall-from-s\0\0\0"
+	"instruction-page-fault\0load-page-fault\0\0store-page-fault";
 
 static void put_cause(uint64_t cause)
 {
@@ -39,8 +42,10 @@ static void put_cause(uint64_t cause)
 	put(*name != '\0' ? name : "exception");
 }
 
-static const char register_names[] = "ra\0 sp\0 gp\0 tp\0 t0\0 t1\0 t2\0 s0\0 s1\0 a0\0 a1\0 a2\0 a3\0 a4\0 a5\0 a6\0 a7\0 s2\0 s3\0 s4\0 s5\0 s6\0 s7\0 s8\0 s9\0 "
-				     "s10\0s11\0t3\0 t4\0 t5\0 t6\0";
+static const char register_names[] =
+	"ra\0 sp\0 gp\0 tp\0 t0\0 t1\0 t2\0 s0\0 s1\0 a0\0 a1\0 a2\0 a3\0 a4\0 a5\0 a6\0 a7\0 s2\0 "
+	"s3\0 s4\0 s5\0 s6\0 s7\0 s8\0 s9\0 "
+	"s10\0s11\0t3\0 t4\0 t5\0 t6\0";
 _Static_assert(sizeof register_names == 31 * 4, "four bytes a register");
 
 static void put_registers(const struct trap_frame *f)

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The last code: it runs from a copy in the block, since the image may take the loader's place. It also holds the exception vector, which serves
-// the loader itself where it was linked.
+// The last code: it runs from a copy in the block, since the image may take the loader's place. It
+// also holds the exception vector, which serves the loader itself where it was linked.
 //
-// Everything between last_start and last_end (sbi.ld: last.S, last.c, dev/sbi.c) is position-independent and calls nothing outside.
+// Everything between last_start and last_end (sbi.ld: last.S, last.c, dev/sbi.c) is
+// position-independent and calls nothing outside.
 #pragma once
 
 #include "../../core/base.h"
 
 // Offsets are known to last.S.
 struct last_args {
-	uint64_t own_stack; // for the report of an exception: top of the stack that is handed over
-	uint64_t stack;     // stack pointer at entry
+	// for the report of an exception: top of the stack that is handed over
+	uint64_t own_stack;
+	uint64_t stack; // stack pointer at entry
 	uint64_t entry;
 	uint64_t info;                          // a1
 	uint64_t move_to, move_from, move_size; // bytes; 0: nothing to move
 	uint64_t hart;                          // a0
 };
 
-_Static_assert(offsetof(struct last_args, move_to) == 32 && offsetof(struct last_args, hart) == 56, "last.S");
+_Static_assert(offsetof(struct last_args, move_to) == 32 && offsetof(struct last_args, hart) == 56,
+	       "last.S");
 
-// What the exception report may use while the loader is whole; the copy in the block has none of it.
+// What the exception report may use while the loader is whole; the copy in the block has none of
+// it.
 struct last_hooks {
 	// The function that contains `address`, and how far into it; NULL when unknown.
 	const char *(*symbol)(uint64_t address, uint64_t *offset);

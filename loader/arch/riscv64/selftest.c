@@ -22,7 +22,8 @@ void selftest(const char *word, size_t n)
 	else if (text_is(word, n, "last-copy"))
 		move_from = NOWHERE;
 	else
-		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, pf, last-copy, assert"));
+		die(refuse(STATUS_OPTION_VALUE,
+			   "loader.selftest= knows ud, pf, last-copy, assert"));
 }
 
 void selftest_last(struct last_args *args)

@@ -9,7 +9,8 @@ void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs)
 {
 	const uint64_t present_interrupt_gate = 0x8e00, code_selector = 0x08;
 	for (unsigned i = 0; i < VECTORS; i++, stubs += VECTOR_STUB_SIZE) {
-		idt[i].low = (stubs & 0xffff) | code_selector << 16 | present_interrupt_gate << 32 | (stubs & 0xffff0000) << 32;
+		idt[i].low = (stubs & 0xffff) | code_selector << 16 | present_interrupt_gate << 32 |
+			     (stubs & 0xffff0000) << 32;
 		idt[i].high = stubs >> 32;
 	}
 }
@@ -53,7 +54,8 @@ noreturn void arch_handover(const struct handover *h)
 		.unmap_count = extra.count,
 		.gdt_pointer = { sizeof args->gdt - 1, (uint64_t)args->gdt },
 		.idt_pointer = { sizeof args->idt - 1, (uint64_t)args->idt },
-		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff }, // null, 64-bit code, data; flat, ring 0
+		// null, 64-bit code, data; flat, ring 0
+		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff },
 	};
 	memcpy(code, last_start, (size_t)(last_end - last_start));
 	memset(code + ((char *)&last_hooks - last_start), 0, sizeof last_hooks);
@@ -61,7 +63,8 @@ noreturn void arch_handover(const struct handover *h)
 	selftest_last(args);
 
 	// The copy in the block: the linked one is about to be unmapped.
-	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(code_at + (uint64_t)(last_enter - last_start));
+	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(
+		code_at + (uint64_t)(last_enter - last_start));
 	enter(args);
 	__builtin_unreachable();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The report of a CPU exception. It runs at two places (see last.h): no calls out, no tables of pointers, nothing but ports and its stack.
+// The report of a CPU exception. It runs at two places (see last.h): no calls out, no tables of
+// pointers, nothing but ports and its stack.
 #include "last.h"
 
 #include "../../core/report.h"
@@ -18,7 +19,8 @@ noreturn void last_exception(const struct exception_frame *frame);
 
 static void put_char(char c)
 {
-	for (unsigned tries = 0; tries < UART_TRIES && (cpu_in8(COM1 + UART_LSR) & UART_LSR_THRE) == 0; tries++)
+	for (unsigned tries = 0;
+	     tries < UART_TRIES && (cpu_in8(COM1 + UART_LSR) & UART_LSR_THRE) == 0; tries++)
 		;
 	cpu_out8(COM1, (uint8_t)c);
 }

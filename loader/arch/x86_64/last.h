@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The last code: it runs from a copy in the block, since everything else of the loader is neither mapped nor, perhaps, there any more when the
-// application gets the CPU. It also holds the exception vectors, which serve the loader itself where they were linked.
+// The last code: it runs from a copy in the block, since everything else of the loader is neither
+// mapped nor, perhaps, there any more when the application gets the CPU. It also holds the
+// exception vectors, which serve the loader itself where they were linked.
 //
 // Everything between last_start and last_end is position-independent and calls nothing outside.
 #pragma once
@@ -17,13 +18,15 @@ struct gate {
 
 // Offsets are known to last.asm.
 struct last_args {
-	uint64_t root;       // of the page tables
-	uint64_t own_stack;  // while the last code runs: top of the stack that is handed over
-	uint64_t stack;      // stack pointer at entry
+	uint64_t root; // of the page tables
+	// while the last code runs: top of the stack that is handed over
+	uint64_t own_stack;
+	uint64_t stack; // stack pointer at entry
 	uint64_t entry;
 	uint64_t args[2];
 	uint64_t move_to, move_from, move_size; // bytes; 0: nothing to move
-	uint64_t unmap_at, unmap_count;         // page-table entries that only the move needs
+	// page-table entries that only the move needs
+	uint64_t unmap_at, unmap_count;
 	struct cpu_table_pointer gdt_pointer;
 	struct cpu_table_pointer idt_pointer;
 	uint8_t padding[4];
@@ -31,11 +34,13 @@ struct last_args {
 	struct gate idt[VECTORS];
 };
 
-_Static_assert(offsetof(struct last_args, gdt_pointer) == 88 && offsetof(struct last_args, idt_pointer) == 98 &&
+_Static_assert(offsetof(struct last_args, gdt_pointer) == 88 &&
+		       offsetof(struct last_args, idt_pointer) == 98 &&
 		       offsetof(struct last_args, gdt) == 112,
 	       "last.asm");
 
-// What the exception report may use while the loader is whole; the copy in the block has none of it.
+// What the exception report may use while the loader is whole; the copy in the block has none of
+// it.
 struct last_hooks {
 	// The function that contains `address`, and how far into it; NULL when unknown.
 	const char *(*symbol)(uint64_t address, uint64_t *offset);

@@ -19,7 +19,8 @@ static uint64_t *directory(uint64_t gib)
 			return NULL;
 		early_pdpt[gib] = (uint64_t)more_pd[more_used++] | PRESENT_WRITABLE;
 	}
-	return (uint64_t *)align_down(early_pdpt[gib], PAGE_SIZE); // identity-mapped, with the loader
+	// identity-mapped, with the loader
+	return (uint64_t *)align_down(early_pdpt[gib], PAGE_SIZE);
 }
 
 void *map_range(struct range r)

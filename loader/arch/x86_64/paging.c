@@ -19,7 +19,8 @@ static uint64_t directories_beyond_first(struct range image)
 	return last - first + (first != 0);
 }
 
-// Page 0 has the BIOS's data and null pointers; kernels copy the start-up code of further processors to 0x8000.
+// Page 0 has the BIOS's data and null pointers; kernels copy the start-up code of further
+// processors to 0x8000.
 const struct place_rules arch_place_rules = {
 	.block_unit = MIB(2),
 	.staging_near = true,
@@ -52,14 +53,16 @@ static uint64_t directory(struct range image, uint64_t gib)
 static void map_large(struct window tables, struct range image, struct range r)
 {
 	for (uint64_t at = align_down(r.start, MIB(2)); at < r.end; at += MIB(2))
-		table(tables, directory(image, at / GIB(1)))[at / MIB(2) % ENTRIES] = at | LARGE_PAGE;
+		table(tables, directory(image, at / GIB(1)))[at / MIB(2) % ENTRIES] = at |
+										      LARGE_PAGE;
 }
 
 static void map_block(struct window tables, const struct paging_plan *plan)
 {
 	uint64_t unit = plan->block.start / MIB(2);
 	ASSERT((plan->block.end - 1) / MIB(2) == unit);
-	table(tables, directory(plan->image, plan->block.start / GIB(1)))[unit % ENTRIES] = address_of(tables, PT_BLOCK) | TABLE;
+	table(tables, directory(plan->image, plan->block.start / GIB(1)))[unit % ENTRIES] =
+		address_of(tables, PT_BLOCK) | TABLE;
 	for (uint64_t at = plan->block.start; at < plan->block.end; at += PAGE_SIZE)
 		table(tables, PT_BLOCK)[at / PAGE_SIZE % ENTRIES] = at | PAGE;
 }
@@ -80,7 +83,8 @@ struct paging_extra paging_build(struct window tables, const struct paging_plan 
 	if (plan->extra.start != plan->extra.end) {
 		uint64_t unit = plan->extra.start / MIB(2);
 		map_large(tables, plan->image, plan->extra);
-		extra.at = address_of(tables, directory(plan->image, plan->extra.start / GIB(1))) + 8 * (unit % ENTRIES);
+		extra.at = address_of(tables, directory(plan->image, plan->extra.start / GIB(1))) +
+			   8 * (unit % ENTRIES);
 		extra.count = align_up(plan->extra.end, MIB(2)) / MIB(2) - unit;
 	}
 	return extra;
@@ -89,7 +93,8 @@ struct paging_extra paging_build(struct window tables, const struct paging_plan 
 struct paging_extra paging_hand_over(const struct handover *h)
 {
 	const struct block *block = h->block;
-	struct window tables = { block->at.p + block->tables, block->at.base + block->tables, block->tables_size };
+	struct window tables = { block->at.p + block->tables, block->at.base + block->tables,
+				 block->tables_size };
 	struct paging_plan plan = {
 		.shape = h->shape,
 		.block = { block->at.base, block->at.base + block->size },

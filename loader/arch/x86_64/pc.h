@@ -4,5 +4,6 @@
 
 #include "../../core/boot.h"
 
-// Vectors, console and log: the first thing that C does. What it returns is filled in as far as every such start is the same.
+// Vectors, console and log: the first thing that C does. What it returns is filled in as far as
+// every such start is the same.
 struct boot *pc_open(void);

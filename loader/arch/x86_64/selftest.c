@@ -25,9 +25,11 @@ void selftest(const char *word, size_t n)
 	else if (text_is(word, n, "last-copy"))
 		move_from = UNMAPPED;
 	else if (text_is(word, n, "pf-handover"))
-		move_from = (uint64_t)&move_from; // mapped for the loader, and no more once the tables are switched
+		// mapped for the loader, and no more once the tables are switched
+		move_from = (uint64_t)&move_from;
 	else
-		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows de, ud, pf, pf-handover, last-copy, assert"));
+		die(refuse(STATUS_OPTION_VALUE,
+			   "loader.selftest= knows de, ud, pf, pf-handover, last-copy, assert"));
 }
 
 void selftest_last(struct last_args *args)

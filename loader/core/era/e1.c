@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// BootInfo of entry version 1 (kernels 0.4.3 and 0.4.4, crate hermit-entry 0.1.3 to 0.8), x86_64. The note-less kernels 0.3.10 to 0.4.2 have the same
-// bytes and are started so when loader.era=e1 says so. The kernel keeps the pointer, and reads and writes the block as long as it runs.
+// BootInfo of entry version 1 (kernels 0.4.3 and 0.4.4, crate hermit-entry 0.1.3 to 0.8), x86_64.
+// The note-less kernels 0.3.10 to 0.4.2 have the same bytes and are started so when loader.era=e1
+// says so. The kernel keeps the pointer, and reads and writes the block as long as it runs.
 #include "../span.h"
 #include "era.h"
 
@@ -32,7 +33,8 @@ enum {
 
 void era_write_e1(uint8_t *out, const struct facts *facts)
 {
-	memset(out, 0, INFO_SIZE); // limit 0: the memory map comes from the Multiboot information; CPU frequency 0: not known
+	// limit 0: the memory map comes from the Multiboot information; CPU frequency 0: not known
+	memset(out, 0, INFO_SIZE);
 	store_u32(out + MAGIC, MAGIC_VALUE, ORDER_LITTLE);
 	store_u32(out + VERSION, 1, ORDER_LITTLE);
 	store_u64(out + BASE, facts->image.start, ORDER_LITTLE);
@@ -47,6 +49,7 @@ void era_write_e1(uint8_t *out, const struct facts *facts)
 	store_u32(out + BOOT_PROCESSOR, NO_PROCESSOR, ORDER_LITTLE);
 	store_u16(out + SERIAL_PORT, (uint16_t)facts->serial, ORDER_LITTLE);
 	out[SINGLE_KERNEL] = 1;
-	memset(out + ADDRESS, 255, NETMASK + 3 - ADDRESS); // addresses not set, mask 255.255.255.0
+	// addresses not set, mask 255.255.255.0
+	memset(out + ADDRESS, 255, NETMASK + 3 - ADDRESS);
 	store_u64(out + TLS_ALIGN, facts->tls.align, ORDER_LITTLE);
 }

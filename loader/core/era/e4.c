@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// RawBootInfo of entry version 4 (crate hermit-entry 0.10, kernels since 0.7.0): hardware block, load block, platform block. In the CPU's byte order.
+// RawBootInfo of entry version 4 (crate hermit-entry 0.10, kernels since 0.7.0): hardware block,
+// load block, platform block. In the CPU's byte order.
 #include "../span.h"
 #include "era.h"
 
@@ -28,7 +29,8 @@ void era_write_e4(uint8_t *out, const struct facts *facts)
 	memset(out, 0, INFO_SIZE);
 	store_u64(out + PHYS_START, facts->ram.start, order);
 	store_u64(out + PHYS_END, facts->ram.end, order);
-	store_u64(out + SERIAL, facts->serial, order); // a port has two bytes, the first ones in x86_64's order
+	// a port has two bytes, the first ones in x86_64's order
+	store_u64(out + SERIAL, facts->serial, order);
 	store_u64(out + DEVICE_TREE, facts->fdt, order);
 	store_u64(out + IMAGE_START, facts->image.start, order);
 	store_u64(out + IMAGE_END, facts->image.end, order);
@@ -37,7 +39,8 @@ void era_write_e4(uint8_t *out, const struct facts *facts)
 	store_u64(out + TLS_MEMSZ, facts->tls.memsz, order);
 	store_u64(out + TLS_ALIGN, facts->tls.align, order);
 	store_u32(out + PLATFORM, facts->platform, order);
-	uint64_t info = facts->platform == HANDED_LINUX_PARAMS ? facts->boot_params : facts->multiboot;
+	uint64_t info = facts->platform == HANDED_LINUX_PARAMS ? facts->boot_params
+							       : facts->multiboot;
 	if (facts->platform == HANDED_FDT || info == 0)
 		return; // LinuxBoot and Fdt have no payload
 	store_u64(out + CMDLINE, facts->cmdline, order);

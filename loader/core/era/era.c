@@ -22,16 +22,23 @@ static const struct era eras[] = {
 	  .write_info = era_write_e4 },
 };
 
-enum status era_identify(const struct notes *notes, const struct elf_target *target, uint32_t forced, const struct era **out)
+enum status era_identify(const struct notes *notes, const struct elf_target *target,
+			 uint32_t forced, const struct era **out)
 {
 	uint32_t version = forced != 0 ? forced : notes->entry_version;
 	if (forced == 0 && !notes->has_entry_version)
-		return refuse(STATUS_ERA_NO_NOTE, "the file has no Hermit entry-version note: no Hermit application, or an old one (for 0.3.10 to 0.4.2 say loader.era=e1)");
+		return refuse(STATUS_ERA_NO_NOTE,
+			      "the file has no Hermit entry-version note: no Hermit application, "
+			      "or an old one (for 0.3.10 to 0.4.2 say loader.era=e1)");
 	for (size_t i = 0; i < countof(eras); i++) {
-		if (eras[i].entry_version == version && (eras[i].machine == 0 || eras[i].machine == target->machine)) {
+		if (eras[i].entry_version == version &&
+		    (eras[i].machine == 0 || eras[i].machine == target->machine)) {
 			*out = &eras[i];
 			return STATUS_OK;
 		}
 	}
-	return refuse(STATUS_ERA_UNSUPPORTED, "entry version %u, this loader hands over to 1 (kernels 0.4.3, 0.4.4, x86_64) and 4 (since 0.7.0)", version);
+	return refuse(STATUS_ERA_UNSUPPORTED,
+		      "entry version %u, this loader hands over to 1 (kernels 0.4.3, 0.4.4, "
+		      "x86_64) and 4 (since 0.7.0)",
+		      version);
 }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Kernel generations. Each is one row: how it is recognised, what it wants to find, and who writes its boot information. Nothing else in the
-// loader knows a version number.
+// Kernel generations. Each is one row: how it is recognised, what it wants to find, and who writes
+// its boot information. Nothing else in the loader knows a version number.
 #pragma once
 
 #include "../handover.h"
 #include "../notes.h"
 
-// Tag of the platform block of RawBootInfo (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0 is called LinuxBoot and has no payload.
+// Tag of the platform block of RawBootInfo (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0
+// is called LinuxBoot and has no payload.
 enum handed_platform { HANDED_MULTIBOOT = 0, HANDED_LINUX_PARAMS = 2, HANDED_FDT = 3 };
 
-// What a boot-information writer may need. Addresses are those at which the kernel will find things.
+// What a boot-information writer may need. Addresses are those at which the kernel will find
+// things.
 struct facts {
 	enum order order;
 	struct range image;
@@ -18,7 +20,9 @@ struct facts {
 	uint64_t multiboot; // Multiboot 1 information; 0: none
 	uint64_t boot_params;
 	enum handed_platform platform;
-	struct range ram; // what kernels up to 0.11 take for their RAM where they read no map: the piece that holds the image
+	// what kernels up to 0.11 take for their RAM where they read no map: the piece that holds
+	// the image
+	struct range ram;
 	uint64_t fdt;
 	uint64_t stack; // low end
 	uint64_t serial;
@@ -28,21 +32,26 @@ struct era {
 	char name[4];
 	uint8_t entry_version; // of the note that names it
 	uint16_t machine;      // e_machine of the only CPU that has it; 0: every one
-	bool stack_low_end;    // the stack pointer is the lowest address, the kernel adds the size itself
+	// the stack pointer is the lowest address, the kernel adds the size itself
+	bool stack_low_end;
 	uint32_t stack_size;
 	uint32_t info_size; // bytes, aligned to 16
-	// The kernel maps the pages of command line and Multiboot information once more, read-only, and goes on writing its boot information.
+	// The kernel maps the pages of command line and Multiboot information once more, read-only,
+	// and goes on writing its boot information.
 	bool info_alone;
 	struct map_shape shape;
 	void (*write_info)(uint8_t *out, const struct facts *facts);
 };
 
-// `forced` is the entry version of loader.era=, 0 when the notes decide. Refuses what no row recognises.
-must_check enum status era_identify(const struct notes *notes, const struct elf_target *target, uint32_t forced, const struct era **out);
+// `forced` is the entry version of loader.era=, 0 when the notes decide. Refuses what no row
+// recognises.
+must_check enum status era_identify(const struct notes *notes, const struct elf_target *target,
+				    uint32_t forced, const struct era **out);
 
 void era_write_e1(uint8_t *out, const struct facts *facts);
 void era_write_e4(uint8_t *out, const struct facts *facts);
 
 // A Multiboot 1 information block with command line and memory map, as kernels up to 0.10 read it.
 size_t multiboot_info_size(size_t range_count);
-void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range_set *usable);
+void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline,
+			  const struct range_set *usable);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Multiboot Specification 0.6.96, section 3.3. The starter's own block may lie where the image goes, so the kernel always gets this one.
+// Multiboot Specification 0.6.96, section 3.3. The starter's own block may lie where the image
+// goes, so the kernel always gets this one.
 #include "../span.h"
 #include "era.h"
 
@@ -21,7 +22,8 @@ size_t multiboot_info_size(size_t range_count)
 	return INFO_SIZE + ENTRY_SIZE * range_count;
 }
 
-void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range_set *usable)
+void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline,
+			  const struct range_set *usable)
 {
 	memset(out, 0, INFO_SIZE);
 	store_u32(out + FLAGS_AT, FLAG_CMDLINE | FLAG_MMAP, ORDER_LITTLE);
@@ -30,7 +32,8 @@ void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const str
 	store_u32(out + MMAP_AT, (uint32_t)at + INFO_SIZE, ORDER_LITTLE);
 	uint8_t *entry = out + INFO_SIZE;
 	for (uint32_t i = 0; i < usable->count; i++, entry += ENTRY_SIZE) {
-		store_u32(entry, ENTRY_SIZE - 4, ORDER_LITTLE); // the size field does not count itself
+		// the size field does not count itself
+		store_u32(entry, ENTRY_SIZE - 4, ORDER_LITTLE);
 		store_u64(entry + 4, usable->at[i].start, ORDER_LITTLE);
 		store_u64(entry + 12, range_size(usable->at[i]), ORDER_LITTLE);
 		store_u32(entry + 20, TYPE_AVAILABLE, ORDER_LITTLE);

@@ -18,14 +18,18 @@ static struct range ram_from(const struct tree *tree, uint64_t at)
 }
 
 // guest-loader and U-Boot tell only where the application begins.
-static enum status find_end(const struct tree *tree, void *(*map)(struct range), const struct boot *boot, struct range *module)
+static enum status find_end(const struct tree *tree, void *(*map)(struct range),
+			    const struct boot *boot, struct range *module)
 {
 	struct range seen = ram_from(tree, module->start);
 	if (seen.end > boot->reach.end)
 		seen.end = boot->reach.end;
 	const uint8_t *p = seen.start < seen.end ? map(seen) : NULL;
 	if (p == NULL)
-		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx, where the device tree has no RAM", module->start);
+		return refuse(
+			STATUS_FDT_CONTENT,
+			"the application is said to be at %#lx, where the device tree has no RAM",
+			module->start);
 	uint64_t size = elf_extent(p, range_size(seen), boot->elf_target);
 	if (size == 0)
 		size = FIRST_BYTES;
@@ -38,22 +42,33 @@ static enum status find_app(const struct tree *tree, void *(*map)(struct range),
 	if (!tree->has_module && embedded_app(boot))
 		return STATUS_OK;
 	if (!tree->has_module)
-		return refuse(STATUS_NO_MODULE, "the device tree names no application: with QEMU add -initrd APP for a kernel with a Linux header, "
-						"else -device guest-loader,addr=%#lx,initrd=APP",
-			      (tree->ram.count == 0 ? 0 : tree->ram.at[0].start) + MIB(128)); // 0x48000000 in upstream's words
+		return refuse(STATUS_NO_MODULE,
+			      "the device tree names no application: with QEMU add -initrd APP for "
+			      "a kernel with a Linux header, "
+			      "else -device guest-loader,addr=%#lx,initrd=APP",
+			      // 0x48000000 in upstream's words
+			      (tree->ram.count == 0 ? 0 : tree->ram.at[0].start) + MIB(128));
 	struct range module = tree->module;
 	if (module.start == module.end)
 		TRY(find_end(tree, map, boot, &module));
-	const bool there = module.start < module.end && range_inside(module, ram_from(tree, module.start)) && range_inside(module, boot->reach);
+	const bool there = module.start < module.end &&
+			   range_inside(module, ram_from(tree, module.start)) &&
+			   range_inside(module, boot->reach);
 	const void *p = there ? map(module) : NULL;
 	if (p == NULL)
-		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx..%#lx, where the device tree has no RAM", module.start,
-			      module.end);
+		return refuse(STATUS_FDT_CONTENT,
+			      "the application is said to be at %#lx..%#lx, where the device tree "
+			      "has no RAM",
+			      module.start, module.end);
 	if (range_overlaps(module, boot->loader))
-		return refuse(STATUS_FDT_CONTENT, "the application is said to be at %#lx..%#lx, which is the loader's own place %#lx..%#lx", module.start,
-			      module.end, boot->loader.start, boot->loader.end);
+		return refuse(STATUS_FDT_CONTENT,
+			      "the application is said to be at %#lx..%#lx, which is the loader's "
+			      "own place %#lx..%#lx",
+			      module.start, module.end, boot->loader.start, boot->loader.end);
 	if (range_overlaps(module, tree->at))
-		return refuse(STATUS_FDT_CONTENT, "the firmware put the device tree %#lx..%#lx into the application %#lx..%#lx: another -m moves them apart",
+		return refuse(STATUS_FDT_CONTENT,
+			      "the firmware put the device tree %#lx..%#lx into the application "
+			      "%#lx..%#lx: another -m moves them apart",
 			      tree->at.start, tree->at.end, module.start, module.end);
 	boot->app = (struct span){ p, range_size(module) };
 	boot->app_at = module.start;

@@ -13,7 +13,8 @@ noreturn void linux64_c(uint32_t params_low, uint32_t params_high)
 	boot->compatible = "hermit,linux";
 	boot->platform = HANDED_LINUX_PARAMS;
 	boot->platform_older = HANDED_MULTIBOOT;
-	enum status status = linux64_read((uint64_t)params_high << 32 | params_low, map_range, boot);
+	enum status status = linux64_read((uint64_t)params_high << 32 | params_low, map_range,
+					  boot);
 	if (status != STATUS_OK)
 		die(status);
 	boot_run(boot);

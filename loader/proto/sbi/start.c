@@ -18,7 +18,8 @@ static struct tree tree;
 static enum status reserve(struct range r)
 {
 	if (range_set_add(&tree.reserved, r) != STATUS_OK)
-		return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the device tree reserves more than %u ranges", RANGE_SET_MAX);
+		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+			      "the device tree reserves more than %u ranges", RANGE_SET_MAX);
 	return STATUS_OK;
 }
 
@@ -41,7 +42,8 @@ static enum status reserve_firmware(void)
 static enum status read_start(uint64_t tree_at)
 {
 	if (tree_at == 0)
-		return refuse(STATUS_FDT_MISSING, "a1 was 0 at entry, the firmware leaves the address of a device tree there");
+		return refuse(STATUS_FDT_MISSING, "a1 was 0 at entry, the firmware leaves the "
+						  "address of a device tree there");
 	TRY(tree_read((const uint8_t *)tree_at, tree_at, TREE_MAX, &tree));
 	sbi_set_finisher(tree.finisher);
 	TRY(reserve_firmware());

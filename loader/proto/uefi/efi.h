@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// UEFI Specification 2.10, as far as it is used: services and structures as they lie in memory. Numbers are little-endian, characters UCS-2.
+// UEFI Specification 2.10, as far as it is used: services and structures as they lie in memory.
+// Numbers are little-endian, characters UCS-2.
 #pragma once
 
 #include "../../core/base.h"
 
-// How the firmware's functions are called: on x86-64 as Microsoft's compilers do, elsewhere as everybody does.
+// How the firmware's functions are called: on x86-64 as Microsoft's compilers do, elsewhere as
+// everybody does.
 #ifdef __x86_64__
 #define EFIAPI __attribute__((ms_abi))
 #else
@@ -41,7 +43,9 @@ struct efi_memory_descriptor { // entries may be longer than this
 	uint32_t type;
 	uint64_t start, virtual_start, pages, attribute;
 };
-_Static_assert(sizeof(struct efi_memory_descriptor) == 40 && offsetof(struct efi_memory_descriptor, pages) == 24, "7.2, EFI_MEMORY_DESCRIPTOR");
+_Static_assert(sizeof(struct efi_memory_descriptor) == 40 &&
+		       offsetof(struct efi_memory_descriptor, pages) == 24,
+	       "7.2, EFI_MEMORY_DESCRIPTOR");
 
 // Any device path begins with this; the packed length is unaligned (10.2).
 struct efi_device_path {
@@ -58,23 +62,29 @@ _Static_assert(offsetof(struct efi_text_output, output_string) == 0x08, "12.4");
 struct efi_boot_services {
 	uint8_t header[24];
 	void *raise_tpl, *restore_tpl;
-	efi_status(EFIAPI *allocate_pages)(uint32_t how, uint32_t type, uint64_t pages, uint64_t *address);
+	efi_status(EFIAPI *allocate_pages)(uint32_t how, uint32_t type, uint64_t pages,
+					   uint64_t *address);
 	efi_status(EFIAPI *free_pages)(uint64_t address, uint64_t pages);
-	efi_status(EFIAPI *get_memory_map)(uint64_t *size, void *map, uint64_t *key, uint64_t *stride, uint32_t *version);
+	efi_status(EFIAPI *get_memory_map)(uint64_t *size, void *map, uint64_t *key,
+					   uint64_t *stride, uint32_t *version);
 	void *allocate_pool, *free_pool;
 	void *events[6];
 	void *install_protocol[3];
 	efi_status(EFIAPI *handle_protocol)(efi_handle, const struct efi_guid *, void **interface);
 	void *reserved, *register_protocol_notify, *locate_handle;
-	efi_status(EFIAPI *locate_device_path)(const struct efi_guid *, const struct efi_device_path **, efi_handle *);
+	efi_status(EFIAPI *locate_device_path)(const struct efi_guid *,
+					       const struct efi_device_path **, efi_handle *);
 	void *install_configuration_table;
 	void *images[4];
 	efi_status(EFIAPI *exit_boot_services)(efi_handle image, uint64_t key);
 	void *get_next_monotonic_count, *stall;
-	efi_status(EFIAPI *set_watchdog_timer)(uint64_t seconds, uint64_t code, uint64_t size, const uint16_t *data);
+	efi_status(EFIAPI *set_watchdog_timer)(uint64_t seconds, uint64_t code, uint64_t size,
+					       const uint16_t *data);
 };
-_Static_assert(offsetof(struct efi_boot_services, allocate_pages) == 0x28 && offsetof(struct efi_boot_services, handle_protocol) == 0x98 &&
-		       offsetof(struct efi_boot_services, locate_device_path) == 0xb8 && offsetof(struct efi_boot_services, exit_boot_services) == 0xe8 &&
+_Static_assert(offsetof(struct efi_boot_services, allocate_pages) == 0x28 &&
+		       offsetof(struct efi_boot_services, handle_protocol) == 0x98 &&
+		       offsetof(struct efi_boot_services, locate_device_path) == 0xb8 &&
+		       offsetof(struct efi_boot_services, exit_boot_services) == 0xe8 &&
 		       offsetof(struct efi_boot_services, set_watchdog_timer) == 0x100,
 	       "4.4");
 
@@ -98,7 +108,8 @@ struct efi_system_table {
 	uint64_t table_count;
 	const struct efi_configuration_table *tables;
 };
-_Static_assert(offsetof(struct efi_system_table, console_out) == 0x40 && offsetof(struct efi_system_table, boot) == 0x60 &&
+_Static_assert(offsetof(struct efi_system_table, console_out) == 0x40 &&
+		       offsetof(struct efi_system_table, boot) == 0x60 &&
 		       offsetof(struct efi_system_table, tables) == 0x70,
 	       "4.3");
 
@@ -113,11 +124,14 @@ struct efi_loaded_image {
 	void *base;
 	uint64_t size;
 };
-_Static_assert(offsetof(struct efi_loaded_image, device) == 0x18 && offsetof(struct efi_loaded_image, options) == 0x38, "9.1");
+_Static_assert(offsetof(struct efi_loaded_image, device) == 0x18 &&
+		       offsetof(struct efi_loaded_image, options) == 0x38,
+	       "9.1");
 
 struct efi_file {
 	uint64_t revision;
-	efi_status(EFIAPI *open)(struct efi_file *, struct efi_file **out, const uint16_t *path, uint64_t mode, uint64_t attributes);
+	efi_status(EFIAPI *open)(struct efi_file *, struct efi_file **out, const uint16_t *path,
+				 uint64_t mode, uint64_t attributes);
 	efi_status(EFIAPI *close)(struct efi_file *);
 	void *delete;
 	efi_status(EFIAPI *read)(struct efi_file *, uint64_t *size, void *out);
@@ -125,7 +139,9 @@ struct efi_file {
 	efi_status(EFIAPI *get_position)(struct efi_file *, uint64_t *position);
 	efi_status(EFIAPI *set_position)(struct efi_file *, uint64_t position);
 };
-_Static_assert(offsetof(struct efi_file, read) == 0x20 && offsetof(struct efi_file, set_position) == 0x38, "13.5");
+_Static_assert(offsetof(struct efi_file, read) == 0x20 &&
+		       offsetof(struct efi_file, set_position) == 0x38,
+	       "13.5");
 #define EFI_FILE_MODE_READ 1
 
 struct efi_file_system {
@@ -134,5 +150,6 @@ struct efi_file_system {
 };
 
 struct efi_load_file2 {
-	efi_status(EFIAPI *load_file)(struct efi_load_file2 *, const struct efi_device_path *, bool boot_policy, uint64_t *size, void *out);
+	efi_status(EFIAPI *load_file)(struct efi_load_file2 *, const struct efi_device_path *,
+				      bool boot_policy, uint64_t *size, void *out);
 };

@@ -5,11 +5,20 @@
 #include "../../core/log.h"
 #include "options.h"
 
-static const struct efi_guid loaded_image_guid = { 0x5b1b31a1, 0x9562, 0x11d2, { 0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b } };
-static const struct efi_guid file_system_guid = { 0x964e5b22, 0x6459, 0x11d2, { 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b } };
-static const struct efi_guid load_file2_guid = { 0x4006c0c1, 0xfcb3, 0x403e, { 0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d } };
-// UEFI Shell Specification 2.2, 2.6: an image that the shell starts has this protocol, and its options begin with the name that was typed.
-static const struct efi_guid shell_guid = { 0x752f3136, 0x4e16, 0x4fdc, { 0xa2, 0x2a, 0xe5, 0xf4, 0x68, 0x12, 0xf4, 0xca } };
+static const struct efi_guid loaded_image_guid = {
+	0x5b1b31a1, 0x9562, 0x11d2, { 0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b }
+};
+static const struct efi_guid file_system_guid = {
+	0x964e5b22, 0x6459, 0x11d2, { 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b }
+};
+static const struct efi_guid load_file2_guid = {
+	0x4006c0c1, 0xfcb3, 0x403e, { 0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d }
+};
+// UEFI Shell Specification 2.2, 2.6: an image that the shell starts has this protocol, and its
+// options begin with the name that was typed.
+static const struct efi_guid shell_guid = {
+	0x752f3136, 0x4e16, 0x4fdc, { 0xa2, 0x2a, 0xe5, 0xf4, 0x68, 0x12, 0xf4, 0xca }
+};
 
 // What Linux' UEFI stub looks for: a vendor's media device path with this GUID, and the end.
 static const struct {
@@ -25,8 +34,10 @@ _Static_assert(sizeof initrd_path == 24, "10.3.1: no padding");
 
 enum { END_OF_PATH = 0x7f };
 
-static const uint16_t app_paths[][24] = { u"\\EFI\\hermit\\hermit-app", u"\\EFI\\BOOT\\hermit-app" };
-static const uint16_t arguments_paths[][32] = { u"\\EFI\\hermit\\hermit-bootargs", u"\\EFI\\BOOT\\hermit-bootargs" };
+static const uint16_t app_paths[][24] = { u"\\EFI\\hermit\\hermit-app",
+					  u"\\EFI\\BOOT\\hermit-app" };
+static const uint16_t arguments_paths[][32] = { u"\\EFI\\hermit\\hermit-bootargs",
+						u"\\EFI\\BOOT\\hermit-bootargs" };
 
 // The path in ASCII, for messages.
 struct printed {
@@ -45,7 +56,8 @@ static struct printed print(const uint16_t *path)
 
 static enum status no_memory(uint64_t size)
 {
-	return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes of memory for the application's file", size);
+	return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes of memory for the application's file",
+		      size);
 }
 
 static efi_status file_size(struct efi_file *file, uint64_t *size)
@@ -73,13 +85,16 @@ static enum status read_open_file(struct efi_file *file, const uint16_t *path, s
 		done += now;
 	}
 	if (status != EFI_SUCCESS || done != size)
-		return refuse(STATUS_FIRMWARE_REFUSED, "reading %s ended after %lu of %lu bytes with %#lx", print(path).text, done, size, status);
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "reading %s ended after %lu of %lu bytes with %#lx", print(path).text,
+			      done, size, status);
 	*out = (struct span){ p, size };
 	return STATUS_OK;
 }
 
 // `found` is false when there is no such file.
-static enum status read_file(struct efi_file *root, const uint16_t *path, struct span *out, bool *found)
+static enum status read_file(struct efi_file *root, const uint16_t *path, struct span *out,
+			     bool *found)
 {
 	struct efi_file *file = NULL;
 	*found = false;
@@ -89,7 +104,8 @@ static enum status read_file(struct efi_file *root, const uint16_t *path, struct
 	if (status == EFI_NOT_FOUND)
 		return STATUS_OK;
 	if (status != EFI_SUCCESS)
-		return refuse(STATUS_FIRMWARE_REFUSED, "opening %s gave %#lx", print(path).text, status);
+		return refuse(STATUS_FIRMWARE_REFUSED, "opening %s gave %#lx", print(path).text,
+			      status);
 	*found = true;
 	enum status result = read_open_file(file, path, out);
 	file->close(file);
@@ -104,7 +120,8 @@ static enum status load_offered(struct span *out, bool *found)
 	efi_handle handle;
 	uint64_t size = 0;
 	*found = false;
-	if (efi_system->boot->locate_device_path(&load_file2_guid, &path, &handle) != EFI_SUCCESS || path->type != END_OF_PATH)
+	if (efi_system->boot->locate_device_path(&load_file2_guid, &path, &handle) != EFI_SUCCESS ||
+	    path->type != END_OF_PATH)
 		return STATUS_OK;
 	struct efi_load_file2 *loader = firmware_protocol(handle, &load_file2_guid);
 	if (loader == NULL)
@@ -113,20 +130,23 @@ static enum status load_offered(struct span *out, bool *found)
 	if (status == EFI_NOT_FOUND)
 		return STATUS_OK;
 	if (status != EFI_BUFFER_TOO_SMALL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "asking for the size of the RAM disk gave %#lx", status);
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "asking for the size of the RAM disk gave %#lx", status);
 	uint8_t *p = firmware_allocate(size, EFI_LOADER_DATA);
 	if (p == NULL)
 		return no_memory(size);
 	status = loader->load_file(loader, path, false, &size, p);
 	if (status != EFI_SUCCESS)
-		return refuse(STATUS_FIRMWARE_REFUSED, "loading the RAM disk of %#lx bytes gave %#lx", size, status);
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "loading the RAM disk of %#lx bytes gave %#lx", size, status);
 	log_line(LOG_DEBUG, "Read the RAM disk that the firmware offers, %lu bytes", size);
 	*out = (struct span){ p, size };
 	*found = true;
 	return STATUS_OK;
 }
 
-static enum status find_app(struct efi_file *root, const struct options_found *options, struct boot *boot)
+static enum status find_app(struct efi_file *root, const struct options_found *options,
+			    struct boot *boot)
 {
 	struct span *out = &boot->app;
 	bool found;
@@ -137,7 +157,9 @@ static enum status find_app(struct efi_file *root, const struct options_found *o
 		TRY(read_file(root, options->initrd, out, &found));
 		if (found)
 			return STATUS_OK;
-		return refuse(STATUS_NO_MODULE, "initrd=%s is not on the volume that the loader came from", print(options->initrd).text);
+		return refuse(STATUS_NO_MODULE,
+			      "initrd=%s is not on the volume that the loader came from",
+			      print(options->initrd).text);
 	}
 	for (size_t i = 0; i < countof(app_paths); i++) {
 		TRY(read_file(root, app_paths[i], out, &found));
@@ -146,7 +168,9 @@ static enum status find_app(struct efi_file *root, const struct options_found *o
 	}
 	if (embedded_app(boot))
 		return STATUS_OK;
-	return refuse(STATUS_NO_MODULE, "no application: neither %s nor %s is on the volume that the loader came from (QEMU: -initrd APP)",
+	return refuse(STATUS_NO_MODULE,
+		      "no application: neither %s nor %s is on the volume that the loader came "
+		      "from (QEMU: -initrd APP)",
 		      print(app_paths[0]).text, print(app_paths[1]).text);
 }
 
@@ -167,7 +191,8 @@ static enum status read_arguments(struct efi_file *root, struct boot *boot)
 	return STATUS_OK;
 }
 
-static enum status read_options(const struct efi_loaded_image *image, struct options_found *found, struct boot *boot)
+static enum status read_options(const struct efi_loaded_image *image, struct options_found *found,
+				struct boot *boot)
 {
 	*found = (struct options_found){ 0 };
 	if (image->options_size == 0 || image->options == NULL)
@@ -178,7 +203,8 @@ static enum status read_options(const struct efi_loaded_image *image, struct opt
 		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the command line", room);
 	bool from_shell = firmware_protocol(efi_image, &shell_guid) != NULL;
 	if (!options_read(image->options, image->options_size, from_shell, text, found))
-		return refuse(STATUS_OPTION_VALUE, "the path of initrd= has more than %u characters", INITRD_MAX - 1);
+		return refuse(STATUS_OPTION_VALUE,
+			      "the path of initrd= has more than %u characters", INITRD_MAX - 1);
 	boot->cmdline = (struct span){ (const uint8_t *)text, found->size };
 	return STATUS_OK;
 }
@@ -189,9 +215,13 @@ enum status files_read(struct boot *boot)
 	const struct efi_loaded_image *image = firmware_protocol(efi_image, &loaded_image_guid);
 	struct efi_file *root = NULL;
 	if (image == NULL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "the firmware does not tell how the loader was loaded (LoadedImage protocol)");
+		return refuse(STATUS_FIRMWARE_REFUSED, "the firmware does not tell how the loader "
+						       "was loaded (LoadedImage protocol)");
 	TRY(read_options(image, &options, boot));
-	struct efi_file_system *system = image->device != NULL ? firmware_protocol(image->device, &file_system_guid) : NULL;
+	struct efi_file_system *system = image->device != NULL
+						 ? firmware_protocol(image->device,
+								     &file_system_guid)
+						 : NULL;
 	if (system != NULL && system->open_volume(system, &root) != EFI_SUCCESS)
 		root = NULL;
 	enum status status = STATUS_OK;

@@ -4,7 +4,9 @@
 
 #include "firmware.h"
 
-// Fills in app and cmdline of `boot`. Looked for are, in this order: the RAM disk that the firmware offers as Linux' one (LoadFile2), the file that
-// the options name by initrd=PATH, \EFI\hermit\hermit-app and \EFI\BOOT\hermit-app, on the volume that the loader came from. Arguments
-// are the load options; when these are empty, those in the file hermit-bootargs of the first of the two folders that has one.
+// Fills in app and cmdline of `boot`. Looked for are, in this order: the RAM disk that the firmware
+// offers as Linux' one (LoadFile2), the file that the options name by initrd=PATH,
+// \EFI\hermit\hermit-app and \EFI\BOOT\hermit-app, on the volume that the loader came from.
+// Arguments are the load options; when these are empty, those in the file hermit-bootargs of the
+// first of the two folders that has one.
 must_check enum status files_read(struct boot *boot);

@@ -63,7 +63,8 @@ static bool own(uint64_t address, uint64_t pages)
 void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type)
 {
 	uint64_t address = limit - 1, pages = align_up(size == 0 ? 1 : size, PAGE_SIZE) / PAGE_SIZE;
-	if (state.boot->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, type, pages, &address) != EFI_SUCCESS)
+	if (state.boot->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, type, pages, &address) !=
+	    EFI_SUCCESS)
 		return NULL;
 	ASSERT(own(address, pages));
 	return (void *)address;
@@ -76,10 +77,14 @@ void *firmware_allocate(uint64_t size, uint32_t type)
 
 enum status firmware_claim(struct range r)
 {
-	uint64_t address = align_down(r.start, PAGE_SIZE), pages = (align_up(r.end, PAGE_SIZE) - address) / PAGE_SIZE;
-	efi_status status = state.boot->allocate_pages(EFI_ALLOCATE_ADDRESS, EFI_LOADER_CODE, pages, &address);
+	uint64_t address = align_down(r.start, PAGE_SIZE),
+		 pages = (align_up(r.end, PAGE_SIZE) - address) / PAGE_SIZE;
+	efi_status status = state.boot->allocate_pages(EFI_ALLOCATE_ADDRESS, EFI_LOADER_CODE, pages,
+						       &address);
 	if (status != EFI_SUCCESS)
-		return refuse(STATUS_FIRMWARE_REFUSED, "AllocatePages gave %#lx for %lu pages at %#lx", status, pages, address);
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "AllocatePages gave %#lx for %lu pages at %#lx", status, pages,
+			      address);
 	ASSERT(own(address, pages));
 	return STATUS_OK;
 }
@@ -96,7 +101,9 @@ void firmware_free_all(void)
 void *firmware_protocol(efi_handle handle, const struct efi_guid *guid)
 {
 	void *interface = NULL;
-	return state.boot->handle_protocol(handle, guid, &interface) == EFI_SUCCESS ? interface : NULL;
+	if (state.boot->handle_protocol(handle, guid, &interface) != EFI_SUCCESS)
+		return NULL;
+	return interface;
 }
 
 const void *firmware_table(const struct efi_guid *guid)
@@ -121,17 +128,20 @@ static struct efi_memory_descriptor descriptor(uint64_t at)
 	return d;
 }
 
-// Types that belong to nobody once boot services are over: ours and the firmware's for booting among them.
+// Types that belong to nobody once boot services are over: ours and the firmware's for booting
+// among them.
 static bool free_afterwards(uint32_t type)
 {
-	return type == EFI_LOADER_CODE || type == EFI_LOADER_DATA || type == EFI_BOOT_SERVICES_CODE || type == EFI_BOOT_SERVICES_DATA ||
+	return type == EFI_LOADER_CODE || type == EFI_LOADER_DATA ||
+	       type == EFI_BOOT_SERVICES_CODE || type == EFI_BOOT_SERVICES_DATA ||
 	       type == EFI_CONVENTIONAL_MEMORY;
 }
 
 static enum status read_map(const struct map *map, struct boot *boot)
 {
 	boot->usable.count = boot->ram.count = 0;
-	for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= map->size; at += map->stride) {
+	for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= map->size;
+	     at += map->stride) {
 		struct efi_memory_descriptor d = descriptor(at);
 		struct range r = { d.start, d.start + d.pages * PAGE_SIZE };
 		enum status status = STATUS_OK;
@@ -142,7 +152,10 @@ static enum status read_map(const struct map *map, struct boot *boot)
 		if (status == STATUS_OK && d.type == EFI_CONVENTIONAL_MEMORY)
 			status = range_set_add(&boot->usable, r);
 		if (status != STATUS_OK)
-			return refuse(status, "the firmware's memory map has more than %u ranges of free RAM", RANGE_SET_MAX);
+			return refuse(
+				status,
+				"the firmware's memory map has more than %u ranges of free RAM",
+				RANGE_SET_MAX);
 	}
 	if (boot->usable.count == 0)
 		return refuse(STATUS_MEMORY_MAP_EMPTY, "the firmware's memory map has no free RAM");
@@ -157,16 +170,19 @@ enum status firmware_memory(struct boot *boot)
 		uint64_t room = align_up(map.size + MAP_SLACK, PAGE_SIZE);
 		state.map = firmware_allocate(room, EFI_LOADER_DATA);
 		if (state.map == NULL)
-			return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the memory map", room);
+			return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the memory map",
+				      room);
 		state.map_room = room;
 		status = get_map(&map);
 	}
 	if (status != EFI_SUCCESS)
 		return refuse(STATUS_FIRMWARE_REFUSED, "GetMemoryMap gave %#lx", status);
 	if (map.stride < sizeof(struct efi_memory_descriptor))
-		return refuse(STATUS_MEMORY_MAP_MALFORMED, "the firmware's memory map has entries of %lu bytes", map.stride);
+		return refuse(STATUS_MEMORY_MAP_MALFORMED,
+			      "the firmware's memory map has entries of %lu bytes", map.stride);
 	TRY(read_map(&map, boot));
-	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < 16 ? RANGE_SET_MAX - boot->ram.count : 16;
+	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < 16 ? RANGE_SET_MAX - boot->ram.count
+							       : 16;
 	return STATUS_OK;
 }
 
@@ -175,19 +191,24 @@ enum status firmware_leave(struct boot *boot)
 	struct map map;
 	uint32_t most = boot->ram.count + boot->ram_slack;
 	efi_status status = EFI_INVALID_PARAMETER;
-	// A handler of the first call may change the map, which makes its key stale; afterwards only these two services may be called.
+	// A handler of the first call may change the map, which makes its key stale; afterwards
+	// only these two services may be called.
 	for (unsigned i = 0; i < LEAVE_TRIES && status != EFI_SUCCESS; i++) {
 		status = get_map(&map);
 		if (status != EFI_SUCCESS)
-			return refuse(STATUS_FIRMWARE_REFUSED, "GetMemoryMap gave %#lx while leaving", status);
+			return refuse(STATUS_FIRMWARE_REFUSED,
+				      "GetMemoryMap gave %#lx while leaving", status);
 		status = state.boot->exit_boot_services(efi_image, map.key);
 	}
 	if (status != EFI_SUCCESS)
-		return refuse(STATUS_FIRMWARE_REFUSED, "ExitBootServices gave %#lx %u times", status, LEAVE_TRIES);
+		return refuse(STATUS_FIRMWARE_REFUSED, "ExitBootServices gave %#lx %u times",
+			      status, LEAVE_TRIES);
 	state.left = true;
 	TRY(read_map(&map, boot));
 	if (boot->ram.count > most)
-		return refuse(STATUS_MEMORY_MAP_TOO_LONG, "the firmware left %u ranges of RAM, expected were at most %u", boot->ram.count, most);
+		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+			      "the firmware left %u ranges of RAM, expected were at most %u",
+			      boot->ram.count, most);
 	boot->usable = boot->ram;
 	return STATUS_OK;
 }

@@ -13,7 +13,8 @@ void firmware_open(efi_handle image, struct efi_system_table *system);
 // UTF-8 that is all ASCII, newlines as they are in a log; other bytes become question marks.
 void firmware_write(const char *text, size_t n);
 
-// So many bytes, rounded up to pages, within the machine's reach; NULL: none left. They are executable when `type` is EFI_LOADER_CODE.
+// So many bytes, rounded up to pages, within the machine's reach; NULL: none left. They are
+// executable when `type` is EFI_LOADER_CODE.
 must_check void *firmware_allocate(uint64_t size, uint32_t type);
 // The same, below the address `limit`.
 must_check void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type);
@@ -27,8 +28,10 @@ void *firmware_protocol(efi_handle handle, const struct efi_guid *guid);
 // The configuration table, or NULL.
 const void *firmware_table(const struct efi_guid *guid);
 
-// What is free now goes to `usable`, what will be once the firmware has left to `ram`, and `reach` is set to hold all memory.
+// What is free now goes to `usable`, what will be once the firmware has left to `ram`, and `reach`
+// is set to hold all memory.
 must_check enum status firmware_memory(struct boot *boot);
-// ExitBootServices; afterwards no service may be called, and ram and usable of `boot` are what the firmware has left.
+// ExitBootServices; afterwards no service may be called, and ram and usable of `boot` are what the
+// firmware has left.
 must_check enum status firmware_leave(struct boot *boot);
 bool firmware_has_left(void);

@@ -4,11 +4,12 @@
 
 #include "../../core/boot.h"
 
-// Where the memory ends that the loader uses: what it can address without the firmware, and hand over.
+// Where the memory ends that the loader uses: what it can address without the firmware, and hand
+// over.
 extern const uint64_t machine_reach;
 
-// Fills in what `boot` says of the machine but memory. Refuses a state that cannot be handed over, and may make exceptions ours. Boot services are
-// there.
+// Fills in what `boot` says of the machine but memory. Refuses a state that cannot be handed over,
+// and may make exceptions ours. Boot services are there.
 must_check enum status machine_open(struct boot *boot);
 // The firmware is about to get the machine back: exceptions are its own again.
 void machine_close(void);
@@ -16,7 +17,8 @@ void machine_close(void);
 void machine_left(const struct boot *boot);
 // To the console without the firmware, once it has gone; before machine_left(), too.
 void machine_write(const char *text, size_t n);
-// Tells the number to whatever runs the machine, and halts; with boot services still there when nobody shall get it back.
+// Tells the number to whatever runs the machine, and halts; with boot services still there when
+// nobody shall get it back.
 noreturn void machine_stop(unsigned number);
 
 #ifdef LOADER_SELFTEST

@@ -52,7 +52,8 @@ static bool begins_with_initrd(struct text t)
 	return true;
 }
 
-// The shell quotes names that have a blank. The one blank that parts the name from the rest goes, too.
+// The shell quotes names that have a blank. The one blank that parts the name from the rest goes,
+// too.
 static struct text without_program(struct text t)
 {
 	size_t i = 0;
@@ -64,7 +65,8 @@ static struct text without_program(struct text t)
 	return part(t, i < t.n ? i + 1 : i, t.n);
 }
 
-// Takes the word away, and the one blank that parts it from the rest: what is left is what was typed.
+// Takes the word away, and the one blank that parts it from the rest: what is left is what was
+// typed.
 static bool take_initrd(struct text *t, struct text *path)
 {
 	size_t start = t->n, end = 0;
@@ -120,7 +122,8 @@ static size_t write_utf8(struct text t, char *out)
 	return n;
 }
 
-// EDK II widens the bytes of QEMU's -append one by one. Bytes that are UTF-8 were meant so: no text in Latin-1 looks like it but by intent.
+// EDK II widens the bytes of QEMU's -append one by one. Bytes that are UTF-8 were meant so: no text
+// in Latin-1 looks like it but by intent.
 static bool copy_bytes(struct text t, char *out)
 {
 	for (size_t i = 0; i < t.n; i++) {
@@ -136,7 +139,8 @@ size_t options_bound(uint32_t size)
 	return (size_t)size / 2 * 3; // the longest: three bytes a character
 }
 
-bool options_read(const uint8_t *options, uint32_t size, bool program, char *out, struct options_found *found)
+bool options_read(const uint8_t *options, uint32_t size, bool program, char *out,
+		  struct options_found *found)
 {
 	struct text t = { options, 0 }, path;
 	*found = (struct options_found){ 0 };

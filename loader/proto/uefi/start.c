@@ -13,7 +13,8 @@ static struct boot boot; // large
 
 static void *map(struct range r)
 {
-	return r.start <= r.end && r.start != 0 && r.end <= boot.reach.end ? (void *)r.start : NULL; // the firmware maps all memory to itself
+	// the firmware maps all memory to itself
+	return r.start <= r.end && r.start != 0 && r.end <= boot.reach.end ? (void *)r.start : NULL;
 }
 
 static enum status leave(struct boot *found)
@@ -33,7 +34,8 @@ static void write(const char *text, size_t n)
 
 static noreturn void stop(enum status status)
 {
-	// The refusal may be about these very options: then the defaults stand, and nothing is printed twice.
+	// The refusal may be about these very options: then the defaults stand, and nothing is
+	// printed twice.
 	struct options options = { .on_error = ON_ERROR_RETURN };
 	enum status ignored = cmdline_options(boot.cmdline, &options);
 	(void)ignored;
@@ -74,7 +76,8 @@ noreturn void uefi_c(efi_handle image, struct efi_system_table *system)
 		.start_name = "UEFI system table",
 		.start_at = (uint64_t)system,
 		.loader = { (uint64_t)loader_start, (uint64_t)loader_end },
-		.compatible = "hermit,efi", // "hermit,uefi" would promise the firmware's page tables, which map everything
+		.compatible = "hermit,efi", // "hermit,uefi" would promise the firmware's page
+					    // tables, which map everything
 		.platform = HANDED_FDT,
 		.platform_older = HANDED_MULTIBOOT,
 	};

@@ -4,9 +4,15 @@
 #include "../../core/log.h"
 #include "firmware.h"
 
-static const struct efi_guid acpi20_guid = { 0x8868e871, 0xe4f1, 0x11d3, { 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 } };
-static const struct efi_guid acpi10_guid = { 0xeb9d2d30, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d } };
-static const struct efi_guid sev_guid = { 0x067b1f5f, 0xcf26, 0x44c5, { 0x85, 0x54, 0x93, 0xd7, 0x77, 0x91, 0x2d, 0x42 } };
+static const struct efi_guid acpi20_guid = {
+	0x8868e871, 0xe4f1, 0x11d3, { 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 }
+};
+static const struct efi_guid acpi10_guid = {
+	0xeb9d2d30, 0x2d88, 0x11d3, { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d }
+};
+static const struct efi_guid sev_guid = {
+	0x067b1f5f, 0xcf26, 0x44c5, { 0x85, 0x54, 0x93, 0xd7, 0x77, 0x91, 0x2d, 0x42 }
+};
 
 // ACPI 6.5, 5.2.5.3: revision 0 has 20 bytes, later ones tell their length at 20.
 static struct span root_pointer(void)
@@ -21,7 +27,8 @@ static struct span root_pointer(void)
 	return n >= 20 && n <= PAGE_SIZE ? (struct span){ p, n } : (struct span){ 0 };
 }
 
-// AMD's guest-hypervisor communication block standardization (56421), 2.3: magic, version, addresses and lengths of the secrets and CPUID pages.
+// AMD's guest-hypervisor communication block standardization (56421), 2.3: magic, version,
+// addresses and lengths of the secrets and CPUID pages.
 static struct span confidential_blob(void)
 {
 	enum { SIZE = 40 };
@@ -29,7 +36,9 @@ static struct span confidential_blob(void)
 	if (p == NULL)
 		return (struct span){ 0 };
 	if (memcmp(p, "AMDE", 4) != 0) {
-		log_line(LOG_WARN, "no SEV-SNP confidential computing blob at %#lx, where one is said to be: the application gets none",
+		log_line(LOG_WARN,
+			 "no SEV-SNP confidential computing blob at %#lx, where one is said to be: "
+			 "the application gets none",
 			 (uint64_t)p);
 		return (struct span){ 0 };
 	}

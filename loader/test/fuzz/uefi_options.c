@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	uint32_t size = (uint32_t)(n - 1);
 	char *out = malloc(options_bound(size) + 1);
-	if (options_read(data + 1, size, data[0] % 2 != 0, out, &found) && found.size > options_bound(size))
+	if (options_read(data + 1, size, data[0] % 2 != 0, out, &found) &&
+	    found.size > options_bound(size))
 		__builtin_trap();
 	free(out);
 	return 0;

@@ -15,24 +15,33 @@ static bool ours;
 
 enum status machine_open(struct boot *boot)
 {
-	static const struct efi_guid guid = { 0xb1b621d5, 0xf19c, 0x41a5, { 0x83, 0x0b, 0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0 } };
+	static const struct efi_guid guid = {
+		0xb1b621d5, 0xf19c, 0x41a5, { 0x83, 0x0b, 0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0 }
+	};
 	const uint8_t *bytes = firmware_table(&guid);
 	uint64_t stack = (uint64_t)__builtin_frame_address(0);
 	if (boot->loader.end > MAP_REACH || stack >= MAP_REACH)
-		return refuse(STATUS_START_STATE, "the firmware put the loader at %#lx and its stack at %#lx, it can go on below %#lx", boot->loader.start,
-			      stack, MAP_REACH);
+		return refuse(STATUS_START_STATE,
+			      "the firmware put the loader at %#lx and its stack at %#lx, it can "
+			      "go on below %#lx",
+			      boot->loader.start, stack, MAP_REACH);
 	if (bytes == NULL)
-		return refuse(STATUS_FDT_MISSING, "the firmware has no device tree; QEMU's virt gives it one with -machine virt,acpi=off");
+		return refuse(STATUS_FDT_MISSING, "the firmware has no device tree; QEMU's virt "
+						  "gives it one with -machine virt,acpi=off");
 	TRY(virt_tree(bytes, (uint64_t)bytes, boot));
 	if (boot->tree->at.end > MAP_REACH)
-		return refuse(STATUS_FDT_MISSING, "the device tree at %#lx lies beyond the loader's reach", boot->tree->at.start);
+		return refuse(STATUS_FDT_MISSING,
+			      "the device tree at %#lx lies beyond the loader's reach",
+			      boot->tree->at.start);
 	tree = boot->tree;
 	boot->rsdp = boot->sev = (struct span){ 0 }; // the tree is not made
-	boot->platform = boot->platform_older = HANDED_MULTIBOOT; // this CPU's LinuxBoot
+	// this CPU's LinuxBoot
+	boot->platform = boot->platform_older = HANDED_MULTIBOOT;
 	return STATUS_OK;
 }
 
-// Exceptions are the firmware's until it goes: its handler tells where, and what runs below it is none of ours.
+// Exceptions are the firmware's until it goes: its handler tells where, and what runs below it is
+// none of ours.
 void machine_close(void)
 {
 }

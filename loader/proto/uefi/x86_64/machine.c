@@ -12,8 +12,8 @@
 
 #define FIRMWARE_VECTORS 256
 
-// Where a PC's BIOS leaves the segment of its extended data area, whose first KiB kernels before 0.10 search for ACPI's root pointer: they have no
-// other way to it. UEFI has no such area.
+// Where a PC's BIOS leaves the segment of its extended data area, whose first KiB kernels before
+// 0.10 search for ACPI's root pointer: they have no other way to it. UEFI has no such area.
 enum { EBDA_POINTER = 0x40e, EBDA_SIZE = 0x400, EBDA_LIMIT = 0xa0000 };
 
 const uint64_t machine_reach = GIB(512); // one entry of the top table
@@ -30,8 +30,9 @@ static levels_function *switch_levels; // its copy
 static struct cpu_table_pointer firmware_idt;
 static struct gate idt[FIRMWARE_VECTORS];
 
-// The firmware may map our code read-only and our data not executable, while the last code is one piece of both: it runs from a copy.
-// Vectors that are no exceptions of ours stay the firmware's, which needs its timer.
+// The firmware may map our code read-only and our data not executable, while the last code is one
+// piece of both: it runs from a copy. Vectors that are no exceptions of ours stay the firmware's,
+// which needs its timer.
 static enum status own_exceptions(void)
 {
 	size_t size = (size_t)(last_end - last_start);
@@ -39,7 +40,8 @@ static enum status own_exceptions(void)
 	struct last_hooks hooks = { symbol_find };
 	uint16_t code_selector;
 	if (copy == NULL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the exception handlers", size);
+		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the exception handlers",
+			      size);
 	memcpy(copy, last_start, size);
 	memcpy(copy + ((char *)&last_hooks - last_start), &hooks, sizeof hooks);
 
@@ -52,7 +54,8 @@ static enum status own_exceptions(void)
 	memcpy(idt, (const void *)firmware_idt.base, known * sizeof(struct gate));
 	last_fill_idt(ours, (uint64_t)(copy + (last_vectors - last_start)));
 	for (unsigned i = 0; i < VECTORS; i++) {
-		idt[i].low = (ours[i].low & ~(UINT64_C(0xffff) << 16)) | (uint64_t)code_selector << 16;
+		idt[i].low = (ours[i].low & ~(UINT64_C(0xffff) << 16)) | (uint64_t)code_selector
+										 << 16;
 		idt[i].high = ours[i].high;
 	}
 	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
@@ -66,13 +69,15 @@ static enum status copy_levels_switch(void)
 	size_t size = (size_t)(levels_end - levels_start);
 	void *copy = firmware_allocate_below(GIB(4), size, EFI_LOADER_CODE);
 	if (copy == NULL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes below 4 GiB to switch page tables from", size);
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "no %#lx bytes below 4 GiB to switch page tables from", size);
 	memcpy(copy, levels_start, size);
 	switch_levels = (levels_function *)copy;
 	return STATUS_OK;
 }
 
-// The table of four levels that the first entry of the one of five leads to maps the first 256 TiB in the same way.
+// The table of four levels that the first entry of the one of five leads to maps the first 256 TiB
+// in the same way.
 static uint64_t four_levels(void)
 {
 	return *(const uint64_t *)(cpu_cr3() & TABLE_FRAME) & TABLE_FRAME;
@@ -84,7 +89,9 @@ enum status machine_open(struct boot *boot)
 	boot->serial = COM1;
 	if ((cpu_cr4() & CR4_LA57) != 0) {
 		if (four_levels() >= GIB(4))
-			return refuse(STATUS_START_STATE, "the firmware's page tables of five levels lie at %#lx, they can be left below 4 GiB only",
+			return refuse(STATUS_START_STATE,
+				      "the firmware's page tables of five levels lie at %#lx, they "
+				      "can be left below 4 GiB only",
 				      four_levels());
 		TRY(copy_levels_switch());
 	}
@@ -108,11 +115,12 @@ static bool page_0_is_mapped(void)
 	return true;
 }
 
-// The one write outside of what was allocated: into page 0, once nobody owns it, and for old kernels alone.
+// The one write outside of what was allocated: into page 0, once nobody owns it, and for old
+// kernels alone.
 static void leave_root_pointer(const struct boot *boot)
 {
-	if (boot->platform != boot->platform_older || ebda == NULL || !range_set_contains(&boot->ram, (struct range){ 0, PAGE_SIZE }) ||
-	    !page_0_is_mapped())
+	if (boot->platform != boot->platform_older || ebda == NULL ||
+	    !range_set_contains(&boot->ram, (struct range){ 0, PAGE_SIZE }) || !page_0_is_mapped())
 		return;
 	uint16_t segment = (uint16_t)((uint64_t)ebda >> 4);
 	memset(ebda, 0, EBDA_SIZE);

@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Shows that a commit which only moves or renames leaves every loader as it was.
+#
+# Usage: ci/same-code.sh OLD [NEW]      (NEW defaults to HEAD)
+#
+# Builds the release loaders of both commits with the same commit name and date and compares the
+# sections that hold code and data, byte for byte. The table of function names (.symbols) may
+# differ. Prints one line per target; exit status 1 if a section differs.
+set -eu
+cd "$(dirname "$0")/.."
+old=$(git rev-parse --verify --short "$1^{commit}")
+new=$(git rev-parse --verify --short "${2:-HEAD}^{commit}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# build COMMIT: checks the commit out below $work and builds its loaders there.
+build() {
+	mkdir "$work/$1"
+	git archive "$1" loader VERSION 2>/dev/null | tar -x -C "$work/$1" ||
+		git archive "$1" loader | tar -x -C "$work/$1"
+	make -s -C "$work/$1" -f loader/loader.mk -j"$(nproc)" MISSING=quiet \
+		COMMIT=0000000 SOURCE_DATE_EPOCH=0 PROFILE=release all
+}
+
+# section FILE NAME: the bytes of one section; nothing if the file has no such section.
+section() {
+	readelf -SW "$1" | grep -q " $2 " || return 0
+	# objcopy of one CPU cannot read another CPU's file, so the bytes are cut out by offset.
+	readelf -SW "$1" | sed 's/^ *\[ *[0-9]*\] *//' | while read -r name _ _ offset size _; do
+		[ "$name" = "$2" ] || continue
+		tail -c "+$((0x$offset + 1))" "$1" | head -c "$((0x$size))"
+	done
+}
+
+build "$old"
+build "$new"
+failed=0
+for file in "$work/$new"/build/release/*.debug; do
+	name=$(basename "$file" .debug)
+	before=$work/$old/build/release/$name.debug
+	differ=
+	for part in .start .text .rodata .data .last .trampoline; do
+		section "$before" "$part" >"$work/before"
+		section "$file" "$part" >"$work/after"
+		# A section that was renamed is compared under its new name.
+		case $part in .last | .trampoline) cat "$work/before" >>"$work/moved.before" ; cat "$work/after" >>"$work/moved.after"; continue ;; esac
+		cmp -s "$work/before" "$work/after" || differ="$differ $part"
+	done
+	cmp -s "$work/moved.before" "$work/moved.after" || differ="$differ trampoline"
+	rm -f "$work"/moved.*
+	if [ -n "$differ" ]; then
+		failed=1
+		echo "$name: differs in$differ"
+	else
+		echo "$name: same code and data"
+	fi
+done
+exit "$failed"
