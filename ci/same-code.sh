@@ -20,7 +20,7 @@ build() {
 	git archive "$1" loader VERSION 2>/dev/null | tar -x -C "$work/$1" ||
 		git archive "$1" loader | tar -x -C "$work/$1"
 	make -s -C "$work/$1" -f loader/loader.mk -j"$(nproc)" MISSING=quiet \
-		COMMIT=0000000 SOURCE_DATE_EPOCH=0 PROFILE=release all
+		COMMIT=0000000 SOURCE_DATE_EPOCH=0 PROFILE=release all >"$work/$1.log" 2>&1 || { cat "$work/$1.log" >&2; exit 1; }
 }
 
 # section FILE NAME: the bytes of one section; nothing if the file has no such section.
