@@ -85,7 +85,7 @@ doctor: ## what is missing on this machine
 	@ci/venv.sh
 	@$(ctl) doctor
 
-rows: setup-test ## the promises of harness/tests/rows/rows.toml and the tests that name them
+rows: setup-test ## the promises of harness/tests/meta/rows.toml and the tests that name them
 	@build/venv/bin/python -m hermit_harness.report.rows
 
 mutants: setup-test loader fixtures ## sabotages of the loader and of what is around it: each must turn its cell red

@@ -22,7 +22,7 @@ _NAME = re.compile(r"(?:^|_)([lnrwmp])(\d{2})(?=_|$)")
 
 def rows(path: Path | None = None) -> dict[str, str]:
     """Id -> what it promises, in the order of the file."""
-    data = tomllib.loads((path or HARNESS / "tests" / "rows" / "rows.toml").read_text(encoding="utf-8"))
+    data = tomllib.loads((path or HARNESS / "tests" / "meta" / "rows.toml").read_text(encoding="utf-8"))
     return {str(key): str(value) for key, value in data["rows"].items()}
 
 

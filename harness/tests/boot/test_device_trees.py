@@ -14,7 +14,7 @@ from hermit_harness.fixtures import images
 from hermit_harness.matrix import run
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
-from tests.boot.dtb import Node, blob, cells, reg
+from tests.support.dtb import Node, blob, cells, reg
 
 Boot = Callable[[RunSpec], Outcome]
 PLACE = 0x48000000

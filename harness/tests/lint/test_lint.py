@@ -28,7 +28,7 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 @pytest.mark.parametrize("path", PYTHON, ids=name)
 def test_python(path: Path) -> None:
-    """No shell=True, no bare except, no fixed port; functions under 60 lines, files under 450. (Sleeps: tests/self.)"""
+    """No shell=True, bare except or fixed port; functions under 60 lines, files under 450. (Sleeps: tests/harness.)"""
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert text.count("\n") < 450

@@ -12,7 +12,7 @@ from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 
-FAKE = Path(__file__).with_name("fake_qemu.py")
+FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"
 
 
 def run_fake(how: str, folder: Path, end: str = "bare", **more: object) -> Outcome:

@@ -28,7 +28,7 @@ RAN = [
     Ran("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),
     Ran("boot/test_cells.py::b", "t/pc/tcg/args", "failed", "app exit 1", 1.5),
     Ran("boot/test_cells.py::c", "t/pc/kvm/hello", "skipped", "no-kvm: x", 0.1),
-    Ran("rows/test_rows.py::d", "", "passed", "", 2.0),
+    Ran("meta/test_rows.py::d", "", "passed", "", 2.0),
 ]
 
 
@@ -46,7 +46,7 @@ def test_table_of_cells() -> None:
 def test_skips_and_slowest() -> None:
     """P-05: every skip with its reason; the slowest first."""
     assert text.skip_list(RAN) == ["t/pc/kvm/hello: no-kvm: x"]
-    assert text.slowest(RAN, 2) == ["   2.00 s  rows/test_rows.py::d", "   1.50 s  t/pc/tcg/args"]
+    assert text.slowest(RAN, 2) == ["   2.00 s  meta/test_rows.py::d", "   1.50 s  t/pc/tcg/args"]
 
 
 def test_page_of_a_ci_service(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hermit_harness.share.folder import Share
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 
-WORLD = Path(__file__).with_name("world.py")
+WORLD = Path(__file__).parents[1] / "support" / "world.py"
 PARENT = """
 import sys
 from pathlib import Path
