@@ -12,13 +12,13 @@ from typing import Any
 from hermit_harness.paths import FIXTURES, ROOT
 from hermit_harness.vm.targets import ARCHS, cpu_of_arch
 
-KINDS = ("bare", "real", "liar", "start", "corpus")
-
 
 @dataclass(frozen=True)
 class Image:
-    """One bootable (or refusable) file, known by (arch, id). `needs` is what the machine must have; `extra` holds keys
-    that this table does not know."""
+    """One file that a test boots or the loader refuses, identified by (arch, id).
+
+    `needs` lists what the machine must have. `extra` holds the optional keys that only one reader uses.
+    """
 
     id: str
     fixture: str
@@ -43,23 +43,35 @@ class Image:
 
 
 def join_append(kernel_args: str, app_args: str) -> str:
-    """KERNEL_ARGS and APP_ARGS as one command line; the `--` stands only where application arguments follow."""
+    """One command line of KERNEL_ARGS and APP_ARGS, with `--` only if there are application arguments."""
     return f"{kernel_args} -- {app_args}".strip() if app_args else kernel_args
 
 
 _TEXT = ("kernel", "greeting", "args", "kernel_args", "expect")
 _LISTS = ("features", "needs")
-_OURS = ("id", "file", "arch", "archs", "end", "summary")
+# Keys that the harness and the build scripts look up in `Image.extra`.
+_EXTRA = ("memory", "nic", "profile", "settings", "stdin", "verdict")
+_KEYS = ("arch", "archs", "end", "file", "summary", *_TEXT, *_LISTS, *_EXTRA)
+# What an image of a kind is if neither it nor its file says otherwise.
+_BUILT_IN: dict[str, dict[str, Any]] = {
+    "bare": {"archs": list(ARCHS), "end": "bare"},
+    "real": {"arch": "x86_64", "end": "hermit-0.10-{arch}"},
+    "liar": {"arch": "x86_64", "end": "bare"},
+    "start": {"arch": "x86_64", "end": "bare"},
+}
 
 
 def _for(value: Any, arch: str) -> Any:
-    """A value of fixture.toml for one kind of CPU: a table is looked up by it."""
+    """The value for one kind of CPU: a table in fixture.toml is indexed by CPU."""
     return value.get(arch) if isinstance(value, dict) else value
 
 
 def end_for(value: Any, arch: str) -> str:
-    """The row of ends.toml: a text, in which {arch} stands for the CPU, or a table of texts by kind of CPU. A text that
-    names no CPU means the row of that name for this one: `bare` on aarch64 is `bare-aarch64`."""
+    """The row of ends.toml for one kind of CPU.
+
+    `value` is a string, in which {arch} is the CPU, or a table of strings by CPU. A string that names no CPU selects
+    the row of that name for this CPU: `bare` on aarch64 is `bare-aarch64`.
+    """
     text = str(_for(value, arch) or "bare").replace("{arch}", cpu_of_arch(arch))
     if arch == "x86_64":
         return {"bare-x86_64": "bare"}.get(text, text.replace("-x86_64", "-x86"))
@@ -67,37 +79,71 @@ def end_for(value: Any, arch: str) -> str:
     return text if named else f"{text.removesuffix('-x86')}-{cpu_of_arch(arch)}"
 
 
-def _archs(row: dict[str, Any], where: Path) -> list[str]:
-    archs = row.get("archs") or [row.get("arch", "x86_64")]
-    unknown = sorted(set(archs) - set(ARCHS))
-    if unknown or ("arch" in row and "archs" in row):
-        raise ValueError(f"{where}: image {row.get('id')}: one of arch and archs, of {', '.join(ARCHS)}")
+def _check_keys(table: dict[str, Any], required: str | None = None) -> None:
+    if required and required not in table:
+        raise ValueError(f"the key {required!r} is missing")
+    if unknown := sorted(set(table) - {required, *_KEYS}):
+        raise ValueError(f"unknown key {unknown[0]!r}")
+    for key, value in table.items():
+        if isinstance(value, dict) and (unknown := sorted(set(value) - set(ARCHS))):
+            raise ValueError(f"{key}: {unknown[0]!r} is not one of {', '.join(ARCHS)}")
+
+
+def _with_defaults(row: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """`row` over `defaults`. Either of arch and archs replaces both."""
+    replaced = {"arch", "archs"} if {"arch", "archs"} & set(row) else set()
+    return {key: value for key, value in defaults.items() if key not in replaced} | row
+
+
+def _archs(row: dict[str, Any]) -> list[str]:
+    if "arch" in row and "archs" in row:
+        raise ValueError("arch and archs exclude each other")
+    archs = row.get("archs") or [row["arch"]]
+    if unknown := sorted(set(archs) - set(ARCHS)):
+        raise ValueError(f"{unknown[0]!r} is not one of {', '.join(ARCHS)}")
     return list(archs)
 
 
-def _image(fixture: dict[str, Any], row: dict[str, Any], arch: str, where: Path) -> Image:
-    if fixture["kind"] not in KINDS:
-        raise ValueError(f"{where}: kind {fixture['kind']!r} is none of {', '.join(KINDS)}")
-    for key in ("id", "file"):
-        if key not in row:
-            raise ValueError(f"{where}: an image has no {key}")
+def _image(fixture: str, kind: str, row: dict[str, Any], arch: str) -> Image:
     mine = {key: _for(value, arch) for key, value in row.items() if key != "end"}
     mine = {key: value for key, value in mine.items() if value is not None}
     known = {key: mine[key] for key in _TEXT if key in mine}
     lists: dict[str, Any] = {key: tuple(mine[key]) for key in _LISTS if key in mine}
-    rest = {key: value for key, value in mine.items() if key not in (*_TEXT, *_LISTS, *_OURS)}
     return Image(
         id=row["id"],
-        fixture=fixture["name"],
-        kind=fixture["kind"],
-        summary=mine.get("summary", fixture.get("summary", "")),
-        path=FIXTURES / mine["file"].replace("{arch}", arch),
+        fixture=fixture,
+        kind=kind,
+        summary=mine.get("summary", ""),
+        path=FIXTURES / mine.get("file", f"{kind}/{{arch}}/{row['id']}").replace("{arch}", arch),
         arch=arch,
-        end=end_for(row.get("end"), arch),
-        extra=rest,
+        end=end_for(row["end"], arch),
+        extra={key: mine[key] for key in _EXTRA if key in mine},
         **known,
         **lists,
     )
+
+
+def parse(text: str, kind: str, fixture: str) -> list[Image]:
+    """The images of one fixture.toml.
+
+    A key above the first [[image]] is the default for every image of the file. The image's file is KIND/ARCH/ID under
+    build/fixtures unless `file` names another one. ValueError names the image and the key that are wrong.
+    """
+    if kind not in _BUILT_IN:
+        raise ValueError(f"there is no kind {kind!r}, only {', '.join(_BUILT_IN)}")
+    shared = tomllib.loads(text)
+    rows = shared.pop("image", [])
+    _check_keys(shared)
+    defaults = _with_defaults(shared, _BUILT_IN[kind])
+    found = []
+    for row in rows:
+        try:
+            _check_keys(row, required="id")
+            values = _with_defaults(row, defaults)
+            found += [_image(fixture, kind, values, arch) for arch in _archs(values)]
+        except ValueError as error:
+            raise ValueError(f"image {row.get('id', '?')}: {error}") from error
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -105,18 +151,13 @@ def every_image() -> tuple[Image, ...]:
     """Every image of every kind of CPU, in the order of the files. ValueError names the file that is wrong."""
     found: dict[tuple[str, str], Image] = {}
     for path in sorted((ROOT / "fixtures").glob("*/*/fixture.toml")):
-        if path.parts[-3] == "template":
-            continue
         try:
-            fixture = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
+            for image in parse(path.read_text(), path.parts[-3], path.parts[-2]):
+                if (image.arch, image.id) in found:
+                    raise ValueError(f"image {image.id}: the id is used twice for {image.arch}")
+                found[image.arch, image.id] = image
+        except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        for row in fixture.get("image", []):
-            for arch in _archs(row, path):
-                image = _image(fixture, row, arch, path)
-                if (arch, image.id) in found:
-                    raise ValueError(f"{path}: the id {image.id!r} is used twice for {arch}")
-                found[arch, image.id] = image
     return tuple(found.values())
 
 

@@ -136,8 +136,8 @@ def _port(image: Image | None) -> tuple[str, int]:
 
 def _driver(image: Image | None, features: tuple[str, ...] | None) -> str:
     """The card that an image of the tree says, or that a kernel with these features drives."""
-    if image and "card" in image.extra:
-        return str(image.extra["card"])
+    if image and "nic" in image.extra:
+        return str(image.extra["nic"])
     if features and "rtl8139" in features:
         return "rtl8139"
     return "virtio-mmio" if features and "pci" not in features else "virtio"
