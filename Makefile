@@ -85,8 +85,10 @@ doctor: ## what is missing on this machine
 	@ci/venv.sh
 	@$(ctl) doctor
 
-rows: setup-test ## the promises of harness/tests/meta/rows.toml and the tests that name them
-	@build/venv/bin/python -m hermit_harness.report.rows
+requirements: setup-test ## the requirements of this project, each with the tests that verify it
+	@build/venv/bin/python -m hermit_harness.report.requirements
+
+rows: requirements
 
 mutants: setup-test loader fixtures ## sabotages of the loader and of what is around it: each must turn its cell red
 	@build/venv/bin/python -m hermit_harness.mutants
@@ -133,4 +135,4 @@ setup-debug:
 setup-test:
 	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh && ci/opensbi.sh
 
-.PHONY: help run qemu debug rdebug debug-loader test loader host-test host clang fixtures lint list doctor rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test
+.PHONY: help run qemu debug rdebug debug-loader test loader host-test host clang fixtures lint list doctor requirements rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test

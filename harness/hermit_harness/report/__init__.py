@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What a run leaves for people: the tables at its end, the line while it runs, the list of rows and their tests."""
+"""Reports about a test run: the tables at its end, the progress line, and the requirements with their tests."""

@@ -28,10 +28,11 @@ def waiting(image: str, machine: str, tmp_path: Path) -> Iterator[Standing]:
         yield guest
 
 
+@pytest.mark.requirement("L-24", "L-25", "P-10")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 @pytest.mark.parametrize("image", ["echo", "echo-fixed"])
 def test_start_is_where_the_app_lies(image: str, machine: str, tmp_path: Path) -> None:
-    """L-24, L-25, P-10: START + p_vaddr holds the bytes of each segment that nothing writes to; END - START is the
+    """START + p_vaddr holds the bytes of each segment that nothing writes to; END - START is the
     image's length.
     """
     path = images()[image].path

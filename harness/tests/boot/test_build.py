@@ -57,8 +57,9 @@ def build(tree: Path, jobs: str, umask: int, **env: str) -> list[str]:
     return [digest(tree / loader_file(name).relative_to(ROOT)) for name in KINDS]
 
 
+@pytest.mark.requirement("N-16", "L-03")
 def test_the_same_bytes_anywhere(tmp_path: Path) -> None:
-    """N-16, L-03: two copies in other folders (one with blanks), other locale, time zone, home, umask and number of
+    """Two copies in other folders (one with blanks), other locale, time zone, home, umask and number of
     jobs: same sha256."""
     first = copy_of_the_tree(tmp_path / "a")
     second = copy_of_the_tree(tmp_path / "another folder, with a longer name")
@@ -76,8 +77,9 @@ def test_the_same_bytes_anywhere(tmp_path: Path) -> None:
     assert one == two
 
 
+@pytest.mark.requirement("L-03")
 def test_second_build_does_nothing() -> None:
-    """L-03: what is built is not built again."""
+    """What is built is not built again."""
     for profile in ("release", "debug"):
         file = BUILD / profile / NAMES[0]
         before = file.stat().st_mtime_ns
@@ -98,9 +100,10 @@ OLD = {
 }
 
 
+@pytest.mark.requirement("L-05", "N-02", "R-04")
 @pytest.mark.parametrize("profile", ["release", "debug"])
 def test_names_of_old(profile: str) -> None:
-    """L-05, N-02, R-04: the paths of the older READMEs and of upstream's build lead to the same files."""
+    """The paths of the older READMEs and of upstream's build lead to the same files."""
     for name, olds in OLD.items():
         wanted = loader_file(name, profile).resolve()
         for old in olds:
@@ -112,8 +115,9 @@ def test_names_of_old(profile: str) -> None:
         assert (ROOT / "target" / name / profile / "hermit-loader.efi").resolve() == loader_file(name, profile)
 
 
+@pytest.mark.requirement("L-05")
 def test_last_line_is_the_file() -> None:
-    """L-05: what was built stands on the last line."""
+    """What was built stands on the last line."""
     said = make(*LOADER, "PROFILE=release", "all").split()
     assert re.fullmatch(r"build/release/hermit-loader-[\w.-]+", said[-1])
     assert (ROOT / said[-1]).is_file()
@@ -129,23 +133,26 @@ def plan(*words: str, folder: Path = ROOT, **env: str) -> str:
     return done.stdout
 
 
+@pytest.mark.requirement("L-04", "R-03", "L-03")
 @pytest.mark.parametrize("old,name", [(old, name) for name, olds in OLD.items() for old in olds])
 def test_target_names(old: str, name: str) -> None:
-    """L-04, R-03, L-03: an older name is a target, too, and debug is its default."""
+    """An older name is a target, too, and debug is its default."""
     planned = plan(f"TARGET={old}")
     assert re.search(r"PROFILE=debug|profile in debug;", planned)
     assert make(*LOADER, "PROFILE=debug", f"TARGET={old}", "all").split() == [f"build/debug/{loader_file(name).name}"]
 
 
+@pytest.mark.requirement("L-04")
 def test_unknown_target_is_told() -> None:
-    """L-04: with the list of those that there are."""
+    """With the list of those that there are."""
     with pytest.raises(BuildError, match=r"there are: .*x86_64-multiboot"):
         make(*LOADER, "TARGET=vax", "all")
 
 
+@pytest.mark.requirement("M-08", "L-03")
 @pytest.mark.parametrize("folder", [ROOT, ROOT / "loader"], ids=["here", "loader"])
 def test_profile_from_the_environment(folder: Path) -> None:
-    """M-08, L-03: RELEASE=1 or release=1, before make or behind it, here or in loader/, is the release build."""
+    """RELEASE=1 or release=1, before make or behind it, here or in loader/, is the release build."""
     for words, env in (((), {"release": "1"}), (("release=1",), {}), (("RELEASE=1",), {})):
         planned = plan("loader", *words, folder=folder, **env)
         assert re.search(r"PROFILE=release|profile in release;", planned), planned
@@ -153,8 +160,9 @@ def test_profile_from_the_environment(folder: Path) -> None:
     assert re.search(r"profile in debug", plan("loader", "release=0", folder=folder))
 
 
+@pytest.mark.requirement("M-08")
 def test_release_in_the_loaders_folder() -> None:
-    """M-08: `cd loader; release=1 make` builds."""
+    """`cd loader; release=1 make` builds."""
     done = subprocess.run(
         ["make"], cwd=ROOT / "loader", env={**os.environ, "release": "1", "TARGET": "x86_64"},
         capture_output=True, text=True, check=False, timeout=300,
@@ -163,8 +171,9 @@ def test_release_in_the_loaders_folder() -> None:
     assert done.stdout.split()[-1] == "build/release/hermit-loader-x86_64"
 
 
+@pytest.mark.requirement("N-02")
 def test_dist_and_size() -> None:
-    """N-02: release copies under their names, checksums that hold, UEFI's files among them; and how large each is."""
+    """Release copies under their names, checksums that hold, UEFI's files among them; and how large each is."""
     said = make(*LOADER, "PROFILE=release", "dist")
     folder = BUILD / "dist"
     names = set(re.findall(r"^[0-9a-f]{64}  (\S+)$", said, re.M))
@@ -180,8 +189,9 @@ def test_dist_and_size() -> None:
         assert re.search(rf"^ +{size} .* build/release/{re.escape(name)}$", sizes, re.M), name
 
 
+@pytest.mark.requirement("L-06", "P-02")
 def test_clang_builds_it_too(boot_here: Boot) -> None:
-    """L-06, P-02: the second compiler's loader boots the same apps."""
+    """The second compiler's loader boots the same apps."""
     file = BUILD / "clang" / "release" / NAMES[0]
     for app in ("hello", "probe", "real-hello-0.11.0"):
         outcome = boot_here(replace(run.release(app), loader=file))
@@ -189,8 +199,9 @@ def test_clang_builds_it_too(boot_here: Boot) -> None:
     assert digest(file) != digest(loader_file())
 
 
+@pytest.mark.requirement("P-02")
 def test_freestanding() -> None:
-    """P-02: no symbol is left undefined, no libc, no dynamic section."""
+    """No symbol is left undefined, no libc, no dynamic section."""
     for profile in ("release", "debug"):
         symbols = loader_file("x86_64-multiboot", profile).with_name(NAMES[0] + ".debug")
         undefined = subprocess.run(["nm", "-u", str(symbols)], capture_output=True, text=True, check=True).stdout
@@ -199,8 +210,9 @@ def test_freestanding() -> None:
     assert "-ffreestanding" in flags and "-nostdlib" in flags
 
 
+@pytest.mark.requirement("N-15")
 def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
-    """N-15: LOADER_LOG chooses the level; a wrong word is told. NO_COLOR changes nothing, since nothing is coloured."""
+    """LOADER_LOG chooses the level; a wrong word is told. NO_COLOR changes nothing, since nothing is coloured."""
     make(
         *LOADER, "PROFILE=release", "LOADER_LOG=debug", "NO_COLOR=1", f"O={tmp_path}", "TARGET=x86_64-multiboot", "all"
     )
@@ -212,8 +224,9 @@ def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
         make(*LOADER, "LOADER_LOG=loud", "all")
 
 
+@pytest.mark.requirement("N-16")
 def test_banner_facts(boot_here: Boot) -> None:
-    """N-16: version, commit, CPU, how it was started, compiler and a date that SOURCE_DATE_EPOCH decides."""
+    """Version, commit, CPU, how it was started, compiler and a date that SOURCE_DATE_EPOCH decides."""
     text = boot_here(run.release("hello", append="loader.log=debug")).console.decode()
     for fact in ("Hermit Loader version 0.1.0", "Git version: ", "Architecture: x86_64", "Operating system: none"):
         assert fact in text, fact
@@ -222,8 +235,9 @@ def test_banner_facts(boot_here: Boot) -> None:
     assert re.search(r"Built on \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
 
 
+@pytest.mark.requirement("R-02", "P-03")
 def test_nasm_is_for_x86_64_only(tmp_path: Path) -> None:
-    """R-02, P-03: without NASM, and without Python, all is built but what is for x86_64, which says so."""
+    """Without NASM, and without Python, all is built but what is for x86_64, which says so."""
     words = (*LOADER, "PROFILE=release", "NASM=no-such-nasm", "MISSING=quiet", f"O={tmp_path}")
     planned = make("-n", *words, "all")
     for name in ("aarch64-elf", "aarch64-uefi", "aarch64_be-elf", "riscv64-sbi"):
@@ -234,8 +248,9 @@ def test_nasm_is_for_x86_64_only(tmp_path: Path) -> None:
         make(*words, "TARGET=x86_64-multiboot", "all")
 
 
+@pytest.mark.requirement("P-12", "P-01")
 def test_nothing_of_the_loader_is_in_the_apps() -> None:
-    """P-12, P-01: fixtures read the ABI by themselves: no header of the loader is included by them."""
+    """Fixtures read the ABI by themselves: no header of the loader is included by them."""
     for path in (ROOT / "fixtures").rglob("*.[chS]"):
         assert not re.search(r'#include "(\.\./)+loader|loader/core', path.read_text(encoding="utf-8")), path
     assert images()["hello"].path.is_file()

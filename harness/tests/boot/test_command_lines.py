@@ -43,9 +43,10 @@ def argv(console: bytes) -> tuple[str, ...]:
     return tuple(word.decode() for word in re.findall(rb"args argv\[\d+\]=<<<(.*?)>>>", console, re.DOTALL))
 
 
+@pytest.mark.requirement("L-18", "L-19", "N-17", "R-08")
 @pytest.mark.parametrize("cell", cells("lines", "lines-older"), ids=str)
 def test_line_arrives_unchanged(cell: Cell, run_cell: RunCell) -> None:
-    """L-18, L-19, N-17, R-08: platform command line, bootargs and Multiboot information carry the same bytes that were
+    """Platform command line, bootargs and Multiboot information carry the same bytes that were
     given.
     """
     outcome = run_cell(cell)
@@ -61,9 +62,10 @@ EVERY_WORD = (
 )
 
 
+@pytest.mark.requirement("N-17")
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
-    """N-17: the kernel's words, those that nobody knows, and the application's arrive byte for byte, blanks and quotes
+    """The kernel's words, those that nobody knows, and the application's arrive byte for byte, blanks and quotes
     too, whoever started the loader. Multiboot starters put the loader's path in front."""
     spec = run.release("args", "pc" if name == "x86_64-linux" else "", name, append=EVERY_WORD)
     outcome = boot_here(run.played(spec, run.LINUX_STARTER, "good") if name == "x86_64-linux" else spec)
@@ -75,8 +77,9 @@ def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
     assert argv(outcome.console) == ("bin", "x  y", "z", "--ip=1", "--", "ü")
 
 
+@pytest.mark.requirement("L-18", "N-15")
 def test_loader_words_are_taken_out(boot_here: Boot) -> None:
-    """L-18, N-15: the loader's own words before the first -- are not the kernel's business; those behind it are."""
+    """The loader's own words before the first -- are not the kernel's business; those behind it are."""
     spec = run.release("args", append="loader.log=info -freq 2000 loader.onerror=stop env=A=1 -- loader.log=warn x")
     outcome = boot_here(spec)
     assert outcome.matches("exit 0"), str(outcome)
@@ -87,15 +90,17 @@ def test_loader_words_are_taken_out(boot_here: Boot) -> None:
     assert argv(outcome.console) == ("bin", "loader.log=warn", "x")
 
 
+@pytest.mark.requirement("L-18")
 def test_unknown_loader_word_is_refused(boot_here: Boot) -> None:
-    """L-18: a typing error in a word of ours is told, not passed over."""
+    """A typing error in a word of ours is told, not passed over."""
     outcome = boot_here(run.release("args", append="loader.lgo=info", expect="refused 93"))
     assert outcome.matches("refused 93"), str(outcome)
     assert b"loader.lgo" in outcome.console
 
 
+@pytest.mark.requirement("R-10", "L-36")
 def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
-    """R-10, L-36: on pc nobody adds a -freq, on microvm the harness does unless the user did."""
+    """On pc nobody adds a -freq, on microvm the harness does unless the user did."""
     on_pc = boot_here(run.release("args"))
     assert b"-freq" not in arrived(on_pc.console)[b"platform"]
     on_microvm = boot_here(run.release("args", "microvm"))
@@ -104,7 +109,8 @@ def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
     assert arrived(by_user.console)[b"platform"].count(b"-freq") == 1
 
 
+@pytest.mark.requirement("L-36")
 def test_frequency_that_does_not_fit_is_refused(boot_here: Boot) -> None:
-    """L-36: the kernel holds MHz in 16 bits; the harness says so before QEMU starts."""
+    """The kernel holds MHz in 16 bits; the harness says so before QEMU starts."""
     with pytest.raises(ValueError, match="65535"):
         boot_here(replace(run.release("args", "microvm"), append="-freq 65536"))

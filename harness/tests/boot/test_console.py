@@ -29,10 +29,11 @@ def loader_lines(console: bytes) -> list[str]:
     return [line for line in lines if line.startswith("[LOADER]")]
 
 
+@pytest.mark.requirement("L-24", "N-16")
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm", "microvm-acpi-off"])
 @pytest.mark.parametrize(("image", "first"), [("hello", 0x200000), ("hello-fixed", 0x800000)])
 def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_here: Boot) -> None:
-    """L-24, N-16: exactly the banner and the load range, plain text, the numbers consistent."""
+    """Exactly the banner and the load range, plain text, the numbers consistent."""
     outcome = boot_here(run.release(image, machine))
     banner, loading = loader_lines(outcome.console)
     number = r"\d+\.\d+\.\d+"
@@ -49,8 +50,9 @@ def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_her
     assert int(found[4]) == length
 
 
+@pytest.mark.requirement("M-10", "M-11", "M-12", "M-13", "N-16")
 def test_debug_lines(boot_here: Boot) -> None:
-    """M-10, M-11, M-12, M-13, N-16: where loader, Multiboot information and module lie, and what is mapped."""
+    """Where loader, Multiboot information and module lie, and what is mapped."""
     outcome = boot_here(run.release("hello", append="loader.log=debug"))
     text = "\n".join(loader_lines(outcome.console))
     loader = re.search(r"Loader: \[0x([0-9a-f]+) - 0x([0-9a-f]+)\]", text)
@@ -69,9 +71,10 @@ def test_debug_lines(boot_here: Boot) -> None:
     assert outcome.matches("exit 0")
 
 
+@pytest.mark.requirement("N-15")
 @pytest.mark.parametrize(("level", "least"), [("error", 0), ("warn", 0), ("info", 2), ("debug", 8), ("trace", 8)])
 def test_levels_at_run_time(level: str, least: int, boot_here: Boot) -> None:
-    """N-15: the level can be chosen on the command line; each one shows no less than the one before."""
+    """The level can be chosen on the command line; each one shows no less than the one before."""
     outcome = boot_here(run.release("hello", append=f"loader.log={level}"))
     assert outcome.matches("exit 0"), str(outcome)
     lines = loader_lines(outcome.console)
@@ -80,25 +83,28 @@ def test_levels_at_run_time(level: str, least: int, boot_here: Boot) -> None:
     assert not any(b"\x1b" in line.encode() for line in lines)
 
 
+@pytest.mark.requirement("L-15")
 @pytest.mark.parametrize("image", ["echo", "echo-fixed"])
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_typed_line_reaches_the_app(image: str, machine: str, boot_here: Boot) -> None:
-    """L-15: what is typed, even before the app reads, reaches it."""
+    """What is typed, even before the app reads, reaches it."""
     outcome = boot_here(run.release(image, machine, stdin=b"one line, typed early\n"))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"echo: <<<one line, typed early>>>" in outcome.console
 
 
+@pytest.mark.requirement("L-15")
 def test_stdin_and_stdout_are_pipes() -> None:
-    """L-15: -serial stdio behind pipes; the app's output is on QEMU's stdout."""
+    """-serial stdio behind pipes; the app's output is on QEMU's stdout."""
     done = plain(plain_argv(run.release("echo")), stdin=b"through a pipe\n")
     assert done.returncode == 3
     assert b"echo: <<<through a pipe>>>" in done.stdout
     assert done.stdout.startswith(b"[LOADER][INFO] Hermit loader ")
 
 
+@pytest.mark.requirement("L-15")
 def test_stdout_is_a_terminal() -> None:
-    """L-15: -serial stdio on a terminal."""
+    """-serial stdio on a terminal."""
     ours, theirs = pty.openpty()
     command = [*DIE_WITH_PARENT, *NAMESPACES, *plain_argv(run.release("hello"))]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
@@ -114,14 +120,16 @@ def test_stdout_is_a_terminal() -> None:
     assert GREETING in seen
 
 
+@pytest.mark.requirement("L-15")
 def test_nobody_reads_qemus_stdout() -> None:
-    """L-15: the pipe's reader has gone; the app still comes to its end."""
+    """The pipe's reader has gone; the app still comes to its end."""
     script = '{ "$@" </dev/null; echo "$?" >&3; } 3>&2 2>/dev/null | true'
     done = plain(["sh", "-c", script, "sh", *plain_argv(run.release("hello"))])
     assert done.stderr.strip() == b"3"
 
 
+@pytest.mark.requirement("L-15")
 def test_hermitctl_with_stdout_closed() -> None:
-    """L-15: the one program of ours works with its stdout closed, and its status is the app's."""
+    """The one program of ours works with its stdout closed, and its status is the app's."""
     command = ["sh", "-c", 'exec "$@" >&-', "sh", str(BUILD / "venv" / "bin" / "hermitctl"), "run", "exit", "--", "7"]
     assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 7

@@ -78,50 +78,56 @@ def in_memory(spec: RunSpec, at: int) -> RunSpec:
     return replace(spec, app=None, extra=("-device", f"loader,file={spec.app},addr={at:#x},force-raw=on"))
 
 
+@pytest.mark.requirement("L-21", "N-09")
 @pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf"])
 @pytest.mark.parametrize("image", ["hello", "hello-fixed", "bigbss"])
 def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path: Path) -> None:
-    """L-21, N-09: U-Boot tells where the application begins and size 0; where it ends, its own headers say."""
+    """U-Boot tells where the application begins and size 0; where it ends, its own headers say."""
     spec = run.release(image, on=name)
     outcome = boot_here(given(in_memory(spec, PLACE), virt(module(PLACE, 0)), tmp_path))
     assert outcome.matches("exit 0"), str(outcome)
     assert images(spec.target.removesuffix("-elf"))[image].greeting.encode() in outcome.console
 
 
+@pytest.mark.requirement("L-21", "N-12")
 @pytest.mark.parametrize("size", [0, 0x20000])
 def test_no_application_where_one_should_be(size: int, boot_here: Boot, tmp_path: Path) -> None:
-    """L-21, N-12: RAM that was never written is told apart from a file."""
+    """RAM that was never written is told apart from a file."""
     spec = run.release("hello", on="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(PLACE, size)), tmp_path))
     assert outcome.matches("refused 69 app-unknown-format"), str(outcome)
 
 
+@pytest.mark.requirement("L-21")
 @pytest.mark.parametrize("start", [LOADER_PLACE, LOADER_PLACE + 0x4000, LOADER_PLACE - 0x1000])
 def test_application_on_the_loader(start: int, boot_here: Boot, tmp_path: Path) -> None:
-    """L-21: an application that is said to lie where the loader runs is refused in words that say so."""
+    """An application that is said to lie where the loader runs is refused in words that say so."""
     spec = run.release("hello", on="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(start, 0x4000)), tmp_path))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
     assert b"the loader's own place 0x40100000.." in outcome.console
 
 
+@pytest.mark.requirement("L-21")
 def test_guest_loader_on_the_loader(boot_here: Boot) -> None:
-    """L-21: QEMU's own way to do that; it lets the loader win."""
+    """QEMU's own way to do that; it lets the loader win."""
     outcome = boot_here(run.release("hello", on="aarch64-elf", way=f"guest-loader@{LOADER_PLACE:#x}"))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
 
 
+@pytest.mark.requirement("N-10")
 @pytest.mark.parametrize("uart", ["cdns,uart-r1p12", "cdns,uart-r1p8", "xlnx,xuartps"])
 def test_cadence_uart(uart: str, boot_here: Boot, tmp_path: Path) -> None:
-    """N-10: the loader speaks by the Cadence UART and its refusal leaves as a number."""
+    """The loader speaks by the Cadence UART and its refusal leaves as a number."""
     spec = run.release("hello", "zcu102", "aarch64-uefi", app=None)
     outcome = boot_here(given(spec, zcu102(uart), tmp_path))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     assert outcome.qemu_status == 65
 
 
+@pytest.mark.requirement("N-10")
 def test_application_beside_a_cadence_uart(boot_here: Boot, tmp_path: Path) -> None:
-    """N-10: kernels know the PL011 alone: they are told of no serial port, run without a word, and end."""
+    """Kernels know the PL011 alone: they are told of no serial port, run without a word, and end."""
     spec = run.release("exit", "zcu102", "aarch64-uefi", append="-- 42")
     outcome = boot_here(given(spec, zcu102("cdns,uart-r1p12"), tmp_path))
     assert outcome.qemu_status == 42, str(outcome)

@@ -84,9 +84,10 @@ def read_pe(data: bytes) -> Pe:
     )
 
 
+@pytest.mark.requirement("N-05")
 @pytest.mark.parametrize(("name", "profile"), FILES)
 def test_sections_are_pages_with_one_kind_of_right(name: str, profile: str) -> None:
-    """N-05: firmware that maps by section can map this file: page aligned, never writable and executable, no gaps."""
+    """Firmware that maps by section can map this file: page aligned, never writable and executable, no gaps."""
     pe = read_pe(loader_file(name, profile).read_bytes())
     assert pe.machine == MACHINES[name]
     assert pe.subsystem == EFI_APPLICATION
@@ -112,9 +113,10 @@ def test_sections_are_pages_with_one_kind_of_right(name: str, profile: str) -> N
     assert text.at <= pe.entry < text.at + text.size
 
 
+@pytest.mark.requirement("N-05")
 @pytest.mark.parametrize(("name", "profile"), FILES)
 def test_linux_fields_lie_behind_six_section_entries(name: str, profile: str) -> None:
-    """N-05: QEMU hands -initrd and -append over when it finds fields of Linux's boot protocol in the header's page."""
+    """QEMU hands -initrd and -append over when it finds fields of Linux's boot protocol in the header's page."""
     pe = read_pe(loader_file(name, profile).read_bytes())
     data = pe.data
     if name.startswith("x86_64"):

@@ -38,9 +38,10 @@ def alone(row: Target, file: Path) -> RunSpec:
     return replace(run.release("hello", on=row.name, append=""), loader=file, app=None, way=way)
 
 
+@pytest.mark.requirement("RX-03")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_boots_without_being_given_an_app(row: Target, boot_here: Boot, tmp_path: Path) -> None:
-    """RX-03: every target, by nothing but -kernel; another content of the file is another loader, the usual loader file
+    """Every target, by nothing but -kernel; another content of the file is another loader, the usual loader file
     stays as it is, and an app that is given all the same is the one that is booted.
     """
     usual = loader_file(row.name).read_bytes()
@@ -64,9 +65,10 @@ def test_boots_without_being_given_an_app(row: Target, boot_here: Boot, tmp_path
     assert loader_file(row.name).read_bytes() == usual
 
 
+@pytest.mark.requirement("RX-03", "L-06")
 @pytest.mark.parametrize("target", ["x86_64-multiboot", "aarch64-elf"])
 def test_a_real_application_within(target: str, boot_here: Boot) -> None:
-    """RX-03, L-06: megabytes of real kernel, which end up above the loader that holds them; debug, for a change."""
+    """Megabytes of real kernel, which end up above the loader that holds them; debug, for a change."""
     row = TARGETS[target]
     app = images(row.arch)["real-hello-0.11.0" + ("" if row.arch == "x86_64" else f"-{row.arch}")]
     spec = alone(row, embed(target, app.path, "debug"))
@@ -75,8 +77,9 @@ def test_a_real_application_within(target: str, boot_here: Boot) -> None:
     assert app.greeting.encode() in outcome.console
 
 
+@pytest.mark.requirement("RX-03")
 def test_what_cannot_be_embedded_is_told() -> None:
-    """RX-03: a file that is not there, and an app without a word for which CPU, are one line of the build's."""
+    """A file that is not there, and an app without a word for which CPU, are one line of the build's."""
     with pytest.raises(BuildError, match=r"EMBED_APP=/nonexistent/app: there is no such file"):
         embed("x86_64", Path("/nonexistent/app"))
     with pytest.raises(BuildError, match=r"EMBED_APP= needs TARGET=.*there are: .*aarch64-elf"):

@@ -20,18 +20,20 @@ Boot = Callable[[RunSpec], Outcome]
 MACHINES = ["pc", "q35", "microvm", "microvm-acpi-off"]
 
 
+@pytest.mark.requirement("L-12", "P-11")
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize(("status", "qemu"), [(0, 3), (1, 1), (42, 1), (255, 1)])
 def test_debug_exit_codes(machine: str, status: int, qemu: int, boot_here: Boot) -> None:
-    """L-12, P-11: QEMU ends with 3 for status 0 and with 1 for any other; the number itself is on the console."""
+    """QEMU ends with 3 for status 0 and with 1 for any other; the number itself is on the console."""
     outcome = boot_here(run.release("exit", machine, append=f"-- {status}", expect=f"exit {status}"))
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert (outcome.qemu_status, outcome.origin) == (qemu, "app")
     assert str(outcome) == f"app exit {status}"
 
 
+@pytest.mark.requirement("L-13", "P-11")
 def test_three_ways_to_end_with_one(boot_here: Boot) -> None:
-    """L-13, P-11: the guest said failed, the loader refused, QEMU never started: three words, although 1 is in all of
+    """The guest said failed, the loader refused, QEMU never started: three words, although 1 is in all of
     them.
     """
     failed = boot_here(run.release("exit", append="-- 1"))
@@ -42,25 +44,28 @@ def test_three_ways_to_end_with_one(boot_here: Boot) -> None:
     assert [one.qemu_status for one in (failed, refused, never)] == [1, 65, 1]
 
 
+@pytest.mark.requirement("L-13", "P-11")
 def test_app_that_ends_with_a_refusals_number(boot_here: Boot) -> None:
-    """L-13, P-11: status 67 and a forged line of ours, printed by the app after the hand-over: it is the app's."""
+    """Status 67 and a forged line of ours, printed by the app after the hand-over: it is the app's."""
     outcome = boot_here(run.release("exit", append="-- forge"))
     assert str(outcome) == "app exit 67"
     assert b"[LOADER][ERROR] 67" in outcome.console
 
 
+@pytest.mark.requirement("L-14")
 @pytest.mark.parametrize("status", [0, 7])
 def test_without_the_device(status: int, boot_here: Boot) -> None:
-    """L-14: the app's number comes from its line, and the verdict says that the device is missing."""
+    """The app's number comes from its line, and the verdict says that the device is missing."""
     spec = run.release("exit", append=f"-- {status}", debug_exit=False, expect=f"exit {status}")
     outcome = boot_here(spec)
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert re.search("debug-exit", " ".join((outcome.cause, outcome.hint, *outcome.notes)))
 
 
+@pytest.mark.requirement("L-14")
 @pytest.mark.parametrize("status", [0, 7])
 def test_real_kernel_without_the_device(status: int, boot_here: Boot) -> None:
-    """L-14: a real kernel ends by ACPI or, a moment later, by a triple fault; its own line carries the status."""
+    """A real kernel ends by ACPI or, a moment later, by a triple fault; its own line carries the status."""
     outcome = boot_here(
         run.release("real-exit-0.11.0", append=f"-- {status}", debug_exit=False, expect=f"exit {status}")
     )
@@ -68,9 +73,10 @@ def test_real_kernel_without_the_device(status: int, boot_here: Boot) -> None:
     assert re.search("ended by (reset|power)", outcome.cause)
 
 
+@pytest.mark.requirement("W-03")
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_acpi_powers_off(machine: str) -> None:
-    """W-03: without the debug-exit device, and free to reboot, QEMU ends with 0 because the kernel switched the
+    """Without the debug-exit device, and free to reboot, QEMU ends with 0 because the kernel switched the
     machine off.
     """
     argv = plain_argv(run.release("real-exit-0.11.0", machine, append="-- 7", debug_exit=False))
@@ -80,15 +86,17 @@ def test_acpi_powers_off(machine: str) -> None:
     assert done.stdout.count(b"Welcome to Hermit") == 1
 
 
+@pytest.mark.requirement("L-14", "N-12")
 def test_refusal_without_the_device(boot_here: Boot) -> None:
-    """L-14, N-12: the loader halts for good; the number is read from its line."""
+    """The loader halts for good; the number is read from its line."""
     outcome = boot_here(replace(run.release("hello"), app=None, debug_exit=False, expect="refused 65"))
     assert outcome.matches("refused 65"), str(outcome)
     assert outcome.rule == "no-module"
 
 
+@pytest.mark.requirement("M-15", "L-12")
 def test_qemu_is_gone_after_the_end() -> None:
-    """M-15, L-12: started as a person would start it, QEMU ends by itself with 3, and the greeting is on its stdout."""
+    """Started as a person would start it, QEMU ends by itself with 3, and the greeting is on its stdout."""
     done = plain(plain_argv(run.release("hello")))
     assert done.returncode == 3
     assert b"Hello from a bare Hermit application" in done.stdout

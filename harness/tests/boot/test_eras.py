@@ -70,9 +70,10 @@ def console(outcome: Outcome) -> bytes:
     return outcome.console.replace(b"\r\n", b"\n")
 
 
+@pytest.mark.requirement("R-01", "R-10", "R-14")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_every_field_of_entry_version_1(machine: str, boot_here: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-01, R-10, R-14: the 160 bytes in rdi as the kernel reads them: frequency not known even with -freq (the kernel
+    """The 160 bytes in rdi as the kernel reads them: frequency not known even with -freq (the kernel
     reads that itself), network addresses not set, no CPU online, the memory map by way of the Multiboot information.
     """
     monkeypatch.chdir(ROOT)
@@ -83,9 +84,10 @@ def test_every_field_of_entry_version_1(machine: str, boot_here: Boot, monkeypat
     assert lines == [*fields.splitlines(), *(f"e1 map={entry}" for entry in MAPS[machine])]
 
 
+@pytest.mark.requirement("R-08", "L-18")
 @pytest.mark.parametrize("line", LINES)
 def test_command_line_of_entry_version_1(line: str, boot_here: Boot) -> None:
-    """R-08, L-18: address and size in the boot info lead to the very bytes that were given, and so to the arguments;
+    """Address and size in the boot info lead to the very bytes that were given, and so to the arguments;
     there is no device tree.
     """
     text = matrix().lines[line]
@@ -98,9 +100,10 @@ def test_command_line_of_entry_version_1(line: str, boot_here: Boot) -> None:
     assert [word.decode() for word in words] == ["bin", *text.words]
 
 
+@pytest.mark.requirement("R-01")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_no_note_is_never_guessed(machine: str, boot_here: Boot) -> None:
-    """R-01: a file without a note is refused; with loader.era=e1 it is booted."""
+    """A file without a note is refused; with loader.era=e1 it is booted."""
     refused = boot_here(run.release("hello-e1-nonote", machine, append="", expect="refused 81 era-no-note"))
     assert refused.matches("refused 81 era-no-note"), str(refused)
     assert b"loader.era=e1" in refused.console
@@ -109,8 +112,9 @@ def test_no_note_is_never_guessed(machine: str, boot_here: Boot) -> None:
     assert greeting in console(boot_here(run.release("hello-e1-nonote", machine, append="loader.era=e1")))
 
 
+@pytest.mark.requirement("R-01")
 def test_word_outvotes_the_note(boot_here: Boot) -> None:
-    """R-01: an application of entry version 1 finds its boot info under loader.era=e1 too, and not under
+    """An application of entry version 1 finds its boot info under loader.era=e1 too, and not under
     loader.era=e4.
     """
     assert b"e1 magic=0xc0decafe\n" in console(boot_here(run.release("args-e1", append="loader.era=e1")))

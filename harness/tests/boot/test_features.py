@@ -24,10 +24,11 @@ def told(outcome: Outcome) -> str:
     return " ".join((outcome.cause, outcome.hint, *outcome.notes, *words)).lower()
 
 
+@pytest.mark.requirement("R-07", "W-04")
 @pytest.mark.parametrize("kernel", ["0.10.0", "0.11.0"])
 @pytest.mark.parametrize("feature", FEATURES)
 def test_missing_feature_is_named(feature: str, kernel: str, boot_here: Boot) -> None:
-    """R-07, W-04: taken away one by one from a CPU that has all: what the real kernel cannot do without, the report
+    """Taken away one by one from a CPU that has all: what the real kernel cannot do without, the report
     names; what it can, changes nothing."""
     outcome = boot_here(run.release(f"real-hello-{kernel}", cpu=f"Skylake-Client,+fsgsbase,-{feature}"))
     if feature != "fsgsbase" and outcome.matches("exit 0"):
@@ -36,36 +37,41 @@ def test_missing_feature_is_named(feature: str, kernel: str, boot_here: Boot) ->
     assert outcome.verdict in ("panic", "crash", "refused", "wrong-exit")
 
 
+@pytest.mark.requirement("R-07")
 def test_what_is_switched_off_is_named(boot_here: Boot) -> None:
-    """R-07: where neither the guest nor an instruction tells what is missing, the report names what the person took
+    """Where neither the guest nor an instruction tells what is missing, the report names what the person took
     away, APIC, say: kernels that want it fail over something else."""
     outcome = boot_here(run.release("fault", cpu="Skylake-Client,-apic", expect="exit 0"))
     assert outcome.verdict == "crash"
     assert "-cpu switches off apic, which may be why" in outcome.cause
 
 
+@pytest.mark.requirement("W-04")
 def test_kernel_without_fsgsbase_needs_no_fsgsbase(boot_here: Boot) -> None:
-    """W-04: built without the feature, it runs on a CPU that lacks it."""
+    """Built without the feature, it runs on a CPU that lacks it."""
     outcome = boot_here(run.release("real-hello-0.11.0-nofsgsbase", cpu="Skylake-Client,-fsgsbase"))
     assert outcome.matches("exit 0"), str(outcome)
 
 
+@pytest.mark.requirement("R-05")
 def test_loader_itself_needs_little(boot_here: Boot) -> None:
-    """R-05: the plainest 64-bit CPU is enough for the loader and a bare app."""
+    """The plainest 64-bit CPU is enough for the loader and a bare app."""
     outcome = boot_here(run.release("hello", cpu="qemu64"))
     assert outcome.matches("exit 0"), str(outcome)
 
 
+@pytest.mark.requirement("W-20")
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "x86_64", "x86_64-pvh", "x86_64-uefi"])
 def test_older_manuals_cpu(on: str, boot_here: Boot) -> None:
-    """W-20: a CPU that its older line names, with neither rdrand nor xsaveopt, is enough for the loader: an application
+    """A CPU that its older line names, with neither rdrand nor xsaveopt, is enough for the loader: an application
     that asks for no more gets its whole machine."""
     outcome = boot_here(run.release("probe", on=on, cpu=OLDER_MANUALS))
     assert outcome.matches("exit 0"), str(outcome)
 
 
+@pytest.mark.requirement("M-18", "W-19")
 def test_older_manuals_cpu_and_the_real_kernel(boot_here: Boot) -> None:
-    """M-18, W-19: the kernel, too, wants no more; but QEMU stops where it switches on XSAVE. With xsaveopt, which the
+    """The kernel, too, wants no more; but QEMU stops where it switches on XSAVE. With xsaveopt, which the
     line does not name, it boots."""
     spec = run.release("real-hello-0.11.0", cpu=f"{OLDER_MANUALS},xsaveopt")
     outcome = boot_here(spec)
@@ -75,7 +81,8 @@ def test_older_manuals_cpu_and_the_real_kernel(boot_here: Boot) -> None:
     assert known.instead if known else outcome.matches("exit 0"), str(outcome)
 
 
+@pytest.mark.requirement("R-07", "N-12")
 def test_cpu_without_long_mode_is_refused(boot_here: Boot) -> None:
-    """R-07, N-12: a 32-bit CPU gets a line and a number, not a triple fault."""
+    """A 32-bit CPU gets a line and a number, not a triple fault."""
     outcome = boot_here(run.release("hello", cpu="qemu64,-lm", expect="refused 97 cpu-no-long-mode"))
     assert outcome.matches("refused 97 cpu-no-long-mode"), str(outcome)

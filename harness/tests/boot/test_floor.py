@@ -20,15 +20,17 @@ BUDGET = {"real-hello-0.10.0": 15, "real-hello-0.11.0": 15}
 MULTIBOOT = "x86_64-multiboot"
 
 
+@pytest.mark.requirement("L-11")
 @pytest.mark.parametrize("cell", cells("floor", "floor-others", "floor-aarch64"), ids=str)
 def test_floor_boots(cell: object, run_cell: RunCell) -> None:
-    """L-11: the smallest -m of each app, pinned."""
+    """The smallest -m of each app, pinned."""
     run_cell(cell)
 
 
+@pytest.mark.requirement("L-11")
 @pytest.mark.parametrize(("target", "image"), [(on, image) for on, row in matrix().floors.items() for image in row])
 def test_less_does_not_boot(target: str, image: str, boot_here: Boot) -> None:
-    """L-11: the floor is the floor; when this passes suddenly, write the smaller number down."""
+    """The floor is the floor; when this passes suddenly, write the smaller number down."""
     less = matrix().floors[target][image].less
     outcome = boot_here(run.release(image, on=target, memory=f"{less}M", cpu_seconds=5.0))
     assert not outcome.matches(run.release(image, on=target).expect), (
@@ -36,8 +38,9 @@ def test_less_does_not_boot(target: str, image: str, boot_here: Boot) -> None:
     )
 
 
+@pytest.mark.requirement("L-11")
 @pytest.mark.parametrize("image", sorted(BUDGET))
 def test_floor_is_within_the_budget(image: str, record_property: Callable[[str, object], None]) -> None:
-    """L-11: not above what is known to be possible."""
+    """Not above what is known to be possible."""
     record_property("floor_mib", matrix().floors[MULTIBOOT][image].boots)
     assert matrix().floors[MULTIBOOT][image].boots <= BUDGET[image]

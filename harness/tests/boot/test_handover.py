@@ -192,9 +192,10 @@ def expected(setting: Setting, gdt: int) -> list[str]:
     return (CPU + BOOT + THINGS).format(**values).splitlines()
 
 
+@pytest.mark.requirement("N-28", "N-29", "N-30", "L-19", "R-10")
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: f"{one.image}-{one.machine}-{one.memory}")
 def test_literal_list(setting: Setting, boot_here: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """N-28, N-29, N-30, L-19, R-10: registers, tables, every mapped page, boot info, device tree, and where each thing
+    """Registers, tables, every mapped page, boot info, device tree, and where each thing
     lies.
     """
     monkeypatch.chdir(ROOT)

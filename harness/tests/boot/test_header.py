@@ -34,9 +34,10 @@ def header_at(data: bytes) -> int:
     return found[0]
 
 
+@pytest.mark.requirement("L-08")
 @pytest.mark.parametrize(("name", "profile"), FILES)
 def test_header_and_program_headers_agree(name: str, profile: str) -> None:
-    """L-08: 4-aligned, below 8192, checksum 0, and each address field is what the program headers say."""
+    """4-aligned, below 8192, checksum 0, and each address field is what the program headers say."""
     path = loader_file(name, profile)
     data = path.read_bytes()
     at = header_at(data)
@@ -56,9 +57,10 @@ def test_header_and_program_headers_agree(name: str, profile: str) -> None:
     assert bss_end == max(segment.p_paddr + segment.p_memsz for segment in loads)
 
 
+@pytest.mark.requirement("L-08", "L-13")
 @pytest.mark.parametrize("byte", range(12))
 def test_one_flipped_byte_is_refused_by_qemu(byte: int, boot_here: Boot, tmp_path: Path) -> None:
-    """L-08, L-13: any byte of magic, flags or checksum; QEMU does not start, and that is told apart from a guest's
+    """Any byte of magic, flags or checksum; QEMU does not start, and that is told apart from a guest's
     failure.
     """
     data = bytearray(loader_file().read_bytes())

@@ -32,25 +32,28 @@ def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
     return outcome.console.decode("utf-8", "backslashreplace").replace("\r\n", "\n").splitlines()
 
 
+@pytest.mark.requirement("L-01")
 @pytest.mark.parametrize(
     ("language", "told"),
     [("c", "memory, data and arithmetic: right"), ("cpp", "constructors, new and virtual calls: right")],
 )
 def test_other_languages(language: str, told: str, boot_here: Boot) -> None:
-    """L-01: programs in C and in C++ around the kernel: their data is relocated, they get memory, they end well."""
+    """Programs in C and in C++ around the kernel: their data is relocated, they get memory, they end well."""
     assert told in lines(boot_here(run.release(f"real-{language}-0.11.0")))
 
 
+@pytest.mark.requirement("W-12")
 def test_link_time_optimisation(boot_here: Boot) -> None:
-    """W-12: linked as one piece, which is another file, the application finds its data and pointers as ever."""
+    """Linked as one piece, which is another file, the application finds its data and pointers as ever."""
     seen = lines(boot_here(run.release("real-hello-0.11.0-lto")))
     assert {"thread-local data: right", "relocations: right"} <= set(seen)
     plain, optimised = (images()[f"real-hello-0.11.0{suffix}"].path for suffix in ("", "-lto"))
     assert optimised.read_bytes() != plain.read_bytes()
 
 
+@pytest.mark.requirement("W-12")
 def test_what_was_optimised_in_one_piece_is_debugged() -> None:
-    """W-12: a breakpoint at the application's function is found, and its line told, wherever it was merged."""
+    """A breakpoint at the application's function is found, and its line told, wherever it was merged."""
     words = ("debug", "--batch", "--break", "runtime_entry", "--command", "bt", "--command", "continue")
     done = subprocess.run(
         [HERMITCTL, *words, "real-hello-0.11.0-lto"], capture_output=True, text=True, timeout=120, check=False
@@ -61,8 +64,9 @@ def test_what_was_optimised_in_one_piece_is_debugged() -> None:
     assert "relocations: right" in went_on
 
 
+@pytest.mark.requirement("W-12")
 def test_loader_optimised_in_one_piece(boot_here: Boot) -> None:
-    """W-12: the loader's own files, too: CFLAGS=-flto makes a smaller loader that boots."""
+    """The loader's own files, too: CFLAGS=-flto makes a smaller loader that boots."""
     words = ("PROFILE=release", "TARGET=x86_64-multiboot", "O=build/lto", "CFLAGS=-flto", "all")
     whole = ROOT / make("-f", "loader/loader.mk", *words).split()[-1]
     assert whole.stat().st_size < loader_file("x86_64-multiboot").stat().st_size
@@ -71,8 +75,9 @@ def test_loader_optimised_in_one_piece(boot_here: Boot) -> None:
     assert {"thread-local data: right", "relocations: right"} <= set(seen)
 
 
+@pytest.mark.requirement("W-13", "W-14")
 def test_level_chosen_at_build_time(boot_here: Boot) -> None:
-    """W-13, W-14: HERMIT_LOG_LEVEL_FILTER=Debug when the kernel was compiled: it tells more; other kernels stay at
+    """HERMIT_LOG_LEVEL_FILTER=Debug when the kernel was compiled: it tells more; other kernels stay at
     their level. Without a network card its application ends with 1."""
     told = lines(boot_here(run.release("real-echo-0.11.0-configured", expect="exit 1")), "exit 1")
     plain = lines(boot_here(run.release("real-echo-0.11.0", expect="exit 1")), "exit 1")
@@ -82,8 +87,9 @@ def test_level_chosen_at_build_time(boot_here: Boot) -> None:
     assert debug[1] == []
 
 
+@pytest.mark.requirement("C-23")
 def test_memory_benchmark(boot_here: Boot) -> None:
-    """C-23: with 4 processors and 6 GiB, more than fits below 4 GiB, the memory is there and every result is right."""
+    """With 4 processors and 6 GiB, more than fits below 4 GiB, the memory is there and every result is right."""
     seen = lines(boot_here(run.release("real-stream-0.11.0", memory="6G", smp=4, cpu_seconds=120.0)))
     assert {"a block of 4608 MiB: right", "results: right"} <= set(seen)
     rates = [re.fullmatch(r"(\w+): (\d+) MB/s on 4 CPUs", line) for line in seen]
@@ -116,8 +122,9 @@ def screen(dump: str) -> list[str]:
     return [text[at : at + COLUMNS].replace("\0", " ").rstrip() for at in range(0, len(text), COLUMNS)]
 
 
+@pytest.mark.requirement("W-05")
 def test_text_on_the_screen() -> None:
-    """W-05: with the feature vga the kernel's and the application's lines stand on the screen, the last one at its
+    """With the feature vga the kernel's and the application's lines stand on the screen, the last one at its
     end."""
     looker = Looker(b"waiting to be looked at")
     spec = run.release("real-wait-0.11.0-vga", extra=("-device", "VGA"))
@@ -128,8 +135,9 @@ def test_text_on_the_screen() -> None:
     assert any("Jumping into application" in row for row in written)
 
 
+@pytest.mark.requirement("W-08", "W-09")
 def test_fixtures_say_how_they_are_built() -> None:
-    """W-08, W-09: the kernel's features of each image stand in its fixture.toml and in the list of images."""
+    """The kernel's features of each image stand in its fixture.toml and in the list of images."""
     found = images()["real-echo-0.11.0-dhcp"]
     assert {"tcp", "udp", "dhcpv4", "pci", "acpi", "fsgsbase", "smp"} <= set(found.features)
     listed = subprocess.run([HERMITCTL, "list", "images"], capture_output=True, text=True, check=True)

@@ -51,34 +51,38 @@ def played(
     return run.played(plain, run.LINUX_STARTER, scenario)
 
 
+@pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("scenario", GOOD)
 def test_booted(scenario: str, target: str, boot_here: Boot) -> None:
-    """N-03: whatever the protocol allows is booted, unaligned addresses and odd control registers too."""
+    """Whatever the protocol allows is booted, unaligned addresses and odd control registers too."""
     outcome = boot_here(played(f"{scenario} word", target=target))
     assert outcome.matches("exit 0"), str(outcome)
     assert f", {target}, linux64)".encode() in outcome.console
     assert b"[LOADER][ERROR]" not in outcome.console
 
 
+@pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("scenario", ["ramdisk-high", "all-high"])
 def test_above_4_gib(scenario: str, boot_here: Boot) -> None:
-    """N-03: RAM disk, command line and zero page may lie above 4 GiB (ext_ fields)."""
+    """RAM disk, command line and zero page may lie above 4 GiB (ext_ fields)."""
     outcome = boot_here(played(scenario, memory="6G"))
     assert outcome.matches("exit 0"), str(outcome)
 
 
+@pytest.mark.requirement("N-12")
 @pytest.mark.parametrize("scenario", REFUSED)
 def test_refused(scenario: str, boot_here: Boot) -> None:
-    """N-12: what cannot be booted ends with one line and its number."""
+    """What cannot be booted ends with one line and its number."""
     outcome = boot_here(played(scenario, expect=REFUSED[scenario]))
     assert outcome.matches(REFUSED[scenario]), str(outcome)
     assert outcome.console.count(b"[LOADER][ERROR]") == 1
 
 
+@pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("scenario", ["good", "unaligned", "rsdp", "cpu-rich"])
 def test_hand_over(scenario: str, boot_here: Boot) -> None:
-    """N-03: the probe finds the registers, tables, device tree and zero page of the reference, whatever was left."""
+    """The probe finds the registers, tables, device tree and zero page of the reference, whatever was left."""
     outcome = boot_here(played(f"{scenario} one -- two", "probe"))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"probe fdt compatible=<<<hermit,linux>>>" in outcome.console
@@ -86,8 +90,9 @@ def test_hand_over(scenario: str, boot_here: Boot) -> None:
     assert (b"hermit,rsdp" in outcome.console) == (scenario == "rsdp")
 
 
+@pytest.mark.requirement("N-03")
 def test_only_type_1_is_ram(boot_here: Boot) -> None:
-    """N-03: ACPI's, reserved, bad and unknown memory within a range that is called usable is not told as RAM. The
+    """ACPI's, reserved, bad and unknown memory within a range that is called usable is not told as RAM. The
     probe counts one line as wrong: the nodes are not the zero page's usable ranges."""
     outcome = boot_here(played("map-types", "probe", expect="exit 1"))
     assert outcome.matches("exit 1"), str(outcome)
@@ -100,16 +105,18 @@ def test_only_type_1_is_ram(boot_here: Boot) -> None:
     assert [any(page in one for one in told) for page in pages] == [page // 0x1000 % 2 == 1 for page in pages]
 
 
+@pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("scenario", ["good", "cmdline-bounded", "cmdline-size-most"])
 def test_command_line_ends_by_its_size_or_its_nul(scenario: str, boot_here: Boot) -> None:
-    """N-03: starters tell the length with or without the NUL, or what it may be at most."""
+    """Starters tell the length with or without the NUL, or what it may be at most."""
     outcome = boot_here(played(f"{scenario} -- one two", "args"))
     assert outcome.matches("exit 0"), str(outcome)
     assert outcome.console.count(b" length=10\n<<<-- one two>>>") == 2
 
 
+@pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("version", ["0.10.0", "0.11.0"])
 def test_real_kernels(version: str, boot_here: Boot) -> None:
-    """N-03: Hermit's own kernels run."""
+    """Hermit's own kernels run."""
     outcome = boot_here(played("good", f"real-hello-{version}"))
     assert outcome.matches("exit 0"), str(outcome)

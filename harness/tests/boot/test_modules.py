@@ -17,9 +17,10 @@ from hermit_harness.vm.spec import RunSpec
 Boot = Callable[[RunSpec], Outcome]
 
 
+@pytest.mark.requirement("L-09")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_second_module_is_warned_of(machine: str, boot_here: Boot) -> None:
-    """L-09: the first module is booted, the second one is told in one warning."""
+    """The first module is booted, the second one is told in one warning."""
     outcome = boot_here(replace(run.release("hello", machine), modules=(images()["panic"].path,)))
     assert outcome.matches("exit 0"), str(outcome)
     warnings = [line for line in outcome.console.splitlines() if b"[LOADER][WARN]" in line]
@@ -27,9 +28,10 @@ def test_second_module_is_warned_of(machine: str, boot_here: Boot) -> None:
     assert b"module" in warnings[0]
 
 
+@pytest.mark.requirement("L-09")
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
 def test_no_module_is_refused(machine: str, boot_here: Boot) -> None:
-    """L-09: one line, a number of its own, and what to type."""
+    """One line, a number of its own, and what to type."""
     outcome = boot_here(replace(run.release("hello", machine), app=None, expect="refused 65 no-module"))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     errors = [line for line in outcome.console.splitlines() if b"[LOADER][ERROR]" in line]
@@ -38,8 +40,9 @@ def test_no_module_is_refused(machine: str, boot_here: Boot) -> None:
     assert outcome.qemu_status == 65
 
 
+@pytest.mark.requirement("L-09")
 def test_a_comma_in_the_files_name(boot_here: Boot, tmp_path: Path) -> None:
-    """L-09: a comma in an app's path does not make two modules of it."""
+    """A comma in an app's path does not make two modules of it."""
     odd = tmp_path / "an,app,with,commas"
     odd.write_bytes(images()["hello"].path.read_bytes())
     outcome = boot_here(replace(run.release("hello"), app=odd))

@@ -24,10 +24,11 @@ def played(words: str, image: str = "hello", target: str = "x86_64-pvh", expect:
     return run.played(plain, run.PVH_STARTER, scenario)
 
 
+@pytest.mark.requirement("N-01", "N-02")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("scenario", ["good", "module-high", "all-high"])
 def test_above_4_gib(scenario: str, target: str, boot_here: Boot) -> None:
-    """N-01, N-02: the application may lie above 4 GiB, and so may module list, command line and memory map."""
+    """The application may lie above 4 GiB, and so may module list, command line and memory map."""
     outcome = boot_here(played(f"{scenario} loader.log=debug", target=target))
     assert outcome.matches("exit 0"), str(outcome)
     assert f", {target}, pvh)".encode() in outcome.console
@@ -37,18 +38,20 @@ def test_above_4_gib(scenario: str, target: str, boot_here: Boot) -> None:
     assert (int(found[1], 16) >= HIGH) == (scenario != "good")
 
 
+@pytest.mark.requirement("N-01", "N-02")
 @pytest.mark.parametrize("scenario", ["good", "all-high"])
 def test_hand_over(scenario: str, boot_here: Boot) -> None:
-    """N-01, N-02: the probe finds registers, tables, device tree and command line of the reference all the same."""
+    """The probe finds registers, tables, device tree and command line of the reference all the same."""
     outcome = boot_here(played(f"{scenario} one -- two", "probe"))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"probe fdt compatible=<<<hermit,pvh>>>" in outcome.console
     assert b"probe fdt chosen/bootargs=<<<one -- two>>>" in outcome.console
 
 
+@pytest.mark.requirement("N-01", "N-12")
 @pytest.mark.parametrize("what", ["module", "list", "cmdline", "map"])
 def test_refused(what: str, boot_here: Boot) -> None:
-    """N-01, N-12: what is said to be where no CPU has an address ends with one line, which names the address."""
+    """What is said to be where no CPU has an address ends with one line, which names the address."""
     outcome = boot_here(played(f"{what}-beyond", expect="refused 87 start-state"))
     assert outcome.matches("refused 87 start-state"), str(outcome)
     (line,) = outcome.errors

@@ -84,9 +84,10 @@ def greets(line: Line, done: subprocess.CompletedProcess[bytes]) -> None:
     assert f", {line.target}, ".encode() in done.stdout
 
 
+@pytest.mark.requirement("L-16", "L-20", "L-34", "N-02", "N-05", "N-08", "R-05")
 @pytest.mark.parametrize("line", lines(), ids=str)
 def test_line(line: Line, tmp_path: Path) -> None:
-    """L-16, L-20, L-34, N-02, N-05, N-08, R-05: what the README says to type boots an application; lines with KVM as it
+    """What the README says to type boots an application; lines with KVM as it
     says for machines without, with a CPU's name.
     """
     if "x-option-roms=off" in line.text and "acpi=off" not in line.text and host.qemu_major("qemu-system-x86_64") >= 8:
@@ -95,8 +96,9 @@ def test_line(line: Line, tmp_path: Path) -> None:
     greets(line, typed(line, tmp_path))
 
 
-def test_l07_kvm_line(tmp_path: Path) -> None:
-    """L-07: the first line, with KVM, byte for byte."""
+@pytest.mark.requirement("L-07")
+def test_kvm_line(tmp_path: Path) -> None:
+    """The first line, with KVM, byte for byte."""
     line = lines()[0]
     assert line.text.startswith(f"qemu-system-x86_64 {KVM} -smp 1 -m 128M ")
     problem = host.kvm_problem()
@@ -108,8 +110,9 @@ def test_l07_kvm_line(tmp_path: Path) -> None:
     greets(line, done)
 
 
+@pytest.mark.requirement("L-01", "N-01")
 def test_every_target_has_its_line() -> None:
-    """L-01, N-01: no file is built that the README does not say how to start, but the one that QEMU cannot."""
+    """No file is built that the README does not say how to start, but the one that QEMU cannot."""
     assert {line.target for line in lines()} >= {
         name for name in TARGETS if loader_file(name).is_file() and name != "x86_64-linux"
     }

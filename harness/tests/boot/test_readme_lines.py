@@ -76,53 +76,60 @@ def skip_where_no_kernel_boots() -> None:
         pytest.skip("erratum: microvm-x-option-roms: this QEMU's microvm finds no -kernel with x-option-roms=off")
 
 
+@pytest.mark.requirement("L-16", "L-07")
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-nofsgsbase"])
 def test_tcg_line(app: str) -> None:
-    """L-16, L-07: the same line without KVM and with a named CPU; QEMU's warnings about it do no harm."""
+    """The same line without KVM and with a named CPU; QEMU's warnings about it do no harm."""
     warnings = boots(TCG_LINE, app)
     assert all(b"TCG doesn't support requested feature" in line for line in warnings.splitlines())
 
 
+@pytest.mark.requirement("R-05", "R-06")
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.10.0", "real-hello-0.11.0"])
 def test_older_line(app: str) -> None:
-    """R-05, R-06: qemu64 with eight features, 64M, no KVM; QEMU 7.2 has nothing to warn of."""
+    """Qemu64 with eight features, 64M, no KVM; QEMU 7.2 has nothing to warn of."""
     warnings = boots(OLDER_LINE, app)
     version = plain(["qemu-system-x86_64", "--version"]).stdout
     assert warnings == b"" or b"version 7.2" not in version
 
 
+@pytest.mark.requirement("R-08", "L-18")
 def test_older_line_with_arguments() -> None:
-    """R-08, L-18: and with -append."""
+    """And with -append."""
     done = plain(argv(OLDER_LINE.rstrip() + APPENDED, "args"))
     assert done.returncode == 3
     assert b"args argv[1]=<<<one>>>" in done.stdout
     assert b"args argv[2]=<<<two>>>" in done.stdout
 
 
+@pytest.mark.requirement("L-33", "L-34", "P-09")
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-microvm", "real-hello-0.10.0-microvm"])
 def test_microvm_line(app: str) -> None:
-    """L-33, L-34, P-09: microvm as written, ACPI not switched off."""
+    """Microvm as written, ACPI not switched off."""
     skip_where_no_kernel_boots()
     boots(MICROVM_LINE.replace("Skylake-Client", "Skylake-Client,+fsgsbase"), app)
 
 
+@pytest.mark.requirement("N-11")
 @pytest.mark.parametrize("legacy", ["on", "off"])
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-microvm"])
 def test_todays_microvm_line(app: str, legacy: str) -> None:
-    """N-11: with acpi=off, and virtio-mmio in its older and its newer form."""
+    """With acpi=off, and virtio-mmio in its older and its newer form."""
     line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=off,acpi=off")
     boots(line.rstrip() + f" -global virtio-mmio.force-legacy={legacy} -cpu Skylake-Client,+fsgsbase", app)
 
 
+@pytest.mark.requirement("R-09")
 def test_older_cpu_and_memory_on_microvm() -> None:
-    """R-09: microvm with the older line's CPU and 64M."""
+    """Microvm with the older line's CPU and 64M."""
     skip_where_no_kernel_boots()
     cpu = "qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt"
     boots(MICROVM_LINE.replace("Skylake-Client", cpu).replace("128M", "64M"), "real-hello-0.11.0-microvm")
 
 
+@pytest.mark.requirement("N-17")
 def test_microvm_with_qemus_own_device_list() -> None:
-    """N-17: QEMU's own list of virtio-mmio devices on the command line disturbs nothing."""
+    """QEMU's own list of virtio-mmio devices on the command line disturbs nothing."""
     line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=on").replace(
         ",rtc=on", ",rtc=on,acpi=off"
     )
@@ -131,15 +138,17 @@ def test_microvm_with_qemus_own_device_list() -> None:
     assert b"-freq 2800" in done.stdout
 
 
+@pytest.mark.requirement("L-16")
 def test_warnings_are_folded(boot_here: Boot) -> None:
-    """L-16: the harness does not fail on the eight warnings, and tells of them in one note."""
+    """The harness does not fail on the eight warnings, and tells of them in one note."""
     outcome = boot_here(run.release("hello", cpu="Skylake-Client"))
     assert outcome.matches("exit 0"), str(outcome)
     assert len([note for note in outcome.notes if "TCG" in note]) <= 1
 
 
+@pytest.mark.requirement("L-17")
 def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
-    """L-17: the CPU line for measurements runs, or QEMU's own reason for not starting is told."""
+    """The CPU line for measurements runs, or QEMU's own reason for not starting is told."""
     if host.kvm_problem():
         pytest.skip(f"no-kvm: {host.kvm_problem()}")
     spec = run.release("hello", "microvm", accel="kvm", cpu="host,migratable=no,+invtsc,enforce")
@@ -150,8 +159,9 @@ def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
     )
 
 
+@pytest.mark.requirement("L-17")
 def test_benchmark_falls_back_by_name(capfd: pytest.CaptureFixture[str]) -> None:
-    """L-17: `hermitctl bench` measures under KVM with the steady clock or says why not, and under TCG."""
+    """`hermitctl bench` measures under KVM with the steady clock or says why not, and under TCG."""
     assert main(["bench", "--runs", "1", "hello"]) == 0
     out, err = capfd.readouterr()
     assert "tcg  kernel_line  best" in out

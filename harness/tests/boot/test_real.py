@@ -27,9 +27,10 @@ def good(outcome: Outcome, expect: str = "exit 0") -> list[str]:
     return lines(outcome.console)
 
 
+@pytest.mark.requirement("L-01", "M-15", "R-06")
 @pytest.mark.parametrize("version", KERNELS)
 def test_greeting(version: str, boot_here: Boot) -> None:
-    """L-01, M-15, R-06: the kernel welcomes, the application greets, its data and its pointers are right, status 0."""
+    """The kernel welcomes, the application greets, its data and its pointers are right, status 0."""
     seen = good(boot_here(run.release(f"real-hello-{version}", memory="64M")))
     for text in (
         f"Welcome to Hermit {version}",
@@ -41,19 +42,21 @@ def test_greeting(version: str, boot_here: Boot) -> None:
     assert "exit status 0" in seen
 
 
+@pytest.mark.requirement("L-12", "P-11", "P-12")
 @pytest.mark.parametrize("version", KERNELS)
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_status(version: str, status: int, boot_here: Boot) -> None:
-    """L-12, P-11, P-12: the application's own status is the run's."""
+    """The application's own status is the run's."""
     outcome = boot_here(run.release(f"real-exit-{version}", append=f"-- {status}", expect=f"exit {status}"))
     assert f"exit status {status}" in good(outcome, f"exit {status}")
     assert outcome.qemu_status == (1 if status else 3)
 
 
+@pytest.mark.requirement("L-18", "R-08", "N-17")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 @pytest.mark.parametrize("version", KERNELS)
 def test_arguments(version: str, machine: str, boot_here: Boot) -> None:
-    """L-18, R-08, N-17: what stands behind the -- is argv, split as a shell splits; the rest is the kernel's."""
+    """What stands behind the -- is argv, split as a shell splits; the rest is the kernel's."""
     image = f"real-args-{version}" + ("-microvm" if machine == "microvm" else "")
     seen = good(boot_here(run.release(image, machine, append="-freq 2000 -- one 'two three' -- x=y ü")))
     assert [line for line in seen if line.startswith("arg")] == [
@@ -67,31 +70,35 @@ def test_arguments(version: str, machine: str, boot_here: Boot) -> None:
     ]
 
 
+@pytest.mark.requirement("N-17", "L-18")
 @pytest.mark.parametrize("version", KERNELS)
 def test_environment(version: str, boot_here: Boot) -> None:
-    """N-17, L-18: env= and the network words become the application's environment."""
+    """Env= and the network words become the application's environment."""
     seen = good(boot_here(run.release(f"real-env-{version}", append="env=GREETING=hi 'env=TWO=a b' -ip 10.0.5.3 -- x")))
     found = {line.split("=", 1)[1] for line in seen if line.startswith("env[")}
     assert {"GREETING=hi", "TWO=a b", "HERMIT_IP=10.0.5.3"} <= found
 
 
+@pytest.mark.requirement("W-01", "L-10", "N-28")
 @pytest.mark.parametrize("version", KERNELS)
 @pytest.mark.parametrize(("machine", "smp"), [("pc", 1), ("pc", 4), ("q35", 2), ("q35", 4)])
 def test_processors_are_counted(version: str, machine: str, smp: int, boot_here: Boot) -> None:
-    """W-01, L-10, N-28: a kernel with smp brings up every processor through page 0x8000."""
+    """A kernel with smp brings up every processor through page 0x8000."""
     seen = good(boot_here(run.release(f"real-smp-{version}", machine, smp=smp)))
     assert f"CPUs up: {smp} (kernel built with smp)" in seen
 
 
+@pytest.mark.requirement("W-01")
 def test_kernel_without_smp_says_one(boot_here: Boot) -> None:
-    """W-01: built without the feature it sees one processor, and says so."""
+    """Built without the feature it sees one processor, and says so."""
     seen = good(boot_here(run.release("real-smp-0.11.0-microvm", "microvm", smp=2)))
     assert "CPUs up: 1 (kernel built without smp)" in seen
 
 
+@pytest.mark.requirement("W-02", "W-03")
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_pci_and_acpi(machine: str, boot_here: Boot) -> None:
-    """W-02, W-03: the kernel with both features scans the bus and finds the tables; without the debug-exit device ACPI
+    """The kernel with both features scans the bus and finds the tables; without the debug-exit device ACPI
     powers off.
     """
     outcome = boot_here(run.release("real-hello-0.11.0", machine, debug_exit=False))
@@ -101,9 +108,10 @@ def test_pci_and_acpi(machine: str, boot_here: Boot) -> None:
     assert "debug-exit" in " ".join((outcome.cause, outcome.hint, *outcome.notes))
 
 
+@pytest.mark.requirement("L-36", "R-10")
 @pytest.mark.parametrize("version", KERNELS)
 def test_frequency(version: str, boot_here: Boot) -> None:
-    """L-36, R-10: the application sees the MHz that -freq gave; nobody adds one on pc."""
+    """The application sees the MHz that -freq gave; nobody adds one on pc."""
     given = good(boot_here(run.release(f"real-hello-{version}", append="-freq 1234")))
     assert any(line.endswith(", 1234 MHz") for line in given)
     own = good(boot_here(run.release(f"real-hello-{version}-microvm", "microvm", append="-freq 4321")))
@@ -118,8 +126,9 @@ def kernel_lines(outcome: Outcome) -> list[str]:
     return [re.sub(r"0x[0-9a-f]+|\d+ MHz|\d+", "N", line) for line in own]
 
 
+@pytest.mark.requirement("M-14", "P-12")
 def test_kernel_lines_pass_unchanged(boot_here: Boot) -> None:
-    """M-14, P-12: with all of the loader's debug output on, the kernel's own lines are the same ones, whole and in
+    """With all of the loader's debug output on, the kernel's own lines are the same ones, whole and in
     order.
     """
     quiet = boot_here(run.release("real-hello-0.11.0", append="env=A=1"))
@@ -136,9 +145,10 @@ def test_kernel_lines_pass_unchanged(boot_here: Boot) -> None:
         assert fact in text
 
 
+@pytest.mark.requirement("P-12", "L-13")
 @pytest.mark.parametrize("version", KERNELS)
 def test_panic(version: str, boot_here: Boot) -> None:
-    """P-12, L-13: a kernel's panic is told as a panic, with its text, and not as the loader's."""
+    """A kernel's panic is told as a panic, with its text, and not as the loader's."""
     outcome = boot_here(run.release(f"real-panic-{version}"))
     assert outcome.matches("panic"), str(outcome)
     assert outcome.origin == "app"
@@ -149,8 +159,9 @@ def real(pattern: str) -> list[Image]:
     return [image for image in images().values() if fnmatchcase(image.id, pattern)]
 
 
+@pytest.mark.requirement("M-16", "W-01", "W-02", "W-03", "W-04")
 def test_fixture_files_tell_features_and_needs() -> None:
-    """M-16, W-01, W-02, W-03, W-04: each real image states what its kernel was built with, and needs what that asks
+    """Each real image states what its kernel was built with, and needs what that asks
     for.
     """
     found = real("real-*")

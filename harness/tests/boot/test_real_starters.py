@@ -72,9 +72,10 @@ def run(argv: list[str]) -> tuple[bytes, int | None]:
             clock.cancel()
 
 
+@pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("name", STARTERS)
 def test_started_by(name: str, tmp_path: Path) -> None:
-    """N-03: application and command line arrive, the probe finds the hand-over of the reference, and both end well."""
+    """Application and command line arrive, the probe finds the hand-over of the reference, and both end well."""
     arguments, target, protocol = STARTERS[name]
     program, problem = shutil.which(name), host.kvm_problem()
     if program is None:

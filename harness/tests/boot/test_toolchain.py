@@ -42,12 +42,13 @@ def tools(folder: Path, cpu: str, prefix: str) -> Path:
     return folder
 
 
+@pytest.mark.requirement("C-10")
 @pytest.mark.parametrize(
     "target,prefix",
     [("aarch64-elf", "aarch64-hermit-"), ("riscv64-sbi", "riscv64-unknown-elf-"), ("x86_64-multiboot", "own-")],
 )
 def test_toolchain_elsewhere(target: str, prefix: str, tmp_path: Path, boot_here: Boot) -> None:
-    """C-10: compiler and binutils of another name in a folder of the user's; the loader that they make boots."""
+    """Compiler and binutils of another name in a folder of the user's; the loader that they make boots."""
     folder = tools(tmp_path / "bin", target.partition("-")[0], prefix)
     said = log(f"TARGET={target}", f"O={tmp_path}", f"CROSS_COMPILE={prefix}", f"TOOLCHAIN_BIN_DIR={folder}/")
     for tool in TOOLS:
@@ -58,8 +59,9 @@ def test_toolchain_elsewhere(target: str, prefix: str, tmp_path: Path, boot_here
     assert outcome.matches("exit 0"), str(outcome)
 
 
+@pytest.mark.requirement("C-10")
 def test_a_prefix_is_for_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """C-10: with no target named, a prefix that begins with a CPU's name leaves the other CPUs their own tools."""
+    """With no target named, a prefix that begins with a CPU's name leaves the other CPUs their own tools."""
     folder = tools(tmp_path / "bin", "aarch64", "aarch64-hermit-")
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     planned = log("-n", f"O={tmp_path}", "TARGET=aarch64-elf x86_64-multiboot", "CROSS_COMPILE=aarch64-hermit-")
@@ -67,6 +69,7 @@ def test_a_prefix_is_for_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "aarch64-linux-gnu-gcc" not in planned
 
 
+@pytest.mark.requirement("C-10")
 @pytest.mark.parametrize(
     "words,says",
     [
@@ -78,14 +81,15 @@ def test_a_prefix_is_for_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ids=lambda value: value[0].partition("=")[0] if isinstance(value, tuple) else "",
 )
 def test_a_wrong_path_is_one_line(words: tuple[str, ...], says: str) -> None:
-    """C-10: what is not there is named, before anything is compiled."""
+    """What is not there is named, before anything is compiled."""
     with pytest.raises(BuildError, match=says) as told:
         make(*LOADER, "TARGET=x86_64-multiboot", *words, "all")
     assert len(str(told.value).splitlines()) == 2  # make's call, and the line
 
 
+@pytest.mark.requirement("C-35")
 def test_mtune_reaches_the_compiler(tmp_path: Path) -> None:
-    """C-35: MTUNE= and CFLAGS= stand in the log of the build, and another value of theirs builds anew."""
+    """MTUNE= and CFLAGS= stand in the log of the build, and another value of theirs builds anew."""
     words = ("TARGET=x86_64-multiboot", f"O={tmp_path}")
     first = log("MTUNE=skylake", *words)
     compiled = [line for line in first.splitlines() if " -c " in line and line.endswith(".c")]

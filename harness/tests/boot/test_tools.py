@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from hermit_harness.matrix import run
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
@@ -28,16 +30,18 @@ def packets(file: Path) -> list[str]:
     return run_tool("tcpdump", "-n", "-r", str(file)).splitlines()
 
 
+@pytest.mark.requirement("P-04")
 def test_qemu(boot_here: Boot) -> None:
-    """P-04: a QEMU that is not there is told by name, and a version is told by the one that is."""
+    """A QEMU that is not there is told by name, and a version is told by the one that is."""
     missing = boot_here(replace(run.release("hello"), qemu="qemu-system-nowhere"))
     assert missing.verdict == "infra"
     assert "qemu-system-nowhere" in missing.cause + missing.hint
     assert run_tool("qemu-system-x86_64", "--version").startswith("QEMU emulator version")
 
 
+@pytest.mark.requirement("P-04")
 def test_gdb_reads_the_loaders_symbols() -> None:
-    """P-04: GDB finds the loader's functions and lines in its .debug file."""
+    """GDB finds the loader's functions and lines in its .debug file."""
     symbols = loader_file().with_name(loader_file().name + ".debug")
     text = run_tool(
         "gdb", "-nx", "-batch", "-ex", "info line boot_run", "-ex", "info address status_number", str(symbols)
@@ -46,8 +50,9 @@ def test_gdb_reads_the_loaders_symbols() -> None:
     assert "status_number" in text
 
 
+@pytest.mark.requirement("P-04")
 def test_nasm_and_gcc_make_what_qemu_takes(tmp_path: Path, boot_here: Boot) -> None:
-    """P-04: an entry assembled by NASM and C compiled by GCC are linked into a kernel of four lines, and it boots."""
+    """An entry assembled by NASM and C compiled by GCC are linked into a kernel of four lines, and it boots."""
     (tmp_path / "entry.asm").write_text(
         "bits 32\nglobal entry\nextern status\nsection .text\nalign 4\n"
         "header: dd 0x1BADB002, 0x10000, -(0x1BADB002 + 0x10000), header, header, 0, 0, entry\n"
@@ -74,8 +79,9 @@ def test_nasm_and_gcc_make_what_qemu_takes(tmp_path: Path, boot_here: Boot) -> N
     assert outcome.qemu_status == 67
 
 
+@pytest.mark.requirement("P-04")
 def test_tcpdump_sees_frames(tmp_path: Path) -> None:
-    """P-04: what tcpdump reads from a capture is what is in it."""
+    """What tcpdump reads from a capture is what is in it."""
     capture = tmp_path / "one.pcap"
     header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
     capture.write_bytes(header + struct.pack("<IIII", 1, 0, len(ARP_REQUEST), len(ARP_REQUEST)) + ARP_REQUEST)
@@ -83,8 +89,9 @@ def test_tcpdump_sees_frames(tmp_path: Path) -> None:
     assert "who-has 10.0.5.1 tell 10.0.5.3" in line
 
 
+@pytest.mark.requirement("P-04")
 def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
-    """P-04: a card on QEMU's own network, the capture read by tcpdump: an application without networking sends
+    """A card on QEMU's own network, the capture read by tcpdump: an application without networking sends
     nothing.
     """
     capture = tmp_path / "guest.pcap"
@@ -96,8 +103,9 @@ def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
     assert packets(capture) == []
 
 
+@pytest.mark.requirement("P-04", "L-02")
 def test_doctor_names_the_tools() -> None:
-    """P-04, L-02: the doctor looks for each of them."""
+    """The doctor looks for each of them."""
     text = run_tool(str(ROOT / "build" / "venv" / "bin" / "hermitctl"), "doctor")
     for tool in ("qemu-system-x86_64", "gdb", "nasm", "gcc", "tcpdump"):
         assert tool in text

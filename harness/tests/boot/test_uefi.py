@@ -39,13 +39,14 @@ def release(image: str, name: str, **changes: object) -> RunSpec:
     return run.release(image, MACHINES[name], name, **changes)
 
 
+@pytest.mark.requirement("N-01", "N-04", "N-05", "N-06", "L-22", "L-23")
 @every(
     *("uefi", "uefi-images", "uefi-fixed", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell"),
     *("aarch64-uefi", "aarch64-uefi-images", "aarch64-uefi-large", "aarch64-uefi-debug", "aarch64-uefi-memory"),
     *("aarch64-uefi-smp", "aarch64-uefi-el2"),
 )
 def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
-    """N-01, N-04, N-05, N-06, L-22, L-23: either folder of the disk and QEMU's RAM disk, firmware at EL1 and EL2; the
+    """Either folder of the disk and QEMU's RAM disk, firmware at EL1 and EL2; the
     app's own words besides its status.
     """
     outcome = run_cell(cell)
@@ -53,26 +54,29 @@ def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
     assert f", {cell.target}, uefi)\r\n".encode() in outcome.console
 
 
+@pytest.mark.requirement("N-05", "N-07")
 @every("uefi-lines", "uefi-shell-lines", "aarch64-uefi-lines")
 def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
-    """N-05, N-07: the words of -append reach the application, and the word that the firmware adds does not."""
+    """The words of -append reach the application, and the word that the firmware adds does not."""
     console = run_cell(cell).console.decode()
     for word in matrix().lines[cell.line].words:
         assert word in console
     assert "initrd=" not in console.partition("Hermit loader ")[2]
 
 
+@pytest.mark.requirement("N-04", "N-12")
 @every("uefi-refused")
 def test_uefi_refuses(cell: Cell, run_cell: RunCell) -> None:
-    """N-04, N-12: memory that the firmware keeps for good is not taken from it."""
+    """Memory that the firmware keeps for good is not taken from it."""
     (line,) = run_cell(cell).errors
     assert b"83 image-not-in-ram: " in line
 
 
+@pytest.mark.requirement("N-04")
 @each_cpu
 @pytest.mark.parametrize("way", ["esp", "efi-kernel"])
 def test_missing_application_names_both_paths(way: str, name: str, boot_here: Boot) -> None:
-    """N-04: one line with the two places that were looked at; the firmware gets the machine back and goes on."""
+    """One line with the two places that were looked at; the firmware gets the machine back and goes on."""
     spec = release("hello", name, append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way=way))
     assert outcome.matches("refused 65 no-module"), str(outcome)
@@ -80,18 +84,20 @@ def test_missing_application_names_both_paths(way: str, name: str, boot_here: Bo
     assert all(path in line for path in PATHS)
 
 
+@pytest.mark.requirement("N-04", "L-23")
 @each_cpu
 def test_refusal_stops_the_machine_when_told_to(name: str, boot_here: Boot) -> None:
-    """N-04, L-23: loader.onerror=stop carries the number out of the machine instead."""
+    """Loader.onerror=stop carries the number out of the machine instead."""
     spec = release("hello", name, append="loader.onerror=stop", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way="efi-kernel"))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     assert outcome.qemu_status == 65
 
 
+@pytest.mark.requirement("N-04")
 @each_cpu
 def test_the_next_boot_entry_runs(name: str, boot_here: Boot) -> None:
-    """N-04: a loader that refuses leaves the machine as it was; the firmware's next entry boots an application."""
+    """A loader that refuses leaves the machine as it was; the firmware's next entry boots an application."""
     arch = target(name).cpu
     app = images(arch)["hello"]
     first = replace(release("hello", name, append="", way="esp"), app=None)
@@ -103,18 +109,20 @@ def test_the_next_boot_entry_runs(name: str, boot_here: Boot) -> None:
     assert outcome.console.index(line) < outcome.console.index(app.greeting.encode())
 
 
+@pytest.mark.requirement("N-07")
 @each_cpu
 def test_memory_that_is_told(name: str, boot_here: Boot) -> None:
-    """N-07: what the firmware had for booting is the application's: all but some MiB of the machine's memory."""
+    """What the firmware had for booting is the application's: all but some MiB of the machine's memory."""
     outcome = boot_here(release("probe", name, way="efi-kernel"))
     assert outcome.matches("exit 0"), str(outcome)
     told = re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
     assert sum(int(end, 16) - int(start, 16) for start, end in told) > 500 << 20
 
 
+@pytest.mark.requirement("N-04", "N-07")
 @each_cpu
 def test_application_above_4_gib(name: str, boot_here: Boot, tmp_path: Path) -> None:
-    """N-04, N-07: firmware reads the application's file to wherever it likes. OVMF prefers RAM below 4 GiB, of which
+    """Firmware reads the application's file to wherever it likes. OVMF prefers RAM below 4 GiB, of which
     there is less here than the file wants.
     """
     spec = release("hello", name, append="loader.log=debug", way="esp", memory="6G")
@@ -130,8 +138,9 @@ def test_application_above_4_gib(name: str, boot_here: Boot, tmp_path: Path) -> 
     assert int(found[1], 16) >= 4 << 30
 
 
+@pytest.mark.requirement("N-12")
 def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
-    """N-12: a page fault in the loader is the loader's to tell, not the firmware's: the number, the registers and the
+    """A page fault in the loader is the loader's to tell, not the firmware's: the number, the registers and the
     function."""
     loader = loader_file("x86_64-uefi", "debug")
     spec = run.release("hello", on="x86_64-uefi", append="loader.selftest=pf", expect="refused 101 cpu-exception")
@@ -143,9 +152,10 @@ def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
     assert re.search(r"cr2=0x0*400000000000\b", text), text
 
 
+@pytest.mark.requirement("L-06", "P-02")
 @each_cpu
 def test_the_second_compilers_loader(name: str, boot_here: Boot) -> None:
-    """L-06, P-02: clang's file boots, too."""
+    """Clang's file boots, too."""
     spec = release("probe", name, way="esp")
     file = BUILD / "clang" / "release" / spec.loader.name
     outcome = boot_here(replace(spec, loader=file, loader_debug=run.debug_file(file)))
@@ -153,8 +163,9 @@ def test_the_second_compilers_loader(name: str, boot_here: Boot) -> None:
     assert file.read_bytes() != spec.loader.read_bytes()
 
 
+@pytest.mark.requirement("N-05")
 def test_page_tables_of_five_levels(boot_here: Boot) -> None:
-    """N-05: firmware may run with five levels; kernels get the four that they know. The firmware at hand never does,
+    """Firmware may run with five levels; kernels get the four that they know. The firmware at hand never does,
     so the loader itself changes to five first."""
     loader = loader_file("x86_64-uefi", "debug")
     words = "loader.selftest=five-levels loader.log=debug"

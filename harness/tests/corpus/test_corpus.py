@@ -27,9 +27,10 @@ def errors(console: bytes) -> list[tuple[int, str]]:
     return [(int(number), rule.decode()) for number, rule in ERROR.findall(console.replace(b"\r\n", b"\n"))]
 
 
+@pytest.mark.requirement("N-12", "P-12", "R-01")
 @pytest.mark.parametrize("case", [case for case in CASES if case.number], ids=lambda case: case.id)
 def test_refused(case: Case, boot_here: Boot) -> None:
-    """N-12, P-12, R-01: number and rule are the index's, in one line, over within two seconds of the guest's start."""
+    """Number and rule are the index's, in one line, over within two seconds of the guest's start."""
     outcome = boot_here(corpus.spec(case))
     assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
     assert outcome.qemu_status == case.number
@@ -37,17 +38,19 @@ def test_refused(case: Case, boot_here: Boot) -> None:
     assert outcome.timings["end"] - outcome.timings["cont"] < 2.0
 
 
+@pytest.mark.requirement("R-01", "L-09")
 @pytest.mark.parametrize("case", [case for case in CASES if not case.number], ids=lambda case: case.id)
 def test_odd_but_good(case: Case, boot_here: Boot) -> None:
-    """R-01, L-09: what only looks odd is booted, by QEMU and by a starter that does everything else than QEMU does."""
+    """What only looks odd is booted, by QEMU and by a starter that does everything else than QEMU does."""
     outcome = boot_here(corpus.spec(case))
     assert outcome.matches("exit 0"), str(outcome)
     assert errors(outcome.console) == []
 
 
+@pytest.mark.requirement("N-12", "P-12")
 @pytest.mark.parametrize("case", FILES, ids=lambda case: case.id)
 def test_same_number_under_asan(case: Case) -> None:
-    """N-12, P-12: the same file through the loader's core as a program of this machine, with sanitizers."""
+    """The same file through the loader's core as a program of this machine, with sanitizers."""
     memory = case.memory or "128M"
     command = [str(BUILD / "host" / "hermit-host"), "--mem", memory, str(case.path)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
@@ -56,8 +59,9 @@ def test_same_number_under_asan(case: Case) -> None:
     assert errors(done.stdout) == ([(case.number, case.rule)] if case.number else [])
 
 
+@pytest.mark.requirement("N-12")
 def test_every_rule_has_a_case() -> None:
-    """N-12: a rule of the loader without a case that earns it, or a case for a rule that is not there, is an error.
+    """A rule of the loader without a case that earns it, or a case for a rule that is not there, is an error.
     What no application can earn, and no QEMU gives, has its case among the loader's host tests."""
     rules = {(status.number, status.rule) for status in statuses()}
     earned = {(case.number, case.rule) for arch in ARCHS for case in corpus.cases(arch) if case.number}
@@ -66,8 +70,9 @@ def test_every_rule_has_a_case() -> None:
     assert sorted(earned - rules) == []
 
 
+@pytest.mark.requirement("L-12", "L-13", "N-12")
 def test_numbers_are_what_isa_debug_exit_can_express() -> None:
-    """L-12, L-13, N-12: odd, from 65 to 119; one word for each class."""
+    """Odd, from 65 to 119; one word for each class."""
     classes: dict[int, set[str]] = {}
     for status in statuses():
         classes.setdefault(status.number, set()).add(status.class_word)
@@ -75,8 +80,9 @@ def test_numbers_are_what_isa_debug_exit_can_express() -> None:
     assert all(len(words) == 1 for words in classes.values())
 
 
+@pytest.mark.requirement("N-12")
 def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
-    """N-12: registers, the address and the function stand below the line."""
+    """Registers, the address and the function stand below the line."""
     (case,) = [case for case in CASES if case.append == "loader.selftest=ud"]
     outcome = boot_here(corpus.spec(case))
     text = outcome.console.decode()

@@ -47,9 +47,10 @@ def named(value: object) -> str:
     return value.id if isinstance(value, Case) else str(value)
 
 
+@pytest.mark.requirement("N-12", "P-12", "L-23")
 @pytest.mark.parametrize(("name", "case"), list(plain()), ids=named)
 def test_corpus(name: str, case: Case, boot_here: Boot) -> None:
-    """N-12, P-12, L-23: refused with the index's number and rule, in one line and as QEMU's status, within two seconds;
+    """Refused with the index's number and rule, in one line and as QEMU's status, within two seconds;
     what only looks odd is booted."""
     outcome = boot_here(corpus.spec(case, name))
     assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
@@ -67,9 +68,10 @@ def by_starters() -> Iterator[tuple[str, Case]]:
             yield name, cases[number]
 
 
+@pytest.mark.requirement("N-12")
 @pytest.mark.parametrize(("name", "case"), list(by_starters()), ids=named)
 def test_corpus_by_starters(name: str, case: Case, boot_here: Boot) -> None:
-    """N-12: the same numbers and rules by the Linux entry, and under UEFI where the number is to leave the machine."""
+    """The same numbers and rules by the Linux entry, and under UEFI where the number is to leave the machine."""
     spec = corpus.spec(case, name)
     if name == "x86_64-linux":
         spec = run.played(spec, run.LINUX_STARTER, "good")
@@ -82,9 +84,10 @@ def test_corpus_by_starters(name: str, case: Case, boot_here: Boot) -> None:
         assert outcome.qemu_status == case.number
 
 
+@pytest.mark.requirement("L-23", "N-12")
 @pytest.mark.parametrize(("name", "case"), list(one_of_each_number()), ids=named)
 def test_number_by_the_line_alone(name: str, case: Case, boot_here: Boot) -> None:
-    """L-23, N-12: without semihosting the machine is switched off, and the line tells the same number."""
+    """Without semihosting the machine is switched off, and the line tells the same number."""
     outcome = boot_here(replace(corpus.spec(case, name), debug_exit=False))
     assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
     assert outcome.qemu_status == 0

@@ -59,8 +59,9 @@ def test_stripped(environment: dict[str, str], tmp_path: Path) -> None:
     assert f"--break main: {app} has no symbols" in done.stderr
 
 
+@pytest.mark.requirement("L-30")
 def test_no_line_tables(environment: dict[str, str], tmp_path: Path) -> None:
-    """L-30: functions are still found, by the path that everybody types, and the sentence says what is missing."""
+    """Functions are still found, by the path that everybody types, and the sentence says what is missing."""
     app = stripped("real-hello-0.11.0", "--strip-debug", tmp_path / "app")
     done = told(environment, "--break", "hermit::boot_processor_main", app)
     assert done.returncode == 0, done.stderr
@@ -137,8 +138,9 @@ def test_batch_tells_a_failed_command(environment: dict[str, str]) -> None:
     assert 'Undefined command: "nosuch"' in done.stderr
 
 
+@pytest.mark.requirement("L-24", "L-31")
 def test_a_loader_without_symbols(environment: dict[str, str], tmp_path: Path) -> None:
-    """L-24, L-31: of a loader that is not ours the line `Loading kernel to` is read, in a boot of its own."""
+    """Of a loader that is not ours the line `Loading kernel to` is read, in a boot of its own."""
     foreign = shutil.copy(loader_file("x86_64-multiboot"), tmp_path / "other-loader")
     done = told(environment, "--loader", foreign, "--target", "x86_64-multiboot", "--break", "app_main", "steps")
     assert done.returncode == 0, done.stderr
@@ -157,9 +159,10 @@ def program(folder: Path, name: str, body: str) -> Path:
     return path
 
 
+@pytest.mark.requirement("L-27")
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
 def test_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """L-27: $GDB, $RUST_GDB, rust-gdb, gdb-multiarch, gdb; a fake rust-gdb on PATH is found, and is given one that
+    """$GDB, $RUST_GDB, rust-gdb, gdb-multiarch, gdb; a fake rust-gdb on PATH is found, and is given one that
     knows the processor."""
     fakes = tmp_path / "bin"
     for name in ("rust-gdb", "gdb-multiarch", "gdb"):
@@ -177,8 +180,9 @@ def test_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [gdb.words for gdb in tools.choose(arch, named)] == [(str(fakes / "gdb-multiarch"), "-nx")]
 
 
+@pytest.mark.requirement("L-27")
 def test_no_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """L-27: the sentence names the package; a GDB of one's own that does not know the processor is told so."""
+    """The sentence names the package; a GDB of one's own that does not know the processor is told so."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match="no GDB that knows aarch64 is installed: apt install gdb-multiarch"):
         tools.choose("aarch64", {})
@@ -189,8 +193,9 @@ def test_no_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tools.choose("riscv64", {"GDB": str(narrow)})
 
 
+@pytest.mark.requirement("L-27")
 def test_a_gdb_that_does_not_start(environment: dict[str, str], tmp_path: Path) -> None:
-    """L-27: Rust's wrapper may be there without a toolchain: the next GDB takes its place."""
+    """Rust's wrapper may be there without a toolchain: the next GDB takes its place."""
     program(tmp_path / "bin", "rust-gdb", "echo no toolchain >&2; exit 1")
     path = f"{tmp_path / 'bin'}:{environment['PATH']}"
     done = told(environment | {"PATH": path}, "--break", "app_main", "steps")
@@ -201,8 +206,9 @@ def test_a_gdb_that_does_not_start(environment: dict[str, str], tmp_path: Path) 
 # --- other clients ---
 
 
+@pytest.mark.requirement("L-26", "L-32", "C-34")
 def test_a_script_that_works_by_itself(environment: dict[str, str], tmp_path: Path) -> None:
-    """L-26, L-32, C-34: a port for others, and for them a script of plain GDB commands; the wanted port is taken, so
+    """A port for others, and for them a script of plain GDB commands; the wanted port is taken, so
     the next one is used, on the loopback address."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -234,8 +240,9 @@ def test_a_script_that_works_by_itself(environment: dict[str, str], tmp_path: Pa
     machine.stderr.close()
 
 
+@pytest.mark.requirement("L-32")
 def test_an_editor(environment: dict[str, str], tmp_path: Path) -> None:
-    """L-32: launch.json and tasks.json, used as VS Code's extension uses them: the task says when it is ready, GDB's
+    """Launch.json and tasks.json, used as VS Code's extension uses them: the task says when it is ready, GDB's
     machine interface sources the script and goes on to the breakpoint."""
     argv = [sys.executable, "-m", "hermit_harness", "debug", "--write", str(tmp_path / "space here")]
     words = [*argv, "--break", "app_main", "--port", str(free_port()), "--smp", "2", "steps", "loader.log=error"]
@@ -333,7 +340,7 @@ def test_options_are_variables(environment: dict[str, str]) -> None:
 
 
 def test_a_cell(environment: dict[str, str]) -> None:
-    """c22: a cell of the matrix is debugged as the tests boot it; one that is not there is told with what is like
+    """A cell of the matrix is debugged as the tests boot it; one that is not there is told with what is like
     it."""
     done = told(environment, "--cell", "x86_64/microvm/tcg/hello/debug", "--break", "app_main")
     assert "app_main () at" in done.stdout, done.stderr

@@ -12,14 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hermit_harness.vm import packets
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
 
 
+@pytest.mark.requirement("C-33")
 def test_attach(start: Start) -> None:
-    """C-33, c6: a guest of `hermitctl run` is found, stopped where it is, with symbols at the right place; it goes on
+    """A guest of `hermitctl run` is found, stopped where it is, with symbols at the right place; it goes on
     when GDB leaves, also when GDB is killed."""
     guest = start("run", "--isolate", "echo")
     guest.expect("type a line")
@@ -62,8 +65,9 @@ def test_attach_needs_a_guest(start: Start, environment: dict[str, str]) -> None
     assert {path.stem for path in folder.iterdir()} == {str(guests[1].pid)}
 
 
+@pytest.mark.requirement("C-32", "C-33", "C-34")
 def test_a_port_of_a_running_guest(start: Start, environment: dict[str, str]) -> None:
-    """C-32, C-33, C-34: HERMIT_DEBUG=1 opens a port, to which a plain GDB connects by target extended-remote."""
+    """HERMIT_DEBUG=1 opens a port, to which a plain GDB connects by target extended-remote."""
     guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
     port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
     guest.expect("from here on nothing happens")
@@ -101,8 +105,9 @@ def stopped(stub: socket.socket) -> bytes:
     return found[1]
 
 
+@pytest.mark.requirement("C-33")
 def test_variable_off(start: Start) -> None:
-    """C-33: unset or 0, no port is opened."""
+    """Unset or 0, no port is opened."""
     guest = start("run", "--isolate", "hello", HERMIT_DEBUG="0")
     guest.expect("app exit 0")
     assert "GDB may connect" not in guest.seen

@@ -83,9 +83,10 @@ def fields(text: str) -> dict[str, str]:
     return {words[0]: words[1] for words in map(str.split, text.splitlines()[1:]) if len(words) > 1}
 
 
+@pytest.mark.requirement("P-06", "L-25")
 @pytest.mark.parametrize("on", TARGETS)
 def test_what_was_handed_over(on: str) -> None:
-    """P-06, L-25: at the first instruction of the application every command shows what its kernel is about to read."""
+    """At the first instruction of the application every command shows what its kernel is about to read."""
     spec = hello(on)
     image, info, chosen, log = session(spec, ["hermit image", "hermit bootinfo", "hermit fdt /chosen", "hermit log"])
     found = re.search(r"Loading kernel to (0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", log)
@@ -104,10 +105,11 @@ def test_what_was_handed_over(on: str) -> None:
     assert log.splitlines()[0].startswith("[LOADER][INFO] Hermit loader ")
 
 
+@pytest.mark.requirement("P-06")
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
 @pytest.mark.parametrize("loader_symbols", [True, False])
 def test_found_again_later(on: str, loader_symbols: bool) -> None:
-    """P-06: when the registers of the hand-over are long gone, the loader's record leads to the boot info; without its
+    """When the registers of the hand-over are long gone, the loader's record leads to the boot info; without its
     symbols it is looked for below the image, the log as well."""
     spec = hello(on)
     info, log, platform = session(
@@ -137,9 +139,10 @@ TABLES = {
 }
 
 
+@pytest.mark.requirement("P-06")
 @pytest.mark.parametrize("on", sorted(TABLES))
 def test_page_tables(on: str) -> None:
-    """P-06: who maps what, and how; and the way to single addresses."""
+    """Who maps what, and how; and the way to single addresses."""
     commands = ["hermit pagetables", "hermit pagetables $pc", "hermit pagetables 0x700000000000"]
     everything, mine, nowhere = session(hello(on), commands)
     for pattern in TABLES[on]:
@@ -151,8 +154,9 @@ def test_page_tables(on: str) -> None:
     assert nowhere.endswith("0x700000000000 is not mapped: the entry of level 3 is not present")
 
 
+@pytest.mark.requirement("P-06")
 def test_in_rust() -> None:
-    """P-06: the commands work in a frame of Rust, whose expressions GDB reads otherwise."""
+    """The commands work in a frame of Rust, whose expressions GDB reads otherwise."""
     words = [
         "--batch",
         "--break",
@@ -175,8 +179,9 @@ def test_in_rust() -> None:
     assert re.search(r"^  pc +0x[0-9a-f]+ in .*boot_processor_main", done.stdout, re.M), done.stdout
 
 
+@pytest.mark.requirement("R-01")
 def test_older_kernels() -> None:
-    """R-01: the boot info of kernels before 0.5, which is told by its magic number."""
+    """The boot info of kernels before 0.5, which is told by its magic number."""
     info, tree = session(run.release("hello-e1"), ["hermit bootinfo", "hermit fdt"])
     handed = fields(info)
     assert "entry version 1 (kernels 0.3.10 to 0.4.4)" in info
@@ -185,7 +190,7 @@ def test_older_kernels() -> None:
 
 
 def test_sentences_without_a_guest() -> None:
-    """c22: before anything is connected each command says what is missing, and nobody sees a stack trace."""
+    """Before anything is connected each command says what is missing, and nobody sees a stack trace."""
     words = [word for line in (f"source {GDBCMDS / 'hermit.py'}", "hermit", *COMMANDS) for word in ("-ex", line)]
     done = subprocess.run(
         [batch.program("x86_64"), *batch.PLAIN, *words], capture_output=True, text=True, check=False, timeout=30

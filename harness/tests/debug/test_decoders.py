@@ -64,8 +64,9 @@ DTS = """\
 };"""
 
 
+@pytest.mark.requirement("P-06")
 def test_device_tree_as_source() -> None:
-    """P-06: reservations, strings, cells, bytes, and properties without a value."""
+    """Reservations, strings, cells, bytes, and properties without a value."""
     assert devicetree.source(devicetree.parse(small_tree())) == DTS
     assert devicetree.source(devicetree.parse(small_tree()), "/memory").splitlines()[0] == "memory@0 {"
     with pytest.raises(ReadError, match=r"there is no node nix in /: it has memory@0"):
@@ -73,7 +74,7 @@ def test_device_tree_as_source() -> None:
 
 
 def test_damaged_device_trees() -> None:
-    """c22: a sentence, never another exception, whatever byte is wrong."""
+    """A sentence, never another exception, whatever byte is wrong."""
     blob = small_tree()
     for at in range(len(blob)):
         for value in (0, 0xFF, blob[at] ^ 1):
@@ -98,9 +99,10 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.requirement("R-01")
 @pytest.mark.parametrize("case", LAYOUTS)
 def test_boot_info_of_versions(case: str) -> None:
-    """R-01: entry versions 2 to 4, with the fields where each of them has them."""
+    """Entry versions 2 to 4, with the fields where each of them has them."""
     version, arch = int(case[0]), case.split("-")[1]
     order: Order = "big" if case.endswith("big") else "little"
     mark = ">" if order == "big" else "<"
@@ -129,8 +131,9 @@ def test_boot_info_of_versions(case: str) -> None:
     assert bootinfo.search(ram.memory(order), 0x800, 0x2000, arch, 0x200000).address == at
 
 
+@pytest.mark.requirement("R-01")
 def test_boot_info_of_the_first_aarch64() -> None:
-    """R-01: entry version 1 on AArch64 has the start of RAM between base and limit."""
+    """Entry version 1 on AArch64 has the start of RAM between base and limit."""
     ram = Ram()
     ram.put(0x100, struct.pack("<IIQQQQ", 0xC0DECAFE, 1, 0x40200000, 0x40000000, 0x60000000, 0x1000))
     ram.put(0x100 + 140, struct.pack("<I", 0x1000))
@@ -138,8 +141,9 @@ def test_boot_info_of_the_first_aarch64() -> None:
     assert (rows["ram_start"], rows["image_size"], rows["uartport"]) == ("0x40000000", "0x1000  (4096)", "0x1000")
 
 
+@pytest.mark.requirement("R-01")
 def test_header_in_the_image() -> None:
-    """R-01: kernels up to 0.3.9 and the C kernel have what others are pointed to at the start of their image."""
+    """Kernels up to 0.3.9 and the C kernel have what others are pointed to at the start of their image."""
     ram, at = Ram(), 0x2000
     ram.put(at, struct.pack("<IIQQQQ", 0xC0DECAFE, 0, at, 0, 0x80000, at + 0x80))
     ram.put(at + 64, struct.pack("<QQQ", 0x1000, 0x1100, 5))
@@ -175,9 +179,10 @@ def test_header_in_the_image() -> None:
     )
 
 
+@pytest.mark.requirement("R-01")
 @pytest.mark.parametrize(("tag", "name"), [(1, "Uhyve"), (2, "LinuxBootParams"), (3, "Fdt"), (9, "unknown")])
 def test_platforms(tag: int, name: str) -> None:
-    """R-01: every platform of entry version 4; a tag that is none is said to be unknown."""
+    """Every platform of entry version 4; a tag that is none is said to be unknown."""
     ram = Ram()
     ram.put(32, struct.pack("<QQ", 0x200000, 0x201000))
     ram.put(80, struct.pack("<I", tag))
@@ -186,7 +191,7 @@ def test_platforms(tag: int, name: str) -> None:
 
 
 def test_no_boot_info() -> None:
-    """c22: anything else is refused with a sentence."""
+    """Anything else is refused with a sentence."""
     ram = Ram()
     with pytest.raises(ReadError, match="no boot information at 0x40"):
         bootinfo.decode(ram.memory(), 0x40, "x86_64")
@@ -209,8 +214,9 @@ def texts(ram: Ram, arch: str, registers: dict[str, int], places: list[Place] | 
 LONG_MODE = {"cr0": 1 << 31, "efer": 1 << 10, "cr3": 0x1000}
 
 
+@pytest.mark.requirement("P-06")
 def test_x86_pages() -> None:
-    """P-06: 1 GiB, 2 MiB and 4 KiB pages, joined where they follow one another with the same rights."""
+    """1 GiB, 2 MiB and 4 KiB pages, joined where they follow one another with the same rights."""
     ram = Ram()
     entries(ram, 0x1000, (0, 0x2003), (256, 0x2003), (511, 0x1003))
     entries(ram, 0x2000, (0, 0x3003), (1, 0x4000_0000 | 0x83), (2, 0x8000_0000 | 0x83))
@@ -230,8 +236,9 @@ def test_x86_pages() -> None:
     assert lines[-2] == "0xffffff8000000000..0xffffffffffffffff -> the tables themselves (slot 511)"
 
 
+@pytest.mark.requirement("P-06")
 def test_x86_addresses() -> None:
-    """P-06: where one address leads, what is mapped to nothing, and what no table knows."""
+    """Where one address leads, what is mapped to nothing, and what no table knows."""
     ram = Ram()
     entries(ram, 0x1000, (0, 0x2003))
     entries(ram, 0x2000, (1, 0x4000_0000 | 0x83))
@@ -243,8 +250,9 @@ def test_x86_addresses() -> None:
     assert paging.tables_of("x86_64", lambda name: 0) == []
 
 
+@pytest.mark.requirement("P-06")
 def test_riscv_pages() -> None:
-    """P-06: Sv39, its upper half, and no translation at all."""
+    """Sv39, its upper half, and no translation at all."""
     ram = Ram()
     page = 0x8000_0000 >> 12 << 10
     entries(ram, 0x1000, (2, page | 0xCF), (510, 0x2000 >> 12 << 10 | 1))
@@ -258,8 +266,9 @@ def test_riscv_pages() -> None:
         paging.tables_of("riscv64", lambda name: 5 << 60)
 
 
+@pytest.mark.requirement("P-06")
 def test_aarch64_pages() -> None:
-    """P-06: 2 MiB blocks, device memory, read-only and not executable pages, tables of 39 bits for the upper half."""
+    """2 MiB blocks, device memory, read-only and not executable pages, tables of 39 bits for the upper half."""
     ram = Ram()
     entries(ram, 0x1000, (0, 0x2003))
     entries(ram, 0x2000, (1, 0x3003))
@@ -284,8 +293,9 @@ def test_aarch64_pages() -> None:
     ]
 
 
+@pytest.mark.requirement("P-06")
 def test_log_ring() -> None:
-    """P-06: the newest lines, in order; a line that was half overwritten is left out."""
+    """The newest lines, in order; a line that was half overwritten is left out."""
     ram = Ram()
     head = b"HERMITLG" + struct.pack("<II", 32, 12)
     ram.put(0x100, head + b"first\nsecon\n".ljust(32))
@@ -297,9 +307,10 @@ def test_log_ring() -> None:
         ring.search(ram.memory(), 0x200, 0x1000)
 
 
+@pytest.mark.requirement("L-25")
 @pytest.mark.parametrize(("arch", "name"), [("x86_64", "tls"), ("aarch64_be", "tls-fixed"), ("riscv64", "hello")])
 def test_images(arch: str, name: str) -> None:
-    """L-25: an image is read the same from its file as from its first page in memory."""
+    """An image is read the same from its file as from its first page in memory."""
     data = images(arch)[name].path.read_bytes()
     found = image.parse(data)
     assert (found.arch, found.dyn, found.entry_version) == (arch, not name.endswith("fixed"), 4)

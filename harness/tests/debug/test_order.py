@@ -24,10 +24,11 @@ EXCHANGES = [
 ]
 
 
+@pytest.mark.requirement("L-30")
 @pytest.mark.parametrize(("asked", "said", "wanted"), EXCHANGES, ids=[f"{a}-{s[:4]}" for a, s, _ in EXCHANGES])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_answers(asked: str, said: str, wanted: str, size: int) -> None:
-    """L-30: only what is registers changes, and its check sum with it."""
+    """Only what is registers changes, and its check sum with it."""
     turn, answer = Turn(), b"+" + packet(said)
     assert turn.to_stub(b"+" + packet(asked) + b"\x03") == b"+" + packet(asked) + b"\x03"
     pieces = [answer[at : at + size] for at in range(0, len(answer), size)]

@@ -29,6 +29,7 @@ def debug(*words: str, commands: tuple[str, ...] = COMMANDS) -> subprocess.Compl
     )
 
 
+@pytest.mark.requirement("P-06")
 @pytest.mark.parametrize(
     ("machine", "words", "end"),
     [
@@ -38,7 +39,7 @@ def debug(*words: str, commands: tuple[str, ...] = COMMANDS) -> subprocess.Compl
     ],
 )
 def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str) -> None:
-    """c22, P-06: from the instruction that ended the run back to an earlier call, and on to the first instruction."""
+    """From the instruction that ended the run back to an earlier call, and on to the first instruction."""
     done = debug("--machine", machine, *words, "fault")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -50,13 +51,14 @@ def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str
     assert first in back, said
 
 
+@pytest.mark.requirement("L-30")
 @pytest.mark.parametrize(
     "words",
     [("--machine", "microvm", "real-hello-0.11.0-microvm"), ("--target", "aarch64-elf", "real-hello-0.11.0-aarch64")],
     ids=["x86_64", "aarch64"],
 )
 def test_backwards_through_a_real_kernel(words: tuple[str, ...]) -> None:
-    """c22, L-30: from the end back to the function in which the kernel begins, and forward to the end again."""
+    """From the end back to the function in which the kernel begins, and forward to the end again."""
     commands = ("reverse-continue", "bt", "continue")
     done = debug("--break", "hermit::boot_processor_main", *words, commands=commands)
     said = done.stdout + done.stderr
@@ -70,7 +72,7 @@ def test_backwards_through_a_real_kernel(words: tuple[str, ...]) -> None:
 
 
 def test_its_output_is_seen_once() -> None:
-    """c22: replays print nothing again."""
+    """Replays print nothing again."""
     done = debug("hello", commands=("reverse-stepi", "info registers pc"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Hello from a bare Hermit application") == 1
@@ -86,7 +88,7 @@ def test_its_output_is_seen_once() -> None:
     ],
 )
 def test_what_cannot_be_recorded(words: tuple[str, ...], sentence: str) -> None:
-    """c22: one sentence, before anything is started."""
+    """One sentence, before anything is started."""
     done = debug(*words, "fault")
     assert done.returncode == 125
     assert sentence in done.stderr
@@ -94,7 +96,7 @@ def test_what_cannot_be_recorded(words: tuple[str, ...], sentence: str) -> None:
 
 
 def test_command_line_of_a_replay(tmp_path: Path) -> None:
-    """c22: a replay differs from its record in one word."""
+    """A replay differs from its record in one word."""
     spec = release("hello")
     recording = reverse.Recording(spec, tmp_path, 1, None, "")
     record, replay = (reverse.arguments(tmp_path, mode, "x86_64") for mode in ("record", "replay"))
@@ -105,7 +107,7 @@ def test_command_line_of_a_replay(tmp_path: Path) -> None:
 
 
 def test_empty_disk() -> None:
-    """c22: a disk for snapshots, made without a tool: four clusters, each counted once."""
+    """A disk for snapshots, made without a tool: four clusters, each counted once."""
     disk = reverse.empty_disk(64 << 20)
     assert len(disk) == 4 << 16
     magic, version, _, _, bits, size = struct.unpack_from(">4sIQIIQ", disk)

@@ -44,9 +44,10 @@ def line_of(mark: str) -> int:
     return found
 
 
+@pytest.mark.requirement("L-28", "L-29", "L-30", "L-31")
 @pytest.mark.parametrize(("target", "machine", "image"), TARGETS, ids=[f"{t}-{m}-{i}" for t, m, i in TARGETS])
 def test_walk(start: Start, target: str, machine: str, image: str) -> None:
-    """L-28, L-29, L-30, L-31: one command stops at a function of the application; lines, locals, step and finish are
+    """One command stops at a function of the application; lines, locals, step and finish are
     right; the way back leads to the application's first instruction and no further."""
     gdb = start("debug", "--isolate", "--target", target, "--machine", machine, "--break", "app_main", image)
     seen = gdb.expect(PROMPT, 90)
@@ -86,9 +87,10 @@ LOADERS = [("x86_64-multiboot", "pc"), ("x86_64-uefi", "ovmf"), ("aarch64-elf", 
 LOADERS += [("aarch64-uefi", "virt"), ("riscv64-sbi", "virt")]
 
 
+@pytest.mark.requirement("L-29", "L-32")
 @pytest.mark.parametrize(("target", "machine"), LOADERS, ids=[target for target, _ in LOADERS])
 def test_through_the_hand_over(start: Start, target: str, machine: str) -> None:
-    """L-29, L-32: from the loader's own code, with its callers, over its last function and the last code, which runs
+    """From the loader's own code, with its callers, over its last function and the last code, which runs
     from a copy, into the application; all have their symbols at once."""
     cpu = cpu_of_arch(target.partition("-")[0])
     words = ("--target", target, "--machine", machine, "--stop-at", "loader", "--break", "app_main", "steps")
@@ -118,9 +120,10 @@ REAL = [("x86_64-multiboot", "real-hello-0.11.0"), ("aarch64-elf", "real-hello-0
 REAL += [("riscv64-sbi", "real-hello-0.11.0-riscv64")]
 
 
+@pytest.mark.requirement("L-30")
 @pytest.mark.parametrize(("target", "image"), REAL, ids=[image for _, image in REAL])
 def test_a_real_kernel(start: Start, target: str, image: str) -> None:
-    """L-30: the breakpoint that everybody wants, in a Rust application, by the path that everybody types."""
+    """The breakpoint that everybody wants, in a Rust application, by the path that everybody types."""
     gdb = start("debug", "--isolate", "--target", target, "--break", "hermit::boot_processor_main", image)
     seen = gdb.expect(PROMPT)
     where = re.search(r"boot_processor_main \(\) at \S*/src/lib\.rs:(\d+)", seen)
@@ -131,9 +134,10 @@ def test_a_real_kernel(start: Start, target: str, image: str) -> None:
     assert "loader/" not in trace
 
 
+@pytest.mark.requirement("L-30")
 @pytest.mark.parametrize(("target", "image"), REAL, ids=[image for _, image in REAL])
 def test_a_real_application(start: Start, target: str, image: str) -> None:
-    """L-30: in the part of a Rust application that its author wrote: arguments, locals, the source, callers, step."""
+    """In the part of a Rust application that its author wrote: arguments, locals, the source, callers, step."""
     image, main = image.replace("hello", "exit"), ROOT / "fixtures" / "real" / "exit" / "main.rs"
     gdb = start("debug", "--isolate", "--target", target, "--args", "7", "--break", "runtime_entry", image)
     source = dict(enumerate(main.read_text().splitlines(), 1))
@@ -155,22 +159,25 @@ def test_a_real_application(start: Start, target: str, image: str) -> None:
     assert re.search(r"^(warning: )?\d+\t", gdb.ask("step"), re.M)
 
 
+@pytest.mark.requirement("L-30")
 def test_the_applications_function(start: Start) -> None:
-    """L-30: a function that the loader has, too, is the application's."""
+    """A function that the loader has, too, is the application's."""
     gdb = start("debug", "--isolate", "--break", "add", "steps")
     assert "locations" not in gdb.expect(PROMPT)
     assert "add (left=20, right=20)" in gdb.ask("frame")
 
 
+@pytest.mark.requirement("L-30")
 def test_entry_by_default(start: Start) -> None:
-    """L-30: without a wish the first prompt is at the application's first instruction, with its line."""
+    """Without a wish the first prompt is at the application's first instruction, with its line."""
     gdb = start("debug", "--isolate", "hello")
     assert "_start () at fixtures/abi/x86_64/start.S:" in gdb.expect(PROMPT)
 
 
+@pytest.mark.requirement("L-31")
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
 def test_after_a_rebuild_elsewhere(start: Start, arch: str, tmp_path: Path) -> None:
-    """L-31: the base is asked for in the same boot, so that an application built anew, for another place, is found."""
+    """The base is asked for in the same boot, so that an application built anew, for another place, is found."""
     (tmp_path / "app.c").write_bytes((ROOT / "fixtures" / "bare" / "steps" / "steps.c").read_bytes())
     bases = []
     for options in ("", "-z max-page-size=0x1000000"):
@@ -225,8 +232,9 @@ def crowding() -> float:
     return (time.perf_counter() - wall) / (time.process_time() - cpu)
 
 
+@pytest.mark.requirement("L-31", "P-06")
 def test_time_to_the_prompt(start: Start, record_property: Callable[[str, object], None]) -> None:
-    """L-31, P-06: from exec to the first bytes of the prompt, ten times, under TCG: the worst is under two seconds of a
+    """From exec to the first bytes of the prompt, ten times, under TCG: the worst is under two seconds of a
     machine that is not shared; a crowded one gets what its crowd takes away."""
     times, crowds = [], []
     for _ in range(10):

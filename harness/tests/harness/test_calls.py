@@ -43,8 +43,9 @@ def cargo(folder: Path, name: str, image: str = "hello", profile: str = "debug")
     return file
 
 
+@pytest.mark.requirement("W-39")
 def test_folder_of_cargos(tmp_path: Path) -> None:
-    """W-39: a folder is its one application, the newest build; several, or none, are told."""
+    """A folder is its one application, the newest build; several, or none, are told."""
     with pytest.raises(ValueError, match="cargo has built nothing for Hermit"):
         find_app(str(tmp_path))
     os.utime(cargo(tmp_path, "mine"), (100, 100))
@@ -63,8 +64,9 @@ def test_name_that_an_image_has_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert find_app("hello") == (file.relative_to(tmp_path), None)
 
 
+@pytest.mark.requirement("W-39")
 def test_name_below_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W-39: in a member's folder the workspace's build is found, and CARGO_TARGET_DIR is heeded."""
+    """In a member's folder the workspace's build is found, and CARGO_TARGET_DIR is heeded."""
     file = cargo(tmp_path, "mine")
     (tmp_path / "member" / "src").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "member" / "src")
@@ -74,8 +76,9 @@ def test_name_below_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert find_app("mine")[0] == elsewhere
 
 
+@pytest.mark.requirement("W-10", "W-11")
 def test_as_cargos_runner(tmp_path: Path) -> None:
-    """W-10, W-11: with runner = "hermitctl run -v --" what stands behind `cargo run --` is the application's."""
+    """With runner = "hermitctl run -v --" what stands behind `cargo run --` is the application's."""
     file = cargo(tmp_path, "mine", "exit")
     done = ctl("run", f"--artifacts={tmp_path}", "-v", "--", file, 7)
     assert done.returncode == 7, done.stderr
@@ -154,14 +157,16 @@ def test_loader_of_another_cpu(tmp_path: Path) -> None:
     assert (done.returncode, "leave out --target" in done.stderr) == (73, True), done.stderr
 
 
+@pytest.mark.requirement("L-35")
 def test_application_for_another_machine(tmp_path: Path) -> None:
-    """L-35: a kernel built with PCI and ACPI panics somewhere on microvm; the hint says why."""
+    """A kernel built with PCI and ACPI panics somewhere on microvm; the hint says why."""
     done = ctl("run", f"--artifacts={tmp_path}", "--machine=microvm", "real-hello-0.11.0")
     assert (done.returncode, "microvm has no PCI and no ACPI" in done.stderr) == (1, True), done.stderr
 
 
+@pytest.mark.requirement("C-26", "C-44")
 def test_mistyped_variables() -> None:
-    """C-26, C-44: a variable that is nearly a known one is told with it; those of the Makefile's own are not."""
+    """A variable that is nearly a known one is told with it; those of the Makefile's own are not."""
     wrong = {"MACHIN": "MACHINE", "FORWRAD": "FORWARD", "GATEWY": "GATEWAY"}
     for name, meant in wrong.items():
         assert kernel_words({f"HERMIT_{name}": "1"}, options.KNOWN)[1] == [

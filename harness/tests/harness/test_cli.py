@@ -40,8 +40,9 @@ def last(done: subprocess.CompletedProcess[bytes]) -> str:
     return done.stderr.decode().splitlines()[-1]
 
 
+@pytest.mark.requirement("L-01", "L-15")
 def test_streams(folder: str) -> None:
-    """L-01, L-15: the console on stdout byte for byte, all of ours on stderr, the last line says it all."""
+    """The console on stdout byte for byte, all of ours on stderr, the last line says it all."""
     done = ctl("run", folder, "hello")
     assert done.returncode == 0
     lines = done.stdout.decode().splitlines()
@@ -104,15 +105,17 @@ def test_own_faults_are_125(words: list[str], said: str, folder: str) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.requirement("L-15")
 def test_stdin_from_a_pipe(folder: str) -> None:
-    """L-15: what is piped in reaches the guest."""
+    """What is piped in reaches the guest."""
     done = ctl("run", folder, "--machine=microvm", "echo", stdin=b"through the pipe\n")
     assert b"through the pipe" in done.stdout
     assert done.returncode == 0
 
 
+@pytest.mark.requirement("L-15")
 def test_stdin_from_a_file(tmp_path: Path, folder: str) -> None:
-    """L-15: a regular file, which a selector does not take."""
+    """A regular file, which a selector does not take."""
     (tmp_path / "in").write_bytes(b"out of a file\n")
     with (tmp_path / "in").open("rb") as source:
         done = subprocess.run(
@@ -121,8 +124,9 @@ def test_stdin_from_a_file(tmp_path: Path, folder: str) -> None:
     assert b"out of a file" in done.stdout
 
 
+@pytest.mark.requirement("L-15")
 def test_on_a_terminal(folder: str) -> None:
-    """L-15: behind a pty; colour there, none with NO_COLOR."""
+    """Behind a pty; colour there, none with NO_COLOR."""
     texts = []
     for env in (HERE, HERE | {"NO_COLOR": "1"}):
         ours, theirs = pty.openpty()
@@ -143,8 +147,9 @@ def test_on_a_terminal(folder: str) -> None:
     assert b"\x1b[32mapp exit 0" not in texts[1]
 
 
+@pytest.mark.requirement("L-15")
 def test_stdout_closed(folder: str) -> None:
-    """L-15: no stdout at all; the status still comes."""
+    """No stdout at all; the status still comes."""
     line = f"{shlex.join([*CTL, 'run', folder, 'exit', '--', '7'])} >&- 2>&- <&-"
     assert subprocess.run(["sh", "-c", line], env=HERE, check=False, timeout=60).returncode == 7
 
@@ -212,6 +217,7 @@ def test_dry_run(folder: str) -> None:
     assert images()["hello"].greeting.encode() in again.stdout
 
 
+@pytest.mark.requirement("L-18", "L-36")
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -226,7 +232,7 @@ def test_dry_run(folder: str) -> None:
     ],
 )
 def test_arguments(words: list[str], wanted: str | None, folder: str) -> None:
-    """L-18, L-36: KERNEL_ARGS and APP_ARGS, options of ours before or behind APP, blanks quoted for the kernel."""
+    """KERNEL_ARGS and APP_ARGS, options of ours before or behind APP, blanks quoted for the kernel."""
     line = ctl("run", folder, "--dry-run", *words).stdout.decode()
     argv = subprocess.run(
         ["sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
@@ -243,8 +249,9 @@ def test_variables() -> None:
     assert "-M pc" in ctl("run", "--dry-run", "--machine=pc", env=env).stdout.decode()
 
 
+@pytest.mark.requirement("C-23")
 def test_variables_of_other_runners() -> None:
-    """C-23: the memory benchmark's line, and uhyve's names; ours wins."""
+    """The memory benchmark's line, and uhyve's names; ours wins."""
     for env in (
         {"HERMIT_CPUS": "4", "HERMIT_MEM": "6G"},
         {"HERMIT_CPU_COUNT": "4", "HERMIT_MEMORY_SIZE": "6G"},
@@ -289,8 +296,9 @@ def test_list() -> None:
     assert b"hello" in ctl("list", "images").stdout
 
 
+@pytest.mark.requirement("L-02")
 def test_doctor() -> None:
-    """L-02: each tool with its version; a missing one with the line that installs it."""
+    """Each tool with its version; a missing one with the line that installs it."""
     told = {row["what"]: row for row in json.loads(ctl("doctor", "--json").stdout)}
     assert told["qemu-system-x86_64"]["good"]
     assert re.search(r"\d+\.\d+", told["qemu-system-x86_64"]["found"])

@@ -23,8 +23,9 @@ def after(argv: list[str], word: str) -> str:
     return argv[argv.index(word) + 1]
 
 
+@pytest.mark.requirement("L-34", "N-11")
 def test_machines() -> None:
-    """L-34, N-11: the lines of the table as upstream writes them."""
+    """The lines of the table as upstream writes them."""
     assert MACHINES["microvm"].argv == ("-M", SEED_LINE, "-nodefaults", "-no-user-config")
     off = MACHINES["microvm-acpi-off"].argv
     assert off[:4] == ("-M", SEED_LINE + ",acpi=off", "-global", "virtio-mmio.force-legacy=on")
@@ -32,12 +33,14 @@ def test_machines() -> None:
         machine("pentium")
 
 
+@pytest.mark.requirement("L-18")
 def test_append_is_untouched() -> None:
-    """L-18: the text after -append is the caller's, byte for byte; none, and none is given."""
+    """The text after -append is the caller's, byte for byte; none, and none is given."""
     assert after(guest_argv(replace(SPEC, append="a  'b c' -- d")), "-append") == "a  'b c' -- d"
     assert "-append" not in guest_argv(SPEC)
 
 
+@pytest.mark.requirement("L-36")
 @pytest.mark.parametrize(
     ("append", "wanted"),
     [
@@ -50,24 +53,27 @@ def test_append_is_untouched() -> None:
     ],
 )
 def test_freq(append: str, wanted: str) -> None:
-    """L-36: the host's MHz are added unless the kernel's arguments hold some."""
+    """The host's MHz are added unless the kernel's arguments hold some."""
     assert with_freq(append, 2800) == wanted
 
 
+@pytest.mark.requirement("L-36")
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "fast", "2.8"])
 def test_freq_refused(value: str) -> None:
-    """L-36: kernels keep 16 bits."""
+    """Kernels keep 16 bits."""
     with pytest.raises(ValueError, match="-freq"):
         check_mhz(value)
     assert check_mhz("65535") == 65535
 
 
+@pytest.mark.requirement("L-36")
 def test_freq_only_on_microvm() -> None:
-    """L-36: a machine with timers calibrates by itself."""
+    """A machine with timers calibrates by itself."""
     assert "-freq" in after(guest_argv(replace(SPEC, machine="microvm")), "-append")
     assert "-append" not in guest_argv(replace(SPEC, machine="q35"))
 
 
+@pytest.mark.requirement("L-36")
 @pytest.mark.parametrize(
     ("cpuinfo", "base", "most", "wanted"),
     [
@@ -79,7 +85,7 @@ def test_freq_only_on_microvm() -> None:
     ],
 )
 def test_mhz_of_the_host(cpuinfo: str, base: str, most: str, wanted: int | None) -> None:
-    """L-36: brand string, then cpufreq, then the cpu MHz line."""
+    """Brand string, then cpufreq, then the cpu MHz line."""
     assert host.mhz_from(cpuinfo, base, most) == wanted
 
 
@@ -116,8 +122,9 @@ def test_shell_line_can_be_pasted() -> None:
     assert done.stdout.split("\0")[:-1] == argv
 
 
+@pytest.mark.requirement("L-16")
 def test_cpu_defaults() -> None:
-    """L-16: without KVM a CPU is named."""
+    """Without KVM a CPU is named."""
     assert after(guest_argv(SPEC), "-cpu").startswith("Skylake-Client")
     assert after(guest_argv(replace(SPEC, cpu="qemu64")), "-cpu") == "qemu64"
 

@@ -30,9 +30,10 @@ def liar(image: Image, folder: Path, machine: str = "microvm", **more: object) -
     return boot(spec, artifacts=folder)
 
 
+@pytest.mark.requirement("P-11")
 @pytest.mark.parametrize("image", LIARS, ids=lambda image: image.id)
 def test_verdict(image: Image, tmp_path: Path) -> None:
-    """P-11: hang, triple fault, wrong exit, panic then success, junk, ignored debug-exit, late output …"""
+    """Hang, triple fault, wrong exit, panic then success, junk, ignored debug-exit, late output …"""
     outcome = liar(image, tmp_path)
     assert outcome.verdict == image.extra["verdict"], outcome.cause
     assert image.greeting.encode() in outcome.console

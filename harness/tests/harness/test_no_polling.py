@@ -51,11 +51,12 @@ def _intervals(loop: ast.While | ast.For) -> Iterator[str]:
             yield f"line {node.lineno}: {_name(node)} with a fixed interval in a loop"
 
 
+@pytest.mark.requirement("P-11")
 @pytest.mark.parametrize(
     "path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)) if isinstance(path, Path) else None
 )
 def test_waits_on_events(path: Path) -> None:
-    """P-11: no test and no part of the harness waits by the clock."""
+    """No test and no part of the harness waits by the clock."""
     assert list(offences(path.read_text(encoding="utf-8"))) == []
 
 

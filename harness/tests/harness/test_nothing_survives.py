@@ -96,9 +96,10 @@ def write_parent(folder: Path, guest: str, text: str = PARENT, **values: object)
     return parent
 
 
+@pytest.mark.requirement("P-11")
 @pytest.mark.parametrize(("isolate", "kills"), [(True, 20), (False, 8)], ids=["isolated", "plain"])
 def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None:
-    """P-11: random SIGKILLs of a parent: during set-up, while the guest runs, during the post-mortem (the guest hangs
+    """Random SIGKILLs of a parent: during set-up, while the guest runs, during the post-mortem (the guest hangs
     each time)."""
     told = in_a_world(write_parent(tmp_path, "liar-spin", isolate=isolate), kills)
     assert told["survivors"] == []
@@ -106,23 +107,26 @@ def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None
     assert told["before"]["namespaces"], "the census must see something"
 
 
+@pytest.mark.requirement("P-11")
 def test_killed_with_a_network(tmp_path: Path) -> None:
-    """P-11: the same while a namespace is made, a tap and a server are set up, and a guest runs there."""
+    """The same while a namespace is made, a tap and a server are set up, and a guest runs there."""
     told = in_a_world(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
     assert told["survivors"] == []
     assert told["differences"] == {}
 
 
+@pytest.mark.requirement("P-11", "W-26")
 def test_killed_with_a_cable(tmp_path: Path) -> None:
-    """P-11, W-26: the same at an end of a cable: its socket's name, too, goes with whoever made it."""
+    """The same at an end of a cable: its socket's name, too, goes with whoever made it."""
     told = in_a_world(write_parent(tmp_path, "liar-spin", CABLED), 8)
     assert told["survivors"] == []
     assert told["differences"] == {}
 
 
+@pytest.mark.requirement("W-29", "W-30", "L-45")
 @pytest.mark.parametrize("named", [True, False], ids=["named", "of-the-run"])
 def test_shared_folder_killed_at_any_moment(named: bool, tmp_path: Path) -> None:
-    """W-29, W-30, L-45: the daemon of a shared folder, too, ends with the process that started it, and so does a folder
+    """The daemon of a shared folder, too, ends with the process that started it, and so does a folder
     that was made for the run."""
     (tmp_path / "share").mkdir()
     spin = images()["liar-spin"].path

@@ -95,7 +95,7 @@ FAULTS = {
     ("on", "kind"), [(on, kind) for on, kinds in FAULTS.items() for kind in kinds], ids=lambda word: word or "undefined"
 )
 def test_cause_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
-    """c4, c22: the first sentence says what happened, at which line, to which address."""
+    """The first sentence says what happened, at which line, to which address."""
     outcome = boot(release("fault", on=on, append=f"-- {kind}", expect="exit 0"), artifacts=tmp_path)
     assert outcome.verdict == "crash"
     pattern = FAULTS[on][kind].replace("RAISE", r"0x\w+ in fault_raise \([^ ]*raise\.c:\d+\)")
@@ -112,7 +112,7 @@ BOARDS += [("riscv64-sbi", "virt-opensbi-1.6"), ("riscv64-sbi", "virt-fw-jump-1.
 @pytest.mark.parametrize("kind", ["", "page-fault"])
 @pytest.mark.parametrize(("on", "machine"), BOARDS)
 def test_backtrace_of_a_fault(on: str, machine: str, kind: str, tmp_path: Path) -> None:
-    """c4: the backtrace begins with the function that faulted, not in the reset that followed, and goes on to its
+    """The backtrace begins with the function that faulted, not in the reset that followed, and goes on to its
     callers."""
     spec = release("fault", on=on, machine=machine, append=f"-- {kind}", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
@@ -167,7 +167,7 @@ def test_names_are_demangled(symbol: str, tmp_path: Path) -> None:
 
 
 def test_backtrace_of_a_fault_before_any_vector(tmp_path: Path) -> None:
-    """c4: riscv64: what faults before it has vectors of its own ends in the loader's, and is found all the same."""
+    """Riscv64: what faults before it has vectors of its own ends in the loader's, and is found all the same."""
     spec = release("hello", on="riscv64-sbi", expect="exit 0")
     assert spec.app
     facts, data = elf.read(spec.app), bytearray(spec.app.read_bytes())
@@ -189,9 +189,10 @@ LACKING = [
 ]
 
 
+@pytest.mark.requirement("C-36", "R-07")
 @pytest.mark.parametrize(("on", "cpu", "word", "feature"), LACKING)
 def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, feature: str, tmp_path: Path) -> None:
-    """C-36, R-07: an application for a newer CPU than -cpu: the instruction, and the feature that it needs."""
+    """An application for a newer CPU than -cpu: the instruction, and the feature that it needs."""
     spec = release("fault", on=on, cpu=cpu, append="-- feature", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
     assert outcome.verdict == "crash"
@@ -199,9 +200,10 @@ def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, fea
     assert re.search(told, outcome.cause), outcome.cause
 
 
+@pytest.mark.requirement("R-07")
 @pytest.mark.parametrize("feature", ["fsgsbase", "rdtscp", "xsave", "fxsr"])
 def test_instruction_without_its_feature(feature: str, tmp_path: Path) -> None:
-    """R-07: an application that uses a feature dies of its first instruction where -cpu has taken it away, and the
+    """An application that uses a feature dies of its first instruction where -cpu has taken it away, and the
     report says so; with it the application comes to its end."""
     spec = release("fault", append=f"-- {feature}", cpu="Skylake-Client,+fsgsbase", expect="exit 0")
     assert boot(spec).matches("exit 0")
@@ -212,7 +214,7 @@ def test_instruction_without_its_feature(feature: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
 def test_cause_of_a_hang(on: str, tmp_path: Path) -> None:
-    """c4: a hang is named by the function and the line in which it spins."""
+    """A hang is named by the function and the line in which it spins."""
     outcome = boot(release("hang", on=on, expect="exit 0", cpu_seconds=1.0, wall_seconds=20.0), artifacts=tmp_path)
     assert outcome.verdict == "hang"
     assert re.match(r"hang at 0x\w+ in app_main \([^ ]*hang\.c:\d+\), called by crt_entry", outcome.cause), (
@@ -232,7 +234,7 @@ PANICS = [
 
 @pytest.mark.parametrize(("on", "image", "place"), PANICS, ids=[f"{on}-{image}" for on, image, _ in PANICS])
 def test_place_of_a_panic(on: str, image: str, place: str, tmp_path: Path) -> None:
-    """c4, c22: who panics ends QEMU and leaves nothing to look at; a second boot, which it cannot end, has backtrace
+    """Who panics ends QEMU and leaves nothing to look at; a second boot, which it cannot end, has backtrace
     and registers, and the report's first sentence says who called the panic."""
     machine = "microvm" if image.endswith("microvm") else ""
     outcome = boot(release(image, machine, on=on, expect="exit 0"), artifacts=tmp_path)
@@ -244,7 +246,7 @@ def test_place_of_a_panic(on: str, image: str, place: str, tmp_path: Path) -> No
 
 
 def test_panic_that_cannot_be_repeated(tmp_path: Path) -> None:
-    """c4: a boot that others would notice is not repeated for a look at it, nor is there one where the board's own
+    """A boot that others would notice is not repeated for a look at it, nor is there one where the board's own
     device ends QEMU: the report says how to stop there."""
     for spec in (release("panic", net=Net("user")), release("panic", on="riscv64-sbi")):
         outcome = boot(replace(spec, expect="exit 0"), artifacts=tmp_path)
@@ -256,7 +258,7 @@ def test_panic_that_cannot_be_repeated(tmp_path: Path) -> None:
 
 
 def test_run_shows_it() -> None:
-    """c4: `hermitctl run` of what dies shows sentence, backtrace and registers, and the folder with the rest."""
+    """`hermitctl run` of what dies shows sentence, backtrace and registers, and the folder with the rest."""
     argv = [HERMITCTL, "run", "--isolate", "fault", "--", "page-fault"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
@@ -287,6 +289,7 @@ def test_repro_repeats(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (outcome.qemu_status, outcome.console)
 
 
+@pytest.mark.requirement("R-07")
 @pytest.mark.parametrize(
     ("code", "ecx", "wanted"),
     [
@@ -306,12 +309,13 @@ def test_repro_repeats(tmp_path: Path) -> None:
     ],
 )
 def test_instructions(code: str, ecx: int | None, wanted: tuple[str, str]) -> None:
-    """R-07: an instruction that the CPU lacks names its feature."""
+    """An instruction that the CPU lacks names its feature."""
     assert features.needed_by(bytes.fromhex(code), ecx) == wanted
 
 
+@pytest.mark.requirement("R-07")
 def test_named_by_the_kernel() -> None:
-    """R-07: what kernels print about it, and what only looks like it."""
+    """What kernels print about it, and what only looks like it."""
     assert features.named_in("FSGSBASE support is enabled, but the processor doesn't support it!") == "fsgsbase"
     assert features.named_in("[0][ERROR] Hermit requires the CPU feature rdtscp") == "rdtscp"
     assert features.named_in("Compiled with FSGSBASE support") == ""

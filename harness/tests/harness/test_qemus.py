@@ -31,23 +31,26 @@ def run_fake(how: str, folder: Path, end: str = "bare", **more: object) -> Outco
     return boot(spec, artifacts=folder / "artifacts")
 
 
+@pytest.mark.requirement("L-12")
 def test_newer_qemu_ends_after_quit(tmp_path: Path) -> None:
-    """L-12: the same verdict where debug-exit only asks for a shutdown; output behind the write is tolerated."""
+    """The same verdict where debug-exit only asks for a shutdown; output behind the write is tolerated."""
     outcome = run_fake("newer-exit", tmp_path)
     assert outcome.matches("exit 0"), outcome.cause
     assert outcome.qemu_status == 3
     assert b"late output" in outcome.console
 
 
+@pytest.mark.requirement("L-12")
 def test_newer_qemu_and_a_fault_behind_the_write(tmp_path: Path) -> None:
-    """L-12: a kernel's triple fault behind its write to debug-exit does not hide the status; without a write it is a
+    """A kernel's triple fault behind its write to debug-exit does not hide the status; without a write it is a
     crash."""
     assert run_fake("newer-exit-then-fault", tmp_path).matches("exit 0")
     assert run_fake("fault-after-last-line", tmp_path).verdict == "crash"
 
 
+@pytest.mark.requirement("L-13")
 def test_newer_qemu_refusal(tmp_path: Path) -> None:
-    """L-13: likewise for a refusal."""
+    """Likewise for a refusal."""
     outcome = run_fake("newer-refusal", tmp_path)
     assert outcome.matches("refused 67 elf-truncated"), outcome.cause
 
@@ -73,9 +76,10 @@ def test_kvm_gives_up(tmp_path: Path) -> None:
     assert "internal-error" in outcome.cause
 
 
+@pytest.mark.requirement("L-13")
 @pytest.mark.parametrize(("how", "said"), [("no-start", "could not load kernel"), ("mute", "closed its monitor")])
 def test_never_started(how: str, said: str, tmp_path: Path) -> None:
-    """L-13: QEMU's own status 1 is told apart from the guest's."""
+    """QEMU's own status 1 is told apart from the guest's."""
     outcome = run_fake(how, tmp_path)
     assert outcome.verdict == "infra"
     assert outcome.cause.startswith("QEMU never started")
@@ -90,8 +94,9 @@ def test_unknown_program(tmp_path: Path) -> None:
     assert "no-qemu" in outcome.cause
 
 
+@pytest.mark.requirement("L-17")
 def test_kvm_assertion_is_folded_into_a_sentence(tmp_path: Path) -> None:
-    """L-17: the message by which QEMU dies on a host whose KVM refuses an MSR is what the verdict quotes."""
+    """The message by which QEMU dies on a host whose KVM refuses an MSR is what the verdict quotes."""
     said = "error: failed to set MSR 0x10a to 0x0"
     program = tmp_path / "qemu"
     program.write_text(f'#!/bin/sh\necho "qemu-system-x86_64: {said}" >&2\nexit 134\n')

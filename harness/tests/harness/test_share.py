@@ -23,19 +23,21 @@ from hermit_harness.vm.process import LaunchError
 C_VERSION = "virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)\nusing FUSE kernel interface version 7.36"
 
 
+@pytest.mark.requirement("W-36")
 @pytest.mark.parametrize(
     ("text", "tag"), [("{}", "myfs"), ("{}:root", "root"), ("{}/with:colon", "myfs"), ("{}/with:colon:a", "a")]
 )
 def test_folder_and_tag(text: str, tag: str, tmp_path: Path) -> None:
-    """W-36: DIR[:TAG]; a colon in the folder's own name is no separator."""
+    """DIR[:TAG]; a colon in the folder's own name is no separator."""
     (tmp_path / "with:colon").mkdir()
     asked = share(text.format(tmp_path))
     assert asked.tag == tag
     assert asked.folder and asked.folder.is_dir()
 
 
+@pytest.mark.requirement("W-29")
 def test_no_folder_is_one_of_the_runs_own() -> None:
-    """W-29: :TAG."""
+    """:TAG."""
     assert share(":root") == Share(None, "root")
 
 
@@ -45,8 +47,9 @@ def test_mistakes_are_told(text: str, tmp_path: Path) -> None:
         share(text.format(tmp_path))
 
 
+@pytest.mark.requirement("W-32", "W-33")
 def test_words_for_qemu(tmp_path: Path) -> None:
-    """W-32, W-33: the documented device and queue; the memory's size is that of the machine; a person who starts the
+    """The documented device and queue; the memory's size is that of the machine; a person who starts the
     machine by hand is told how to start the daemon."""
     spec = replace(run.release("real-read-0.11.0", memory="300M"), share=Share(tmp_path, "root"))
     line = " ".join(plain_argv(spec))
@@ -71,8 +74,9 @@ def stub(folder: Path, text: str) -> str:
     return str(script(folder / "virtiofsd", f"cat <<'END'\n{text}\nEND"))
 
 
+@pytest.mark.requirement("W-30")
 def test_daemon_of_old_qemus_is_refused(tmp_path: Path) -> None:
-    """W-30: QEMU's C daemon is known by its version's text, and refused with the reason and the cure."""
+    """QEMU's C daemon is known by its version's text, and refused with the reason and the cure."""
     with pytest.raises(LaunchError, match=r"names that begin with a slash.*in Rust"):
         find(stub(tmp_path, C_VERSION))
 
@@ -99,6 +103,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     find.cache_clear()
 
 
+@pytest.mark.requirement("W-30")
 @pytest.mark.parametrize(
     ("installed", "taken"),
     [
@@ -109,14 +114,15 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ids=["path", "libexec", "lib"],
 )
 def test_an_installed_one_is_taken(installed: dict[str, str], taken: str, system: Path) -> None:
-    """W-30: the first one in Rust of $PATH and of the places of packages, whatever stands before it."""
+    """The first one in Rust of $PATH and of the places of packages, whatever stands before it."""
     for name, version in installed.items():
         stub(system / name, version)
     assert find() == str(system / taken / "virtiofsd")
 
 
+@pytest.mark.requirement("W-30")
 def test_one_is_made_where_none_is_installed(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W-30: with QEMU's own alone there is one to be made, once; where that fails there is a sentence."""
+    """With QEMU's own alone there is one to be made, once; where that fails there is a sentence."""
     stub(system / "lib", C_VERSION)
     with pytest.raises(LaunchError, match=r"no virtiofsd in Rust here.*maker\.sh"):
         find()
@@ -124,8 +130,9 @@ def test_one_is_made_where_none_is_installed(system: Path, monkeypatch: pytest.M
     assert find() == f"{system}/made"
 
 
+@pytest.mark.requirement("W-30")
 def test_debians_package_is_unpacked(system: Path) -> None:
-    """W-30: where apt knows the package, nothing is compiled, and nothing installed; the next time nobody is asked."""
+    """Where apt knows the package, nothing is compiled, and nothing installed; the next time nobody is asked."""
     script(system / "path" / "apt-cache", '[ "$*" = "show virtiofsd" ]')
     script(
         system / "path" / "apt-get",
@@ -146,6 +153,7 @@ def test_debians_package_is_unpacked(system: Path) -> None:
     assert find(done.stdout.strip())
 
 
+@pytest.mark.requirement("W-28", "W-38")
 @pytest.mark.parametrize(
     ("said", "found"),
     [
@@ -156,7 +164,7 @@ def test_debians_package_is_unpacked(system: Path) -> None:
     ids=["7.2", "dax", "none"],
 )
 def test_doctor_looks_at_this_qemu(said: str, found: str, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W-28, W-38: of the QEMU that is to be used, and which daemon there is."""
+    """Of the QEMU that is to be used, and which daemon there is."""
     qemu = script(system / "path" / "my-qemu", f"printf '{said}'")
     monkeypatch.setenv("HERMIT_QEMU", str(qemu))
     of_qemu, of_daemon = doctor.sharing()

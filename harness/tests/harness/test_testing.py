@@ -31,8 +31,9 @@ def pytest_there(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.requirement("P-05")
 def test_ends(tmp_path: Path) -> None:
-    """P-05: a right end passes, a wrong one fails with cause, hint, files and the console's end; JUnit tells each."""
+    """A right end passes, a wrong one fails with cause, hint, files and the console's end; JUnit tells each."""
     done = pytest_there(
         tmp_path,
         """
@@ -71,16 +72,18 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.requirement("P-05")
 def test_the_pages_tests(project: Path) -> None:
-    """P-05: the page's example, word for word."""
+    """The page's example, word for word."""
     conftest, tests = shown("python")
     assert conftest.strip() == 'pytest_plugins = ["hermit_harness.testing"]'
     done = pytest_there(project, tests)
     assert "3 passed" in done.stdout, done.stdout
 
 
+@pytest.mark.requirement("W-10")
 def test_the_pages_runner(project: Path) -> None:
-    """W-10: cargo's runner of the page is called as cargo calls it; the last line of a guest's console is its own."""
+    """Cargo's runner of the page is called as cargo calls it; the last line of a guest's console is its own."""
     (block,) = shown("toml")
     program, *words = tomllib.loads(block)["target"]["x86_64-unknown-hermit"]["runner"]
     assert program.endswith("/build/venv/bin/hermitctl")

@@ -54,6 +54,7 @@ def text(judged: Judgement) -> str:
     )
 
 
+@pytest.mark.requirement("L-12", "N-12")
 @pytest.mark.parametrize(
     ("console", "qemu", "row", "wanted"),
     [
@@ -85,10 +86,11 @@ def text(judged: Judgement) -> str:
     ],
 )
 def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
-    """L-12, N-12: text and QEMU's status agree; the row says what they mean."""
+    """Text and QEMU's status agree; the row says what they mean."""
     assert text(judge(console, qemu, row=row)) == wanted
 
 
+@pytest.mark.requirement("L-23")
 @pytest.mark.parametrize(
     ("console", "qemu", "row"),
     [
@@ -100,21 +102,23 @@ def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
     ],
 )
 def test_line_and_number_that_disagree(console: str, qemu: int, row: str) -> None:
-    """L-23: where QEMU's status is the application's number, the line must say the same."""
+    """Where QEMU's status is the application's number, the line must say the same."""
     assert judge(console, qemu, row=row).verdict == "wrong-exit"
 
 
+@pytest.mark.requirement("L-23")
 @pytest.mark.parametrize(("how", "qemu"), [(How.HALTED, None), (How.EXITED, 0)], ids=["halted", "powered-off"])
 def test_refusal_that_only_the_line_carries(how: How, qemu: int | None) -> None:
-    """L-23: without semihosting the loader powers off or parks; its line is believed, and the hint says so."""
+    """Without semihosting the loader powers off or parks; its line is believed, and the hint says so."""
     judged = judge(BANNER + REFUSAL, qemu, how, "bare-aarch64", device=False)
     assert text(judged) == "loader refused 67 elf-segment-beyond-file"
     assert "-semihosting" in judged.hint
 
 
+@pytest.mark.requirement("N-12")
 @pytest.mark.parametrize("how", [How.CPU, How.WALL])
 def test_refusal_that_goes_back_to_firmware(how: How) -> None:
-    """N-12: UEFI firmware goes on after a refusal, whatever that leads to; without firmware this is a crash."""
+    """UEFI firmware goes on after a refusal, whatever that leads to; without firmware this is a crash."""
     assert text(judge(BANNER + REFUSAL, None, how, returns=True)) == "loader refused 67 elf-segment-beyond-file"
     assert judge(BANNER + REFUSAL, None, how).verdict == "crash"
 
@@ -129,8 +133,9 @@ def test_firmware_speaks_first() -> None:
     assert marks.foreign == 1
 
 
+@pytest.mark.requirement("N-04")
 def test_firmware_starts_the_next_loader() -> None:
-    """N-04: behind a refusal the firmware speaks again, and what a second loader boots ends as it ends."""
+    """Behind a refusal the firmware speaks again, and what a second loader boots ends as it ends."""
     marks = Marks(end("bare").line, firmware=True, returns=True)
     for line in (BANNER, REFUSAL, "[LOADER][ERROR] rax=0x1"):
         marks.line(line.strip().encode(), 1.0)
@@ -177,13 +182,15 @@ def test_refusal_that_does_not_add_up(console: str, qemu: int | None, how: How, 
     assert (judged.verdict, judged.origin) == ("crash", "loader")
 
 
+@pytest.mark.requirement("L-14")
 def test_refusal_without_the_device() -> None:
-    """L-14: the number is read from the line once the machine has halted for good."""
+    """The number is read from the line once the machine has halted for good."""
     judged = judge(BANNER + REFUSAL, None, How.HALTED, device=False)
     assert (judged.verdict, judged.status) == ("refused", 67)
     assert "isa-debug-exit" in judged.hint
 
 
+@pytest.mark.requirement("L-14")
 @pytest.mark.parametrize(
     ("row", "how", "qemu"),
     [
@@ -193,7 +200,7 @@ def test_refusal_without_the_device() -> None:
     ],
 )
 def test_end_without_the_device(row: str, how: How, qemu: int | None) -> None:
-    """L-14: judged from the text, and the missing device is named."""
+    """Judged from the text, and the missing device is named."""
     judged = judge(GOOD + "exit status 0\n", qemu, how, row, device=False, power_off=qemu == 0)
     assert (judged.verdict, judged.status) == ("pass", 0)
     assert "isa-debug-exit device is missing" in judged.hint
@@ -233,6 +240,7 @@ def test_panic_wins(console: str, qemu: int) -> None:
     assert "oh no" in judged.cause
 
 
+@pytest.mark.requirement("L-13")
 @pytest.mark.parametrize(
     ("how", "detail", "stderr", "wanted"),
     [
@@ -242,7 +250,7 @@ def test_panic_wins(console: str, qemu: int) -> None:
     ],
 )
 def test_infrastructure(how: How, detail: str, stderr: tuple[str, ...], wanted: tuple[str, str]) -> None:
-    """L-13: QEMU's status 1 from a QEMU that never started is not the guest's."""
+    """QEMU's status 1 from a QEMU that never started is not the guest's."""
     judged = judge("", 1 if how is How.NEVER else None, how, detail=detail, stderr=stderr)
     assert (judged.verdict, judged.origin) == wanted
     assert all(line in judged.cause for line in stderr)

@@ -32,6 +32,7 @@ def test_all_there_is_green() -> None:
     assert judge(GOOD, skip("t/pc/kvm/hello", "kvm-slow: 5 s")) == []
 
 
+@pytest.mark.requirement("P-05")
 @pytest.mark.parametrize(
     ("ran", "complaint"),
     [
@@ -44,7 +45,7 @@ def test_all_there_is_green() -> None:
     ],
 )
 def test_hollow_runs_are_red(ran: list[Ran], complaint: str) -> None:
-    """P-05: too few cells, a must-run cell that was skipped, a skip without a reason from the list, too many skips."""
+    """Too few cells, a must-run cell that was skipped, a skip without a reason from the list, too many skips."""
     assert any(complaint in line for line in judge(*ran))
 
 
@@ -54,8 +55,9 @@ def test_an_erratum_lapses() -> None:
     assert judge(GOOD, known=(dataclasses.replace(old, expires=TODAY),)) == []
 
 
+@pytest.mark.requirement("N-19")
 def test_what_stands_in_for_a_defect_must_pass() -> None:
-    """N-19: where a kernel has no driver, a test of ours drives the device."""
+    """Where a kernel has no driver, a test of ours drives the device."""
     known = Erratum("x1", "no driver", "a kernel", ("net/a",), "app exit 1", TODAY, ("boot/*::test_boots",))
     assert judge(GOOD, known=(known,)) == []
     lost = dataclasses.replace(known, instead=("net/*::test_driven*",))

@@ -54,8 +54,9 @@ def ids(cells: tuple[Cell, ...]) -> list[str]:
     return [cell.id for cell in cells]
 
 
+@pytest.mark.requirement("P-05")
 def test_product_and_filter() -> None:
-    """P-05: every machine with every image it can carry; the rest is listed with its reason."""
+    """Every machine with every image it can carry; the rest is listed with its reason."""
     found = plan()
     assert ids(found.groups["every"]) == [
         "x86_64-multiboot/pc/tcg/hello",
@@ -83,17 +84,19 @@ def test_memory_that_the_host_lacks_is_left_out() -> None:
     assert found.discards[-1].reason == "this host has 4096 MiB of memory"
 
 
+@pytest.mark.requirement("P-05")
 @pytest.mark.parametrize(("kvm", "number"), [(probe.Probe(), 0), (FAST, 2)], ids=["unknown", "faster"])
 def test_kvm_only_where_it_is_faster(kvm: probe.Probe, number: int) -> None:
-    """P-05: the accelerator is chosen by the clock, and a machine can borrow another one's probe."""
+    """The accelerator is chosen by the clock, and a machine can borrow another one's probe."""
     extra = '[group.kvm]\nimages = ["hello"]\nmachines = ["pc", "microvm"]\naccels = ["kvm"]\nwhen = "kvm-faster"\n'
     found = plan(extra, kvm)
     assert len(found.groups["kvm"]) == number
     assert len([one for one in found.discards if "KVM is not used" in one.reason]) == 2 - number
 
 
+@pytest.mark.requirement("N-08")
 def test_firmware_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """N-08: cells whose firmware could not be fetched are left out and listed with the file and what brings it."""
+    """Cells whose firmware could not be fetched are left out and listed with the file and what brings it."""
     monkeypatch.setitem(FIRMWARE, "opensbi-1.6-jump", ("/nonexistent/fw_jump.bin",))
     monkeypatch.setitem(FIRMWARE, "opensbi-1.1-jump", (__file__,))
     machines = 'machines = ["virt-fw-jump-1.1", "virt-fw-jump-1.6"]\nwhen = "firmware"\n'
@@ -127,8 +130,9 @@ def test_mistakes_are_errors(extra: str, text: str) -> None:
         plan(extra)
 
 
+@pytest.mark.requirement("P-05")
 def test_the_real_matrix_is_big_enough() -> None:
-    """P-05: at least as many cells are planned without KVM as the file wants to have passed, and every must-run cell
+    """At least as many cells are planned without KVM as the file wants to have passed, and every must-run cell
     is one of them.
     """
     found = expand.planned(probe.Probe())
@@ -137,8 +141,9 @@ def test_the_real_matrix_is_big_enough() -> None:
     assert not set(matrix().must_run) - set(planned)
 
 
+@pytest.mark.requirement("P-05")
 def test_probe_decides_by_the_clock() -> None:
-    """P-05: works and is faster, works and is slower, dies, may not be opened."""
+    """Works and is faster, works and is slower, dies, may not be opened."""
     answers = {("a", "tcg"): ("ok", True, 2.0), ("a", "kvm"): ("ok", True, 1.0), ("b", "tcg"): ("ok", True, 0.5)}
     answers |= {
         ("b", "kvm"): ("ok", True, 5.0),

@@ -28,12 +28,13 @@ RAN = [
     Ran("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),
     Ran("boot/test_cells.py::b", "t/pc/tcg/args", "failed", "app exit 1", 1.5),
     Ran("boot/test_cells.py::c", "t/pc/kvm/hello", "skipped", "no-kvm: x", 0.1),
-    Ran("meta/test_rows.py::d", "", "passed", "", 2.0),
+    Ran("meta/test_requirements.py::d", "", "passed", "", 2.0),
 ]
 
 
+@pytest.mark.requirement("P-05")
 def test_table_of_cells() -> None:
-    """P-05: target x machine x accelerator, with what passed, failed and was skipped."""
+    """Target x machine x accelerator, with what passed, failed and was skipped."""
     assert text.cells_table(RAN) == [
         "target  machine  accel  passed  failed  skipped  apps",
         "------  -------  -----  ------  ------  -------  ----",
@@ -43,14 +44,16 @@ def test_table_of_cells() -> None:
     ]
 
 
+@pytest.mark.requirement("P-05")
 def test_skips_and_slowest() -> None:
-    """P-05: every skip with its reason; the slowest first."""
+    """Every skip with its reason; the slowest first."""
     assert text.skip_list(RAN) == ["t/pc/kvm/hello: no-kvm: x"]
-    assert text.slowest(RAN, 2) == ["   2.00 s  meta/test_rows.py::d", "   1.50 s  t/pc/tcg/args"]
+    assert text.slowest(RAN, 2) == ["   2.00 s  meta/test_requirements.py::d", "   1.50 s  t/pc/tcg/args"]
 
 
+@pytest.mark.requirement("P-05")
 def test_page_of_a_ci_service(tmp_path: Path) -> None:
-    """P-05: where GITHUB_STEP_SUMMARY names a file, it gets what failed, and the tables."""
+    """Where GITHUB_STEP_SUMMARY names a file, it gets what failed, and the tables."""
     page = text.markdown([("failed", text.failures(RAN)), ("skips", [])])
     assert page == "### failed\n\n```\nt/pc/tcg/args: app exit 1\n```\n\n"
     argv = [sys.executable, "-m", "pytest", f"--junit-xml={tmp_path / 'x'}", f"{__file__}::test_skips_and_slowest"]
@@ -103,14 +106,16 @@ def test_discards_by_reason() -> None:
     assert text.discard_list(found) == ["  2  microvm has no acpi", "  1  other"]
 
 
+@pytest.mark.requirement("P-05")
 def test_probe_is_shown() -> None:
-    """P-05: the table says what the accelerators' probe saw."""
+    """The table says what the accelerators' probe saw."""
     shown = "\n".join(text.probe_table(Probe((Row("pc", "app exit 0", 0.3, "app exit 0", 4.1, True),))))
     assert "slower than TCG (4.10 s against 0.30 s)" in shown
 
 
+@pytest.mark.requirement("P-05")
 def test_progress_without_a_terminal() -> None:
-    """P-05: a line now and then, a failure at once."""
+    """A line now and then, a failure at once."""
     out = io.StringIO()
     progress = Progress(out, total=40)
     for number in range(40):
@@ -122,9 +127,10 @@ def test_progress_without_a_terminal() -> None:
     assert lines[-1].endswith("39 passed, 1 failed, 0 skipped: cell 39")
 
 
+@pytest.mark.requirement("P-05")
 @pytest.mark.parametrize(("columns", "shown"), [(40, 39), (0, 119)])
 def test_progress_on_a_small_terminal(columns: int, shown: int) -> None:
-    """P-05: one line of the terminal, however narrow it is: a longer one would be left behind at each step."""
+    """One line of the terminal, however narrow it is: a longer one would be left behind at each step."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(theirs, "w") as out:

@@ -21,6 +21,7 @@ MINE = replace(TAP, address=ADDRESS)
 WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
 
 
+@pytest.mark.requirement("L-41", "L-42", "R-14", "W-17", "M-29")
 @pytest.mark.parametrize(
     ("way", "given"),
     [
@@ -31,7 +32,7 @@ WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
     ids=["built-in", "by-argument", "by-variable"],
 )
 def test_address_gateway_and_mask(way: Way, given: str, serve: Serve) -> None:
-    """L-41, L-42, R-14, W-17, M-29: it answers at its address and not at the default one; for whom its mask calls a
+    """It answers at its address and not at the default one; for whom its mask calls a
     neighbour it asks by name, and whom it leaves outside it answers by way of its gateway."""
     served = serve(way, "echo", kernel_args=given)
     for address in (GATEWAY, NEIGHBOUR, STRANGER):

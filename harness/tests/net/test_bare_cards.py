@@ -68,9 +68,10 @@ def heard(tap: socket.socket) -> list[bytes]:
         found.append(packet)
 
 
+@pytest.mark.requirement("L-43", "R-15", "W-18", "N-11", "N-17", "N-19")
 @pytest.mark.parametrize(("way", "card", "interface"), BARE, ids=[row[0].id for row in BARE])
 def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str, serve: Serve) -> None:
-    """L-43, R-15, W-18, N-11, N-17, N-19: ARP, ping, and UDP of one byte up to a full frame, one by one and in bursts;
+    """ARP, ping, and UDP of one byte up to a full frame, one by one and in bursts;
     the guest's checksums are right, QEMU's capture and the tap agree about its frames, and none comes after its end."""
     served = serve(way, "net")
     with listen(served.lab) as tap, served.guest as guest:
@@ -110,13 +111,14 @@ def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str
     assert len(pcap.tcpdump(served.capture, f"udp and ether src {MAC}")) == 7 + BURST, "tcpdump sees as many answers"
 
 
+@pytest.mark.requirement("L-42", "N-17")
 @pytest.mark.parametrize(
     ("given", "address"),
     [("-ip 10.0.5.100", "10.0.5.100"), ("env=HERMIT_IP=10.0.5.101", "10.0.5.101")],
     ids=["by-argument", "by-variable"],
 )
 def test_address_by_the_command_line(given: str, address: str, serve: Serve) -> None:
-    """L-42, N-17: on microvm, whose list of cards stands on the same command line, behind the application's words."""
+    """On microvm, whose list of cards stands on the same command line, behind the application's words."""
     served = serve(way("told", LEGACY, "microvm-mmio", "x86_64-pvh"), "net", kernel_args=given, args="-ip 10.0.5.7")
     with served.guest as guest:
         served.ready(UDP)

@@ -39,9 +39,10 @@ def words(device: str, bus: str) -> tuple[str, ...]:
     return (*force, "-device", f"{name}-{kind}{modern}{options}", *more)
 
 
+@pytest.mark.requirement("N-19")
 @pytest.mark.parametrize("device", DEVICES)
 def test_by_pci(device: str, boot_here: Boot) -> None:
-    """N-19: the kernel finds the device where it looks for it, says so when it has no driver, and goes on."""
+    """The kernel finds the device where it looks for it, says so when it has no driver, and goes on."""
     outcome = boot_here(run.release("real-list-0.11.0", memory="512M", append="-- /", extra=words(device, "pci")))
     assert outcome.matches("exit 0"), str(outcome)
     number = DEVICES[device][1]
@@ -50,18 +51,20 @@ def test_by_pci(device: str, boot_here: Boot) -> None:
     assert (b"is not supported, skipping" in outcome.console) == (device in NOT_DRIVEN)
 
 
+@pytest.mark.requirement("N-19", "L-43")
 @pytest.mark.parametrize("device", ["console", "rng", "net"])
 def test_by_pci_of_the_older_kind(device: str, boot_here: Boot) -> None:
-    """N-19, L-43: a transitional device is passed over, and the kernel goes on."""
+    """A transitional device is passed over, and the kernel goes on."""
     outcome = boot_here(run.release("real-list-0.11.0", append="-- /", extra=words(device, "pci-transitional")))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"Legacy/transitional Virtio device" in outcome.console
 
 
+@pytest.mark.requirement("N-17", "N-19", "N-11")
 @pytest.mark.parametrize("bus", ["mmio", "mmio-legacy"])
 @pytest.mark.parametrize("device", DEVICES)
 def test_by_mmio(device: str, bus: str, boot_here: Boot) -> None:
-    """N-17, N-19, N-11: the device is in QEMU's list on the command line (by PVH; by Multiboot QEMU does not tell), and
+    """The device is in QEMU's list on the command line (by PVH; by Multiboot QEMU does not tell), and
     the words before it are as they were; a kernel that drives nothing of it goes on."""
     extra = words(device, bus)
     listed = boot_here(run.release("args", "microvm-mmio", "x86_64-pvh", append="env=A=1 -- 'b c'", extra=extra))

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from hermit_harness.net.doctor import Finding, Sight, diagnose
 from hermit_harness.net.guest import Guest
 from hermit_harness.net.plan import Plan
@@ -95,8 +97,9 @@ def test_all_is_well(serve: Serve) -> None:
         assert finding(served).step == ""
 
 
+@pytest.mark.requirement("L-44")
 def test_listening_is_found_without_a_view_of_the_wire(serve: Serve) -> None:
-    """L-44: as it is with vhost=on, where frames pass QEMU by: then the question is a connection."""
+    """As it is with vhost=on, where frames pass QEMU by: then the question is a connection."""
     served = serve(TAP, "echo", captured=False)
     spec = replace(served.spec, net=replace(served.spec.net, watched=False))
     wire = Wire(spec.net.mac, "10.0.5.3", (8080,), knock=served.lab.socket)

@@ -66,9 +66,12 @@ def check_wire(served: Served) -> None:
     assert len(pcap.tcpdump(served.capture)) == len(frames), "tcpdump reads as many frames as we do"
 
 
+@pytest.mark.requirement(
+    "P-07", "L-43", "L-44", "R-15", "R-16", "W-06", "W-07", "W-16", "W-18", "M-22", "M-23", "N-19", "N-20"
+)
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_tcp_echo(way: Way, serve: Serve) -> None:
-    """P-07, L-43, L-44, R-15, R-16, W-06, W-07, W-16, W-18, M-22, M-23, N-19, N-20: TCP echo of 1, 1460, 1461 and 65536
+    """TCP echo of 1, 1460, 1461 and 65536
     bytes by each card and network that the kernel has a driver for; then the application ends by itself."""
     served = serve(way, "echo", ports=("tcp:8080",), args="" if way.mute else "1")
     with served.guest as guest:
@@ -80,8 +83,9 @@ def test_tcp_echo(way: Way, serve: Serve) -> None:
     check_wire(served)
 
 
+@pytest.mark.requirement("L-44", "C-28")
 def test_ping(serve: Serve) -> None:
-    """L-44, C-28: the guest answers, small and large, each request once and with the same bytes."""
+    """The guest answers, small and large, each request once and with the same bytes."""
     served = serve(TAP, "echo")
     with served.guest:
         served.ready(ECHO)
@@ -99,9 +103,10 @@ EACH = [way for way in WAYS if way.id in ("tap", "user-rtl8139", "tap-mmio", "us
 SPEAKING = [replace(way, machine="virt-opensbi-1.6", mute=False) if way.mute else way for way in EACH]
 
 
+@pytest.mark.requirement("W-16")
 @pytest.mark.parametrize("way", SPEAKING, ids=str)
 def test_udp_echo(way: Way, serve: Serve) -> None:
-    """W-16: datagrams of every interesting size up to what fits one frame come back whole, one for one."""
+    """Datagrams of every interesting size up to what fits one frame come back whole, one for one."""
     served = serve(way, "udp", ports=("udp:9975",))
     with served.guest as guest:
         served.ready(UDP)
@@ -114,9 +119,10 @@ def test_udp_echo(way: Way, serve: Serve) -> None:
     assert [frame.problems for frame in served.frames() if frame.sender == MAC and frame.problems] == []
 
 
+@pytest.mark.requirement("W-22", "W-23", "W-25")
 @pytest.mark.parametrize("way", EACH, ids=str)
 def test_http_by_curl(way: Way, serve: Serve) -> None:
-    """W-22, W-23, W-25: the page on port 9975 by a client that is not ours; what is not there is 404."""
+    """The page on port 9975 by a client that is not ours; what is not there is 404."""
     served = serve(way, "http", ports=("tcp:9975",))
     with served.guest:
         served.ready(HTTP)
@@ -178,8 +184,9 @@ def test_half_open_and_reset_connections(serve: Serve) -> None:
     assert len({line.split(" > ")[1].split(":")[0] for line in answers}) == 3, "each SYN was answered"
 
 
+@pytest.mark.requirement("M-20", "M-21", "W-07", "W-21")
 def test_lease_as_told(serve: Serve) -> None:
-    """M-20, M-21, W-07, W-21: QEMU's user network gives 10.0.2.15/24, gateway and name server; console and wire agree,
+    """QEMU's user network gives 10.0.2.15/24, gateway and name server; console and wire agree,
     and so does the card's address."""
     served = serve(USER, "echo", ports=("tcp:8080",))
     with served.guest as guest:
@@ -197,8 +204,9 @@ def test_lease_as_told(serve: Serve) -> None:
     assert len(pcap.tcpdump(served.capture, "udp port 67 and udp[250:1] = 1")) == 1, "tcpdump, too, sees one discover"
 
 
+@pytest.mark.requirement("M-18", "M-19", "C-29")
 def test_rtl8139_says_what_it_found(serve: Serve) -> None:
-    """M-18, M-19, C-29: the card of the older documents, in a machine of 64 MB."""
+    """The card of the older documents, in a machine of 64 MB."""
     served = serve(USER, "echo", ports=("tcp:8080",), args="1", memory="64M")
     with served.guest as guest:
         served.ready(ECHO)
@@ -213,6 +221,7 @@ def test_rtl8139_says_what_it_found(serve: Serve) -> None:
 CONFIGURED = replace(TAP, variant="-configured")  # compiled with HERMIT_IP=10.0.5.100
 
 
+@pytest.mark.requirement("L-41", "L-42", "R-14", "W-17", "M-29")
 @pytest.mark.parametrize(
     ("way", "given", "address", "other"),
     [
@@ -223,7 +232,7 @@ CONFIGURED = replace(TAP, variant="-configured")  # compiled with HERMIT_IP=10.0
     ids=["by-argument", "by-variable", "argument-wins"],
 )
 def test_address_that_was_given(way: Way, given: str, address: str, other: str, serve: Serve) -> None:
-    """L-41, L-42, R-14, W-17, M-29: the guest answers at the address that it is given when it is started, whatever was
+    """The guest answers at the address that it is given when it is started, whatever was
     compiled in; and not at another one."""
     served = serve(way, "echo", kernel_args=given)
     with served.guest:
@@ -235,8 +244,9 @@ def test_address_that_was_given(way: Way, given: str, address: str, other: str, 
         assert served.lab.result("ping", "-c", "1", "-W", "1", other).returncode == 1
 
 
+@pytest.mark.requirement("W-26", "W-27")
 def test_two_captures_agree_and_nothing_comes_after_the_end(serve: Serve, tmp_path: Path) -> None:
-    """W-26, W-27: QEMU's capture and tcpdump's on the tap hold the same frames of the conversation in the same order;
+    """QEMU's capture and tcpdump's on the tap hold the same frames of the conversation in the same order;
     after the guest's end there is none of its frames on the wire, while its clients still ask for it."""
     served = serve(TAP, "echo", args="1")
     other = tmp_path / "tap.pcap"
@@ -251,7 +261,7 @@ def test_two_captures_agree_and_nothing_comes_after_the_end(serve: Serve, tmp_pa
     seen = [packet for packet in pcap.packets(other) if packet[6:12] == mac_bytes(MAC)]
     assert seen == [packet for packet in pcap.packets(served.capture) if packet[6:12] == mac_bytes(MAC)]
     assert len(seen) > 10
-    assert "10.0.5.1/24" in served.lab.script("tap", "status"), "W-15: the tap outlives QEMU"
+    assert "10.0.5.1/24" in served.lab.script("tap", "status"), "the tap persists after QEMU exits"
 
 
 @contextmanager
@@ -298,9 +308,10 @@ SMALLEST: dict[str, dict[int, tuple[int, int]]] = {
 }
 
 
+@pytest.mark.requirement("M-28")
 @pytest.mark.parametrize("name", SMALLEST)
 def test_smallest_memory(name: str, serve: Serve) -> None:
-    """M-28: the smallest memory with which each kernel serves; with a little less it ends before. The manuals' 512 MB
+    """The smallest memory with which each kernel serves; with a little less it ends before. The manuals' 512 MB
     are enough for all."""
     (way,) = (way for way in WAYS if way.id == name)
     plenty = serve(way, "echo", ports=("tcp:8080",), memory="512M")
@@ -312,9 +323,10 @@ def test_smallest_memory(name: str, serve: Serve) -> None:
     assert not serves(serve(way, "echo", ports=("tcp:8080",), memory=f"{less}M"))
 
 
+@pytest.mark.requirement("L-43")
 @pytest.mark.parametrize("way", UNDRIVEN, ids=str)
 def test_cards_without_a_driver(way: Way, serve: Serve) -> None:
-    """L-43: of a card that it has no driver for the kernel says so, and the doctor finds it. test_bare_cards.py drives
+    """Of a card that it has no driver for the kernel says so, and the doctor finds it. test_bare_cards.py drives
     these cards; were the kernel to drive them, the echo would be tried here."""
     served = serve(way, "echo", args="1")
     with served.guest as guest:

@@ -119,8 +119,9 @@ def asked(
     return got
 
 
+@pytest.mark.requirement("W-22", "W-24", "W-26", "W-27")
 def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
-    """W-22, W-24, W-26, W-27: the line for the web server: its page comes by the forwarded port, at every address of
+    """The line for the web server: its page comes by the forwarded port, at every address of
     the host as the line says, and dump.dat tells of lease, ARP and handshake in their order."""
     lab.run("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
     with typed(lab, WEB, "real-http-0.11.0-rtl8139", tmp_path) as end:
@@ -138,16 +139,18 @@ def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
     assert handshake and lease < handshake[0]
 
 
+@pytest.mark.requirement("M-18", "M-20", "M-22")
 def test_echo_line(lab: Lab, tmp_path: Path) -> None:
-    """M-18, M-20, M-22: the line for the echo server, the device named before what it is plugged into, 64 MB; with one
+    """The line for the echo server, the device named before what it is plugged into, 64 MB; with one
     more feature than it names, since QEMU 7.2 cannot switch on XSAVE without (test_features.py has the line's own)."""
     with typed(lab, ECHO, "real-echo-0.11.0-rtl8139", tmp_path) as end:
         assert asked(lab, 8080, b"hello hermit") == b"hello hermit"
         assert b"MAC address 52-54-00-12-34-56" in end()
 
 
+@pytest.mark.requirement("L-44", "R-16", "W-19", "M-27")
 def test_tap_line(lab: Lab, tmp_path: Path) -> None:
-    """L-44, R-16, W-19, M-27: the line with a tap, with 1 GB. vhost=on where the device is; else QEMU refuses such a
+    """The line with a tap, with 1 GB. vhost=on where the device is; else QEMU refuses such a
     line."""
     lab.script("tap", "up")
     problem = device_problem(VHOST)
@@ -161,17 +164,19 @@ def test_tap_line(lab: Lab, tmp_path: Path) -> None:
         assert asked(lab, 8080, b"hello hermit", GUEST) == b"hello hermit"
 
 
+@pytest.mark.requirement("N-20")
 @pytest.mark.parametrize(("app", "kind"), [("http", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)])
 def test_line_of_the_kernels_own_tests(app: str, kind: int, lab: Lab, tmp_path: Path) -> None:
-    """N-20: a user network of another number, TCP and UDP forwarded, packed rings and several queues."""
+    """A user network of another number, TCP and UDP forwarded, packed rings and several queues."""
     with typed(lab, CI, f"real-{app}-0.11.0-dhcp", tmp_path) as end:
         got = asked(lab, HTTP, b"GET / HTTP/1.0\r\n\r\n" if app == "http" else b"datagram", kind=kind)
         assert b"Hello from Hermit" in got if app == "http" else got == b"datagram"
         assert b"192.168.76.9/24" in end()
 
 
+@pytest.mark.requirement("N-19")
 def test_cadence_gem(lab: Lab, tmp_path: Path) -> None:
-    """N-19: the board with this network controller. Were the kernel's driver complete, the echo would come; an
+    """The board with this network controller. Were the kernel's driver complete, the echo would come; an
     application of ours drives it (test_bare_cards.py)."""
     names = {"target": "riscv64-sbi", "BIOS": str(firmware_file("opensbi-1.6-jump"))}
     answer = b""
@@ -184,9 +189,10 @@ def test_cadence_gem(lab: Lab, tmp_path: Path) -> None:
     assert known.instead if known else answer == b"hello hermit", printed[-2000:]
 
 
+@pytest.mark.requirement("N-21")
 @pytest.mark.parametrize("bridge", ["", "br7"], ids=["tap", "bridge"])
 def test_qemu_calls_the_scripts(bridge: str, lab: Lab, tmp_path: Path) -> None:
-    """N-21: QEMU makes a tap of its own and calls the pair: the guest is reached, by itself or through a bridge, and
+    """QEMU makes a tap of its own and calls the pair: the guest is reached, by itself or through a bridge, and
     when QEMU has ended the tap and the notes of it are gone."""
     before = lab.run("sh", "-c", "ip -br link; find /run -type f | sort | xargs -r cat")
     if bridge:

@@ -26,8 +26,9 @@ def network(lab: Lab) -> str:
     return lab.run("sh", "-c", words + "; ps -e -o comm= | grep -c dnsmasq || :")
 
 
+@pytest.mark.requirement("L-37", "R-11", "W-15", "M-26")
 def test_dry_run_prints_the_four_commands(lab: Lab) -> None:
-    """L-37, R-11, W-15, M-26: what is done is shown with --dry-run, and is what the manuals say; nothing is changed."""
+    """What is done is shown with --dry-run, and is what the manuals say; nothing is changed."""
     before = network(lab)
     assert lab.script("tap", "up", "--dry-run") == FOUR
     assert network(lab) == before
@@ -79,9 +80,10 @@ def test_the_four_commands_do_the_same_as_the_script(lab: Lab) -> None:
     )
 
 
+@pytest.mark.requirement("L-37", "C-24")
 @pytest.mark.parametrize("name", ["tap10", "tap100"])
 def test_tap_up_twice_then_down_twice(name: str, lab: Lab) -> None:
-    """L-37, C-24: both may be repeated; `down` leaves the network as it was."""
+    """Both may be repeated; `down` leaves the network as it was."""
     before = network(lab)
     lab.script("tap", "up", name)
     once = network(lab)
@@ -95,9 +97,10 @@ def test_tap_up_twice_then_down_twice(name: str, lab: Lab) -> None:
     assert after == before
 
 
+@pytest.mark.requirement("L-39", "R-12")
 @pytest.mark.parametrize("old", ["0", "1"])
 def test_forwarding_comes_back_as_it_was(old: str, lab: Lab) -> None:
-    """L-39, R-12: off unless asked for; `down` restores what `up` found."""
+    """Off unless asked for; `down` restores what `up` found."""
     forward = "/proc/sys/net/ipv4/ip_forward"
     lab.run("sh", "-c", f"echo {old} >{forward}")
     lab.script("tap", "up")
@@ -108,8 +111,9 @@ def test_forwarding_comes_back_as_it_was(old: str, lab: Lab) -> None:
     assert lab.run("cat", forward).strip() == old
 
 
+@pytest.mark.requirement("M-26")
 def test_what_was_there_stays(lab: Lab) -> None:
-    """M-26: a tap that somebody else made is completed by `up`, and `down` takes back only what `up` did: link, further
+    """A tap that somebody else made is completed by `up`, and `down` takes back only what `up` did: link, further
     address, route, proxy ARP and forwarding."""
     lab.run("ip", "tuntap", "add", "tap10", "mode", "tap")
     lab.run("ip", "addr", "add", "10.0.5.1/24", "broadcast", "10.0.5.255", "dev", "tap10")
@@ -126,15 +130,17 @@ def test_what_was_there_stays(lab: Lab) -> None:
         lab.script("tap", "down")
 
 
+@pytest.mark.requirement("M-26")
 def test_other_address_and_route(lab: Lab) -> None:
-    """M-26: another network, and a route to one behind the tap."""
+    """Another network, and a route to one behind the tap."""
     lab.script("tap", "up", "--address", "172.16.3.129/25", "--route", "192.0.2.0/24")
     assert "172.16.3.129/25 broadcast 172.16.3.255" in lab.script("tap", "status")
     assert "192.0.2.0/24 dev tap10" in lab.run("ip", "route")
 
 
+@pytest.mark.requirement("L-38")
 def test_owner(lab: Lab) -> None:
-    """L-38: the tap may belong to a user, who then needs no rights to use it."""
+    """The tap may belong to a user, who then needs no rights to use it."""
     lab.script("tap", "up", "--user", "root")
     assert "user root" in lab.run("ip", "-d", "link", "show", "tap10")
     assert lab.script("tap", "status").endswith(", owner root\n")
@@ -143,8 +149,9 @@ def test_owner(lab: Lab) -> None:
         lab.script("tap", "up", "other", "--address", "10.0.9.1/24", "--user", "root")
 
 
+@pytest.mark.requirement("M-29")
 def test_bridge_with_two_taps(lab: Lab) -> None:
-    """M-29: a bridge of any name; taps in it; a further one may come later; all of it goes."""
+    """A bridge of any name; taps in it; a further one may come later; all of it goes."""
     before = network(lab)
     lab.script("bridge", "up", "bridge102", "--tap", "tap10")
     lab.script("bridge", "up", "bridge102", "--tap", "tap11")
@@ -168,8 +175,9 @@ def test_dhcp_server_hears_its_interface_only(lab: Lab) -> None:
     assert network(lab) == before
 
 
+@pytest.mark.requirement("N-21")
 def test_qemu_calls_the_pair(lab: Lab) -> None:
-    """N-21: script= and downscript= of QEMU's tap; with HERMIT_BRIDGE the tap goes into that bridge."""
+    """Script= and downscript= of QEMU's tap; with HERMIT_BRIDGE the tap goes into that bridge."""
     lab.run("ip", "tuntap", "add", "qtap", "mode", "tap")
     lab.script("hermit-ifup", "qtap")
     assert "10.0.5.1/24" in lab.script("tap", "status", "qtap")
@@ -196,9 +204,10 @@ def test_named_namespace(lab: Lab) -> None:
     assert "blue" not in lab.run("ip", "netns")
 
 
+@pytest.mark.requirement("L-38")
 @pytest.mark.parametrize("script", ["tap", "bridge", "dhcp"])
 def test_missing_right_is_one_sentence(script: str, lab: Lab) -> None:
-    """L-38: without the right, one sentence says which one is missing and what to do."""
+    """Without the right, one sentence says which one is missing and what to do."""
     lab.script("tap", "up", "other", "--address", "10.0.9.1/24")
     done = lab.result(
         "setpriv", "--bounding-set=-net_admin", str(NETSETUP / script), "up", "other", env={"LC_ALL": "C"}
@@ -211,9 +220,10 @@ def test_missing_right_is_one_sentence(script: str, lab: Lab) -> None:
     assert "unshare -rn" in done.stderr
 
 
+@pytest.mark.requirement("L-38")
 @pytest.mark.parametrize(("device", "sentence"), [("/dev/nothing", "modprobe tun"), ("/dev/full", "tap10")])
 def test_missing_tun_device(device: str, sentence: str, lab: Lab) -> None:
-    """L-38: in a container without the device one sentence says so; with it (any will do for `up`) the tap is made."""
+    """In a container without the device one sentence says so; with it (any will do for `up`) the tap is made."""
     done = lab.result(str(NETSETUP / "tap"), "up", env={"HERMIT_TUN": device})
     assert (done.returncode == 0) == (device == "/dev/full")
     assert sentence in done.stderr + lab.run("ip", "-br", "link")

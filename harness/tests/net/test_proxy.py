@@ -57,8 +57,9 @@ def echo(client: socket.socket, data: bytes = b"by the proxy") -> None:
         assert answer(client, data) == data
 
 
+@pytest.mark.requirement("C-16", "C-24", "C-28")
 def test_as_its_manual_has_it(lab: Lab) -> None:
-    """C-16, C-24, C-28: the manual's line for a tap, word by word, from the folder above bin/; the guest answers ping
+    """The manual's line for a tap, word by word, from the folder above bin/; the guest answers ping
     where it says, and its port."""
     lab.script("tap", "up", "tap100")
     line = (
@@ -71,8 +72,9 @@ def test_as_its_manual_has_it(lab: Lab) -> None:
         lab.run("ping", "-c", "1", "-W", "10", "10.0.5.3")
 
 
+@pytest.mark.requirement("C-29", "C-30", "C-38", "C-40", "C-41", "C-42", "C-43")
 def test_card_and_ports_by_qemu(lab: Lab, tmp_path: Path) -> None:
-    """C-29, C-30, C-38, C-40, C-41, C-42, C-43: HERMIT_ISLE=qemu gives an RTL8139 card, whose driver brings a
+    """HERMIT_ISLE=qemu gives an RTL8139 card, whose driver brings a
     conversation through by the application's port; the monitor answers at the port behind the proxy's; the capture in
     this folder has it all. The port of old, on which nobody listens today, is no reason to complain.
     """
@@ -99,9 +101,10 @@ def test_card_and_ports_by_qemu(lab: Lab, tmp_path: Path) -> None:
     assert pcap.tcpdump(capture, "tcp port 8080") and pcap.tcpdump(capture, "udp port 67")
 
 
+@pytest.mark.requirement("C-33")
 @pytest.mark.parametrize(("value", "opens"), [("1", True), ("0", False), ("", False)], ids=["on", "off", "empty"])
 def test_port_for_gdb(value: str, opens: bool, lab: Lab) -> None:
-    """C-33: HERMIT_DEBUG=1 opens GDB's port, the next one when it is taken; 0 and nothing do not."""
+    """HERMIT_DEBUG=1 opens GDB's port, the next one when it is taken; 0 and nothing do not."""
     taken = lab.socket()
     taken.bind(("127.0.0.1", 1234))
     taken.listen()
@@ -122,8 +125,9 @@ def test_port_for_gdb(value: str, opens: bool, lab: Lab) -> None:
             assert "GDB" not in process.stderr.read()
 
 
+@pytest.mark.requirement("C-12", "C-21")
 def test_arguments_status_and_processors() -> None:
-    """C-12, C-21: the application's words, its status, its processors."""
+    """The application's words, its status, its processors."""
     done = run(file_of("args"), "one", "two words", KVM="0", NETIF="", ISLE="uhyve")
     assert "two words" in done.stdout and done.returncode == 0, done.stderr
     assert run(file_of("exit"), "7", KVM="0", ISLE="uhyve").returncode == 7
@@ -131,8 +135,9 @@ def test_arguments_status_and_processors() -> None:
     assert re.search(r"^CPUs: 4,", done.stdout, re.M), done.stdout
 
 
+@pytest.mark.requirement("C-22", "C-25", "CX-01", "CX-15")
 def test_what_it_asks_qemu_for(lab: Lab) -> None:
-    """C-22, C-25, CX-01, CX-15: its defaults, shown by --print; uhyve's are other ones."""
+    """Its defaults, shown by --print; uhyve's are other ones."""
 
     def line(**variables: str) -> str:
         done = run("--print", file_of("hello"), before=lab.enter, **{"KVM": "0", **variables})
@@ -156,8 +161,9 @@ def test_what_it_asks_qemu_for(lab: Lab) -> None:
     assert "8080-:8080" in several and "9975-:9975" in several and "virtio-net-pci" in several
 
 
+@pytest.mark.requirement("C-40")
 def test_beside_the_variables_of_run(lab: Lab) -> None:
-    """C-40: those of `hermitctl run` are not overruled by what the proxy does by itself; a tap is captured, too."""
+    """Those of `hermitctl run` are not overruled by what the proxy does by itself; a tap is captured, too."""
     lab.script("tap", "up", "tap10")
     for given, shown, hidden in (
         ({"NETIF": "tap10", "CAPTURE_NET": "1"}, ("ifname=tap10", f"/{proxy.CAPTURE} "), "hostfwd"),
@@ -172,6 +178,7 @@ def test_beside_the_variables_of_run(lab: Lab) -> None:
         assert all(words in line for words in shown) and hidden not in line, line
 
 
+@pytest.mark.requirement("C-02", "C-21", "C-22", "C-27", "C-30")
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -189,14 +196,15 @@ def test_beside_the_variables_of_run(lab: Lab) -> None:
     ],
 )
 def test_what_cannot_be(name: str, value: str, sentence: str) -> None:
-    """C-02, C-21, C-22, C-27, C-30: one sentence, and 125."""
+    """One sentence, and 125."""
     done = run("--print", file_of("hello"), KVM="0", **{name: value})
     assert (done.returncode, done.stderr.count("\n")) == (125, 1)
     assert sentence in done.stderr and value.split(",")[-1] in done.stderr
 
 
+@pytest.mark.requirement("C-43")
 def test_port_of_the_monitor_is_taken() -> None:
-    """C-43: a clear line."""
+    """A clear line."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -206,6 +214,7 @@ def test_port_of_the_monitor_is_taken() -> None:
     assert done.returncode == 125
 
 
+@pytest.mark.requirement("C-18", "C-37")
 @pytest.mark.parametrize(
     ("environment", "arch", "problem", "accel", "said"),
     [
@@ -220,7 +229,7 @@ def test_kvm_unless_it_cannot_be(
     environment: Mapping[str, str], arch: str, problem: str, accel: str, said: str,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """C-18, C-37: KVM where it opens; a line when it does not; HERMIT_KVM=0 goes without."""
+    """KVM where it opens; a line when it does not; HERMIT_KVM=0 goes without."""
     monkeypatch.setattr(proxy, "kvm_problem", lambda: problem)
     assert proxy.accelerator(environment, arch) == ["--accel", accel]
     err = capsys.readouterr().err

@@ -91,15 +91,17 @@ def user() -> Iterator[User]:
         yield User(tree)
 
 
+@pytest.mark.requirement("W-21", "L-38")
 def test_user_network_wants_no_right(user: User) -> None:
-    """W-21, L-38: --net user, by someone who has no right at all and no /dev/net/tun."""
+    """--net user, by someone who has no right at all and no /dev/net/tun."""
     with user.hermitctl("--net", "user", ECHO, setup="chmod 0600 /dev/net/tun") as (process, line_with):
         assert re.search(r"the guest listens: 127\.0\.0\.1:\d+ ", line_with("the guest listens"))
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.requirement("L-38")
 def test_tap_of_ones_own(user: User) -> None:
-    """L-38: root makes the tap once for this user, who then starts guests on it as often as they like."""
+    """Root makes the tap once for this user, who then starts guests on it as often as they like."""
     setup = f"netsetup/tap up --user {NOBODY} >&2; netsetup/tap status >&2"
     with user.hermitctl("--net", "tap", ECHO, setup=setup) as (_, line_with):
         assert "owner nobody" in line_with("proxy_arp=1")
@@ -109,8 +111,9 @@ def test_tap_of_ones_own(user: User) -> None:
     assert done.stdout == "124\n", done.stderr
 
 
+@pytest.mark.requirement("W-26", "L-38")
 def test_cable_between_two_guests_wants_no_right(user: User) -> None:
-    """W-26, L-38: both ends by someone who has no right at all; the cable of somebody else is not theirs to plug in."""
+    """Both ends by someone who has no right at all; the cable of somebody else is not theirs to plug in."""
     place, roots, setup = user.tree / "cable", user.tree / "roots", "chmod 0600 /dev/net/tun"
     words = ("--net", "socket", ECHO, "--netif")
     with user.hermitctl(*words, str(place), setup=setup) as (_, line_with):
@@ -144,16 +147,18 @@ SENTENCES = [
 ]
 
 
+@pytest.mark.requirement("L-38", "C-27")
 def test_missing_right_is_one_sentence_with_the_remedy(user: User) -> None:
-    """L-38, C-27: nothing is started, and one sentence says what to do."""
+    """Nothing is started, and one sentence says what to do."""
     for net, setup, sentence in SENTENCES:
         done = user.run(python(), "-m", "hermit_harness", "run", "--net", net, ECHO, setup=setup)
         assert (done.returncode, done.stdout, done.stderr) == (125, "", f"hermitctl: {sentence}\n"), setup
 
 
+@pytest.mark.requirement("L-38")
 @pytest.mark.parametrize("script", ["tap", "bridge", "dhcp"])
 def test_scripts_by_an_ordinary_user(script: str, user: User) -> None:
-    """L-38: neither made nor taken down by someone who may not: one sentence, and everything is as it was."""
+    """Neither made nor taken down by someone who may not: one sentence, and everything is as it was."""
     setup = "netsetup/tap up tap9; netsetup/tap up; netsetup/bridge up; netsetup/dhcp up tap9"
     told = "ip -br addr; find /run -type f"
     for words in ("up", "down") if script != "dhcp" else ("up tap10", "down tap9"):

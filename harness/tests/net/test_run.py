@@ -23,8 +23,9 @@ from hermit_harness.vm.host import namespace_sentence
 ECHO, BY_DHCP = "real-echo-0.11.0", "real-echo-0.11.0-dhcp"
 
 
+@pytest.mark.requirement("L-44", "W-24")
 def test_run_tells_when_and_where_the_guest_listens() -> None:
-    """L-44, W-24: one line when the guest really answers on the wire; the namespace that is named is the guest's, and
+    """One line when the guest really answers on the wire; the namespace that is named is the guest's, and
     goes with the program."""
     with hermitctl("--net", "tap", "--isolate", ECHO) as (process, line_with):
         enter = re.findall(r"into it: (nsenter .*) sh$", line_with("namespace of its own"))[0].split()
@@ -44,13 +45,15 @@ def test_line_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
         line_with("the guest listens")
 
 
+@pytest.mark.requirement("C-25", "C-27", "C-28", "M-29")
 def test_run_by_variables() -> None:
-    """C-25, C-27, C-28, M-29: HERMIT_NETIF turns the network on, HERMIT_IP and its like reach the guest."""
+    """HERMIT_NETIF turns the network on, HERMIT_IP and its like reach the guest."""
     variables = {"HERMIT_NETIF": "tap100", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
     with hermitctl("--isolate", ECHO, variables=variables) as (_, line_with):
         assert "10.0.5.9:8080" in line_with("the guest listens")
 
 
+@pytest.mark.requirement("C-24", "C-25", "C-28")
 @pytest.mark.parametrize(
     ("given", "address"),
     [
@@ -60,7 +63,7 @@ def test_run_by_variables() -> None:
     ids=["as-written", "not-told"],
 )
 def test_variables_of_the_old_proxy(given: dict[str, str], address: str, lab: Lab) -> None:
-    """C-24, C-25, C-28: its variables with a tap that is there: the guest answers ping where they say, and under
+    """Its variables with a tap that is there: the guest answers ping where they say, and under
     HERMIT_ISLE=uhyve at uhyve's address when they do not."""
     lab.script("tap", "up", "tap100")
     variables = {"HERMIT_ISLE": "uhyve", "HERMIT_NETIF": "tap100", **given}
@@ -70,8 +73,9 @@ def test_variables_of_the_old_proxy(given: dict[str, str], address: str, lab: La
         lab.run("ping", "-c", "1", "-W", "10", address)
 
 
+@pytest.mark.requirement("L-42", "N-18", "W-13")
 def test_every_variable_of_the_kernel_reaches_it() -> None:
-    """L-42, N-18, W-13: whatever stands in it, from the environment to the application's own, and nothing else does."""
+    """Whatever stands in it, from the environment to the application's own, and nothing else does."""
     given = {f"HERMIT_{name}": "10.0.5.9" for name in plan.ADDRESSES}
     given |= {f"HERMIT_{name}": f"a 'b' {name}" for name in plan.KERNEL_VARIABLES if name not in plan.ADDRESSES}
     given |= {"UHYVE_MOUNT": "/here", "HERMIT_MEM": "96M", "HERMIT_SMP": "1", "HERMIT_SOMETHING": "else"}
@@ -83,8 +87,9 @@ def test_every_variable_of_the_kernel_reaches_it() -> None:
     assert {name: value.replace("\\'", "'") for name, value in seen.items()} == {**wanted, "UHYVE_MOUNT": "/here"}
 
 
+@pytest.mark.requirement("N-18", "M-20")
 def test_a_variable_that_changes_the_card() -> None:
-    """N-18, M-20: HERMIT_MTU is what the kernel takes for its card's largest frame."""
+    """HERMIT_MTU is what the kernel takes for its card's largest frame."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "tap", "--isolate", "--timeout", "3", ECHO]
     done = subprocess.run(
         argv, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "HERMIT_MTU": "1400"}
@@ -114,8 +119,9 @@ def test_run_says_which_step_failed() -> None:
         assert process.wait(60) == 1
 
 
+@pytest.mark.requirement("C-27")
 def test_run_without_the_tap_says_how_to_make_it() -> None:
-    """C-27: an absent tap is one line with the command that makes it."""
+    """An absent tap is one line with the command that makes it."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--netif", "no-such-tap", ECHO]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 125
@@ -125,6 +131,7 @@ def test_run_without_the_tap_says_how_to_make_it() -> None:
     )
 
 
+@pytest.mark.requirement("W-26", "M-28")
 @pytest.mark.parametrize(
     ("words", "text"),
     [
@@ -136,15 +143,16 @@ def test_run_without_the_tap_says_how_to_make_it() -> None:
     ],
 )
 def test_dry_run_shows_the_card(words: list[str], text: str) -> None:
-    """W-26: what is asked for stands on QEMU's command line; 512 MB with a network unless told otherwise (M-28)."""
+    """What is asked for stands on QEMU's command line; the default memory with a network is 512 MB."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", *words, ECHO]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
     assert text in done.stdout
     assert "-m 512M" in done.stdout
 
 
+@pytest.mark.requirement("W-26")
 def test_dry_run_tells_of_no_capture(tmp_path: Path) -> None:
-    """W-26: nothing was captured, though there is a file of an earlier run."""
+    """Nothing was captured, though there is a file of an earlier run."""
     file = tmp_path / "earlier.pcap"
     file.write_bytes(b"")
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", "--capture", str(file), ECHO]
@@ -152,8 +160,9 @@ def test_dry_run_tells_of_no_capture(tmp_path: Path) -> None:
     assert str(file) in done.stdout and "captured" not in done.stderr
 
 
+@pytest.mark.requirement("W-39")
 def test_bare_name_in_a_cargo_project(tmp_path: Path) -> None:
-    """W-39: the application that cargo built for Hermit, the newer one of debug and release."""
+    """The application that cargo built for Hermit, the newer one of debug and release."""
     for profile, age in (("debug", 100), ("release", 200)):
         file = tmp_path / "target" / "x86_64-unknown-hermit" / profile / "mine"
         file.parent.mkdir(parents=True)
@@ -164,8 +173,9 @@ def test_bare_name_in_a_cargo_project(tmp_path: Path) -> None:
     assert "-initrd target/x86_64-unknown-hermit/release/mine" in done.stdout
 
 
+@pytest.mark.requirement("M-17")
 def test_demo_and_measurement() -> None:
-    """M-17: what is typed comes back. And the measurement ends with figures for both networks."""
+    """What is typed comes back. And the measurement ends with figures for both networks."""
     ctl = [sys.executable, "-m", "hermit_harness"]
     typed = "hello hermit\nGrüße\n"
     done = subprocess.run([*ctl, "demo"], input=typed, capture_output=True, text=True, check=True, timeout=120)
@@ -176,6 +186,7 @@ def test_demo_and_measurement() -> None:
     assert all(re.search(r"median \d+ ms of 1; \d+ requests/s", line) for line in figures)
 
 
+@pytest.mark.requirement("W-23")
 @pytest.mark.parametrize(
     ("image", "more", "card"),
     [
@@ -187,7 +198,7 @@ def test_demo_and_measurement() -> None:
     ],
 )
 def test_card_by_the_driver_that_the_image_has(image: str, more: tuple[str, ...], card: str) -> None:
-    """W-23: nobody has to know which card a build needs."""
+    """Nobody has to know which card a build needs."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", *more, image]
     assert card in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
@@ -200,14 +211,16 @@ def test_machine_without_a_list_of_cards() -> None:
     assert "microvm-mmio does" in done.stderr
 
 
+@pytest.mark.requirement("C-27")
 def test_without_a_word_there_is_no_network() -> None:
-    """C-27: unset, no device."""
+    """Unset, no device."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", ECHO]
     assert "netdev" not in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
+@pytest.mark.requirement("M-29", "W-07")
 def test_bridge_of_several_guests(lab: Lab) -> None:
-    """M-29, W-07: each takes a tap of its own, has a card's address of its own and gets a lease of its own; both are
+    """Each takes a tap of its own, has a card's address of its own and gets a lease of its own; both are
     reached at the same time. A third one is told that no tap is left."""
 
     lab.script("bridge", "up", "--tap", "tap10", "--tap", "tap11")
@@ -229,16 +242,18 @@ def test_bridge_of_several_guests(lab: Lab) -> None:
     assert third.stderr == "hermitctl: tap10 is in use by another guest; tap11 is in use by another guest\n"
 
 
+@pytest.mark.requirement("M-29")
 def test_variable_that_names_a_bridge(lab: Lab) -> None:
-    """M-29: HERMIT_NETIF may be a bridge, and the gateway another one than the host."""
+    """HERMIT_NETIF may be a bridge, and the gateway another one than the host."""
     lab.script("bridge", "up", "bridge102", "--tap", "tap10")
     variables = {"HERMIT_NETIF": "bridge102", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
     with hermitctl(ECHO, before=lab.enter, variables=variables) as (_, line_with):
         assert "10.0.5.9:8080" in line_with("the guest listens")
 
 
+@pytest.mark.requirement("M-20", "W-26", "W-27")
 def test_address_of_the_card_and_capture(tmp_path: Path) -> None:
-    """M-20, W-26, W-27: --mac is the guest's address on the wire; the capture is announced with the commands that read
+    """--mac is the guest's address on the wire; the capture is announced with the commands that read
     it. The question whether it listens ends as any client's connection: over a reset one the kernel can panic."""
     file = tmp_path / "frames.pcap"
     words = ("--net", "tap", "--isolate", "--mac", "52:54:00:AB:CD:EF", "--capture", str(file), ECHO)
@@ -252,14 +267,16 @@ def test_address_of_the_card_and_capture(tmp_path: Path) -> None:
     assert not pcap.tcpdump(file, "tcp[tcpflags] & tcp-rst != 0")
 
 
+@pytest.mark.requirement("M-20")
 def test_address_of_a_card_that_cannot_be() -> None:
-    """M-20: one sentence."""
+    """One sentence."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "user", "--mac", "01:00:00:00:00:01", ECHO]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (125, 1)
     assert "'01:00:00:00:00:01' is no address of a network card" in done.stderr
 
 
+@pytest.mark.requirement("L-40", "R-13")
 @pytest.mark.parametrize(
     ("step", "setup", "words", "cause"),
     [
@@ -276,21 +293,23 @@ def test_address_of_a_card_that_cannot_be() -> None:
 def test_the_step_that_failed_is_told_while_the_guest_runs(
     step: str, setup: str, words: tuple[str, ...], cause: str, lab: Lab
 ) -> None:
-    """L-40, R-13: after some seconds without an answer one line names the first step that failed; the guest goes on."""
+    """After some seconds without an answer one line names the first step that failed; the guest goes on."""
     lab.run("sh", "-ec", setup, str(NETSETUP))
     with hermitctl(*words, before=lab.enter) as (process, line_with):
         assert cause in line_with(f"network, step {step}: ")
         assert process.poll() is None
 
 
+@pytest.mark.requirement("L-38")
 def test_namespaces_that_are_permitted() -> None:
-    """L-38: what goes wrong in there later is not blamed on the system's settings."""
+    """What goes wrong in there later is not blamed on the system's settings."""
     said = "sh: 1: exec: /home/other/python: Permission denied"
     assert namespace_sentence(f"{said}\n").endswith(f"though they are permitted: {said}")
 
 
+@pytest.mark.requirement("L-38")
 def test_namespaces_that_are_not_permitted(lab: Lab) -> None:
-    """L-38: --isolate on a system that permits no namespaces: one sentence, with the setting that does."""
+    """--isolate on a system that permits no namespaces: one sentence, with the setting that does."""
     forbid = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
     words = (sys.executable, "-m", "hermit_harness", "run", "--net", "tap", "--isolate", ECHO)
     done = lab.result("sh", "-ec", forbid, "sh", *words)

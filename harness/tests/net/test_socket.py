@@ -94,9 +94,10 @@ def refusal(place: object, *words: str) -> str:
     return done.stderr.removeprefix("hermitctl: ").rstrip()
 
 
+@pytest.mark.requirement("W-26")
 @pytest.mark.parametrize("guest_first", [True, False], ids=["guest-waits", "guest-connects"])
 def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
-    """W-26: frames as they are, whoever came first; the capture holds these and no other; the socket goes."""
+    """Frames as they are, whoever came first; the capture holds these and no other; the socket goes."""
     place, file = tmp_path / "cable", tmp_path / "dump.dat"
     words = ("--net", "socket", "--netif", str(place), "--capture", str(file), "net")
     with ExitStack() as stack:
@@ -112,8 +113,9 @@ def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
     assert not place.exists()
 
 
+@pytest.mark.requirement("W-26")
 def test_two_guests(tmp_path: Path) -> None:
-    """W-26: two kernels, started alike, talk TCP; the second one may come again; both captures hold the conversation,
+    """Two kernels, started alike, talk TCP; the second one may come again; both captures hold the conversation,
     and the first one's also how it was found out that it listens. A third one is told that there is no room."""
     files = [tmp_path / name for name in ("echo.pcap", "ask.pcap", "again.pcap")]
     place = tmp_path / "cable"
@@ -149,8 +151,9 @@ def test_two_guests(tmp_path: Path) -> None:
     assert not place.exists()
 
 
+@pytest.mark.requirement("W-26")
 def test_line_to_paste(tmp_path: Path) -> None:
-    """W-26: --dry-run shows the end that is to be had, and the first one's line works as it is, with a comma in the
+    """--dry-run shows the end that is to be had, and the first one's line works as it is, with a comma in the
     socket's name; nothing is left of the look."""
     place = tmp_path / "a,b"
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "socket", "--netif", str(place), "net"]
@@ -182,8 +185,9 @@ def test_names_of_cables(tmp_path: Path) -> None:
     assert (tmp_path / f"hermit-{os.getuid()}").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.requirement("C-27")
 def test_what_is_in_the_way(tmp_path: Path) -> None:
-    """C-27: one sentence with the remedy, and what is there stays; but what a killed one has left is no obstacle."""
+    """One sentence with the remedy, and what is there stays; but what a killed one has left is no obstacle."""
     file, left = tmp_path / "file", tmp_path / "left"
     file.write_text("mine")
     assert refusal(file) == f"{file} is there already, and is no socket: NETIF= names another cable"
@@ -217,8 +221,9 @@ def test_next_one_finds_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             first.socket.accept()[0].close()
 
 
+@pytest.mark.requirement("L-40")
 def test_nobody_gives_addresses_on_a_cable(tmp_path: Path) -> None:
-    """L-40: the doctor's remedy for a kernel that asks by DHCP is one that helps here."""
+    """The doctor's remedy for a kernel that asks by DHCP is one that helps here."""
     with closing(plan.make(plan.Wish("socket", ifname=str(tmp_path / "cable"), dhcp=True), {})) as made:
         spec = replace(run.release(f"{ECHO}-dhcp"), memory="512M", net=made.net)
         with Guest(spec, None, tmp_path / "run") as guest:

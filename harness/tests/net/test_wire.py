@@ -61,6 +61,7 @@ def test_no_frame_makes_the_reader_fail() -> None:
             assert isinstance(frames.read(bytes(12) + kind + bytes([byte]) * 40), Frame)
 
 
+@pytest.mark.requirement("W-24")
 @pytest.mark.parametrize(
     ("text", "protocol", "address", "ports"),
     [
@@ -71,7 +72,7 @@ def test_no_frame_makes_the_reader_fail() -> None:
     ],
 )
 def test_forward(text: str, protocol: str, address: str, ports: tuple[int, int]) -> None:
-    """W-24: on the loopback address unless another one is named."""
+    """On the loopback address unless another one is named."""
     assert card.forward(text).option == f"hostfwd={protocol}:{address}:{ports[0]}-:{ports[1]}"
 
 
@@ -81,8 +82,9 @@ def test_forward_refused(text: str) -> None:
         card.forward(text)
 
 
+@pytest.mark.requirement("W-24")
 def test_taken_port_is_replaced(lab: Lab) -> None:
-    """W-24: where the port is taken another one is used, and told."""
+    """Where the port is taken another one is used, and told."""
     with lab.socket() as taken:
         taken.bind(("127.0.0.1", 9975))
         taken.listen()
@@ -91,12 +93,14 @@ def test_taken_port_is_replaced(lab: Lab) -> None:
     assert plan.free_port(card.forward("9975:9975"), lab).port == 9975
 
 
+@pytest.mark.requirement("L-44")
 def test_vhost_and_capture_exclude_each_other() -> None:
-    """L-44: with vhost the frames pass QEMU by."""
+    """With vhost the frames pass QEMU by."""
     with pytest.raises(ValueError, match="vhost=on"):
         card.Net("tap", vhost=True, watched=True)
 
 
+@pytest.mark.requirement("L-44", "R-16", "W-19", "M-27")
 @pytest.mark.parametrize(
     ("device", "capture", "vhost", "note"),
     [
@@ -109,7 +113,7 @@ def test_vhost_and_capture_exclude_each_other() -> None:
 def test_vhost_where_there_is_one(
     device: str, capture: str, vhost: str, note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """L-44, R-16, W-19, M-27: vhost=on where its device (here: another one that can or cannot be opened) is to be had
+    """Vhost=on where its device (here: another one that can or cannot be opened) is to be had
     and no capture is wanted, else the reason is told. QEMU gets exactly these words; no copy of frames with vhost."""
     monkeypatch.setattr(plan, "VHOST", Path(device))
     made = plan.make(plan.Wish(kind="tap", capture=capture, isolate=True), {})
@@ -125,8 +129,9 @@ def test_vhost_where_there_is_one(
     assert made.net.watched == (vhost == "off")
 
 
+@pytest.mark.requirement("L-42", "N-18", "C-26")
 def test_kernel_variables() -> None:
-    """L-42, N-18, C-26: the kernel's variables go to its command line; a mistyped one is noticed, a wrong address
+    """The kernel's variables go to its command line; a mistyped one is noticed, a wrong address
     refused, and what is ours stays here."""
     given = {"HERMIT_IP": "10.0.5.9", "HERMIT_LOG_LEVEL_FILTER": "Debug", "HERMIT_MASk": "x", "HERMIT_NET": "tap"}
     words, notes = plan.kernel_words(given, ["NET"])

@@ -45,15 +45,17 @@ def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.requirement("P-01")
 def test_top_level() -> None:
-    """P-01: the fixed rooms, the two licences, docs, and nothing else that is not a dot-file."""
+    """The fixed rooms, the two licences, docs, and nothing else that is not a dot-file."""
     found = {name.split("/")[0] for name in tracked()}
     assert {name for name in found if not name.startswith(".")} <= TOP
     assert {"loader", "harness", "fixtures", "netsetup", "ci", "Makefile", "README.md"} <= found
 
 
+@pytest.mark.requirement("P-03")
 def test_python_stands_in_the_harness() -> None:
-    """P-03: no Python elsewhere, whatever its name."""
+    """No Python elsewhere, whatever its name."""
     for name in tracked():
         if name.startswith("harness/"):
             continue
@@ -61,8 +63,9 @@ def test_python_stands_in_the_harness() -> None:
         assert not re.match(rb"#!.*python", (ROOT / name).read_bytes()[:80]), name
 
 
+@pytest.mark.requirement("L-46", "R-18")
 def test_licences() -> None:
-    """L-46, R-18: both texts, and the line in every source file that can hold a comment."""
+    """Both texts, and the line in every source file that can hold a comment."""
     assert "Apache License" in (ROOT / "LICENSE-APACHE").read_text(encoding="utf-8")
     assert "MIT License" in (ROOT / "LICENSE-MIT").read_text(encoding="utf-8")
     for name in tracked():
@@ -77,8 +80,9 @@ def packages() -> list[str]:
     return [line.split()[0] for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
+@pytest.mark.requirement("L-02")
 def test_packages_are_named_once() -> None:
-    """L-02: the README names every package of the list, and the list names none twice."""
+    """The README names every package of the list, and the list names none twice."""
     listed = packages()
     assert len(listed) == len(set(listed)) > 5
     words = re.findall(r"[a-z0-9][a-z0-9.+_-]+", readme())
@@ -86,8 +90,9 @@ def test_packages_are_named_once() -> None:
         assert words.count(package) >= 1, package
 
 
+@pytest.mark.requirement("L-01", "L-06", "P-05")
 def test_two_commands_and_a_table_of_targets() -> None:
-    """L-01, L-06, P-05: the README's first commands are make run and make test; each target is in its table."""
+    """The README's first commands are make run and make test; each target is in its table."""
     text = readme()
     assert text.index("make run") < text.index("make test")
     for word in (
@@ -101,9 +106,10 @@ def test_two_commands_and_a_table_of_targets() -> None:
         assert word.lower() in text.lower(), word
 
 
+@pytest.mark.requirement("P-05", "L-03")
 @pytest.mark.parametrize("command", ["help", "list"])
 def test_make_verbs(command: str) -> None:
-    """P-05, L-03: the verbs that need no set-up work and print something."""
+    """The verbs that need no set-up work and print something."""
     done = subprocess.run(
         ["make", "-s", "-C", str(ROOT), command], capture_output=True, text=True, check=False, timeout=120
     )
@@ -111,8 +117,9 @@ def test_make_verbs(command: str) -> None:
     assert done.stdout.strip()
 
 
+@pytest.mark.requirement("M-16", "P-12")
 def test_every_fixture_describes_itself() -> None:
-    """M-16, P-12: each folder has its fixture.toml with summary, images and what they need, and the parts that must
+    """Each folder has its fixture.toml with summary, images and what they need, and the parts that must
     exist do.
     """
     for path in sorted((ROOT / "fixtures").glob("*/*/fixture.toml")):

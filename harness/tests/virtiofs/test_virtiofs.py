@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A folder of this machine in a real application, by virtiofs (P-08)."""
+"""A folder of this machine in a real application, by virtiofs."""
 
 from __future__ import annotations
 
@@ -59,18 +59,20 @@ def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
     return outcome.console.decode("utf-8", "backslashreplace").replace("\r\n", "\n").splitlines()
 
 
+@pytest.mark.requirement("L-45", "R-17", "W-34", "W-36", "P-08")
 @pytest.mark.parametrize("tag", ["myfs", "root"])
 def test_reads_byte_for_byte(tag: str, tmp_path: Path, boot_here: Boot) -> None:
-    """L-45, R-17, W-34, W-36, P-08: the tag is the path in the guest; a file there has the bytes that it has here."""
+    """The tag is the path in the guest; a file there has the bytes that it has here."""
     (tmp_path / "testfile").write_bytes(EVERY_BYTE)
     seen = lines(boot_here(sharing(tmp_path, "read", f"/{tag}/testfile", tag=tag)))
     assert escaped(EVERY_BYTE) in seen
     assert told(f"/{tag}/testfile", EVERY_BYTE) in seen
 
 
+@pytest.mark.requirement("L-45", "W-33")
 @pytest.mark.parametrize("queue", [0, 1024], ids=["own", "1024"])
 def test_writes_back(queue: int, tmp_path: Path, boot_here: Boot) -> None:
-    """L-45, W-33: a file that the guest wrote is here when it has ended, whole, and in place of what was there; with
+    """A file that the guest wrote is here when it has ended, whole, and in place of what was there; with
     the queues of the documented line and with QEMU's own."""
     data = os.urandom(200_000)
     (tmp_path / "from").write_bytes(data)
@@ -91,8 +93,9 @@ def relative(folder: Path, boot_here: Boot, tag: str, kernel_args: str = "") -> 
     return next(line for line in seen if line.startswith("hello.txt: "))
 
 
+@pytest.mark.requirement("W-35")
 def test_relative_names(tmp_path: Path, boot_here: Boot) -> None:
-    """W-35: a relative name is looked for in /root, or where HERMIT_WD says. A kernel that has no current folder finds
+    """A relative name is looked for in /root, or where HERMIT_WD says. A kernel that has no current folder finds
     it nowhere, and takes the same file by its whole name."""
     (tmp_path / "hello.txt").write_bytes(b"hello")
     said = {relative(tmp_path, boot_here, "root"), relative(tmp_path, boot_here, "data", "env=HERMIT_WD=/data")}
@@ -102,8 +105,9 @@ def test_relative_names(tmp_path: Path, boot_here: Boot) -> None:
     assert said == {told("hello.txt", b"hello")}
 
 
+@pytest.mark.requirement("W-30", "W-32", "W-33", "W-34")
 def test_the_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
-    """W-30, W-32, W-33, W-34: the daemon's line and QEMU's words as the wiki has them, and a named socket."""
+    """The daemon's line and QEMU's words as the wiki has them, and a named socket."""
     folder, name = tmp_path / "guestfs", tmp_path / "vhostqemu"
     folder.mkdir()
     (folder / "hello.txt").write_bytes(EVERY_BYTE)
@@ -124,8 +128,9 @@ def test_the_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
     assert told("/root/hello.txt", EVERY_BYTE) in seen
 
 
+@pytest.mark.requirement("L-45")
 def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
-    """L-45: a folder's entries, whatever their names, and a folder within."""
+    """A folder's entries, whatever their names, and a folder within."""
     within = tmp_path / "within"
     within.mkdir()
     for name in NAMES:
@@ -137,24 +142,27 @@ def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
         assert entries - {".", ".."} == {escaped(name.encode()) for name in NAMES} | more
 
 
+@pytest.mark.requirement("L-45")
 def test_reads_a_name_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
-    """L-45: such a name can be opened, too."""
+    """Such a name can be opened, too."""
     (tmp_path / "Grüße").write_bytes(b"hello")
     assert told("/myfs/Grüße", b"hello") in lines(boot_here(sharing(tmp_path, "read", "/myfs/Grüße")))
 
 
+@pytest.mark.requirement("W-37")
 def test_missing_files(tmp_path: Path, boot_here: Boot) -> None:
-    """W-37: what is not there, or not mounted, is an error that the application sees; it goes on and ends well."""
+    """What is not there, or not mounted, is an error that the application sees; it goes on and ends well."""
     (tmp_path / "there").write_bytes(b"here")
     seen = lines(boot_here(sharing(tmp_path, "read", "/etc/hostname", "/myfs/not", "/myfs/there")))
     assert {"/etc/hostname: error -22", "/myfs/not: error -22", told("/myfs/there", b"here")} <= set(seen)
 
 
+@pytest.mark.requirement("L-45")
 @pytest.mark.parametrize(
     ("app", "words"), [("read", ("/myfs/secret",)), ("copy", ("/myfs/open", "/myfs/fixed/new"))], ids=["read", "write"]
 )
 def test_permission_denied(app: str, words: tuple[str, ...], tmp_path: Path, boot_here: Boot) -> None:
-    """L-45: the guest may not what the folder's permissions do not allow, whoever runs this. Kernel 0.11.0 cannot read
+    """The guest may not what the folder's permissions do not allow, whoever runs this. Kernel 0.11.0 cannot read
     the daemon's refusal: it panics, and that is told as a panic of the kernel's file system."""
     (tmp_path / "secret").write_bytes(b"a secret text")
     (tmp_path / "secret").chmod(0)
@@ -167,8 +175,9 @@ def test_permission_denied(app: str, words: tuple[str, ...], tmp_path: Path, boo
     assert list((tmp_path / "fixed").iterdir()) == []
 
 
+@pytest.mark.requirement("L-45")
 def test_64_mib(tmp_path: Path, boot_here: Boot) -> None:
-    """L-45: a file of 64 MiB comes whole, and goes whole."""
+    """A file of 64 MiB comes whole, and goes whole."""
     data = os.urandom(1 << 20) * 64
     (tmp_path / "big").write_bytes(data)
     read, copied = sharing(tmp_path, "read", "/myfs/big"), sharing(tmp_path, "copy", "/myfs/big", "/myfs/copy")
@@ -178,8 +187,9 @@ def test_64_mib(tmp_path: Path, boot_here: Boot) -> None:
     assert (tmp_path / "copy").read_bytes() == data
 
 
+@pytest.mark.requirement("W-32")
 def test_memory_is_what_the_machine_has(tmp_path: Path, boot_here: Boot) -> None:
-    """W-32: the memory that the daemon sees is the machine's, by one number, and above 4 GiB, too."""
+    """The memory that the daemon sees is the machine's, by one number, and above 4 GiB, too."""
     (tmp_path / "testfile").write_bytes(EVERY_BYTE)
     outcome = boot_here(sharing(tmp_path, "read", "/myfs/testfile", memory="5G"))
     assert told("/myfs/testfile", EVERY_BYTE) in lines(outcome)
@@ -194,9 +204,10 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.requirement("L-45")
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
-    """L-45: by MMIO, and on other processors: were the kernel to have a driver that works, a file would be written."""
+    """By MMIO, and on other processors: were the kernel to have a driver that works, a file would be written."""
     (tmp_path / "from").write_bytes(EVERY_BYTE)
     plain = run.release(*ELSEWHERE[name], append="-- /myfs/from /myfs/to")
     outcome = boot_here(replace(plain, share=Share(tmp_path), cpu_seconds=5.0))
@@ -208,6 +219,7 @@ def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
     assert written.read_bytes() == EVERY_BYTE
 
 
+@pytest.mark.requirement("L-45", "N-19")
 @pytest.mark.parametrize(
     ("machine", "target"),
     [("microvm-mmio", "x86_64-multiboot"), ("virt", "aarch64-elf"), ("virt", "riscv64-sbi")],
@@ -215,7 +227,7 @@ def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
 )
 @pytest.mark.parametrize("tag", ["myfs", "root"])
 def test_bare_driver_by_mmio(tag: str, machine: str, target: str, tmp_path: Path, boot_here: Boot) -> None:
-    """L-45, N-19: where the kernel has no driver, an application of our own (fixtures/bare/files) reads and writes."""
+    """Where the kernel has no driver, an application of our own (fixtures/bare/files) reads and writes."""
     data = os.urandom(200_001)
     (tmp_path / "from").write_bytes(data)
     plain = run.release("files", machine, target, append=f"-- /{tag}/from /{tag}/to")
@@ -252,8 +264,9 @@ def daemon_of(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.requirement("W-30", "L-45")
 def test_daemon_killed_in_the_middle(tmp_path: Path) -> None:
-    """W-30, L-45: the daemon's death ends the run at once, and is told as what it is, not as the guest's hang."""
+    """The daemon's death ends the run at once, and is told as what it is, not as the guest's hang."""
     (tmp_path / "first").write_bytes(b"first")
     with (tmp_path / "big").open("wb") as big:
         big.truncate(1 << 30)
@@ -265,16 +278,18 @@ def test_daemon_killed_in_the_middle(tmp_path: Path) -> None:
     assert daemon_of(tmp_path) == []
 
 
+@pytest.mark.requirement("W-30")
 def test_daemon_ends_with_the_guest(tmp_path: Path, boot_here: Boot) -> None:
-    """W-30: after a run that ends well, and after one that does not, no daemon is left."""
+    """After a run that ends well, and after one that does not, no daemon is left."""
     lines(boot_here(sharing(tmp_path, "read", "/myfs/not")))
     assert daemon_of(tmp_path) == []
     assert boot_here(sharing(tmp_path, "read", "/myfs/not", expect="hang")).matches("exit 0")
     assert daemon_of(tmp_path) == []
 
 
+@pytest.mark.requirement("W-38")
 def test_dax(tmp_path: Path, boot_here: Boot) -> None:
-    """W-38: with a shared-memory window, where this QEMU has one."""
+    """With a shared-memory window, where this QEMU has one."""
     asked = ["qemu-system-x86_64", "-device", "vhost-user-fs-pci,help"]
     if "cache-size" not in subprocess.run(asked, capture_output=True, text=True, check=True).stdout:
         pytest.skip("no-dax: this QEMU's vhost-user-fs-pci has no cache-size")
@@ -289,8 +304,9 @@ def hermitctl(*words: str, before: Sequence[str] = (), cwd: Path | None = None) 
     return subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, cwd=cwd, timeout=120, check=False)
 
 
+@pytest.mark.requirement("L-45", "R-17", "W-29", "W-31")
 def test_run_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
-    """L-45, R-17, W-29, W-31: `hermitctl run APP --share DIR:TAG` starts the daemon and ends it; no socket is named,
+    """`hermitctl run APP --share DIR:TAG` starts the daemon and ends it; no socket is named,
     and none is left in the folder or beside it."""
     share = tmp_path / "share"
     share.mkdir()
@@ -302,9 +318,10 @@ def test_run_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
     assert daemon_of(share) == []
 
 
+@pytest.mark.requirement("W-29")
 @pytest.mark.parametrize("words", [(), ("--share", ":myfs")], ids=["unasked", "asked"])
 def test_a_folder_of_the_runs_own(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W-29: an application that works with files and is given no folder has an empty one, in which it may write;
+    """An application that works with files and is given no folder has an empty one, in which it may write;
     nothing of it is left, and a person is told."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     done = hermitctl("run", *words, "real-copy-0.11.0", "--", "/proc/version", "/myfs/version", cwd=tmp_path)
@@ -321,8 +338,9 @@ ORDINARY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "sh", 
 CHECKED = '[ "$(id -u)" = 65534 ] && grep -q "^CapEff:[[:space:]]*0*$" /proc/self/status && exec "$@"'
 
 
+@pytest.mark.requirement("L-45", "W-31")
 def test_an_ordinary_user_may(tmp_path: Path) -> None:
-    """L-45, W-31: no root, no capability: the folder is read and written, and what was written belongs to the user."""
+    """No root, no capability: the folder is read and written, and what was written belongs to the user."""
     (tmp_path / "from").write_bytes(b"mine")
     words = ("run", "--share", str(tmp_path), "real-copy-0.11.0", "--", "/myfs/from", "/myfs/to")
     done = hermitctl(*words, before=(*ORDINARY, CHECKED, "sh"))
@@ -331,8 +349,9 @@ def test_an_ordinary_user_may(tmp_path: Path) -> None:
     assert (tmp_path / "to").stat().st_uid == os.getuid()
 
 
+@pytest.mark.requirement("L-45")
 def test_without_namespaces_there_is_a_remedy(tmp_path: Path) -> None:
-    """L-45: where the system permits no namespaces, one sentence says so, and what to do."""
+    """Where the system permits no namespaces, one sentence says so, and what to do."""
     forbid = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
     before = ("unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh")
     done = hermitctl("run", "--share", str(tmp_path), "real-read-0.11.0", "--", "/myfs/from", before=before)
@@ -343,8 +362,9 @@ def test_without_namespaces_there_is_a_remedy(tmp_path: Path) -> None:
     assert done.stdout == b""
 
 
+@pytest.mark.requirement("L-45")
 def test_debug_with_a_folder(tmp_path: Path) -> None:
-    """L-45: `hermitctl debug` takes the same option."""
+    """`hermitctl debug` takes the same option."""
     (tmp_path / "testfile").write_bytes(b"hello")
     done = hermitctl(
         *("debug", "--share", str(tmp_path), "--batch", "--command", "continue", "real-read-0.11.0", "--"),
@@ -354,7 +374,8 @@ def test_debug_with_a_folder(tmp_path: Path) -> None:
     assert daemon_of(tmp_path) == []
 
 
+@pytest.mark.requirement("W-30")
 def test_a_fitting_daemon_is_found() -> None:
-    """W-30: one in Rust, whatever else is installed."""
+    """One in Rust, whatever else is installed."""
     said = subprocess.run([find(), "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("virtiofsd ")
