@@ -76,6 +76,12 @@ lint: setup-test ## ruff, mypy, shellcheck, licence lines, generated pages
 	@$(loader) PROFILE=debug host
 	@ci/lint.sh
 
+prose: setup-run ## report sweep words and long sentences: PATHS="docs loader/core"
+	@build/venv/bin/python -m lint.prose --report $(PATHS)
+
+measure: setup-run ## one table of the figures of readability: TREE=another checkout
+	@build/venv/bin/python -m lint.measure $(TREE)
+
 list: setup-run ## cells of the matrix, images, machines
 	@$(ctl) list
 	@$(ctl) list cells
@@ -135,4 +141,4 @@ setup-debug:
 setup-test:
 	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh && ci/opensbi.sh
 
-.PHONY: help run qemu debug rdebug debug-loader test loader host-test host clang fixtures lint list doctor requirements rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test
+.PHONY: help run qemu debug rdebug debug-loader test loader host-test host clang fixtures lint prose measure list doctor requirements rows mutants bench bench-net demo-hello demo-echo size dist repro fresh clean setup-run setup-debug setup-test
