@@ -12,8 +12,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hermit_harness.net.card import CARDS, KINDS
 from hermit_harness.vm.machines import NAMES
+from hermit_harness.vm.nic import CARDS, KINDS
 from hermit_harness.vm.targets import TARGETS, WAYS
 
 TARGET_NAMES = (*TARGETS, *(alias for row in TARGETS.values() for alias in row.aliases))

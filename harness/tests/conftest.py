@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.matrix import expand, ledger, probe, products, run
+from hermit_harness.boot import boot
+from hermit_harness.matrix import expand, ledger, prerequisites, probe, specs
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.session import PURE, probe_session
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.report import plugin
 from hermit_harness.testing import told
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
+from tests.support.probe_session import PURE, probe_session
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -36,13 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.xmlpath:
         config.option.xmlpath = str(REPORT / "junit.xml")
     config.pluginmanager.register(plugin.Reporter(config), "hermit-report")
-    if config.option.collectonly or not _boots(config) or products.PREPARED in os.environ:
+    if config.option.collectonly or not _boots(config) or prerequisites.PREPARED in os.environ:
         return
     try:
-        products.prepare(expand.planned(probe.Probe()).cells())
+        prerequisites.prepare(expand.planned(probe.Probe()).cells())
         if probe.VARIABLE not in os.environ:
             os.environ[probe.VARIABLE] = probe_session().dump()
-    except products.BuildError as error:
+    except prerequisites.BuildError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
@@ -76,8 +76,8 @@ def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
 
     def go(cell: Cell) -> Outcome:
         record_property(plugin.CELL, cell.id)
-        outcome = boot(run.spec(cell), artifacts=run.artifacts(cell.id))
-        expected = run.spec(cell).expect
+        outcome = boot(specs.spec(cell), artifacts=specs.artifacts(cell.id))
+        expected = specs.spec(cell).expect
         if not outcome.matches(expected):
             known = ledger.erratum_for(cell.id, str(outcome))
             if known is not None:
@@ -94,7 +94,7 @@ def boot_here(request: pytest.FixtureRequest) -> Iterator[Boot]:
     name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(spec: RunSpec) -> Outcome:
-        return boot(spec, artifacts=run.artifacts(name))
+        return boot(spec, artifacts=specs.artifacts(name))
 
     yield go
 

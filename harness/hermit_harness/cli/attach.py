@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hermit_harness import options
-from hermit_harness.debug import base, handle, script, session, symbols, tools
-from hermit_harness.debug.handle import Running
-from hermit_harness.debug.script import Plan
+from hermit_harness.gdb import load_address, program, running, script, session, symbols
+from hermit_harness.gdb.running import Running
+from hermit_harness.gdb.script import Plan
 from hermit_harness.paths import GDBCMDS
 
 DESCRIPTION = """\
@@ -60,7 +60,7 @@ def plan_of(running: Running, given: str) -> Plan:
     found = symbols.find(app, facts, Path(given) if given else None)
     if found.note:
         print(f"hermitctl: {found.note}", file=sys.stderr)
-    theirs = base.loader_symbols(loader) if running.start is None else None
+    theirs = load_address.loader_symbols(loader) if running.start is None else None
     return Plan(facts.arch, running.target, running.machine, app, facts, found, theirs, start=running.start)
 
 
@@ -73,13 +73,13 @@ def become(words: list[str], environment: dict[str, str]) -> NoReturn:
 def command(a: argparse.Namespace) -> int:
     """Choose, and become GDB."""
     try:
-        running = which(list(handle.every()), a.pid)
-        plan = plan_of(running, a.symbols)
-        gdb = tools.first(tools.choose(plan.arch), plan.arch)
+        guest = which(list(running.every()), a.pid)
+        plan = plan_of(guest, a.symbols)
+        gdb = program.first(program.choose(plan.arch), plan.arch)
     except ValueError as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return FAILED
-    remote = handle.reachable(handle.socket_of(running.pid))
+    remote = running.reachable(running.socket_of(guest.pid))
     more = {"stop": "here", "breaks": [], "commands": a.command, "batch": a.batch, "kill": False}
     environment = script.for_session(plan, remote, **more)
     become(session.gdb_argv(gdb, GDBCMDS / "session.py", a.batch), {**gdb.environment, **environment})

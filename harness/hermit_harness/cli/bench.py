@@ -9,11 +9,11 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from hermit_harness.boot import boot
 from hermit_harness.cli.app import find_app
 from hermit_harness.cli.run import end_row, find_loader
 from hermit_harness.elf import read
 from hermit_harness.vm import host
-from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 
 DEFAULT_APP = "real-hello-0.11.0-microvm"

@@ -14,15 +14,15 @@ from typing import Any
 
 from hermit_harness import options
 from hermit_harness.cli import run
-from hermit_harness.cli.online import Online
-from hermit_harness.debug import base, editor, reverse, script, session, symbols, tools
-from hermit_harness.debug.handle import LONGEST
-from hermit_harness.debug.script import Plan
+from hermit_harness.cli.run_network import Online
 from hermit_harness.fixtures import Image, images
+from hermit_harness.gdb import load_address, program, reverse, script, session, symbols, vscode
+from hermit_harness.gdb.running import LONGEST
+from hermit_harness.gdb.script import Plan
 from hermit_harness.matrix import expand
-from hermit_harness.matrix import run as cells
+from hermit_harness.matrix import specs as cells
 from hermit_harness.paths import GDBCMDS
-from hermit_harness.vm import door
+from hermit_harness.vm import gdb_relay
 from hermit_harness.vm.argv import helper_note, plain_argv, shell_line
 from hermit_harness.vm.process import LaunchError, Process
 from hermit_harness.vm.qmp import Qmp
@@ -85,15 +85,15 @@ def make_plan(a: argparse.Namespace, spec: RunSpec, image: Image | None) -> tupl
         print(f"hermitctl: {found.note}", file=sys.stderr)
     if a.get_breaks and not found.functions:
         raise ValueError(f"--break {a.get_breaks[0]}: {found.path} has no symbols by which that could be found")
-    loader = base.loader_symbols(spec.loader)
-    spec, moved = base.pinned(spec, target(spec.target).cpu)
+    loader = load_address.loader_symbols(spec.loader)
+    spec, moved = load_address.pinned(spec, target(spec.target).cpu)
     sources = script.sources_of(image) if image and image.kernel else ()
     plan = Plan(facts.arch, spec.target, spec.machine, app, facts, found, loader, moved, sources=sources)
     if loader is None:
         if a.stop_at == "loader":
             raise ValueError(f"{spec.loader} has no symbols: build it by `make loader`")
         print("hermitctl: no symbols of this loader: one boot more, to read its log", file=sys.stderr)
-        plan = replace(plan, start=base.told_by_a_boot(spec)[0])
+        plan = replace(plan, start=load_address.told_by_a_boot(spec)[0])
     if spec.target == "x86_64-linux":  # what QEMU does not start by itself
         if not cells.LINUX_STARTER.is_file():
             raise ValueError(f"{cells.LINUX_STARTER} is not built, which starts this target: `make fixtures`")
@@ -118,7 +118,7 @@ def command(a: argparse.Namespace) -> int:
     a.get_breaks = vars(a)["break"]
     try:
         spec, image = boot_of(a)
-        port = number(a.port, "port") or door.PORT
+        port = number(a.port, "port") or gdb_relay.PORT
         with Online(a, spec, image) as online:
             # Nobody looks at the guest's frames here, and who does not read them would stop it.
             unwatched = replace(online.spec, net=replace(online.spec.net, watched=False))
@@ -164,7 +164,7 @@ def with_gdb(
     prepare: Callable[[Process, Qmp], None] | None = None,
 ) -> int:
     """A session with a GDB of ours. What a replay prints has been seen."""
-    gdbs = tools.choose(plan.arch)
+    gdbs = program.choose(plan.arch)
     usual = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=usual if len(usual) + 20 <= LONGEST else "/tmp"))
     environment = script.for_session(
@@ -181,7 +181,7 @@ def with_gdb(
     ]
     ending = session.Session(
         spec,
-        door.listen_unix(folder / "gdb"),
+        gdb_relay.listen_unix(folder / "gdb"),
         folder,
         started,
         (lambda data: None) if prepare else run.to_stdout,
@@ -192,7 +192,7 @@ def with_gdb(
 
 def for_others(spec: RunSpec, port: int, within: Sequence[str]) -> int:
     """A machine that waits for another client."""
-    listener = door.listen_tcp(port)
+    listener = gdb_relay.listen_tcp(port)
     where = "{}:{}".format(*listener.getsockname())
     print(f"hermitctl: listening for GDB on {where}; the machine is stopped at its first instruction", file=sys.stderr)
     return told(session.Session(spec, listener, None, (), run.to_stdout).run(within))
@@ -207,9 +207,9 @@ def write(spec: RunSpec, plan: Plan, a: argparse.Namespace, port: int) -> int:
     else:
         words += [*options.again(vars(a)), str(plan.app.resolve()), *a.kernel_words]
         words += ["--", *a.app_words] if a.app_words else []
-    gdb = shutil.which(tools.first(tools.choose(plan.arch), plan.arch).words[0]) or "gdb"
-    content = editor.files(plan, port, a.get_breaks, plain(spec, port), gdb, words, folder)
-    editor.write(folder, content)
+    gdb = shutil.which(program.first(program.choose(plan.arch), plan.arch).words[0]) or "gdb"
+    content = vscode.files(plan, port, a.get_breaks, plain(spec, port), gdb, words, folder)
+    vscode.write(folder, content)
     for name in content:
         print(folder / name)
     return 0

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness.paths import ROOT
-from hermit_harness.share import daemon
-from hermit_harness.vm import host
+from hermit_harness.vm import host, virtiofsd
 from hermit_harness.vm.machines import CPU_KVM
 
 # Program of a package, where it is not called like the package, and how it tells its version.
@@ -162,7 +161,7 @@ def sharing() -> list[Finding]:
     text = f"{DEVICE}, {dax} a window for DAX" if good else f"{program} has no {DEVICE}"
     return [
         Finding("virtiofs", good, text, "only SHARE= needs it: QEMU= takes another QEMU", needed=False),
-        Finding("virtiofsd", True, daemon.installed() or "none in Rust here: one is made when a folder is shared"),
+        Finding("virtiofsd", True, virtiofsd.installed() or "none in Rust here: one is made when a folder is shared"),
     ]
 
 

@@ -7,7 +7,7 @@ import argparse
 import os
 from typing import Any
 
-from hermit_harness.net.lab import NETSETUP
+from hermit_harness.net.netns import NETSETUP
 
 SCRIPTS = ("tap", "bridge", "dhcp", "netns")
 DESCRIPTION = """\

@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf, options
+from hermit_harness.boot import DIED, boot
 from hermit_harness.cli.app import find_app
-from hermit_harness.cli.online import Online
+from hermit_harness.cli.run_network import Online
 from hermit_harness.cli.summary import as_json, exit_status, summary
-from hermit_harness.debug.handle import Handle, Running
 from hermit_harness.fixtures import Image, join_append
+from hermit_harness.gdb.running import Handle, Running
 from hermit_harness.paths import ROOT, loader_file
-from hermit_harness.share.folder import TAG, Share, share
 from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, helper_note, plain_argv, shell_line
-from hermit_harness.vm.boot import DIED, boot
-from hermit_harness.vm.door import PORT, listen_tcp
-from hermit_harness.vm.link import own_folder
+from hermit_harness.vm.filenames import own_folder
+from hermit_harness.vm.gdb_relay import PORT, listen_tcp
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.process import LaunchError
+from hermit_harness.vm.shared_folder import TAG, Share, share
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import BY_ARCH, cpu_of_arch, target, target_of_file
 

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any
 
+from hermit_harness.boot import is_fold_note
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.boot import is_fold_note
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target_of_file
 

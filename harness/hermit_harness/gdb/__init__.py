@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The post-mortem: registers, backtrace and the repeat command of a run that went wrong."""
+"""Debug sessions: which GDB, which symbols at which addresses, and the machine behind a socket."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.fixtures import end_for
-from hermit_harness.matrix.run import MULTIBOOT_STARTER, debug_file, played
+from hermit_harness.matrix.specs import MULTIBOOT_STARTER, debug_file, played
 from hermit_harness.paths import FIXTURES, loader_file
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec

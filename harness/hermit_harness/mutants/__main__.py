@@ -18,8 +18,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermit_harness.matrix.prerequisites import PREPARED, BuildError, make
 from hermit_harness.matrix.probe import VARIABLE
-from hermit_harness.matrix.products import PREPARED, BuildError, make
 from hermit_harness.matrix.table import HARNESS, matrix
 from hermit_harness.paths import BUILD, ROOT
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hermit_harness.net.lab import Lab
-from hermit_harness.net.wire import Wire
-from hermit_harness.verdict.facts import Facts
+from hermit_harness.boot import boot
+from hermit_harness.net.monitor import Wire
+from hermit_harness.net.netns import Lab
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.boot import boot
-from hermit_harness.vm.session import Session, Watcher
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.run_facts import Facts
+from hermit_harness.watch.supervisor import Session, Watcher
 
 
 class Guest(Watcher):

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 from pathlib import Path
 
-from hermit_harness.net.cable import Cable, place_of
-from hermit_harness.net.card import CARDS, KINDS, MAC, NO_NET, SECOND_MAC, Forward, Net, forward
-from hermit_harness.net.lab import GUEST, Lab
+from hermit_harness.net.netns import GUEST, Lab
+from hermit_harness.net.socket_link import Cable, place_of
 from hermit_harness.vm.host import TUN, device_problem
+from hermit_harness.vm.nic import CARDS, KINDS, MAC, NO_NET, SECOND_MAC, Forward, Net, forward
 
 # Variables of the kernel's; the others that begin with HERMIT_ are this program's or the Makefile's.
 KERNEL_VARIABLES = (

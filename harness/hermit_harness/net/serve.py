@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.fixtures import join_append
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.net import pcap
-from hermit_harness.net.card import Forward, Net
 from hermit_harness.net.frames import Frame
 from hermit_harness.net.guest import Guest
-from hermit_harness.net.lab import GUEST, Lab
-from hermit_harness.net.wire import Wire
+from hermit_harness.net.monitor import Wire
+from hermit_harness.net.netns import GUEST, Lab
+from hermit_harness.vm.nic import Forward, Net
 from hermit_harness.vm.spec import RunSpec
 
 SECONDS = 30.0
@@ -151,7 +151,7 @@ def plug(
         forwards=tuple(Forward(int(port), int(port), protocol) for protocol, port in rows), options=way.options,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    spec = run.release(way.image(app), way.machine, way.target)
+    spec = specs.release(way.image(app), way.machine, way.target)
     spec = replace(spec, memory=memory, append=join_append(kernel_args, args), net=net)
     asked = tuple(int(text.partition(":")[2]) for text in ports) if way.mute else ()
     return Served(way, lab, spec, folder, asked)

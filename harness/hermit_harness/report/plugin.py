@@ -19,8 +19,8 @@ from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import Ran
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT
-from hermit_harness.report import left, text
-from hermit_harness.report.live import Progress
+from hermit_harness.report import leaks, text
+from hermit_harness.report.progress import Progress
 
 CELL = "cell"  # name of the property by which a test says which cell it ran
 
@@ -70,7 +70,7 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         # Before there are workers, and after the builds: a server that a compiler has left is not the tests'.
-        self.mark = left.begin()
+        self.mark = leaks.begin()
 
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
         self.progress.total = len(ids)
@@ -110,7 +110,7 @@ class Reporter:
             self.faults = ledger.judge(matrix(), self.ran.values(), ledger.reasons(), known, today)
         else:
             self.faults = ledger.lapsed(today, known)
-        self.faults += left.behind(self.mark)
+        self.faults += leaks.behind(self.mark)
         if self.faults and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

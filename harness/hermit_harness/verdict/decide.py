@@ -13,9 +13,9 @@ import signal
 from dataclasses import dataclass
 
 from hermit_harness.verdict.ends import End
-from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.verdict.remedy import remedy
-from hermit_harness.watch.marks import text
+from hermit_harness.watch.boot_log import text
+from hermit_harness.watch.run_facts import Facts, How
 
 LOADER_NUMBERS = range(65, 120, 2)
 NO_CARRIER = "nothing on this machine carries a number out of the guest (isa-debug-exit, -semihosting)"

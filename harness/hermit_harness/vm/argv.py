@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.net import card
-from hermit_harness.share import folder
-from hermit_harness.vm import esp, host
-from hermit_harness.vm.link import comma_escaped, plain_name
+from hermit_harness.vm import esp, host, nic, shared_folder
+from hermit_harness.vm.filenames import comma_escaped, plain_name
 from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import PLACE, WAYS, target
@@ -142,9 +140,9 @@ def guest_argv(spec: RunSpec) -> list[str]:
     argv += ["-smp", str(max(spec.smp, row.least)), "-m", spec.memory, *firmware_argv(row)]
     if spec.debug_exit:
         argv += CARRIERS[row.arch]
-    argv += [*loader_argv(spec), *card.argv(spec.net)]
+    argv += [*loader_argv(spec), *nic.argv(spec.net)]
     if spec.share:
-        argv += folder.argv(spec.share, spec.memory, spec.share.mmio or spec.machine.startswith("microvm"))
+        argv += shared_folder.argv(spec.share, spec.memory, spec.share.mmio or spec.machine.startswith("microvm"))
     return [*argv, *spec.extra]
 
 
@@ -159,7 +157,7 @@ def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
     for name, fd in (("serial0", wires.serial), ("qmp0", wires.qmp), ("gdb0", wires.gdb)):
         argv += ["-chardev", f"socket,id={name},fd={fd}"]
     if is_watched(spec):
-        argv += card.watch_argv(wires.mirror, wires.inject)
+        argv += nic.watch_argv(wires.mirror, wires.inject)
     return argv + ["-serial", "chardev:serial0", "-mon", "chardev=qmp0,mode=control"]
 
 
@@ -176,7 +174,7 @@ def helper_note(spec: RunSpec) -> str:
     if not spec.share:
         return ""
     program, made = spec.share.program or "virtiofsd", "" if spec.share.folder else f"mkdir -p {SHARE_FOLDER}; "
-    words = folder.command(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_FOLDER)
+    words = shared_folder.command(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_FOLDER)
     return f"# before, in another terminal and this folder: {made}{shlex.join(words)}\n"
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermit_harness.net.card import NO_NET, Net
-from hermit_harness.share.folder import Share
+from hermit_harness.vm.nic import NO_NET, Net
+from hermit_harness.vm.shared_folder import Share
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
-from hermit_harness.matrix.peek import Standing, standing
+from hermit_harness.matrix import specs
+from tests.support.qemu import Standing, standing
 
 LOADING = re.compile(
     rb"^\[LOADER\]\[INFO\] Loading kernel to 0x([0-9a-f]+)\.\.0x([0-9a-f]+) \(len = 0x([0-9a-f]+) B / (\d+) B\)$", re.M
@@ -24,7 +24,7 @@ WRITABLE = 2
 @contextmanager
 def waiting(image: str, machine: str, tmp_path: Path) -> Iterator[Standing]:
     """The echo app at its prompt: it has printed, and waits for a line for ever."""
-    with standing(run.release(image, machine, stdin=None), b"echo: type a line", tmp_path) as guest:
+    with standing(specs.release(image, machine, stdin=None), b"echo: type a line", tmp_path) as guest:
         yield guest
 
 

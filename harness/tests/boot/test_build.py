@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
-from hermit_harness.matrix.products import BuildError, make
+from hermit_harness.matrix import specs
+from hermit_harness.matrix.prerequisites import BuildError, make
 from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -194,7 +194,7 @@ def test_clang_builds_it_too(boot_here: Boot) -> None:
     """The second compiler's loader boots the same apps."""
     file = BUILD / "clang" / "release" / NAMES[0]
     for app in ("hello", "probe", "real-hello-0.11.0"):
-        outcome = boot_here(replace(run.release(app), loader=file))
+        outcome = boot_here(replace(specs.release(app), loader=file))
         assert outcome.matches("exit 0"), f"{app}: {outcome}"
     assert digest(file) != digest(loader_file())
 
@@ -216,7 +216,7 @@ def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
     make(
         *LOADER, "PROFILE=release", "LOADER_LOG=debug", "NO_COLOR=1", f"O={tmp_path}", "TARGET=x86_64-multiboot", "all"
     )
-    outcome = boot_here(replace(run.release("hello"), loader=tmp_path / "release" / NAMES[0]))
+    outcome = boot_here(replace(specs.release("hello"), loader=tmp_path / "release" / NAMES[0]))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"[LOADER][DEBUG]" in outcome.console
     assert b"\x1b" not in outcome.console
@@ -227,7 +227,7 @@ def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-16")
 def test_banner_facts(boot_here: Boot) -> None:
     """Version, commit, CPU, how it was started, compiler and a date that SOURCE_DATE_EPOCH decides."""
-    text = boot_here(run.release("hello", append="loader.log=debug")).console.decode()
+    text = boot_here(specs.release("hello", append="loader.log=debug")).console.decode()
     for fact in ("Hermit Loader version 0.1.0", "Git version: ", "Architecture: x86_64", "Operating system: none"):
         assert fact in text, fact
     assert re.search(r"Enabled features: .*multiboot", text)

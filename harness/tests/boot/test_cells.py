@@ -10,9 +10,9 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import probe
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.every import every
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
+from tests.support.cells import every
 
 RunCell = Callable[[Cell], Outcome]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.expand import cells
 from hermit_harness.matrix.table import matrix
@@ -67,8 +67,8 @@ EVERY_WORD = (
 def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
     """The kernel's words, those that nobody knows, and the application's arrive byte for byte, blanks and quotes
     too, whoever started the loader. Multiboot starters put the loader's path in front."""
-    spec = run.release("args", "pc" if name == "x86_64-linux" else "", name, append=EVERY_WORD)
-    outcome = boot_here(run.played(spec, run.LINUX_STARTER, "good") if name == "x86_64-linux" else spec)
+    spec = specs.release("args", "pc" if name == "x86_64-linux" else "", name, append=EVERY_WORD)
+    outcome = boot_here(specs.played(spec, specs.LINUX_STARTER, "good") if name == "x86_64-linux" else spec)
     assert outcome.matches("exit 0"), str(outcome)
     texts = set(arrived(outcome.console).values())
     if name in ("x86_64-multiboot", "x86_64"):
@@ -80,7 +80,7 @@ def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("L-18", "N-15")
 def test_loader_words_are_taken_out(boot_here: Boot) -> None:
     """The loader's own words before the first -- are not the kernel's business; those behind it are."""
-    spec = run.release("args", append="loader.log=info -freq 2000 loader.onerror=stop env=A=1 -- loader.log=warn x")
+    spec = specs.release("args", append="loader.log=info -freq 2000 loader.onerror=stop env=A=1 -- loader.log=warn x")
     outcome = boot_here(spec)
     assert outcome.matches("exit 0"), str(outcome)
     texts = set(arrived(outcome.console).values())
@@ -93,7 +93,7 @@ def test_loader_words_are_taken_out(boot_here: Boot) -> None:
 @pytest.mark.requirement("L-18")
 def test_unknown_loader_word_is_refused(boot_here: Boot) -> None:
     """A typing error in a word of ours is told, not passed over."""
-    outcome = boot_here(run.release("args", append="loader.lgo=info", expect="refused 93"))
+    outcome = boot_here(specs.release("args", append="loader.lgo=info", expect="refused 93"))
     assert outcome.matches("refused 93"), str(outcome)
     assert b"loader.lgo" in outcome.console
 
@@ -101,11 +101,11 @@ def test_unknown_loader_word_is_refused(boot_here: Boot) -> None:
 @pytest.mark.requirement("R-10", "L-36")
 def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
     """On pc nobody adds a -freq, on microvm the harness does unless the user did."""
-    on_pc = boot_here(run.release("args"))
+    on_pc = boot_here(specs.release("args"))
     assert b"-freq" not in arrived(on_pc.console)[b"platform"]
-    on_microvm = boot_here(run.release("args", "microvm"))
+    on_microvm = boot_here(specs.release("args", "microvm"))
     assert re.search(rb" -freq [1-9][0-9]{2,4}\b", arrived(on_microvm.console)[b"platform"])
-    by_user = boot_here(run.release("args", "microvm", append="-freq 1234 -- a"))
+    by_user = boot_here(specs.release("args", "microvm", append="-freq 1234 -- a"))
     assert arrived(by_user.console)[b"platform"].count(b"-freq") == 1
 
 
@@ -113,4 +113,4 @@ def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
 def test_frequency_that_does_not_fit_is_refused(boot_here: Boot) -> None:
     """The kernel holds MHz in 16 bits; the harness says so before QEMU starts."""
     with pytest.raises(ValueError, match="65535"):
-        boot_here(replace(run.release("args", "microvm"), append="-freq 65536"))
+        boot_here(replace(specs.release("args", "microvm"), append="-freq 65536"))

@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import pytest
 
-from hermit_harness.matrix import run
-from hermit_harness.matrix.peek import plain
+from hermit_harness.matrix import specs
 from hermit_harness.paths import BUILD
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import plain_argv
 from hermit_harness.vm.host import NAMESPACES
 from hermit_harness.vm.process import DIE_WITH_PARENT
 from hermit_harness.vm.spec import RunSpec
+from tests.support.qemu import plain
 
 Boot = Callable[[RunSpec], Outcome]
 GREETING = b"Hello from a bare Hermit application"
@@ -34,7 +34,7 @@ def loader_lines(console: bytes) -> list[str]:
 @pytest.mark.parametrize(("image", "first"), [("hello", 0x200000), ("hello-fixed", 0x800000)])
 def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_here: Boot) -> None:
     """Exactly the banner and the load range, plain text, the numbers consistent."""
-    outcome = boot_here(run.release(image, machine))
+    outcome = boot_here(specs.release(image, machine))
     banner, loading = loader_lines(outcome.console)
     number = r"\d+\.\d+\.\d+"
     commit = r"[0-9a-f]{7,12}(?:-dirty)?|unknown"
@@ -53,7 +53,7 @@ def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_her
 @pytest.mark.requirement("M-10", "M-11", "M-12", "M-13", "N-16")
 def test_debug_lines(boot_here: Boot) -> None:
     """Where loader, Multiboot information and module lie, and what is mapped."""
-    outcome = boot_here(run.release("hello", append="loader.log=debug"))
+    outcome = boot_here(specs.release("hello", append="loader.log=debug"))
     text = "\n".join(loader_lines(outcome.console))
     loader = re.search(r"Loader: \[0x([0-9a-f]+) - 0x([0-9a-f]+)\]", text)
     assert loader
@@ -61,7 +61,7 @@ def test_debug_lines(boot_here: Boot) -> None:
     assert re.search(r"Found Multiboot information at 0x[0-9a-f]+", text)
     module = re.search(r"Found an ELF module at \[0x([0-9a-f]+) - 0x([0-9a-f]+)\]", text)
     length = re.search(r"Module length: 0x([0-9a-f]+)", text)
-    app = run.release("hello").app
+    app = specs.release("hello").app
     assert module and length and app
     assert int(module[2], 16) - int(module[1], 16) == int(length[1], 16) == app.stat().st_size
     maps = re.findall(r"Map (\d+) pages? at (0x[0-9a-f]+) \(page size (\d+) KByte\)", text)
@@ -75,7 +75,7 @@ def test_debug_lines(boot_here: Boot) -> None:
 @pytest.mark.parametrize(("level", "least"), [("error", 0), ("warn", 0), ("info", 2), ("debug", 8), ("trace", 8)])
 def test_levels_at_run_time(level: str, least: int, boot_here: Boot) -> None:
     """The level can be chosen on the command line; each one shows no less than the one before."""
-    outcome = boot_here(run.release("hello", append=f"loader.log={level}"))
+    outcome = boot_here(specs.release("hello", append=f"loader.log={level}"))
     assert outcome.matches("exit 0"), str(outcome)
     lines = loader_lines(outcome.console)
     assert len(lines) >= least
@@ -88,7 +88,7 @@ def test_levels_at_run_time(level: str, least: int, boot_here: Boot) -> None:
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_typed_line_reaches_the_app(image: str, machine: str, boot_here: Boot) -> None:
     """What is typed, even before the app reads, reaches it."""
-    outcome = boot_here(run.release(image, machine, stdin=b"one line, typed early\n"))
+    outcome = boot_here(specs.release(image, machine, stdin=b"one line, typed early\n"))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"echo: <<<one line, typed early>>>" in outcome.console
 
@@ -96,7 +96,7 @@ def test_typed_line_reaches_the_app(image: str, machine: str, boot_here: Boot) -
 @pytest.mark.requirement("L-15")
 def test_stdin_and_stdout_are_pipes() -> None:
     """-serial stdio behind pipes; the app's output is on QEMU's stdout."""
-    done = plain(plain_argv(run.release("echo")), stdin=b"through a pipe\n")
+    done = plain(plain_argv(specs.release("echo")), stdin=b"through a pipe\n")
     assert done.returncode == 3
     assert b"echo: <<<through a pipe>>>" in done.stdout
     assert done.stdout.startswith(b"[LOADER][INFO] Hermit loader ")
@@ -106,7 +106,7 @@ def test_stdin_and_stdout_are_pipes() -> None:
 def test_stdout_is_a_terminal() -> None:
     """-serial stdio on a terminal."""
     ours, theirs = pty.openpty()
-    command = [*DIE_WITH_PARENT, *NAMESPACES, *plain_argv(run.release("hello"))]
+    command = [*DIE_WITH_PARENT, *NAMESPACES, *plain_argv(specs.release("hello"))]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         seen = b""
@@ -124,7 +124,7 @@ def test_stdout_is_a_terminal() -> None:
 def test_nobody_reads_qemus_stdout() -> None:
     """The pipe's reader has gone; the app still comes to its end."""
     script = '{ "$@" </dev/null; echo "$?" >&3; } 3>&2 2>/dev/null | true'
-    done = plain(["sh", "-c", script, "sh", *plain_argv(run.release("hello"))])
+    done = plain(["sh", "-c", script, "sh", *plain_argv(specs.release("hello"))])
     assert done.stderr.strip() == b"3"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from tests.support.dtb import Node, blob, cells, reg
@@ -83,7 +83,7 @@ def in_memory(spec: RunSpec, at: int) -> RunSpec:
 @pytest.mark.parametrize("image", ["hello", "hello-fixed", "bigbss"])
 def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path: Path) -> None:
     """U-Boot tells where the application begins and size 0; where it ends, its own headers say."""
-    spec = run.release(image, on=name)
+    spec = specs.release(image, on=name)
     outcome = boot_here(given(in_memory(spec, PLACE), virt(module(PLACE, 0)), tmp_path))
     assert outcome.matches("exit 0"), str(outcome)
     assert images(spec.target.removesuffix("-elf"))[image].greeting.encode() in outcome.console
@@ -93,7 +93,7 @@ def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path:
 @pytest.mark.parametrize("size", [0, 0x20000])
 def test_no_application_where_one_should_be(size: int, boot_here: Boot, tmp_path: Path) -> None:
     """RAM that was never written is told apart from a file."""
-    spec = run.release("hello", on="aarch64-elf", app=None)
+    spec = specs.release("hello", on="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(PLACE, size)), tmp_path))
     assert outcome.matches("refused 69 app-unknown-format"), str(outcome)
 
@@ -102,7 +102,7 @@ def test_no_application_where_one_should_be(size: int, boot_here: Boot, tmp_path
 @pytest.mark.parametrize("start", [LOADER_PLACE, LOADER_PLACE + 0x4000, LOADER_PLACE - 0x1000])
 def test_application_on_the_loader(start: int, boot_here: Boot, tmp_path: Path) -> None:
     """An application that is said to lie where the loader runs is refused in words that say so."""
-    spec = run.release("hello", on="aarch64-elf", app=None)
+    spec = specs.release("hello", on="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(start, 0x4000)), tmp_path))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
     assert b"the loader's own place 0x40100000.." in outcome.console
@@ -111,7 +111,7 @@ def test_application_on_the_loader(start: int, boot_here: Boot, tmp_path: Path) 
 @pytest.mark.requirement("L-21")
 def test_guest_loader_on_the_loader(boot_here: Boot) -> None:
     """QEMU's own way to do that; it lets the loader win."""
-    outcome = boot_here(run.release("hello", on="aarch64-elf", way=f"guest-loader@{LOADER_PLACE:#x}"))
+    outcome = boot_here(specs.release("hello", on="aarch64-elf", way=f"guest-loader@{LOADER_PLACE:#x}"))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
 
 
@@ -119,7 +119,7 @@ def test_guest_loader_on_the_loader(boot_here: Boot) -> None:
 @pytest.mark.parametrize("uart", ["cdns,uart-r1p12", "cdns,uart-r1p8", "xlnx,xuartps"])
 def test_cadence_uart(uart: str, boot_here: Boot, tmp_path: Path) -> None:
     """The loader speaks by the Cadence UART and its refusal leaves as a number."""
-    spec = run.release("hello", "zcu102", "aarch64-uefi", app=None)
+    spec = specs.release("hello", "zcu102", "aarch64-uefi", app=None)
     outcome = boot_here(given(spec, zcu102(uart), tmp_path))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     assert outcome.qemu_status == 65
@@ -128,7 +128,7 @@ def test_cadence_uart(uart: str, boot_here: Boot, tmp_path: Path) -> None:
 @pytest.mark.requirement("N-10")
 def test_application_beside_a_cadence_uart(boot_here: Boot, tmp_path: Path) -> None:
     """Kernels know the PL011 alone: they are told of no serial port, run without a word, and end."""
-    spec = run.release("exit", "zcu102", "aarch64-uefi", append="-- 42")
+    spec = specs.release("exit", "zcu102", "aarch64-uefi", append="-- 42")
     outcome = boot_here(given(spec, zcu102("cdns,uart-r1p12"), tmp_path))
     assert outcome.qemu_status == 42, str(outcome)
     assert re.search(rb"Loading kernel to 0x[0-9a-f]+\.\.0x[0-9a-f]+ ", outcome.console)

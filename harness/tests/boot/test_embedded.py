@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
-from hermit_harness.matrix.products import BuildError, make
+from hermit_harness.matrix import specs
+from hermit_harness.matrix.prerequisites import BuildError, make
 from hermit_harness.paths import BUILD, FIXTURES, ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -32,10 +32,10 @@ def embed(target: str, app: Path, profile: str = "release") -> Path:
 def alone(row: Target, file: Path) -> RunSpec:
     """A boot of that file that is given no application."""
     if row.name == "x86_64-linux":  # nothing of QEMU's enters there: the guest that plays such a starter does
-        plain = replace(run.release("hello", "pc"), loader=STARTER, loader_debug=run.debug_file(file), app=file)
+        plain = replace(specs.release("hello", "pc"), loader=STARTER, loader_debug=specs.debug_file(file), app=file)
         return replace(plain, modules=(images()["exit"].path,), append="ramdisk-none")  # which it wants, and keeps
     way = "efi-kernel" if row.way.startswith("esp") else row.way
-    return replace(run.release("hello", on=row.name, append=""), loader=file, app=None, way=way)
+    return replace(specs.release("hello", on=row.name, append=""), loader=file, app=None, way=way)
 
 
 @pytest.mark.requirement("RX-03")
@@ -56,7 +56,7 @@ def test_boots_without_being_given_an_app(row: Target, boot_here: Boot, tmp_path
     shutil.copy(images(row.arch)["exit"].path, app)
     assert embed(row.name, app) == file
     if row.name != "x86_64-linux":
-        given = run.release("hello", on=row.name)
+        given = specs.release("hello", on=row.name)
         outcome = boot_here(replace(given, loader=file))
         assert outcome.matches("exit 0"), str(outcome)
         assert images(row.arch)["hello"].greeting.encode() in outcome.console

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from hermit_harness.matrix import run
-from hermit_harness.matrix.peek import plain
+from hermit_harness.matrix import specs
 from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import plain_argv
 from hermit_harness.vm.spec import RunSpec
+from tests.support.qemu import plain
 
 Boot = Callable[[RunSpec], Outcome]
 MACHINES = ["pc", "q35", "microvm", "microvm-acpi-off"]
@@ -25,7 +25,7 @@ MACHINES = ["pc", "q35", "microvm", "microvm-acpi-off"]
 @pytest.mark.parametrize(("status", "qemu"), [(0, 3), (1, 1), (42, 1), (255, 1)])
 def test_debug_exit_codes(machine: str, status: int, qemu: int, boot_here: Boot) -> None:
     """QEMU ends with 3 for status 0 and with 1 for any other; the number itself is on the console."""
-    outcome = boot_here(run.release("exit", machine, append=f"-- {status}", expect=f"exit {status}"))
+    outcome = boot_here(specs.release("exit", machine, append=f"-- {status}", expect=f"exit {status}"))
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert (outcome.qemu_status, outcome.origin) == (qemu, "app")
     assert str(outcome) == f"app exit {status}"
@@ -36,9 +36,9 @@ def test_three_ways_to_end_with_one(boot_here: Boot) -> None:
     """The guest said failed, the loader refused, QEMU never started: three words, although 1 is in all of
     them.
     """
-    failed = boot_here(run.release("exit", append="-- 1"))
-    refused = boot_here(replace(run.release("hello"), app=None))
-    never = boot_here(replace(run.release("hello"), loader=loader_file().with_name("no-such-file")))
+    failed = boot_here(specs.release("exit", append="-- 1"))
+    refused = boot_here(replace(specs.release("hello"), app=None))
+    never = boot_here(replace(specs.release("hello"), loader=loader_file().with_name("no-such-file")))
     assert [one.origin for one in (failed, refused, never)] == ["app", "loader", "qemu"]
     assert [one.verdict for one in (failed, refused, never)] == ["wrong-exit", "refused", "infra"]
     assert [one.qemu_status for one in (failed, refused, never)] == [1, 65, 1]
@@ -47,7 +47,7 @@ def test_three_ways_to_end_with_one(boot_here: Boot) -> None:
 @pytest.mark.requirement("L-13", "P-11")
 def test_app_that_ends_with_a_refusals_number(boot_here: Boot) -> None:
     """Status 67 and a forged line of ours, printed by the app after the hand-over: it is the app's."""
-    outcome = boot_here(run.release("exit", append="-- forge"))
+    outcome = boot_here(specs.release("exit", append="-- forge"))
     assert str(outcome) == "app exit 67"
     assert b"[LOADER][ERROR] 67" in outcome.console
 
@@ -56,7 +56,7 @@ def test_app_that_ends_with_a_refusals_number(boot_here: Boot) -> None:
 @pytest.mark.parametrize("status", [0, 7])
 def test_without_the_device(status: int, boot_here: Boot) -> None:
     """The app's number comes from its line, and the verdict says that the device is missing."""
-    spec = run.release("exit", append=f"-- {status}", debug_exit=False, expect=f"exit {status}")
+    spec = specs.release("exit", append=f"-- {status}", debug_exit=False, expect=f"exit {status}")
     outcome = boot_here(spec)
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert re.search("debug-exit", " ".join((outcome.cause, outcome.hint, *outcome.notes)))
@@ -67,7 +67,7 @@ def test_without_the_device(status: int, boot_here: Boot) -> None:
 def test_real_kernel_without_the_device(status: int, boot_here: Boot) -> None:
     """A real kernel ends by ACPI or, a moment later, by a triple fault; its own line carries the status."""
     outcome = boot_here(
-        run.release("real-exit-0.11.0", append=f"-- {status}", debug_exit=False, expect=f"exit {status}")
+        specs.release("real-exit-0.11.0", append=f"-- {status}", debug_exit=False, expect=f"exit {status}")
     )
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert re.search("ended by (reset|power)", outcome.cause)
@@ -79,7 +79,7 @@ def test_acpi_powers_off(machine: str) -> None:
     """Without the debug-exit device, and free to reboot, QEMU ends with 0 because the kernel switched the
     machine off.
     """
-    argv = plain_argv(run.release("real-exit-0.11.0", machine, append="-- 7", debug_exit=False))
+    argv = plain_argv(specs.release("real-exit-0.11.0", machine, append="-- 7", debug_exit=False))
     done = plain([word for word in argv if word != "-no-reboot"], seconds=30.0)
     assert done.returncode == 0
     assert b"exit status 7" in done.stdout
@@ -89,7 +89,7 @@ def test_acpi_powers_off(machine: str) -> None:
 @pytest.mark.requirement("L-14", "N-12")
 def test_refusal_without_the_device(boot_here: Boot) -> None:
     """The loader halts for good; the number is read from its line."""
-    outcome = boot_here(replace(run.release("hello"), app=None, debug_exit=False, expect="refused 65"))
+    outcome = boot_here(replace(specs.release("hello"), app=None, debug_exit=False, expect="refused 65"))
     assert outcome.matches("refused 65"), str(outcome)
     assert outcome.rule == "no-module"
 
@@ -97,6 +97,6 @@ def test_refusal_without_the_device(boot_here: Boot) -> None:
 @pytest.mark.requirement("M-15", "L-12")
 def test_qemu_is_gone_after_the_end() -> None:
     """Started as a person would start it, QEMU ends by itself with 3, and the greeting is on its stdout."""
-    done = plain(plain_argv(run.release("hello")))
+    done = plain(plain_argv(specs.release("hello")))
     assert done.returncode == 3
     assert b"Hello from a bare Hermit application" in done.stdout

@@ -12,7 +12,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
@@ -78,7 +78,7 @@ def test_every_field_of_entry_version_1(machine: str, boot_here: Boot, monkeypat
     """
     monkeypatch.chdir(ROOT)
     append = "-freq 2000 -- a"
-    outcome = boot_here(replace(run.release("args-e1", machine, append=append), loader=LOADER))
+    outcome = boot_here(replace(specs.release("args-e1", machine, append=append), loader=LOADER))
     lines = [line for line in console(outcome).decode().splitlines() if line.startswith("e1 ")]
     fields = FIELDS.format(size=image_size("args-e1"), length=len(f"{LOADER} {append}"))
     assert lines == [*fields.splitlines(), *(f"e1 map={entry}" for entry in MAPS[machine])]
@@ -91,7 +91,7 @@ def test_command_line_of_entry_version_1(line: str, boot_here: Boot) -> None:
     there is no device tree.
     """
     text = matrix().lines[line]
-    outcome = boot_here(run.release("args-e1", append=text.text))
+    outcome = boot_here(specs.release("args-e1", append=text.text))
     given = f"{outcome.argv[outcome.argv.index('-kernel') + 1]} {text.text}".encode()
     said = console(outcome)
     ways = re.findall(rb"args (\w+) length=(\d+)\n<<<(.*?)>>>\n", said, re.DOTALL)
@@ -104,12 +104,12 @@ def test_command_line_of_entry_version_1(line: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_no_note_is_never_guessed(machine: str, boot_here: Boot) -> None:
     """A file without a note is refused; with loader.era=e1 it is booted."""
-    refused = boot_here(run.release("hello-e1-nonote", machine, append="", expect="refused 81 era-no-note"))
+    refused = boot_here(specs.release("hello-e1-nonote", machine, append="", expect="refused 81 era-no-note"))
     assert refused.matches("refused 81 era-no-note"), str(refused)
     assert b"loader.era=e1" in refused.console
     greeting = images()["hello-e1-nonote"].greeting.encode()
     assert greeting not in refused.console
-    assert greeting in console(boot_here(run.release("hello-e1-nonote", machine, append="loader.era=e1")))
+    assert greeting in console(boot_here(specs.release("hello-e1-nonote", machine, append="loader.era=e1")))
 
 
 @pytest.mark.requirement("R-01")
@@ -117,7 +117,7 @@ def test_word_outvotes_the_note(boot_here: Boot) -> None:
     """An application of entry version 1 finds its boot info under loader.era=e1 too, and not under
     loader.era=e4.
     """
-    assert b"e1 magic=0xc0decafe\n" in console(boot_here(run.release("args-e1", append="loader.era=e1")))
-    other = boot_here(run.release("args-e1", append="loader.era=e4", cpu_seconds=5.0))
+    assert b"e1 magic=0xc0decafe\n" in console(boot_here(specs.release("args-e1", append="loader.era=e1")))
+    other = boot_here(specs.release("args-e1", append="loader.era=e4", cpu_seconds=5.0))
     assert not other.matches("exit 0"), str(other)
     assert b"e1 magic=" not in other.console

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.matrix.expand import cells
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
@@ -32,8 +32,8 @@ def test_floor_boots(cell: object, run_cell: RunCell) -> None:
 def test_less_does_not_boot(target: str, image: str, boot_here: Boot) -> None:
     """The floor is the floor; when this passes suddenly, write the smaller number down."""
     less = matrix().floors[target][image].less
-    outcome = boot_here(run.release(image, on=target, memory=f"{less}M", cpu_seconds=5.0))
-    assert not outcome.matches(run.release(image, on=target).expect), (
+    outcome = boot_here(specs.release(image, on=target, memory=f"{less}M", cpu_seconds=5.0))
+    assert not outcome.matches(specs.release(image, on=target).expect), (
         f"{image} boots with {less}M by {target}: the floor in matrix.toml is too high"
     )
 

@@ -15,7 +15,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm import host
@@ -199,7 +199,7 @@ def test_literal_list(setting: Setting, boot_here: Boot, monkeypatch: pytest.Mon
     lies.
     """
     monkeypatch.chdir(ROOT)
-    spec = run.release(setting.image, setting.machine, memory=setting.memory, append=WORDS)
+    spec = specs.release(setting.image, setting.machine, memory=setting.memory, append=WORDS)
     outcome = boot_here(replace(spec, loader=LOADER))
     assert outcome.matches("exit 0"), str(outcome)
     lines = outcome.console.decode().replace("\r\n", "\n").splitlines()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -67,6 +67,6 @@ def test_one_flipped_byte_is_refused_by_qemu(byte: int, boot_here: Boot, tmp_pat
     data[header_at(bytes(data)) + byte] ^= 0x40
     broken = tmp_path / "loader"
     broken.write_bytes(data)
-    outcome = boot_here(replace(run.release("hello"), loader=broken, expect="infra"))
+    outcome = boot_here(replace(specs.release("hello"), loader=broken, expect="infra"))
     assert outcome.matches("infra"), str(outcome)
     assert (outcome.origin, outcome.qemu_status, outcome.console) == ("qemu", 1, b"")

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import pytest
 
+from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
-from hermit_harness.matrix.products import make
+from hermit_harness.matrix import specs
+from hermit_harness.matrix.prerequisites import make
 from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.boot import boot
-from hermit_harness.vm.session import Session, Watcher
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.supervisor import Session, Watcher
 
 Boot = Callable[[RunSpec], Outcome]
 HERMITCTL = str(BUILD / "venv" / "bin" / "hermitctl")
@@ -39,13 +39,13 @@ def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
 )
 def test_other_languages(language: str, told: str, boot_here: Boot) -> None:
     """Programs in C and in C++ around the kernel: their data is relocated, they get memory, they end well."""
-    assert told in lines(boot_here(run.release(f"real-{language}-0.11.0")))
+    assert told in lines(boot_here(specs.release(f"real-{language}-0.11.0")))
 
 
 @pytest.mark.requirement("W-12")
 def test_link_time_optimisation(boot_here: Boot) -> None:
     """Linked as one piece, which is another file, the application finds its data and pointers as ever."""
-    seen = lines(boot_here(run.release("real-hello-0.11.0-lto")))
+    seen = lines(boot_here(specs.release("real-hello-0.11.0-lto")))
     assert {"thread-local data: right", "relocations: right"} <= set(seen)
     plain, optimised = (images()[f"real-hello-0.11.0{suffix}"].path for suffix in ("", "-lto"))
     assert optimised.read_bytes() != plain.read_bytes()
@@ -70,8 +70,8 @@ def test_loader_optimised_in_one_piece(boot_here: Boot) -> None:
     words = ("PROFILE=release", "TARGET=x86_64-multiboot", "O=build/lto", "CFLAGS=-flto", "all")
     whole = ROOT / make("-f", "loader/loader.mk", *words).split()[-1]
     assert whole.stat().st_size < loader_file("x86_64-multiboot").stat().st_size
-    spec = run.release("real-hello-0.11.0")
-    seen = lines(boot_here(replace(spec, loader=whole, loader_debug=run.debug_file(whole))))
+    spec = specs.release("real-hello-0.11.0")
+    seen = lines(boot_here(replace(spec, loader=whole, loader_debug=specs.debug_file(whole))))
     assert {"thread-local data: right", "relocations: right"} <= set(seen)
 
 
@@ -79,8 +79,8 @@ def test_loader_optimised_in_one_piece(boot_here: Boot) -> None:
 def test_level_chosen_at_build_time(boot_here: Boot) -> None:
     """HERMIT_LOG_LEVEL_FILTER=Debug when the kernel was compiled: it tells more; other kernels stay at
     their level. Without a network card its application ends with 1."""
-    told = lines(boot_here(run.release("real-echo-0.11.0-configured", expect="exit 1")), "exit 1")
-    plain = lines(boot_here(run.release("real-echo-0.11.0", expect="exit 1")), "exit 1")
+    told = lines(boot_here(specs.release("real-echo-0.11.0-configured", expect="exit 1")), "exit 1")
+    plain = lines(boot_here(specs.release("real-echo-0.11.0", expect="exit 1")), "exit 1")
     assert "no TCP socket: error -22" in told
     debug = [[line for line in seen if re.match(r"\[0\]\[\S*DEBUG", line)] for seen in (told, plain)]
     assert len(debug[0]) > 20
@@ -90,7 +90,7 @@ def test_level_chosen_at_build_time(boot_here: Boot) -> None:
 @pytest.mark.requirement("C-23")
 def test_memory_benchmark(boot_here: Boot) -> None:
     """With 4 processors and 6 GiB, more than fits below 4 GiB, the memory is there and every result is right."""
-    seen = lines(boot_here(run.release("real-stream-0.11.0", memory="6G", smp=4, cpu_seconds=120.0)))
+    seen = lines(boot_here(specs.release("real-stream-0.11.0", memory="6G", smp=4, cpu_seconds=120.0)))
     assert {"a block of 4608 MiB: right", "results: right"} <= set(seen)
     rates = [re.fullmatch(r"(\w+): (\d+) MB/s on 4 CPUs", line) for line in seen]
     found = {rate[1]: int(rate[2]) for rate in rates if rate}
@@ -127,8 +127,8 @@ def test_text_on_the_screen() -> None:
     """With the feature vga the kernel's and the application's lines stand on the screen, the last one at its
     end."""
     looker = Looker(b"waiting to be looked at")
-    spec = run.release("real-wait-0.11.0-vga", extra=("-device", "VGA"))
-    boot(spec, run.artifacts("boot/test_kernel_features/vga"), watchers=(looker,))
+    spec = specs.release("real-wait-0.11.0-vga", extra=("-device", "VGA"))
+    boot(spec, specs.artifacts("boot/test_kernel_features/vga"), watchers=(looker,))
     assert len(looker.rows) == LINES
     written = [row for row in looker.rows if row]
     assert written[-1] == "waiting to be looked at"

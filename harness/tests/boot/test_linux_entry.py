@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -47,8 +47,8 @@ def played(
 ) -> RunSpec:
     """The boot of an image by a scenario, with further words."""
     scenario, _, append = words.partition(" ")
-    plain = run.release(image, "pc", target, append=append, memory=memory, expect=expect)
-    return run.played(plain, run.LINUX_STARTER, scenario)
+    plain = specs.release(image, "pc", target, append=append, memory=memory, expect=expect)
+    return specs.played(plain, specs.LINUX_STARTER, scenario)
 
 
 @pytest.mark.requirement("N-03")

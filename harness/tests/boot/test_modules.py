@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -21,7 +21,7 @@ Boot = Callable[[RunSpec], Outcome]
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_second_module_is_warned_of(machine: str, boot_here: Boot) -> None:
     """The first module is booted, the second one is told in one warning."""
-    outcome = boot_here(replace(run.release("hello", machine), modules=(images()["panic"].path,)))
+    outcome = boot_here(replace(specs.release("hello", machine), modules=(images()["panic"].path,)))
     assert outcome.matches("exit 0"), str(outcome)
     warnings = [line for line in outcome.console.splitlines() if b"[LOADER][WARN]" in line]
     assert len(warnings) == 1
@@ -32,7 +32,7 @@ def test_second_module_is_warned_of(machine: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
 def test_no_module_is_refused(machine: str, boot_here: Boot) -> None:
     """One line, a number of its own, and what to type."""
-    outcome = boot_here(replace(run.release("hello", machine), app=None, expect="refused 65 no-module"))
+    outcome = boot_here(replace(specs.release("hello", machine), app=None, expect="refused 65 no-module"))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     errors = [line for line in outcome.console.splitlines() if b"[LOADER][ERROR]" in line]
     assert len(errors) == 1
@@ -45,6 +45,6 @@ def test_a_comma_in_the_files_name(boot_here: Boot, tmp_path: Path) -> None:
     """A comma in an app's path does not make two modules of it."""
     odd = tmp_path / "an,app,with,commas"
     odd.write_bytes(images()["hello"].path.read_bytes())
-    outcome = boot_here(replace(run.release("hello"), app=odd))
+    outcome = boot_here(replace(specs.release("hello"), app=odd))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"[LOADER][WARN]" not in outcome.console

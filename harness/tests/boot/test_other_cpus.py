@@ -10,13 +10,13 @@ from dataclasses import replace
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.every import every
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
+from tests.support.cells import every
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -157,7 +157,7 @@ def test_aarch64_any_size(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot) -> None:
     """The machine is powered off, by either conduit, and the line tells the status; no loop of exceptions."""
-    spec = run.release("exit", machine, "aarch64-elf", append=f"-- {status}", expect=f"exit {status}")
+    spec = specs.release("exit", machine, "aarch64-elf", append=f"-- {status}", expect=f"exit {status}")
     outcome = boot_here(replace(spec, debug_exit=False))
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert outcome.qemu_status == 0
@@ -169,7 +169,7 @@ def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot)
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_status_is_qemus(name: str, status: int, boot_here: Boot) -> None:
     """Where the machine can carry it, the application's number is QEMU's."""
-    outcome = boot_here(run.release("exit", on=name, append=f"-- {status}", expect=f"exit {status}"))
+    outcome = boot_here(specs.release("exit", on=name, append=f"-- {status}", expect=f"exit {status}"))
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert outcome.qemu_status == status
 
@@ -180,7 +180,7 @@ def test_status_is_qemus(name: str, status: int, boot_here: Boot) -> None:
 def test_no_application(name: str, debug_exit: bool, boot_here: Boot) -> None:
     """No module node and no RAM disk is one line that shows QEMU's options; the number is carried where
     something can carry it."""
-    spec = run.release("hello", on=name, append="", expect="refused 65 no-module")
+    spec = specs.release("hello", on=name, append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, debug_exit=debug_exit))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     (line,) = re.findall(rb"\[LOADER\]\[ERROR\] .*", outcome.console)
@@ -201,7 +201,7 @@ def test_command_lines(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.parametrize(("name", "sizes"), [("aarch64-elf", ["4", "4"]), ("riscv64-sbi", [])])
 def test_what_is_mapped_is_told(name: str, sizes: list[str], boot_here: Boot) -> None:
     """Block and image by the pages that this CPU's kernels want; nothing where nothing is mapped."""
-    outcome = boot_here(run.release("hello", on=name, append="loader.log=debug"))
+    outcome = boot_here(specs.release("hello", on=name, append="loader.log=debug"))
     assert outcome.matches("exit 0"), str(outcome)
     found = re.findall(rb"Map (\d+) pages at 0x([0-9a-f]+) \(page size (\d+) KByte\)", outcome.console)
     assert [size.decode() for _, _, size in found] == sizes

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -20,8 +20,8 @@ HIGH = 4 << 30
 def played(words: str, image: str = "hello", target: str = "x86_64-pvh", expect: str = "exit 0") -> RunSpec:
     """The boot of an image by a scenario, with further words, on a machine with RAM above 4 GiB."""
     scenario, _, append = words.partition(" ")
-    plain = run.release(image, "pc", target, append=append, memory="6G", expect=expect)
-    return run.played(plain, run.PVH_STARTER, scenario)
+    plain = specs.release(image, "pc", target, append=append, memory="6G", expect=expect)
+    return specs.played(plain, specs.PVH_STARTER, scenario)
 
 
 @pytest.mark.requirement("N-01", "N-02")

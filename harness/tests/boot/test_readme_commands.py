@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix.peek import plain
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.vm import host
 from hermit_harness.vm.targets import TARGETS
+from tests.support.qemu import plain
 
 KVM = "-enable-kvm -cpu host"
 # Lines for one machine serve these loaders: the one that the README names for them, and others that start the same way.

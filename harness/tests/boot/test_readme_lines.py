@@ -14,12 +14,12 @@ import pytest
 from hermit_harness.cli.bench import STEADY_CPU
 from hermit_harness.cli.main import main
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
-from hermit_harness.matrix.peek import plain
+from hermit_harness.matrix import specs
 from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm import host
 from hermit_harness.vm.spec import RunSpec
+from tests.support.qemu import plain
 
 Boot = Callable[[RunSpec], Outcome]
 
@@ -141,7 +141,7 @@ def test_microvm_with_qemus_own_device_list() -> None:
 @pytest.mark.requirement("L-16")
 def test_warnings_are_folded(boot_here: Boot) -> None:
     """The harness does not fail on the eight warnings, and tells of them in one note."""
-    outcome = boot_here(run.release("hello", cpu="Skylake-Client"))
+    outcome = boot_here(specs.release("hello", cpu="Skylake-Client"))
     assert outcome.matches("exit 0"), str(outcome)
     assert len([note for note in outcome.notes if "TCG" in note]) <= 1
 
@@ -151,7 +151,7 @@ def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
     """The CPU line for measurements runs, or QEMU's own reason for not starting is told."""
     if host.kvm_problem():
         pytest.skip(f"no-kvm: {host.kvm_problem()}")
-    spec = run.release("hello", "microvm", accel="kvm", cpu="host,migratable=no,+invtsc,enforce")
+    spec = specs.release("hello", "microvm", accel="kvm", cpu="host,migratable=no,+invtsc,enforce")
     outcome = boot_here(spec)
     told = " ".join((outcome.cause, outcome.hint, *outcome.notes))
     assert outcome.matches("exit 0") or (outcome.matches("infra") and ("MSR" in told or "feature" in told)), str(

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from hermit_harness.fixtures import Image, images
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -31,7 +31,7 @@ def good(outcome: Outcome, expect: str = "exit 0") -> list[str]:
 @pytest.mark.parametrize("version", KERNELS)
 def test_greeting(version: str, boot_here: Boot) -> None:
     """The kernel welcomes, the application greets, its data and its pointers are right, status 0."""
-    seen = good(boot_here(run.release(f"real-hello-{version}", memory="64M")))
+    seen = good(boot_here(specs.release(f"real-hello-{version}", memory="64M")))
     for text in (
         f"Welcome to Hermit {version}",
         "Hello from a real Hermit application!",
@@ -47,7 +47,7 @@ def test_greeting(version: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_status(version: str, status: int, boot_here: Boot) -> None:
     """The application's own status is the run's."""
-    outcome = boot_here(run.release(f"real-exit-{version}", append=f"-- {status}", expect=f"exit {status}"))
+    outcome = boot_here(specs.release(f"real-exit-{version}", append=f"-- {status}", expect=f"exit {status}"))
     assert f"exit status {status}" in good(outcome, f"exit {status}")
     assert outcome.qemu_status == (1 if status else 3)
 
@@ -58,7 +58,7 @@ def test_status(version: str, status: int, boot_here: Boot) -> None:
 def test_arguments(version: str, machine: str, boot_here: Boot) -> None:
     """What stands behind the -- is argv, split as a shell splits; the rest is the kernel's."""
     image = f"real-args-{version}" + ("-microvm" if machine == "microvm" else "")
-    seen = good(boot_here(run.release(image, machine, append="-freq 2000 -- one 'two three' -- x=y ü")))
+    seen = good(boot_here(specs.release(image, machine, append="-freq 2000 -- one 'two three' -- x=y ü")))
     assert [line for line in seen if line.startswith("arg")] == [
         "argc=6",
         "argv[0]=bin",
@@ -74,7 +74,8 @@ def test_arguments(version: str, machine: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize("version", KERNELS)
 def test_environment(version: str, boot_here: Boot) -> None:
     """Env= and the network words become the application's environment."""
-    seen = good(boot_here(run.release(f"real-env-{version}", append="env=GREETING=hi 'env=TWO=a b' -ip 10.0.5.3 -- x")))
+    append = "env=GREETING=hi 'env=TWO=a b' -ip 10.0.5.3 -- x"
+    seen = good(boot_here(specs.release(f"real-env-{version}", append=append)))
     found = {line.split("=", 1)[1] for line in seen if line.startswith("env[")}
     assert {"GREETING=hi", "TWO=a b", "HERMIT_IP=10.0.5.3"} <= found
 
@@ -84,14 +85,14 @@ def test_environment(version: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize(("machine", "smp"), [("pc", 1), ("pc", 4), ("q35", 2), ("q35", 4)])
 def test_processors_are_counted(version: str, machine: str, smp: int, boot_here: Boot) -> None:
     """A kernel with smp brings up every processor through page 0x8000."""
-    seen = good(boot_here(run.release(f"real-smp-{version}", machine, smp=smp)))
+    seen = good(boot_here(specs.release(f"real-smp-{version}", machine, smp=smp)))
     assert f"CPUs up: {smp} (kernel built with smp)" in seen
 
 
 @pytest.mark.requirement("W-01")
 def test_kernel_without_smp_says_one(boot_here: Boot) -> None:
     """Built without the feature it sees one processor, and says so."""
-    seen = good(boot_here(run.release("real-smp-0.11.0-microvm", "microvm", smp=2)))
+    seen = good(boot_here(specs.release("real-smp-0.11.0-microvm", "microvm", smp=2)))
     assert "CPUs up: 1 (kernel built without smp)" in seen
 
 
@@ -101,7 +102,7 @@ def test_pci_and_acpi(machine: str, boot_here: Boot) -> None:
     """The kernel with both features scans the bus and finds the tables; without the debug-exit device ACPI
     powers off.
     """
-    outcome = boot_here(run.release("real-hello-0.11.0", machine, debug_exit=False))
+    outcome = boot_here(specs.release("real-hello-0.11.0", machine, debug_exit=False))
     seen = good(outcome)
     assert any("PCI" in line for line in seen)
     assert re.search("ended by (reset|power)", outcome.cause)
@@ -112,9 +113,9 @@ def test_pci_and_acpi(machine: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize("version", KERNELS)
 def test_frequency(version: str, boot_here: Boot) -> None:
     """The application sees the MHz that -freq gave; nobody adds one on pc."""
-    given = good(boot_here(run.release(f"real-hello-{version}", append="-freq 1234")))
+    given = good(boot_here(specs.release(f"real-hello-{version}", append="-freq 1234")))
     assert any(line.endswith(", 1234 MHz") for line in given)
-    own = good(boot_here(run.release(f"real-hello-{version}-microvm", "microvm", append="-freq 4321")))
+    own = good(boot_here(specs.release(f"real-hello-{version}-microvm", "microvm", append="-freq 4321")))
     assert any(line.endswith(", 4321 MHz") for line in own)
 
 
@@ -131,8 +132,8 @@ def test_kernel_lines_pass_unchanged(boot_here: Boot) -> None:
     """With all of the loader's debug output on, the kernel's own lines are the same ones, whole and in
     order.
     """
-    quiet = boot_here(run.release("real-hello-0.11.0", append="env=A=1"))
-    loud = boot_here(run.release("real-hello-0.11.0", append="loader.log=debug env=A=1"))
+    quiet = boot_here(specs.release("real-hello-0.11.0", append="env=A=1"))
+    loud = boot_here(specs.release("real-hello-0.11.0", append="loader.log=debug env=A=1"))
     assert len(lines(loud.console)) > len(lines(quiet.console)) + 5
     assert kernel_lines(loud) == kernel_lines(quiet)
     text = "\n".join(lines(quiet.console))
@@ -149,7 +150,7 @@ def test_kernel_lines_pass_unchanged(boot_here: Boot) -> None:
 @pytest.mark.parametrize("version", KERNELS)
 def test_panic(version: str, boot_here: Boot) -> None:
     """A kernel's panic is told as a panic, with its text, and not as the loader's."""
-    outcome = boot_here(run.release(f"real-panic-{version}"))
+    outcome = boot_here(specs.release(f"real-panic-{version}"))
     assert outcome.matches("panic"), str(outcome)
     assert outcome.origin == "app"
     assert "on purpose" in outcome.cause or "panic" in outcome.cause

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.matrix import run
-from hermit_harness.matrix.products import BuildError, make
+from hermit_harness.matrix import specs
+from hermit_harness.matrix.prerequisites import BuildError, make
 from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -55,7 +55,7 @@ def test_toolchain_elsewhere(target: str, prefix: str, tmp_path: Path, boot_here
         assert f"{folder}/{prefix}{tool} " in said, tool
     assert " gcc " not in said and "linux-gnu-" not in said.replace("--target", "")
     file = Path(said.split()[-1])
-    outcome = boot_here(replace(run.release("hello", on=target), loader=file))
+    outcome = boot_here(replace(specs.release("hello", on=target), loader=file))
     assert outcome.matches("exit 0"), str(outcome)
 
 

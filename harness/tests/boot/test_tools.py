@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -33,7 +33,7 @@ def packets(file: Path) -> list[str]:
 @pytest.mark.requirement("P-04")
 def test_qemu(boot_here: Boot) -> None:
     """A QEMU that is not there is told by name, and a version is told by the one that is."""
-    missing = boot_here(replace(run.release("hello"), qemu="qemu-system-nowhere"))
+    missing = boot_here(replace(specs.release("hello"), qemu="qemu-system-nowhere"))
     assert missing.verdict == "infra"
     assert "qemu-system-nowhere" in missing.cause + missing.hint
     assert run_tool("qemu-system-x86_64", "--version").startswith("QEMU emulator version")
@@ -75,7 +75,7 @@ def test_nasm_and_gcc_make_what_qemu_takes(tmp_path: Path, boot_here: Boot) -> N
         files["entry.o"],
         files["status.o"],
     )
-    outcome = boot_here(replace(run.release("hello"), loader=Path(files["kernel"]), end="bare"))
+    outcome = boot_here(replace(specs.release("hello"), loader=Path(files["kernel"]), end="bare"))
     assert outcome.qemu_status == 67
 
 
@@ -97,7 +97,7 @@ def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
     capture = tmp_path / "guest.pcap"
     extra = ("-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0,romfile=")
     dump = ("-object", f"filter-dump,id=f0,netdev=n0,file={capture}")
-    outcome = boot_here(replace(run.release("real-hello-0.11.0"), extra=extra + dump))
+    outcome = boot_here(replace(specs.release("real-hello-0.11.0"), extra=extra + dump))
     assert outcome.matches("exit 0"), str(outcome)
     assert capture.stat().st_size >= 24
     assert packets(capture) == []

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.matrix.every import every
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.verdict.outcome import Outcome
@@ -26,6 +25,7 @@ from hermit_harness.vm.argv import disk_argv
 from hermit_harness.vm.machines import CPU_TCG
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
+from tests.support.cells import every
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -36,7 +36,7 @@ PATHS = (rb"\EFI\hermit\hermit-app", rb"\EFI\BOOT\hermit-app")
 
 def release(image: str, name: str, **changes: object) -> RunSpec:
     """The plain boot of an image by the release loader of one CPU, under its firmware."""
-    return run.release(image, MACHINES[name], name, **changes)
+    return specs.release(image, MACHINES[name], name, **changes)
 
 
 @pytest.mark.requirement("N-01", "N-04", "N-05", "N-06", "L-22", "L-23")
@@ -143,8 +143,8 @@ def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
     """A page fault in the loader is the loader's to tell, not the firmware's: the number, the registers and the
     function."""
     loader = loader_file("x86_64-uefi", "debug")
-    spec = run.release("hello", on="x86_64-uefi", append="loader.selftest=pf", expect="refused 101 cpu-exception")
-    outcome = boot_here(replace(spec, loader=loader, loader_debug=run.debug_file(loader), way="efi-kernel"))
+    spec = specs.release("hello", on="x86_64-uefi", append="loader.selftest=pf", expect="refused 101 cpu-exception")
+    outcome = boot_here(replace(spec, loader=loader, loader_debug=specs.debug_file(loader), way="efi-kernel"))
     assert outcome.matches("refused 101 cpu-exception"), str(outcome)
     assert outcome.qemu_status == 101
     text = outcome.console.decode(errors="replace")
@@ -158,7 +158,7 @@ def test_the_second_compilers_loader(name: str, boot_here: Boot) -> None:
     """Clang's file boots, too."""
     spec = release("probe", name, way="esp")
     file = BUILD / "clang" / "release" / spec.loader.name
-    outcome = boot_here(replace(spec, loader=file, loader_debug=run.debug_file(file)))
+    outcome = boot_here(replace(spec, loader=file, loader_debug=specs.debug_file(file)))
     assert outcome.matches("exit 0"), str(outcome)
     assert file.read_bytes() != spec.loader.read_bytes()
 
@@ -169,7 +169,7 @@ def test_page_tables_of_five_levels(boot_here: Boot) -> None:
     so the loader itself changes to five first."""
     loader = loader_file("x86_64-uefi", "debug")
     words = "loader.selftest=five-levels loader.log=debug"
-    spec = run.release("probe", on="x86_64-uefi", append=words, cpu=f"{CPU_TCG},+la57", way="efi-kernel")
-    outcome = boot_here(replace(spec, loader=loader, loader_debug=run.debug_file(loader)))
+    spec = specs.release("probe", on="x86_64-uefi", append=words, cpu=f"{CPU_TCG},+la57", way="efi-kernel")
+    outcome = boot_here(replace(spec, loader=loader, loader_debug=specs.debug_file(loader)))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"Leaving page tables of five levels" in outcome.console

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from hermit_harness.matrix import corpus, run
+from hermit_harness.matrix import corpus, specs
 from hermit_harness.matrix.corpus import Case
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -74,7 +74,7 @@ def test_corpus_by_starters(name: str, case: Case, boot_here: Boot) -> None:
     """The same numbers and rules by the Linux entry, and under UEFI where the number is to leave the machine."""
     spec = corpus.spec(case, name)
     if name == "x86_64-linux":
-        spec = run.played(spec, run.LINUX_STARTER, "good")
+        spec = specs.played(spec, specs.LINUX_STARTER, "good")
     else:
         spec = replace(spec, way="efi-kernel", append="loader.onerror=stop")
     outcome = boot_here(spec)

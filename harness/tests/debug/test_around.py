@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from hermit_harness import elf
-from hermit_harness.debug import symbols, tools
 from hermit_harness.fixtures import images
+from hermit_harness.gdb import program, symbols
 from hermit_harness.paths import FIXTURES, ROOT, loader_file
 
 Start = Callable[..., Any]
@@ -151,7 +151,7 @@ def test_a_loader_without_symbols(environment: dict[str, str], tmp_path: Path) -
 # --- which GDB ---
 
 
-def program(folder: Path, name: str, body: str) -> Path:
+def write_program(folder: Path, name: str, body: str) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_text(f"#!/bin/sh\n{body}\n")
@@ -166,18 +166,18 @@ def test_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     knows the processor."""
     fakes = tmp_path / "bin"
     for name in ("rust-gdb", "gdb-multiarch", "gdb"):
-        program(fakes, name, f'exec /usr/bin/{name.replace("rust-gdb", "gdb-multiarch")} "$@"')
+        write_program(fakes, name, f'exec /usr/bin/{name.replace("rust-gdb", "gdb-multiarch")} "$@"')
     monkeypatch.setenv("PATH", str(fakes))
-    found = tools.choose(arch, {})
+    found = program.choose(arch, {})
     assert found[0].words == ("rust-gdb",)
     assert found[0].environment.get("RUST_GDB", "gdb" if arch == "x86_64" else "") in ("gdb", "gdb-multiarch")
     assert found[1].words == ("gdb-multiarch",)
     (fakes / "rust-gdb").unlink()
-    assert tools.choose(arch, {})[0].words == ("gdb-multiarch",)
+    assert program.choose(arch, {})[0].words == ("gdb-multiarch",)
     monkeypatch.setenv("PATH", f"{fakes}:/usr/bin")
-    assert tools.choose(arch, {"RUST_GDB": "gdb-multiarch"})[0].words == ("gdb-multiarch",)
+    assert program.choose(arch, {"RUST_GDB": "gdb-multiarch"})[0].words == ("gdb-multiarch",)
     named = {"GDB": f"{fakes / 'gdb-multiarch'} -nx", "RUST_GDB": "gdb"}
-    assert [gdb.words for gdb in tools.choose(arch, named)] == [(str(fakes / "gdb-multiarch"), "-nx")]
+    assert [gdb.words for gdb in program.choose(arch, named)] == [(str(fakes / "gdb-multiarch"), "-nx")]
 
 
 @pytest.mark.requirement("L-27")
@@ -185,18 +185,18 @@ def test_no_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names the package; a GDB of one's own that does not know the processor is told so."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match="no GDB that knows aarch64 is installed: apt install gdb-multiarch"):
-        tools.choose("aarch64", {})
+        program.choose("aarch64", {})
     with pytest.raises(ValueError, match="GDB=nosuch: there is no such program"):
-        tools.choose("x86_64", {"GDB": "nosuch"})
-    narrow = program(tmp_path, "narrow-gdb", "echo Undefined item")
+        program.choose("x86_64", {"GDB": "nosuch"})
+    narrow = write_program(tmp_path, "narrow-gdb", "echo Undefined item")
     with pytest.raises(ValueError, match="does not know riscv64"):
-        tools.choose("riscv64", {"GDB": str(narrow)})
+        program.choose("riscv64", {"GDB": str(narrow)})
 
 
 @pytest.mark.requirement("L-27")
 def test_a_gdb_that_does_not_start(environment: dict[str, str], tmp_path: Path) -> None:
     """Rust's wrapper may be there without a toolchain: the next GDB takes its place."""
-    program(tmp_path / "bin", "rust-gdb", "echo no toolchain >&2; exit 1")
+    write_program(tmp_path / "bin", "rust-gdb", "echo no toolchain >&2; exit 1")
     path = f"{tmp_path / 'bin'}:{environment['PATH']}"
     done = told(environment | {"PATH": path}, "--break", "app_main", "steps")
     assert "no toolchain" in done.stderr

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hermit_harness.vm import packets
+from hermit_harness.vm import gdb_rsp
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
@@ -87,9 +87,9 @@ def test_interrupt_that_comes_too_early(start: Start) -> None:
     guest.expect("from here on nothing happens")
     with socket.create_connection(("127.0.0.1", int(port)), 30) as gdb:
         for late in (True, False, True):
-            gdb.sendall(packets.packet(b"?"))
+            gdb.sendall(gdb_rsp.packet(b"?"))
             assert stopped(gdb)[:1] == b"T"
-            go = packets.packet(b"vCont;c")
+            go = gdb_rsp.packet(b"vCont;c")
             gdb.sendall(b"\x03" + go if late else go + b"\x03")
             assert stopped(gdb)[:3] == b"T02"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hermit_harness import elf
-from hermit_harness.gdb import batch
-from hermit_harness.matrix import run
+from hermit_harness.gdb import program
+from hermit_harness.matrix import specs
 from hermit_harness.paths import GDBCMDS, ROOT
 from hermit_harness.vm.process import launch
 from hermit_harness.vm.qmp import Qmp
@@ -47,7 +47,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
     moved = facts.type == elf.ET_DYN
     symbols = LOAD_SYMBOLS.replace("\\\n", "").format(file=spec.app, low=facts.low)
     lines = [
-        *batch.connect(target(spec.target).arch, [(str(loader), 0)]),
+        *program.connect(target(spec.target).arch, [(str(loader), 0)]),
         f"source {GDBCMDS / 'hermit.py'}",
         "hbreak arch_handover",
         "continue",
@@ -55,7 +55,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
         "delete",
         f"hbreak {stop}",
         "continue",
-        *([] if loader_symbols else [f"remove-symbol-file {batch.quoted(loader)}"]),
+        *([] if loader_symbols else [f"remove-symbol-file {program.quoted(loader)}"]),
     ]
     words = [word for line in lines for word in ("-ex", line)]
     for command in commands:
@@ -66,7 +66,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
         qmp = Qmp(process.qmp)
         qmp.greet(20)
         words += ["-ex", f"echo {MARK}\\n", "-ex", "kill"]
-        done = batch.run(process, qmp, target(spec.target).cpu, words, seconds=30)
+        done = program.run(process, qmp, target(spec.target).cpu, words, seconds=30)
     finally:
         process.kill()
     _, *answers, _ = done.stdout.split(f"{MARK}\n")
@@ -75,7 +75,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
 
 
 def hello(on: str) -> RunSpec:
-    return run.release("tls", on=on, append="-freq 2800 -- first second")
+    return specs.release("tls", on=on, append="-freq 2800 -- first second")
 
 
 def fields(text: str) -> dict[str, str]:
@@ -182,7 +182,7 @@ def test_in_rust() -> None:
 @pytest.mark.requirement("R-01")
 def test_older_kernels() -> None:
     """The boot info of kernels before 0.5, which is told by its magic number."""
-    info, tree = session(run.release("hello-e1"), ["hermit bootinfo", "hermit fdt"])
+    info, tree = session(specs.release("hello-e1"), ["hermit bootinfo", "hermit fdt"])
     handed = fields(info)
     assert "entry version 1 (kernels 0.3.10 to 0.4.4)" in info
     assert (handed["magic"], handed["uartport"], handed["hcmask"]) == ("0xc0decafe", "0x3f8", "255.255.255.0")
@@ -193,7 +193,7 @@ def test_sentences_without_a_guest() -> None:
     """Before anything is connected each command says what is missing, and nobody sees a stack trace."""
     words = [word for line in (f"source {GDBCMDS / 'hermit.py'}", "hermit", *COMMANDS) for word in ("-ex", line)]
     done = subprocess.run(
-        [batch.program("x86_64"), *batch.PLAIN, *words], capture_output=True, text=True, check=False, timeout=30
+        [program.program("x86_64"), *program.PLAIN, *words], capture_output=True, text=True, check=False, timeout=30
     )
     said = done.stderr.splitlines()
     assert len(said) == len(COMMANDS), done.stderr

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from hermit_harness.vm import packets
-from hermit_harness.vm.order import Turn
+from hermit_harness.vm import gdb_rsp
+from hermit_harness.vm.gdb_rsp import Turn
 
 
 def packet(body: str) -> bytes:
-    return packets.packet(body.encode())
+    return gdb_rsp.packet(body.encode())
 
 
 X0, X1 = "0102030405060708", "1112131415161718"
@@ -46,7 +46,7 @@ def test_requests() -> None:
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_ctrl_c_waits_for_the_guest(size: int) -> None:
     """It goes on with the next request that lets the guest run; in the middle of a packet it is data."""
-    pipe = packets.Interrupt()
+    pipe = gdb_rsp.Interrupt()
 
     def sent(data: bytes) -> bytes:
         return b"".join(pipe.to_stub(data[at : at + size]) for at in range(0, len(data), size))

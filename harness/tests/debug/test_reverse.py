@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.debug import reverse
+from hermit_harness.gdb import reverse
 from hermit_harness.matrix import ledger
-from hermit_harness.matrix.run import release
+from hermit_harness.matrix.specs import release
 from hermit_harness.paths import BUILD
 
 HERMITCTL = BUILD / "venv" / "bin" / "hermitctl"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix.products import make
+from hermit_harness.matrix.prerequisites import make
 from hermit_harness.paths import ROOT
 from hermit_harness.vm.targets import cpu_of_arch
 

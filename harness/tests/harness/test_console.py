@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermit_harness.watch.boot_log import Marks, text
 from hermit_harness.watch.console import Lines, Record, strip_ansi
-from hermit_harness.watch.marks import Marks, text
 
 
 def split(pieces: list[bytes], limit: int = 8192) -> list[bytes]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
 from hermit_harness.vm import host, process
-from hermit_harness.vm.boot import boot
 from hermit_harness.vm.process import LaunchError, launch
 from hermit_harness.vm.spec import RunSpec
 

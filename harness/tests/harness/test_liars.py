@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hermit_harness.boot import boot
 from hermit_harness.fixtures import Image, images
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 
 LIARS = [image for image in images().values() if image.kind == "liar"]

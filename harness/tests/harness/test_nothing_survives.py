@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
-from hermit_harness.share.daemon import find
-from hermit_harness.share.folder import Share
-from hermit_harness.vm.boot import boot
+from hermit_harness.vm.shared_folder import Share
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.virtiofsd import find
 
 WORLD = Path(__file__).parents[1] / "support" / "world.py"
 PARENT = """

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from hermit_harness import elf
+from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
-from hermit_harness.gdb import features
-from hermit_harness.matrix.run import release
-from hermit_harness.net.card import Net
+from hermit_harness.matrix.specs import release
 from hermit_harness.paths import BUILD, loader_file
-from hermit_harness.vm.boot import boot
+from hermit_harness.postmortem import cpu_features
+from hermit_harness.vm.nic import Net
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch import cpus
 
@@ -310,18 +310,18 @@ def test_repro_repeats(tmp_path: Path) -> None:
 )
 def test_instructions(code: str, ecx: int | None, wanted: tuple[str, str]) -> None:
     """An instruction that the CPU lacks names its feature."""
-    assert features.needed_by(bytes.fromhex(code), ecx) == wanted
+    assert cpu_features.needed_by(bytes.fromhex(code), ecx) == wanted
 
 
 @pytest.mark.requirement("R-07")
 def test_named_by_the_kernel() -> None:
     """What kernels print about it, and what only looks like it."""
-    assert features.named_in("FSGSBASE support is enabled, but the processor doesn't support it!") == "fsgsbase"
-    assert features.named_in("[0][ERROR] Hermit requires the CPU feature rdtscp") == "rdtscp"
-    assert features.named_in("Compiled with FSGSBASE support") == ""
-    assert features.named_in("APIC in use: xAPIC") == ""
-    assert features.taken_away("qemu64,apic,-fsgsbase,xsave=off,+rdtscp") == ("fsgsbase", "xsave")
-    assert features.pointer_in("instruction_pointer: VirtAddr(0x200abc)") == 0x200ABC
+    assert cpu_features.named_in("FSGSBASE support is enabled, but the processor doesn't support it!") == "fsgsbase"
+    assert cpu_features.named_in("[0][ERROR] Hermit requires the CPU feature rdtscp") == "rdtscp"
+    assert cpu_features.named_in("Compiled with FSGSBASE support") == ""
+    assert cpu_features.named_in("APIC in use: xAPIC") == ""
+    assert cpu_features.taken_away("qemu64,apic,-fsgsbase,xsave=off,+rdtscp") == ("fsgsbase", "xsave")
+    assert cpu_features.pointer_in("instruction_pointer: VirtAddr(0x200abc)") == 0x200ABC
 
 
 def test_elf_reader_takes_damaged_files() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hermit_harness.boot import boot
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"

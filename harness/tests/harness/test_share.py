@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.cli import doctor
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.paths import ROOT
-from hermit_harness.share import daemon
-from hermit_harness.share.daemon import find
-from hermit_harness.share.folder import Share, share
+from hermit_harness.vm import virtiofsd
 from hermit_harness.vm.argv import helper_note, plain_argv
 from hermit_harness.vm.process import LaunchError
+from hermit_harness.vm.shared_folder import Share, share
+from hermit_harness.vm.virtiofsd import find
 
 C_VERSION = "virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)\nusing FUSE kernel interface version 7.36"
 
@@ -51,7 +51,7 @@ def test_mistakes_are_told(text: str, tmp_path: Path) -> None:
 def test_words_for_qemu(tmp_path: Path) -> None:
     """The documented device and queue; the memory's size is that of the machine; a person who starts the
     machine by hand is told how to start the daemon."""
-    spec = replace(run.release("real-read-0.11.0", memory="300M"), share=Share(tmp_path, "root"))
+    spec = replace(specs.release("real-read-0.11.0", memory="300M"), share=Share(tmp_path, "root"))
     line = " ".join(plain_argv(spec))
     assert "-device vhost-user-fs-pci,chardev=share0,tag=root,queue-size=1024" in line
     assert "-m 300M" in line and "size=300M,share=on" in line
@@ -96,8 +96,8 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A system of folders in which nothing is installed yet, nor can be: `path` is in $PATH, `libexec` and `lib` are
     where packages put virtiofsd."""
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}{os.pathsep}/usr/bin{os.pathsep}/bin")
-    monkeypatch.setattr(daemon, "PLACES", tuple(str(tmp_path / name / "virtiofsd") for name in ("libexec", "lib")))
-    monkeypatch.setattr(daemon, "MAKER", script(tmp_path / "maker" / "maker.sh", "exit 1"))
+    monkeypatch.setattr(virtiofsd, "PLACES", tuple(str(tmp_path / name / "virtiofsd") for name in ("libexec", "lib")))
+    monkeypatch.setattr(virtiofsd, "MAKER", script(tmp_path / "maker" / "maker.sh", "exit 1"))
     find.cache_clear()
     yield tmp_path
     find.cache_clear()
@@ -126,7 +126,7 @@ def test_one_is_made_where_none_is_installed(system: Path, monkeypatch: pytest.M
     stub(system / "lib", C_VERSION)
     with pytest.raises(LaunchError, match=r"no virtiofsd in Rust here.*maker\.sh"):
         find()
-    monkeypatch.setattr(daemon, "MAKER", script(system / "maker" / "maker.sh", f"echo {system}/made"))
+    monkeypatch.setattr(virtiofsd, "MAKER", script(system / "maker" / "maker.sh", f"echo {system}/made"))
     assert find() == f"{system}/made"
 
 

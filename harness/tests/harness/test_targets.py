@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.matrix.products import BuildError, without_multiboot
+from hermit_harness.matrix.prerequisites import BuildError, without_multiboot
 from hermit_harness.vm import esp
 from hermit_harness.vm.argv import guest_argv
 from hermit_harness.vm.machines import firmware_file, machine

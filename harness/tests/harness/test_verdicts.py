@@ -7,10 +7,10 @@ import pytest
 
 from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.ends import end, ends
-from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.console import Lines
-from hermit_harness.watch.marks import Marks
+from hermit_harness.watch.run_facts import Facts, How
 
 BANNER = "[LOADER][INFO] Hermit loader 0.1.0 (1a2b3c4, x86_64-multiboot, multiboot)\n"
 LOADING = "[LOADER][INFO] Loading kernel to 0x200000..0x29c600 (len = 0x9c600 B / 640512 B)\n"

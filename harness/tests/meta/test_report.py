@@ -22,7 +22,7 @@ from hermit_harness.matrix.ledger import Ran
 from hermit_harness.matrix.probe import Probe, Row
 from hermit_harness.paths import ROOT
 from hermit_harness.report import text
-from hermit_harness.report.live import Progress
+from hermit_harness.report.progress import Progress
 
 RAN = [
     Ran("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),

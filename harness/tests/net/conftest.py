@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hermit_harness.matrix import run
-from hermit_harness.net.lab import Lab
+from hermit_harness.matrix import specs
+from hermit_harness.net.netns import Lab
 from hermit_harness.net.serve import Served, Way, plug
 from hermit_harness.report import plugin
 
@@ -28,6 +28,6 @@ def serve(lab: Lab, request: pytest.FixtureRequest) -> Serve:
     name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(way: Way, app: str, **more: str | tuple[str, ...]) -> Served:
-        return plug(lab, way, app, run.artifacts(name), **more)  # type: ignore[arg-type]
+        return plug(lab, way, app, specs.artifacts(name), **more)  # type: ignore[arg-type]
 
     return go

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from hermit_harness.net.card import MAC
-from hermit_harness.net.lab import GUEST
+from hermit_harness.net.netns import GUEST
 from hermit_harness.net.serve import SECONDS, TAP, Served, Way
+from hermit_harness.vm.nic import MAC
 
 Serve = Callable[..., Served]
 ECHO = 8080

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.host import device_problem
 from hermit_harness.vm.spec import RunSpec
@@ -43,7 +43,7 @@ def words(device: str, bus: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("device", DEVICES)
 def test_by_pci(device: str, boot_here: Boot) -> None:
     """The kernel finds the device where it looks for it, says so when it has no driver, and goes on."""
-    outcome = boot_here(run.release("real-list-0.11.0", memory="512M", append="-- /", extra=words(device, "pci")))
+    outcome = boot_here(specs.release("real-list-0.11.0", memory="512M", append="-- /", extra=words(device, "pci")))
     assert outcome.matches("exit 0"), str(outcome)
     number = DEVICES[device][1]
     assert f"[1AF4:{0x1040 + number:04X}]".encode() in outcome.console
@@ -55,7 +55,7 @@ def test_by_pci(device: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize("device", ["console", "rng", "net"])
 def test_by_pci_of_the_older_kind(device: str, boot_here: Boot) -> None:
     """A transitional device is passed over, and the kernel goes on."""
-    outcome = boot_here(run.release("real-list-0.11.0", append="-- /", extra=words(device, "pci-transitional")))
+    outcome = boot_here(specs.release("real-list-0.11.0", append="-- /", extra=words(device, "pci-transitional")))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"Legacy/transitional Virtio device" in outcome.console
 
@@ -67,9 +67,9 @@ def test_by_mmio(device: str, bus: str, boot_here: Boot) -> None:
     """The device is in QEMU's list on the command line (by PVH; by Multiboot QEMU does not tell), and
     the words before it are as they were; a kernel that drives nothing of it goes on."""
     extra = words(device, bus)
-    listed = boot_here(run.release("args", "microvm-mmio", "x86_64-pvh", append="env=A=1 -- 'b c'", extra=extra))
+    listed = boot_here(specs.release("args", "microvm-mmio", "x86_64-pvh", append="env=A=1 -- 'b c'", extra=extra))
     assert listed.matches("exit 0"), str(listed)
     (text,) = set(re.findall(rb"<<<(-freq \d+ env=A=1 -- .*)>>>", listed.console))
     assert re.search(rb"env=A=1 -- 'b c' virtio_mmio\.device=512@0x[0-9a-f]+:\d+$", text)
-    outcome = boot_here(run.release("real-hello-0.11.0-microvm", "microvm-mmio", extra=extra))
+    outcome = boot_here(specs.release("real-hello-0.11.0-microvm", "microvm-mmio", extra=extra))
     assert outcome.matches("exit 0"), str(outcome)

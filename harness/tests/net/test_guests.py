@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix import ledger
-from hermit_harness.net import doctor, pcap
-from hermit_harness.net.card import MAC
+from hermit_harness.net import diagnosis, pcap
 from hermit_harness.net.frames import ACK, BROADCAST, SYN, arp_request, mac_bytes, tcp
-from hermit_harness.net.lab import GUEST, Lab
+from hermit_harness.net.netns import GUEST, Lab
 from hermit_harness.net.serve import SECONDS, TAP, UNDRIVEN, USER, WAYS, Served, Way
+from hermit_harness.vm.nic import MAC
 from hermit_harness.vm.process import DIE_WITH_PARENT
 
 Serve = Callable[..., Served]
@@ -339,6 +339,6 @@ def test_cards_without_a_driver(way: Way, serve: Serve) -> None:
     if known is None:
         assert outcome.matches("exit 0"), str(outcome)
         return
-    sight = doctor.Sight(served.wire.seen, guest.console, ECHO, GUEST)
-    assert doctor.diagnose(sight).step == "driver"
+    sight = diagnosis.Sight(served.wire.seen, guest.console, ECHO, GUEST)
+    assert diagnosis.diagnose(sight).step == "driver"
     assert known.instead, "an application of ours drives the card"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hermit_harness.net.lab import NETSETUP, Lab
+from hermit_harness.net.netns import NETSETUP, Lab
 from hermit_harness.vm.process import LaunchError
 
 FOUR = """\

@@ -18,8 +18,8 @@ import pytest
 from hermit_harness.cli import proxy
 from hermit_harness.fixtures import images
 from hermit_harness.net import pcap
-from hermit_harness.net.lab import Lab
-from hermit_harness.net.outside import hermitctl
+from hermit_harness.net.netns import Lab
+from tests.support.cli import hermitctl
 
 PROXY = Path(sys.prefix) / "bin" / "proxy"
 QUICKLY = {"HERMIT_KVM": "0", "HERMIT_MEM": "512M"}

@@ -20,12 +20,12 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.net.cable import Cable
-from hermit_harness.net.lab import GUEST
-from hermit_harness.net.outside import LineWith, hermitctl
+from hermit_harness.net.netns import GUEST
 from hermit_harness.net.plan import SECOND_GUEST
+from hermit_harness.net.socket_link import Cable
 from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.vm.process import DIE_WITH_PARENT
+from tests.support.cli import LineWith, hermitctl
 
 NOBODY = "65534"
 BECOME = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--no-new-privs")

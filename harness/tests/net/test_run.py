@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.net import outside, pcap, plan
-from hermit_harness.net.lab import NETSETUP, Lab
-from hermit_harness.net.outside import hermitctl
+from hermit_harness.net import pcap, plan
+from hermit_harness.net.netns import NETSETUP, Lab
 from hermit_harness.vm.host import namespace_sentence
+from tests.support import cli
+from tests.support.cli import hermitctl
 
 ECHO, BY_DHCP = "real-echo-0.11.0", "real-echo-0.11.0-dhcp"
 
@@ -40,7 +41,7 @@ def test_run_tells_when_and_where_the_guest_listens() -> None:
 
 def test_line_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests wait for no line for ever, though the guest runs on."""
-    monkeypatch.setattr(outside, "LONGEST", 3.0)
+    monkeypatch.setattr(cli, "LONGEST", 3.0)
     with hermitctl("--machine", "microvm", "liar-spin") as (_, line_with), pytest.raises(AssertionError):
         line_with("the guest listens")
 

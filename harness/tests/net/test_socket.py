@@ -17,17 +17,17 @@ from threading import Thread
 
 import pytest
 
-from hermit_harness.matrix import run
-from hermit_harness.net import cable, frames, pcap, plan
-from hermit_harness.net.cable import Cable
-from hermit_harness.net.card import MAC, SECOND_MAC
-from hermit_harness.net.doctor import Sight, diagnose
+from hermit_harness.matrix import specs
+from hermit_harness.net import frames, pcap, plan, socket_link
+from hermit_harness.net.diagnosis import Sight, diagnose
 from hermit_harness.net.frames import Frame
 from hermit_harness.net.guest import Guest
-from hermit_harness.net.lab import GUEST
-from hermit_harness.net.outside import hermitctl
+from hermit_harness.net.netns import GUEST
 from hermit_harness.net.plan import SECOND_GUEST
+from hermit_harness.net.socket_link import Cable
+from hermit_harness.vm.nic import MAC, SECOND_MAC
 from hermit_harness.vm.process import DIE_WITH_PARENT, Closing
+from tests.support.cli import hermitctl
 
 ECHO, ASK = "real-echo-0.11.0", "real-ask-0.11.0"
 UDP = 9975
@@ -205,7 +205,7 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
 
 def test_next_one_finds_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second end leaves when the first one has noticed it: who comes right behind is not told of two ends."""
-    monkeypatch.setattr(cable, "PARTING_SECONDS", SECONDS)
+    monkeypatch.setattr(socket_link, "PARTING_SECONDS", SECONDS)
     with Cable(tmp_path / "cable") as first:
         second = Cable(first.place)
         first.socket.settimeout(SECONDS)
@@ -225,7 +225,7 @@ def test_next_one_finds_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_nobody_gives_addresses_on_a_cable(tmp_path: Path) -> None:
     """The doctor's remedy for a kernel that asks by DHCP is one that helps here."""
     with closing(plan.make(plan.Wish("socket", ifname=str(tmp_path / "cable"), dhcp=True), {})) as made:
-        spec = replace(run.release(f"{ECHO}-dhcp"), memory="512M", net=made.net)
+        spec = replace(specs.release(f"{ECHO}-dhcp"), memory="512M", net=made.net)
         with Guest(spec, None, tmp_path / "run") as guest:
             guest.wait(lambda: "discover" in guest.wire.seen.dhcp)
             sight = Sight(guest.wire.seen, guest.console, 8080, made.expected, made.host_link(), made.network)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.net import card, doctor, frames, pcap, plan
+from hermit_harness.net import diagnosis, frames, pcap, plan
 from hermit_harness.net.frames import SYN, Frame
-from hermit_harness.net.lab import Lab
-from hermit_harness.net.wire import Seen
+from hermit_harness.net.monitor import Seen
+from hermit_harness.net.netns import Lab
+from hermit_harness.vm import nic
 
 GUEST, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:01"
 
@@ -73,13 +74,13 @@ def test_no_frame_makes_the_reader_fail() -> None:
 )
 def test_forward(text: str, protocol: str, address: str, ports: tuple[int, int]) -> None:
     """On the loopback address unless another one is named."""
-    assert card.forward(text).option == f"hostfwd={protocol}:{address}:{ports[0]}-:{ports[1]}"
+    assert nic.forward(text).option == f"hostfwd={protocol}:{address}:{ports[0]}-:{ports[1]}"
 
 
 @pytest.mark.parametrize("text", ["", "x", "1:2:3", "8080:", "65536:1", "tcp:8080:0", "sctp:1:2", "127.0.0.300:1:2"])
 def test_forward_refused(text: str) -> None:
     with pytest.raises(ValueError, match="such as 8080:8080"):
-        card.forward(text)
+        nic.forward(text)
 
 
 @pytest.mark.requirement("W-24")
@@ -88,16 +89,16 @@ def test_taken_port_is_replaced(lab: Lab) -> None:
     with lab.socket() as taken:
         taken.bind(("127.0.0.1", 9975))
         taken.listen()
-        got = plan.free_port(card.forward("9975:9975"), lab)
+        got = plan.free_port(nic.forward("9975:9975"), lab)
     assert got.port not in (0, 9975)
-    assert plan.free_port(card.forward("9975:9975"), lab).port == 9975
+    assert plan.free_port(nic.forward("9975:9975"), lab).port == 9975
 
 
 @pytest.mark.requirement("L-44")
 def test_vhost_and_capture_exclude_each_other() -> None:
     """With vhost the frames pass QEMU by."""
     with pytest.raises(ValueError, match="vhost=on"):
-        card.Net("tap", vhost=True, watched=True)
+        nic.Net("tap", vhost=True, watched=True)
 
 
 @pytest.mark.requirement("L-44", "R-16", "W-19", "M-27")
@@ -120,7 +121,7 @@ def test_vhost_where_there_is_one(
     assert made.lab is not None
     made.lab.close()
     assert [text for text in made.notes if "vhost" in text] == ([note] if note else [])
-    words = card.argv(made.net)
+    words = nic.argv(made.net)
     assert words[:4] == [
         "-netdev", f"tap,id=net0,ifname=tap10,script=no,downscript=no,vhost={vhost},vnet_hdr=off",
         "-device", "virtio-net-pci,disable-legacy=on,netdev=net0,mac=52:54:00:12:34:56",
@@ -167,8 +168,8 @@ SIGHTS = [
 def test_doctor_finds_the_first_step_that_failed(
     step: str, wire: dict[str, object], console: bytes, more: dict[str, object]
 ) -> None:
-    sight = doctor.Sight(seen(**wire), console, 80, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
-    assert doctor.diagnose(sight).step == step
+    sight = diagnosis.Sight(seen(**wire), console, 80, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
+    assert diagnosis.diagnose(sight).step == step
 
 
 def test_a_socket_of_the_namespace_is_of_no_other(lab: Lab) -> None:

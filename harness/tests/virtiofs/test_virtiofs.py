@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.matrix import ledger, run
-from hermit_harness.share.daemon import find
-from hermit_harness.share.folder import Share
+from hermit_harness.boot import boot
+from hermit_harness.matrix import ledger, specs
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.boot import boot
 from hermit_harness.vm.process import DIE_WITH_PARENT
-from hermit_harness.vm.session import Watcher
+from hermit_harness.vm.shared_folder import Share
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.virtiofsd import find
+from hermit_harness.watch.supervisor import Watcher
 
 Boot = Callable[[RunSpec], Outcome]
 EVERY_BYTE = bytes(range(256))
@@ -50,7 +50,7 @@ def sharing(
     **changes: object,
 ) -> RunSpec:
     """The boot of a real application with arguments and a shared folder."""
-    plain = run.release(f"real-{app}-0.11.0", append="-- " + " ".join(f"'{word}'" for word in words))
+    plain = specs.release(f"real-{app}-0.11.0", append="-- " + " ".join(f"'{word}'" for word in words))
     return replace(plain, share=Share(folder, tag, queue, options=options), **changes)  # type: ignore[arg-type]
 
 
@@ -116,7 +116,7 @@ def test_the_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
         f"-chardev socket,id=char0,path={name} -device vhost-user-fs-pci,queue-size=1024,chardev=char0,tag=root "
         "-object memory-backend-file,id=mem,size=256M,mem-path=/dev/shm,share=on -numa node,memdev=mem"
     )
-    spec = run.release("real-read-0.11.0", memory="256M", append="-- /root/hello.txt", extra=tuple(words.split()))
+    spec = specs.release("real-read-0.11.0", memory="256M", append="-- /root/hello.txt", extra=tuple(words.split()))
     with subprocess.Popen([*DIE_WITH_PARENT, find(), *line.split()], stderr=subprocess.PIPE) as daemon:
         try:
             assert daemon.stderr
@@ -209,7 +209,7 @@ ELSEWHERE = {
 def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
     """By MMIO, and on other processors: were the kernel to have a driver that works, a file would be written."""
     (tmp_path / "from").write_bytes(EVERY_BYTE)
-    plain = run.release(*ELSEWHERE[name], append="-- /myfs/from /myfs/to")
+    plain = specs.release(*ELSEWHERE[name], append="-- /myfs/from /myfs/to")
     outcome = boot_here(replace(plain, share=Share(tmp_path), cpu_seconds=5.0))
     written = tmp_path / "to"
     known = None if written.exists() else ledger.erratum_for(f"virtiofs/{name}", str(outcome))
@@ -230,7 +230,7 @@ def test_bare_driver_by_mmio(tag: str, machine: str, target: str, tmp_path: Path
     """Where the kernel has no driver, an application of our own (fixtures/bare/files) reads and writes."""
     data = os.urandom(200_001)
     (tmp_path / "from").write_bytes(data)
-    plain = run.release("files", machine, target, append=f"-- /{tag}/from /{tag}/to")
+    plain = specs.release("files", machine, target, append=f"-- /{tag}/from /{tag}/to")
     seen = lines(boot_here(replace(plain, share=Share(tmp_path, tag, mmio=True))))
     assert any(line.startswith("files: virtio-fs by MMIO at 0x") for line in seen)
     assert f"copied {len(data)} bytes" in seen

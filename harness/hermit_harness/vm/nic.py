@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
-from hermit_harness.vm.link import comma_escaped
+from hermit_harness.vm.filenames import comma_escaped
 
 KINDS = ("none", "user", "tap", "bridge", "socket")
 MAC, SECOND_MAC = "52:54:00:12:34:56", "52:54:00:12:34:57"  # QEMU's own for its first two cards

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from hermit_harness.matrix import run
-from hermit_harness.vm.boot import boot
+from hermit_harness.boot import boot
+from hermit_harness.matrix import specs
 
 
 def boots(target: str, image: str, machine: str, mebibytes: int) -> bool:
     """Whether the image ends as it should with so much memory."""
-    spec = run.release(image, machine, target, memory=f"{mebibytes}M", cpu_seconds=10.0, wall_seconds=15.0)
+    spec = specs.release(image, machine, target, memory=f"{mebibytes}M", cpu_seconds=10.0, wall_seconds=15.0)
     return boot(spec).matches(spec.expect)
 
 

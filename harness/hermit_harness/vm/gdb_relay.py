@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from hermit_harness.vm.order import Turn
-from hermit_harness.vm.packets import Interrupt, Pipe
+from hermit_harness.vm.gdb_rsp import Interrupt, Pipe, Turn
 from hermit_harness.vm.qmp import Qmp, QmpError
 
 PORT = 1234

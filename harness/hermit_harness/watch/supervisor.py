@@ -10,18 +10,18 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.vm.argv import machine_of
-from hermit_harness.vm.door import Door
-from hermit_harness.vm.feed import Feed
+from hermit_harness.vm.gdb_relay import Door
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
+from hermit_harness.vm.serial_input import Feed
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian, target
+from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.console import Lines, Record
 from hermit_harness.watch.cpus import all_halted_for_good, text_tells
 from hermit_harness.watch.deadline import SECOND_LOOK, Deadline, Quiet
-from hermit_harness.watch.marks import Marks
+from hermit_harness.watch.run_facts import Facts, How
 
 STDERR_LIMIT = 64 * 1024
 GREETING_SECONDS = 20.0

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from hermit_harness.net.wire import Seen
+from hermit_harness.net.monitor import Seen
 
 STEPS = ("driver", "link", "address", "arp", "port")
 NOT_SUPPORTED = re.compile(rb"Virtio device, with id: (0x[0-9a-f]+) is NOT supported")

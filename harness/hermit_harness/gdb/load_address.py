@@ -17,10 +17,10 @@ from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.process import LaunchError, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
-from hermit_harness.vm.session import GREETING_SECONDS
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.console import Lines
-from hermit_harness.watch.marks import Marks
+from hermit_harness.watch.supervisor import GREETING_SECONDS
 
 TELL_SECONDS = 20.0
 COPIES = BUILD / "fixed"

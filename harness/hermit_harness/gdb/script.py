@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermit_harness.debug.symbols import Symbols
-from hermit_harness.debug.tools import ARCHITECTURES
 from hermit_harness.elf import ET_DYN, ElfFacts
 from hermit_harness.elf import read as read_elf
 from hermit_harness.fixtures import Image
+from hermit_harness.gdb.program import ARCHITECTURES
+from hermit_harness.gdb.symbols import Symbols
 from hermit_harness.paths import BUILD, GDBCMDS, ROOT
 from hermit_harness.vm.targets import cpu_of_arch
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""First process of a namespace (see lab.py), run as a plain file: makes sockets that belong to the namespace.
+"""First process of a namespace (see netns.py), run as a plain file: makes sockets that belong to the namespace.
 
 On descriptor 0 it finds a socket of kind SEQPACKET. It says its only argument (its process number as others know it),
 then answers each "FAMILY TYPE PROTOCOL" with a new socket, or with the number of the error. When nobody is left at the

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from hermit_harness.paths import BUILD
-from hermit_harness.verdict.facts import Facts
-from hermit_harness.vm.door import listen_unix
-from hermit_harness.vm.session import Session, Watcher
+from hermit_harness.vm.gdb_relay import listen_unix
+from hermit_harness.watch.run_facts import Facts
+from hermit_harness.watch.supervisor import Session, Watcher
 
 LONGEST = 100  # a socket's name has at most 107 bytes
 

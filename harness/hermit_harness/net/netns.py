@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """A network of one's own: a namespace in which a guest, its helpers and its clients live, and which nothing leaves.
 
-The namespace (user, network, mount, PID) is held by one process, inside.py. QEMU and programs enter it; sockets are
-made in there and handed out, so that a test talks to the guest by ordinary Python sockets. The holder ends when this
-object is closed or this process dies, however it dies, and takes everything in the namespace with it: interfaces,
+The namespace (user, network, mount, PID) is held by one process, netns_holder.py. QEMU and programs enter it; sockets
+are made in there and handed out, so that a test talks to the guest by ordinary Python sockets. The holder ends when
+this object is closed or this process dies, however it dies, and takes everything in the namespace with it: interfaces,
 servers, and /run, which is a file system of its own. /proc shows the processes of the namespace only.
 """
 
@@ -42,8 +42,8 @@ class Lab(Closing):
         """LaunchError, with what to do, where this system does not permit it."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ARM_SECONDS)
-        inside = Path(__file__).with_name("inside.py")
-        words = (*NAMESPACES, "--mount", "sh", "-c", HOLD, "sh", sys.executable, "-I", "-S", str(inside))
+        holder = Path(__file__).with_name("netns_holder.py")
+        words = (*NAMESPACES, "--mount", "sh", "-c", HOLD, "sh", sys.executable, "-I", "-S", str(holder))
         try:
             self._holder = spawn(words, theirs, None, subprocess.PIPE)
         except LaunchError:

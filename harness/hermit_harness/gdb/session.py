@@ -19,19 +19,19 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hermit_harness.debug.tools import Gdb
-from hermit_harness.share.daemon import Daemon
+from hermit_harness.gdb.program import Gdb
 from hermit_harness.verdict.ends import end
-from hermit_harness.verdict.facts import is_folded
 from hermit_harness.vm.argv import machine_of
-from hermit_harness.vm.door import Door
+from hermit_harness.vm.gdb_relay import Door
 from hermit_harness.vm.process import DIE_WITH_PARENT, LaunchError, Process, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
-from hermit_harness.vm.session import GREETING_SECONDS
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian
+from hermit_harness.vm.virtiofsd import Daemon
+from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.console import Lines
-from hermit_harness.watch.marks import Marks
+from hermit_harness.watch.run_facts import is_folded
+from hermit_harness.watch.supervisor import GREETING_SECONDS
 
 # A person's ~/.gdbinit counts, one in the current folder does not: it may be ours, for a session by hand.
 GDB_OPTIONS = ("-q", "-iex", "set auto-load local-gdbinit off", "-iex", "set debuginfod enabled off")

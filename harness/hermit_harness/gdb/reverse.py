@@ -20,15 +20,15 @@ from pathlib import Path
 
 from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import machine_of
-from hermit_harness.vm.link import comma_escaped
+from hermit_harness.vm.filenames import comma_escaped
 from hermit_harness.vm.process import LaunchError, Process, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
-from hermit_harness.vm.session import GREETING_SECONDS
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
+from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.console import Lines
 from hermit_harness.watch.cpus import all_halted_for_good, text_tells
-from hermit_harness.watch.marks import Marks
+from hermit_harness.watch.supervisor import GREETING_SECONDS
 
 SNAPSHOT = "start"
 LOG, DISK = "recording", "snapshots.qcow2"

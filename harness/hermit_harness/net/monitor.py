@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 from hermit_harness.net import frames
 from hermit_harness.net.frames import ACK, FIN, RST, SYN, Frame
-from hermit_harness.verdict.facts import Facts
-from hermit_harness.vm.session import Session, Watcher
+from hermit_harness.watch.run_facts import Facts
+from hermit_harness.watch.supervisor import Session, Watcher
 
 ASKER_MAC = "52:54:00:fe:ed:01"
 ASKER_PORT = 61234

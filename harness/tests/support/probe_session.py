@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import time
 
-from hermit_harness.matrix import probe, run
+from hermit_harness.boot import boot
+from hermit_harness.matrix import probe, specs
 from hermit_harness.matrix.cell import Cell
-from hermit_harness.vm.boot import boot
 
 # Folders of tests that start no guest: nothing must be built for them, and nothing is probed.
 PURE = frozenset({"meta", "lint", "readme", "docs"})
@@ -17,9 +17,9 @@ KERNELS = {"pc": "real-hello-0.11.0", "microvm": "real-hello-0.11.0-microvm"}
 
 def once(machine: str, accel: str) -> tuple[str, bool, float]:
     """One boot of the real kernel: what happened, whether it was right, seconds."""
-    spec = run.spec(Cell("x86_64-multiboot", machine, accel, KERNELS[machine]))
+    spec = specs.spec(Cell("x86_64-multiboot", machine, accel, KERNELS[machine]))
     started = time.monotonic()
-    outcome = boot(spec, artifacts=run.artifacts(f"probe/{machine}/{accel}"))
+    outcome = boot(spec, artifacts=specs.artifacts(f"probe/{machine}/{accel}"))
     return str(outcome), outcome.matches(spec.expect), time.monotonic() - started
 
 

@@ -14,11 +14,11 @@ from typing import Self
 
 from hermit_harness import options
 from hermit_harness.fixtures import Image
-from hermit_harness.net import doctor, plan
-from hermit_harness.net.wire import Wire
-from hermit_harness.verdict.facts import Facts
-from hermit_harness.vm.session import Watcher
+from hermit_harness.net import diagnosis, plan
+from hermit_harness.net.monitor import Wire
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.run_facts import Facts
+from hermit_harness.watch.supervisor import Watcher
 
 DATAGRAMS = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
 PATIENCE = 10.0  # seconds that an application may take to listen before the doctor says what is missing
@@ -103,11 +103,11 @@ class Online(Watcher):
         """Ports that were asked for and did not answer."""
         return tuple(port for port in self.plan.ports if port not in self.wire.seen.tcp_open)
 
-    def look(self, port: int) -> doctor.Finding:
+    def look(self, port: int) -> diagnosis.Finding:
         """The step of the network that keeps clients from a port of the guest's; no step where nothing does."""
         net = self.plan.net
-        return doctor.diagnose(
-            doctor.Sight(
+        return diagnosis.diagnose(
+            diagnosis.Sight(
                 self.wire.seen, self._console, port, self.wire.address, self.plan.host_link(), self.plan.network,
                 net.card, net.ifname,
             )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """After a run that went wrong: registers, a symbolised backtrace of every processor, and the instruction that failed.
 
-The stub is opened after the fact (see batch.py); GDB runs in batch with gdbcmds/postmortem.py.
+The stub is opened after the fact (see gdb/program.py); GDB runs in batch with gdbcmds/postmortem.py.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf
-from hermit_harness.gdb import batch, cause, features
+from hermit_harness.gdb import program
 from hermit_harness.paths import GDBCMDS
+from hermit_harness.postmortem import cause, cpu_features
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
@@ -90,9 +91,9 @@ def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: st
     """GDB's report on the machine behind the process's gdb wire, whose registers are other ones afterwards if it has
     crashed. OSError or ValueError with the reason if there is none."""
     cpu = cpu_of_arch(arch)
-    connect = batch.connect(arch, symbols)
+    connect = program.connect(arch, symbols)
     wanted = {"connect": connect, "cpu": cpu, "crashed": crashed, "big": arch.endswith("_be")}
-    done = batch.run(
+    done = program.run(
         process,
         qmp,
         cpu,
@@ -134,25 +135,25 @@ def missing_feature(
 ) -> str:
     """A sentence that names the CPU feature for want of which the guest died, or those that the person has switched
     off where nothing tells; "" if that is not why."""
-    named = features.named_in(console)
+    named = cpu_features.named_in(console)
     if named:
         return f"the guest says that it needs the CPU feature {named}; -cpu is {cpu}"
     arch = target(spec.target).cpu
     for code, ecx in _failing_code(spec, console, report, load_start) if arch == "x86_64" else ():
-        word, feature = features.needed_by(code, ecx)
+        word, feature = cpu_features.needed_by(code, ecx)
         if feature:
             return _lacking(word, feature, cpu)
     for seen in report.gdb.get("cpus", []) if crashed else ():
         text = cause.undefined(arch, seen)
-        feature = features.of_instruction(arch, text)
+        feature = cpu_features.of_instruction(arch, text)
         if feature:
             return _lacking(text.partition(" ")[0], feature, cpu)
-    off = features.taken_away(spec.cpu)
+    off = cpu_features.taken_away(spec.cpu)
     return f"-cpu switches off {' and '.join(off)}, which may be why (-cpu {cpu})" if off else ""
 
 
 def _lacking(word: str, feature: str, cpu: str) -> str:
-    lacks = "which -cpu switches off" if feature in features.taken_away(cpu) else "which this CPU may lack"
+    lacks = "which -cpu switches off" if feature in cpu_features.taken_away(cpu) else "which this CPU may lack"
     return f"it stopped at {word}, which needs the CPU feature {feature}, {lacks} (-cpu {cpu})"
 
 
@@ -162,7 +163,7 @@ def _failing_code(
     found: list[tuple[bytes, int | None]] = []
     for cpu in report.gdb.get("cpus", []):
         found.append((bytes.fromhex(cpu["code"]), (cpu["registers"]["rcx"] or 0) & 0xFFFFFFFF))
-    pointer, facts = features.pointer_in(console), elf.read(spec.app)
+    pointer, facts = cpu_features.pointer_in(console), elf.read(spec.app)
     if pointer is not None and facts and spec.app and load_start is not None:
         offset = facts.file_offset(pointer - facts.offset_for(load_start))
         if offset is not None:

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hermit_harness.debug import script
-from hermit_harness.debug.script import Plan
+from hermit_harness.gdb import script
+from hermit_harness.gdb.script import Plan
 
 SCRIPT = ".vscode/hermit.gdb"
 TASK = "hermit: start the machine"

@@ -9,20 +9,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.gdb.artifacts import Artifacts
-from hermit_harness.gdb.postmortem import Report, examine, missing_feature, why
-from hermit_harness.gdb.repro import repro_script
-from hermit_harness.share.daemon import Daemon
+from hermit_harness.artifacts import Artifacts, repro_script
+from hermit_harness.postmortem.report import Report, examine, missing_feature, why
 from hermit_harness.status import class_word
 from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.ends import End, end
-from hermit_harness.verdict.facts import Facts, How
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import cpu_of, machine_of, shell_line
 from hermit_harness.vm.process import LaunchError, Process, launch
-from hermit_harness.vm.session import Session, Watcher
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.watch.marks import Marks
+from hermit_harness.vm.virtiofsd import Daemon
+from hermit_harness.watch.boot_log import Marks
+from hermit_harness.watch.run_facts import Facts, How
+from hermit_harness.watch.supervisor import Session, Watcher
 
 FOLD_NOTE = "warnings of QEMU about CPU features that TCG does not have"
 ENDED = "QEMU had ended, so no processor could be looked at"

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hermit_harness.vm.link import own_folder
+from hermit_harness.vm.filenames import own_folder
 from hermit_harness.vm.process import Closing
 
 PARTING_SECONDS = 1.0

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from hermit_harness.matrix import run
+from hermit_harness.matrix import specs
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, ROOT, loader_file
@@ -67,7 +67,7 @@ def variants(cells: Iterable[Cell]) -> None:
     for cell in {replace(cell, image="") for cell in cells if cell.way == "pvh"}:
         original = loader_file(cell.target, cell.profile)
         if original.is_file():
-            without_multiboot(original, run.loader(cell))
+            without_multiboot(original, specs.loader(cell))
 
 
 def missing(cells: Iterable[Cell]) -> list[Path]:
@@ -79,13 +79,13 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
         BUILD / "host" / "hermit-status",
         BUILD / "host" / "hermit-host",
         *(corpus.folder(arch) / "index.tsv" for arch in ARCHS),
-        run.MULTIBOOT_STARTER,
-        run.LINUX_STARTER,
-        run.PVH_STARTER,
+        specs.MULTIBOOT_STARTER,
+        specs.LINUX_STARTER,
+        specs.PVH_STARTER,
     }
     for cell in cells:
         files.add(images(target(cell.target).arch)[cell.image].path)
-        files.add(run.loader(cell))
+        files.add(specs.loader(cell))
     return sorted(path for path in files if not path.is_file())
 
 

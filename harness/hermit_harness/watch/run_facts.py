@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from hermit_harness.watch.marks import Marks
+from hermit_harness.watch.boot_log import Marks
 
 
 class How(Enum):

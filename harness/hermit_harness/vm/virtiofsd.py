@@ -19,10 +19,10 @@ from contextlib import suppress
 from functools import lru_cache
 
 from hermit_harness.paths import ROOT
-from hermit_harness.share.folder import Share, command
 from hermit_harness.vm.host import NAMESPACES, namespace_sentence
 from hermit_harness.vm.process import ARM_SECONDS, GATE, Closing, LaunchError, read_armed, spawn
-from hermit_harness.vm.session import Session, Watcher
+from hermit_harness.vm.shared_folder import Share, command
+from hermit_harness.watch.supervisor import Session, Watcher
 
 MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"
 # Where the daemon, and nobody else, sees a folder that exists for one run: memory, in a mount namespace of its own, so

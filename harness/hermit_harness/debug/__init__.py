@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Debug sessions: which GDB, which symbols at which addresses, and the machine behind a socket."""
