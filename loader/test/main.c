@@ -8,13 +8,13 @@
 
 #include "fake.h"
 
-#define SUITES(X)                                                                             \
-	X(status)                                                                             \
-	X(span)                                                                               \
-	X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) X(notes) X(place) X(load) X(fdt)     \
-		X(cmdline) X(era) X(era_e1) X(block) X(paging) X(paging_aarch64) X(multiboot) \
-			X(pvh) X(linux64) X(uefi_options) X(uefi) X(boot) X(tree) X(sweep)    \
-				X(rules)
+// clang-format off
+#define SUITES(X) \
+	X(status) X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) \
+	X(notes) X(place) X(load) X(fdt) X(cmdline) X(era) X(era_e1) X(block) \
+	X(paging) X(paging_aarch64) X(multiboot) X(pvh) X(linux64) \
+	X(uefi_options) X(uefi) X(boot) X(tree) X(sweep) X(rules)
+// clang-format on
 
 #define DECLARE(id) extern const struct suite id##_suite;
 SUITES(DECLARE)
