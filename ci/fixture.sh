@@ -16,6 +16,6 @@ kind=$(echo "$of" | cut -d/ -f2)
 made=build/fixtures/real/x86_64/$app
 if [ -f "$made" ] && [ -z "$(find fixtures/real -type f -newer "$made" | head -n 1)" ]; then exit 0; fi
 case $kind in
-real) exec fixtures/real/build.sh "$app" >/dev/null ;;
-*) exec "${MAKE:-make}" -f fixtures/fixtures.mk "$kind" ;;
+	real) exec fixtures/real/build.sh "$app" >/dev/null ;;
+	*) exec "${MAKE:-make}" -f fixtures/fixtures.mk "$kind" ;;
 esac

@@ -31,9 +31,15 @@ fi
 
 cd "$(dirname "$0")/.."
 suite=${SUITE:-bookworm}
-[ "$(id -u)" = 0 ] || { echo "ci/fresh.sh makes a Debian root and mounts: it needs root (try: sudo make fresh)." >&2; exit 1; }
+[ "$(id -u)" = 0 ] || {
+	echo "ci/fresh.sh makes a Debian root and mounts: it needs root (try: sudo make fresh)." >&2
+	exit 1
+}
 for tool in debootstrap unshare pivot_root git; do
-	command -v $tool >/dev/null || { echo "ci/fresh.sh needs $tool: apt-get install debootstrap util-linux git" >&2; exit 1; }
+	command -v $tool >/dev/null || {
+		echo "ci/fresh.sh needs $tool: apt-get install debootstrap util-linux git" >&2
+		exit 1
+	}
 done
 [ $# -gt 0 ] || set -- 'make run' 'make test'
 
@@ -56,7 +62,10 @@ rm -rf --one-file-system "$root"
 
 # ---- this machine's way to Debian's archive ----------------------------------------------------------------------------
 # shellcheck source=/dev/null
-codename=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
+codename=$(
+	. /etc/os-release
+	echo "${VERSION_CODENAME:-}"
+)
 sources=$dir/$suite.sources
 # One-line sources of Debian's own suites, of both formats; the host's release is renamed to the wanted one.
 sources_of() {
@@ -77,7 +86,11 @@ echo "Making an empty Debian $suite in $root ..."
 started=$(date +%s)
 # shellcheck disable=SC2086 # no mirror: debootstrap's own
 debootstrap --variant=minbase --include=git,make,ca-certificates "$suite" "$root" $mirror >"$log" 2>&1 ||
-	{ tail -n 20 "$log" >&2; echo "debootstrap failed; the whole log is $log" >&2; exit 1; }
+	{
+		tail -n 20 "$log" >&2
+		echo "debootstrap failed; the whole log is $log" >&2
+		exit 1
+	}
 echo "  done in $(($(date +%s) - started)) s."
 
 # ---- carry in the configuration of the registries -----------------------------------------------------------------------
@@ -93,7 +106,10 @@ carry /etc/ssl/certs/ca-certificates.crt
 for file in /etc/apt/apt.conf.d/*; do
 	dpkg -S "$file" >/dev/null 2>&1 || carry "$file" # settings of the machine, not those of a package
 done
-[ ! -s "$sources" ] || { rm -f "$root"/etc/apt/sources.list.d/*; cp "$sources" "$root/etc/apt/sources.list"; }
+[ ! -s "$sources" ] || {
+	rm -f "$root"/etc/apt/sources.list.d/*
+	cp "$sources" "$root/etc/apt/sources.list"
+}
 for file in .config/pip .pip .cargo/config .cargo/config.toml; do
 	[ ! -e "$HOME/$file" ] || { mkdir -p "$root/root/$(dirname "$file")" && cp -rL "$HOME/$file" "$root/root/$file"; }
 done

@@ -13,7 +13,10 @@ failed=0
 list=build/lint.files
 mkdir -p build
 git -c safe.directory='*' ls-files -co --exclude-standard | while read -r f; do [ ! -s "$f" ] || echo "$f"; done >$list
-[ -s $list ] || { echo "lint: git lists no file here" >&2; exit 1; }
+[ -s $list ] || {
+	echo "lint: git lists no file here" >&2
+	exit 1
+}
 files() { cat $list; }
 
 # check NAME COMMAND...: passes when the command succeeds; its output is shown only when it fails.
@@ -31,14 +34,20 @@ check() {
 }
 
 # none: succeeds when nothing comes in on stdin, else prints it.
-none() { found=$(cat); [ -z "$found" ] || { printf '%s\n' "$found"; return 1; }; }
+none() {
+	found=$(cat)
+	[ -z "$found" ] || {
+		printf '%s\n' "$found"
+		return 1
+	}
+}
 
 shell_scripts() {
 	files | while read -r f; do
 		case ${f##*/} in
-		*.sh) echo "$f" ;;
-		*.*) ;;
-		*) if head -n 1 "$f" | grep -qE '^#!.*[/ ](sh|bash)$'; then echo "$f"; fi ;;
+			*.sh) echo "$f" ;;
+			*.*) ;;
+			*) if head -n 1 "$f" | grep -qE '^#!.*[/ ](sh|bash)$'; then echo "$f"; fi ;;
 		esac
 	done
 }

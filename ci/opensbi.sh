@@ -20,12 +20,21 @@ unpack() {
 		mkdir -p "$3/$built" && cp "/$built/"* "$3/$built/"
 		return
 	fi
-	[ -x $helper ] || { echo "there is no $helper here"; return 1; }
+	[ -x $helper ] || {
+		echo "there is no $helper here"
+		return 1
+	}
 	# shellcheck disable=SC2016 # apt's variable
 	archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1)
-	[ -n "$archive" ] || { echo "apt's lists name no archive of Debian's (apt-get update)"; return 1; }
+	[ -n "$archive" ] || {
+		echo "apt's lists name no archive of Debian's (apt-get update)"
+		return 1
+	}
 	$helper -o APT::Sandbox::User= download-file "${archive%/}/pool/main/o/opensbi/opensbi_$1_all.deb" "$3/deb" "SHA256:$2" >"$3/log" 2>&1 ||
-		{ sed -n 's/^E: //p' "$3/log" | head -n 1; return 1; }
+		{
+			sed -n 's/^E: //p' "$3/log" | head -n 1
+			return 1
+		}
 	dpkg -x "$3/deb" "$3"
 }
 

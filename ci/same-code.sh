@@ -20,7 +20,10 @@ build() {
 	git archive "$1" loader VERSION 2>/dev/null | tar -x -C "$work/$1" ||
 		git archive "$1" loader | tar -x -C "$work/$1"
 	make -s -C "$work/$1" -f loader/loader.mk -j"$(nproc)" MISSING=quiet \
-		COMMIT=0000000 SOURCE_DATE_EPOCH=0 PROFILE=release all >"$work/$1.log" 2>&1 || { cat "$work/$1.log" >&2; exit 1; }
+		COMMIT=0000000 SOURCE_DATE_EPOCH=0 PROFILE=release all >"$work/$1.log" 2>&1 || {
+		cat "$work/$1.log" >&2
+		exit 1
+	}
 }
 
 # section FILE NAME: the bytes of one section; nothing if the file has no such section.
@@ -44,7 +47,12 @@ for file in "$work/$new"/build/release/*.debug; do
 		section "$before" "$part" >"$work/before"
 		section "$file" "$part" >"$work/after"
 		# A section that was renamed is compared under its new name.
-		case $part in .last | .trampoline) cat "$work/before" >>"$work/moved.before" ; cat "$work/after" >>"$work/moved.after"; continue ;; esac
+		case $part in .last | .trampoline)
+			cat "$work/before" >>"$work/moved.before"
+			cat "$work/after" >>"$work/moved.after"
+			continue
+			;;
+		esac
 		cmp -s "$work/before" "$work/after" || differ="$differ $part"
 	done
 	cmp -s "$work/moved.before" "$work/moved.after" || differ="$differ trampoline"

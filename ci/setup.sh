@@ -14,36 +14,42 @@ cd "$(dirname "$0")/.."
 
 what=${1:-run}
 case $what in
-run) wanted='run' ;;
-debug) wanted='run|debug' ;;
-test) wanted='run|debug|test|lint' ;;
-*) echo "usage: ci/setup.sh run|debug|test" >&2; exit 2 ;;
+	run) wanted='run' ;;
+	debug) wanted='run|debug' ;;
+	test) wanted='run|debug|test|lint' ;;
+	*)
+		echo "usage: ci/setup.sh run|debug|test" >&2
+		exit 2
+		;;
 esac
 log=build/setup.log
 
 # ---- which system ---------------------------------------------------------------------------------------------
 # shellcheck source=/dev/null
-ids=$(if [ -r /etc/os-release ]; then . /etc/os-release; echo "${ID:-} ${ID_LIKE:-}"; fi)
+ids=$(if [ -r /etc/os-release ]; then
+	. /etc/os-release
+	echo "${ID:-} ${ID_LIKE:-}"
+fi)
 case " $ids " in
-*" debian "* | *" ubuntu "*) system=debian ;;
-*" fedora "* | *" rhel "*) system=fedora ;;
-*" arch "*) system=arch ;;
-*) system=unknown ;;
+	*" debian "* | *" ubuntu "*) system=debian ;;
+	*" fedora "* | *" rhel "*) system=fedora ;;
+	*" arch "*) system=arch ;;
+	*) system=unknown ;;
 esac
 
 # Prints the names on stdin that are not installed, one a line.
 missing_of() {
 	case $system in
-	debian)
-		# shellcheck disable=SC2046 # names of packages, one word each
-		set -- $(cat)
-		# packages that dpkg never heard of are not in its answer: subtract what is installed
-		dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null |
-			awk -v all="$*" '/^.i /{ have[$2] = 1 }
+		debian)
+			# shellcheck disable=SC2046 # names of packages, one word each
+			set -- $(cat)
+			# packages that dpkg never heard of are not in its answer: subtract what is installed
+			dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null |
+				awk -v all="$*" '/^.i /{ have[$2] = 1 }
 				END { n = split(all, name, " "); for (i = 1; i <= n; i++) if (!(name[i] in have)) print name[i] }'
-		;;
-	fedora) while read -r name; do rpm -q "$name" >/dev/null 2>&1 || echo "$name"; done ;;
-	arch) while read -r name; do pacman -Q "$name" >/dev/null 2>&1 || echo "$name"; done ;;
+			;;
+		fedora) while read -r name; do rpm -q "$name" >/dev/null 2>&1 || echo "$name"; done ;;
+		arch) while read -r name; do pacman -Q "$name" >/dev/null 2>&1 || echo "$name"; done ;;
 	esac
 }
 
@@ -82,9 +88,9 @@ rows | awk -F'|' -v missing="$*" 'BEGIN { n = split(missing, m, " "); for (i = 1
 as='sudo '
 if [ "$(id -u)" = 0 ] || ! command -v sudo >/dev/null 2>&1; then as=; fi
 case $system in
-debian) line="${as}apt-get update${1:+ && ${as}apt-get install --no-install-recommends $*}" ;;
-fedora) line="${as}dnf install $*" ;;
-arch) line="${as}pacman -S --needed $*" ;;
+	debian) line="${as}apt-get update${1:+ && ${as}apt-get install --no-install-recommends $*}" ;;
+	fedora) line="${as}dnf install $*" ;;
+	arch) line="${as}pacman -S --needed $*" ;;
 esac
 
 by_hand() {
@@ -128,17 +134,25 @@ size_of() {
 }
 
 echo "Reading the lists of packages (apt-get update) ..."
-apt update >/dev/null || { tail -n 15 $log >&2; echo "apt-get update failed; the whole log is $log" >&2; exit 1; }
+apt update >/dev/null || {
+	tail -n 15 $log >&2
+	echo "apt-get update failed; the whole log is $log" >&2
+	exit 1
+}
 [ $# != 0 ] || exit 0
-size=$(size_of "$@") || { tail -n 15 $log >&2; echo "apt does not offer these packages; the whole log is $log" >&2; exit 1; }
+size=$(size_of "$@") || {
+	tail -n 15 $log >&2
+	echo "apt does not offer these packages; the whole log is $log" >&2
+	exit 1
+}
 echo "In all: $size."
 
 if [ $terminal = yes ] && [ "${YES:-}" != 1 ] && [ -z "${CI:-}" ]; then
 	printf 'Install them now? [Y/n] '
 	read -r answer
 	case $answer in
-	'' | [Yy]*) ;;
-	*) by_hand "Nothing was installed. By hand:" ;;
+		'' | [Yy]*) ;;
+		*) by_hand "Nothing was installed. By hand:" ;;
 	esac
 fi
 
@@ -158,6 +172,10 @@ show() {
 started=$(date +%s)
 rm -f build/.setup-ok
 { apt install -y --no-install-recommends "$@" && echo ok >build/.setup-ok; } | show
-[ -e build/.setup-ok ] || { tail -n 15 $log >&2; echo "apt-get failed; the whole log is $log" >&2; exit 1; }
+[ -e build/.setup-ok ] || {
+	tail -n 15 $log >&2
+	echo "apt-get failed; the whole log is $log" >&2
+	exit 1
+}
 rm -f build/.setup-ok
 echo "Installed in $(($(date +%s) - started)) s."

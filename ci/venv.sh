@@ -10,7 +10,10 @@ log=build/venv.log
 list=harness/requirements.txt
 
 # The key of what stands in build/venv: the list, this script, and the folder, whose name is written into the scripts.
-key=$({ cat "$list" ci/venv.sh; pwd; } | cksum)
+key=$({
+	cat "$list" ci/venv.sh
+	pwd
+} | cksum)
 if [ "$(cat $venv/.key 2>/dev/null)" = "$key" ] && $venv/bin/python -c '' 2>/dev/null; then
 	exit 0
 fi
@@ -21,7 +24,10 @@ good() {
 
 python=
 for candidate in ${PYTHON:-python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11}; do
-	if good "$candidate"; then python=$candidate; break; fi
+	if good "$candidate"; then
+		python=$candidate
+		break
+	fi
 done
 if [ -z "$python" ]; then
 	echo "The harness needs Python 3.11 or newer with its venv module; ${PYTHON:-python3} here is:" \
