@@ -96,7 +96,7 @@ requirements: setup-test ## the requirements of this project, each with the test
 
 rows: requirements
 
-mutants: setup-test loader fixtures ## sabotages of the loader and of what is around it: each must turn its cell red
+mutants: setup-test loader fixtures ## mutations of the loader and of the harness: each must make its check fail
 	@build/venv/bin/python -m hermit_harness.mutants
 
 bench: setup-run ## time boots of a real application, KVM with a steady clock where it works, and TCG

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Sabotages of the loader, one line each: a test suite that stays green under one of them does not look there."""
+"""Mutation tests: deliberate defects of the loader and the harness, each of which one check must detect."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""python -m hermit_harness.mutants [NAME...]: each sabotage turns its named cell red, and without it the cell is green.
+"""python -m hermit_harness.mutants [NAME...]: apply each mutation to a copy, and expect that its check fails.
 
-A mutant is a patch of loader/, or of harness/hermit_harness/. It is built in build/mutants/NAME, a tree of links around
-a patched copy of that, and the cell (or the test) that mutants.toml names for it runs there, by the same pytest as
-ever.
+Each check runs once without a mutation, when it must pass, and once per mutation. A copy is a tree in
+build/mutants/NAME. It contains its own loader/ or harness/ and links to everything else.
 """
 
 from __future__ import annotations
@@ -14,146 +13,110 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 from hermit_harness.matrix.prerequisites import PREPARED, BuildError, make
 from hermit_harness.matrix.probe import VARIABLE
-from hermit_harness.matrix.table import HARNESS, matrix
+from hermit_harness.matrix.table import matrix
+from hermit_harness.mutants.table import Mutation, mutations
 from hermit_harness.paths import BUILD, ROOT
 
-FOLDER = HARNESS / "mutants"
-SHADOWS = BUILD / "mutants"
-RED, GREEN = 1, 0
-NOT_THE_GUEST = ("infra:", "harness-bug:")  # red for a reason that has nothing to do with the loader
+TREES = BUILD / "mutants"
+PASSED, FAILED = 0, 1  # pytest's exit status
+NOT_THE_GUEST = ("infra:", "harness-bug:")  # verdicts that say nothing about the loader
+LINKS = ("README.md", "loader", "harness", "netsetup", "fixtures", "build/fixtures", "build/venv", "build/release")
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One sabotage. Exactly one of `cell` (an id) and `test` (a test below tests/) says what must turn red; the target
-    is the cell's, a test's stands in `target`."""
-
-    name: str
-    what: str
-    cell: str = ""
-    test: str = ""
-    target: str = "x86_64-multiboot"
-
-    @property
-    def patch(self) -> Path:
-        return FOLDER / f"{self.name}.patch"
-
-    @property
-    def of_loader(self) -> bool:
-        return "+++ b/loader/" in self.patch.read_text(encoding="utf-8")
-
-    @property
-    def check(self) -> str:
-        return self.cell or self.test
-
-    @property
-    def pytest(self) -> list[str]:
-        tests = ROOT / "harness" / "tests"
-        return [str(tests / "boot"), "--cell", self.cell] if self.cell else [str(tests / self.test)]
-
-
-def mutants() -> list[Mutant]:
-    """All of mutants.toml; ValueError where it and the patches beside it do not agree."""
-    data = tomllib.loads((FOLDER / "mutants.toml").read_text(encoding="utf-8"))
-    found = [Mutant(**entry) for entry in data["mutant"]]
-    for mutant in found:
-        if bool(mutant.cell) == bool(mutant.test):
-            raise ValueError(f"mutant {mutant.name}: one of cell and test is wanted")
-    files = {path.stem for path in FOLDER.glob("*.patch")}
-    names = {mutant.name for mutant in found}
-    if files != names or len(names) != len(found):
-        raise ValueError(f"patches and mutants.toml differ: {', '.join(sorted(files ^ names))}")
-    return found
-
-
-def shadow(name: str, patch: Path | None, of_loader: bool) -> Path:
-    """A tree in which only what is patched (loader/ without a patch) and what is built of the loader are its own."""
-    tree = SHADOWS / name
+def copied_tree(name: str, mutation: Mutation | None) -> Path:
+    """Make the tree of a mutation, or of the unchanged loader. Raises BuildError if the mutation does not apply."""
+    tree = TREES / name
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "build").mkdir(parents=True)
+    of_loader = mutation is None or mutation.of_loader
     own = "loader" if of_loader else "harness"
     shutil.copytree(ROOT / own, tree / own, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
-    links = ("README.md", "loader", "harness", "netsetup", "fixtures", "build/fixtures", "build/venv", "build/release")
-    for link in links:
+    for link in LINKS:
         if link != own and not (of_loader and link == "build/release"):
             (tree / link).symlink_to(ROOT / link)
-    if patch is not None:
-        done = subprocess.run(
-            ["patch", "-s", "-p1", "-i", str(patch)], cwd=tree, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise BuildError(f"{patch.name} does not apply: {done.stdout.strip()}")
+    if mutation is not None:
+        try:
+            mutation.apply(tree)
+        except (OSError, ValueError) as error:
+            raise BuildError(str(error)) from error
     return tree
 
 
-def build(tree: Path, mutant: Mutant) -> None:
-    """The release loader of the tree, and a padded one where the cell asks for it. Another patch's tree has ours."""
+def build(tree: Path, mutation: Mutation) -> None:
+    """Build the tree's release loader, padded if the cell requires it. A mutation of the harness uses ROOT's loader."""
     if (tree / "build" / "release").is_symlink():
         return
-    name = mutant.cell.split("/")[0] or mutant.target
-    common = ("-f", "loader/loader.mk", "PROFILE=release", f"TARGET={name}")
+    target = mutation.cell.split("/")[0] or mutation.target
+    common = ("-f", "loader/loader.mk", "PROFILE=release", f"TARGET={target}")
     make(*common, "all", cwd=tree)
     for name, size in matrix().pads.items():
-        if mutant.cell.endswith(f"/pad{name}"):
+        if mutation.cell.endswith(f"/pad{name}"):
             make(*common, f"O=build/pad{name}", f"LOADER_PAD={size}", "all", cwd=tree)
 
 
-def run(tree: Path, mutant: Mutant) -> tuple[int, str]:
-    """pytest's exit status in that tree, and the line that tells what failed."""
+def run(tree: Path, mutation: Mutation) -> tuple[int, str]:
+    """Run the check in that tree. Return pytest's exit status and the line that names the failure."""
+    tests = ROOT / "harness" / "tests"
+    selection = [str(tests / "boot"), "--cell", mutation.cell] if mutation.cell else [str(tests / mutation.test)]
     env = {**os.environ, "HERMIT_ROOT": str(tree), PREPARED: "1", VARIABLE: "[]", "PYTHONPATH": str(tree / "harness")}
-    command = [sys.executable, "-m", "pytest", "-q", *mutant.pytest]
+    command = [sys.executable, "-m", "pytest", "-q", *selection]
     done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
-    told = next((line for line in lines if line.startswith("FAILED")), lines[-1] if lines else "")
-    return done.returncode, told
+    line = next((line for line in lines if line.startswith("FAILED")), lines[-1] if lines else "")
+    return done.returncode, line
 
 
-def try_one(mutant: Mutant, sabotaged: bool) -> tuple[str, str]:
-    """What is wrong about this mutant (or about the cell without it), empty when all is as it should be; what pytest
-    said.
+def attempt(mutation: Mutation, mutated: bool) -> tuple[str, str]:
+    """Run a mutation's check with or without the mutation.
+
+    Return what is wrong, or an empty string if the check failed or passed as it must, and pytest's last words.
     """
-    name = mutant.name if sabotaged else "none"
+    name = mutation.name if mutated else "none"
     try:
-        tree = SHADOWS / name
-        if sabotaged or not tree.is_dir():
-            tree = shadow(name, *((mutant.patch, mutant.of_loader) if sabotaged else (None, True)))
-        build(tree, mutant)
+        tree = TREES / name
+        if mutated or not tree.is_dir():
+            tree = copied_tree(name, mutation if mutated else None)
+        build(tree, mutation)
     except BuildError as error:
         return str(error), ""
-    status, told = run(tree, mutant)
-    wanted = RED if sabotaged else GREEN
-    if status == wanted and not any(word in told for word in NOT_THE_GUEST):
-        return "", told
-    return f"pytest ended with {status}, {wanted} is wanted: {told}", told
+    status, line = run(tree, mutation)
+    expected = FAILED if mutated else PASSED
+    if status == expected and not any(word in line for word in NOT_THE_GUEST):
+        return "", line
+    return f"pytest exited with {status} instead of {expected}: {line}", line
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hermit_harness.mutants", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these mutations")
     wanted = parser.parse_args().names
-    chosen = [mutant for mutant in mutants() if not wanted or mutant.name in wanted]
-    shutil.rmtree(SHADOWS / "none", ignore_errors=True)
+    known = mutations()
+    unknown = sorted(set(wanted) - {mutation.name for mutation in known})
+    if unknown:
+        parser.error(f"no mutation is named {', '.join(unknown)}")
+    chosen = [mutation for mutation in known if not wanted or mutation.name in wanted]
+    shutil.rmtree(TREES / "none", ignore_errors=True)
     faults = 0
-    for check in {mutant.check: mutant for mutant in chosen}.values():
-        fault, _ = try_one(check, sabotaged=False)
+    for check in {mutation.check: mutation for mutation in chosen}.values():
+        fault, _ = attempt(check, mutated=False)
         faults += bool(fault)
-        print(f"{'FAULT' if fault else 'green'}  without  {check.check}" + (f": {fault}" if fault else ""), flush=True)
-    for mutant in chosen:
+        print(
+            f"{'FAULT' if fault else 'green'}  unmutated  {check.check}" + (f": {fault}" if fault else ""), flush=True
+        )
+    for mutation in chosen:
         started = time.monotonic()
-        fault, told = try_one(mutant, sabotaged=True)
+        fault, line = attempt(mutation, mutated=True)
         faults += bool(fault)
         took = f"{time.monotonic() - started:.0f} s"
-        print(f"{'FAULT' if fault else 'red  '}  {mutant.name}: {mutant.what}  ->  {mutant.check} ({took})", flush=True)
-        print(f"       {fault or told}", flush=True)
-    print(f"{len(chosen)} mutants, {faults} faults")
+        print(f"{'FAULT' if fault else 'red  '}  {mutation.name}: {mutation.description}  {mutation.check} ({took})")
+        print(f"       {fault or line}", flush=True)
+    print(f"{len(chosen)} mutations, {faults} faults")
     return 1 if faults else 0
 
 
