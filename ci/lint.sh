@@ -58,7 +58,7 @@ run_mypy() { (cd harness && ../build/venv/bin/mypy --strict --no-error-summary);
 
 # L-46: every source file names its licence in its first lines. Not: prose, data without comments, what a tool writes.
 spdx() {
-	files | grep -vE '\.(md|json|lock|patch|txt)$|^LICENSE-' | while read -r f; do
+	files | grep -vE '\.(md|json|lock|patch|txt)$|^LICENSE-|^VERSION$' | while read -r f; do
 		head -n 5 "$f" | grep -qF 'SPDX-License-Identifier: Apache-2.0 OR MIT' || echo "$f: no SPDX line"
 	done | none
 }

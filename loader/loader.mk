@@ -239,7 +239,7 @@ COMMIT := $(shell git -C . rev-parse --short=7 HEAD 2>/dev/null || echo unknown)
 EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git -C . log -1 --format=%ct 2>/dev/null || echo 0))
 
 $(GEN)/version.h: FORCE
-	$(call made_of,'#define LOADER_VERSION "0.1.0"' '#define LOADER_COMMIT "$(COMMIT)"' '#define LOADER_PROFILE "$(PROFILE)"' \
+	$(call made_of,'#define LOADER_VERSION "$(strip $(file <VERSION))"' '#define LOADER_COMMIT "$(COMMIT)"' '#define LOADER_PROFILE "$(PROFILE)"' \
 		'#define LOADER_DATE "$(shell LC_ALL=C date -u -d @$(EPOCH) +%Y-%m-%dT%H:%M:%SZ)"' \
 		'#define LOADER_LOG_LEVEL LOG_$(shell echo $(LOADER_LOG) | tr a-z A-Z)')
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Boots Hermit applications under QEMU and says how they ended."""
 
-__version__ = "0.1.0"
+from pathlib import Path
+
+__version__ = (Path(__file__).parents[2] / "VERSION").read_text(encoding="utf-8").strip()

@@ -24,7 +24,17 @@ from hermit_harness.paths import BUILD, ROOT
 TREES = BUILD / "mutants"
 PASSED, FAILED = 0, 1  # pytest's exit status
 NOT_THE_GUEST = ("infra:", "harness-bug:")  # verdicts that say nothing about the loader
-LINKS = ("README.md", "loader", "harness", "netsetup", "fixtures", "build/fixtures", "build/venv", "build/release")
+LINKS = (
+    "README.md",
+    "VERSION",
+    "loader",
+    "harness",
+    "netsetup",
+    "fixtures",
+    "build/fixtures",
+    "build/venv",
+    "build/release",
+)
 
 
 def copied_tree(name: str, mutation: Mutation | None) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hermit_harness import __version__
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import specs
 from hermit_harness.matrix.prerequisites import BuildError, make
@@ -38,7 +39,7 @@ def copy_of_the_tree(to: Path) -> Path:
     if (ROOT / ".git").exists():
         subprocess.run([*git, "clone", "-q", "--no-checkout", str(ROOT), str(to)], check=True, capture_output=True)
         subprocess.run([*git, "-C", str(to), "checkout", "-q", "HEAD"], check=True, capture_output=True)
-    for part in ("loader", "Makefile"):
+    for part in ("loader", "Makefile", "VERSION"):
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, to / part, dirs_exist_ok=True)
@@ -228,7 +229,12 @@ def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
 def test_banner_facts(boot_here: Boot) -> None:
     """Version, commit, CPU, how it was started, compiler and a date that SOURCE_DATE_EPOCH decides."""
     text = boot_here(specs.release("hello", append="loader.log=debug")).console.decode()
-    for fact in ("Hermit Loader version 0.1.0", "Git version: ", "Architecture: x86_64", "Operating system: none"):
+    for fact in (
+        f"Hermit Loader version {__version__}",
+        "Git version: ",
+        "Architecture: x86_64",
+        "Operating system: none",
+    ):
         assert fact in text, fact
     assert re.search(r"Enabled features: .*multiboot", text)
     assert re.search(r"Built with (gcc|.*clang)", text)

@@ -85,6 +85,7 @@ def user() -> Iterator[User]:
         for file in (loader_file(), images()[ECHO].path):
             (tree / file.relative_to(BUILD.parent)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, tree / file.relative_to(BUILD.parent))
+        shutil.copy(ROOT / "VERSION", tree)
         (tree / "dev").mkdir()
         subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(tree)], check=True)
         tree.chmod(0o755)

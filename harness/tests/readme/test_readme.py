@@ -21,6 +21,10 @@ TOP = {
     "docs",
     "Makefile",
     "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "VERSION",
     "LICENSE-APACHE",
     "LICENSE-MIT",
 }
@@ -69,7 +73,7 @@ def test_licences() -> None:
     assert "Apache License" in (ROOT / "LICENSE-APACHE").read_text(encoding="utf-8")
     assert "MIT License" in (ROOT / "LICENSE-MIT").read_text(encoding="utf-8")
     for name in tracked():
-        if name.endswith(COMMENTLESS) or name.startswith("LICENSE-"):
+        if name.endswith(COMMENTLESS) or name.startswith("LICENSE-") or name == "VERSION":
             continue
         head = (ROOT / name).read_bytes()[:800]
         assert not head or b"SPDX-License-Identifier: Apache-2.0 OR MIT" in head, name
