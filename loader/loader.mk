@@ -63,7 +63,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wwrite-strings -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
 	-Wswitch-enum -Wconversion -Werror
 CORE_WARNINGS := -Wsign-conversion
-COMMON := -std=c11 -g -gdwarf-4 -ffile-prefix-map='$(CURDIR)=.' -fno-common $(WARNINGS) -I$(GEN)
+COMMON := -std=c11 -g -gdwarf-4 -ffile-prefix-map='$(CURDIR)=.' -fno-common $(WARNINGS) -Iloader -I$(GEN)
 FREESTANDING := $(COMMON) -ffreestanding -nostdinc \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-ident -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections -Wstack-usage=1024
@@ -80,7 +80,7 @@ LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestan
 # Else addresses are told in pages, and the copy would have to lie like the original within its page.
 aarch64.last := -mcmodel=tiny
 # What runs while the MMU is off, too: then every access has to be aligned.
-aarch64.aligned := map last
+aarch64.aligned := map exception
 ifneq ($(is_clang),)
 LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
 endif
@@ -101,7 +101,7 @@ endef
 quoted = '$(subst ','\'',$1)'
 
 # What the linker scripts include.
-LD_PARTS := $(wildcard loader/*.ld loader/arch/*/*.ld)
+LD_PARTS := $(wildcard loader/ld/*.ld)
 
 # ---- rules per target ----
 
@@ -110,7 +110,7 @@ $(1).dir := $(O)/$(PROFILE)/obj/$(1)
 # What differs with EMBED_APP.
 $(1).own := $(OUT)/obj/$(1)
 $(1).out := $(OUT)/$$(or $$($(1).file),hermit-loader-$(1))
-$(1).script := $$(or $$($(1).script),loader/base.ld)
+$(1).script := $$(or $$($(1).script),loader/ld/x86.ld)
 $(1).cc := $$($$($(1).arch).cc) $$(if $$($(1).pie),-fpie -fvisibility=hidden $(if $(is_clang),-fdirect-access-external-data),-fno-pie) $$($$($(1).arch).flags) $$($(1).flags)
 $(1).link := $$($$($(1).arch).cc) $$($(1).flags)
 $(1).mem := $$(wildcard loader/arch/$$($(1).arch)/mem.asm loader/arch/$$($(1).arch)/mem.S)
@@ -125,16 +125,16 @@ ifneq ($(PROFILE),debug)
 $(1).c := $$(filter-out %/selftest.c,$$($(1).c))
 endif
 $(1).obj := $$($(1).c:loader/%.c=$$($(1).dir)/%.o) $$($(1).asm:loader/%.asm=$$($(1).dir)/%.asm.o) $$($(1).S:loader/%.S=$$($(1).dir)/%.S.o) $$($(1).own)/padding.so.o $$($(1).own)/embedded.so.o
-$(1).alone := $$(filter %/last.o %/last.asm.o %/last.S.o %/dev/sbi.o,$$($(1).obj))
+$(1).alone := $$(filter %/exception.o %/trampoline.asm.o %/trampoline.S.o %/dev/sbi.o,$$($(1).obj))
 $(1).ldflags := $(LDFLAGS) $$($$($(1).arch).ld) $$(if $$($(1).pie),-Wl$$(comma)-pie -Wl$$(comma)--no-dynamic-linker) $$($(1).ldextra) -Wl,-T,$$($(1).script)
 
 $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
-		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/last,$$*),$(LAST) $$($$($(1).arch).last)) \
+		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/exception,$$*),$(LAST) $$($$($(1).arch).last)) \
 		$$(if $$(filter $$($$($(1).arch).aligned),$$(notdir $$*)),-mstrict-align) \
-		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) $$(if $$(filter %/last,$$*),-fno-lto) -MMD -MP -c -o $$@ $$<
+		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) $$(if $$(filter %/exception,$$*),-fno-lto) -MMD -MP -c -o $$@ $$<
 
 $$($(1).dir)/%.asm.o: loader/%.asm $(GEN)/status.inc loader/loader.mk loader/targets.mk loader/tools.mk $$($(1).dir)/told
 	@mkdir -p $$(@D)
@@ -188,7 +188,7 @@ $$($(1).out).debug: $$($(1).obj) $$($(1).own)/symbols1.so.o $$($(1).script) $(LD
 # The last code alone, for debuggers: they add its symbols at the address of the copy that runs. Here it lies where the loader has it.
 $$($(1).out).last: $$($(1).out).debug
 	$$(call say,LD,$$@)
-	$(Q)$$($(1).link) $(LDFLAGS) $$($$($(1).arch).ld) -Wl,-T,loader/last-alone.ld \
+	$(Q)$$($(1).link) $(LDFLAGS) $$($$($(1).arch).ld) -Wl,-T,loader/ld/trampoline.ld \
 		-Wl,--defsym=last_at=0x$$$$($$($$($(1).arch).tools)nm $$< | sed -n 's/ . last_start$$$$//p') -o $$@ $$($(1).alone)
 	@for file in $$@ $$<; do $$($$($(1).arch).tools)nm $$$$file | sed -n 's/ [TtRrDdBb] / /p' | sort > $$($(1).own)/$$$${file##*.}; done
 	@[ -z "$$$$(comm -23 $$($(1).own)/last $$($(1).own)/debug)" ] || { echo "$$@: not the code that $$< has"; exit 1; }

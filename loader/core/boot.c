@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "boot.h"
+#include "core/boot.h"
 
-#include "block.h"
-#include "embedded.h"
+#include "core/handover_block.h"
+#include "core/embedded.h"
 // generated: LOADER_VERSION, LOADER_COMMIT, LOADER_DATE, LOADER_PROFILE, LOADER_LOG_LEVEL
 #include "version.h"
 

@@ -3,11 +3,11 @@
 // hand-over, arch/ jumps.
 #pragma once
 
-#include "cmdline.h"
-#include "era/era.h"
-#include "place.h"
-#include "platform.h"
-#include "tree.h"
+#include "core/cmdline.h"
+#include "core/era/era.h"
+#include "core/place.h"
+#include "core/platform.h"
+#include "core/devicetree.h"
 
 // What a protocol found. Everything but memory is optional.
 struct boot {

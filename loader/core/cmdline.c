@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "cmdline.h"
+#include "core/cmdline.h"
 
 static bool is_blank(uint8_t c)
 {

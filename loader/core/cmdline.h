@@ -3,8 +3,8 @@
 // loader.KEY=VALUE, before the first `--`.
 #pragma once
 
-#include "log.h"
-#include "span.h"
+#include "core/log.h"
+#include "core/span.h"
 
 #define CMDLINE_MAX KIB(64)
 

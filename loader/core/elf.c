@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Field offsets are those of Elf64_Ehdr, Elf64_Phdr and Elf64_Dyn.
-#include "elf.h"
+#include "core/elf.h"
 
-#include "log.h"
+#include "core/log.h"
 
 enum {
 	EHDR_SIZE = 64,

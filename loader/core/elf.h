@@ -3,9 +3,9 @@
 // description. Reads only, writes nothing but `out`.
 #pragma once
 
-#include "base.h"
-#include "span.h"
-#include "status.h"
+#include "core/base.h"
+#include "core/span.h"
+#include "core/status.h"
 
 // What differs by CPU is a row of data, so that one host test covers every CPU and byte order.
 struct elf_target {

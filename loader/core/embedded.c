@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "embedded.h"
+#include "core/embedded.h"
 
-#include "boot.h"
+#include "core/boot.h"
 
 // Made by loader.mk. The size is no difference of two addresses, so that the compiler cannot know
 // that it is never 0.

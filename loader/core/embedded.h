@@ -2,7 +2,7 @@
 // The application that was built into the loader (EMBED_APP=): booted when the starter gives none.
 #pragma once
 
-#include "base.h"
+#include "core/base.h"
 
 struct boot;
 

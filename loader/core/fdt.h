@@ -3,10 +3,10 @@
 // sequential writer. All cells are big-endian.
 #pragma once
 
-#include "base.h"
-#include "range.h"
-#include "span.h"
-#include "status.h"
+#include "core/base.h"
+#include "core/range.h"
+#include "core/span.h"
+#include "core/status.h"
 
 #define FDT_DEPTH_MAX 16 // the root is at depth 0
 

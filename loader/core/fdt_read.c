@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "fdt.h"
+#include "core/fdt.h"
 
-#include "log.h"
-#include "text.h"
+#include "core/log.h"
+#include "core/text.h"
 
 enum {
 	HEADER_SIZE = 40,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "fdt.h"
+#include "core/fdt.h"
 
-#include "fmt.h"
-#include "span.h"
+#include "core/fmt.h"
+#include "core/span.h"
 
 enum {
 	HEADER_SIZE = 40,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "fmt.h"
+#include "core/fmt.h"
 
 struct out {
 	char *p;

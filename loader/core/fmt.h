@@ -4,7 +4,7 @@
 
 #include <stdarg.h>
 
-#include "base.h"
+#include "core/base.h"
 
 // Writes at most `size` bytes, without a terminating NUL, and returns how many it wrote; what does
 // not fit is cut off. Known: %s, %.*s, %c, %u, %lu, %x, %lx, %#x, %#lx and %%. Anything else is

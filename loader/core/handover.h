@@ -3,9 +3,9 @@
 // below, the host tests define others.
 #pragma once
 
-#include "load.h"
-#include "place.h"
-#include "range.h"
+#include "core/load.h"
+#include "core/place.h"
+#include "core/range.h"
 
 // Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by
 // the CPU's smallest pages, identity-mapped and writable, the image by 2 MiB pages, and nothing

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "load.h"
+#include "core/load.h"
 
-#include "log.h"
+#include "core/log.h"
 
 enum { RELA_SIZE = 24, SYM_SIZE = 24, STB_WEAK = 2, RELR_BITS = 63 };
 

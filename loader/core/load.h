@@ -2,7 +2,7 @@
 // The only writer of the application's memory.
 #pragma once
 
-#include "elf.h"
+#include "core/elf.h"
 
 // Memory that may be written: [base, base + n) of physical addresses, seen at p.
 struct window {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "log.h"
+#include "core/log.h"
 
-#include "fmt.h"
+#include "core/fmt.h"
 
 #define LINE_MAX 320
 

@@ -3,8 +3,8 @@
 // upstream's loader.
 #pragma once
 
-#include "base.h"
-#include "status.h"
+#include "core/base.h"
+#include "core/status.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE, LOG_LEVELS };
 

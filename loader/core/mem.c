@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Portable memcpy, memmove and memset. A CPU may bring its own; the host uses libc's and tests
 // these under other names.
-#include "base.h"
+#include "core/base.h"
 
 #ifdef MEM_PREFIX // host tests: mem_memcpy and so on
 #define MEM_NAME2(prefix, name) prefix##name

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "base.h"
+#include "core/base.h"
 
 int memcmp(const void *a, const void *b, size_t n)
 {

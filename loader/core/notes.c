@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "notes.h"
+#include "core/notes.h"
 
-#include "log.h"
+#include "core/log.h"
 
 enum {
 	NOTE_HEADER_SIZE = 12,

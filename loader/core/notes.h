@@ -2,7 +2,7 @@
 // Hermit's notes (crate hermit-entry): what an application says of itself.
 #pragma once
 
-#include "elf.h"
+#include "core/elf.h"
 
 struct notes {
 	bool has_entry_version;  // name "HERMIT", type 0x5a00

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "place.h"
+#include "core/place.h"
 
-#include "log.h"
+#include "core/log.h"
 
 #define BUSY_MAX 12
 

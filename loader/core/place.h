@@ -11,8 +11,8 @@
 //   runs in `block`, moves it to `image`.
 #pragma once
 
-#include "elf.h"
-#include "range.h"
+#include "core/elf.h"
+#include "core/range.h"
 
 // Kernels round the image to this on both sides and take the RAM above it.
 #define IMAGE_ALIGN MIB(2)

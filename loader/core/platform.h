@@ -3,7 +3,7 @@
 // fake one for host tests.
 #pragma once
 
-#include "range.h"
+#include "core/range.h"
 
 struct boot;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "range.h"
+#include "core/range.h"
 
 static void close_gap(struct range_set *set, uint32_t first, uint32_t after)
 {

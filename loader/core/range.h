@@ -2,8 +2,8 @@
 // Half-open ranges of physical addresses, and small sorted sets of them.
 #pragma once
 
-#include "base.h"
-#include "status.h"
+#include "core/base.h"
+#include "core/status.h"
 
 struct range {
 	uint64_t start;

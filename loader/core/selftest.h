@@ -3,9 +3,9 @@
 // tested. Debug profile only.
 #pragma once
 
-#include "base.h"
+#include "core/base.h"
 
-struct last_args; // arch/*/last.h
+struct last_args; // arch/*/trampoline.h
 
 #ifdef LOADER_SELFTEST
 #define SELFTEST selftest

@@ -3,7 +3,7 @@
 // bounds were checked.
 #pragma once
 
-#include "base.h"
+#include "core/base.h"
 
 enum order { ORDER_LITTLE, ORDER_BIG };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "status.h"
+#include "core/status.h"
 
 static const uint8_t numbers[] = { 0,
 #define X(name, number, class, rule, sentence) number,

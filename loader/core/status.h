@@ -8,7 +8,7 @@
 // stands for a class of reasons; the rule word names the reason itself.
 #pragma once
 
-#include "base.h"
+#include "core/base.h"
 
 #define STATUS_LIST(X)                                                                            \
 	X(NO_MODULE, 65, "no-app", "no-module",                                                   \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "symbols.h"
+#include "core/symbols.h"
 
 extern char loader_start[], loader_text_end[]; // of the linker script
 extern const uint32_t symbol_count;

@@ -3,7 +3,7 @@
 // loader.mk.
 #pragma once
 
-#include "base.h"
+#include "core/base.h"
 
 // The function that contains `address`, and how far into it; NULL when it is none of ours.
 const char *symbol_find(uint64_t address, uint64_t *offset);

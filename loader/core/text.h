@@ -2,7 +2,7 @@
 // Comparing texts.
 #pragma once
 
-#include "base.h"
+#include "core/base.h"
 
 // Is it `wanted`, which ends with a NUL? The text itself need not.
 static inline bool text_is(const char *text, size_t n, const char *wanted)

@@ -2,7 +2,7 @@
 // Registers of devices: 32 bits wide, little-endian whatever the CPU's order.
 #pragma once
 
-#include "../core/span.h"
+#include "core/span.h"
 
 static inline uint32_t mmio_order(uint32_t value)
 {

@@ -2,7 +2,7 @@
 // I/O ports of a PC that more than one file uses.
 #pragma once
 
-#include "../arch/x86_64/cpu.h"
+#include "arch/x86_64/cpu.h"
 
 enum {
 	COM1 = 0x3f8,

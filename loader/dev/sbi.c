@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "sbi.h"
+#include "dev/sbi.h"
 
 enum {
 	LEGACY_PUTCHAR = 1,

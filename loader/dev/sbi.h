@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Console and end of the machine by RISC-V's SBI (specification 2.0). Part of the last code
-// (arch/riscv64/last.h): calls nothing outside.
+// (arch/riscv64/trampoline.h): calls nothing outside.
 #pragma once
 
-#include "../core/base.h"
+#include "core/base.h"
 
 // Asks the firmware what it has.
 void sbi_open(void);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // National Semiconductor PC16550D.
-#include "uart_16550.h"
+#include "dev/uart_16550.h"
 
-#include "ports.h"
+#include "dev/ports.h"
 
 enum {
 	LCR_8N1 = 0x03,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "uart_cadence.h"
+#include "dev/uart_cadence.h"
 
 enum {
 	CR = 0x00,

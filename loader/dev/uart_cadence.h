@@ -3,7 +3,7 @@
 // seen. Speed stays as the firmware left it.
 #pragma once
 
-#include "mmio.h"
+#include "dev/mmio.h"
 
 enum { CADENCE_SR = 0x2c, CADENCE_SR_TXFULL = 1 << 4, CADENCE_FIFO = 0x30 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "uart_pl011.h"
+#include "dev/uart_pl011.h"
 
 enum {
 	LCR_H = 0x2c,

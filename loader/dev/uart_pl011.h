@@ -3,7 +3,7 @@
 // it.
 #pragma once
 
-#include "mmio.h"
+#include "dev/mmio.h"
 
 enum { PL011_DR = 0x00, PL011_FR = 0x18, PL011_FR_TXFF = 1 << 5 };
 

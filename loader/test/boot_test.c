@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Whole runs on the fake PC.
-#include "../core/boot.h"
+#include "core/boot.h"
 
 #include <string.h>
 
-#include "elf_builder.h"
-#include "test.h"
-#include "whole.h"
+#include "test/elf_builder.h"
+#include "test/test.h"
+#include "test/whole.h"
 
 static const struct range nowhere = { 0, 0 };
 static uint8_t *file;

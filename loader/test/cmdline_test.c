@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/cmdline.h"
+#include "core/cmdline.h"
 
 #include <string.h>
 
-#include "fake.h"
-#include "test.h"
+#include "test/fake.h"
+#include "test/test.h"
 
 static struct options options;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "elf_builder.h"
+#include "test/elf_builder.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 // elf_default() for what is in it.
 #pragma once
 
-#include "../core/span.h"
+#include "core/span.h"
 
 enum {
 	ELF_PHDRS = 80,

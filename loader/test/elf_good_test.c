@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // What elf_parse() says of good files, little-endian and big-endian.
-#include "../core/elf.h"
+#include "core/elf.h"
 
-#include "elf_builder.h"
-#include "test.h"
+#include "test/elf_builder.h"
+#include "test/test.h"
 
 static void check_default(const struct elf_image *image)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "elf_model.h"
+#include "test/elf_model.h"
 
 #include <elf.h>
 #include <stdlib.h>

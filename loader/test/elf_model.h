@@ -3,7 +3,7 @@
 // little-endian x86-64 files that the loader has accepted.
 #pragma once
 
-#include "../core/span.h"
+#include "core/span.h"
 
 struct model {
 	uint64_t vaddr, size; // of the image

@@ -2,11 +2,11 @@
 //
 // Each case of the tables changes one thing in a valid file, and names the whole line of the
 // refusal.
-#include "../core/elf.h"
+#include "core/elf.h"
 
-#include "elf_builder.h"
-#include "fake.h"
-#include "test.h"
+#include "test/elf_builder.h"
+#include "test/fake.h"
+#include "test/test.h"
 
 static struct elf_image image;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Entry version 1.
-#include "../core/era/era.h"
+#include "core/era/era.h"
 
-#include "../core/span.h"
-#include "test.h"
+#include "core/span.h"
+#include "test/test.h"
 
 static const struct era *identify(void)
 {

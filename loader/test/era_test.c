@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/era/era.h"
+#include "core/era/era.h"
 
-#include "../core/span.h"
-#include "fake.h"
-#include "test.h"
+#include "core/span.h"
+#include "test/fake.h"
+#include "test/test.h"
 
 static const struct era *era;
 

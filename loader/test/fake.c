@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "fake.h"
+#include "test/fake.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../arch/x86_64/paging.h"
-#include "../core/embedded.h"
-#include "../core/handover.h"
+#include "arch/x86_64/paging.h"
+#include "core/embedded.h"
+#include "core/handover.h"
 
 // AddressSanitizer's; not there in a build without it.
 __attribute__((weak)) void __asan_poison_memory_region(void const volatile *p, size_t n);

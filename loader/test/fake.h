@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
-#include "../core/boot.h"
-#include "../core/handover.h"
-#include "../core/span.h"
+#include "core/boot.h"
+#include "core/handover.h"
+#include "core/span.h"
 
 #define FAKE_REACH GIB(4)
 #define FAKE_RAM_BYTE 0xa5 // what fresh RAM is full of

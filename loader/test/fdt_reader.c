@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "fdt_reader.h"
+#include "test/fdt_reader.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

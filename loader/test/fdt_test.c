@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/fdt.h"
+#include "core/fdt.h"
 
-#include "fdt_reader.h"
-#include "test.h"
+#include "test/fdt_reader.h"
+#include "test/test.h"
 
 static char text[4096];
 

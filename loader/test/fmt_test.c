@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/fmt.h"
+#include "core/fmt.h"
 
-#include "test.h"
+#include "test/test.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pc.h"
+#include "test/pc.h"
 
 static int usage(const char *what)
 {

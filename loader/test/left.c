@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "left.h"
+#include "test/left.h"
 
 #include <string.h>
 
-#include "test.h"
+#include "test/test.h"
 
 struct boot left_boot;
 

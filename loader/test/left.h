@@ -3,7 +3,7 @@
 // 256 KiB, and looks at it.
 #pragma once
 
-#include "fake.h"
+#include "test/fake.h"
 
 enum { LEFT_RAM = 0x40000 };
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../proto/linux64/linux64.h"
+#include "proto/x86/linux64/linux64.h"
 
 #include <string.h>
 
-#include "left.h"
-#include "test.h"
+#include "test/left.h"
+#include "test/test.h"
 
 enum { PARAMS = 0x7003, LINE = 0x20001, APP = 0x30005 };
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/load.h"
+#include "core/load.h"
 
 #include <string.h>
 
-#include "elf_builder.h"
-#include "elf_model.h"
-#include "fake.h"
-#include "test.h"
+#include "test/elf_builder.h"
+#include "test/elf_model.h"
+#include "test/fake.h"
+#include "test/test.h"
 
 enum { RUN_AT = 0x200000 };
 

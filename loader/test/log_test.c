@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/log.h"
+#include "core/log.h"
 
-#include "fake.h"
-#include "test.h"
+#include "test/fake.h"
+#include "test/test.h"
 
 #include <string.h>
 

@@ -1,20 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // loader-test [WORD]: runs all tests, or those whose suite.name contains WORD.
-#include "test.h"
+#include "test/test.h"
 
 #include <stdarg.h>
 #include <string.h>
 
-#include "fake.h"
+#include "test/fake.h"
 
-// clang-format off
-#define SUITES(X) \
-	X(status) X(span) X(range) X(fmt) X(log) X(mem) X(elf) X(elf_good) \
-	X(notes) X(place) X(load) X(fdt) X(cmdline) X(era) X(era_e1) X(block) \
-	X(paging) X(paging_aarch64) X(multiboot) X(pvh) X(linux64) \
-	X(uefi_options) X(uefi) X(boot) X(tree) X(sweep) X(rules)
-// clang-format on
+#define SUITES(X)         \
+	X(status)         \
+	X(span)           \
+	X(range)          \
+	X(fmt)            \
+	X(log)            \
+	X(mem)            \
+	X(elf)            \
+	X(elf_good)       \
+	X(notes)          \
+	X(place)          \
+	X(load)           \
+	X(fdt)            \
+	X(cmdline)        \
+	X(era)            \
+	X(era_e1)         \
+	X(block)          \
+	X(paging)         \
+	X(paging_aarch64) \
+	X(multiboot)      \
+	X(pvh)            \
+	X(linux64)        \
+	X(uefi_options)   \
+	X(uefi)           \
+	X(boot)           \
+	X(tree)           \
+	X(sweep)          \
+	X(rules)
 
 #define DECLARE(id) extern const struct suite id##_suite;
 SUITES(DECLARE)

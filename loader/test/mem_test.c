@@ -2,7 +2,7 @@
 //
 // The loader's own memcpy, memmove, memset and memcmp, portable and for the CPU, against plain
 // loops, at every small size, offset and overlap.
-#include "test.h"
+#include "test/test.h"
 
 #define FUNCTIONS(prefix)                                                              \
 	void *prefix##_memcpy(void *restrict to, const void *restrict from, size_t n); \

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../proto/multiboot/multiboot.h"
+#include "proto/x86/multiboot/multiboot.h"
 
 #include <string.h>
 
-#include "left.h"
-#include "test.h"
+#include "test/left.h"
+#include "test/test.h"
 
 enum {
 	MAGIC = 0x2badb002,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/notes.h"
+#include "core/notes.h"
 
 #include <string.h>
 
-#include "elf_builder.h"
-#include "fake.h"
-#include "test.h"
+#include "test/elf_builder.h"
+#include "test/fake.h"
+#include "test/test.h"
 
 enum { ENTRY_VERSION = 0x5a00, ABI_TAG = 1 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "page_walk.h"
+#include "test/page_walk.h"
 
 #include <stdio.h>
 

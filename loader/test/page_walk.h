@@ -4,6 +4,6 @@
 // recursive entry is told as "recursive SLOT".
 #pragma once
 
-#include "../core/load.h"
+#include "core/load.h"
 
 _Bool page_walk(struct window tables, char *out, size_t room);

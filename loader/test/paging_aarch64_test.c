@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../arch/aarch64/paging.h"
+#include "arch/aarch64/paging.h"
 
 #include <string.h>
 
-#include "test.h"
+#include "test/test.h"
 
 // Every page that the tables map, as lines "first..end -> physical flags", walked without knowing
 // how they were made. Tables are not pages.

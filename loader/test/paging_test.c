@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../arch/x86_64/paging.h"
+#include "arch/x86_64/paging.h"
 
 #include <string.h>
 
-#include "page_walk.h"
-#include "test.h"
+#include "test/page_walk.h"
+#include "test/test.h"
 
 enum { TABLES_AT = 0x12000 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "pc.h"
+#include "test/pc.h"
 
 #include <string.h>
 
-#include "../proto/multiboot/multiboot.h"
+#include "proto/x86/multiboot/multiboot.h"
 
 enum {
 	MAGIC = 0x2badb002,

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "fake.h"
+#include "test/fake.h"
 
 #define PC_MMAP_AT 0x9000 // entries of 24 bytes
 #define PC_INFO_AT 0x9f00

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/handover.h"
+#include "core/handover.h"
 
-#include "fake.h"
-#include "test.h"
+#include "test/fake.h"
+#include "test/test.h"
 
 enum { BLOCK_SIZE = 0xd000 };
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../proto/pvh/pvh.h"
+#include "proto/x86/pvh/pvh.h"
 
 #include <string.h>
 
-#include "left.h"
-#include "test.h"
+#include "test/left.h"
+#include "test/test.h"
 
 enum {
 	MAGIC = 0x336ec578,

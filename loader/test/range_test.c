@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/range.h"
+#include "core/range.h"
 
-#include "test.h"
+#include "test/test.h"
 
 static struct range_set set_of(const struct range *ranges, size_t count)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Runs last.
-#include "test.h"
+#include "test/test.h"
 
 static const char *const rules[] = { "", // STATUS_OK
 #define X(name, number, class, rule, sentence) rule,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../core/span.h"
+#include "core/span.h"
 
-#include "test.h"
+#include "test/test.h"
 
 static void sub_takes_what_is_inside(void)
 {

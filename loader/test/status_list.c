@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../core/status.h"
+#include "core/status.h"
 
 static const struct {
 	const char *name, *class, *rule, *sentence;

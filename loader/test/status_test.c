@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "test.h"
+#include "test/test.h"
 
 #include <string.h>
 

@@ -4,9 +4,9 @@
 // before anything is written, or it boots as the model says. AddressSanitizer watches every access.
 #include <string.h>
 
-#include "elf_builder.h"
-#include "test.h"
-#include "whole.h"
+#include "test/elf_builder.h"
+#include "test/test.h"
+#include "test/whole.h"
 
 static const struct range nowhere = { 0, 0 };
 

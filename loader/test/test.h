@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../core/status.h"
+#include "core/status.h"
 
 struct test {
 	const char *name;

@@ -5,9 +5,9 @@
 # Debian's clang comes without the sanitizers' libraries (libclang-rt-14-dev): then the tests run without.
 HOST_SANITIZE := $(if $(shell echo 'int main(void) { return 0; }' | $(HOSTCC) -fsanitize=address -x c -o /dev/null - 2>&1),,-fsanitize=address,undefined \
 	-fno-sanitize-recover=all) -fno-omit-frame-pointer
-HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -Iloader/test -DLOADER_ARCH='"host"' -DLOADER_TARGET='"host"'
+HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -DLOADER_ARCH='"host"' -DLOADER_TARGET='"host"'
 HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c embedded.c),$(CORE)) loader/arch/x86_64/paging.c loader/arch/aarch64/paging.c \
-	$(addprefix loader/proto/,multiboot/multiboot.c pvh/pvh.c linux64/linux64.c pc/left.c uefi/options.c)
+	$(addprefix loader/proto/,x86/multiboot/multiboot.c x86/pvh/pvh.c x86/linux64/linux64.c x86/bootinfo.c uefi/options.c)
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
 # UEFI as a whole, on a fake firmware.
 UEFI_OBJ := $(addprefix $(HOST)/obj/proto/uefi/,firmware.o files.o tables.o start.o)
@@ -74,4 +74,4 @@ $(HOST)/replay-%: $(HOST)/obj/test/fuzz/%.o $(HOST)/obj/test/fuzz/replay.o $(HOS
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
 
--include $(wildcard $(HOST)/obj/*/*.d $(HOST)/obj/*/*/*.d)
+-include $(wildcard $(HOST)/obj/*/*.d $(HOST)/obj/*/*/*.d $(HOST)/obj/*/*/*/*.d)

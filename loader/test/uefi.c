@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "uefi.h"
+#include "test/uefi.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../core/span.h"
-#include "../proto/uefi/machine.h"
+#include "core/span.h"
+#include "proto/uefi/machine.h"
 
 enum { PAGES = UEFI_RAM / PAGE_SIZE, FILES_MAX = 4 };
 #define EFI_OUT_OF_RESOURCES (EFI_ERROR_BIT | 9)

@@ -6,8 +6,8 @@
 // caller's, services after ExitBootServices) are counted.
 #pragma once
 
-#include "../proto/uefi/efi.h"
-#include "fake.h"
+#include "proto/uefi/efi.h"
+#include "test/fake.h"
 
 #define UEFI_RAM_AT UINT64_C(0x10000000)
 #define UEFI_RAM MIB(16)

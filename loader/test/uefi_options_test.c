@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../proto/uefi/options.h"
+#include "proto/uefi/options.h"
 
 #include <string.h>
 
-#include "../core/cmdline.h"
-#include "test.h"
+#include "core/cmdline.h"
+#include "test/test.h"
 
 static struct options_found found;
 static char *written;

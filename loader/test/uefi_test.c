@@ -2,14 +2,14 @@
 //
 // Whole runs under a fake UEFI firmware: from the entry point to the hand-over, or back to the
 // firmware.
-#include "uefi.h"
+#include "test/uefi.h"
 
 #include <string.h>
 
-#include "../core/span.h"
-#include "elf_builder.h"
-#include "fdt_reader.h"
-#include "test.h"
+#include "core/span.h"
+#include "test/elf_builder.h"
+#include "test/fdt_reader.h"
+#include "test/test.h"
 
 static const char hermit_app[] = "\\EFI\\hermit\\hermit-app",
 		  boot_app[] = "\\EFI\\BOOT\\hermit-app";

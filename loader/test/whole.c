@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "whole.h"
+#include "test/whole.h"
 
 #include <string.h>
 
-#include "../core/span.h"
-#include "elf_model.h"
-#include "fdt_reader.h"
-#include "page_walk.h"
-#include "test.h"
+#include "core/span.h"
+#include "test/elf_model.h"
+#include "test/fdt_reader.h"
+#include "test/page_walk.h"
+#include "test/test.h"
 
 static char text[1 << 14];
 

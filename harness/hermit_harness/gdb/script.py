@@ -25,7 +25,7 @@ LOADER_MAIN = "boot_run"
 # Where each processor's calling convention has the first argument.
 ARGUMENTS = {"x86_64": "$rdi", "aarch64": "$x0", "riscv64": "$a0"}
 FIELDS = (("start", "image.start"), ("entry", "entry"))  # of struct handover
-# The loader's last code runs from a copy in the block, at the next multiple of LAST_ALIGN of arch/CPU/last.h.
+# The loader's last code runs from a copy in the block, at the next multiple of LAST_ALIGN of arch/CPU/trampoline.h.
 LAST = "((unsigned long)({h}->block->at.base + {h}->block->code + {slack}) & ~{slack}UL)"
 LAST_ALIGN = {"aarch64": 2048}
 

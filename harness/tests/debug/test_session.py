@@ -104,7 +104,7 @@ def test_through_the_hand_over(start: Start, target: str, machine: str) -> None:
     assert ("arch_handover", f"loader/arch/{cpu}/handover.c") in callers
     assert ("boot_run", "loader/core/boot.c") in callers
     gdb.ask("hbreak last_enter")
-    last = f"loader/arch/{cpu}/last."
+    last = f"loader/arch/{cpu}/trampoline."
     assert f"last_enter () at {last}" in gdb.ask("continue")
     assert int(gdb.ask("print/x $pc").rpartition(" ")[2], 16) < image
     callers = re.findall(r"^#\d+ .*?(\w+) \(.*\) at (\S+):", gdb.ask("backtrace"), re.M)

@@ -3,7 +3,7 @@
 // 0487), chapter D17.
 #pragma once
 
-#include "../../core/span.h"
+#include "core/span.h"
 
 #define cpu_read(name)                                             \
 	__extension__({                                            \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "map.h"
+#include "arch/aarch64/map.h"
 
-#include "cpu.h"
+#include "arch/aarch64/cpu.h"
 
 extern char loader_start[], loader_end[]; // linker script
 

@@ -4,7 +4,7 @@
 // memory.
 #pragma once
 
-#include "../../core/range.h"
+#include "core/range.h"
 
 // 39 bits of address, less the GiB through which devices are seen.
 #define MAP_REACH GIB(510)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "paging.h"
+#include "arch/aarch64/paging.h"
 
-#include "../../core/boot.h"
+#include "core/boot.h"
 
 enum { ENTRIES = 512, SELF = 511 };
 

@@ -3,7 +3,7 @@
 // the window it is given.
 #pragma once
 
-#include "../../core/handover.h"
+#include "core/handover.h"
 
 // Where kernels look for their UART.
 #define UART_VIRTUAL UINT64_C(0x1000)

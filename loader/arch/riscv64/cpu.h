@@ -2,7 +2,7 @@
 // One instruction a function.
 #pragma once
 
-#include "../../core/base.h"
+#include "core/base.h"
 
 static inline void cpu_wait(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "last.h"
+#include "arch/riscv64/trampoline.h"
 
-#include "../../core/boot.h"
-#include "../../core/selftest.h"
-#include "../../core/text.h"
+#include "core/boot.h"
+#include "core/selftest.h"
+#include "core/text.h"
 
 // Where no machine has memory: physical addresses have 56 bits.
 #define NOWHERE (UINT64_C(1) << 55)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "last.h"
-#include "paging.h"
+#include "arch/x86_64/trampoline.h"
+#include "arch/x86_64/paging.h"
 
-#include "../../core/boot.h"
-#include "../../core/selftest.h"
+#include "core/boot.h"
+#include "core/selftest.h"
 
 void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "map.h"
+#include "arch/x86_64/map.h"
 
 enum { PRESENT_WRITABLE = 0x3, PRESENT_WRITABLE_LARGE = 0x83, ENTRIES = 512, EARLY_GIBS = 4 };
 
-// Linked together by enter64.asm. Unmapped memory stays so: a stray access is reported, not obeyed.
+// Linked together by entry.asm. Unmapped memory stays so: a stray access is reported, not obeyed.
 alignas(4096) uint64_t early_pml4[ENTRIES];
 alignas(4096) uint64_t early_pdpt[ENTRIES];
 alignas(4096) uint64_t early_pd[EARLY_GIBS][ENTRIES];

@@ -3,7 +3,7 @@
 // was asked for.
 #pragma once
 
-#include "../../core/range.h"
+#include "core/range.h"
 
 // What one table of the second level shows. Beyond 4 GiB only MAP_MORE different GiB can be asked
 // for.

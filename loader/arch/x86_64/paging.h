@@ -3,7 +3,7 @@
 // is given.
 #pragma once
 
-#include "../../core/handover.h"
+#include "core/handover.h"
 
 struct paging_plan {
 	const struct map_shape *shape;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "last.h"
+#include "arch/x86_64/trampoline.h"
 
-#include "../../core/boot.h"
-#include "../../core/selftest.h"
-#include "../../core/text.h"
-#include "map.h"
+#include "core/boot.h"
+#include "core/selftest.h"
+#include "core/text.h"
+#include "arch/x86_64/map.h"
 
 // Mapped by nobody: tables of ours end before, and no firmware maps so much.
 #define UNMAPPED (UINT64_C(1) << 46)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "era.h"
+#include "core/era/era.h"
 
-#include "../log.h"
+#include "core/log.h"
 
 static const struct era eras[] = {
 	{ .name = "e1",

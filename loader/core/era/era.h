@@ -3,8 +3,8 @@
 // its boot information. Nothing else in the loader knows a version number.
 #pragma once
 
-#include "../handover.h"
-#include "../notes.h"
+#include "core/handover.h"
+#include "core/notes.h"
 
 // Tag of the platform block of RawBootInfo (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0
 // is called LinuxBoot and has no payload.

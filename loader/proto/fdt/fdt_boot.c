@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "fdt_boot.h"
+#include "proto/fdt/fdt_boot.h"
 
-#include "../../core/embedded.h"
+#include "core/embedded.h"
 
 // As much of a file that is no ELF file as its refusal wants to see.
 #define FIRST_BYTES 64

@@ -3,7 +3,7 @@
 // a tree.
 #pragma once
 
-#include "../../core/boot.h"
+#include "core/boot.h"
 
 // Fills in memory, command line, application and what must be kept. `boot->reach`, `boot->loader`
 // and `boot->elf_target` are set already, and `tree` outlives `boot`. Refusals have been printed.

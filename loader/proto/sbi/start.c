@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // RISC-V SBI: the firmware runs below us and leaves hart id and device tree.
-#include "../../arch/riscv64/board.h"
-#include "../../dev/sbi.h"
-#include "../fdt/fdt_boot.h"
+#include "arch/riscv64/platform.h"
+#include "dev/sbi.h"
+#include "proto/fdt/fdt_boot.h"
 
 // More of a tree than any firmware makes.
 #define TREE_MAX MIB(16)
 
-extern char loader_start[], loader_end[]; // sbi.ld
+extern char loader_start[], loader_end[]; // ld/riscv64-sbi.ld
 
 noreturn void start_c(uint64_t hart, uint64_t tree_at);
 

@@ -3,7 +3,7 @@
 // Numbers are little-endian, characters UCS-2.
 #pragma once
 
-#include "../../core/base.h"
+#include "core/base.h"
 
 // How the firmware's functions are called: on x86-64 as Microsoft's compilers do, elsewhere as
 // everybody does.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "files.h"
+#include "proto/uefi/files.h"
 
-#include "../../core/embedded.h"
-#include "../../core/log.h"
-#include "options.h"
+#include "core/embedded.h"
+#include "core/log.h"
+#include "proto/uefi/options.h"
 
 static const struct efi_guid loaded_image_guid = {
 	0x5b1b31a1, 0x9562, 0x11d2, { 0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b }

@@ -2,7 +2,7 @@
 // Application and arguments, from wherever the firmware has them.
 #pragma once
 
-#include "firmware.h"
+#include "proto/uefi/firmware.h"
 
 // Fills in app and cmdline of `boot`. Looked for are, in this order: the RAM disk that the firmware
 // offers as Linux' one (LoadFile2), the file that the options name by initrd=PATH,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "firmware.h"
+#include "proto/uefi/firmware.h"
 
-#include "../../core/log.h"
-#include "machine.h"
+#include "core/log.h"
+#include "proto/uefi/machine.h"
 
 struct efi_system_table *efi_system;
 efi_handle efi_image;

@@ -2,8 +2,8 @@
 // The firmware's services that we use, and what we owe it when we give up: every page back.
 #pragma once
 
-#include "../../core/boot.h"
-#include "efi.h"
+#include "core/boot.h"
+#include "proto/uefi/efi.h"
 
 extern struct efi_system_table *efi_system;
 extern efi_handle efi_image;

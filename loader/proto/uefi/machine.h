@@ -2,7 +2,7 @@
 // What the UEFI start needs from a CPU: one folder per CPU beside this file defines it.
 #pragma once
 
-#include "../../core/boot.h"
+#include "core/boot.h"
 
 // Where the memory ends that the loader uses: what it can address without the firmware, and hand
 // over.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "options.h"
+#include "proto/uefi/options.h"
 
-#include "../../core/cmdline.h"
+#include "core/cmdline.h"
 
 static const char initrd_word[] = "initrd=";
 enum { INITRD_WORD = sizeof initrd_word - 1 };

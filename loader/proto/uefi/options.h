@@ -2,7 +2,7 @@
 // Load options: what the boot entry, the shell, or QEMU's -append says. Pure functions.
 #pragma once
 
-#include "../../core/span.h"
+#include "core/span.h"
 
 #define INITRD_MAX 256
 

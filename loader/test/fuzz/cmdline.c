@@ -3,7 +3,7 @@
 // A command line: options, UTF-8, and what is left for the application.
 #include <stdlib.h>
 
-#include "fuzz.h"
+#include "test/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -3,8 +3,8 @@
 // An application: parse, notes, place, load, relocate.
 #include <stdlib.h>
 
-#include "../../core/notes.h"
-#include "fuzz.h"
+#include "core/notes.h"
+#include "test/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../fake.h"
+#include "test/fake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../../proto/multiboot/multiboot.h"
+#include "proto/x86/multiboot/multiboot.h"
 
-#include "fuzz.h"
+#include "test/fuzz/fuzz.h"
 
 static enum status read(struct boot *boot)
 {

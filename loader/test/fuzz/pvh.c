@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../../proto/pvh/pvh.h"
+#include "proto/x86/pvh/pvh.h"
 
-#include "fuzz.h"
+#include "test/fuzz/fuzz.h"
 
 static enum status read(struct boot *boot)
 {

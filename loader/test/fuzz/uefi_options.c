@@ -3,8 +3,8 @@
 // Load options; the first byte says whether the shell gives them.
 #include <stdlib.h>
 
-#include "../../proto/uefi/options.h"
-#include "fuzz.h"
+#include "proto/uefi/options.h"
+#include "test/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "../machine.h"
+#include "proto/uefi/machine.h"
 
-#include "../../../arch/x86_64/last.h"
-#include "../../../core/log.h"
-#include "../../../core/selftest.h"
-#include "../../../core/symbols.h"
-#include "../../../core/text.h"
-#include "../../../dev/ports.h"
-#include "../../../dev/uart_16550.h"
-#include "../firmware.h"
+#include "arch/x86_64/trampoline.h"
+#include "core/log.h"
+#include "core/selftest.h"
+#include "core/symbols.h"
+#include "core/text.h"
+#include "dev/ports.h"
+#include "dev/uart_16550.h"
+#include "proto/uefi/firmware.h"
 
 #define FIRMWARE_VECTORS 256
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The report of a CPU exception and the machine's end. It runs at two places (see trampoline.h): no
+// calls out, no tables of pointers.
+#include "arch/aarch64/trampoline.h"
+
+#include "core/exception_report.h"
+#include "dev/uart_cadence.h"
+#include "dev/uart_pl011.h"
+#include "arch/aarch64/cpu.h"
+
+#pragma GCC visibility push(hidden)
+
+// Offsets are known to trampoline.S.
+struct frame {
+	uint64_t x[31];
+	uint64_t sp;
+	uint64_t pc, pstate, esr, far;
+} last_frame;
+
+_Static_assert(offsetof(struct frame, sp) == 248 && offsetof(struct frame, esr) == 272,
+	       "trampoline.S");
+
+struct last_hooks last_hooks;
+
+noreturn void last_exception(const struct frame *frame);
+uint64_t last_semihosting(uint64_t operation, const uint64_t *block);
+uint64_t last_hvc(uint64_t function);
+uint64_t last_smc(uint64_t function);
+
+#pragma GCC visibility pop
+
+enum {
+	SYS_EXIT_EXTENDED = 0x20,
+	STOPPED_APPLICATION_EXIT = 0x20026,
+};
+#define PSCI_SYSTEM_OFF UINT64_C(0x84000008)
+
+// QEMU reads a semihosting block little-endian whatever SCTLR_EL1.EE says.
+static uint64_t semihosting_word(uint64_t value)
+{
+	return ORDER_NATIVE == ORDER_LITTLE ? value : __builtin_bswap64(value);
+}
+
+noreturn void last_stop(uint64_t number)
+{
+	uint64_t block[2] = { semihosting_word(STOPPED_APPLICATION_EXIT),
+			      semihosting_word(number) };
+	last_semihosting(SYS_EXIT_EXTENDED, block);
+	if (last_hooks.psci == LAST_PSCI_HVC)
+		last_hvc(PSCI_SYSTEM_OFF);
+	else if (last_hooks.psci == LAST_PSCI_SMC)
+		last_smc(PSCI_SYSTEM_OFF);
+	for (;;)
+		cpu_wait();
+}
+
+static uint64_t uart_now(void)
+{
+	if ((cpu_read(sctlr_el1) & SCTLR_M) == 0)
+		return last_hooks.uart_physical;
+	return cpu_read(ttbr0_el1) == last_hooks.root ? last_hooks.uart_handed : last_hooks.uart_at;
+}
+
+static void put_char(char c)
+{
+	uint64_t at = uart_now();
+	if (at == 0)
+		return;
+	if (last_hooks.uart == LAST_UART_PL011)
+		pl011_put(at, c);
+	else if (last_hooks.uart == LAST_UART_CADENCE)
+		cadence_put(at, c);
+}
+
+// Exception classes (ESR_ELx.EC) and their words, closed by an empty one.
+static const char class_words[] = "\x01"
+				  "trapped wfi\0"
+				  "\x07"
+				  "trapped fp\0"
+				  "\x0e"
+				  "illegal state\0"
+				  "\x15"
+				  "svc\0"
+				  "\x16"
+				  "hvc\0"
+				  "\x18"
+				  "trapped register\0"
+				  "\x21"
+				  "instruction abort\0"
+				  "\x22"
+				  "pc alignment\0"
+				  "\x25"
+				  "data abort\0"
+				  "\x26"
+				  "sp alignment\0"
+				  "\x2f"
+				  "serror\0"
+				  "\x30"
+				  "breakpoint\0"
+				  "\x3c"
+				  "brk\0";
+
+static const char *class_word(uint64_t esr)
+{
+	const char *p = class_words;
+	uint64_t wanted = esr >> 26 & 0x3f;
+	while (*p != '\0' && (uint8_t)*p != wanted)
+		while (*p++ != '\0')
+			;
+	return *p != '\0' ? p + 1 : "undefined instruction";
+}
+
+static void put_registers(const struct frame *f)
+{
+	for (unsigned i = 0; i < 31; i++) {
+		if (i % 8 == 0)
+			put_line_start();
+		put(" x");
+		put_decimal(i);
+		put_char('=');
+		put_hex(f->x[i]);
+		if (i % 8 == 7)
+			put_char('\n');
+	}
+	put_register("sp", f->sp);
+	put_register("pstate", f->pstate);
+	put_char('\n');
+}
+
+noreturn void last_exception(const struct frame *f)
+{
+	put_cpu_exception();
+	put(class_word(f->esr));
+	put(" at ");
+	put_place(f->pc);
+	put_register("esr", f->esr);
+	put_register("far", f->far);
+	put_char('\n');
+	put_registers(f);
+	last_stop(NUMBER_CPU_EXCEPTION);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "arch/aarch64/platform.h"
+
+#include "dev/uart_cadence.h"
+#include "dev/uart_pl011.h"
+#include "core/selftest.h"
+#include "core/symbols.h"
+#include "proto/fdt/fdt_boot.h"
+#include "arch/aarch64/trampoline.h"
+#include "arch/aarch64/map.h"
+#include "arch/aarch64/paging.h"
+
+extern char loader_start[], loader_end[]; // linker script
+extern uint8_t el2_below;                 // entry.S
+
+// Of QEMU's virt. Only for what has to be said when no tree can be read; on another machine nobody
+// may hear it.
+#define PL011_GUESS UINT64_C(0x09000000)
+
+#define FDT_MAGIC_BYTES 0xd00dfeed // as a big-endian number
+#define FDT_SIZE_MAX MIB(2)
+
+// What was said before a console was known.
+static char kept[1024];
+static size_t kept_count;
+static bool chosen;
+
+static struct tree tree;
+
+static void choose(enum last_uart uart, uint64_t at, uint64_t physical)
+{
+	last_hooks.uart = uart;
+	last_hooks.uart_at = at;
+	last_hooks.uart_physical = physical;
+	chosen = true;
+	if (uart == LAST_UART_PL011)
+		pl011_open(at);
+	else if (uart == LAST_UART_CADENCE)
+		cadence_open(at);
+}
+
+void virt_write(const char *text, size_t n)
+{
+	if (!chosen) {
+		for (size_t i = 0; i < n && kept_count < sizeof kept; i++)
+			kept[kept_count++] = text[i];
+	} else if (last_hooks.uart == LAST_UART_PL011) {
+		pl011_write(last_hooks.uart_at, text, n);
+	} else if (last_hooks.uart == LAST_UART_CADENCE) {
+		cadence_write(last_hooks.uart_at, text, n);
+	}
+}
+
+static void choose_by_guess(void)
+{
+	choose(LAST_UART_PL011, map_device_early(PL011_GUESS), PL011_GUESS);
+	virt_write(kept, kept_count);
+}
+
+static noreturn void stop(enum status status)
+{
+	if (!chosen)
+		choose_by_guess();
+	last_stop(status_number(status));
+}
+
+static enum status leave(struct boot *boot)
+{
+	(void)boot;
+	return STATUS_OK;
+}
+
+static const struct platform platform = {
+	.map = map_range,
+	.leave = leave,
+	.write = virt_write,
+	.stop = stop,
+	.selftest = SELFTEST,
+};
+
+// For exceptions that come before the tree is read.
+static void hooks_open(void)
+{
+	last_hooks.uart = LAST_UART_PL011;
+	last_hooks.uart_at = map_device_early(PL011_GUESS);
+	last_hooks.uart_physical = PL011_GUESS;
+	last_hooks.symbol = symbol_find;
+}
+
+void virt_open(void)
+{
+	map_open();
+	hooks_open();
+	boot_open(&platform);
+}
+
+void virt_take_over(void)
+{
+	map_take_over();
+	hooks_open();
+}
+
+void virt_console(const struct tree *t)
+{
+	static const uint8_t kinds[] = {
+		[TREE_UART_NONE] = LAST_UART_NONE,
+		[TREE_UART_PL011] = LAST_UART_PL011,
+		[TREE_UART_CADENCE] = LAST_UART_CADENCE,
+	};
+	if (t->psci)
+		last_hooks.psci = t->psci_smc ? LAST_PSCI_SMC : LAST_PSCI_HVC;
+	choose((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
+	virt_write(kept, kept_count);
+}
+
+uint64_t virt_el2_below(void)
+{
+	return el2_below;
+}
+
+bool virt_tree_at(uint64_t at)
+{
+	if (at == 0 || at % 8 != 0 || map_range((struct range){ at, at + 8 }) == NULL)
+		return false;
+	uint32_t magic = last_probe(at);
+	return load_u32((const uint8_t *)&magic, ORDER_BIG) == FDT_MAGIC_BYTES;
+}
+
+enum status virt_tree(const uint8_t *bytes, uint64_t at, struct boot *boot)
+{
+	boot->elf_target = ORDER_NATIVE == ORDER_BIG ? &elf_target_aarch64_be : &elf_target_aarch64;
+	TRY(tree_read(bytes, at, FDT_SIZE_MAX, &tree));
+	boot->tree = &tree;
+	// kernels know no other
+	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0;
+	return STATUS_OK;
+}
+
+noreturn void virt_boot(struct boot *boot, uint64_t at)
+{
+	boot->target = LOADER_TARGET;
+	boot->loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
+	boot->reach = (struct range){ 0, MAP_REACH };
+	const uint8_t *bytes = map_range((struct range){ at, at + FDT_SIZE_MAX });
+	if (bytes == NULL)
+		die(refuse(STATUS_FDT_MISSING,
+			   "the device tree at %#lx lies beyond the loader's reach", at));
+	enum status status = virt_tree(bytes, at, boot);
+	if (status != STATUS_OK)
+		die(status);
+	virt_console(&tree);
+	status = fdt_boot(&tree, map_range, boot);
+	if (status != STATUS_OK)
+		die(status);
+	boot_run(boot);
+}

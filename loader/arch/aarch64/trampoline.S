@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// See trampoline.h. Offsets are those of struct last_args, and of struct frame in exception.c.
+
+#define OWN_STACK	0
+#define ROOT		8		// and TCR
+#define SCTLR		24
+#define COPY_ROOT	32
+#define MOVE_TO		40		// and MOVE_FROM
+#define MOVE_SIZE	56
+#define IMAGE		64		// start and end
+#define BLOCK		80
+#define EL2		96
+#define STACK		104
+#define ENTRY		112
+#define INFO		120
+#define TOUCH		128
+
+// Immediate of the hvc by which our own code points EL2's vectors at those that x1 names.
+#define HVC_VECTORS	0x4c4
+
+	.section .last.text, "ax"
+
+// EL1's vectors: everything is reported. EL2 has the same table and uses of it the one entry for EL1's calls.
+	.balign	2048
+	.globl	last_vectors
+last_vectors:
+	.rept	8
+	.balign	128
+	b	exception
+	.endr
+
+// A kernel that believes in hvc reaches the firmware's PSCI, which under an EL2 listens to smc.
+	.balign	128
+	msr	tpidr_el2, x17
+	mrs	x17, esr_el2
+	and	w17, w17, #0xffff
+	cmp	w17, #HVC_VECTORS
+	mrs	x17, tpidr_el2
+	b.eq	1f
+	smc	#0
+	eret
+1:	msr	vbar_el2, x1
+	isb
+	eret
+
+	.rept	7
+	.balign	128
+	b	exception
+	.endr
+	.balign	128
+
+// x0 = struct last_args, in the block. Interrupts are masked. The loader's own tables are still in use.
+	.globl	last_enter
+last_enter:
+	mov	x19, x0
+	ldr	x1, [x19, #OWN_STACK]
+	mov	sp, x1
+	adr	x20, last_vectors
+	msr	vbar_el1, x20
+	isb
+	ldr	x2, [x19, #MOVE_SIZE]
+	cbz	x2, 3f
+	ldr	x3, [x19, #COPY_ROOT]	// the original may lie where the image goes
+	dsb	ish
+	msr	ttbr0_el1, x3
+	isb
+	tlbi	vmalle1
+	dsb	ish
+	isb
+	ldp	x0, x1, [x19, #MOVE_TO]	// disjoint
+1:	subs	x2, x2, #16
+	b.lo	2f
+	ldp	x3, x4, [x1], #16
+	stp	x3, x4, [x0], #16
+	b	1b
+2:	adds	x2, x2, #16
+	b.eq	3f
+4:	ldrb	w3, [x1], #1
+	strb	w3, [x0], #1
+	subs	x2, x2, #1
+	b.ne	4b
+
+3:	ldp	x0, x1, [x19, #IMAGE]
+	bl	clean
+	ldp	x0, x1, [x19, #BLOCK]
+	bl	clean
+	ic	iallu
+	dsb	sy
+	isb
+	ldr	x2, [x19, #EL2]
+	cbz	x2, 5f
+	mov	x1, x20
+	hvc	#HVC_VECTORS
+
+5:	mrs	x0, sctlr_el1
+	mov	x1, #0x1005		// M, C, I
+	bic	x0, x0, x1
+	msr	sctlr_el1, x0
+	isb
+	ldp	x0, x1, [x19, #ROOT]
+	ldr	x2, mair
+	msr	mair_el1, x2
+	msr	tcr_el1, x1
+	msr	ttbr0_el1, x0
+	msr	ttbr1_el1, xzr
+	mov	x2, #3 << 20		// FP and SIMD are not trapped
+	msr	cpacr_el1, x2
+	msr	mdscr_el1, xzr
+	isb
+	tlbi	vmalle1
+	ic	iallu
+	dsb	sy
+	isb
+	ldr	x0, [x19, #SCTLR]
+	msr	sctlr_el1, x0
+	isb
+
+	ldr	x2, [x19, #TOUCH]
+	cbz	x2, 6f
+	ldr	x2, [x2]
+6:	ldp	x3, x4, [x19, #STACK]	// and ENTRY
+	ldr	x0, [x19, #INFO]
+	mov	sp, x3
+	msr	vbar_el1, xzr		// a fault in the application is its own affair
+	msr	tpidr_el0, xzr
+	msr	tpidrro_el0, xzr
+	msr	tpidr_el1, xzr
+	isb
+	mov	x1, xzr			// CPU 0: any other number waits for ever
+	mov	x2, xzr
+	mov	x3, xzr
+	mov	x19, xzr
+	mov	x20, xzr
+	mov	x29, xzr
+	mov	x30, xzr
+	br	x4
+
+// [x0, x1) out of the data cache, to the point of coherency
+clean:
+	mrs	x2, ctr_el0
+	ubfx	x2, x2, #16, #4
+	mov	x3, #4
+	lsl	x2, x3, x2
+	sub	x3, x2, #1
+	bic	x0, x0, x3
+1:	dc	civac, x0
+	add	x0, x0, x2
+	cmp	x0, x1
+	b.lo	1b
+	dsb	sy
+	ret
+
+	.balign	8
+mair:	.quad	0x000000ff440c0400
+
+// ---- instructions that may raise an exception; they are then passed over, and x0 is what it was ----
+
+may_fail:
+	.globl	last_semihosting, last_hvc, last_smc, last_probe
+last_semihosting:
+	hlt	#0xf000
+	ret
+last_hvc:
+	hvc	#0
+	ret
+last_smc:
+	smc	#0
+	ret
+last_probe:
+	mov	x1, x0
+	mov	w0, wzr
+	ldr	w0, [x1]
+	ret
+may_fail_end:
+
+// ---- exceptions ----
+
+// Without a stack, and at most one at a time: tpidr_el1 is 1 while one is told.
+exception:
+	msr	tpidr_el0, x0
+	msr	tpidrro_el0, x1
+	mrs	x0, elr_el1
+	adr	x1, may_fail
+	cmp	x0, x1
+	b.lo	1f
+	adr	x1, may_fail_end
+	cmp	x0, x1
+	b.lo	pass_over
+1:	mrs	x0, tpidr_el1
+	cbnz	x0, 2f
+	mov	x0, #1
+	msr	tpidr_el1, x0
+	adr	x0, last_frame
+	stp	x2, x3, [x0, #16]
+	stp	x4, x5, [x0, #32]
+	stp	x6, x7, [x0, #48]
+	stp	x8, x9, [x0, #64]
+	stp	x10, x11, [x0, #80]
+	stp	x12, x13, [x0, #96]
+	stp	x14, x15, [x0, #112]
+	stp	x16, x17, [x0, #128]
+	stp	x18, x19, [x0, #144]
+	stp	x20, x21, [x0, #160]
+	stp	x22, x23, [x0, #176]
+	stp	x24, x25, [x0, #192]
+	stp	x26, x27, [x0, #208]
+	stp	x28, x29, [x0, #224]
+	mrs	x1, tpidr_el0
+	mrs	x2, tpidrro_el0
+	stp	x1, x2, [x0]
+	mov	x1, sp
+	stp	x30, x1, [x0, #240]
+	mrs	x1, elr_el1
+	mrs	x2, spsr_el1
+	stp	x1, x2, [x0, #256]
+	mrs	x1, esr_el1
+	mrs	x2, far_el1
+	stp	x1, x2, [x0, #272]
+	adr	x1, exception_stack_top
+	mov	sp, x1
+	bl	last_exception
+2:	mov	x0, #101		// an exception while one was told
+	adr	x1, exception_stack_top
+	mov	sp, x1
+	bl	last_stop
+
+pass_over:
+	add	x0, x0, #4
+	msr	elr_el1, x0
+	mrs	x0, tpidr_el0
+	mrs	x1, tpidrro_el0
+	eret
+
+	.balign	16
+	.skip	1024
+exception_stack_top:

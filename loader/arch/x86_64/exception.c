@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The report of a CPU exception. It runs at two places (see trampoline.h): no calls out, no tables
+// of pointers, nothing but ports and its stack.
+#include "arch/x86_64/trampoline.h"
+
+#include "core/exception_report.h"
+#include "dev/ports.h"
+
+struct exception_frame {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+struct last_hooks last_hooks;
+
+noreturn void last_exception(const struct exception_frame *frame);
+
+static void put_char(char c)
+{
+	for (unsigned tries = 0;
+	     tries < UART_TRIES && (cpu_in8(COM1 + UART_LSR) & UART_LSR_THRE) == 0; tries++)
+		;
+	cpu_out8(COM1, (uint8_t)c);
+}
+
+static const char vector_names[] = "DEDBNMBPOFBRUDNMDF--TSNPSSGPPF--MFACMCXMVECP";
+_Static_assert(sizeof vector_names == 2 * VECTORS + 1, "two letters a vector");
+
+static void put_registers(const struct exception_frame *f)
+{
+	put_line_start();
+	put_register("rax", f->rax);
+	put_register("rbx", f->rbx);
+	put_register("rcx", f->rcx);
+	put_register("rdx", f->rdx);
+	put_register("rsi", f->rsi);
+	put_register("rdi", f->rdi);
+	put_register("rbp", f->rbp);
+	put_register("rsp", f->rsp);
+	put_char('\n');
+	put_line_start();
+	put_register("r8", f->r8);
+	put_register("r9", f->r9);
+	put_register("r10", f->r10);
+	put_register("r11", f->r11);
+	put_register("r12", f->r12);
+	put_register("r13", f->r13);
+	put_register("r14", f->r14);
+	put_register("r15", f->r15);
+	put_register("rflags", f->rflags);
+	put_char('\n');
+}
+
+noreturn void last_exception(const struct exception_frame *f)
+{
+	put_cpu_exception();
+	put_char('#');
+	put_char(vector_names[2 * f->vector]);
+	put_char(vector_names[2 * f->vector + 1]);
+	put(" at ");
+	put_place(f->rip);
+	put_register("error", f->error);
+	put_register("cr2", cpu_cr2());
+	put_char('\n');
+	put_registers(f);
+	exit_isa(NUMBER_CPU_EXCEPTION);
+	for (;;)
+		cpu_halt();
+}

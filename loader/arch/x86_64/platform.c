@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "arch/x86_64/platform.h"
+
+#include "core/selftest.h"
+#include "core/symbols.h"
+#include "dev/ports.h"
+#include "dev/uart_16550.h"
+#include "arch/x86_64/trampoline.h"
+#include "arch/x86_64/map.h"
+
+extern char loader_start[], loader_end[]; // linker script
+
+static struct gate idt[VECTORS];
+static struct boot pc_boot; // zeroed by the starter, and large
+
+static enum status leave(struct boot *boot)
+{
+	(void)boot;
+	return STATUS_OK;
+}
+
+static noreturn void stop(enum status status)
+{
+	exit_isa(status_number(status));
+	for (;;)
+		cpu_halt();
+}
+
+static const struct platform platform = {
+	.map = map_range,
+	.leave = leave,
+	.write = uart_write,
+	.stop = stop,
+	.selftest = SELFTEST,
+};
+
+struct boot *pc_open(void)
+{
+	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
+	last_fill_idt(idt, (uint64_t)last_vectors);
+	last_hooks.symbol = symbol_find;
+	cpu_load_idt(&pointer);
+	uart_open();
+	boot_open(&platform);
+	pc_boot.target = LOADER_TARGET;
+	pc_boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
+	pc_boot.reach = (struct range){ 0, MAP_REACH };
+	pc_boot.elf_target = &elf_target_x86_64;
+	pc_boot.serial = COM1;
+	return &pc_boot;
+}

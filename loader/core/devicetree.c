@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Devicetree Specification 0.4: 2.3 (cells, reg, status), 3.4 to 3.6 (memory, reserved memory,
+// chosen). Addresses of nodes on a bus are taken as they are: the buses of the machines that we
+// know translate nothing.
+#include "core/devicetree.h"
+
+#include "core/log.h"
+#include "core/text.h"
+
+enum { DEPTH = FDT_DEPTH_MAX + 1, PATH_MAX = 192 };
+
+// A node while its properties are read; its children inherit the cells.
+struct node {
+	struct fdt_token token; // FDT_NODE
+	struct span reg, compatible, device_type, status;
+	struct span initrd_start, initrd_end, bootargs, stdout_path, method;
+	unsigned address_cells, size_cells; // of its children
+	size_t path_size;                   // up to and with this node
+	bool done;
+};
+
+struct reader {
+	struct tree *tree;
+	unsigned depth; // open nodes
+	struct node nodes[DEPTH + 1];
+	char path[PATH_MAX];
+	struct span stdout_path; // without options behind ':'
+	struct range initrd;     // empty: none
+	unsigned uarts;          // how many were met
+	bool uart_named;
+	bool again; // a further walk, for UARTs only
+};
+
+static bool is_text(struct span value, const char *wanted)
+{
+	return value.n != 0 && text_is((const char *)value.p, value.n - 1, wanted) &&
+	       value.p[value.n - 1] == '\0';
+}
+
+// The next string of a list, without its NUL; false behind the last one.
+static bool next_string(struct span *list, struct span *out)
+{
+	if (list->n == 0)
+		return false;
+	*out = (struct span){ list->p, 0 };
+	while (out->n < list->n && out->p[out->n] != '\0')
+		out->n++;
+	const size_t step = out->n < list->n ? out->n + 1 : out->n;
+	*list = (struct span){ list->p + step, list->n - step };
+	return true;
+}
+
+static bool is_on(const struct node *node)
+{
+	return node->status.n == 0 || is_text(node->status, "okay") || is_text(node->status, "ok");
+}
+
+// A number of so many cells, at offset `at` of the value: false when it is not there.
+static must_check bool cells(struct span value, size_t at, unsigned count, uint64_t *out)
+{
+	struct span bytes;
+	if (!span_sub(value, at, 4 * (size_t)count, &bytes) || count > 2)
+		return false;
+	*out = count == 0   ? 0
+	       : count == 1 ? load_u32(bytes.p, ORDER_BIG)
+			    : load_u64(bytes.p, ORDER_BIG);
+	return true;
+}
+
+static const struct node *parent(const struct reader *r)
+{
+	return r->depth >= 2 ? &r->nodes[r->depth - 2] : NULL;
+}
+
+// The `index`th address and size of reg, in the cells of the parent.
+static must_check bool reg(const struct reader *r, const struct node *node, size_t index,
+			   struct range *out)
+{
+	const struct node *up = parent(r);
+	uint64_t size, start;
+	size_t stride = 4 * ((size_t)up->address_cells + up->size_cells);
+	if (up->address_cells == 0 || up->address_cells > 2 || up->size_cells > 2 ||
+	    !cells(node->reg, index * stride, up->address_cells, &start) ||
+	    !cells(node->reg, index * stride + 4 * (size_t)up->address_cells, up->size_cells,
+		   &size))
+		return false;
+	if (add_overflows(start, size, &out->end))
+		out->end = UINT64_MAX;
+	out->start = start;
+	return true;
+}
+
+static enum status add_ranges(const struct reader *r, const struct node *node,
+			      struct range_set *set)
+{
+	struct range range;
+	for (size_t i = 0; reg(r, node, i, &range); i++)
+		if (range_set_add(set, range) != STATUS_OK)
+			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+				      "the device tree has more than %u memory ranges",
+				      RANGE_SET_MAX);
+	return STATUS_OK;
+}
+
+// QEMU's guest-loader and Xen's multiboot nodes: address and size are two cells each, whatever the
+// parent says.
+static void take_module(struct tree *tree, const struct node *node)
+{
+	uint64_t start, size;
+	if (tree->has_module || !cells(node->reg, 0, 2, &start) || !cells(node->reg, 8, 2, &size))
+		return;
+	tree->has_module = !add_overflows(start, size, &tree->module.end);
+	tree->module.start = start;
+}
+
+static enum status take_chosen(struct reader *r, const struct node *node)
+{
+	struct tree *tree = r->tree;
+	struct span path = node->stdout_path;
+	if (node->bootargs.n > 1)
+		tree->bootargs = (struct span){ node->bootargs.p, node->bootargs.n - 1 };
+	for (size_t i = 0; i < tree->bootargs.n; i++)
+		if (tree->bootargs.p[i] == '\0')
+			tree->bootargs.n = i;
+	size_t n = 0;
+	while (n < path.n && path.p[n] != '\0' && path.p[n] != ':')
+		n++;
+	r->stdout_path = (struct span){ path.p, n };
+	if (node->initrd_start.n == 0)
+		return STATUS_OK;
+	struct range initrd;
+	if (!cells(node->initrd_start, 0, (unsigned)node->initrd_start.n / 4, &initrd.start) ||
+	    !cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) ||
+	    initrd.start > initrd.end)
+		return refuse(
+			STATUS_FDT_CONTENT,
+			"linux,initrd-start and linux,initrd-end (%lu and %lu bytes) name no range",
+			node->initrd_start.n, node->initrd_end.n);
+	r->initrd = initrd;
+	return STATUS_OK;
+}
+
+static void take_uart(struct reader *r, const struct node *node, enum tree_uart kind)
+{
+	struct tree *tree = r->tree;
+	struct range at;
+	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size &&
+		     memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
+	if (!is_on(node) || !reg(r, node, 0, &at))
+		return;
+	r->uarts++;
+	if (tree->uart != TREE_UART_NONE && (r->uart_named || !named))
+		return;
+	tree->uart = kind;
+	tree->uart_at = at.start;
+	r->uart_named = named;
+}
+
+enum device {
+	DEVICE_UNKNOWN,
+	DEVICE_PL011,
+	DEVICE_CADENCE,
+	DEVICE_PSCI,
+	DEVICE_FINISHER,
+	DEVICE_MODULE
+};
+
+// What the first known name among those of a node says.
+static enum device device_of(struct span compatible)
+{
+	static const struct {
+		char name[17];
+		uint8_t device;
+	} known[] = {
+		{ "arm,pl011", DEVICE_PL011 },        { "cdns,uart-r1p12", DEVICE_CADENCE },
+		{ "cdns,uart-r1p8", DEVICE_CADENCE }, { "xlnx,xuartps", DEVICE_CADENCE },
+		{ "arm,psci-0.2", DEVICE_PSCI },      { "arm,psci-1.0", DEVICE_PSCI },
+		{ "sifive,test0", DEVICE_FINISHER },  { "multiboot,module", DEVICE_MODULE },
+	};
+	struct span name;
+	while (next_string(&compatible, &name))
+		for (size_t i = 0; i < countof(known); i++)
+			if (text_is((const char *)name.p, name.n, known[i].name))
+				return (enum device)known[i].device;
+	return DEVICE_UNKNOWN;
+}
+
+static void take_device(struct reader *r, const struct node *node)
+{
+	struct tree *tree = r->tree;
+	struct range at;
+	switch (device_of(node->compatible)) {
+	case DEVICE_PL011:
+		take_uart(r, node, TREE_UART_PL011);
+		break;
+	case DEVICE_CADENCE:
+		take_uart(r, node, TREE_UART_CADENCE);
+		break;
+	case DEVICE_PSCI:
+		tree->psci = true;
+		tree->psci_smc = is_text(node->method, "smc");
+		break;
+	case DEVICE_FINISHER:
+		if (reg(r, node, 0, &at))
+			tree->finisher = at.start;
+		break;
+	case DEVICE_MODULE:
+		if (r->depth == 3 && fdt_is_node(&parent(r)->token, "chosen"))
+			take_module(tree, node);
+		break;
+	case DEVICE_UNKNOWN:
+		break;
+	}
+}
+
+// All properties of the innermost node are known.
+static enum status take_node(struct reader *r)
+{
+	struct node *node = &r->nodes[r->depth - 1];
+	struct tree *tree = r->tree;
+	const struct node *up = parent(r);
+	if (node->done)
+		return STATUS_OK;
+	node->done = true;
+	if (r->again) {
+		if (r->depth >= 2)
+			take_device(r, node);
+		return STATUS_OK;
+	}
+	if (r->depth == 1) {
+		tree->address_cells = node->address_cells;
+		tree->size_cells = node->size_cells;
+		return STATUS_OK;
+	}
+	if (r->depth == 2 &&
+	    (is_text(node->device_type, "memory") || fdt_is_node(&node->token, "memory")))
+		return is_on(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
+	if (r->depth == 2 && fdt_is_node(&node->token, "chosen"))
+		return take_chosen(r, node);
+	if (r->depth == 3 && fdt_is_node(&up->token, "reserved-memory"))
+		return is_on(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
+	if (r->depth == 3 && fdt_is_node(&up->token, "cpus") && is_text(node->device_type, "cpu"))
+		tree->cpus++;
+	else
+		take_device(r, node);
+	return STATUS_OK;
+}
+
+static void open_node(struct reader *r, struct fdt_token token)
+{
+	size_t before = r->depth == 0 ? 0 : r->nodes[r->depth - 1].path_size;
+	struct node *node = &r->nodes[r->depth++];
+	*node = (struct node){
+		.token = token, .address_cells = 2, .size_cells = 1, .path_size = before
+	}; // 2.3.5: the defaults
+	if (r->depth == 1)
+		return;
+	if (before + 1 + token.name_size > PATH_MAX) {
+		// too deep to be named; equals no path that fits
+		node->path_size = PATH_MAX;
+		return;
+	}
+	r->path[before] = '/';
+	memcpy(r->path + before + 1, token.name, token.name_size);
+	node->path_size = before + 1 + token.name_size;
+}
+
+static void take_property(struct node *node, const struct fdt_token *token)
+{
+	static const struct {
+		char name[20];
+		uint8_t at;
+	} known[] = {
+		{ "reg", offsetof(struct node, reg) },
+		{ "compatible", offsetof(struct node, compatible) },
+		{ "device_type", offsetof(struct node, device_type) },
+		{ "status", offsetof(struct node, status) },
+		{ "linux,initrd-start", offsetof(struct node, initrd_start) },
+		{ "linux,initrd-end", offsetof(struct node, initrd_end) },
+		{ "bootargs", offsetof(struct node, bootargs) },
+		{ "stdout-path", offsetof(struct node, stdout_path) },
+		{ "method", offsetof(struct node, method) },
+	};
+	uint64_t value;
+	if (text_equal(token->name, "#address-cells") && cells(token->value, 0, 1, &value))
+		node->address_cells = (unsigned)value;
+	else if (text_equal(token->name, "#size-cells") && cells(token->value, 0, 1, &value))
+		node->size_cells = (unsigned)value;
+	for (size_t i = 0; i < countof(known); i++)
+		if (text_equal(token->name, known[i].name)) {
+			*(struct span *)(void *)((char *)node + known[i].at) = token->value;
+			return;
+		}
+}
+
+// stdout-path may be the name of a property of /aliases instead of a path.
+static void take_alias(struct reader *r, const struct fdt_token *token)
+{
+	struct span path = r->stdout_path;
+	if (r->depth != 2 || !fdt_is_node(&r->nodes[1].token, "aliases") || path.n == 0 ||
+	    path.p[0] == '/' || !text_is((const char *)path.p, path.n, token->name) ||
+	    token->value.n == 0)
+		return;
+	r->stdout_path = (struct span){ token->value.p, token->value.n - 1 };
+}
+
+static enum status walk(struct reader *r)
+{
+	for (size_t at = 0;;) {
+		struct fdt_token token = fdt_next(&r->tree->fdt, &at);
+		if (token.kind == FDT_DONE)
+			return STATUS_OK;
+		if (token.kind == FDT_PROP) {
+			take_property(&r->nodes[r->depth - 1], &token);
+			take_alias(r, &token);
+			continue;
+		}
+		if (r->depth != 0)
+			TRY(take_node(r));
+		if (token.kind == FDT_NODE)
+			open_node(r, token);
+		else
+			r->depth--;
+	}
+}
+
+static enum status read_reservations(struct tree *tree)
+{
+	uint64_t start, size, end;
+	for (size_t i = 0; fdt_reserved(&tree->fdt, i, &start, &size); i++) {
+		if (add_overflows(start, size, &end))
+			end = UINT64_MAX;
+		if (range_set_add(&tree->reserved, (struct range){ start, end }) != STATUS_OK)
+			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+				      "the device tree has more than %u reservations",
+				      RANGE_SET_MAX);
+	}
+	return STATUS_OK;
+}
+
+enum status tree_read(const uint8_t *at, uint64_t base, uint64_t most, struct tree *out)
+{
+	static struct reader reader; // too large for the stacks that firmware gives
+	*out = (struct tree){ 0 };
+	TRY(fdt_check(at, most, &out->fdt));
+	out->at = (struct range){ base, base + out->fdt.size };
+	TRY(read_reservations(out));
+	reader = (struct reader){ .tree = out };
+	TRY(walk(&reader));
+	// What stdout-path names may stand before it, and so may the alias that it names. Of a
+	// single UART none can be chosen.
+	reader.again = true;
+	for (unsigned i = 0;
+	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
+		TRY(walk(&reader));
+	if (!out->has_module && reader.initrd.start != reader.initrd.end) {
+		out->module = reader.initrd;
+		out->has_module = true;
+	}
+	return STATUS_OK;
+}
+
+enum status tree_usable(const struct tree *tree, struct range_set *out)
+{
+	*out = tree->ram;
+	for (uint32_t i = 0; i < tree->reserved.count; i++)
+		if (range_set_remove(out, tree->reserved.at[i]) != STATUS_OK)
+			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+				      "RAM falls into more than %u pieces", RANGE_SET_MAX);
+	if (out->count == 0)
+		return refuse(STATUS_MEMORY_MAP_EMPTY, "the device tree has no usable RAM");
+	return STATUS_OK;
+}

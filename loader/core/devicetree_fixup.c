@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "core/devicetree.h"
+
+#include "core/text.h"
+
+static const char okay[] = "okay";
+
+struct copier {
+	const struct tree *tree;
+	const struct tree_changes *changes;
+	struct fdt_writer w;
+	struct span bytes; // of the token
+	unsigned depth;    // open nodes
+	bool chosen;       // within /chosen
+	bool cpus;         // within /cpus
+	bool chosen_seen;
+	// a cpu node whose properties are being copied, without a status so far
+	bool status_wanted;
+};
+
+size_t tree_copy_bound(const struct tree *tree, size_t ram_count, size_t reserved_count,
+		       size_t bootargs_size)
+{
+	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n +
+	       FDT_RESERVE_SIZE * (reserved_count + 1) + FDT_MEMORY_SIZE * ram_count +
+	       FDT_NODE_SIZE(6) + FDT_PROP_SIZE(bootargs_size + 1) +
+	       FDT_PROP_SIZE(sizeof okay) * tree->cpus;
+}
+
+static void write_bootargs(struct copier *c)
+{
+	if (c->changes->bootargs_size != 0)
+		fdt_prop_string(&c->w, FDT_BOOTARGS, c->changes->bootargs,
+				c->changes->bootargs_size);
+}
+
+// What stands at the end of the root: its own children that are ours.
+static void finish_root(struct copier *c)
+{
+	if (!c->chosen_seen) {
+		fdt_begin(&c->w, "chosen", 6);
+		write_bootargs(c);
+		fdt_end(&c->w);
+	}
+	for (uint32_t i = 0; i < c->changes->ram->count; i++)
+		fdt_memory(&c->w, c->changes->ram->at[i], c->tree->address_cells,
+			   c->tree->size_cells);
+}
+
+// All properties of the innermost node have been copied.
+static void finish_properties(struct copier *c)
+{
+	if (c->status_wanted)
+		fdt_prop_string(&c->w, FDT_STATUS, okay, sizeof okay - 1);
+	c->status_wanted = false;
+}
+
+// Passes over the node that has just begun.
+static void skip_node(const struct fdt *fdt, size_t *at)
+{
+	for (unsigned depth = 1; depth != 0;) {
+		struct fdt_token token = fdt_next(fdt, at);
+		if (token.kind == FDT_NODE)
+			depth++;
+		else if (token.kind != FDT_PROP)
+			depth--;
+	}
+}
+
+static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
+{
+	return (c->depth == 1 && fdt_is_node(token, "memory")) ||
+	       (c->depth == 2 && c->chosen && fdt_is_node(token, "module"));
+}
+
+static void copy_node(struct copier *c, const struct fdt_token *token)
+{
+	fdt_copy(&c->w, c->bytes);
+	c->depth++;
+	if (c->depth == 2) {
+		c->chosen = fdt_is_node(token, "chosen");
+		c->cpus = fdt_is_node(token, "cpus");
+		if (c->chosen) {
+			c->chosen_seen = true;
+			write_bootargs(c);
+		}
+	}
+	c->status_wanted = c->depth == 3 && c->cpus && fdt_is_node(token, "cpu");
+}
+
+static void copy_property(struct copier *c, const struct fdt_token *token)
+{
+	if (c->depth == 2 && c->chosen &&
+	    (text_equal(token->name, "linux,initrd-start") ||
+	     text_equal(token->name, "linux,initrd-end") || text_equal(token->name, "bootargs")))
+		return;
+	if (c->status_wanted && text_equal(token->name, "status"))
+		c->status_wanted = false;
+	fdt_copy(&c->w, c->bytes);
+}
+
+static void end_node(struct copier *c)
+{
+	finish_properties(c);
+	if (c->depth == 1)
+		finish_root(c);
+	fdt_end(&c->w);
+	c->depth--;
+	if (c->depth == 1)
+		c->chosen = c->cpus = false;
+}
+
+size_t tree_copy(const struct tree *tree, const struct tree_changes *changes, uint8_t *out,
+		 size_t size)
+{
+	struct copier c = { .tree = tree, .changes = changes };
+	fdt_open(&c.w, out, size, tree->fdt.strings);
+	fdt_reserve(&c.w, changes->block.start, range_size(changes->block));
+	for (uint32_t i = 0; i < changes->reserved->count; i++)
+		fdt_reserve(&c.w, changes->reserved->at[i].start,
+			    range_size(changes->reserved->at[i]));
+	for (size_t at = 0;;) {
+		const uint8_t *start = tree->fdt.structure.p + at;
+		struct fdt_token token = fdt_next(&tree->fdt, &at);
+		c.bytes = (struct span){ start, (size_t)(tree->fdt.structure.p + at - start) };
+		if (token.kind == FDT_DONE)
+			return fdt_close(&c.w);
+		if (token.kind == FDT_PROP) {
+			copy_property(&c, &token);
+			continue;
+		}
+		if (token.kind == FDT_NODE_END) {
+			end_node(&c);
+			continue;
+		}
+		finish_properties(&c);
+		if (is_dropped_node(&c, &token))
+			skip_node(&tree->fdt, &at);
+		else
+			copy_node(&c, &token);
+	}
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "core/handover_block.h"
+
+#include "core/fdt.h"
+#include "core/fmt.h"
+
+// "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@" and sixteen hexadecimal digits
+#define RSDP_NAME_MAX 28
+#define SEV_NAME_MAX 43
+
+static const struct range_set *told_ram(const struct boot *boot)
+{
+	return boot->ram.count != 0 ? &boot->ram : &boot->usable;
+}
+
+static uint32_t ram_bound(const struct boot *boot)
+{
+	uint32_t count = told_ram(boot)->count + boot->ram_slack;
+	return count < RANGE_SET_MAX ? count : RANGE_SET_MAX;
+}
+
+static uint64_t made_tree_bound(const struct boot *boot)
+{
+	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) +
+	       FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
+	       FDT_NODE_SIZE(SEV_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) +
+	       FDT_PROP_SIZE(boot->cmdline.n + 1);
+}
+
+static uint64_t tree_bound(const struct boot *boot)
+{
+	if (boot->tree == NULL)
+		return made_tree_bound(boot);
+	return tree_copy_bound(boot->tree, ram_bound(boot), boot->reserved.count, boot->cmdline.n);
+}
+
+static uint64_t append(uint64_t *at, uint64_t size, uint64_t align)
+{
+	uint64_t start = align_up(*at, align);
+	*at = start + size;
+	return start;
+}
+
+static void lay_out(const struct block_content *content, uint64_t tables_size, struct block *out)
+{
+	const struct boot *boot = content->boot;
+	uint64_t at = 0;
+	out->stack_size = content->era->stack_size;
+	out->tables_size = tables_size;
+	out->fdt_room = tree_bound(boot);
+	out->code_size = arch_code_size();
+	out->stack = append(&at, out->stack_size, PAGE_SIZE);
+	out->tables = append(&at, out->tables_size, PAGE_SIZE);
+	out->info = append(&at, content->era->info_size, 16);
+	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
+	out->multiboot = append(&at, boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0,
+				8);
+	out->rsdp = append(&at, boot->rsdp.n, 8);
+	out->sev = append(&at, boot->sev.n, 8);
+	out->boot_params = append(&at, boot->boot_params.n, 8);
+	out->fdt = append(&at, out->fdt_room, 8);
+	out->code = append(&at, out->code_size, 16);
+	out->size = align_up(at, PAGE_SIZE);
+}
+
+void block_layout(const struct block_content *content, struct block *out)
+{
+	// how many tables there are depends on how much else they have to map
+	lay_out(content, 0, out);
+	lay_out(content, arch_tables_size(content->image, out->size), out);
+}
+
+static void write_place_node(struct fdt_writer *w, const char *what, uint64_t at)
+{
+	char name[SEV_NAME_MAX];
+	fdt_begin(w, name, fmt(name, sizeof name, "hermit,%s@%lx", what, at));
+	fdt_prop_range(w, FDT_REG, at, 2, 1, 2);
+	fdt_end(w);
+}
+
+// Memory nodes ascend: kernels from 0.11 on take page-table frames from the first region they meet.
+static uint64_t make_tree(const struct boot *boot, const struct block *block, const char *cmdline)
+{
+	const struct range_set *ram = told_ram(boot);
+	struct fdt_writer w;
+	fdt_open(&w, block->at.p + block->fdt, block->fdt_room, (struct span){ 0 });
+	fdt_reserve(&w, block->at.base, block->size);
+	for (uint32_t i = 0; i < boot->reserved.count; i++)
+		fdt_reserve(&w, boot->reserved.at[i].start, range_size(boot->reserved.at[i]));
+	fdt_begin(&w, "", 0);
+	size_t length = 0;
+	while (boot->compatible[length] != '\0')
+		length++;
+	fdt_prop_string(&w, FDT_COMPATIBLE, boot->compatible, length);
+	fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
+	fdt_prop_u32(&w, FDT_SIZE_CELLS, 2);
+	for (uint32_t i = 0; i < ram->count; i++)
+		fdt_memory(&w, ram->at[i], 2, 2);
+	if (boot->rsdp.n != 0)
+		write_place_node(&w, "rsdp", block->at.base + block->rsdp);
+	if (boot->sev.n != 0)
+		write_place_node(&w, "efi_sev_snp_cc_blob", block->at.base + block->sev);
+	fdt_begin(&w, "chosen", 6);
+	if (block->cmdline_size != 0)
+		fdt_prop_string(&w, FDT_BOOTARGS, cmdline, block->cmdline_size);
+	fdt_end(&w);
+	fdt_end(&w);
+	return fdt_close(&w);
+}
+
+static uint64_t write_tree(const struct boot *boot, const struct block *block, const char *cmdline)
+{
+	if (boot->tree == NULL)
+		return make_tree(boot, block, cmdline);
+	const struct tree_changes changes = {
+		.ram = told_ram(boot),
+		.reserved = &boot->reserved,
+		.block = { block->at.base, block->at.base + block->size },
+		.bootargs = cmdline,
+		.bootargs_size = block->cmdline_size,
+	};
+	return tree_copy(boot->tree, &changes, block->at.p + block->fdt, block->fdt_room);
+}
+
+static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range image)
+{
+	struct elf_tls tls = elf->tls;
+	if (tls.memsz == 0)
+		return (struct elf_tls){ 0 }; // all zero is "none" to the kernel
+	tls.vaddr += image.start - elf->vaddr;
+	return tls;
+}
+
+struct range block_largest_ram(const struct boot *boot)
+{
+	const struct range_set *ram = told_ram(boot);
+	struct range largest = { 0 };
+	uint64_t most = arch_place_rules.told_end_most;
+	for (uint32_t i = 0; boot->tree != NULL && i < ram->count; i++) {
+		struct range r = ram->at[i];
+		if (most != 0 && r.end > most)
+			r.end = most;
+		if (r.start < r.end && range_size(r) > range_size(largest))
+			largest = r;
+	}
+	return largest;
+}
+
+// Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map,
+// and count what lies below the start as taken: with the image's unit they need 2 to 8 MiB less
+// than with 0.
+static struct range ram_around(const struct block_content *content)
+{
+	const struct range_set *ram = told_ram(content->boot);
+	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
+	if (content->boot->tree == NULL) {
+		if (content->boot->platform == HANDED_LINUX_PARAMS)
+			around.end = ram->at[ram->count - 1].end;
+		return around;
+	}
+	for (uint32_t i = 0; i < ram->count; i++)
+		if (range_inside(content->image, ram->at[i]))
+			around = ram->at[i];
+	uint64_t most = arch_place_rules.told_end_most;
+	if (most != 0 && around.end > most && content->image.end <= most)
+		around.end = most;
+	return around;
+}
+
+void block_write(const struct block_content *content, struct block *block)
+{
+	const struct boot *boot = content->boot;
+	uint8_t *p = block->at.p;
+	uint64_t base = block->at.base;
+	char *cmdline = (char *)(p + block->cmdline);
+
+	block->cmdline_size = cmdline_strip(boot->cmdline, cmdline);
+	cmdline[block->cmdline_size] = '\0';
+	if (boot->tree == NULL)
+		multiboot_info_write(p + block->multiboot, base + block->multiboot,
+				     base + block->cmdline, told_ram(boot));
+	if (boot->rsdp.n != 0)
+		memcpy(p + block->rsdp, boot->rsdp.p, boot->rsdp.n);
+	if (boot->sev.n != 0)
+		memcpy(p + block->sev, boot->sev.p, boot->sev.n);
+	if (boot->boot_params.n != 0)
+		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
+	block->fdt_size = write_tree(boot, block, cmdline);
+	ASSERT(block->fdt_size != 0);
+
+	const struct facts facts = {
+		.order = elf_order(boot->elf_target),
+		.image = content->image,
+		.tls = tls_at_run_time(content->elf, content->image),
+		.cmdline = base + block->cmdline,
+		.cmdline_size = block->cmdline_size,
+		.multiboot = boot->tree == NULL ? base + block->multiboot : 0,
+		.boot_params = base + block->boot_params,
+		.platform = content->boot->platform,
+		.ram = ram_around(content),
+		.fdt = base + block->fdt,
+		.stack = base + block->stack,
+		.serial = boot->serial,
+	};
+	content->era->write_info(p + block->info, &facts);
+}

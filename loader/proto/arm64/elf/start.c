@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Started as a plain ELF file (QEMU's -kernel, U-Boot's bootelf): nothing says where the device
+// tree is.
+#include "arch/aarch64/platform.h"
+
+noreturn void start_c(uint64_t x0, uint64_t x1);
+
+static struct boot boot; // large, and zeroed by entry.S
+
+// Where QEMU's virt puts the tree for a kernel that is not Linux, at the start of RAM; and U-Boot
+// there leaves it.
+#define TREE_GUESS UINT64_C(0x40000000)
+
+noreturn void start_c(uint64_t x0, uint64_t x1)
+{
+	const uint64_t places[] = { x0, x1, TREE_GUESS };
+	virt_open();
+	boot.protocol = "elf";
+	for (size_t i = 0; i < countof(places); i++)
+		if (virt_tree_at(places[i]))
+			virt_boot(&boot, places[i]);
+	die(refuse(STATUS_FDT_MISSING, "no device tree at x0 (%#lx), x1 (%#lx) or %#lx", x0, x1,
+		   TREE_GUESS));
+}

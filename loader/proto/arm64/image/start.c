@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// Started as Linux is on arm64: x0 is where the device tree lies.
+#include "arch/aarch64/platform.h"
+
+noreturn void start_c(uint64_t x0);
+
+static struct boot boot; // large, and zeroed by entry.S
+
+noreturn void start_c(uint64_t x0)
+{
+	virt_open();
+	boot.protocol = "image";
+	if (!virt_tree_at(x0))
+		die(refuse(STATUS_FDT_MISSING, "no device tree at x0 (%#lx)", x0));
+	virt_boot(&boot, x0);
+}

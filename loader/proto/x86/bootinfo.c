@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/x86/bootinfo.h"
+
+enum {
+	ADDRESS_AT = 0,
+	SIZE_AT = 8,
+	TYPE_AT = 16,
+	TYPE_RAM = 1,
+	// of revision 0; its checksum covers these bytes in later ones, too
+	RSDP_FIRST_SIZE = 20,
+	RSDP_REVISION_AT = 15,
+	RSDP_LENGTH_AT = 20,
+	RSDP_SIZE = 36,
+};
+
+static must_check bool see(const struct left *left, uint64_t at, uint64_t size, struct span *out)
+{
+	struct range range = { at, 0 };
+	if (add_overflows(at, size, &range.end) || !range_inside(range, left->boot->reach))
+		return false;
+	void *p = left->map(range);
+	*out = (struct span){ p, size };
+	return p != NULL;
+}
+
+bool left_show(const struct left *left, uint64_t at, uint64_t size, struct span *out)
+{
+	struct boot *boot = left->boot;
+	if (!see(left, at, size, out))
+		return false;
+	ASSERT(boot->keep_count < countof(boot->keep));
+	boot->keep[boot->keep_count++] = (struct range){ at, at + size };
+	return true;
+}
+
+enum status left_cmdline(const struct left *left, uint64_t at, uint64_t most)
+{
+	struct boot *boot = left->boot;
+	struct span text;
+	bool bounded = most <= CMDLINE_MAX;
+	if (!bounded)
+		most = CMDLINE_MAX + 1;
+	if (at < boot->reach.end && boot->reach.end - at < most)
+		most = boot->reach.end - at;
+	if (!left_show(left, at, most, &text))
+		return refuse(left->beyond, "the command line is said to be at %#lx", at);
+	size_t n = 0;
+	while (n < text.n && text.p[n] != '\0')
+		n++;
+	if (n == text.n && !bounded)
+		return refuse(STATUS_CMDLINE_TOO_LONG,
+			      "the command line at %#lx has no end within %#lx bytes", at, text.n);
+	boot->keep[boot->keep_count - 1].end = at + n;
+	boot->cmdline = (struct span){ text.p, n };
+	return STATUS_OK;
+}
+
+enum status left_app(const struct left *left, uint64_t at, uint64_t size, uint32_t count)
+{
+	struct boot *boot = left->boot;
+	if (size != 0 && !see(left, at, size, &boot->app))
+		return refuse(left->beyond, "the application is said to be at %#lx with %#lx bytes",
+			      at, size);
+	boot->app_at = at;
+	boot->app_count = count;
+	return STATUS_OK;
+}
+
+enum status left_range(const struct left *left, enum left_pass pass, struct range range,
+		       bool is_ram)
+{
+	struct range_set *usable = &left->boot->usable;
+	enum status status = STATUS_OK;
+	if (pass == LEFT_ADD && is_ram)
+		status = range_set_add(usable, range);
+	else if (pass == LEFT_REMOVE && !is_ram)
+		status = range_set_remove(usable, range);
+	return status == STATUS_OK
+		       ? STATUS_OK
+		       : refuse(status, "the memory map has more than %u ranges", RANGE_SET_MAX);
+}
+
+enum status left_any_memory(const struct left *left)
+{
+	return left->boot->usable.count != 0
+		       ? STATUS_OK
+		       : refuse(STATUS_MEMORY_MAP_EMPTY, "the memory map has no usable RAM");
+}
+
+enum status left_memory(const struct left *left, struct span map, size_t stride)
+{
+	for (enum left_pass pass = LEFT_ADD; pass <= LEFT_REMOVE; pass++) {
+		for (size_t at = 0; at + stride <= map.n; at += stride) {
+			const uint8_t *p = map.p + at;
+			struct range range = { load_u64(p + ADDRESS_AT, ORDER_LITTLE), 0 };
+			// An end of 0 is that of the address space, which cannot be told; such
+			// memory is not used.
+			if (add_overflows(range.start, load_u64(p + SIZE_AT, ORDER_LITTLE),
+					  &range.end) &&
+			    range.end != 0)
+				return refuse(STATUS_MEMORY_MAP_MALFORMED,
+					      "entry %lu of the memory map begins at %#lx and ends "
+					      "beyond 2^64",
+					      at / stride, range.start);
+			TRY(left_range(left, pass, range,
+				       load_u32(p + TYPE_AT, ORDER_LITTLE) == TYPE_RAM));
+		}
+	}
+	return left_any_memory(left);
+}
+
+static bool adds_up(const uint8_t *p, size_t n)
+{
+	uint8_t sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum = (uint8_t)(sum + p[i]);
+	return sum == 0;
+}
+
+// How long the pointer is that begins at `p`, 0 when it is none.
+static size_t rsdp_size(const struct left *left, uint64_t at, struct span *out)
+{
+	if (!see(left, at, RSDP_FIRST_SIZE, out) || memcmp(out->p, "RSD PTR ", 8) != 0 ||
+	    !adds_up(out->p, RSDP_FIRST_SIZE))
+		return 0;
+	if (out->p[RSDP_REVISION_AT] < 2)
+		return RSDP_FIRST_SIZE;
+	if (!see(left, at, RSDP_SIZE, out) ||
+	    load_u32(out->p + RSDP_LENGTH_AT, ORDER_LITTLE) != RSDP_SIZE ||
+	    !adds_up(out->p, RSDP_SIZE))
+		return 0;
+	return RSDP_SIZE;
+}
+
+void left_rsdp(const struct left *left, uint64_t at)
+{
+	// the original may lie where the application goes
+	static uint8_t copy[RSDP_SIZE];
+	struct span rsdp;
+	if (at == 0)
+		return;
+	size_t n = rsdp_size(left, at, &rsdp);
+	if (n == 0) {
+		log_line(LOG_WARN,
+			 "no ACPI root pointer at %#lx, where one is said to be: the application "
+			 "gets none",
+			 at);
+		return;
+	}
+	memcpy(copy, rsdp.p, n);
+	left->boot->rsdp = (struct span){ copy, n };
+}

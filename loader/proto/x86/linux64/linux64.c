@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/x86/linux64/linux64.h"
+
+#include "proto/x86/bootinfo.h"
+
+enum {
+	RSDP_AT = 0x070,
+	EXT_RAMDISK_AT = 0x0c0, // high halves
+	EXT_RAMDISK_SIZE_AT = 0x0c4,
+	EXT_CMDLINE_AT = 0x0c8,
+	E820_COUNT_AT = 0x1e8, // u8
+	BOOT_FLAG_AT = 0x1fe,  // u16
+	BOOT_FLAG = 0xaa55,
+	HEADER_AT = 0x202,
+	HEADER = 0x53726448, // "HdrS"
+	RAMDISK_AT = 0x218,
+	RAMDISK_SIZE_AT = 0x21c,
+	CMDLINE_AT = 0x228,
+	CMDLINE_SIZE_AT = 0x238,
+	E820_AT = 0x2d0,
+	E820_ENTRY_SIZE = 20,
+	E820_MAX = 128,
+	ZERO_PAGE_SIZE = 4096,
+};
+
+static uint64_t wide(struct span params, unsigned low_at, unsigned high_at)
+{
+	return load_u32(params.p + low_at, ORDER_LITTLE) |
+	       (uint64_t)load_u32(params.p + high_at, ORDER_LITTLE) << 32;
+}
+
+static enum status read_app(const struct left *left, struct span params)
+{
+	uint64_t size = wide(params, RAMDISK_SIZE_AT, EXT_RAMDISK_SIZE_AT);
+	if (size == 0)
+		return STATUS_OK;
+	return left_app(left, wide(params, RAMDISK_AT, EXT_RAMDISK_AT), size, 1);
+}
+
+// Starters write what the line is long, with or without its NUL, or what it may be at most; 0:
+// nothing.
+static enum status read_cmdline(const struct left *left, struct span params)
+{
+	uint32_t size = load_u32(params.p + CMDLINE_SIZE_AT, ORDER_LITTLE);
+	uint64_t at = wide(params, CMDLINE_AT, EXT_CMDLINE_AT);
+	return at == 0 ? STATUS_OK : left_cmdline(left, at, size != 0 ? size : UINT64_MAX);
+}
+
+static enum status read_memory(const struct left *left, struct span params)
+{
+	unsigned count = params.p[E820_COUNT_AT];
+	if (count == 0)
+		return refuse(STATUS_MEMORY_MAP_MISSING,
+			      "the zero page has no memory map (e820_entries is 0)");
+	if (count > E820_MAX)
+		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
+			      "the zero page is said to have %u memory ranges, it has room for %u",
+			      count, (unsigned)E820_MAX);
+	struct span map = { params.p + E820_AT, (size_t)E820_ENTRY_SIZE * count };
+	return left_memory(left, map, E820_ENTRY_SIZE);
+}
+
+enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *boot)
+{
+	const struct left left = { .map = map, .boot = boot, .beyond = STATUS_START_STATE };
+	struct span params;
+	if (at == 0 || !left_show(&left, at, ZERO_PAGE_SIZE, &params))
+		return refuse(STATUS_START_STATE,
+			      "RSI was %#lx at entry, no address of a zero page", at);
+	unsigned flag = load_u16(params.p + BOOT_FLAG_AT, ORDER_LITTLE);
+	uint32_t header = load_u32(params.p + HEADER_AT, ORDER_LITTLE);
+	if (flag != BOOT_FLAG || header != HEADER)
+		return refuse(STATUS_START_STATE,
+			      "at RSI (%#lx) is no zero page: boot_flag %#x, header %#x instead of "
+			      "%#x, %#x",
+			      at, flag, header, (unsigned)BOOT_FLAG, (unsigned)HEADER);
+	boot->start_at = at;
+	boot->boot_params = params;
+	TRY(read_cmdline(&left, params));
+	TRY(read_app(&left, params));
+	left_rsdp(&left, load_u64(params.p + RSDP_AT, ORDER_LITTLE));
+	return read_memory(&left, params);
+}

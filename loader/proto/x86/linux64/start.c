@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "arch/x86_64/map.h"
+#include "arch/x86_64/platform.h"
+#include "proto/x86/linux64/linux64.h"
+
+noreturn void linux64_c(uint32_t params_low, uint32_t params_high);
+
+noreturn void linux64_c(uint32_t params_low, uint32_t params_high)
+{
+	struct boot *boot = pc_open();
+	boot->protocol = "linux64";
+	boot->start_name = "boot parameters";
+	boot->compatible = "hermit,linux";
+	boot->platform = HANDED_LINUX_PARAMS;
+	boot->platform_older = HANDED_MULTIBOOT;
+	enum status status = linux64_read((uint64_t)params_high << 32 | params_low, map_range,
+					  boot);
+	if (status != STATUS_OK)
+		die(status);
+	boot_run(boot);
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/x86/multiboot/multiboot.h"
+
+#include "proto/x86/bootinfo.h"
+
+enum {
+	MAGIC_AT_ENTRY = 0x2badb002,
+	FLAG_MEMORY = 1 << 0,
+	FLAG_CMDLINE = 1 << 2,
+	FLAG_MODULES = 1 << 3,
+	FLAG_MMAP = 1 << 6,
+	MEM_LOWER_AT = 4,
+	MEM_UPPER_AT = 8,
+	CMDLINE_AT = 16,
+	MODULE_COUNT_AT = 20,
+	MODULES_AT = 24,
+	MMAP_LENGTH_AT = 44,
+	MMAP_AT = 48,
+	INFO_SIZE = 52, // as far as we read
+	MODULE_SIZE = 16,
+	ENTRY_MIN = 20, // of the memory map, without the size field itself
+	TYPE_AVAILABLE = 1,
+};
+
+struct reader {
+	struct left left;
+	const uint8_t *info;
+};
+
+static uint32_t field(const struct reader *r, unsigned at)
+{
+	return load_u32(r->info + at, ORDER_LITTLE);
+}
+
+static enum status read_modules(const struct reader *r)
+{
+	uint32_t count = field(r, MODULE_COUNT_AT);
+	struct boot *boot = r->left.boot;
+	struct span list;
+	if (count == 0)
+		return STATUS_OK;
+	// The first is the application; the others only have to be told of.
+	if (!left_show(&r->left, field(r, MODULES_AT), MODULE_SIZE, &list))
+		return refuse(STATUS_MULTIBOOT_INFO, "the list of %u modules is said to be at %#x",
+			      count, field(r, MODULES_AT));
+	struct range app = { load_u32(list.p, ORDER_LITTLE), load_u32(list.p + 4, ORDER_LITTLE) };
+	void *p = app.start <= app.end && range_inside(app, boot->reach) ? r->left.map(app) : NULL;
+	if (app.start > app.end || (p == NULL && app.start != app.end))
+		return refuse(STATUS_MULTIBOOT_MODULE, "the first module is said to be %#lx..%#lx",
+			      app.start, app.end);
+	boot->app = (struct span){ p, range_size(app) };
+	boot->app_at = app.start;
+	boot->app_count = count;
+	return STATUS_OK;
+}
+
+struct entry {
+	uint64_t address, size;
+	uint32_t type;
+};
+
+static must_check bool next_entry(struct span map, uint64_t *at, struct entry *out)
+{
+	struct span bytes;
+	if (!span_sub(map, *at, 4 + ENTRY_MIN, &bytes))
+		return false;
+	uint64_t size = load_u32(bytes.p, ORDER_LITTLE);
+	out->address = load_u64(bytes.p + 4, ORDER_LITTLE);
+	out->size = load_u64(bytes.p + 12, ORDER_LITTLE);
+	out->type = load_u32(bytes.p + 20, ORDER_LITTLE);
+	*at += 4 + size;
+	// 0: the entry ends with the address space, and its end cannot be told; such memory is not
+	// used
+	uint64_t end;
+	return size >= ENTRY_MIN && *at <= map.n &&
+	       (!add_overflows(out->address, out->size, &end) || end == 0);
+}
+
+static enum status read_map(const struct reader *r)
+{
+	struct span map;
+	if (!left_show(&r->left, field(r, MMAP_AT), field(r, MMAP_LENGTH_AT), &map))
+		return refuse(STATUS_MULTIBOOT_INFO,
+			      "the memory map is said to be at %#x with %#x bytes",
+			      field(r, MMAP_AT), field(r, MMAP_LENGTH_AT));
+	for (enum left_pass pass = LEFT_ADD; pass <= LEFT_REMOVE; pass++) {
+		for (uint64_t at = 0; at < map.n;) {
+			struct entry e;
+			uint64_t start = at;
+			if (!next_entry(map, &at, &e))
+				return refuse(STATUS_MEMORY_MAP_MALFORMED,
+					      "the memory map of %#lx bytes has a malformed entry "
+					      "at %#lx",
+					      map.n, start);
+			TRY(left_range(&r->left, pass,
+				       (struct range){ e.address, e.address + e.size },
+				       e.type == TYPE_AVAILABLE));
+		}
+	}
+	return STATUS_OK;
+}
+
+// Two sizes in KiB, from 0 and from 1 MiB on: all that an old starter tells.
+static enum status read_sizes(const struct reader *r)
+{
+	struct range_set *usable = &r->left.boot->usable;
+	TRY(range_set_add(usable, (struct range){ 0, KIB(field(r, MEM_LOWER_AT)) }));
+	return range_set_add(usable,
+			     (struct range){ MIB(1), MIB(1) + KIB(field(r, MEM_UPPER_AT)) });
+}
+
+static enum status read_memory(const struct reader *r, uint32_t flags)
+{
+	if ((flags & FLAG_MMAP) != 0)
+		TRY(read_map(r));
+	else if ((flags & FLAG_MEMORY) != 0)
+		TRY(read_sizes(r));
+	else
+		return refuse(STATUS_MEMORY_MAP_MISSING,
+			      "the Multiboot information (flags %#x) has neither memory map nor "
+			      "memory sizes",
+			      flags);
+	return left_any_memory(&r->left);
+}
+
+enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct range),
+			   struct boot *boot)
+{
+	struct reader reader = {
+		.left = { .map = map, .boot = boot, .beyond = STATUS_MULTIBOOT_INFO }
+	};
+	struct span bytes;
+	if (magic != MAGIC_AT_ENTRY)
+		return refuse(STATUS_MULTIBOOT_MAGIC,
+			      "EAX was %#x at entry, a Multiboot 1 starter leaves %#x", magic,
+			      (unsigned)MAGIC_AT_ENTRY);
+	if (info == 0 || !left_show(&reader.left, info, INFO_SIZE, &bytes))
+		return refuse(STATUS_MULTIBOOT_INFO,
+			      "EBX was %#x at entry, no address of Multiboot information", info);
+	reader.info = bytes.p;
+	boot->start_at = info;
+	uint32_t flags = field(&reader, 0);
+	if ((flags & FLAG_CMDLINE) != 0)
+		TRY(left_cmdline(&reader.left, field(&reader, CMDLINE_AT), UINT64_MAX));
+	if ((flags & FLAG_MODULES) != 0)
+		TRY(read_modules(&reader));
+	return read_memory(&reader, flags);
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "arch/x86_64/map.h"
+#include "arch/x86_64/platform.h"
+#include "proto/x86/multiboot/multiboot.h"
+
+noreturn void multiboot_c(uint32_t magic, uint32_t info);
+
+noreturn void multiboot_c(uint32_t magic, uint32_t info)
+{
+	struct boot *boot = pc_open();
+	boot->protocol = "multiboot";
+	boot->start_name = "Multiboot information";
+	boot->compatible = "hermit,multiboot";
+	boot->platform = boot->platform_older = HANDED_MULTIBOOT;
+	boot->reach.end = GIB(4); // what the starter left has addresses of 32 bits
+	enum status status = multiboot_read(magic, info, map_range, boot);
+	if (status != STATUS_OK)
+		die(status);
+	boot->reach.end = MAP_REACH; // its memory map tells of more
+	boot_run(boot);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/x86/pvh/pvh.h"
+
+#include "proto/x86/bootinfo.h"
+
+enum {
+	MAGIC = 0x336ec578,
+	VERSION_AT = 4,
+	MODULE_COUNT_AT = 12,
+	MODULES_AT = 16,
+	CMDLINE_AT = 24,
+	RSDP_AT = 32,
+	MMAP_AT = 40,
+	MMAP_COUNT_AT = 48,
+	INFO_SIZE = 56,
+	MODULE_SIZE = 32, // address, size, address of its command line, reserved
+	ENTRY_SIZE = 24,  // of the memory map
+};
+
+static enum status read_modules(const struct left *left, struct span info)
+{
+	uint32_t count = load_u32(info.p + MODULE_COUNT_AT, ORDER_LITTLE);
+	uint64_t at = load_u64(info.p + MODULES_AT, ORDER_LITTLE);
+	struct span list;
+	if (count == 0)
+		return STATUS_OK;
+	// The first is the application; the others only have to be told of.
+	if (!left_show(left, at, MODULE_SIZE, &list))
+		return refuse(STATUS_START_STATE, "the list of %u modules is said to be at %#lx",
+			      count, at);
+	return left_app(left, load_u64(list.p, ORDER_LITTLE), load_u64(list.p + 8, ORDER_LITTLE),
+			count);
+}
+
+static enum status read_memory(const struct left *left, struct span info)
+{
+	uint32_t version = load_u32(info.p + VERSION_AT, ORDER_LITTLE);
+	struct span map;
+	if (version == 0)
+		return refuse(
+			STATUS_MEMORY_MAP_MISSING,
+			"the start information has version 0; the memory map came with version 1");
+	uint64_t at = load_u64(info.p + MMAP_AT, ORDER_LITTLE);
+	uint32_t count = load_u32(info.p + MMAP_COUNT_AT, ORDER_LITTLE);
+	if (count == 0)
+		return refuse(STATUS_MEMORY_MAP_MISSING, "the start information has no memory map");
+	if (!left_show(left, at, (uint64_t)ENTRY_SIZE * count, &map))
+		return refuse(STATUS_START_STATE,
+			      "the memory map of %u entries is said to be at %#lx", count, at);
+	return left_memory(left, map, ENTRY_SIZE);
+}
+
+enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot)
+{
+	const struct left left = { .map = map, .boot = boot, .beyond = STATUS_START_STATE };
+	struct span bytes;
+	if (info == 0 || !left_show(&left, info, INFO_SIZE, &bytes))
+		return refuse(STATUS_START_STATE,
+			      "EBX was %#x at entry, no address of PVH start information", info);
+	uint32_t magic = load_u32(bytes.p, ORDER_LITTLE);
+	if (magic != MAGIC)
+		return refuse(STATUS_START_STATE,
+			      "at EBX (%#x) is %#x, PVH start information begins with %#x", info,
+			      magic, (unsigned)MAGIC);
+	boot->start_at = info;
+	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
+	if (cmdline != 0)
+		TRY(left_cmdline(&left, cmdline, UINT64_MAX));
+	TRY(read_modules(&left, bytes));
+	left_rsdp(&left, load_u64(bytes.p + RSDP_AT, ORDER_LITTLE));
+	return read_memory(&left, bytes);
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "arch/x86_64/map.h"
+#include "arch/x86_64/platform.h"
+#include "proto/x86/pvh/pvh.h"
+
+noreturn void pvh_c(uint32_t info);
+
+noreturn void pvh_c(uint32_t info)
+{
+	struct boot *boot = pc_open();
+	boot->protocol = "pvh";
+	boot->start_name = "PVH start information";
+	boot->compatible = "hermit,pvh";
+	boot->platform = boot->platform_older = HANDED_MULTIBOOT;
+	enum status status = pvh_read(info, map_range, boot);
+	if (status != STATUS_OK)
+		die(status);
+	boot_run(boot);
+}

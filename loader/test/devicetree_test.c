@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// A firmware's device tree: what is read of it, and the copy that is handed over.
+#include "core/devicetree.h"
+
+#include <string.h>
+
+#include "test/fake.h"
+#include "test/fdt_reader.h"
+#include "test/test.h"
+#include "test/devicetree_builder.h"
+
+static struct tree tree;
+static uint8_t *blob;
+static size_t size;
+
+// A machine as QEMU's virt describes itself, with what the tests look for.
+static void build(size_t tail)
+{
+	tree_begin();
+	tree_reserve(0x40000000, 0x1000);
+	tree_node("");
+	tree_cells("#address-cells", 1, 2);
+	tree_cells("#size-cells", 1, 2);
+	tree_node("psci");
+	tree_text("method", "hvc");
+	tree_bytes("compatible", "arm,psci-1.0\0arm,psci-0.2\0", 26);
+	tree_end_node();
+	tree_node("pl011@8000000");
+	tree_text("compatible", "arm,pl011");
+	tree_cells("reg", 4, 0, 0x08000000, 0, 0x1000);
+	tree_end_node();
+	tree_node("pl011@9000000");
+	tree_bytes("compatible", "arm,pl011\0arm,primecell\0", 24);
+	tree_cells("reg", 4, 0, 0x09000000, 0, 0x1000);
+	tree_end_node();
+	tree_node("secram@e000000");
+	tree_text("device_type", "memory");
+	tree_cells("reg", 4, 0, 0x0e000000, 0, 0x1000000);
+	tree_text("status", "disabled");
+	tree_end_node();
+	tree_node("memory@40000000");
+	tree_text("device_type", "memory");
+	tree_cells("reg", 8, 0, 0x40000000, 0, 0x10000000, 8, 0, 1, 0);
+	tree_end_node();
+	tree_node("reserved-memory");
+	tree_cells("#address-cells", 1, 2);
+	tree_cells("#size-cells", 1, 2);
+	tree_node("firmware@48000000");
+	tree_cells("reg", 4, 0, 0x48000000, 0, 0x200000);
+	tree_end_node();
+	tree_end_node();
+	tree_node("cpus");
+	tree_cells("#address-cells", 1, 1);
+	tree_cells("#size-cells", 1, 0);
+	tree_node("cpu@0");
+	tree_text("device_type", "cpu");
+	tree_cells("reg", 1, 0);
+	tree_end_node();
+	tree_end_node();
+	tree_node("chosen");
+	tree_text("stdout-path", "/pl011@9000000");
+	tree_text("bootargs", "loader.log=info -- a");
+	tree_cells("linux,initrd-start", 1, 0x4a000000);
+	tree_cells("linux,initrd-end", 1, 0x4a001000);
+	tree_node("module@48000000");
+	tree_bytes("compatible", "multiboot,module\0multiboot,ramdisk\0", 35);
+	tree_cells("reg", 4, 0, 0x4c000000, 0, 0x1388);
+	tree_end_node();
+	tree_end_node();
+	tree_end_node();
+	blob = tree_done(tail, &size);
+}
+
+static enum status read(void)
+{
+	console_open();
+	return tree_read(blob, 0x40000000, size, &tree);
+}
+
+static void what_is_found(void)
+{
+	build(0x1000);
+	CHECK_EQ(read(), STATUS_OK);
+	CHECK_EQ(tree.ram.count, 2);
+	CHECK_EQ(tree.ram.at[0].start, 0x40000000);
+	CHECK_EQ(tree.ram.at[0].end, 0x50000000);
+	CHECK_EQ(tree.ram.at[1].start, 0x800000000);
+	CHECK_EQ(tree.ram.at[1].end, 0x900000000);
+	CHECK_EQ(tree.reserved.count, 2);
+	CHECK_EQ(tree.reserved.at[1].start, 0x48000000);
+	CHECK(tree.has_module);
+	// although linux,initrd-start came first
+	CHECK_EQ(tree.module.start, 0x4c000000);
+	CHECK_EQ(tree.module.end, 0x4c001388);
+	CHECK_EQ(tree.bootargs.n, strlen("loader.log=info -- a"));
+	CHECK_EQ(tree.uart, TREE_UART_PL011);
+	CHECK_EQ(tree.uart_at, 0x09000000);
+	CHECK(tree.psci && !tree.psci_smc);
+	CHECK_EQ(tree.cpus, 1);
+	// the bytes that hold something
+	CHECK_EQ(tree.at.end, 0x40000000 + size - 0x1000);
+	free(blob);
+}
+
+static void free_memory_is_without_the_reserved(void)
+{
+	struct range_set usable;
+	build(0);
+	CHECK_EQ(read(), STATUS_OK);
+	CHECK_EQ(tree_usable(&tree, &usable), STATUS_OK);
+	CHECK_EQ(usable.count, 3);
+	CHECK_EQ(usable.at[0].start, 0x40001000);
+	CHECK_EQ(usable.at[0].end, 0x48000000);
+	CHECK_EQ(usable.at[1].start, 0x48200000);
+	free(blob);
+}
+
+static void the_copy(void)
+{
+	static char text[16384];
+	build(0);
+	CHECK_EQ(read(), STATUS_OK);
+	const struct tree_changes changes = { .ram = &tree.ram,
+					      .reserved = &tree.reserved,
+					      .block = { 0x40100000, 0x40110000 },
+					      .bootargs = "-- a",
+					      .bootargs_size = 4 };
+	size_t bound = tree_copy_bound(&tree, tree.ram.count, tree.reserved.count, 4);
+	uint8_t *copy = malloc(bound);
+	size_t n = tree_copy(&tree, &changes, copy, bound);
+	CHECK(n != 0 && fdt_text(copy, n, text, sizeof text));
+	CHECK(strstr(text, "reserve 40100000 10000\n") != NULL);
+	CHECK(strstr(text, "reserve 48000000 200000\n") != NULL);
+	CHECK(strstr(text, "/memory@40000000 reg = 00000000 40000000 00000000 10000000\n") != NULL);
+	CHECK(strstr(text, "/memory@800000000 reg = 00000008 00000000 00000001 00000000\n") !=
+	      NULL);
+	CHECK(strstr(text, "/cpus/cpu@0 status = 6f6b6179 00\n") != NULL);
+	CHECK(strstr(text, "/chosen bootargs = 2d2d2061 00\n") != NULL);
+	CHECK(strstr(text, "initrd") == NULL && strstr(text, "module@") == NULL);
+	CHECK(strstr(text, "/pl011@9000000 reg = 00000000 09000000 00000000 00001000\n") != NULL);
+	for (size_t room = 40; room < n; room += 7)
+		CHECK_EQ(tree_copy(&tree, &changes, copy, room), 0);
+	free(copy);
+	free(blob);
+}
+
+static void what_is_no_tree(void)
+{
+	build(0);
+	console_open();
+	CHECK_REFUSED_SO_FAR(tree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED,
+			     "103 fdt-malformed: the device tree lies at no multiple of 8");
+	blob[0] = 0;
+	CHECK_REFUSED_SO_FAR(read(), FDT_MISSING,
+			     "103 fdt-missing: there is no device tree: its first word is ");
+	blob[0] = 0xd0;
+	store_u32(blob + 4, (uint32_t)size + 1, ORDER_BIG);
+	CHECK_REFUSED_SO_FAR(read(), FDT_MALFORMED, "103 fdt-malformed: the device tree says ");
+	store_u32(blob + 4, (uint32_t)size, ORDER_BIG);
+	// an unknown token
+	store_u32(blob + load_u32(blob + 8, ORDER_BIG) + 8, 7, ORDER_BIG);
+	CHECK_REFUSED_SO_FAR(read(), FDT_MALFORMED,
+			     "103 fdt-malformed: the device tree has no valid token at offset 0x8");
+	free(blob);
+}
+
+static void a_ram_disk_that_ends_before_it_starts(void)
+{
+	tree_begin();
+	tree_node("");
+	tree_node("chosen");
+	tree_cells("linux,initrd-start", 1, 0x2000);
+	tree_cells("linux,initrd-end", 1, 0x1000);
+	tree_end_node();
+	tree_end_node();
+	blob = tree_done(0, &size);
+	CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT,
+			     "103 fdt-content: linux,initrd-start and linux,initrd-end ");
+	free(blob);
+}
+
+// Whatever bytes are changed or missing: no read outside (AddressSanitizer), and every walk ends.
+static void any_damage_is_survived(void)
+{
+	struct range_set usable;
+	uint64_t state = 1;
+	build(0);
+	for (size_t n = 0; n < size; n++) {
+		uint8_t *cut = exact_copy(blob, n);
+		console_open();
+		(void)!tree_read(cut, 0x40000000, n, &tree);
+		free(cut);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		uint8_t *damaged = exact_copy(blob, size);
+		for (unsigned k = 0; k < 3; k++)
+			damaged[next_random(&state) % size] = (uint8_t)next_random(&state);
+		console_open();
+		if (tree_read(damaged, 0x40000000, size, &tree) == STATUS_OK &&
+		    tree_usable(&tree, &usable) == STATUS_OK) {
+			const struct tree_changes changes = { .ram = &tree.ram,
+							      .reserved = &tree.reserved,
+							      .bootargs = "",
+							      .bootargs_size = 0 };
+			size_t bound = tree_copy_bound(&tree, tree.ram.count, tree.reserved.count,
+						       0);
+			uint8_t *copy = malloc(bound);
+			CHECK(tree_copy(&tree, &changes, copy, bound) != 0);
+			free(copy);
+		}
+		free(damaged);
+	}
+	free(blob);
+}
+
+#define T(name) { #name, name }
+SUITE(tree, T(what_is_found), T(free_memory_is_without_the_reserved), T(the_copy),
+      T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "core/handover_block.h"
+
+#include <string.h>
+
+#include "core/span.h"
+#include "test/fake.h"
+#include "test/fdt_reader.h"
+#include "test/test.h"
+
+static struct boot boot;
+static struct elf_image elf;
+static const struct era *era;
+static struct block block;
+static char text[65536 * 4];
+
+static void start(const char *cmdline, uint32_t ranges)
+{
+	const struct notes notes = { .has_entry_version = true, .entry_version = 4 };
+	CHECK_EQ(era_identify(&notes, &elf_target_x86_64, 0, &era), STATUS_OK);
+	boot = (struct boot){
+		.protocol = "multiboot",
+		.compatible = "hermit,multiboot",
+		.serial = 0x3f8,
+		.elf_target = &elf_target_x86_64,
+		.cmdline = { (const uint8_t *)cmdline, strlen(cmdline) },
+	};
+	for (uint32_t i = 0; i < ranges; i++)
+		CHECK_EQ(range_set_add(&boot.usable,
+				       (struct range){ GIB(4) * i, GIB(4) * i + MIB(1) }),
+			 STATUS_OK);
+	elf = (struct elf_image){ .vaddr = 0x1000,
+				  .tls = { .vaddr = 0x1800, .filesz = 1, .memsz = 2, .align = 8 } };
+}
+
+// Lays out and writes into an allocation that ends where the last code ends.
+static void run(void)
+{
+	const struct block_content content = {
+		.boot = &boot, .era = era, .elf = &elf, .image = { 0x201000, 0x300000 }
+	};
+	block = (struct block){ 0 };
+	block_layout(&content, &block);
+	uint64_t exact = block.code + block.code_size;
+	block.at = (struct window){ aligned_alloc(4096, align_up(exact, 4096)), 0x9000, exact };
+	memset(block.at.p, 0xee, exact);
+	block_write(&content, &block);
+}
+
+static void done(void)
+{
+	free(block.at.p);
+}
+
+static void parts_lie_one_behind_the_other(void)
+{
+	start("path loader.log=info a -- b", 3);
+	run();
+	CHECK_EQ(block.stack, 0);
+	CHECK_EQ(block.stack_size, 0x8000);
+	CHECK_EQ(block.tables, 0x8000);
+	CHECK_EQ(block.tables_size, 0x4000);
+	CHECK_EQ(block.info, 0xc000);
+	CHECK(block.cmdline >= block.info + era->info_size);
+	CHECK(block.multiboot >= block.cmdline + boot.cmdline.n + 1 && block.multiboot % 4 == 0);
+	CHECK(block.fdt >= block.multiboot + multiboot_info_size(3) && block.fdt % 8 == 0);
+	CHECK(block.code >= block.fdt + block.fdt_size && block.code % 16 == 0);
+	CHECK_EQ(block.code_size, FAKE_CODE_SIZE);
+	CHECK_EQ(block.size, align_up(block.code + block.code_size, 4096));
+	done();
+}
+
+static void only_its_parts_are_written(void)
+{
+	start("a", 1);
+	run();
+	for (uint64_t at = 0; at < block.info; at++)
+		CHECK(block.at.p[at] == 0xee);
+	for (uint64_t at = block.code; at < block.code + block.code_size; at++)
+		CHECK(block.at.p[at] == 0xee);
+	done();
+}
+
+static void the_command_line_without_our_words(void)
+{
+	start("path loader.log=info a -- b loader.x=y", 1);
+	run();
+	CHECK_EQ(block.cmdline_size, strlen("path a -- b loader.x=y"));
+	CHECK_STR((const char *)block.at.p + block.cmdline, "path a -- b loader.x=y");
+	done();
+}
+
+static void the_device_tree(void)
+{
+	start("path loader.log=info a", 2);
+	boot.usable.at[0] = (struct range){ 0, 0x9fc00 };
+	boot.usable.at[1] = (struct range){ 0x100000, 0x123456789000 };
+	run();
+	CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+	char want[1024];
+	snprintf(want, sizeof want,
+		 "reserve 9000 %lx\n"
+		 "/ compatible = 6865726d 69742c6d 756c7469 626f6f74 00\n"
+		 "/ #address-cells = 00000002\n"
+		 "/ #size-cells = 00000002\n"
+		 "/memory@0\n"
+		 "/memory@0 device_type = 6d656d6f 727900\n"
+		 "/memory@0 reg = 00000000 00000000 00000000 0009fc00\n"
+		 "/memory@100000\n"
+		 "/memory@100000 device_type = 6d656d6f 727900\n"
+		 "/memory@100000 reg = 00000000 00100000 00001234 56689000\n"
+		 "/chosen\n"
+		 "/chosen bootargs = 70617468 206100\n",
+		 block.size);
+	CHECK_STR(text, want);
+	done();
+}
+
+static void without_a_command_line_there_are_no_bootargs(void)
+{
+	start("loader.log=info", 1);
+	run();
+	CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+	CHECK(strstr(text, "bootargs") == NULL && strstr(text, "/chosen\n") != NULL);
+	CHECK_EQ(block.cmdline_size, 0);
+	CHECK_STR((const char *)block.at.p + block.cmdline, "");
+	done();
+}
+
+static uint64_t info(unsigned at)
+{
+	return load_u64(block.at.p + block.info + at, ORDER_LITTLE);
+}
+
+static void the_boot_information_points_to_the_rest(void)
+{
+	start("a", 1);
+	run();
+	CHECK_EQ(info(16), 0x3f8);
+	CHECK_EQ(info(24), 0x9000 + block.fdt);
+	CHECK_EQ(info(32), 0x201000);
+	CHECK_EQ(info(40), 0x300000);
+	CHECK_EQ(info(48), 0x201800); // moved with the image
+	CHECK_EQ(info(56), 1);
+	CHECK_EQ(info(64), 2);
+	CHECK_EQ(info(72), 8);
+	CHECK_EQ(info(88), 0x9000 + block.cmdline);
+	CHECK_EQ(info(96), 1);
+	CHECK_EQ(info(104), 0x9000 + block.multiboot);
+	CHECK_EQ(load_u32(block.at.p + block.multiboot + 16, ORDER_LITTLE), 0x9000 + block.cmdline);
+	CHECK_EQ(load_u32(block.at.p + block.multiboot + 48, ORDER_LITTLE),
+		 0x9000 + block.multiboot + 96);
+	done();
+}
+
+static void no_tls_is_told_as_none(void)
+{
+	start("a", 1);
+	elf.tls = (struct elf_tls){ .vaddr = 0x1800, .align = 8 };
+	run();
+	CHECK_EQ(info(48) | info(56) | info(64) | info(72), 0);
+	done();
+}
+
+static void the_largest_block_holds(void)
+{
+	char *line = malloc(CMDLINE_MAX + 1);
+	memset(line, 'x', CMDLINE_MAX);
+	line[CMDLINE_MAX] = '\0';
+	start(line, RANGE_SET_MAX);
+	run();
+	CHECK(block.size < MIB(2));
+	CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+	CHECK(block.fdt + block.fdt_size <= block.code);
+	done();
+	free(line);
+}
+
+static void every_length_and_count_fits(void)
+{
+	char line[64] = "";
+	for (size_t length = 0; length < sizeof line - 1; length++) {
+		for (uint32_t ranges = 1; ranges < 10; ranges++) {
+			start(line, ranges);
+			run();
+			CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+			done();
+		}
+		line[length] = 'y';
+		line[length + 1] = '\0';
+	}
+}
+
+static void the_largest_piece_of_ram(void)
+{
+	static const struct tree tree;
+	start("", 3);
+	CHECK_EQ(block_largest_ram(&boot).end, 0); // our own tree tells of all
+	boot.tree = &tree;
+	CHECK_EQ(block_largest_ram(&boot).end, MIB(1));
+	CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(8) + MIB(1), GIB(8) + MIB(2) }),
+		 STATUS_OK);
+	CHECK_EQ(block_largest_ram(&boot).start, GIB(8));
+	CHECK_EQ(range_set_add(&boot.ram, (struct range){ GIB(1), GIB(2) }), STATUS_OK);
+	CHECK_EQ(block_largest_ram(&boot).start, GIB(1));
+}
+
+#define T(name) { #name, name }
+SUITE(block, T(parts_lie_one_behind_the_other), T(only_its_parts_are_written),
+      T(the_command_line_without_our_words), T(the_device_tree),
+      T(without_a_command_line_there_are_no_bootargs), T(the_boot_information_points_to_the_rest),
+      T(no_tls_is_told_as_none), T(the_largest_block_holds), T(the_largest_piece_of_ram),
+      T(every_length_and_count_fits));
