@@ -46,14 +46,14 @@ riscv64.dev := sbi
 TARGETS += aarch64-elf
 aarch64-elf.arch   := aarch64
 aarch64-elf.old    := aarch64
-aarch64-elf.protos := fdt arm64/elf
+aarch64-elf.protos := fdt arm64 arm64/elf
 aarch64-elf.script := loader/ld/aarch64-elf.ld
 
 # One file with Linux's image header, which the firmware takes for a PE header.
 TARGETS += aarch64-uefi
 aarch64-uefi.arch   := aarch64
 aarch64-uefi.old    := aarch64-image
-aarch64-uefi.protos := fdt arm64/image uefi uefi/aarch64
+aarch64-uefi.protos := fdt arm64 arm64/image uefi uefi/aarch64
 aarch64-uefi.script := loader/ld/efi.ld
 aarch64-uefi.file   := hermit-loader-aarch64.efi
 aarch64-uefi.pie    := 1
@@ -63,7 +63,7 @@ aarch64-uefi.efi    := 1
 TARGETS += aarch64_be-elf
 aarch64_be-elf.arch   := aarch64
 aarch64_be-elf.old    := aarch64_be
-aarch64_be-elf.protos := fdt arm64/elf
+aarch64_be-elf.protos := fdt arm64 arm64/elf
 aarch64_be-elf.script := loader/ld/aarch64-elf.ld
 aarch64_be-elf.flags  := -mbig-endian
 

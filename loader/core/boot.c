@@ -2,7 +2,7 @@
 #include "core/boot.h"
 
 #include "core/handover_block.h"
-#include "core/embedded.h"
+#include "core/panic.h"
 // generated: LOADER_VERSION, LOADER_COMMIT, LOADER_DATE, LOADER_PROFILE, LOADER_LOG_LEVEL
 #include "version.h"
 
@@ -27,18 +27,8 @@ static struct run {
 void boot_open(const struct platform *p)
 {
 	platform = p;
+	panic_open(p->stop);
 	log_open(p->write, LOADER_LOG_LEVEL);
-}
-
-noreturn void die(enum status status)
-{
-	platform->stop(status);
-}
-
-noreturn void assert_failed(const char *condition)
-{
-	die(refuse(STATUS_INTERNAL_ASSERT,
-		   "%s does not hold; please report this with the command line", condition));
 }
 
 static void say_who(const struct boot *boot)

@@ -4,10 +4,10 @@
 #pragma once
 
 #include "core/cmdline.h"
+#include "core/devicetree.h"
 #include "core/era/era.h"
 #include "core/place.h"
 #include "core/platform.h"
-#include "core/devicetree.h"
 
 // What a protocol found. Everything but memory is optional.
 struct boot {
@@ -52,13 +52,9 @@ struct boot {
 // told.
 void boot_open(const struct platform *platform);
 
+// Makes the application that was built into the loader (EMBED_APP=) the one to boot; false: none
+// was built in.
+bool embedded_app(struct boot *boot);
+
 // Boots the application or refuses; either way it does not come back.
 noreturn void boot_run(struct boot *boot);
-
-// The one place that stops the machine. The reason has been printed by refuse().
-noreturn void die(enum status status);
-
-// For rules of our own, never for bytes from outside. Stays in release builds: each costs a
-// compare.
-#define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition))
-noreturn void assert_failed(const char *condition);

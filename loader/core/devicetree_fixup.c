@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/devicetree.h"
-
 #include "core/text.h"
 
 static const char okay[] = "okay";

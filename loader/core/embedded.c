@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "core/embedded.h"
-
 #include "core/boot.h"
 
 // Made by loader.mk. The size is no difference of two addresses, so that the compiler cannot know

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/fdt.h"
-
 #include "core/log.h"
 #include "core/text.h"
 

@@ -3,6 +3,7 @@
 
 #include "core/fdt.h"
 #include "core/fmt.h"
+#include "core/panic.h"
 
 // "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@" and sixteen hexadecimal digits
 #define RSDP_NAME_MAX 28

@@ -2,6 +2,7 @@
 //
 // Whole runs on the fake PC.
 #include "core/boot.h"
+#include "core/panic.h"
 
 #include <string.h>
 

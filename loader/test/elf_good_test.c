@@ -2,7 +2,6 @@
 //
 // What elf_parse() says of good files, little-endian and big-endian.
 #include "core/elf.h"
-
 #include "test/elf_builder.h"
 #include "test/test.h"
 

@@ -3,7 +3,6 @@
 // Each case of the tables changes one thing in a valid file, and names the whole line of the
 // refusal.
 #include "core/elf.h"
-
 #include "test/elf_builder.h"
 #include "test/fake.h"
 #include "test/test.h"

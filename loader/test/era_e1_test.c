@@ -2,7 +2,6 @@
 //
 // Entry version 1.
 #include "core/era/era.h"
-
 #include "core/span.h"
 #include "test/test.h"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/era/era.h"
-
 #include "core/span.h"
 #include "test/fake.h"
 #include "test/test.h"

@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #include "arch/x86_64/paging.h"
-#include "core/embedded.h"
 #include "core/handover.h"
 
 // AddressSanitizer's; not there in a build without it.

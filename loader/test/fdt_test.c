@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/fdt.h"
-
 #include "test/fdt_reader.h"
 #include "test/test.h"
 

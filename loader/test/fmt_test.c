@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/fmt.h"
-
 #include "test/test.h"
 
 #include <string.h>

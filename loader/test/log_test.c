@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/log.h"
-
 #include "test/fake.h"
 #include "test/test.h"
 

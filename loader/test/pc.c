@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/panic.h"
 #include "proto/x86/multiboot/multiboot.h"
 
 enum {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/range.h"
-
 #include "test/test.h"
 
 static struct range_set set_of(const struct range *ranges, size_t count)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "core/span.h"
-
 #include "test/test.h"
 
 static void sub_takes_what_is_inside(void)

@@ -2,12 +2,11 @@
 //
 // The report of a CPU exception and the machine's end. It runs at two places (see trampoline.h): no
 // calls out, no tables of pointers.
+#include "arch/aarch64/cpu.h"
 #include "arch/aarch64/trampoline.h"
-
 #include "core/exception_report.h"
 #include "dev/uart_cadence.h"
 #include "dev/uart_pl011.h"
-#include "arch/aarch64/cpu.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "core/boot.h"
-#include "core/selftest.h"
 #include "arch/aarch64/cpu.h"
-#include "arch/aarch64/trampoline.h"
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/paging.h"
 #include "arch/aarch64/platform.h"
+#include "arch/aarch64/trampoline.h"
+#include "core/panic.h"
+#include "core/selftest.h"
 
 // T0SZ and T1SZ 16 (48 bits), 4 KiB granules, walks write-back and inner shareable, in both halves.
 #define TCR_HANDED (UINT64_C(0x3510) | UINT64_C(0xb510) << 16)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "arch/aarch64/paging.h"
 
-#include "core/boot.h"
+#include "core/panic.h"
 
 enum { ENTRIES = 512, SELF = 511 };
 

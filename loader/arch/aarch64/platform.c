@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "arch/aarch64/platform.h"
 
-#include "dev/uart_cadence.h"
-#include "dev/uart_pl011.h"
-#include "core/selftest.h"
-#include "core/symbols.h"
-#include "proto/fdt/fdt_boot.h"
-#include "arch/aarch64/trampoline.h"
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/paging.h"
+#include "arch/aarch64/trampoline.h"
+#include "core/selftest.h"
+#include "core/symbols.h"
+#include "dev/uart_cadence.h"
+#include "dev/uart_pl011.h"
 
-extern char loader_start[], loader_end[]; // linker script
-extern uint8_t el2_below;                 // entry.S
+extern uint8_t el2_below; // entry.S
 
 // Of QEMU's virt. Only for what has to be said when no tree can be read; on another machine nobody
 // may hear it.
 #define PL011_GUESS UINT64_C(0x09000000)
 
 #define FDT_MAGIC_BYTES 0xd00dfeed // as a big-endian number
-#define FDT_SIZE_MAX MIB(2)
 
 // What was said before a console was known.
 static char kept[1024];
@@ -134,23 +131,4 @@ enum status virt_tree(const uint8_t *bytes, uint64_t at, struct boot *boot)
 	// kernels know no other
 	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0;
 	return STATUS_OK;
-}
-
-noreturn void virt_boot(struct boot *boot, uint64_t at)
-{
-	boot->target = LOADER_TARGET;
-	boot->loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
-	boot->reach = (struct range){ 0, MAP_REACH };
-	const uint8_t *bytes = map_range((struct range){ at, at + FDT_SIZE_MAX });
-	if (bytes == NULL)
-		die(refuse(STATUS_FDT_MISSING,
-			   "the device tree at %#lx lies beyond the loader's reach", at));
-	enum status status = virt_tree(bytes, at, boot);
-	if (status != STATUS_OK)
-		die(status);
-	virt_console(&tree);
-	status = fdt_boot(&tree, map_range, boot);
-	if (status != STATUS_OK)
-		die(status);
-	boot_run(boot);
 }

@@ -5,6 +5,9 @@
 
 #include "core/boot.h"
 
+// More of a device tree than any firmware makes.
+#define FDT_SIZE_MAX MIB(2)
+
 // MMU, vectors and log: the first thing that C does. What is logged before virt_console() is kept
 // for it.
 void virt_open(void);
@@ -26,6 +29,3 @@ must_check bool virt_tree_at(uint64_t at);
 // Reads the tree whose `bytes` lie at `at`, and fills in what `boot` says of CPU, tree and console.
 // Refusals have been printed.
 must_check enum status virt_tree(const uint8_t *bytes, uint64_t at, struct boot *boot);
-
-// Reads the tree that lies at `at` and boots the application that it names.
-noreturn void virt_boot(struct boot *boot, uint64_t at);

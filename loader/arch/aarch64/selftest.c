@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "arch/aarch64/map.h"
 #include "arch/aarch64/trampoline.h"
-
-#include "core/boot.h"
+#include "core/log.h"
+#include "core/panic.h"
 #include "core/selftest.h"
 #include "core/text.h"
-#include "arch/aarch64/map.h"
 
 // Within the reach of the loader's tables; machines with so much memory run no self-test.
 #define UNMAPPED (MAP_REACH - MIB(2))

@@ -3,7 +3,6 @@
 // The report of a CPU exception. It runs at two places (see trampoline.h): no calls out but to
 // dev/sbi.c, which moves along, and no tables of pointers.
 #include "arch/riscv64/trampoline.h"
-
 #include "core/exception_report.h"
 #include "dev/sbi.h"
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "core/handover.h"
-
-#include "core/boot.h"
-#include "core/selftest.h"
 #include "arch/riscv64/cpu.h"
 #include "arch/riscv64/trampoline.h"
+#include "core/boot.h"
+#include "core/handover.h"
+#include "core/selftest.h"
 
 // Nothing is mapped: kernels build their own tables, and take the block wherever it lies below the
 // image.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "arch/riscv64/platform.h"
 
+#include "arch/riscv64/trampoline.h"
 #include "core/selftest.h"
 #include "core/symbols.h"
 #include "dev/sbi.h"
-#include "arch/riscv64/trampoline.h"
 
 void *board_map(struct range r)
 {

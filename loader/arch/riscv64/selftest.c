@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "arch/riscv64/trampoline.h"
-
-#include "core/boot.h"
+#include "core/log.h"
+#include "core/panic.h"
 #include "core/selftest.h"
 #include "core/text.h"
 

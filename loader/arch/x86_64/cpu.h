@@ -4,24 +4,6 @@
 
 #include "core/base.h"
 
-static inline void cpu_out8(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline uint8_t cpu_in8(uint16_t port)
-{
-	uint8_t value;
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-// A hypervisor sees all `n` bytes in one exit, where n single stores to the port are n exits.
-static inline void cpu_out8_string(uint16_t port, const char *bytes, size_t n)
-{
-	__asm__ volatile("rep outsb" : "+S"(bytes), "+c"(n) : "d"(port) : "memory");
-}
-
 static inline void cpu_halt(void)
 {
 	__asm__ volatile("cli; hlt" : : : "memory");

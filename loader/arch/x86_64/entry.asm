@@ -172,7 +172,7 @@ print:
         jmp     .next
 .done:  ret
 
-; Ends the machine with the status in ebx, as dev/ports.h does.
+; Ends the machine with the status in ebx, as dev/isa_debug_exit.h does.
 stop:
         in      al, DEBUG_EXIT
         test    al, al

@@ -3,9 +3,9 @@
 // The report of a CPU exception. It runs at two places (see trampoline.h): no calls out, no tables
 // of pointers, nothing but ports and its stack.
 #include "arch/x86_64/trampoline.h"
-
 #include "core/exception_report.h"
-#include "dev/ports.h"
+#include "dev/isa_debug_exit.h"
+#include "dev/uart_16550.h"
 
 struct exception_frame {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
@@ -19,10 +19,7 @@ noreturn void last_exception(const struct exception_frame *frame);
 
 static void put_char(char c)
 {
-	for (unsigned tries = 0;
-	     tries < UART_TRIES && (cpu_in8(COM1 + UART_LSR) & UART_LSR_THRE) == 0; tries++)
-		;
-	cpu_out8(COM1, (uint8_t)c);
+	uart_16550_put(c);
 }
 
 static const char vector_names[] = "DEDBNMBPOFBRUDNMDF--TSNPSSGPPF--MFACMCXMVECP";
@@ -65,7 +62,7 @@ noreturn void last_exception(const struct exception_frame *f)
 	put_register("cr2", cpu_cr2());
 	put_char('\n');
 	put_registers(f);
-	exit_isa(NUMBER_CPU_EXCEPTION);
+	isa_debug_exit(NUMBER_CPU_EXCEPTION);
 	for (;;)
 		cpu_halt();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "arch/x86_64/trampoline.h"
 #include "arch/x86_64/paging.h"
-
+#include "arch/x86_64/trampoline.h"
 #include "core/boot.h"
 #include "core/selftest.h"
 

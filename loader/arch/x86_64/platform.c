@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "arch/x86_64/platform.h"
 
+#include "arch/x86_64/map.h"
+#include "arch/x86_64/trampoline.h"
 #include "core/selftest.h"
 #include "core/symbols.h"
-#include "dev/ports.h"
+#include "dev/isa_debug_exit.h"
 #include "dev/uart_16550.h"
-#include "arch/x86_64/trampoline.h"
-#include "arch/x86_64/map.h"
 
 extern char loader_start[], loader_end[]; // linker script
 
@@ -21,7 +21,7 @@ static enum status leave(struct boot *boot)
 
 static noreturn void stop(enum status status)
 {
-	exit_isa(status_number(status));
+	isa_debug_exit(status_number(status));
 	for (;;)
 		cpu_halt();
 }
@@ -29,7 +29,7 @@ static noreturn void stop(enum status status)
 static const struct platform platform = {
 	.map = map_range,
 	.leave = leave,
-	.write = uart_write,
+	.write = uart_16550_write,
 	.stop = stop,
 	.selftest = SELFTEST,
 };
@@ -40,7 +40,7 @@ struct boot *pc_open(void)
 	last_fill_idt(idt, (uint64_t)last_vectors);
 	last_hooks.symbol = symbol_find;
 	cpu_load_idt(&pointer);
-	uart_open();
+	uart_16550_open();
 	boot_open(&platform);
 	pc_boot.target = LOADER_TARGET;
 	pc_boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };

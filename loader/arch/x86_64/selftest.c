@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "arch/x86_64/map.h"
 #include "arch/x86_64/trampoline.h"
-
-#include "core/boot.h"
+#include "core/log.h"
+#include "core/panic.h"
 #include "core/selftest.h"
 #include "core/text.h"
-#include "arch/x86_64/map.h"
 
 // Mapped by nobody: tables of ours end before, and no firmware maps so much.
 #define UNMAPPED (UINT64_C(1) << 46)

@@ -6,8 +6,8 @@
 // Everything between last_start and last_end is position-independent and calls nothing outside.
 #pragma once
 
-#include "core/base.h"
 #include "arch/x86_64/cpu.h"
+#include "core/base.h"
 
 #define VECTORS 22
 #define VECTOR_STUB_SIZE 16

@@ -3,8 +3,8 @@
 // BootInfo of entry version 1 (kernels 0.4.3 and 0.4.4, crate hermit-entry 0.1.3 to 0.8), x86_64.
 // The note-less kernels 0.3.10 to 0.4.2 have the same bytes and are started so when loader.era=e1
 // says so. The kernel keeps the pointer, and reads and writes the block as long as it runs.
-#include "core/span.h"
 #include "core/era/era.h"
+#include "core/span.h"
 
 enum {
 	MAGIC = 0,   // u32

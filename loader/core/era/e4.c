@@ -2,8 +2,8 @@
 //
 // RawBootInfo of entry version 4 (crate hermit-entry 0.10, kernels since 0.7.0): hardware block,
 // load block, platform block. In the CPU's byte order.
-#include "core/span.h"
 #include "core/era/era.h"
+#include "core/span.h"
 
 enum {
 	PHYS_START = 0,

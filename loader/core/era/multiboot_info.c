@@ -2,8 +2,8 @@
 //
 // Multiboot Specification 0.6.96, section 3.3. The starter's own block may lie where the image
 // goes, so the kernel always gets this one.
-#include "core/span.h"
 #include "core/era/era.h"
+#include "core/span.h"
 
 enum {
 	INFO_SIZE = 96, // up to and without the VBE fields

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "proto/fdt/fdt_boot.h"
 
-#include "core/embedded.h"
-
 // As much of a file that is no ELF file as its refusal wants to see.
 #define FIRST_BYTES 64
 

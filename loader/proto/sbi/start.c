@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // RISC-V SBI: the firmware runs below us and leaves hart id and device tree.
 #include "arch/riscv64/platform.h"
+#include "core/panic.h"
 #include "dev/sbi.h"
 #include "proto/fdt/fdt_boot.h"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/uefi/files.h"
-
-#include "core/embedded.h"
 #include "core/log.h"
+#include "proto/uefi/firmware.h"
+#include "proto/uefi/input.h"
 #include "proto/uefi/options.h"
 
 static const struct efi_guid loaded_image_guid = {

@@ -2,6 +2,7 @@
 #include "proto/uefi/firmware.h"
 
 #include "core/log.h"
+#include "core/panic.h"
 #include "proto/uefi/machine.h"
 
 struct efi_system_table *efi_system;

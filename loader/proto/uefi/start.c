@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/uefi/files.h"
-#include "proto/uefi/machine.h"
-#include "proto/uefi/tables.h"
-
 #include "core/log.h"
+#include "core/panic.h"
+#include "proto/uefi/firmware.h"
+#include "proto/uefi/input.h"
+#include "proto/uefi/machine.h"
 
 extern char loader_start[], loader_end[]; // the linker script
 

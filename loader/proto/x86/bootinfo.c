@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "proto/x86/bootinfo.h"
 
+#include "core/panic.h"
+
 enum {
 	ADDRESS_AT = 0,
 	SIZE_AT = 8,

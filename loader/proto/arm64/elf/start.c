@@ -2,6 +2,8 @@
 // Started as a plain ELF file (QEMU's -kernel, U-Boot's bootelf): nothing says where the device
 // tree is.
 #include "arch/aarch64/platform.h"
+#include "core/panic.h"
+#include "proto/arm64/boot.h"
 
 noreturn void start_c(uint64_t x0, uint64_t x1);
 
@@ -18,7 +20,7 @@ noreturn void start_c(uint64_t x0, uint64_t x1)
 	boot.protocol = "elf";
 	for (size_t i = 0; i < countof(places); i++)
 		if (virt_tree_at(places[i]))
-			virt_boot(&boot, places[i]);
+			arm64_boot(&boot, places[i]);
 	die(refuse(STATUS_FDT_MISSING, "no device tree at x0 (%#lx), x1 (%#lx) or %#lx", x0, x1,
 		   TREE_GUESS));
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Started as Linux is on arm64: x0 is where the device tree lies.
 #include "arch/aarch64/platform.h"
+#include "core/panic.h"
+#include "proto/arm64/boot.h"
 
 noreturn void start_c(uint64_t x0);
 
@@ -12,5 +14,5 @@ noreturn void start_c(uint64_t x0)
 	boot.protocol = "image";
 	if (!virt_tree_at(x0))
 		die(refuse(STATUS_FDT_MISSING, "no device tree at x0 (%#lx)", x0));
-	virt_boot(&boot, x0);
+	arm64_boot(&boot, x0);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/uefi/machine.h"
-
-#include "arch/aarch64/trampoline.h"
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/platform.h"
+#include "arch/aarch64/trampoline.h"
 #include "core/log.h"
+#include "core/panic.h"
 #include "core/selftest.h"
 #include "proto/uefi/firmware.h"
+#include "proto/uefi/machine.h"
 
 const uint64_t machine_reach = MAP_REACH;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/uefi/machine.h"
-
 #include "arch/x86_64/trampoline.h"
 #include "core/log.h"
+#include "core/panic.h"
 #include "core/selftest.h"
 #include "core/symbols.h"
 #include "core/text.h"
-#include "dev/ports.h"
+#include "dev/isa_debug_exit.h"
 #include "dev/uart_16550.h"
 #include "proto/uefi/firmware.h"
+#include "proto/uefi/machine.h"
 
 #define FIRMWARE_VECTORS 256
 
@@ -138,7 +138,7 @@ void machine_close(void)
 void machine_left(const struct boot *boot)
 {
 	__asm__ volatile("cli");
-	uart_open();
+	uart_16550_open();
 	if ((cpu_cr4() & CR4_LA57) != 0) {
 		log_line(LOG_DEBUG, "Leaving page tables of five levels");
 		switch_levels(four_levels(), cpu_cr4() & ~(uint64_t)CR4_LA57);
@@ -148,12 +148,12 @@ void machine_left(const struct boot *boot)
 
 void machine_write(const char *text, size_t n)
 {
-	uart_write(text, n);
+	uart_16550_write(text, n);
 }
 
 noreturn void machine_stop(unsigned number)
 {
-	exit_isa(number);
+	isa_debug_exit(number);
 	for (;;)
 		cpu_halt();
 }

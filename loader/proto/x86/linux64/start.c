@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "arch/x86_64/map.h"
 #include "arch/x86_64/platform.h"
+#include "core/panic.h"
 #include "proto/x86/linux64/linux64.h"
 
 noreturn void linux64_c(uint32_t params_low, uint32_t params_high);

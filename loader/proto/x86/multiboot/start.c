@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 #include "arch/x86_64/map.h"
 #include "arch/x86_64/platform.h"
+#include "core/panic.h"
 #include "proto/x86/multiboot/multiboot.h"
 
 noreturn void multiboot_c(uint32_t magic, uint32_t info);

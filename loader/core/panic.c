@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "core/panic.h"
+
+#include "core/log.h"
+
+static noreturn void (*stop)(enum status status);
+
+void panic_open(noreturn void (*s)(enum status status))
+{
+	stop = s;
+}
+
+noreturn void die(enum status status)
+{
+	stop(status);
+}
+
+noreturn void assert_failed(const char *condition)
+{
+	die(refuse(STATUS_INTERNAL_ASSERT,
+		   "%s does not hold; please report this with the command line", condition));
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+#include "proto/arm64/boot.h"
+
+#include "arch/aarch64/map.h"
+#include "arch/aarch64/platform.h"
+#include "core/panic.h"
+#include "proto/fdt/fdt_boot.h"
+
+extern char loader_start[], loader_end[]; // linker script
+
+noreturn void arm64_boot(struct boot *boot, uint64_t at)
+{
+	boot->target = LOADER_TARGET;
+	boot->loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
+	boot->reach = (struct range){ 0, MAP_REACH };
+	const uint8_t *bytes = map_range((struct range){ at, at + FDT_SIZE_MAX });
+	if (bytes == NULL)
+		die(refuse(STATUS_FDT_MISSING,
+			   "the device tree at %#lx lies beyond the loader's reach", at));
+	enum status status = virt_tree(bytes, at, boot);
+	if (status != STATUS_OK)
+		die(status);
+	virt_console(boot->tree);
+	status = fdt_boot(boot->tree, map_range, boot);
+	if (status != STATUS_OK)
+		die(status);
+	boot_run(boot);
+}
