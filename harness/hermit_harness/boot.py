@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.artifacts import Artifacts, repro_script
+from hermit_harness.ends import End, end
 from hermit_harness.postmortem.report import Report, examine, missing_feature, why
 from hermit_harness.status import class_word
 from hermit_harness.verdict.decide import Judgement, decide
-from hermit_harness.verdict.ends import End, end
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import cpu_of, machine_of, shell_line
 from hermit_harness.vm.process import LaunchError, Process, launch

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from hermit_harness import options
+from hermit_harness.background import Guest
 from hermit_harness.boot import boot
 from hermit_harness.cli.main import build_parser
 from hermit_harness.cli.run import make_spec
 from hermit_harness.cli.run_network import Online
-from hermit_harness.net.guest import Guest
 from hermit_harness.verdict.outcome import Outcome
 
 SECONDS = 60  # a test's guest may run, unless it says timeout=

@@ -10,8 +10,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from hermit_harness.matrix.servers import TAP, WAYS, Served, Way, plug
 from hermit_harness.net.netns import Lab
-from hermit_harness.net.serve import TAP, WAYS, Served, Way, plug
 from hermit_harness.paths import REPORT
 from hermit_harness.vm.process import LaunchError
 

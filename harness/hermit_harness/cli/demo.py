@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hermit_harness.cli.app import find_app
+from hermit_harness.matrix.servers import USER, Served, plug
 from hermit_harness.net.netns import Lab
-from hermit_harness.net.serve import USER, Served, plug
 from hermit_harness.paths import REPORT
 from hermit_harness.vm.process import LaunchError
 

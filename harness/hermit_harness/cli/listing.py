@@ -9,9 +9,9 @@ import sys
 from typing import Any
 
 from hermit_harness import options
+from hermit_harness.ends import ends
 from hermit_harness.fixtures import every_image
 from hermit_harness.status import statuses
-from hermit_harness.verdict.ends import ends
 from hermit_harness.vm.machines import EVERY as MACHINES
 
 LIST = """\

@@ -14,7 +14,7 @@ from typing import Any
 from hermit_harness import elf, options
 from hermit_harness.cli import run
 from hermit_harness.cli.app import find_app
-from hermit_harness.net.plan import isle
+from hermit_harness.net.guest_network import isle
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.targets import target
 

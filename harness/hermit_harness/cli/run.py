@@ -19,10 +19,10 @@ from hermit_harness.boot import DIED, boot
 from hermit_harness.cli.app import find_app
 from hermit_harness.cli.run_network import Online
 from hermit_harness.cli.summary import as_json, exit_status, summary
+from hermit_harness.ends import end
 from hermit_harness.fixtures import Image, join_append
 from hermit_harness.gdb.running import Handle, Running
 from hermit_harness.paths import ROOT, loader_file
-from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import check_mhz, helper_note, plain_argv, shell_line
 from hermit_harness.vm.filenames import own_folder
 from hermit_harness.vm.gdb_relay import PORT, listen_tcp

@@ -14,7 +14,7 @@ from typing import Self
 
 from hermit_harness import options
 from hermit_harness.fixtures import Image
-from hermit_harness.net import diagnosis, plan
+from hermit_harness.net import diagnosis, guest_network
 from hermit_harness.net.monitor import Wire
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.run_facts import Facts
@@ -29,17 +29,17 @@ class Online(Watcher):
     """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
 
     def __init__(self, a: argparse.Namespace, spec: RunSpec, image: Image | None) -> None:
-        words, self.notes = plan.kernel_words(os.environ, options.KNOWN)
-        more, notes = plan.isle_words(os.environ, spec.append, a.net not in ("", "none") or bool(a.netif))
+        words, self.notes = guest_network.kernel_words(os.environ, options.KNOWN)
+        more, notes = guest_network.isle_words(os.environ, spec.append, a.net not in ("", "none") or bool(a.netif))
         words, self.notes = words + more, self.notes + notes
         append = " ".join((*words, spec.append)).strip()
         features = image.features if image and image.kind == "real" else None
-        wish = plan.Wish(
+        wish = guest_network.Wish(
             a.net, a.nic, a.netif, tuple(a.forward), a.capture, append, a.isolate, spec.machine,
             None if features is None else "dhcpv4" in features, _port(image), _driver(image, features),
             a.mac.lower(), a.silent,
         )  # fmt: skip
-        self.plan = plan.make(wish, os.environ)
+        self.plan = guest_network.make(wish, os.environ)
         networked = self.plan.net.kind != "none"
         memory = MEMORY if networked and not a.mem else spec.memory
         append = " ".join((*self.plan.words, append)).strip()

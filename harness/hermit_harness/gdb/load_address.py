@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hermit_harness import elf
+from hermit_harness.ends import end
 from hermit_harness.paths import BUILD
-from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.process import LaunchError, launch
 from hermit_harness.vm.qmp import Qmp, QmpError

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.verdict.ends import end
+from hermit_harness.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.filenames import comma_escaped
 from hermit_harness.vm.process import LaunchError, Process, launch

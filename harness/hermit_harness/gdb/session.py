@@ -19,8 +19,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hermit_harness.ends import end
 from hermit_harness.gdb.program import Gdb
-from hermit_harness.verdict.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.gdb_relay import Door
 from hermit_harness.vm.process import DIE_WITH_PARENT, LaunchError, Process, launch

@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from hermit_harness.verdict.ends import End
+from hermit_harness.ends import End
 from hermit_harness.verdict.remedy import remedy
 from hermit_harness.watch.boot_log import text
 from hermit_harness.watch.run_facts import Facts, How

@@ -20,7 +20,7 @@ class RunSpec:
     before it unless it already holds a -freq before its first "--".
     `cpu` "" means the table's default for the machine and accelerator. `stdin` is sent to the serial port; None sends
     nothing.
-    `end` names a row of verdict/ends.toml. `expect` is what Outcome.matches() understands.
+    `end` names a row of ends.toml. `expect` is what Outcome.matches() understands.
     `target` decides about processor and QEMU, and how the application is passed unless `way` says it (see targets.py).
     `net` is the guest's network card, `share` the folder that it sees.
     `debug_exit` off takes away what carries a number out of the guest: the device on x86, semihosting on AArch64.

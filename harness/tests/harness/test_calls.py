@@ -16,7 +16,7 @@ from hermit_harness import options
 from hermit_harness.cli.app import built_in, find_app
 from hermit_harness.cli.main import check_command, check_rest
 from hermit_harness.fixtures import images
-from hermit_harness.net.plan import kernel_words
+from hermit_harness.net.guest_network import kernel_words
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.status import statuses
 from hermit_harness.verdict.remedy import REMEDIES

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from hermit_harness.ends import end, ends
 from hermit_harness.verdict.decide import Judgement, decide
-from hermit_harness.verdict.ends import end, ends
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.console import Lines

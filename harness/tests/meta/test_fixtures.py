@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hermit_harness import fixtures
+from hermit_harness.ends import ends
 from hermit_harness.paths import FIXTURES
-from hermit_harness.verdict.ends import ends
 
 CPUS = ["x86_64", "aarch64", "aarch64_be", "riscv64"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hermit_harness.matrix import specs
+from hermit_harness.matrix.servers import Served, Way, plug
 from hermit_harness.net.netns import Lab
-from hermit_harness.net.serve import Served, Way, plug
 from hermit_harness.report import plugin
 
 Serve = Callable[..., Served]

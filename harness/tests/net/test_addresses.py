@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from hermit_harness.matrix.servers import SECONDS, TAP, Served, Way
 from hermit_harness.net.netns import GUEST
-from hermit_harness.net.serve import SECONDS, TAP, Served, Way
 from hermit_harness.vm.nic import MAC
 
 Serve = Callable[..., Served]

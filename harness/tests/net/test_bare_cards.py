@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
+from hermit_harness.matrix.servers import Served, Way
 from hermit_harness.net import pcap
 from hermit_harness.net.frames import BROADCAST, mac_bytes
 from hermit_harness.net.netns import GUEST, Lab
-from hermit_harness.net.serve import Served, Way
 from hermit_harness.vm.nic import MAC
 
 Serve = Callable[..., Served]

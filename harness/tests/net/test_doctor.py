@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from hermit_harness.background import Guest
+from hermit_harness.matrix.servers import TAP, WAYS, Served
 from hermit_harness.net.diagnosis import Finding, Sight, diagnose
-from hermit_harness.net.guest import Guest
+from hermit_harness.net.guest_network import Plan
 from hermit_harness.net.monitor import Wire
-from hermit_harness.net.plan import Plan
-from hermit_harness.net.serve import TAP, WAYS, Served
 
 Serve = Callable[..., Served]
 NETWORK = "10.0.5.0/24"

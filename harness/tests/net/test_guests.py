@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix import ledger
+from hermit_harness.matrix.servers import SECONDS, TAP, UNDRIVEN, USER, WAYS, Served, Way
 from hermit_harness.net import diagnosis, pcap
 from hermit_harness.net.frames import ACK, BROADCAST, SYN, arp_request, mac_bytes, tcp
 from hermit_harness.net.netns import GUEST, Lab
-from hermit_harness.net.serve import SECONDS, TAP, UNDRIVEN, USER, WAYS, Served, Way
 from hermit_harness.vm.nic import MAC
 from hermit_harness.vm.process import DIE_WITH_PARENT
 

@@ -17,8 +17,8 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import ledger
 from hermit_harness.net import pcap
+from hermit_harness.net.guest_network import VHOST
 from hermit_harness.net.netns import GUEST, NETSETUP, Lab
-from hermit_harness.net.plan import VHOST
 from hermit_harness.paths import loader_file
 from hermit_harness.vm.host import device_problem
 from hermit_harness.vm.machines import firmware_file

@@ -20,8 +20,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from hermit_harness.fixtures import images
+from hermit_harness.net.guest_network import SECOND_GUEST
 from hermit_harness.net.netns import GUEST
-from hermit_harness.net.plan import SECOND_GUEST
 from hermit_harness.net.socket_link import Cable
 from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.vm.process import DIE_WITH_PARENT

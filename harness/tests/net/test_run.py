@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.net import pcap, plan
+from hermit_harness.net import guest_network, pcap
 from hermit_harness.net.netns import NETSETUP, Lab
 from hermit_harness.vm.host import namespace_sentence
 from tests.support import cli
@@ -77,14 +77,20 @@ def test_variables_of_the_old_proxy(given: dict[str, str], address: str, lab: La
 @pytest.mark.requirement("L-42", "N-18", "W-13")
 def test_every_variable_of_the_kernel_reaches_it() -> None:
     """Whatever stands in it, from the environment to the application's own, and nothing else does."""
-    given = {f"HERMIT_{name}": "10.0.5.9" for name in plan.ADDRESSES}
-    given |= {f"HERMIT_{name}": f"a 'b' {name}" for name in plan.KERNEL_VARIABLES if name not in plan.ADDRESSES}
+    given = {f"HERMIT_{name}": "10.0.5.9" for name in guest_network.ADDRESSES}
+    given |= {
+        f"HERMIT_{name}": f"a 'b' {name}"
+        for name in guest_network.KERNEL_VARIABLES
+        if name not in guest_network.ADDRESSES
+    }
     given |= {"UHYVE_MOUNT": "/here", "HERMIT_MEM": "96M", "HERMIT_SMP": "1", "HERMIT_SOMETHING": "else"}
     argv = [sys.executable, "-m", "hermit_harness", "run", "real-env-0.11.0"]
     here = {name: value for name, value in os.environ.items() if not name.startswith("HERMIT_")} | given
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120, env=here)
     seen = dict(re.findall(r"env\[\d+\]=((?:HERMIT|UHYVE)_\w+)=(.*)", done.stdout))
-    wanted = {name: value for name, value in given.items() if name.removeprefix("HERMIT_") in plan.KERNEL_VARIABLES}
+    wanted = {
+        name: value for name, value in given.items() if name.removeprefix("HERMIT_") in guest_network.KERNEL_VARIABLES
+    }
     assert {name: value.replace("\\'", "'") for name, value in seen.items()} == {**wanted, "UHYVE_MOUNT": "/here"}
 
 

@@ -17,13 +17,13 @@ from threading import Thread
 
 import pytest
 
+from hermit_harness.background import Guest
 from hermit_harness.matrix import specs
-from hermit_harness.net import frames, pcap, plan, socket_link
+from hermit_harness.net import frames, guest_network, pcap, socket_link
 from hermit_harness.net.diagnosis import Sight, diagnose
 from hermit_harness.net.frames import Frame
-from hermit_harness.net.guest import Guest
+from hermit_harness.net.guest_network import SECOND_GUEST
 from hermit_harness.net.netns import GUEST
-from hermit_harness.net.plan import SECOND_GUEST
 from hermit_harness.net.socket_link import Cable
 from hermit_harness.vm.nic import MAC, SECOND_MAC
 from hermit_harness.vm.process import DIE_WITH_PARENT, Closing
@@ -224,7 +224,9 @@ def test_next_one_finds_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.requirement("L-40")
 def test_nobody_gives_addresses_on_a_cable(tmp_path: Path) -> None:
     """The doctor's remedy for a kernel that asks by DHCP is one that helps here."""
-    with closing(plan.make(plan.Wish("socket", ifname=str(tmp_path / "cable"), dhcp=True), {})) as made:
+    with closing(
+        guest_network.make(guest_network.Wish("socket", ifname=str(tmp_path / "cable"), dhcp=True), {})
+    ) as made:
         spec = replace(specs.release(f"{ECHO}-dhcp"), memory="512M", net=made.net)
         with Guest(spec, None, tmp_path / "run") as guest:
             guest.wait(lambda: "discover" in guest.wire.seen.dhcp)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.net import diagnosis, frames, pcap, plan
+from hermit_harness.net import diagnosis, frames, guest_network, pcap
 from hermit_harness.net.frames import SYN, Frame
 from hermit_harness.net.monitor import Seen
 from hermit_harness.net.netns import Lab
@@ -89,9 +89,9 @@ def test_taken_port_is_replaced(lab: Lab) -> None:
     with lab.socket() as taken:
         taken.bind(("127.0.0.1", 9975))
         taken.listen()
-        got = plan.free_port(nic.forward("9975:9975"), lab)
+        got = guest_network.free_port(nic.forward("9975:9975"), lab)
     assert got.port not in (0, 9975)
-    assert plan.free_port(nic.forward("9975:9975"), lab).port == 9975
+    assert guest_network.free_port(nic.forward("9975:9975"), lab).port == 9975
 
 
 @pytest.mark.requirement("L-44")
@@ -116,8 +116,8 @@ def test_vhost_where_there_is_one(
 ) -> None:
     """Vhost=on where its device (here: another one that can or cannot be opened) is to be had
     and no capture is wanted, else the reason is told. QEMU gets exactly these words; no copy of frames with vhost."""
-    monkeypatch.setattr(plan, "VHOST", Path(device))
-    made = plan.make(plan.Wish(kind="tap", capture=capture, isolate=True), {})
+    monkeypatch.setattr(guest_network, "VHOST", Path(device))
+    made = guest_network.make(guest_network.Wish(kind="tap", capture=capture, isolate=True), {})
     assert made.lab is not None
     made.lab.close()
     assert [text for text in made.notes if "vhost" in text] == ([note] if note else [])
@@ -135,11 +135,11 @@ def test_kernel_variables() -> None:
     """The kernel's variables go to its command line; a mistyped one is noticed, a wrong address
     refused, and what is ours stays here."""
     given = {"HERMIT_IP": "10.0.5.9", "HERMIT_LOG_LEVEL_FILTER": "Debug", "HERMIT_MASk": "x", "HERMIT_NET": "tap"}
-    words, notes = plan.kernel_words(given, ["NET"])
+    words, notes = guest_network.kernel_words(given, ["NET"])
     assert words == ["env=HERMIT_IP=10.0.5.9", "env=HERMIT_LOG_LEVEL_FILTER=Debug"]
     assert notes == ["HERMIT_MASk is not known: did you mean HERMIT_MASK?"]
     with pytest.raises(ValueError, match=r"HERMIT_GATEWAY=10\.0\.5"):
-        plan.kernel_words({"HERMIT_GATEWAY": "10.0.5"}, [])
+        guest_network.kernel_words({"HERMIT_GATEWAY": "10.0.5"}, [])
 
 
 def seen(**values: object) -> Seen:

@@ -7,11 +7,11 @@ import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hermit_harness.background import Guest
 from hermit_harness.fixtures import join_append
 from hermit_harness.matrix import specs
 from hermit_harness.net import pcap
 from hermit_harness.net.frames import Frame
-from hermit_harness.net.guest import Guest
 from hermit_harness.net.monitor import Wire
 from hermit_harness.net.netns import GUEST, Lab
 from hermit_harness.vm.nic import Forward, Net
