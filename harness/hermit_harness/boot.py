@@ -21,7 +21,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import Daemon
 from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.run_facts import Facts, How
-from hermit_harness.watch.supervisor import Session, Watcher
+from hermit_harness.watch.supervisor import Session, VirtiofsdWatcher, Watcher
 
 FOLD_NOTE = "warnings of QEMU about CPU features that TCG does not have"
 ENDED = "QEMU had ended, so no processor could be looked at"
@@ -77,8 +77,7 @@ def boot(
 
 
 def _boot(spec: RunSpec, row: End, folder: Artifacts, around: Around, stack: ExitStack) -> Outcome:
-    machine = machine_of(spec)
-    marks = Marks(status_line=row.line, firmware=machine.prints, returns=machine.returns)
+    marks = Marks.of(spec)
     try:
         daemon = stack.enter_context(Daemon(spec.share)) if spec.share else None
         process = launch(spec, around.within, daemon.ours if daemon else None)
@@ -88,7 +87,7 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, around: Around, stack: Exi
         )
     folder.write("argv", shell_line(process.argv) + "\n")
     try:
-        watchers = (*around.watchers, *((daemon,) if daemon else ()))
+        watchers = (*around.watchers, *((VirtiofsdWatcher(daemon),) if daemon else ()))
         session = Session(spec, process, marks, around.console, folder.qmp, watchers)
         facts = session.run(around.stdin_fd)
         for watcher in watchers:
@@ -147,8 +146,7 @@ def _once_more(spec: RunSpec, panicked: Marks, within: Sequence[str]) -> Report:
     if spec.share or spec.net.kind != "none":
         return Report(problem=f"{ENDED}; a boot with a network or a folder is not repeated for that")
     spec = replace(spec, debug_exit=False, wall_seconds=min(spec.wall_seconds, AGAIN_SECONDS))
-    machine = machine_of(spec)
-    marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
+    marks = Marks.of(spec)
     try:
         process = launch(spec, within)
     except LaunchError as error:

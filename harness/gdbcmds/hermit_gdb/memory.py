@@ -41,6 +41,3 @@ class Place:
     start: int
     end: int
     name: str
-
-    def covers(self, address: int) -> bool:
-        return self.start <= address < self.end

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from hermit_harness import elf
-from hermit_harness.ends import end
 from hermit_harness.paths import BUILD
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.process import LaunchError, launch
@@ -82,7 +81,7 @@ def told_by_a_boot(spec: RunSpec) -> tuple[int, int]:
     """Start and end of the application as the loader's line tells them in a boot of its own; ValueError with what it
     said instead. It is the same in every boot of the same files."""
     machine = machine_of(spec)
-    marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
+    marks = Marks.of(spec)
     process = launch(spec)
     try:
         qmp = Qmp(process.qmp)

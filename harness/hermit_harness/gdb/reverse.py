@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.filenames import comma_escaped
 from hermit_harness.vm.process import LaunchError, Process, launch
@@ -138,8 +137,7 @@ def record(spec: RunSpec, folder: Path, console: Callable[[bytes], None]) -> Rec
 def _recorded(spec: RunSpec, folder: Path, process: Process, console: Callable[[bytes], None]) -> Recording:
     qmp = Qmp(process.qmp)
     qmp.greet(GREETING_SECONDS)
-    machine = machine_of(spec)
-    marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
+    marks = Marks.of(spec)
     lines = Lines()
 
     def output() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from hermit_harness.elf import ET_DYN, ElfFacts
 from hermit_harness.elf import read as read_elf
 from hermit_harness.fixtures import Image
-from hermit_harness.gdb.program import ARCHITECTURES
+from hermit_harness.gdb.program import ARCHITECTURES, quoted
 from hermit_harness.gdb.symbols import Symbols
 from hermit_harness.paths import BUILD, GDBCMDS, ROOT
 from hermit_harness.vm.targets import cpu_of_arch
@@ -62,11 +62,6 @@ class Plan:
             return None
         slack = LAST_ALIGN.get(cpu_of_arch(self.arch), 1) - 1
         return {"file": str(file.resolve()), "linked": facts.low, "at": LAST.replace("{slack}", str(slack))}
-
-
-def quoted(path: Path | str) -> str:
-    """A file name as one word of a GDB command."""
-    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def sources_of(image: Image) -> tuple[str, ...]:

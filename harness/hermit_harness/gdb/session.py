@@ -19,7 +19,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hermit_harness.ends import end
 from hermit_harness.gdb.program import Gdb
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.gdb_relay import Door
@@ -73,8 +72,7 @@ class Session:
         self._gdbs = list(gdbs)
         self._console = console
         self._prepare = prepare
-        machine = machine_of(spec)
-        self._marks = Marks(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
+        self._marks = Marks.of(spec)
         self._lines = Lines()
         self._errors = b""
         self._ending = Ending(self._marks)

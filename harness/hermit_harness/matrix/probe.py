@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 VARIABLE = "HERMIT_ACCEL_PROBE"
-# Long enough for a slow KVM to come to its end, short enough that a dead one does not hold the session up.
-WALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

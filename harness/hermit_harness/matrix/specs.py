@@ -14,7 +14,6 @@ from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
-DEFAULT_MEMORY = "128M"
 # Ways for which a loader file of their own is made, in a build folder of that name.
 VARIANTS = ("pvh",)
 # Guests that play other starters, see fixtures/start.

@@ -22,7 +22,7 @@ from hermit_harness.vm.host import NAMESPACES, namespace_sentence
 from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, Closing, LaunchError, spawn
 
 NETSETUP = ROOT / "netsetup"
-HOST, GUEST = "10.0.5.1", "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
+GUEST = "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
 # The first word of this stat file is our number for the process; from then on /proc is the namespace's.
 # Without IPv6 Linux sends nothing of its own accord: kernel 0.11.0 goes deaf when a frame comes before its interrupt
 # handler is in place (docs/network.md).

@@ -22,7 +22,6 @@ from hermit_harness.paths import ROOT
 from hermit_harness.vm.host import NAMESPACES, namespace_sentence
 from hermit_harness.vm.process import ARM_SECONDS, GATE, Closing, LaunchError, read_armed, spawn
 from hermit_harness.vm.shared_folder import Share, command
-from hermit_harness.watch.supervisor import Session, Watcher
 
 MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"
 # Where the daemon, and nobody else, sees a folder that exists for one run: memory, in a mount namespace of its own, so
@@ -73,8 +72,8 @@ def find(wanted: str = "") -> str:
     return made.stdout.strip()
 
 
-class Daemon(Watcher, Closing):
-    """One virtiofsd for one run, in a `with` statement; also a watcher of that run. `ours` is for QEMU."""
+class Daemon(Closing):
+    """One virtiofsd for one run, in a `with` statement. `ours` is for QEMU."""
 
     def __init__(self, wanted: Share) -> None:
         """LaunchError, with what to do, where it cannot be set up."""
@@ -82,7 +81,7 @@ class Daemon(Watcher, Closing):
         self.ours = socket.socket(socket.AF_UNIX)
         self._said = os.memfd_create("virtiofsd's words")
         self._popen: subprocess.Popen[bytes] | None = None
-        self._pidfd = -1
+        self.pidfd = -1
         gate, theirs = socket.socketpair()
         with socket.socket(socket.AF_UNIX) as listener, gate, theirs:
             listener.bind("")  # a name that the system gives, in no folder
@@ -100,7 +99,7 @@ class Daemon(Watcher, Closing):
 
     def _start(self, words: list[str], listener: socket.socket, gate: socket.socket, theirs: socket.socket) -> None:
         self._popen = spawn(words, theirs, subprocess.DEVNULL, self._said, [listener.fileno()])
-        self._pidfd = os.pidfd_open(self._popen.pid)
+        self.pidfd = os.pidfd_open(self._popen.pid)
         theirs.close()
         if read_armed(gate, time.monotonic() + ARM_SECONDS) is None:
             said = self.said().strip()
@@ -110,32 +109,26 @@ class Daemon(Watcher, Closing):
     def close(self) -> None:
         """End it if it still runs."""
         self.ours.close()
-        if self._pidfd >= 0 and self._popen:
+        if self.pidfd >= 0 and self._popen:
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
             self._popen.wait()
-            os.close(self._pidfd)
+            os.close(self.pidfd)
         if self._said >= 0:
             os.close(self._said)
-        self._pidfd = self._said = -1
+        self.pidfd = self._said = -1
 
     def said(self) -> str:
         """What it has printed."""
         return os.pread(self._said, 65536, 0).decode("utf-8", "replace")
 
-    # --- Watcher
-
-    def start(self, session: Session) -> None:
-        self._session = session
-        session.watch(self._pidfd, self._died)
-
-    def _died(self) -> None:
-        """It ends by itself, with 0, when QEMU is gone; anything else is a failure of ours, not of the guest."""
-        self._session.unwatch(self._pidfd)
+    def failure(self) -> str:
+        """How it ended, in a sentence; "" where it ended by itself, with 0, as it does when QEMU is gone."""
         status = self._popen.wait() if self._popen else 0
-        if status:
-            said = self.said().strip().splitlines()
-            killed = status < 0 or any(line.startswith("unshare:") for line in said)  # which may fail to die likewise
-            how = "was killed" if killed else f"ended with status {status}"
-            told = [line for line in said if not line.startswith("unshare:")] or ["it said nothing"]
-            self._session.fail(f"virtiofsd {how} while the guest ran: {told[-1]}")
+        if not status:
+            return ""
+        said = self.said().strip().splitlines()
+        killed = status < 0 or any(line.startswith("unshare:") for line in said)  # which may fail to die likewise
+        how = "was killed" if killed else f"ended with status {status}"
+        told = [line for line in said if not line.startswith("unshare:")] or ["it said nothing"]
+        return f"virtiofsd {how} while the guest ran: {told[-1]}"

@@ -6,6 +6,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Self
+
+from hermit_harness.ends import end
+from hermit_harness.vm.argv import machine_of
+from hermit_harness.vm.spec import RunSpec
 
 # Numbers that the loader can still end with after the hand-over has begun: internal-error and cpu-exception.
 LATE_REFUSALS = (99, 101)
@@ -55,6 +60,12 @@ class Marks:
     lines: int = 0
     last: bytes = b""
     at: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> Self:
+        """An empty log for a boot of `spec`."""
+        machine = machine_of(spec)
+        return cls(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
 
     @property
     def handed_over(self) -> bool:

@@ -11,8 +11,6 @@ _PC = re.compile(r"\b[ER]IP=([0-9a-f]+)")
 _FLAGS = re.compile(r"\b(?:RFL|EFL)=([0-9a-f]+)")
 _HALTED = re.compile(r"\bHLT=(\d)")
 _CS = re.compile(r"^CS =[0-9a-f]+ ([0-9a-f]+)", re.M)
-_IDT = re.compile(r"^IDT=\s+[0-9a-f]+ ([0-9a-f]+)", re.M)
-_CR = re.compile(r"\bCR([0234])=([0-9a-f]+)")
 INTERRUPT_FLAG = 0x200
 _PSTATE = re.compile(r"\bPSTATE=([0-9a-f]+)")
 _MIE = re.compile(r"^ mie +([0-9a-f]+)", re.M)
@@ -29,8 +27,6 @@ class Cpu:
     flags: int
     halted: bool
     cs_base: int
-    idt_limit: int
-    cr: dict[int, int]
 
     @property
     def waits_for_start(self) -> bool:
@@ -55,15 +51,12 @@ def _cpu(index: int, block: str) -> Cpu:
         found = pattern.search(block)
         return int(found[1], base) if found else 0
 
-    crs = {int(n): int(value, 16) for n, value in _CR.findall(block)}
     return Cpu(
         index=index,
         pc=number(_PC),
         flags=number(_FLAGS),
         halted=number(_HALTED) == 1,
         cs_base=number(_CS),
-        idt_limit=number(_IDT),
-        cr=crs,
     )
 
 

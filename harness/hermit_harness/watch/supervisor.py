@@ -17,6 +17,7 @@ from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.serial_input import Feed
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian, target
+from hermit_harness.vm.virtiofsd import Daemon
 from hermit_harness.watch.boot_log import Marks
 from hermit_harness.watch.console import Lines, Record
 from hermit_harness.watch.cpus import all_halted_for_good, text_tells
@@ -48,6 +49,22 @@ class Watcher:
 
     def ended(self, facts: Facts) -> None:
         """The guest's run is over."""
+
+
+class VirtiofsdWatcher(Watcher):
+    """Ends the guest's run when the daemon of its shared folder fails: a failure of ours, not of the guest."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def start(self, session: Session) -> None:
+        self._session = session
+        session.watch(self._daemon.pidfd, self._died)
+
+    def _died(self) -> None:
+        self._session.unwatch(self._daemon.pidfd)
+        if failure := self._daemon.failure():
+            self._session.fail(failure)
 
 
 class Session:
