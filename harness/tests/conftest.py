@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Set-up of a session (what must be built, which accelerator is worth using) and the few fixtures that tests share."""
+"""Session set-up (prerequisites, probe of the accelerators) and the fixtures that tests share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """In the first process only: report, products, probe. Workers find the probe's answer in their environment."""
+    """Set up report, prerequisites and probe in the first process.
+
+    Workers read the probe's result from their environment.
+    """
     if hasattr(config, "workerinput"):
         return
     if not config.option.xmlpath:
@@ -47,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """--cell: leave only the tests that run these cells."""
+    """With --cell, keep only the tests that run these cells."""
     pattern = config.option.cell
     if not pattern:
         return
@@ -59,20 +62,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def cell_of(item: pytest.Item) -> str:
-    """The id of the cell that a test runs; empty for other tests."""
+    """Return the id of the cell that a test runs; empty for other tests."""
     callspec = getattr(item, "callspec", None)
     cell = callspec.params.get("cell") if callspec else None
     return cell.id if isinstance(cell, Cell) else ""
 
 
 def _boots(config: pytest.Config) -> bool:
-    """Whether tests were asked for that start guests; the folders of PURE start none."""
+    """Return whether the selected tests start guests; the folders of PURE start none."""
     return not all(any(part in PURE for part in Path(argument.split("::")[0]).parts) for argument in config.args)
 
 
 @pytest.fixture
 def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
-    """Boot a cell and insist on what it expects; a cell whose end a known defect explains is skipped by that name."""
+    """Boot a cell and require its expected outcome. An outcome that an erratum explains is skipped with its id."""
 
     def go(cell: Cell) -> Outcome:
         record_property(plugin.CELL, cell.id)
@@ -90,7 +93,7 @@ def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
 
 @pytest.fixture
 def boot_here(request: pytest.FixtureRequest) -> Iterator[Boot]:
-    """Boot something that is no cell; what it leaves lies under the test's name."""
+    """Boot something that is not a cell. Its artifacts are stored under the test's name."""
     name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(spec: RunSpec) -> Outcome:

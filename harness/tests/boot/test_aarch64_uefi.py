@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""UEFI on AArch64, as far as it differs from x86: levels, device tree, semihosting. The rest stands in test_uefi.py."""
+"""What differs from x86 under UEFI on AArch64: exception levels, device tree and semihosting. See also test_uefi.py."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ each_level = pytest.mark.parametrize("machine", ["aavmf", "aavmf-el2"])
 
 @pytest.mark.requirement("N-12")
 @pytest.mark.parametrize("way", ["esp", "efi-kernel"])
-def test_missing_tree_names_the_option(way: str, boot_here: Boot) -> None:
-    """Firmware that has ACPI tables instead of a device tree is refused with QEMU's option that changes it."""
+def test_missing_device_tree_names_the_qemu_option(way: str, boot_here: Boot) -> None:
+    """Firmware with ACPI tables and no device tree is refused; the line names the QEMU option that helps."""
     outcome = boot_here(specs.release("hello", "aavmf-acpi", NAME, expect="refused 103 fdt-missing", way=way))
     assert outcome.matches("refused 103 fdt-missing"), str(outcome)
     (line,) = outcome.errors
@@ -31,9 +31,8 @@ def test_missing_tree_names_the_option(way: str, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("L-23")
 @pytest.mark.parametrize(("machine", "refusal"), [("aavmf-el2", "65 no-module"), ("aavmf-acpi", "103 fdt-missing")])
-def test_refusal_stops_the_machine_when_told_to(machine: str, refusal: str, boot_here: Boot) -> None:
-    """Loader.onerror=stop carries the number out by semihosting from firmware at EL2, too, and where no tree was
-    read."""
+def test_onerror_stop_exits_through_semihosting(machine: str, refusal: str, boot_here: Boot) -> None:
+    """With loader.onerror=stop the status leaves through semihosting, also at EL2 and without a device tree."""
     spec = specs.release("hello", machine, NAME, append="loader.onerror=stop", expect=f"refused {refusal}")
     outcome = boot_here(replace(spec, app=spec.app if machine == "aavmf-acpi" else None, way="efi-kernel"))
     assert outcome.matches(spec.expect), str(outcome)
@@ -43,8 +42,8 @@ def test_refusal_stops_the_machine_when_told_to(machine: str, refusal: str, boot
 @pytest.mark.requirement("L-23", "L-22")
 @each_level
 @pytest.mark.parametrize("status", [0, 42])
-def test_without_semihosting(machine: str, status: int, boot_here: Boot) -> None:
-    """The machine is powered off by the conduit that the tree names, and the line tells the status."""
+def test_without_semihosting_the_machine_powers_off(machine: str, status: int, boot_here: Boot) -> None:
+    """The loader uses the PSCI conduit of the device tree, and the log line reports the status."""
     spec = specs.release("exit", machine, NAME, append=f"-- {status}", expect=f"exit {status}", way="efi-kernel")
     outcome = boot_here(replace(spec, debug_exit=False))
     assert outcome.matches(f"exit {status}"), str(outcome)
@@ -53,8 +52,8 @@ def test_without_semihosting(machine: str, status: int, boot_here: Boot) -> None
 
 @pytest.mark.requirement("N-12")
 @each_level
-def test_exception_after_the_firmware(machine: str, boot_here: Boot) -> None:
-    """Once the firmware has gone, an exception is the loader's to tell: the number, the registers, the place."""
+def test_exception_after_exit_boot_services_is_reported(machine: str, boot_here: Boot) -> None:
+    """After ExitBootServices the loader itself reports an exception with status, registers and address."""
     loader = loader_file(NAME, "debug")
     words = "loader.selftest=pf-handover"
     spec = specs.release("hello", machine, NAME, append=words, expect="refused 101 cpu-exception", way="efi-kernel")

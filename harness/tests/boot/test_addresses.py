@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The load address on the console is where the app really is: read back from the guest's memory."""
+"""The load address on the console equals the application's address in guest memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WRITABLE = 2
 
 @contextmanager
 def waiting(image: str, machine: str, tmp_path: Path) -> Iterator[Standing]:
-    """The echo app at its prompt: it has printed, and waits for a line for ever."""
+    """Run the echo application up to its prompt, where it waits for a line."""
     with standing(specs.release(image, machine, stdin=None), b"echo: type a line", tmp_path) as guest:
         yield guest
 
@@ -31,10 +31,8 @@ def waiting(image: str, machine: str, tmp_path: Path) -> Iterator[Standing]:
 @pytest.mark.requirement("L-24", "L-25", "P-10")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 @pytest.mark.parametrize("image", ["echo", "echo-fixed"])
-def test_start_is_where_the_app_lies(image: str, machine: str, tmp_path: Path) -> None:
-    """START + p_vaddr holds the bytes of each segment that nothing writes to; END - START is the
-    image's length.
-    """
+def test_start_is_the_load_address(image: str, machine: str, tmp_path: Path) -> None:
+    """START + p_vaddr contains the bytes of each read-only segment; END - START is the image's length."""
     path = images()[image].path
     with path.open("rb") as file:
         elf = ELFFile(file)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The loader's build: one command, nothing done twice, the same bytes anywhere, and what may be chosen."""
+"""The loader's build: one command, incremental, reproducible and configurable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hermit_harness.vm.spec import RunSpec
 Boot = Callable[[RunSpec], Outcome]
 LOADER = ("-f", "loader/loader.mk")
 NAMES = ("hermit-loader-x86_64-multiboot", "hermit-loader-x86_64")
-# One of each kind: an ELF file of each CPU, and one that firmware moves.
+# One of each kind: an ELF file per CPU, and one UEFI file, which firmware relocates.
 KINDS = ("x86_64-multiboot", "x86_64-uefi", "aarch64-elf", "riscv64-sbi")
 
 
@@ -34,7 +34,7 @@ def digest(path: Path) -> str:
 
 
 def copy_of_the_tree(to: Path) -> Path:
-    """A checkout of its own of the loader's part: with git a real clone with today's files laid over it."""
+    """Copy the loader's part of the checkout. Under git this is a clone with the current files on top."""
     git = ["git", "-c", "safe.directory=*"]
     if (ROOT / ".git").exists():
         subprocess.run([*git, "clone", "-q", "--no-checkout", str(ROOT), str(to)], check=True, capture_output=True)
@@ -49,7 +49,7 @@ def copy_of_the_tree(to: Path) -> Path:
 
 
 def build(tree: Path, jobs: str, umask: int, **env: str) -> list[str]:
-    """Build release loaders in a tree, under another umask and environment; the digests of the files."""
+    """Build release loaders in a tree with another umask and environment. Return the digests of the files."""
     done = subprocess.run(
         ["make", "-s", jobs, *LOADER, "PROFILE=release", f"TARGET={' '.join(KINDS)}", "all"],
         cwd=tree, env={**os.environ, **env}, umask=umask, capture_output=True, text=True, check=False, timeout=300,
@@ -59,9 +59,8 @@ def build(tree: Path, jobs: str, umask: int, **env: str) -> list[str]:
 
 
 @pytest.mark.requirement("N-16", "L-03")
-def test_the_same_bytes_anywhere(tmp_path: Path) -> None:
-    """Two copies in other folders (one with blanks), other locale, time zone, home, umask and number of
-    jobs: same sha256."""
+def test_builds_are_reproducible(tmp_path: Path) -> None:
+    """Folder (with blanks), locale, time zone, home, umask and number of jobs do not change the sha256."""
     first = copy_of_the_tree(tmp_path / "a")
     second = copy_of_the_tree(tmp_path / "another folder, with a longer name")
     one = build(first, "-j1", 0o022, LC_ALL="C", TZ="UTC", HOME=str(tmp_path))
@@ -80,7 +79,6 @@ def test_the_same_bytes_anywhere(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("L-03")
 def test_second_build_does_nothing() -> None:
-    """What is built is not built again."""
     for profile in ("release", "debug"):
         file = BUILD / profile / NAMES[0]
         before = file.stat().st_mtime_ns
@@ -88,7 +86,7 @@ def test_second_build_does_nothing() -> None:
         assert file.stat().st_mtime_ns == before, profile
 
 
-# A target, and the folders of target/ that lead to it: upstream's names of all times.
+# A target and the folders of target/ that lead to its file: all names that upstream has used.
 OLD = {
     "x86_64": ("x86_64",),
     "x86_64-multiboot": ("x86_64-multiboot",),
@@ -103,8 +101,8 @@ OLD = {
 
 @pytest.mark.requirement("L-05", "N-02", "R-04")
 @pytest.mark.parametrize("profile", ["release", "debug"])
-def test_names_of_old(profile: str) -> None:
-    """The paths of the older READMEs and of upstream's build lead to the same files."""
+def test_upstreams_paths_resolve(profile: str) -> None:
+    """The paths of former READMEs and of upstream's build resolve to the same files."""
     for name, olds in OLD.items():
         wanted = loader_file(name, profile).resolve()
         for old in olds:
@@ -117,15 +115,15 @@ def test_names_of_old(profile: str) -> None:
 
 
 @pytest.mark.requirement("L-05")
-def test_last_line_is_the_file() -> None:
-    """What was built stands on the last line."""
+def test_last_line_is_the_path() -> None:
+    """The last line of a build is the path of the built file."""
     said = make(*LOADER, "PROFILE=release", "all").split()
     assert re.fullmatch(r"build/release/hermit-loader-[\w.-]+", said[-1])
     assert (ROOT / said[-1]).is_file()
 
 
 def plan(*words: str, folder: Path = ROOT, **env: str) -> str:
-    """What make would do, its own calls of make included."""
+    """Return what make would run, including its recursive calls."""
     done = subprocess.run(
         ["make", "-n", "V=1", *words],
         cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=60,
@@ -136,24 +134,24 @@ def plan(*words: str, folder: Path = ROOT, **env: str) -> str:
 
 @pytest.mark.requirement("L-04", "R-03", "L-03")
 @pytest.mark.parametrize("old,name", [(old, name) for name, olds in OLD.items() for old in olds])
-def test_target_names(old: str, name: str) -> None:
-    """An older name is a target, too, and debug is its default."""
+def test_former_target_names(old: str, name: str) -> None:
+    """A former target name is accepted, and debug is its default profile."""
     planned = plan(f"TARGET={old}")
     assert re.search(r"PROFILE=debug|profile in debug;", planned)
     assert make(*LOADER, "PROFILE=debug", f"TARGET={old}", "all").split() == [f"build/debug/{loader_file(name).name}"]
 
 
 @pytest.mark.requirement("L-04")
-def test_unknown_target_is_told() -> None:
-    """With the list of those that there are."""
+def test_unknown_target_is_refused() -> None:
+    """The error lists the targets."""
     with pytest.raises(BuildError, match=r"there are: .*x86_64-multiboot"):
         make(*LOADER, "TARGET=vax", "all")
 
 
 @pytest.mark.requirement("M-08", "L-03")
 @pytest.mark.parametrize("folder", [ROOT, ROOT / "loader"], ids=["here", "loader"])
-def test_profile_from_the_environment(folder: Path) -> None:
-    """RELEASE=1 or release=1, before make or behind it, here or in loader/, is the release build."""
+def test_profile_from_variables(folder: Path) -> None:
+    """RELEASE=1 and release=1 select the release build, before and after `make`, here and in loader/."""
     for words, env in (((), {"release": "1"}), (("release=1",), {}), (("RELEASE=1",), {})):
         planned = plan("loader", *words, folder=folder, **env)
         assert re.search(r"PROFILE=release|profile in release;", planned), planned
@@ -163,7 +161,6 @@ def test_profile_from_the_environment(folder: Path) -> None:
 
 @pytest.mark.requirement("M-08")
 def test_release_in_the_loaders_folder() -> None:
-    """`cd loader; release=1 make` builds."""
     done = subprocess.run(
         ["make"], cwd=ROOT / "loader", env={**os.environ, "release": "1", "TARGET": "x86_64"},
         capture_output=True, text=True, check=False, timeout=300,
@@ -174,7 +171,7 @@ def test_release_in_the_loaders_folder() -> None:
 
 @pytest.mark.requirement("N-02")
 def test_dist_and_size() -> None:
-    """Release copies under their names, checksums that hold, UEFI's files among them; and how large each is."""
+    """The release folder has all files, UEFI's included, and valid checksums; `make size` prints the sizes."""
     said = make(*LOADER, "PROFILE=release", "dist")
     folder = BUILD / "dist"
     names = set(re.findall(r"^[0-9a-f]{64}  (\S+)$", said, re.M))
@@ -191,8 +188,8 @@ def test_dist_and_size() -> None:
 
 
 @pytest.mark.requirement("L-06", "P-02")
-def test_clang_builds_it_too(boot_here: Boot) -> None:
-    """The second compiler's loader boots the same apps."""
+def test_clang_build_boots(boot_here: Boot) -> None:
+    """Loaders built with Clang boot the same applications."""
     file = BUILD / "clang" / "release" / NAMES[0]
     for app in ("hello", "probe", "real-hello-0.11.0"):
         outcome = boot_here(replace(specs.release(app), loader=file))
@@ -202,7 +199,7 @@ def test_clang_builds_it_too(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("P-02")
 def test_freestanding() -> None:
-    """No symbol is left undefined, no libc, no dynamic section."""
+    """The loader has no undefined symbol, no libc and no dynamic section."""
     for profile in ("release", "debug"):
         symbols = loader_file("x86_64-multiboot", profile).with_name(NAMES[0] + ".debug")
         undefined = subprocess.run(["nm", "-u", str(symbols)], capture_output=True, text=True, check=True).stdout
@@ -213,7 +210,7 @@ def test_freestanding() -> None:
 
 @pytest.mark.requirement("N-15")
 def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
-    """LOADER_LOG chooses the level; a wrong word is told. NO_COLOR changes nothing, since nothing is coloured."""
+    """LOADER_LOG selects the level, and a wrong word is refused. NO_COLOR changes nothing: there are no colours."""
     make(
         *LOADER, "PROFILE=release", "LOADER_LOG=debug", "NO_COLOR=1", f"O={tmp_path}", "TARGET=x86_64-multiboot", "all"
     )
@@ -227,7 +224,7 @@ def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-16")
 def test_banner_facts(boot_here: Boot) -> None:
-    """Version, commit, CPU, how it was started, compiler and a date that SOURCE_DATE_EPOCH decides."""
+    """The banner has version, commit, CPU, boot protocol, compiler and the date of SOURCE_DATE_EPOCH."""
     text = boot_here(specs.release("hello", append="loader.log=debug")).console.decode()
     for fact in (
         f"Hermit Loader version {__version__}",
@@ -242,8 +239,8 @@ def test_banner_facts(boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("R-02", "P-03")
-def test_nasm_is_for_x86_64_only(tmp_path: Path) -> None:
-    """Without NASM, and without Python, all is built but what is for x86_64, which says so."""
+def test_only_x86_64_needs_nasm(tmp_path: Path) -> None:
+    """Without NASM and Python all other targets are built; an x86_64 target names the missing program."""
     words = (*LOADER, "PROFILE=release", "NASM=no-such-nasm", "MISSING=quiet", f"O={tmp_path}")
     planned = make("-n", *words, "all")
     for name in ("aarch64-elf", "aarch64-uefi", "aarch64_be-elf", "riscv64-sbi"):
@@ -255,8 +252,8 @@ def test_nasm_is_for_x86_64_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("P-12", "P-01")
-def test_nothing_of_the_loader_is_in_the_apps() -> None:
-    """Fixtures read the ABI by themselves: no header of the loader is included by them."""
+def test_fixtures_do_not_include_the_loader() -> None:
+    """Fixtures define the ABI independently: none includes a header of the loader."""
     for path in (ROOT / "fixtures").rglob("*.[chS]"):
         assert not re.search(r'#include "(\.\./)+loader|loader/core', path.read_text(encoding="utf-8")), path
     assert images()["hello"].path.is_file()

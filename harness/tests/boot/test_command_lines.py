@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What stands behind -append reaches the kernel byte for byte, by each way that a kernel may take it."""
+"""The text after -append reaches the kernel byte for byte, by each way in which a kernel may read it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ WAYS = (b"platform", b"bootargs", b"multiboot")
 
 
 def given(outcome: Outcome) -> bytes:
-    """The text that QEMU was started with, and before it the loader's path, as QEMU's Multiboot does it."""
+    """Return the command line, preceded by the loader's path as QEMU's Multiboot code adds it."""
     words = list(outcome.argv)
     text = words[words.index("-append") + 1] if "-append" in words else ""
     return f"{words[words.index('-kernel') + 1]} {text}".encode()
 
 
 def arrived(console: bytes) -> dict[bytes, bytes]:
-    """Way -> text, as the app found it; the announced length must be right."""
+    """Return the text that the application found by each way; asserts that the announced length is right."""
     console = console.replace(b"\r\n", b"\n")
     found = {}
     for way, length, text in re.findall(rb"args (\w+) length=(\d+)\n<<<(.*?)>>>\n", console, re.DOTALL):
@@ -46,9 +46,7 @@ def argv(console: bytes) -> tuple[str, ...]:
 @pytest.mark.requirement("L-18", "L-19", "N-17", "R-08")
 @pytest.mark.parametrize("cell", cells("lines", "lines-older"), ids=str)
 def test_line_arrives_unchanged(cell: Cell, run_cell: RunCell) -> None:
-    """Platform command line, bootargs and Multiboot information carry the same bytes that were
-    given.
-    """
+    """Platform command line, bootargs and Multiboot information hold the same bytes."""
     outcome = run_cell(cell)
     line = matrix().lines[cell.line]
     assert arrived(outcome.console) == dict.fromkeys(WAYS, given(outcome))
@@ -65,8 +63,10 @@ EVERY_WORD = (
 @pytest.mark.requirement("N-17")
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
-    """The kernel's words, those that nobody knows, and the application's arrive byte for byte, blanks and quotes
-    too, whoever started the loader. Multiboot starters put the loader's path in front."""
+    """Kernel arguments, unknown words and application arguments arrive byte for byte on each target.
+
+    Multiboot adds the loader's path.
+    """
     spec = specs.release("args", "pc" if name == "x86_64-linux" else "", name, append=EVERY_WORD)
     outcome = boot_here(specs.played(spec, specs.LINUX_STARTER, "good") if name == "x86_64-linux" else spec)
     assert outcome.matches("exit 0"), str(outcome)
@@ -78,8 +78,8 @@ def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("L-18", "N-15")
-def test_loader_words_are_taken_out(boot_here: Boot) -> None:
-    """The loader's own words before the first -- are not the kernel's business; those behind it are."""
+def test_loader_options_are_removed(boot_here: Boot) -> None:
+    """The loader removes its own options before the first --, and none after it."""
     spec = specs.release("args", append="loader.log=info -freq 2000 loader.onerror=stop env=A=1 -- loader.log=warn x")
     outcome = boot_here(spec)
     assert outcome.matches("exit 0"), str(outcome)
@@ -91,8 +91,8 @@ def test_loader_words_are_taken_out(boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("L-18")
-def test_unknown_loader_word_is_refused(boot_here: Boot) -> None:
-    """A typing error in a word of ours is told, not passed over."""
+def test_unknown_loader_option_is_refused(boot_here: Boot) -> None:
+    """A typing error in a loader option is an error."""
     outcome = boot_here(specs.release("args", append="loader.lgo=info", expect="refused 93"))
     assert outcome.matches("refused 93"), str(outcome)
     assert b"loader.lgo" in outcome.console
@@ -100,7 +100,7 @@ def test_unknown_loader_word_is_refused(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("R-10", "L-36")
 def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
-    """On pc nobody adds a -freq, on microvm the harness does unless the user did."""
+    """On pc there is no -freq by default. On microvm the harness adds one unless the user did."""
     on_pc = boot_here(specs.release("args"))
     assert b"-freq" not in arrived(on_pc.console)[b"platform"]
     on_microvm = boot_here(specs.release("args", "microvm"))
@@ -110,7 +110,7 @@ def test_frequency_is_absent_unless_given(boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("L-36")
-def test_frequency_that_does_not_fit_is_refused(boot_here: Boot) -> None:
-    """The kernel holds MHz in 16 bits; the harness says so before QEMU starts."""
+def test_frequency_over_16_bits_is_refused(boot_here: Boot) -> None:
+    """Kernels hold MHz in 16 bits; the harness refuses a larger value before QEMU starts."""
     with pytest.raises(ValueError, match="65535"):
         boot_here(replace(specs.release("args", "microvm"), append="-freq 65536"))

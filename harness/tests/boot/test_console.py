@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The console: what the loader prints, at which level, and that bytes pass in both directions."""
+"""The console: the lines of each log level, and bytes in both directions."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def loader_lines(console: bytes) -> list[str]:
 @pytest.mark.requirement("L-24", "N-16")
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm", "microvm-acpi-off"])
 @pytest.mark.parametrize(("image", "first"), [("hello", 0x200000), ("hello-fixed", 0x800000)])
-def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_here: Boot) -> None:
-    """Exactly the banner and the load range, plain text, the numbers consistent."""
+def test_good_boot_prints_two_lines(machine: str, image: str, first: int, boot_here: Boot) -> None:
+    """A good boot prints exactly the banner and the load range, as plain text with consistent numbers."""
     outcome = boot_here(specs.release(image, machine))
     banner, loading = loader_lines(outcome.console)
     number = r"\d+\.\d+\.\d+"
@@ -52,7 +52,7 @@ def test_two_lines_on_a_good_boot(machine: str, image: str, first: int, boot_her
 
 @pytest.mark.requirement("M-10", "M-11", "M-12", "M-13", "N-16")
 def test_debug_lines(boot_here: Boot) -> None:
-    """Where loader, Multiboot information and module lie, and what is mapped."""
+    """Debug lines report the loader, the Multiboot information, the module and the mapping."""
     outcome = boot_here(specs.release("hello", append="loader.log=debug"))
     text = "\n".join(loader_lines(outcome.console))
     loader = re.search(r"Loader: \[0x([0-9a-f]+) - 0x([0-9a-f]+)\]", text)
@@ -74,7 +74,7 @@ def test_debug_lines(boot_here: Boot) -> None:
 @pytest.mark.requirement("N-15")
 @pytest.mark.parametrize(("level", "least"), [("error", 0), ("warn", 0), ("info", 2), ("debug", 8), ("trace", 8)])
 def test_levels_at_run_time(level: str, least: int, boot_here: Boot) -> None:
-    """The level can be chosen on the command line; each one shows no less than the one before."""
+    """The command line selects the level; each level prints at least as much as the one before."""
     outcome = boot_here(specs.release("hello", append=f"loader.log={level}"))
     assert outcome.matches("exit 0"), str(outcome)
     lines = loader_lines(outcome.console)
@@ -86,8 +86,8 @@ def test_levels_at_run_time(level: str, least: int, boot_here: Boot) -> None:
 @pytest.mark.requirement("L-15")
 @pytest.mark.parametrize("image", ["echo", "echo-fixed"])
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
-def test_typed_line_reaches_the_app(image: str, machine: str, boot_here: Boot) -> None:
-    """What is typed, even before the app reads, reaches it."""
+def test_typed_line_reaches_the_application(image: str, machine: str, boot_here: Boot) -> None:
+    """Input reaches the application, even if it arrives before the application reads."""
     outcome = boot_here(specs.release(image, machine, stdin=b"one line, typed early\n"))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"echo: <<<one line, typed early>>>" in outcome.console
@@ -95,7 +95,7 @@ def test_typed_line_reaches_the_app(image: str, machine: str, boot_here: Boot) -
 
 @pytest.mark.requirement("L-15")
 def test_stdin_and_stdout_are_pipes() -> None:
-    """-serial stdio behind pipes; the app's output is on QEMU's stdout."""
+    """With -serial stdio on pipes, the application's output is on QEMU's stdout."""
     done = plain(plain_argv(specs.release("echo")), stdin=b"through a pipe\n")
     assert done.returncode == 3
     assert b"echo: <<<through a pipe>>>" in done.stdout
@@ -104,7 +104,7 @@ def test_stdin_and_stdout_are_pipes() -> None:
 
 @pytest.mark.requirement("L-15")
 def test_stdout_is_a_terminal() -> None:
-    """-serial stdio on a terminal."""
+    """-serial stdio works on a terminal."""
     ours, theirs = pty.openpty()
     command = [*DIE_WITH_PARENT, *NAMESPACES, *plain_argv(specs.release("hello"))]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
@@ -114,15 +114,15 @@ def test_stdout_is_a_terminal() -> None:
             while data := os.read(ours, 4096):
                 seen += data
         except OSError:
-            pass  # a terminal whose other end is closed ends with EIO
+            pass  # reading a terminal whose other end is closed gives EIO
         assert process.wait(60) == 3
     os.close(ours)
     assert GREETING in seen
 
 
 @pytest.mark.requirement("L-15")
-def test_nobody_reads_qemus_stdout() -> None:
-    """The pipe's reader has gone; the app still comes to its end."""
+def test_closed_reader_does_not_stop_the_guest() -> None:
+    """The application completes although the pipe's reader is gone."""
     script = '{ "$@" </dev/null; echo "$?" >&3; } 3>&2 2>/dev/null | true'
     done = plain(["sh", "-c", script, "sh", *plain_argv(specs.release("hello"))])
     assert done.stderr.strip() == b"3"
@@ -130,6 +130,6 @@ def test_nobody_reads_qemus_stdout() -> None:
 
 @pytest.mark.requirement("L-15")
 def test_hermitctl_with_stdout_closed() -> None:
-    """The one program of ours works with its stdout closed, and its status is the app's."""
+    """hermitctl works with its stdout closed, and returns the application's status."""
     command = ["sh", "-c", 'exec "$@" >&-', "sh", str(BUILD / "venv" / "bin" / "hermitctl"), "run", "exit", "--", "7"]
     assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 7

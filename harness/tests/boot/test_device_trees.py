@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""AArch64 with device trees that QEMU would not make: other devices, other ways to name the application."""
+"""AArch64 with device trees that QEMU does not generate: other devices, other descriptions of the application."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CPUS = Node(
 
 
 def virt(*chosen: Node) -> bytes:
-    """What matters of QEMU's virt with 512 MiB, and nodes in /chosen."""
+    """Return the relevant parts of QEMU's virt with 512 MiB, with these nodes in /chosen."""
     return blob(
         Node(
             "",
@@ -45,7 +45,7 @@ def virt(*chosen: Node) -> bytes:
 
 
 def zcu102(uart: str) -> bytes:
-    """What matters of the ZCU102: RAM from 0 on, and a Cadence UART by one of its names."""
+    """Return the relevant parts of the ZCU102: RAM from address 0, and a Cadence UART with this compatible string."""
     return blob(
         Node(
             "",
@@ -61,20 +61,20 @@ def zcu102(uart: str) -> bytes:
 
 
 def module(start: int, size: int) -> Node:
-    """The application as U-Boot and guest-loader tell of it."""
+    """Return the module node that U-Boot and guest-loader write."""
     compatible = b"multiboot,kernel\0multiboot,module\0"
     return Node(f"module@{start:x}", {"compatible": compatible, "reg": reg(start, size)})
 
 
 def given(spec: RunSpec, tree: bytes, folder: Path) -> RunSpec:
-    """The boot with a device tree of our own."""
+    """Return the spec with this device tree."""
     file = folder / "tree.dtb"
     file.write_bytes(tree)
     return replace(spec, extra=(*spec.extra, "-dtb", str(file)))
 
 
 def in_memory(spec: RunSpec, at: int) -> RunSpec:
-    """The application at an address of which QEMU tells nobody."""
+    """Return the spec with the application at an address that QEMU's device tree does not contain."""
     return replace(spec, app=None, extra=("-device", f"loader,file={spec.app},addr={at:#x},force-raw=on"))
 
 
@@ -82,7 +82,7 @@ def in_memory(spec: RunSpec, at: int) -> RunSpec:
 @pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf"])
 @pytest.mark.parametrize("image", ["hello", "hello-fixed", "bigbss"])
 def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path: Path) -> None:
-    """U-Boot tells where the application begins and size 0; where it ends, its own headers say."""
+    """U-Boot writes the start of the application and size 0; the ELF headers give the end."""
     spec = specs.release(image, on=name)
     outcome = boot_here(given(in_memory(spec, PLACE), virt(module(PLACE, 0)), tmp_path))
     assert outcome.matches("exit 0"), str(outcome)
@@ -91,8 +91,8 @@ def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path:
 
 @pytest.mark.requirement("L-21", "N-12")
 @pytest.mark.parametrize("size", [0, 0x20000])
-def test_no_application_where_one_should_be(size: int, boot_here: Boot, tmp_path: Path) -> None:
-    """RAM that was never written is told apart from a file."""
+def test_empty_memory_instead_of_an_application(size: int, boot_here: Boot, tmp_path: Path) -> None:
+    """The refusal distinguishes RAM that was never written from a file."""
     spec = specs.release("hello", on="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(PLACE, size)), tmp_path))
     assert outcome.matches("refused 69 app-unknown-format"), str(outcome)
@@ -100,8 +100,8 @@ def test_no_application_where_one_should_be(size: int, boot_here: Boot, tmp_path
 
 @pytest.mark.requirement("L-21")
 @pytest.mark.parametrize("start", [LOADER_PLACE, LOADER_PLACE + 0x4000, LOADER_PLACE - 0x1000])
-def test_application_on_the_loader(start: int, boot_here: Boot, tmp_path: Path) -> None:
-    """An application that is said to lie where the loader runs is refused in words that say so."""
+def test_application_over_the_loader(start: int, boot_here: Boot, tmp_path: Path) -> None:
+    """An application at the loader's own address is refused with a line that names the overlap."""
     spec = specs.release("hello", on="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(start, 0x4000)), tmp_path))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
@@ -109,8 +109,8 @@ def test_application_on_the_loader(start: int, boot_here: Boot, tmp_path: Path) 
 
 
 @pytest.mark.requirement("L-21")
-def test_guest_loader_on_the_loader(boot_here: Boot) -> None:
-    """QEMU's own way to do that; it lets the loader win."""
+def test_guest_loader_over_the_loader(boot_here: Boot) -> None:
+    """With QEMU's guest-loader device the same overlap leaves the loader intact."""
     outcome = boot_here(specs.release("hello", on="aarch64-elf", way=f"guest-loader@{LOADER_PLACE:#x}"))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
 
@@ -118,7 +118,7 @@ def test_guest_loader_on_the_loader(boot_here: Boot) -> None:
 @pytest.mark.requirement("N-10")
 @pytest.mark.parametrize("uart", ["cdns,uart-r1p12", "cdns,uart-r1p8", "xlnx,xuartps"])
 def test_cadence_uart(uart: str, boot_here: Boot, tmp_path: Path) -> None:
-    """The loader speaks by the Cadence UART and its refusal leaves as a number."""
+    """The loader prints to the Cadence UART, and its refusal's status reaches QEMU."""
     spec = specs.release("hello", "zcu102", "aarch64-uefi", app=None)
     outcome = boot_here(given(spec, zcu102(uart), tmp_path))
     assert outcome.matches("refused 65 no-module"), str(outcome)
@@ -126,8 +126,8 @@ def test_cadence_uart(uart: str, boot_here: Boot, tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("N-10")
-def test_application_beside_a_cadence_uart(boot_here: Boot, tmp_path: Path) -> None:
-    """Kernels know the PL011 alone: they are told of no serial port, run without a word, and end."""
+def test_application_on_a_board_with_a_cadence_uart(boot_here: Boot, tmp_path: Path) -> None:
+    """Kernels support the PL011 only: they receive no serial port, run silently and exit."""
     spec = specs.release("exit", "zcu102", "aarch64-uefi", append="-- 42")
     outcome = boot_here(given(spec, zcu102("cdns,uart-r1p12"), tmp_path))
     assert outcome.qemu_status == 42, str(outcome)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The UEFI loader's file as firmware and QEMU read it, by a PE reader of our own (Microsoft PE and COFF 8.3)."""
+"""The UEFI loader's file as firmware and QEMU read it, checked by our own PE reader (PE format, 8.3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILES = [(name, profile) for name in MACHINES for profile in ("release", "debug"
 
 @dataclass(frozen=True)
 class Section:
-    """One row of the section table; sizes and places in bytes."""
+    """One entry of the section table; sizes and offsets in bytes."""
 
     name: str
     size: int
@@ -33,7 +33,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Pe:
-    """What the two headers say, as far as it is checked."""
+    """The fields of both headers that the tests check."""
 
     data: bytes
     machine: int
@@ -50,7 +50,7 @@ class Pe:
 
 
 def read_pe(data: bytes) -> Pe:
-    """Headers and sections of a PE32+ file."""
+    """Read the headers and sections of a PE32+ file."""
     assert data[:2] == b"MZ"
     pe = struct.unpack_from("<I", data, 0x3C)[0]
     assert data[pe : pe + 4] == b"PE\0\0"
@@ -86,8 +86,8 @@ def read_pe(data: bytes) -> Pe:
 
 @pytest.mark.requirement("N-05")
 @pytest.mark.parametrize(("name", "profile"), FILES)
-def test_sections_are_pages_with_one_kind_of_right(name: str, profile: str) -> None:
-    """Firmware that maps by section can map this file: page aligned, never writable and executable, no gaps."""
+def test_sections_have_page_alignment_and_one_kind_of_right(name: str, profile: str) -> None:
+    """Sections are page aligned and contiguous, and none is both writable and executable."""
     pe = read_pe(loader_file(name, profile).read_bytes())
     assert pe.machine == MACHINES[name]
     assert pe.subsystem == EFI_APPLICATION
@@ -115,15 +115,15 @@ def test_sections_are_pages_with_one_kind_of_right(name: str, profile: str) -> N
 
 @pytest.mark.requirement("N-05")
 @pytest.mark.parametrize(("name", "profile"), FILES)
-def test_linux_fields_lie_behind_six_section_entries(name: str, profile: str) -> None:
-    """QEMU hands -initrd and -append over when it finds fields of Linux's boot protocol in the header's page."""
+def test_linux_fields_follow_six_section_entries(name: str, profile: str) -> None:
+    """QEMU passes -initrd and -append if the header's page has the fields of the Linux boot protocol."""
     pe = read_pe(loader_file(name, profile).read_bytes())
     data = pe.data
     if name.startswith("x86_64"):
         assert data[0x202:0x206] == b"HdrS"
         assert struct.unpack_from("<I", data, 0x206)[0] == 0x20F
         assert struct.unpack_from("<I", data, 0x22C)[0] == 0xFFFFFFFF
-        assert data[0x1F1] == 0  # setup sectors: QEMU takes four
+        assert data[0x1F1] == 0  # setup sectors: QEMU uses four
     room = pe.table_end + (6 - len(pe.sections)) * 40
     assert room <= 0x1F1
     assert not any(data[pe.table_end : room])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""EMBED_APP=: one file that is loader and application."""
+"""EMBED_APP=: one file that contains loader and application."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
 
 
 def embed(target: str, app: Path, profile: str = "release") -> Path:
-    """Build the target's loader with an app in it; the path is what the build's last line says."""
+    """Build the target's loader with an embedded application. Return the path in the build's last line."""
     said = make("-f", "loader/loader.mk", f"PROFILE={profile}", f"TARGET={target}", f"EMBED_APP={app}", "all")
     return ROOT / said.split()[-1]
 
 
 def alone(row: Target, file: Path) -> RunSpec:
-    """A boot of that file that is given no application."""
-    if row.name == "x86_64-linux":  # nothing of QEMU's enters there: the guest that plays such a starter does
+    """Return a boot of that file without an application."""
+    if row.name == "x86_64-linux":  # emulated by a guest, because QEMU cannot
         plain = replace(specs.release("hello", "pc"), loader=STARTER, loader_debug=specs.debug_file(file), app=file)
-        return replace(plain, modules=(images()["exit"].path,), append="ramdisk-none")  # which it wants, and keeps
+        return replace(plain, modules=(images()["exit"].path,), append="ramdisk-none")  # the scenario drops it
     way = "efi-kernel" if row.way.startswith("esp") else row.way
     return replace(specs.release("hello", on=row.name, append=""), loader=file, app=None, way=way)
 
 
 @pytest.mark.requirement("RX-03")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_boots_without_being_given_an_app(row: Target, boot_here: Boot, tmp_path: Path) -> None:
-    """Every target, by nothing but -kernel; another content of the file is another loader, the usual loader file
-    stays as it is, and an app that is given all the same is the one that is booted.
+def test_embedded_application_boots(row: Target, boot_here: Boot, tmp_path: Path) -> None:
+    """Each target boots with -kernel alone.
+
+    Other contents give another file, the plain loader's file remains, and an application passed with -initrd takes
+    precedence.
     """
     usual = loader_file(row.name).read_bytes()
     app = tmp_path / "the app"
@@ -67,8 +69,8 @@ def test_boots_without_being_given_an_app(row: Target, boot_here: Boot, tmp_path
 
 @pytest.mark.requirement("RX-03", "L-06")
 @pytest.mark.parametrize("target", ["x86_64-multiboot", "aarch64-elf"])
-def test_a_real_application_within(target: str, boot_here: Boot) -> None:
-    """Megabytes of real kernel, which end up above the loader that holds them; debug, for a change."""
+def test_embedded_real_application(target: str, boot_here: Boot) -> None:
+    """A real kernel of several megabytes is placed above the loader that contains it; debug profile."""
     row = TARGETS[target]
     app = images(row.arch)["real-hello-0.11.0" + ("" if row.arch == "x86_64" else f"-{row.arch}")]
     spec = alone(row, embed(target, app.path, "debug"))
@@ -78,8 +80,8 @@ def test_a_real_application_within(target: str, boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("RX-03")
-def test_what_cannot_be_embedded_is_told() -> None:
-    """A file that is not there, and an app without a word for which CPU, are one line of the build's."""
+def test_what_cannot_be_embedded_is_one_line() -> None:
+    """A missing file, and an application without a target, are one-line errors of the build."""
     with pytest.raises(BuildError, match=r"EMBED_APP=/nonexistent/app: there is no such file"):
         embed("x86_64", Path("/nonexistent/app"))
     with pytest.raises(BuildError, match=r"EMBED_APP= needs TARGET=.*there are: .*aarch64-elf"):

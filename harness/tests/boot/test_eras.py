@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Kernels before 0.5: boot info of entry version 1, chosen by the note, or by the user where there is no note."""
+"""Kernels before 0.5: boot info of entry version 1, selected by the note, or by the user if there is none."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hermit_harness.vm import host
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
-# Named by a relative path, so that the command line, and with it each address behind it, is the same in every checkout.
+# A relative path makes the command line, and with it each address after it, the same in every checkout.
 LOADER = Path("build/release/hermit-loader-x86_64-multiboot")
-# Newer QEMUs' firmware keeps the last page for itself.
+# Newer firmware of QEMU reserves the last page for itself.
 LAST = 0x7FFF000 if host.qemu_major("qemu-system-x86_64") >= 8 else 0x8000000
 MAPS = {
     "pc": ["0x0..0x9fc00 type=1", "0x100000..0x7fe0000 type=1"],
@@ -73,8 +73,10 @@ def console(outcome: Outcome) -> bytes:
 @pytest.mark.requirement("R-01", "R-10", "R-14")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 def test_every_field_of_entry_version_1(machine: str, boot_here: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The 160 bytes in rdi as the kernel reads them: frequency not known even with -freq (the kernel
-    reads that itself), network addresses not set, no CPU online, the memory map by way of the Multiboot information.
+    """The kernel finds all 160 bytes at rdi.
+
+    The frequency is 0 even with -freq, network addresses are unset, no CPU is online, and the memory map is the
+    Multiboot information's.
     """
     monkeypatch.chdir(ROOT)
     append = "-freq 2000 -- a"
@@ -87,9 +89,7 @@ def test_every_field_of_entry_version_1(machine: str, boot_here: Boot, monkeypat
 @pytest.mark.requirement("R-08", "L-18")
 @pytest.mark.parametrize("line", LINES)
 def test_command_line_of_entry_version_1(line: str, boot_here: Boot) -> None:
-    """Address and size in the boot info lead to the very bytes that were given, and so to the arguments;
-    there is no device tree.
-    """
+    """Address and size in the boot info give the original bytes, and so the arguments. There is no device tree."""
     text = matrix().lines[line]
     outcome = boot_here(specs.release("args-e1", append=text.text))
     given = f"{outcome.argv[outcome.argv.index('-kernel') + 1]} {text.text}".encode()
@@ -102,8 +102,8 @@ def test_command_line_of_entry_version_1(line: str, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("R-01")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
-def test_no_note_is_never_guessed(machine: str, boot_here: Boot) -> None:
-    """A file without a note is refused; with loader.era=e1 it is booted."""
+def test_missing_note_is_refused(machine: str, boot_here: Boot) -> None:
+    """A file without a note is refused; with loader.era=e1 it boots."""
     refused = boot_here(specs.release("hello-e1-nonote", machine, append="", expect="refused 81 era-no-note"))
     assert refused.matches("refused 81 era-no-note"), str(refused)
     assert b"loader.era=e1" in refused.console
@@ -113,10 +113,8 @@ def test_no_note_is_never_guessed(machine: str, boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("R-01")
-def test_word_outvotes_the_note(boot_here: Boot) -> None:
-    """An application of entry version 1 finds its boot info under loader.era=e1 too, and not under
-    loader.era=e4.
-    """
+def test_era_option_overrides_the_note(boot_here: Boot) -> None:
+    """An application of entry version 1 finds its boot info under loader.era=e1 and not under loader.era=e4."""
     assert b"e1 magic=0xc0decafe\n" in console(boot_here(specs.release("args-e1", append="loader.era=e1")))
     other = boot_here(specs.release("args-e1", append="loader.era=e4", cpu_seconds=5.0))
     assert not other.matches("exit 0"), str(other)

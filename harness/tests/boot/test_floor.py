@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""How little memory is enough: the recorded floor boots, less does not."""
+"""Minimum memory: each application boots with the recorded size and not with less."""
 
 from __future__ import annotations
 
@@ -15,32 +15,30 @@ from hermit_harness.vm.spec import RunSpec
 
 RunCell = Callable[..., Outcome]
 Boot = Callable[[RunSpec], Outcome]
-# The most that each may need: what the best known loader made of it, in MiB.
+# The most that each application may need in MiB: the minimum with the best known loader.
 BUDGET = {"real-hello-0.10.0": 15, "real-hello-0.11.0": 15}
 MULTIBOOT = "x86_64-multiboot"
 
 
 @pytest.mark.requirement("L-11")
 @pytest.mark.parametrize("cell", cells("floor", "floor-others", "floor-aarch64"), ids=str)
-def test_floor_boots(cell: object, run_cell: RunCell) -> None:
-    """The smallest -m of each app, pinned."""
+def test_minimum_memory_boots(cell: object, run_cell: RunCell) -> None:
     run_cell(cell)
 
 
 @pytest.mark.requirement("L-11")
 @pytest.mark.parametrize(("target", "image"), [(on, image) for on, row in matrix().floors.items() for image in row])
-def test_less_does_not_boot(target: str, image: str, boot_here: Boot) -> None:
-    """The floor is the floor; when this passes suddenly, write the smaller number down."""
+def test_less_memory_does_not_boot(target: str, image: str, boot_here: Boot) -> None:
+    """If this boots, record the smaller number in matrix.toml."""
     less = matrix().floors[target][image].less
     outcome = boot_here(specs.release(image, on=target, memory=f"{less}M", cpu_seconds=5.0))
     assert not outcome.matches(specs.release(image, on=target).expect), (
-        f"{image} boots with {less}M by {target}: the floor in matrix.toml is too high"
+        f"{image} boots with {less}M on {target}: the minimum memory in matrix.toml is too high"
     )
 
 
 @pytest.mark.requirement("L-11")
 @pytest.mark.parametrize("image", sorted(BUDGET))
-def test_floor_is_within_the_budget(image: str, record_property: Callable[[str, object], None]) -> None:
-    """Not above what is known to be possible."""
+def test_minimum_memory_is_within_the_budget(image: str, record_property: Callable[[str, object], None]) -> None:
     record_property("floor_mib", matrix().floors[MULTIBOOT][image].boots)
     assert matrix().floors[MULTIBOOT][image].boots <= BUDGET[image]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Everything that is handed over, as a literal list: nothing may be missing, and nothing may be there besides.
+"""The complete hand-over state as a literal list: nothing may be missing or additional.
 
-The loader is named by a relative path, so that the command line (and with it each address behind it) is the same in
-every checkout. What depends on the app's own file is read from that file.
+The loader's path is relative, so that the command line, and each address after it, is the same in every checkout.
+Values that depend on the application's file are read from that file.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from hermit_harness.vm.spec import RunSpec
 Boot = Callable[[RunSpec], Outcome]
 LOADER = Path("build/release/hermit-loader-x86_64-multiboot")
 WORDS = "-freq 2000 -- a"
-BLOCK_END = 0x17000  # of what is handed over
+BLOCK_END = 0x17000  # of the hand-over block and the rest of the hand-over
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One machine with its memory, and what differs there."""
+    """One machine with its memory size, and the values that differ there."""
 
     image: str
     machine: str
@@ -156,12 +156,12 @@ probe wrote={wrote:#x}..{written_to:#x}
 probe exercise identity=ok
 probe changed=none
 """
-# Not compared: registers that the kernel does not read, flags that arithmetic leaves, what is of the app's own file.
+# Not compared: registers that kernels do not read, arithmetic flags, values that depend on the application's file.
 OTHER = ("probe others", "probe rflags", "probe image base", "probe segment ", "probe relocations=right")
 
 
 def app_end(image: str) -> int:
-    """Address behind the last byte of the image, counted from its first segment's address in the file."""
+    """Return the first address after the image, relative to the first segment's address in the file."""
     with images()[image].path.open("rb") as file:
         return max(int(one.header.p_vaddr + one.header.p_memsz) for one in ELFFile(file).iter_segments("PT_LOAD"))
 
@@ -169,7 +169,7 @@ def app_end(image: str) -> int:
 def expected(setting: Setting, gdt: int) -> list[str]:
     end = app_end(setting.image)
     if setting.machine == "microvm" and host.qemu_major("qemu-system-x86_64") >= 8:
-        # newer: BIOS data with an EBDA, and the last page of RAM is kept for the firmware
+        # newer firmware: BIOS data with an EBDA, and a reserved last page of RAM
         low, high = "0x0..0x9fc00", "0x100000..0x7fff000"
         setting = replace(setting, regions=(low, high), ebda="0x9fc00", written_to=0x7E00000)
     starts = [region.split("..")[0].removeprefix("0x") for region in setting.regions]
@@ -195,20 +195,18 @@ def expected(setting: Setting, gdt: int) -> list[str]:
 @pytest.mark.requirement("N-28", "N-29", "N-30", "L-19", "R-10")
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: f"{one.image}-{one.machine}-{one.memory}")
 def test_literal_list(setting: Setting, boot_here: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registers, tables, every mapped page, boot info, device tree, and where each thing
-    lies.
-    """
+    """Registers, tables, each mapped page, boot info, device tree, and the address of each."""
     monkeypatch.chdir(ROOT)
     spec = specs.release(setting.image, setting.machine, memory=setting.memory, append=WORDS)
     outcome = boot_here(replace(spec, loader=LOADER))
     assert outcome.matches("exit 0"), str(outcome)
     lines = outcome.console.decode().replace("\r\n", "\n").splitlines()
     found = [line for line in lines if line.startswith("probe ") and not line.startswith(OTHER)]
-    # behind the last code, whose size is the compiler's
+    # after the trampoline, whose size depends on the compiler
     gdt = next(int(line.split()[2].removeprefix("base="), 16) for line in found if line.startswith("probe gdt base="))
     assert setting.fdt + setting.fdt_size <= gdt <= BLOCK_END - 24 and gdt % 8 == 0
     assert found == expected(setting, gdt)
     (flags,) = [int(line.split("=")[1], 16) for line in lines if line.startswith("probe rflags")]
-    assert flags & 0x600 == 0, "interrupts off, strings upwards"
+    assert flags & 0x600 == 0, "interrupts are disabled, and string operations go upwards"
     (relocations,) = [line for line in lines if line.startswith("probe relocations")]
     assert (int(relocations.split("count=")[1]) > 0) == (setting.image == "probe")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The loader's file as QEMU and GRUB read it: a 64-bit ELF with a Multiboot header that carries addresses."""
+"""The loader's file as QEMU and GRUB read it: a 64-bit ELF file with a Multiboot header that has addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES = [(name, profile) for name in ("x86_64-multiboot", "x86_64") for profile 
 
 
 def header_at(data: bytes) -> int:
-    """Offset of the one valid header in the first 8 KiB."""
+    """Return the offset of the one valid header in the first 8 KiB."""
     found = [
         offset
         for offset in range(0, min(len(data), 8192) - 12, 4)
@@ -37,7 +37,7 @@ def header_at(data: bytes) -> int:
 @pytest.mark.requirement("L-08")
 @pytest.mark.parametrize(("name", "profile"), FILES)
 def test_header_and_program_headers_agree(name: str, profile: str) -> None:
-    """4-aligned, below 8192, checksum 0, and each address field is what the program headers say."""
+    """The header is 4-aligned, below 8192, with checksum 0; its address fields match the program headers."""
     path = loader_file(name, profile)
     data = path.read_bytes()
     at = header_at(data)
@@ -48,7 +48,7 @@ def test_header_and_program_headers_agree(name: str, profile: str) -> None:
         assert elf.elfclass == 64
         loads = [segment.header for segment in elf.iter_segments("PT_LOAD")]
         assert entry == elf.header.e_entry or load <= entry < load_end
-    # One way of reading the file: QEMU copies [load, load_end) from the offset that matches the header's own address.
+    # QEMU copies [load, load_end) from the file offset that corresponds to the header's own address.
     for segment in loads:
         if segment.p_filesz:
             assert segment.p_offset - at == segment.p_paddr - header
@@ -59,10 +59,8 @@ def test_header_and_program_headers_agree(name: str, profile: str) -> None:
 
 @pytest.mark.requirement("L-08", "L-13")
 @pytest.mark.parametrize("byte", range(12))
-def test_one_flipped_byte_is_refused_by_qemu(byte: int, boot_here: Boot, tmp_path: Path) -> None:
-    """Any byte of magic, flags or checksum; QEMU does not start, and that is told apart from a guest's
-    failure.
-    """
+def test_corrupted_header_is_refused_by_qemu(byte: int, boot_here: Boot, tmp_path: Path) -> None:
+    """With any byte of magic, flags or checksum changed QEMU does not start, which is a verdict of its own."""
     data = bytearray(loader_file().read_bytes())
     data[header_at(bytes(data)) + byte] ^= 0x40
     broken = tmp_path / "loader"

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Real applications that are built in other ways: other languages, link-time optimisation, features and settings of the
-kernel; and one that wants much memory.
-"""
+"""Real applications built in other ways: languages, link-time optimisation, kernel features, large memory."""
 
 from __future__ import annotations
 
@@ -38,13 +36,13 @@ def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
     [("c", "memory, data and arithmetic: right"), ("cpp", "constructors, new and virtual calls: right")],
 )
 def test_other_languages(language: str, told: str, boot_here: Boot) -> None:
-    """Programs in C and in C++ around the kernel: their data is relocated, they get memory, they end well."""
+    """Programs in C and C++ on top of the kernel are relocated, allocate memory and exit with 0."""
     assert told in lines(boot_here(specs.release(f"real-{language}-0.11.0")))
 
 
 @pytest.mark.requirement("W-12")
 def test_link_time_optimisation(boot_here: Boot) -> None:
-    """Linked as one piece, which is another file, the application finds its data and pointers as ever."""
+    """An application with link-time optimisation finds its data and pointers."""
     seen = lines(boot_here(specs.release("real-hello-0.11.0-lto")))
     assert {"thread-local data: right", "relocations: right"} <= set(seen)
     plain, optimised = (images()[f"real-hello-0.11.0{suffix}"].path for suffix in ("", "-lto"))
@@ -52,8 +50,8 @@ def test_link_time_optimisation(boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("W-12")
-def test_what_was_optimised_in_one_piece_is_debugged() -> None:
-    """A breakpoint at the application's function is found, and its line told, wherever it was merged."""
+def test_link_time_optimised_application_is_debugged() -> None:
+    """A breakpoint at an application's function is found, with its line, even if the function was inlined."""
     words = ("debug", "--batch", "--break", "runtime_entry", "--command", "bt", "--command", "continue")
     done = subprocess.run(
         [HERMITCTL, *words, "real-hello-0.11.0-lto"], capture_output=True, text=True, timeout=120, check=False
@@ -65,8 +63,8 @@ def test_what_was_optimised_in_one_piece_is_debugged() -> None:
 
 
 @pytest.mark.requirement("W-12")
-def test_loader_optimised_in_one_piece(boot_here: Boot) -> None:
-    """The loader's own files, too: CFLAGS=-flto makes a smaller loader that boots."""
+def test_link_time_optimised_loader(boot_here: Boot) -> None:
+    """CFLAGS=-flto makes a smaller loader that boots."""
     words = ("PROFILE=release", "TARGET=x86_64-multiboot", "O=build/lto", "CFLAGS=-flto", "all")
     whole = ROOT / make("-f", "loader/loader.mk", *words).split()[-1]
     assert whole.stat().st_size < loader_file("x86_64-multiboot").stat().st_size
@@ -77,8 +75,10 @@ def test_loader_optimised_in_one_piece(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("W-13", "W-14")
 def test_level_chosen_at_build_time(boot_here: Boot) -> None:
-    """HERMIT_LOG_LEVEL_FILTER=Debug when the kernel was compiled: it tells more; other kernels stay at
-    their level. Without a network card its application ends with 1."""
+    """A kernel built with HERMIT_LOG_LEVEL_FILTER=Debug logs more, and others do not.
+
+    Without a NIC its application exits with 1.
+    """
     told = lines(boot_here(specs.release("real-echo-0.11.0-configured", expect="exit 1")), "exit 1")
     plain = lines(boot_here(specs.release("real-echo-0.11.0", expect="exit 1")), "exit 1")
     assert "no TCP socket: error -22" in told
@@ -89,7 +89,7 @@ def test_level_chosen_at_build_time(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("C-23")
 def test_memory_benchmark(boot_here: Boot) -> None:
-    """With 4 processors and 6 GiB, more than fits below 4 GiB, the memory is there and every result is right."""
+    """With four CPUs and 6 GiB the memory above 4 GiB is usable, and each result is right."""
     seen = lines(boot_here(specs.release("real-stream-0.11.0", memory="6G", smp=4, cpu_seconds=120.0)))
     assert {"a block of 4608 MiB: right", "results: right"} <= set(seen)
     rates = [re.fullmatch(r"(\w+): (\d+) MB/s on 4 CPUs", line) for line in seen]
@@ -98,8 +98,8 @@ def test_memory_benchmark(boot_here: Boot) -> None:
     assert min(found.values()) > 0
 
 
-class Looker(Watcher):
-    """A watcher that reads the screen's memory as soon as the guest has printed a line, and then ends the guest."""
+class ScreenReader(Watcher):
+    """Reads the text screen as soon as the guest has printed a line, and then ends the guest."""
 
     def __init__(self, line: bytes) -> None:
         self._line, self._console = line + b"\n", b""
@@ -116,7 +116,7 @@ class Looker(Watcher):
 
 
 def screen(dump: str) -> list[str]:
-    """The lines of a text screen from QEMU's dump of its cells, each 16 bits: the character is in the lower byte."""
+    """Return the lines of a text screen from a dump of its 16-bit cells; the character is in the low byte."""
     cells = re.findall(r"0x([0-9a-f]{4})\b", re.sub(r"(?m)^[0-9a-f]+:", "", dump))
     text = "".join(chr(int(cell, 16) & 0xFF) for cell in cells)
     return [text[at : at + COLUMNS].replace("\0", " ").rstrip() for at in range(0, len(text), COLUMNS)]
@@ -124,9 +124,8 @@ def screen(dump: str) -> list[str]:
 
 @pytest.mark.requirement("W-05")
 def test_text_on_the_screen() -> None:
-    """With the feature vga the kernel's and the application's lines stand on the screen, the last one at its
-    end."""
-    looker = Looker(b"waiting to be looked at")
+    """With the feature vga the output of kernel and application is on the screen, the last line at its end."""
+    looker = ScreenReader(b"waiting to be looked at")
     spec = specs.release("real-wait-0.11.0-vga", extra=("-device", "VGA"))
     boot(spec, specs.artifacts("boot/test_kernel_features/vga"), watchers=(looker,))
     assert len(looker.rows) == LINES
@@ -136,8 +135,8 @@ def test_text_on_the_screen() -> None:
 
 
 @pytest.mark.requirement("W-08", "W-09")
-def test_fixtures_say_how_they_are_built() -> None:
-    """The kernel's features of each image stand in its fixture.toml and in the list of images."""
+def test_fixtures_list_the_kernels_features() -> None:
+    """fixture.toml and the list of images name the kernel's features of each image."""
     found = images()["real-echo-0.11.0-dhcp"]
     assert {"tcp", "udp", "dhcpv4", "pci", "acpi", "fsgsbase", "smp"} <= set(found.features)
     listed = subprocess.run([HERMITCTL, "list", "images"], capture_output=True, text=True, check=True)

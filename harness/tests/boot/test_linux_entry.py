@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The 64-bit Linux entry, from the machine that Firecracker leaves and from what others may: played by a guest."""
+"""The 64-bit Linux entry with the state that Firecracker and other VMMs leave, emulated by a guest."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REFUSED = {
 def played(
     words: str, image: str = "hello", target: str = "x86_64-linux", memory: str = "128M", expect: str = "exit 0"
 ) -> RunSpec:
-    """The boot of an image by a scenario, with further words."""
+    """Return the boot of an image by a scenario, with further words."""
     scenario, _, append = words.partition(" ")
     plain = specs.release(image, "pc", target, append=append, memory=memory, expect=expect)
     return specs.played(plain, specs.LINUX_STARTER, scenario)
@@ -54,8 +54,8 @@ def played(
 @pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("scenario", GOOD)
-def test_booted(scenario: str, target: str, boot_here: Boot) -> None:
-    """Whatever the protocol allows is booted, unaligned addresses and odd control registers too."""
+def test_valid_state_boots(scenario: str, target: str, boot_here: Boot) -> None:
+    """All that the protocol allows boots, including unaligned addresses and unusual control registers."""
     outcome = boot_here(played(f"{scenario} word", target=target))
     assert outcome.matches("exit 0"), str(outcome)
     assert f", {target}, linux64)".encode() in outcome.console
@@ -65,15 +65,15 @@ def test_booted(scenario: str, target: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("scenario", ["ramdisk-high", "all-high"])
 def test_above_4_gib(scenario: str, boot_here: Boot) -> None:
-    """RAM disk, command line and zero page may lie above 4 GiB (ext_ fields)."""
+    """RAM disk, command line and zero page may be above 4 GiB (ext_ fields)."""
     outcome = boot_here(played(scenario, memory="6G"))
     assert outcome.matches("exit 0"), str(outcome)
 
 
 @pytest.mark.requirement("N-12")
 @pytest.mark.parametrize("scenario", REFUSED)
-def test_refused(scenario: str, boot_here: Boot) -> None:
-    """What cannot be booted ends with one line and its number."""
+def test_invalid_state_is_refused(scenario: str, boot_here: Boot) -> None:
+    """A refusal is one line with its status."""
     outcome = boot_here(played(scenario, expect=REFUSED[scenario]))
     assert outcome.matches(REFUSED[scenario]), str(outcome)
     assert outcome.console.count(b"[LOADER][ERROR]") == 1
@@ -82,7 +82,7 @@ def test_refused(scenario: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("scenario", ["good", "unaligned", "rsdp", "cpu-rich"])
 def test_hand_over(scenario: str, boot_here: Boot) -> None:
-    """The probe finds the registers, tables, device tree and zero page of the reference, whatever was left."""
+    """Registers, tables, device tree and zero page match the reference in each scenario."""
     outcome = boot_here(played(f"{scenario} one -- two", "probe"))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"probe fdt compatible=<<<hermit,linux>>>" in outcome.console
@@ -92,8 +92,10 @@ def test_hand_over(scenario: str, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-03")
 def test_only_type_1_is_ram(boot_here: Boot) -> None:
-    """ACPI's, reserved, bad and unknown memory within a range that is called usable is not told as RAM. The
-    probe counts one line as wrong: the nodes are not the zero page's usable ranges."""
+    """ACPI, reserved, bad and unknown memory does not become RAM.
+
+    The probe counts one line as wrong: the nodes differ from the zero page's ranges.
+    """
     outcome = boot_here(played("map-types", "probe", expect="exit 1"))
     assert outcome.matches("exit 1"), str(outcome)
     assert b"probe memory nodes=differ" in outcome.console
@@ -107,8 +109,8 @@ def test_only_type_1_is_ram(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("scenario", ["good", "cmdline-bounded", "cmdline-size-most"])
-def test_command_line_ends_by_its_size_or_its_nul(scenario: str, boot_here: Boot) -> None:
-    """Starters tell the length with or without the NUL, or what it may be at most."""
+def test_command_line_ends_at_its_size_or_its_nul(scenario: str, boot_here: Boot) -> None:
+    """The length field may include the NUL or not, or be a maximum."""
     outcome = boot_here(played(f"{scenario} -- one two", "args"))
     assert outcome.matches("exit 0"), str(outcome)
     assert outcome.console.count(b" length=10\n<<<-- one two>>>") == 2
@@ -117,6 +119,6 @@ def test_command_line_ends_by_its_size_or_its_nul(scenario: str, boot_here: Boot
 @pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("version", ["0.10.0", "0.11.0"])
 def test_real_kernels(version: str, boot_here: Boot) -> None:
-    """Hermit's own kernels run."""
+    """Real Hermit kernels boot."""
     outcome = boot_here(played("good", f"real-hello-{version}"))
     assert outcome.matches("exit 0"), str(outcome)

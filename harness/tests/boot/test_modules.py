@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""-initrd: none, one, two."""
+"""-initrd with no, one and two modules."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Boot = Callable[[RunSpec], Outcome]
 
 @pytest.mark.requirement("L-09")
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
-def test_second_module_is_warned_of(machine: str, boot_here: Boot) -> None:
-    """The first module is booted, the second one is told in one warning."""
+def test_second_module_causes_a_warning(machine: str, boot_here: Boot) -> None:
+    """The first module boots; one warning names the second."""
     outcome = boot_here(replace(specs.release("hello", machine), modules=(images()["panic"].path,)))
     assert outcome.matches("exit 0"), str(outcome)
     warnings = [line for line in outcome.console.splitlines() if b"[LOADER][WARN]" in line]
@@ -30,8 +30,8 @@ def test_second_module_is_warned_of(machine: str, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("L-09")
 @pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
-def test_no_module_is_refused(machine: str, boot_here: Boot) -> None:
-    """One line, a number of its own, and what to type."""
+def test_missing_module_is_refused(machine: str, boot_here: Boot) -> None:
+    """The line has its own status and shows the QEMU option."""
     outcome = boot_here(replace(specs.release("hello", machine), app=None, expect="refused 65 no-module"))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     errors = [line for line in outcome.console.splitlines() if b"[LOADER][ERROR]" in line]
@@ -41,8 +41,8 @@ def test_no_module_is_refused(machine: str, boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("L-09")
-def test_a_comma_in_the_files_name(boot_here: Boot, tmp_path: Path) -> None:
-    """A comma in an app's path does not make two modules of it."""
+def test_comma_in_the_files_name(boot_here: Boot, tmp_path: Path) -> None:
+    """A comma in an application's path does not split the module."""
     odd = tmp_path / "an,app,with,commas"
     odd.write_bytes(images()["hello"].path.read_bytes())
     outcome = boot_here(replace(specs.release("hello"), app=odd))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The matrix on CPUs other than x86: every cell is one boot whose status is asserted."""
+"""The matrix on CPUs other than x86: each cell is one boot whose status is asserted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Boot = Callable[[RunSpec], Outcome]
 
 
 def greets(cell: Cell, run_cell: RunCell) -> None:
-    """Boot it, and see its own words besides its status."""
+    """Boot the cell, and require the application's own output as well as its status."""
     outcome = run_cell(cell)
     assert images(target(cell.target).arch)[cell.image].greeting.encode() in outcome.console
 
@@ -31,30 +31,29 @@ def greets(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.requirement("N-01", "N-02", "N-08")
 @every("riscv64")
 def test_riscv64_boots(cell: Cell, run_cell: RunCell) -> None:
-    """Every app that is built for RISC-V, by QEMU's own firmware."""
+    """Each application built for RISC-V boots with QEMU's built-in firmware."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08")
 @every("riscv64-firmware", "riscv64-firmware-memory", "riscv64-real-firmware")
 def test_riscv64_firmware(cell: Cell, run_cell: RunCell) -> None:
-    """OpenSBI 1.1 and 1.6, told where to go on and jumping to a fixed address; the real kernel where it has a
-    console."""
+    """OpenSBI 1.1 and 1.6 boot as fw_dynamic and fw_jump; the real kernel runs if it has a console."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08", "N-12")
 @every("riscv64-fw-jump-64m")
-def test_riscv64_firmware_writes_over_the_application(cell: Cell, run_cell: RunCell) -> None:
-    """One line tells what happened and what helps."""
+def test_riscv64_firmware_overwrites_the_application(cell: Cell, run_cell: RunCell) -> None:
+    """One line reports the cause and the remedy."""
     (line,) = re.findall(rb"\[LOADER\]\[ERROR\] .*", run_cell(cell).console)
     assert b"device tree 0x82200000.." in line and b"another -m" in line
 
 
 @pytest.mark.requirement("N-08")
 @every("riscv64-together")
-def test_riscv64_harts_all_at_once(cell: Cell, run_cell: RunCell) -> None:
-    """Firmware without hart management and debug console starts every hart here: one boots."""
+def test_riscv64_all_harts_start_at_once(cell: Cell, run_cell: RunCell) -> None:
+    """Firmware without the HSM extension starts each hart in the loader: one hart boots."""
     console = run_cell(cell).console
     assert console.count(b"[LOADER][INFO] Hermit loader") == 1
     if cell.image == "smp":
@@ -64,22 +63,21 @@ def test_riscv64_harts_all_at_once(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.requirement("N-08")
 @every("riscv64-hart2")
 def test_riscv64_hart_2_boots(cell: Cell, run_cell: RunCell) -> None:
-    """The boot hart is whichever one the firmware takes."""
+    """The boot hart is whichever one the firmware selects."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08", "N-19")
 @every("riscv64-sifive-u")
-def test_riscv64_board_of_another_maker(cell: Cell, run_cell: RunCell) -> None:
-    """Hart 0 has no part in it; without test device and power-off the line tells the status."""
+def test_riscv64_board(cell: Cell, run_cell: RunCell) -> None:
+    """On this board hart 0 cannot boot. Without an exit device and power-off the log line reports the status."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08", "L-22")
 @every("smp-riscv64", "smp-riscv64-firmware", "smp-aarch64")
-def test_every_processor_starts(cell: Cell, run_cell: RunCell) -> None:
-    """The application has the firmware start all others, by what the tree tells of them: SBI's harts,
-    PSCI by either conduit, EL2 where the machine has it."""
+def test_every_cpu_starts(cell: Cell, run_cell: RunCell) -> None:
+    """The application starts all other CPUs by the device tree: SBI HSM, or PSCI by either conduit, also at EL2."""
     console = run_cell(cell).console
     first = b"2" if cell.machine == "virt-hart2" else rb"\d"
     assert re.search(rb"CPUs: %d of %d, started by CPU %s\r?\n" % (cell.smp, cell.smp, first), console)
@@ -90,29 +88,29 @@ def test_every_processor_starts(cell: Cell, run_cell: RunCell) -> None:
 
 @pytest.mark.requirement("N-08", "N-31")
 @every("riscv64-profiles", "riscv64-memory", "riscv64-smp")
-def test_riscv64_any_size(cell: Cell, run_cell: RunCell) -> None:
-    """Debug build, memory, harts; the app is found by what -initrd leaves in the device tree."""
+def test_riscv64_sizes(cell: Cell, run_cell: RunCell) -> None:
+    """Debug profile, memory sizes and harts; the application is found by the properties that -initrd sets."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-01", "N-02", "L-20", "L-23", "N-31")
 @every("aarch64", "aarch64_be")
 def test_aarch64_boots(cell: Cell, run_cell: RunCell) -> None:
-    """Every app, in both byte orders; its status is QEMU's."""
+    """Each application boots in both byte orders, and QEMU exits with its status."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("L-20", "L-22")
 @every("aarch64-real", "aarch64-real-machines")
 def test_aarch64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
-    """The real kernel, on both interrupt controllers and entered at EL2."""
+    """The real kernel boots with both interrupt controllers, and if entered at EL2."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08")
 @every("riscv64-real")
 def test_riscv64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
-    """The real kernel comes to its end; what it prints needs a newer SBI."""
+    """The real kernel completes; its output needs a newer SBI."""
     outcome = run_cell(cell)
     assert b"Loading kernel to 0x" in outcome.console and b"[LOADER][ERROR]" not in outcome.console
 
@@ -120,35 +118,35 @@ def test_riscv64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.requirement("L-22")
 @every("aarch64-machines")
 def test_aarch64_machines(cell: Cell, run_cell: RunCell) -> None:
-    """GIC 2 and 3, entered at EL1 and EL2."""
+    """GIC 2 and 3, entry at EL1 and EL2."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("L-21")
 @every("aarch64-places")
-def test_aarch64_app_anywhere(cell: Cell, run_cell: RunCell) -> None:
-    """The app's place is what the device tree says, above 4 GiB too."""
+def test_aarch64_application_at_any_address(cell: Cell, run_cell: RunCell) -> None:
+    """The device tree determines the application's address, also above 4 GiB."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-31", "L-22", "N-01")
 @every("image", "image-machines", "image-debug", "image-real")
 def test_aarch64_image(cell: Cell, run_cell: RunCell) -> None:
-    """Started as Linux's image, the app by -initrd; any interrupt controller and exception level."""
+    """Started as a Linux image with -initrd, with any interrupt controller and exception level."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-10")
 @every("image-versal")
 def test_aarch64_other_board(cell: Cell, run_cell: RunCell) -> None:
-    """Nothing is tied to QEMU's virt."""
+    """Nothing depends on QEMU's virt."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("L-20", "N-01")
 @every("aarch64-profiles", "aarch64-memory", "aarch64-smp")
-def test_aarch64_any_size(cell: Cell, run_cell: RunCell) -> None:
-    """Debug build, memory, processors."""
+def test_aarch64_sizes(cell: Cell, run_cell: RunCell) -> None:
+    """Debug profile, memory sizes and CPUs."""
     greets(cell, run_cell)
 
 
@@ -156,7 +154,7 @@ def test_aarch64_any_size(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.parametrize("machine", ["virt", "virt-gic2", "virt-el2"])
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot) -> None:
-    """The machine is powered off, by either conduit, and the line tells the status; no loop of exceptions."""
+    """The machine powers off by either conduit, and the log line reports the status; no exception loop."""
     spec = specs.release("exit", machine, "aarch64-elf", append=f"-- {status}", expect=f"exit {status}")
     outcome = boot_here(replace(spec, debug_exit=False))
     assert outcome.matches(f"exit {status}"), str(outcome)
@@ -167,8 +165,8 @@ def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot)
 @pytest.mark.requirement("L-23", "N-12")
 @pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "aarch64-uefi", "riscv64-sbi"])
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
-def test_status_is_qemus(name: str, status: int, boot_here: Boot) -> None:
-    """Where the machine can carry it, the application's number is QEMU's."""
+def test_status_is_qemus_exit_status(name: str, status: int, boot_here: Boot) -> None:
+    """On machines with an exit device QEMU exits with the application's status."""
     outcome = boot_here(specs.release("exit", on=name, append=f"-- {status}", expect=f"exit {status}"))
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert outcome.qemu_status == status
@@ -177,9 +175,11 @@ def test_status_is_qemus(name: str, status: int, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-31", "L-23")
 @pytest.mark.parametrize("debug_exit", [True, False], ids=["semihosting", "nothing"])
 @pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf", "riscv64-sbi"])
-def test_no_application(name: str, debug_exit: bool, boot_here: Boot) -> None:
-    """No module node and no RAM disk is one line that shows QEMU's options; the number is carried where
-    something can carry it."""
+def test_missing_application_is_refused(name: str, debug_exit: bool, boot_here: Boot) -> None:
+    """Without a module node and a RAM disk one line shows QEMU's options.
+
+    The status leaves through the exit device, if any.
+    """
     spec = specs.release("hello", on=name, append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, debug_exit=debug_exit))
     assert outcome.matches("refused 65 no-module"), str(outcome)
@@ -190,8 +190,8 @@ def test_no_application(name: str, debug_exit: bool, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-08", "N-17", "L-20")
 @every("riscv64-lines", "aarch64-lines")
-def test_command_lines(cell: Cell, run_cell: RunCell) -> None:
-    """The words reach the application as they are."""
+def test_command_line_words(cell: Cell, run_cell: RunCell) -> None:
+    """The words reach the application unchanged."""
     console = run_cell(cell).console.decode()
     for word in matrix().lines[cell.line].words:
         assert word in console
@@ -199,8 +199,8 @@ def test_command_lines(cell: Cell, run_cell: RunCell) -> None:
 
 @pytest.mark.requirement("M-13")
 @pytest.mark.parametrize(("name", "sizes"), [("aarch64-elf", ["4", "4"]), ("riscv64-sbi", [])])
-def test_what_is_mapped_is_told(name: str, sizes: list[str], boot_here: Boot) -> None:
-    """Block and image by the pages that this CPU's kernels want; nothing where nothing is mapped."""
+def test_debug_lines_report_the_mapping(name: str, sizes: list[str], boot_here: Boot) -> None:
+    """Block and image appear with the page sizes that this CPU's kernels need, or not at all."""
     outcome = boot_here(specs.release("hello", on=name, append="loader.log=debug"))
     assert outcome.matches("exit 0"), str(outcome)
     found = re.findall(rb"Map (\d+) pages at 0x([0-9a-f]+) \(page size (\d+) KByte\)", outcome.console)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""PVH's entry with what QEMU never does: whatever is handed over lies above 4 GiB, or nowhere; played by a guest."""
+"""The PVH entry with states that QEMU does not produce, such as data above 4 GiB; emulated by a guest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HIGH = 4 << 30
 
 
 def played(words: str, image: str = "hello", target: str = "x86_64-pvh", expect: str = "exit 0") -> RunSpec:
-    """The boot of an image by a scenario, with further words, on a machine with RAM above 4 GiB."""
+    """Return the boot of an image by a scenario, with further words, on a machine with RAM above 4 GiB."""
     scenario, _, append = words.partition(" ")
     plain = specs.release(image, "pc", target, append=append, memory="6G", expect=expect)
     return specs.played(plain, specs.PVH_STARTER, scenario)
@@ -28,7 +28,7 @@ def played(words: str, image: str = "hello", target: str = "x86_64-pvh", expect:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("scenario", ["good", "module-high", "all-high"])
 def test_above_4_gib(scenario: str, target: str, boot_here: Boot) -> None:
-    """The application may lie above 4 GiB, and so may module list, command line and memory map."""
+    """Application, module list, command line and memory map may be above 4 GiB."""
     outcome = boot_here(played(f"{scenario} loader.log=debug", target=target))
     assert outcome.matches("exit 0"), str(outcome)
     assert f", {target}, pvh)".encode() in outcome.console
@@ -41,7 +41,7 @@ def test_above_4_gib(scenario: str, target: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-01", "N-02")
 @pytest.mark.parametrize("scenario", ["good", "all-high"])
 def test_hand_over(scenario: str, boot_here: Boot) -> None:
-    """The probe finds registers, tables, device tree and command line of the reference all the same."""
+    """Registers, tables, device tree and command line match the reference."""
     outcome = boot_here(played(f"{scenario} one -- two", "probe"))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"probe fdt compatible=<<<hermit,pvh>>>" in outcome.console
@@ -50,8 +50,8 @@ def test_hand_over(scenario: str, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-01", "N-12")
 @pytest.mark.parametrize("what", ["module", "list", "cmdline", "map"])
-def test_refused(what: str, boot_here: Boot) -> None:
-    """What is said to be where no CPU has an address ends with one line, which names the address."""
+def test_unreachable_address_is_refused(what: str, boot_here: Boot) -> None:
+    """An address that no CPU has is refused with one line that names it."""
     outcome = boot_here(played(f"{what}-beyond", expect="refused 87 start-state"))
     assert outcome.matches("refused 87 start-state"), str(outcome)
     (line,) = outcome.errors

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The QEMU lines of our README, typed as they stand there but for what is in angle brackets."""
+"""The QEMU lines of the README run verbatim, apart from the words in angle brackets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hermit_harness.vm.targets import TARGETS
 from tests.support.qemu import plain
 
 KVM = "-enable-kvm -cpu host"
-# Lines for one machine serve these loaders: the one that the README names for them, and others that start the same way.
+# Lines for one machine serve these loaders: the one that the README names, and others with the same boot protocol.
 LOADERS = {
     "kvm": ("x86_64-multiboot",),
     "pc": ("x86_64-multiboot", "x86_64", "x86_64-pvh"),
@@ -31,7 +31,7 @@ LOADERS = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line that starts QEMU, the lines before it in the same paragraph that do not, and the loader to take."""
+    """A line that starts QEMU, the preceding lines of its paragraph, and the loader to use."""
 
     text: str
     before: tuple[str, ...]
@@ -53,7 +53,7 @@ def _kind(text: str) -> str:
 
 
 def lines() -> list[Line]:
-    """Every line of the README that begins with qemu-system-, once for each loader that it is for."""
+    """Return each README line that begins with qemu-system-, once per loader that it serves."""
     found = []
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for block in re.findall(r"(?:^    .*\n)+", readme, re.M):
@@ -65,7 +65,7 @@ def lines() -> list[Line]:
 
 
 def typed(line: Line, folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run it as it stands, after the lines before it."""
+    """Run the line verbatim, after the lines before it."""
     image = images(TARGETS[line.target].arch)["hello"]
     names = {"<LOADER>": str(loader_file(line.target)), "<APP>": str(image.path), "<DISK>": str(folder)}
 
@@ -86,10 +86,8 @@ def greets(line: Line, done: subprocess.CompletedProcess[bytes]) -> None:
 
 @pytest.mark.requirement("L-16", "L-20", "L-34", "N-02", "N-05", "N-08", "R-05")
 @pytest.mark.parametrize("line", lines(), ids=str)
-def test_line(line: Line, tmp_path: Path) -> None:
-    """What the README says to type boots an application; lines with KVM as it
-    says for machines without, with a CPU's name.
-    """
+def test_line_boots(line: Line, tmp_path: Path) -> None:
+    """The line boots an application. Lines with KVM run with a named CPU, as the README says for hosts without KVM."""
     if "x-option-roms=off" in line.text and "acpi=off" not in line.text and host.qemu_major("qemu-system-x86_64") >= 8:
         pytest.skip("erratum: microvm-x-option-roms: this QEMU's microvm finds no -kernel with x-option-roms=off")
     line = replace(line, text=line.text.replace(KVM, "-cpu Skylake-Client"))
@@ -98,7 +96,7 @@ def test_line(line: Line, tmp_path: Path) -> None:
 
 @pytest.mark.requirement("L-07")
 def test_kvm_line(tmp_path: Path) -> None:
-    """The first line, with KVM, byte for byte."""
+    """The first line runs byte for byte with KVM."""
     line = lines()[0]
     assert line.text.startswith(f"qemu-system-x86_64 {KVM} -smp 1 -m 128M ")
     problem = host.kvm_problem()
@@ -111,8 +109,8 @@ def test_kvm_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("L-01", "N-01")
-def test_every_target_has_its_line() -> None:
-    """No file is built that the README does not say how to start, but the one that QEMU cannot."""
+def test_every_target_has_a_line() -> None:
+    """The README shows how to start each built file, except the one that QEMU cannot start."""
     assert {line.target for line in lines()} >= {
         name for name in TARGETS if loader_file(name).is_file() and name != "x86_64-linux"
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""QEMU lines that people copy from upstream's READMEs, with arguments and real applications. Those of ours:
-test_readme_commands.py.
+"""QEMU lines from upstream's READMEs, with arguments and real applications.
+
+For our own lines see test_readme_commands.py.
 """
 
 from __future__ import annotations
@@ -63,15 +64,15 @@ def argv(line: str, app: str, loader: Path | None = None) -> list[str]:
 
 
 def boots(line: str, app: str) -> bytes:
-    """Run a line as a person would and insist on QEMU's 3 and the app's greeting."""
+    """Run a line, and require QEMU's status 3 and the application's greeting."""
     done = plain(argv(line, app))
     assert done.returncode == 3, done.stderr.decode()
     assert images()[app].greeting.encode() in done.stdout
     return done.stderr
 
 
-def skip_where_no_kernel_boots() -> None:
-    """On newer QEMUs the microvm line as upstream wrote it starts no kernel, ours or another."""
+def skip_without_option_roms() -> None:
+    """On newer QEMUs upstream's microvm line starts no kernel at all."""
     if host.qemu_major("qemu-system-x86_64") >= 8:
         pytest.skip("erratum: microvm-x-option-roms: this QEMU's microvm finds no -kernel with x-option-roms=off")
 
@@ -79,23 +80,23 @@ def skip_where_no_kernel_boots() -> None:
 @pytest.mark.requirement("L-16", "L-07")
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-nofsgsbase"])
 def test_tcg_line(app: str) -> None:
-    """The same line without KVM and with a named CPU; QEMU's warnings about it do no harm."""
+    """The same line works without KVM and with a named CPU; QEMU's warnings do no harm."""
     warnings = boots(TCG_LINE, app)
     assert all(b"TCG doesn't support requested feature" in line for line in warnings.splitlines())
 
 
 @pytest.mark.requirement("R-05", "R-06")
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.10.0", "real-hello-0.11.0"])
-def test_older_line(app: str) -> None:
-    """Qemu64 with eight features, 64M, no KVM; QEMU 7.2 has nothing to warn of."""
+def test_former_line(app: str) -> None:
+    """qemu64 with eight features, 64M and no KVM; QEMU 7.2 prints no warning."""
     warnings = boots(OLDER_LINE, app)
     version = plain(["qemu-system-x86_64", "--version"]).stdout
     assert warnings == b"" or b"version 7.2" not in version
 
 
 @pytest.mark.requirement("R-08", "L-18")
-def test_older_line_with_arguments() -> None:
-    """And with -append."""
+def test_former_line_with_arguments() -> None:
+    """The former line also works with -append."""
     done = plain(argv(OLDER_LINE.rstrip() + APPENDED, "args"))
     assert done.returncode == 3
     assert b"args argv[1]=<<<one>>>" in done.stdout
@@ -105,31 +106,31 @@ def test_older_line_with_arguments() -> None:
 @pytest.mark.requirement("L-33", "L-34", "P-09")
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-microvm", "real-hello-0.10.0-microvm"])
 def test_microvm_line(app: str) -> None:
-    """Microvm as written, ACPI not switched off."""
-    skip_where_no_kernel_boots()
+    """microvm works verbatim, with ACPI enabled."""
+    skip_without_option_roms()
     boots(MICROVM_LINE.replace("Skylake-Client", "Skylake-Client,+fsgsbase"), app)
 
 
 @pytest.mark.requirement("N-11")
 @pytest.mark.parametrize("legacy", ["on", "off"])
 @pytest.mark.parametrize("app", ["hello", "real-hello-0.11.0-microvm"])
-def test_todays_microvm_line(app: str, legacy: str) -> None:
-    """With acpi=off, and virtio-mmio in its older and its newer form."""
+def test_current_microvm_line(app: str, legacy: str) -> None:
+    """microvm works with acpi=off, and with legacy and modern virtio-mmio."""
     line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=off,acpi=off")
     boots(line.rstrip() + f" -global virtio-mmio.force-legacy={legacy} -cpu Skylake-Client,+fsgsbase", app)
 
 
 @pytest.mark.requirement("R-09")
-def test_older_cpu_and_memory_on_microvm() -> None:
-    """Microvm with the older line's CPU and 64M."""
-    skip_where_no_kernel_boots()
+def test_former_cpu_and_memory_on_microvm() -> None:
+    """microvm works with the former line's CPU and 64M."""
+    skip_without_option_roms()
     cpu = "qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt"
     boots(MICROVM_LINE.replace("Skylake-Client", cpu).replace("128M", "64M"), "real-hello-0.11.0-microvm")
 
 
 @pytest.mark.requirement("N-17")
-def test_microvm_with_qemus_own_device_list() -> None:
-    """QEMU's own list of virtio-mmio devices on the command line disturbs nothing."""
+def test_microvm_with_qemus_device_list() -> None:
+    """QEMU's own virtio-mmio words on the command line do no harm."""
     line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=on").replace(
         ",rtc=on", ",rtc=on,acpi=off"
     )
@@ -140,7 +141,7 @@ def test_microvm_with_qemus_own_device_list() -> None:
 
 @pytest.mark.requirement("L-16")
 def test_warnings_are_folded(boot_here: Boot) -> None:
-    """The harness does not fail on the eight warnings, and tells of them in one note."""
+    """The harness accepts the eight warnings and folds them into one note."""
     outcome = boot_here(specs.release("hello", cpu="Skylake-Client"))
     assert outcome.matches("exit 0"), str(outcome)
     assert len([note for note in outcome.notes if "TCG" in note]) <= 1
@@ -148,7 +149,7 @@ def test_warnings_are_folded(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("L-17")
 def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
-    """The CPU line for measurements runs, or QEMU's own reason for not starting is told."""
+    """The benchmark's CPU line runs, or the harness quotes QEMU's reason for not starting."""
     if host.kvm_problem():
         pytest.skip(f"no-kvm: {host.kvm_problem()}")
     spec = specs.release("hello", "microvm", accel="kvm", cpu="host,migratable=no,+invtsc,enforce")
@@ -160,8 +161,8 @@ def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("L-17")
-def test_benchmark_falls_back_by_name(capfd: pytest.CaptureFixture[str]) -> None:
-    """`hermitctl bench` measures under KVM with the steady clock or says why not, and under TCG."""
+def test_benchmark_falls_back_to_tcg(capfd: pytest.CaptureFixture[str]) -> None:
+    """`hermitctl bench` measures under TCG, and under KVM with an invariant TSC or reports why not."""
     assert main(["bench", "--runs", "1", "hello"]) == 0
     out, err = capfd.readouterr()
     assert "tcg  kernel_line  best" in out

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The real kernel, with what its applications print about what they were given."""
+"""The real kernel: its applications print what they received."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def good(outcome: Outcome, expect: str = "exit 0") -> list[str]:
 @pytest.mark.requirement("L-01", "M-15", "R-06")
 @pytest.mark.parametrize("version", KERNELS)
 def test_greeting(version: str, boot_here: Boot) -> None:
-    """The kernel welcomes, the application greets, its data and its pointers are right, status 0."""
+    """The kernel prints its first line, the application greets with correct data and pointers, and exits with 0."""
     seen = good(boot_here(specs.release(f"real-hello-{version}", memory="64M")))
     for text in (
         f"Welcome to Hermit {version}",
@@ -46,7 +46,7 @@ def test_greeting(version: str, boot_here: Boot) -> None:
 @pytest.mark.parametrize("version", KERNELS)
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_status(version: str, status: int, boot_here: Boot) -> None:
-    """The application's own status is the run's."""
+    """The run has the application's status."""
     outcome = boot_here(specs.release(f"real-exit-{version}", append=f"-- {status}", expect=f"exit {status}"))
     assert f"exit status {status}" in good(outcome, f"exit {status}")
     assert outcome.qemu_status == (1 if status else 3)
@@ -56,7 +56,7 @@ def test_status(version: str, status: int, boot_here: Boot) -> None:
 @pytest.mark.parametrize("machine", ["pc", "microvm"])
 @pytest.mark.parametrize("version", KERNELS)
 def test_arguments(version: str, machine: str, boot_here: Boot) -> None:
-    """What stands behind the -- is argv, split as a shell splits; the rest is the kernel's."""
+    """The words after -- become argv, split as a shell splits them; the rest belongs to the kernel."""
     image = f"real-args-{version}" + ("-microvm" if machine == "microvm" else "")
     seen = good(boot_here(specs.release(image, machine, append="-freq 2000 -- one 'two three' -- x=y ü")))
     assert [line for line in seen if line.startswith("arg")] == [
@@ -73,7 +73,7 @@ def test_arguments(version: str, machine: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-17", "L-18")
 @pytest.mark.parametrize("version", KERNELS)
 def test_environment(version: str, boot_here: Boot) -> None:
-    """Env= and the network words become the application's environment."""
+    """env= and the network options become the application's environment."""
     append = "env=GREETING=hi 'env=TWO=a b' -ip 10.0.5.3 -- x"
     seen = good(boot_here(specs.release(f"real-env-{version}", append=append)))
     found = {line.split("=", 1)[1] for line in seen if line.startswith("env[")}
@@ -83,15 +83,14 @@ def test_environment(version: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("W-01", "L-10", "N-28")
 @pytest.mark.parametrize("version", KERNELS)
 @pytest.mark.parametrize(("machine", "smp"), [("pc", 1), ("pc", 4), ("q35", 2), ("q35", 4)])
-def test_processors_are_counted(version: str, machine: str, smp: int, boot_here: Boot) -> None:
-    """A kernel with smp brings up every processor through page 0x8000."""
+def test_cpus_are_counted(version: str, machine: str, smp: int, boot_here: Boot) -> None:
+    """A kernel with smp starts each CPU through page 0x8000."""
     seen = good(boot_here(specs.release(f"real-smp-{version}", machine, smp=smp)))
     assert f"CPUs up: {smp} (kernel built with smp)" in seen
 
 
 @pytest.mark.requirement("W-01")
-def test_kernel_without_smp_says_one(boot_here: Boot) -> None:
-    """Built without the feature it sees one processor, and says so."""
+def test_kernel_without_smp_reports_one_cpu(boot_here: Boot) -> None:
     seen = good(boot_here(specs.release("real-smp-0.11.0-microvm", "microvm", smp=2)))
     assert "CPUs up: 1 (kernel built without smp)" in seen
 
@@ -99,9 +98,7 @@ def test_kernel_without_smp_says_one(boot_here: Boot) -> None:
 @pytest.mark.requirement("W-02", "W-03")
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_pci_and_acpi(machine: str, boot_here: Boot) -> None:
-    """The kernel with both features scans the bus and finds the tables; without the debug-exit device ACPI
-    powers off.
-    """
+    """The kernel with both features scans the bus and finds the tables; without the exit device ACPI powers off."""
     outcome = boot_here(specs.release("real-hello-0.11.0", machine, debug_exit=False))
     seen = good(outcome)
     assert any("PCI" in line for line in seen)
@@ -112,7 +109,7 @@ def test_pci_and_acpi(machine: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("L-36", "R-10")
 @pytest.mark.parametrize("version", KERNELS)
 def test_frequency(version: str, boot_here: Boot) -> None:
-    """The application sees the MHz that -freq gave; nobody adds one on pc."""
+    """The application reads the MHz of -freq; on pc there is none by default."""
     given = good(boot_here(specs.release(f"real-hello-{version}", append="-freq 1234")))
     assert any(line.endswith(", 1234 MHz") for line in given)
     own = good(boot_here(specs.release(f"real-hello-{version}-microvm", "microvm", append="-freq 4321")))
@@ -120,18 +117,14 @@ def test_frequency(version: str, boot_here: Boot) -> None:
 
 
 def kernel_lines(outcome: Outcome) -> list[str]:
-    """What is not the loader's, addresses and times made equal: only the loader's own lines may differ between two
-    runs.
-    """
+    """Return the lines that are not the loader's, with addresses and times normalised."""
     own = [line for line in lines(outcome.console) if not line.startswith("[LOADER]")]
     return [re.sub(r"0x[0-9a-f]+|\d+ MHz|\d+", "N", line) for line in own]
 
 
 @pytest.mark.requirement("M-14", "P-12")
 def test_kernel_lines_pass_unchanged(boot_here: Boot) -> None:
-    """With all of the loader's debug output on, the kernel's own lines are the same ones, whole and in
-    order.
-    """
+    """With all debug output of the loader on, the kernel's own lines remain complete and in order."""
     quiet = boot_here(specs.release("real-hello-0.11.0", append="env=A=1"))
     loud = boot_here(specs.release("real-hello-0.11.0", append="loader.log=debug env=A=1"))
     assert len(lines(loud.console)) > len(lines(quiet.console)) + 5
@@ -149,7 +142,7 @@ def test_kernel_lines_pass_unchanged(boot_here: Boot) -> None:
 @pytest.mark.requirement("P-12", "L-13")
 @pytest.mark.parametrize("version", KERNELS)
 def test_panic(version: str, boot_here: Boot) -> None:
-    """A kernel's panic is told as a panic, with its text, and not as the loader's."""
+    """A kernel's panic is a panic verdict with its text, and not the loader's."""
     outcome = boot_here(specs.release(f"real-panic-{version}"))
     assert outcome.matches("panic"), str(outcome)
     assert outcome.origin == "app"
@@ -161,10 +154,8 @@ def real(pattern: str) -> list[Image]:
 
 
 @pytest.mark.requirement("M-16", "W-01", "W-02", "W-03", "W-04")
-def test_fixture_files_tell_features_and_needs() -> None:
-    """Each real image states what its kernel was built with, and needs what that asks
-    for.
-    """
+def test_fixture_files_list_features_and_needs() -> None:
+    """Each real image lists the kernel's features, and the needs that follow from them."""
     found = real("real-*")
     assert {image.kernel for image in found} == set(KERNELS)
     for image in found:

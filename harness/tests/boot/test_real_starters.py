@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Started by Firecracker and Cloud Hypervisor themselves, where their programs and a KVM are there. What they leave is
-played under QEMU as well, see test_linux_entry.py."""
+"""Boots with Firecracker and Cloud Hypervisor, if they and KVM are available.
+
+test_linux_entry.py emulates their state under QEMU.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ from hermit_harness.vm.process import DIE_WITH_PARENT
 
 SECONDS = 60.0
 WORDS = "env=A=1 -- one two"
-# The bare applications' last line; the processor then halts for good, and the starter stays.
+# The last line of the bare applications; the CPU then halts, and the VMM keeps running.
 END = b"exit status "
 
 
 def firecracker(folder: Path, loader: Path, app: Path) -> list[str]:
-    """One processor, 128 MiB, no devices."""
+    """Return the command line for one CPU, 128 MiB and no devices."""
     config = {
         "boot-source": {"kernel_image_path": str(loader), "initrd_path": str(app), "boot_args": WORDS},
         "machine-config": {"vcpu_count": 1, "mem_size_mib": 128},
@@ -37,12 +39,12 @@ def firecracker(folder: Path, loader: Path, app: Path) -> list[str]:
 
 
 def cloud_hypervisor(folder: Path, loader: Path, app: Path) -> list[str]:
-    """The same machine."""
+    """Return the command line for the same machine."""
     machine = ["--cpus", "boot=1", "--memory", "size=128M", "--serial", "tty", "--console", "off"]
     return ["--kernel", str(loader), "--initramfs", str(app), "--cmdline", WORDS, *machine]
 
 
-# Firecracker takes a PVH note before the Linux entry, where a file has both; Cloud Hypervisor wants the note.
+# Firecracker prefers a PVH note to the Linux entry if a file has both; Cloud Hypervisor requires the note.
 STARTERS: dict[str, tuple[Callable[[Path, Path, Path], list[str]], str, str]] = {
     "firecracker": (firecracker, "x86_64-linux", "linux64"),
     "cloud-hypervisor": (cloud_hypervisor, "x86_64", "pvh"),
@@ -50,7 +52,7 @@ STARTERS: dict[str, tuple[Callable[[Path, Path, Path], list[str]], str, str]] = 
 
 
 def run(argv: list[str]) -> tuple[bytes, int | None]:
-    """What the guest and its starter print up to the application's end; the starter's status where it ended first."""
+    """Return the output of guest and VMM up to the application's end, and the VMM's status if it ended first."""
     with subprocess.Popen(
         [*DIE_WITH_PARENT, *host.NAMESPACES, *argv],
         stdin=subprocess.DEVNULL,
@@ -74,8 +76,8 @@ def run(argv: list[str]) -> tuple[bytes, int | None]:
 
 @pytest.mark.requirement("N-03")
 @pytest.mark.parametrize("name", STARTERS)
-def test_started_by(name: str, tmp_path: Path) -> None:
-    """Application and command line arrive, the probe finds the hand-over of the reference, and both end well."""
+def test_vmm_boots(name: str, tmp_path: Path) -> None:
+    """Application and command line arrive, the hand-over matches the reference, and both applications succeed."""
     arguments, target, protocol = STARTERS[name]
     program, problem = shutil.which(name), host.kvm_problem()
     if program is None:
@@ -90,6 +92,4 @@ def test_started_by(name: str, tmp_path: Path) -> None:
             pytest.skip(f"kvm-unusable: {name} ended with {status}: {text.strip()[-200:]}")
         assert f", {target}, {protocol})" in text
         assert "exit status 0" in text, text
-    assert (
-        f"<<<{WORDS}>>>" in printed["args"] or f"<<<{WORDS} " in printed["args"]
-    )  # starters may add words of their own
+    assert f"<<<{WORDS}>>>" in printed["args"] or f"<<<{WORDS} " in printed["args"]  # VMMs may add words of their own

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Which compiler builds the loader: names, folders and tuning that the user gives."""
+"""The compiler that builds the loader: names, folders and tuning options of the user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOOLS = ("gcc", "nm", "objcopy")
 
 
 def log(*words: str) -> str:
-    """A build, and every command of it."""
+    """Build, and return each command of the build."""
     done = subprocess.run(
         ["make", *LOADER, "V=1", *words, "all"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
@@ -33,7 +33,7 @@ def log(*words: str) -> str:
 
 
 def tools(folder: Path, cpu: str, prefix: str) -> Path:
-    """A folder with a cross toolchain that is nowhere else: the machine's own under another name."""
+    """Make a folder with a cross toolchain under another name, from the installed one."""
     folder.mkdir()
     for tool in TOOLS:
         found = shutil.which(f"{cpu}-linux-gnu-{tool}")
@@ -47,8 +47,8 @@ def tools(folder: Path, cpu: str, prefix: str) -> Path:
     "target,prefix",
     [("aarch64-elf", "aarch64-hermit-"), ("riscv64-sbi", "riscv64-unknown-elf-"), ("x86_64-multiboot", "own-")],
 )
-def test_toolchain_elsewhere(target: str, prefix: str, tmp_path: Path, boot_here: Boot) -> None:
-    """Compiler and binutils of another name in a folder of the user's; the loader that they make boots."""
+def test_toolchain_in_a_folder(target: str, prefix: str, tmp_path: Path, boot_here: Boot) -> None:
+    """The build uses compiler and binutils of another name in the user's folder; the loader boots."""
     folder = tools(tmp_path / "bin", target.partition("-")[0], prefix)
     said = log(f"TARGET={target}", f"O={tmp_path}", f"CROSS_COMPILE={prefix}", f"TOOLCHAIN_BIN_DIR={folder}/")
     for tool in TOOLS:
@@ -60,8 +60,8 @@ def test_toolchain_elsewhere(target: str, prefix: str, tmp_path: Path, boot_here
 
 
 @pytest.mark.requirement("C-10")
-def test_a_prefix_is_for_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With no target named, a prefix that begins with a CPU's name leaves the other CPUs their own tools."""
+def test_prefix_applies_to_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a target, a prefix that begins with a CPU's name leaves the tools of other CPUs unchanged."""
     folder = tools(tmp_path / "bin", "aarch64", "aarch64-hermit-")
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     planned = log("-n", f"O={tmp_path}", "TARGET=aarch64-elf x86_64-multiboot", "CROSS_COMPILE=aarch64-hermit-")
@@ -80,16 +80,16 @@ def test_a_prefix_is_for_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ],
     ids=lambda value: value[0].partition("=")[0] if isinstance(value, tuple) else "",
 )
-def test_a_wrong_path_is_one_line(words: tuple[str, ...], says: str) -> None:
-    """What is not there is named, before anything is compiled."""
+def test_wrong_path_is_one_line(words: tuple[str, ...], says: str) -> None:
+    """The missing program is named before anything is compiled."""
     with pytest.raises(BuildError, match=says) as told:
         make(*LOADER, "TARGET=x86_64-multiboot", *words, "all")
-    assert len(str(told.value).splitlines()) == 2  # make's call, and the line
+    assert len(str(told.value).splitlines()) == 2  # make's call, and the error
 
 
 @pytest.mark.requirement("C-35")
 def test_mtune_reaches_the_compiler(tmp_path: Path) -> None:
-    """MTUNE= and CFLAGS= stand in the log of the build, and another value of theirs builds anew."""
+    """MTUNE= and CFLAGS= are in the build's log, and another value causes a new build."""
     words = ("TARGET=x86_64-multiboot", f"O={tmp_path}")
     first = log("MTUNE=skylake", *words)
     compiled = [line for line in first.splitlines() if " -c " in line and line.endswith(".c")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""QEMU, GDB, NASM, GCC, tcpdump: each has a test here that fails without it."""
+"""Each of QEMU, GDB, NASM, GCC and tcpdump has a test that fails without it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def packets(file: Path) -> list[str]:
 
 @pytest.mark.requirement("P-04")
 def test_qemu(boot_here: Boot) -> None:
-    """A QEMU that is not there is told by name, and a version is told by the one that is."""
+    """A missing QEMU is named, and an existing one reports its version."""
     missing = boot_here(replace(specs.release("hello"), qemu="qemu-system-nowhere"))
     assert missing.verdict == "infra"
     assert "qemu-system-nowhere" in missing.cause + missing.hint
@@ -51,8 +51,8 @@ def test_gdb_reads_the_loaders_symbols() -> None:
 
 
 @pytest.mark.requirement("P-04")
-def test_nasm_and_gcc_make_what_qemu_takes(tmp_path: Path, boot_here: Boot) -> None:
-    """An entry assembled by NASM and C compiled by GCC are linked into a kernel of four lines, and it boots."""
+def test_nasm_and_gcc_build_a_kernel(tmp_path: Path, boot_here: Boot) -> None:
+    """An entry from NASM and C code from GCC link into a kernel of four lines that boots."""
     (tmp_path / "entry.asm").write_text(
         "bits 32\nglobal entry\nextern status\nsection .text\nalign 4\n"
         "header: dd 0x1BADB002, 0x10000, -(0x1BADB002 + 0x10000), header, header, 0, 0, entry\n"
@@ -80,8 +80,8 @@ def test_nasm_and_gcc_make_what_qemu_takes(tmp_path: Path, boot_here: Boot) -> N
 
 
 @pytest.mark.requirement("P-04")
-def test_tcpdump_sees_frames(tmp_path: Path) -> None:
-    """What tcpdump reads from a capture is what is in it."""
+def test_tcpdump_reads_frames(tmp_path: Path) -> None:
+    """tcpdump prints the frames that the capture contains."""
     capture = tmp_path / "one.pcap"
     header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
     capture.write_bytes(header + struct.pack("<IIII", 1, 0, len(ARP_REQUEST), len(ARP_REQUEST)) + ARP_REQUEST)
@@ -91,9 +91,7 @@ def test_tcpdump_sees_frames(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("P-04")
 def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
-    """A card on QEMU's own network, the capture read by tcpdump: an application without networking sends
-    nothing.
-    """
+    """With a NIC on QEMU's user network an application without networking sends nothing; tcpdump reads the capture."""
     capture = tmp_path / "guest.pcap"
     extra = ("-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0,romfile=")
     dump = ("-object", f"filter-dump,id=f0,netdev=n0,file={capture}")
@@ -104,8 +102,7 @@ def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("P-04", "L-02")
-def test_doctor_names_the_tools() -> None:
-    """The doctor looks for each of them."""
+def test_doctor_lists_the_tools() -> None:
     text = run_tool(str(ROOT / "build" / "venv" / "bin" / "hermitctl"), "doctor")
     for tool in ("qemu-system-x86_64", "gdb", "nasm", "gcc", "tcpdump"):
         assert tool in text

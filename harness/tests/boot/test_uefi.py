@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Started by UEFI firmware: from a disk, and by QEMU's -kernel with and without options. What only AArch64 has:
-test_aarch64_uefi.py.
+"""Boots under UEFI firmware: from a disk, and by QEMU's -kernel with and without options.
+
+For AArch64 alone see test_aarch64_uefi.py.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ PATHS = (rb"\EFI\hermit\hermit-app", rb"\EFI\BOOT\hermit-app")
 
 
 def release(image: str, name: str, **changes: object) -> RunSpec:
-    """The plain boot of an image by the release loader of one CPU, under its firmware."""
+    """Return the default boot of an image by one CPU's release loader under its firmware."""
     return specs.release(image, MACHINES[name], name, **changes)
 
 
@@ -46,9 +47,7 @@ def release(image: str, name: str, **changes: object) -> RunSpec:
     *("aarch64-uefi-smp", "aarch64-uefi-el2"),
 )
 def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
-    """Either folder of the disk and QEMU's RAM disk, firmware at EL1 and EL2; the
-    app's own words besides its status.
-    """
+    """Both folders of the disk and QEMU's RAM disk work, with firmware at EL1 and EL2. The output is complete."""
     outcome = run_cell(cell)
     assert images(target(cell.target).arch)[cell.image].greeting.encode() in outcome.console
     assert f", {cell.target}, uefi)\r\n".encode() in outcome.console
@@ -66,8 +65,8 @@ def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
 
 @pytest.mark.requirement("N-04", "N-12")
 @every("uefi-refused")
-def test_uefi_refuses(cell: Cell, run_cell: RunCell) -> None:
-    """Memory that the firmware keeps for good is not taken from it."""
+def test_uefi_refuses_firmware_memory(cell: Cell, run_cell: RunCell) -> None:
+    """The loader never uses memory that the firmware keeps at run time."""
     (line,) = run_cell(cell).errors
     assert b"83 image-not-in-ram: " in line
 
@@ -76,7 +75,7 @@ def test_uefi_refuses(cell: Cell, run_cell: RunCell) -> None:
 @each_cpu
 @pytest.mark.parametrize("way", ["esp", "efi-kernel"])
 def test_missing_application_names_both_paths(way: str, name: str, boot_here: Boot) -> None:
-    """One line with the two places that were looked at; the firmware gets the machine back and goes on."""
+    """One line names both paths; then the firmware regains the machine and continues."""
     spec = release("hello", name, append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way=way))
     assert outcome.matches("refused 65 no-module"), str(outcome)
@@ -86,8 +85,8 @@ def test_missing_application_names_both_paths(way: str, name: str, boot_here: Bo
 
 @pytest.mark.requirement("N-04", "L-23")
 @each_cpu
-def test_refusal_stops_the_machine_when_told_to(name: str, boot_here: Boot) -> None:
-    """Loader.onerror=stop carries the number out of the machine instead."""
+def test_onerror_stop_ends_the_machine(name: str, boot_here: Boot) -> None:
+    """With loader.onerror=stop the status leaves through the exit device instead."""
     spec = release("hello", name, append="loader.onerror=stop", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, way="efi-kernel"))
     assert outcome.matches("refused 65 no-module"), str(outcome)
@@ -97,7 +96,7 @@ def test_refusal_stops_the_machine_when_told_to(name: str, boot_here: Boot) -> N
 @pytest.mark.requirement("N-04")
 @each_cpu
 def test_the_next_boot_entry_runs(name: str, boot_here: Boot) -> None:
-    """A loader that refuses leaves the machine as it was; the firmware's next entry boots an application."""
+    """A refusal leaves the machine unchanged; the firmware's next boot option boots an application."""
     arch = target(name).cpu
     app = images(arch)["hello"]
     first = replace(release("hello", name, append="", way="esp"), app=None)
@@ -111,8 +110,8 @@ def test_the_next_boot_entry_runs(name: str, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-07")
 @each_cpu
-def test_memory_that_is_told(name: str, boot_here: Boot) -> None:
-    """What the firmware had for booting is the application's: all but some MiB of the machine's memory."""
+def test_boot_services_memory_becomes_ram(name: str, boot_here: Boot) -> None:
+    """The firmware's boot services memory belongs to the application: all but some MiB of RAM."""
     outcome = boot_here(release("probe", name, way="efi-kernel"))
     assert outcome.matches("exit 0"), str(outcome)
     told = re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
@@ -122,8 +121,9 @@ def test_memory_that_is_told(name: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-04", "N-07")
 @each_cpu
 def test_application_above_4_gib(name: str, boot_here: Boot, tmp_path: Path) -> None:
-    """Firmware reads the application's file to wherever it likes. OVMF prefers RAM below 4 GiB, of which
-    there is less here than the file wants.
+    """The application's file may be above 4 GiB.
+
+    OVMF prefers low RAM, of which there is less here than the file needs.
     """
     spec = release("hello", name, append="loader.log=debug", way="esp", memory="6G")
     assert spec.app
@@ -139,9 +139,8 @@ def test_application_above_4_gib(name: str, boot_here: Boot, tmp_path: Path) -> 
 
 
 @pytest.mark.requirement("N-12")
-def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
-    """A page fault in the loader is the loader's to tell, not the firmware's: the number, the registers and the
-    function."""
+def test_exception_in_the_loader_is_reported(boot_here: Boot) -> None:
+    """The loader itself reports a page fault, with status, registers and function."""
     loader = loader_file("x86_64-uefi", "debug")
     spec = specs.release("hello", on="x86_64-uefi", append="loader.selftest=pf", expect="refused 101 cpu-exception")
     outcome = boot_here(replace(spec, loader=loader, loader_debug=specs.debug_file(loader), way="efi-kernel"))
@@ -154,8 +153,7 @@ def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("L-06", "P-02")
 @each_cpu
-def test_the_second_compilers_loader(name: str, boot_here: Boot) -> None:
-    """Clang's file boots, too."""
+def test_clang_build_boots(name: str, boot_here: Boot) -> None:
     spec = release("probe", name, way="esp")
     file = BUILD / "clang" / "release" / spec.loader.name
     outcome = boot_here(replace(spec, loader=file, loader_debug=specs.debug_file(file)))
@@ -164,9 +162,11 @@ def test_the_second_compilers_loader(name: str, boot_here: Boot) -> None:
 
 
 @pytest.mark.requirement("N-05")
-def test_page_tables_of_five_levels(boot_here: Boot) -> None:
-    """Firmware may run with five levels; kernels get the four that they know. The firmware at hand never does,
-    so the loader itself changes to five first."""
+def test_five_level_page_tables(boot_here: Boot) -> None:
+    """Firmware may use five levels; kernels receive the four that they support.
+
+    The available firmware does not, so the loader first switches to five.
+    """
     loader = loader_file("x86_64-uefi", "debug")
     words = "loader.selftest=five-levels loader.log=debug"
     spec = specs.release("probe", on="x86_64-uefi", append=words, cpu=f"{CPU_TCG},+la57", way="efi-kernel")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Whatever cannot be booted ends with one line and its number, the same in QEMU and in the program for the host."""
+"""Each file that cannot boot causes one line with its status, in QEMU and in the host program."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def errors(console: bytes) -> list[tuple[int, str]]:
 @pytest.mark.requirement("N-12", "P-12", "R-01")
 @pytest.mark.parametrize("case", [case for case in CASES if case.number], ids=lambda case: case.id)
 def test_refused(case: Case, boot_here: Boot) -> None:
-    """Number and rule are the index's, in one line, over within two seconds of the guest's start."""
+    """Status and rule match the index, in one line, within two seconds of the guest's start."""
     outcome = boot_here(corpus.spec(case))
     assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
     assert outcome.qemu_status == case.number
@@ -40,8 +40,8 @@ def test_refused(case: Case, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("R-01", "L-09")
 @pytest.mark.parametrize("case", [case for case in CASES if not case.number], ids=lambda case: case.id)
-def test_odd_but_good(case: Case, boot_here: Boot) -> None:
-    """What only looks odd is booted, by QEMU and by a starter that does everything else than QEMU does."""
+def test_unusual_file_boots(case: Case, boot_here: Boot) -> None:
+    """Valid but unusual files boot in QEMU, and with an emulated VMM that differs from QEMU."""
     outcome = boot_here(corpus.spec(case))
     assert outcome.matches("exit 0"), str(outcome)
     assert errors(outcome.console) == []
@@ -49,8 +49,8 @@ def test_odd_but_good(case: Case, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-12", "P-12")
 @pytest.mark.parametrize("case", FILES, ids=lambda case: case.id)
-def test_same_number_under_asan(case: Case) -> None:
-    """The same file through the loader's core as a program of this machine, with sanitizers."""
+def test_same_status_under_asan(case: Case) -> None:
+    """The loader's core gives the same status as a host program with sanitizers."""
     memory = case.memory or "128M"
     command = [str(BUILD / "host" / "hermit-host"), "--mem", memory, str(case.path)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
@@ -61,8 +61,10 @@ def test_same_number_under_asan(case: Case) -> None:
 
 @pytest.mark.requirement("N-12")
 def test_every_rule_has_a_case() -> None:
-    """A rule of the loader without a case that earns it, or a case for a rule that is not there, is an error.
-    What no application can earn, and no QEMU gives, has its case among the loader's host tests."""
+    """A rule without a case, and a case for an unknown rule, are errors.
+
+    Rules that QEMU cannot trigger have host tests.
+    """
     rules = {(status.number, status.rule) for status in statuses()}
     earned = {(case.number, case.rule) for arch in ARCHS for case in corpus.cases(arch) if case.number}
     tests = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "loader" / "test").glob("*.c")))
@@ -71,8 +73,8 @@ def test_every_rule_has_a_case() -> None:
 
 
 @pytest.mark.requirement("L-12", "L-13", "N-12")
-def test_numbers_are_what_isa_debug_exit_can_express() -> None:
-    """Odd, from 65 to 119; one word for each class."""
+def test_statuses_fit_isa_debug_exit() -> None:
+    """Statuses are odd, from 65 to 119, with one word per class."""
     classes: dict[int, set[str]] = {}
     for status in statuses():
         classes.setdefault(status.number, set()).add(status.class_word)
@@ -81,8 +83,8 @@ def test_numbers_are_what_isa_debug_exit_can_express() -> None:
 
 
 @pytest.mark.requirement("N-12")
-def test_exception_in_the_loader_is_told(boot_here: Boot) -> None:
-    """Registers, the address and the function stand below the line."""
+def test_exception_in_the_loader_is_reported(boot_here: Boot) -> None:
+    """Registers, address and function follow the line."""
     (case,) = [case for case in CASES if case.append == "loader.selftest=ud"]
     outcome = boot_here(corpus.spec(case))
     text = outcome.console.decode()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The corpus on every other target: the same rules, each with its number in QEMU's status and in one line."""
+"""The corpus on each other target: the same rules, each with its status in one line and in QEMU's exit status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hermit_harness.vm.targets import target
 Boot = Callable[[RunSpec], Outcome]
 ERROR = re.compile(rb"\[LOADER\]\[ERROR\] (\d+) ([a-z0-9-]+): .+$", re.M)
 TARGETS = ("aarch64-elf", "aarch64_be-elf", "aarch64-uefi", "riscv64-sbi", "x86_64-pvh")
-# Where semihosting is what carries the number.
+# Machines whose exit device is semihosting.
 SILENT = ("aarch64-elf", "aarch64_be-elf", "aarch64-uefi")
 
 
@@ -27,8 +27,10 @@ def errors(console: bytes) -> list[tuple[int, str]]:
 
 
 def plain() -> Iterator[tuple[str, Case]]:
-    """Each case that QEMU itself can start, by each target of its CPU. On x86 what is said about memory and options
-    was found out for Multiboot."""
+    """Return each case that QEMU can start itself, per target of its CPU.
+
+    On x86, memory and option cases apply to Multiboot.
+    """
     for name in TARGETS:
         for case in corpus.cases(target(name).arch):
             if case.plain or case.arch != "x86_64":
@@ -50,8 +52,10 @@ def named(value: object) -> str:
 @pytest.mark.requirement("N-12", "P-12", "L-23")
 @pytest.mark.parametrize(("name", "case"), list(plain()), ids=named)
 def test_corpus(name: str, case: Case, boot_here: Boot) -> None:
-    """Refused with the index's number and rule, in one line and as QEMU's status, within two seconds;
-    what only looks odd is booted."""
+    """Refusals have the index's status and rule, in one line and as QEMU's exit status, within two seconds.
+
+    Unusual files boot.
+    """
     outcome = boot_here(corpus.spec(case, name))
     assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
     assert errors(outcome.console) == ([(case.number, case.rule)] if case.number else [])
@@ -61,7 +65,7 @@ def test_corpus(name: str, case: Case, boot_here: Boot) -> None:
 
 
 def by_starters() -> Iterator[tuple[str, Case]]:
-    """One of each number by the targets that something slower than QEMU itself starts."""
+    """Return one case per status for the targets with a slower start than QEMU's own."""
     cases = {case.number: case for case in reversed(corpus.cases()) if case.plain}
     for name in ("x86_64-linux", "x86_64-uefi"):
         for number in sorted(cases):
@@ -70,8 +74,8 @@ def by_starters() -> Iterator[tuple[str, Case]]:
 
 @pytest.mark.requirement("N-12")
 @pytest.mark.parametrize(("name", "case"), list(by_starters()), ids=named)
-def test_corpus_by_starters(name: str, case: Case, boot_here: Boot) -> None:
-    """The same numbers and rules by the Linux entry, and under UEFI where the number is to leave the machine."""
+def test_corpus_by_vmms(name: str, case: Case, boot_here: Boot) -> None:
+    """The Linux entry and UEFI give the same statuses and rules."""
     spec = corpus.spec(case, name)
     if name == "x86_64-linux":
         spec = specs.played(spec, specs.LINUX_STARTER, "good")
@@ -86,8 +90,8 @@ def test_corpus_by_starters(name: str, case: Case, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("L-23", "N-12")
 @pytest.mark.parametrize(("name", "case"), list(one_of_each_number()), ids=named)
-def test_number_by_the_line_alone(name: str, case: Case, boot_here: Boot) -> None:
-    """Without semihosting the machine is switched off, and the line tells the same number."""
+def test_status_by_the_line_alone(name: str, case: Case, boot_here: Boot) -> None:
+    """Without semihosting the machine powers off, and the line has the same status."""
     outcome = boot_here(replace(corpus.spec(case, name), debug_exit=False))
     assert outcome.matches(case.expect), f"{outcome}; expected {case.expect}"
     assert outcome.qemu_status == 0

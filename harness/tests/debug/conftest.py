@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A terminal with a program in it: what a person would see and type. Waits are on bytes, each with a deadline. Every
-session is in namespaces of its own, without a network, and with an empty home."""
+"""Programs on a pseudo-terminal, as a user sees them and types into them. Each wait is for bytes, with a deadline.
+
+Each session has namespaces of its own, no network, and an empty home.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +27,23 @@ import pytest
 from hermit_harness.paths import ROOT
 
 PROMPT = r"\(gdb\) "
-ROWS, COLUMNS = 1000, 250  # so that nothing is paged or folded
-# What readline and GDB send to a terminal besides text.
+ROWS, COLUMNS = 1000, 250  # large enough for no paging and no wrapping
+# Control sequences that readline and GDB send to a terminal.
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\r")
 
 
 class Terminal:
-    """Runs `argv` on a pseudo-terminal that it controls. `seen` is everything that it has printed,
-    `matched` when the last expect() saw its match."""
+    """Run `argv` on a pseudo-terminal that it controls.
+
+    `seen` is its whole output, `matched` the output up to the last match of expect().
+    """
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.seen = ""
         self._at = 0  # what expect() has consumed
         self.started = self.matched = time.monotonic()
         self.pid, self._fd = pty.fork()
-        if self.pid == 0:  # the child: nothing may come back from here
+        if self.pid == 0:  # the child, which must never return from here
             try:
                 os.chdir(folder)
                 os.execvpe(argv[0], list(argv), dict(environment))
@@ -62,19 +66,19 @@ class Terminal:
         os.close(self.pidfd)
 
     def _read(self, deadline: float) -> bool:
-        """Take what is there, or wait for it; false at the deadline and at the end."""
+        """Read what is available, or wait for it. Return False at the deadline and at the end."""
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([self._fd], [], [], left)[0]:
             return False
         try:
             data = os.read(self._fd, 65536)
-        except OSError:  # nobody has the terminal open any more
+        except OSError:  # no process has the terminal open any more
             return False
         self.seen += _CONTROL.sub("", data.decode("utf-8", "replace"))
         return bool(data)
 
     def expect(self, pattern: str, seconds: float = 60.0) -> str:
-        """What was printed since the last call, up to and with the first match; AssertionError shows all there is."""
+        """Return the output since the last call, up to the first match. AssertionError shows the whole output."""
         deadline = time.monotonic() + seconds
         while True:
             found = re.search(pattern, self.seen[self._at :], re.S)
@@ -89,11 +93,11 @@ class Terminal:
                 )
 
     def type(self, text: str) -> None:
-        """Press these keys."""
+        """Type these keys."""
         os.write(self._fd, text.encode())
 
     def ask(self, command: str, seconds: float = 60.0) -> str:
-        """Give GDB a command; its answer."""
+        """Send GDB a command and return its answer."""
         self.type(command + "\n")
         answer = self.expect(PROMPT, seconds)
         return answer.removeprefix(command).removesuffix("(gdb) ").strip()
@@ -103,13 +107,13 @@ class Terminal:
             signal.pidfd_send_signal(self.pidfd, number)
 
     def end(self, seconds: float = 30.0) -> int:
-        """Wait for the program's end, reading on; its exit status, negative for a signal."""
+        """Read until the program ends. Return its exit status, negative for a signal."""
         deadline = time.monotonic() + seconds
         with select.epoll() as ends:
             ends.register(self.pidfd, select.EPOLLIN)
             ends.register(self._fd, select.EPOLLIN)
             while not any(fd == self.pidfd for fd, _ in ends.poll(max(0.0, deadline - time.monotonic()))):
-                assert time.monotonic() < deadline, f"it runs on:\n{self.seen}"
+                assert time.monotonic() < deadline, f"the program still runs:\n{self.seen}"
                 if not self._read(deadline):
                     ends.unregister(self._fd)
         _, status = os.waitpid(self.pid, 0)
@@ -122,13 +126,13 @@ Start = Callable[..., Terminal]
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Of a person without settings: no .gdbinit, no variables of ours."""
+    """Return the environment of a user without settings: no .gdbinit, no variables of the harness."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("HERMIT_")}
     (tmp_path / "home").mkdir()
     (tmp_path / "run").mkdir(mode=0o700)
     for name in ("GDB", "RUST_GDB", "DEBUGINFOD_URLS"):
         own.pop(name, None)
-    # Rust's wrapper asks the toolchain, and firmware was fetched: both lie in the real home.
+    # Rust's wrapper needs the toolchain, and firmware is in the cache: both are in the real home.
     real = {"RUSTUP_HOME": ".rustup", "CARGO_HOME": ".cargo", "XDG_CACHE_HOME": ".cache"}
     kept = {name: os.environ.get(name) or str(Path.home() / folder) for name, folder in real.items()}
     here = {
@@ -142,8 +146,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(environment: dict[str, str]) -> Iterator[Start]:
-    """Starts `hermitctl WORDS` on a terminal, as many times as wanted; all are gone at the end of the test. `before`
-    are words in front, of a shell, say; the rest are further variables."""
+    """Start `hermitctl WORDS` on a terminal, any number of times.
+
+    All programs end with the test. `before` are preceding words, for example of a shell; further arguments are
+    variables.
+    """
     with contextlib.ExitStack() as stack:
 
         def go(*words: object, before: Sequence[str] = (), **more: str) -> Terminal:

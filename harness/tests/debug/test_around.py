@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What is around a debug session: sentences where something is wrong, other clients, and that nothing is left."""
+"""Around a debug session: error sentences, other clients, and no artifacts at the end."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PROMPT = r"\(gdb\) "
 CORPUS = FIXTURES / "corpus" / "x86_64"
 
 
-def told(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
-    """`hermitctl debug --batch` without a terminal."""
+def batch(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
+    """Run `hermitctl debug --batch` without a terminal."""
     argv = [sys.executable, "-m", "hermit_harness", "debug", "--isolate", "--batch", *map(str, words)]
     return subprocess.run(
         argv, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
@@ -39,52 +39,52 @@ def told(environment: dict[str, str], *words: object) -> subprocess.CompletedPro
 
 
 def stripped(image: str, how: str, to: Path) -> Path:
-    """A copy of a real application from which objcopy took something."""
+    """Copy a real application and remove something from it with objcopy."""
     subprocess.run(["objcopy", how, str(images()[image].path), str(to)], check=True)
     return to
 
 
-# --- sentences ---
+# --- error sentences ---
 
 
-def test_stripped(environment: dict[str, str], tmp_path: Path) -> None:
-    """An application without symbols: a sentence; the session is there all the same, with addresses."""
+def test_application_without_symbols(environment: dict[str, str], tmp_path: Path) -> None:
+    """One sentence reports it; the session starts nevertheless, with addresses."""
     app = stripped("real-hello-0.11.0", "--strip-all", tmp_path / "app")
-    done = told(environment, "--command", "print $pc", app)
+    done = batch(environment, "--command", "print $pc", app)
     assert done.returncode == 0, done.stderr
     assert f"hermitctl: {app} has no symbols, it is stripped: GDB shows addresses only" in done.stderr
     assert "$1 = (void (*)()) 0x" in done.stdout
-    done = told(environment, "--break", "main", app)
+    done = batch(environment, "--break", "main", app)
     assert (done.returncode, "Traceback" in done.stderr) == (125, False)
     assert f"--break main: {app} has no symbols" in done.stderr
 
 
 @pytest.mark.requirement("L-30")
 def test_no_line_tables(environment: dict[str, str], tmp_path: Path) -> None:
-    """Functions are still found, by the path that everybody types, and the sentence says what is missing."""
+    """Functions are still found by their full path, and one sentence reports what is missing."""
     app = stripped("real-hello-0.11.0", "--strip-debug", tmp_path / "app")
-    done = told(environment, "--break", "hermit::boot_processor_main", app)
+    done = batch(environment, "--break", "hermit::boot_processor_main", app)
     assert done.returncode == 0, done.stderr
     assert f"hermitctl: {app} has no line tables: GDB knows functions, but no source lines" in done.stderr
     assert "::boot_processor_main ()" in done.stdout
 
 
 def test_wrong_symbols(environment: dict[str, str], tmp_path: Path) -> None:
-    """A file of symbols that is another program's is refused when it was named, and left aside when it lies there."""
+    """A symbol file of another program is refused if it was named, and ignored if it was found."""
     other = images()["real-panic-0.11.0"].path.with_name("real-panic-0.11.0.debug")
-    done = told(environment, "--symbols", other, "real-hello-0.11.0")
+    done = batch(environment, "--symbols", other, "real-hello-0.11.0")
     assert done.returncode == 125
     assert f"hermitctl: {other} does not hold the symbols of " in done.stderr
     assert "its entry point is 0x" in done.stderr
     app = stripped("real-hello-0.11.0", "--strip-debug", tmp_path / "app")
     shutil.copy(other, tmp_path / "app.debug")
-    done = told(environment, app)
+    done = batch(environment, app)
     assert done.returncode == 0
     assert f"{tmp_path / 'app.debug'} belongs to another build and is left aside" in done.stderr
 
 
-def test_difference() -> None:
-    """What tells two builds apart: processor, build id, entry point, segments."""
+def test_differences_between_builds() -> None:
+    """Two builds differ by CPU, build id, entry point or segments."""
     base = elf.read(images()["hello"].path)
     assert base is not None
     assert symbols.difference(base, base) == ""
@@ -96,17 +96,17 @@ def test_difference() -> None:
 
 
 @pytest.mark.parametrize("target", ["x86_64-multiboot", "x86_64-uefi"])
-def test_refused(environment: dict[str, str], target: str) -> None:
-    """A loader that refuses before the application is reached: its own line and number, also where firmware goes on."""
+def test_refusal_is_shown(environment: dict[str, str], target: str) -> None:
+    """A loader that refuses before the breakpoint shows its own line and status, also if firmware continues."""
     (bad,) = CORPUS.glob("81-era-conflict.elf")
-    done = told(environment, "--target", target, bad)
+    done = batch(environment, "--target", target, bad)
     assert done.returncode == 81, done.stderr
     assert "hermitctl: the loader refused: 81 era-conflict: one note says entry version 4, another 3" in done.stderr
     assert "before the application was reached" in done.stderr
 
 
 def test_ends_before_the_breakpoint(environment: dict[str, str]) -> None:
-    done = told(environment, "--break", "panic", "steps")
+    done = batch(environment, "--break", "panic", "steps")
     assert done.returncode == 125
     assert "before panic was reached" in done.stderr
     assert "total 42" in done.stdout
@@ -125,30 +125,30 @@ def test_ends_before_the_breakpoint(environment: dict[str, str]) -> None:
     ],
 )
 def test_one_sentence(environment: dict[str, str], words: tuple[str, ...], sentence: str) -> None:
-    done = told(environment, *words)
+    done = batch(environment, *words)
     assert done.returncode == 125
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_batch_tells_a_failed_command(environment: dict[str, str]) -> None:
-    done = told(environment, "--command", "print 6 * 7", "--command", "nosuch", "steps")
+    done = batch(environment, "--command", "print 6 * 7", "--command", "nosuch", "steps")
     assert done.returncode == 1
     assert "$1 = 42" in done.stdout
     assert 'Undefined command: "nosuch"' in done.stderr
 
 
 @pytest.mark.requirement("L-24", "L-31")
-def test_a_loader_without_symbols(environment: dict[str, str], tmp_path: Path) -> None:
-    """Of a loader that is not ours the line `Loading kernel to` is read, in a boot of its own."""
+def test_loader_without_symbols(environment: dict[str, str], tmp_path: Path) -> None:
+    """The address in another loader's line `Loading kernel to` comes from an extra boot."""
     foreign = shutil.copy(loader_file("x86_64-multiboot"), tmp_path / "other-loader")
-    done = told(environment, "--loader", foreign, "--target", "x86_64-multiboot", "--break", "app_main", "steps")
+    done = batch(environment, "--loader", foreign, "--target", "x86_64-multiboot", "--break", "app_main", "steps")
     assert done.returncode == 0, done.stderr
     assert "no symbols of this loader: one boot more" in done.stderr
     assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout
 
 
-# --- which GDB ---
+# --- choice of GDB ---
 
 
 def write_program(folder: Path, name: str, body: str) -> Path:
@@ -161,9 +161,8 @@ def write_program(folder: Path, name: str, body: str) -> Path:
 
 @pytest.mark.requirement("L-27")
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
-def test_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """$GDB, $RUST_GDB, rust-gdb, gdb-multiarch, gdb; a fake rust-gdb on PATH is found, and is given one that
-    knows the processor."""
+def test_gdbs_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$GDB, $RUST_GDB, rust-gdb, gdb-multiarch, gdb. A fake rust-gdb on PATH runs a GDB that supports the CPU."""
     fakes = tmp_path / "bin"
     for name in ("rust-gdb", "gdb-multiarch", "gdb"):
         write_program(fakes, name, f'exec /usr/bin/{name.replace("rust-gdb", "gdb-multiarch")} "$@"')
@@ -181,8 +180,8 @@ def test_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.requirement("L-27")
-def test_no_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names the package; a GDB of one's own that does not know the processor is told so."""
+def test_missing_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the package. A chosen GDB without support for the CPU is refused."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match="no GDB that knows aarch64 is installed: apt install gdb-multiarch"):
         program.choose("aarch64", {})
@@ -194,11 +193,11 @@ def test_no_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.requirement("L-27")
-def test_a_gdb_that_does_not_start(environment: dict[str, str], tmp_path: Path) -> None:
-    """Rust's wrapper may be there without a toolchain: the next GDB takes its place."""
+def test_gdb_that_does_not_start(environment: dict[str, str], tmp_path: Path) -> None:
+    """Rust's wrapper may exist without a toolchain; then the next GDB is used."""
     write_program(tmp_path / "bin", "rust-gdb", "echo no toolchain >&2; exit 1")
     path = f"{tmp_path / 'bin'}:{environment['PATH']}"
-    done = told(environment | {"PATH": path}, "--break", "app_main", "steps")
+    done = batch(environment | {"PATH": path}, "--break", "app_main", "steps")
     assert "no toolchain" in done.stderr
     assert "app_main () at" in done.stdout
 
@@ -207,9 +206,11 @@ def test_a_gdb_that_does_not_start(environment: dict[str, str], tmp_path: Path) 
 
 
 @pytest.mark.requirement("L-26", "L-32", "C-34")
-def test_a_script_that_works_by_itself(environment: dict[str, str], tmp_path: Path) -> None:
-    """A port for others, and for them a script of plain GDB commands; the wanted port is taken, so
-    the next one is used, on the loopback address."""
+def test_gdb_script_works_without_the_harness(environment: dict[str, str], tmp_path: Path) -> None:
+    """--port opens a port for other clients, with a script of plain GDB commands.
+
+    If the port is taken, the next one is used, on the loopback address.
+    """
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         wanted = taken.getsockname()[1]
@@ -235,25 +236,27 @@ def test_a_script_that_works_by_itself(environment: dict[str, str], tmp_path: Pa
     )  # fmt: skip
     assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout, done.stdout + done.stderr
     assert "$1 = 20" in done.stdout
-    assert "last_enter. (2 locations)" in done.stdout  # where it was linked, and where it ran
+    assert "last_enter. (2 locations)" in done.stdout  # at its link address, and where it ran
     machine.wait(20)
     machine.stderr.close()
 
 
 @pytest.mark.requirement("L-32")
-def test_an_editor(environment: dict[str, str], tmp_path: Path) -> None:
-    """Launch.json and tasks.json, used as VS Code's extension uses them: the task says when it is ready, GDB's
-    machine interface sources the script and goes on to the breakpoint."""
+def test_editor_configuration(environment: dict[str, str], tmp_path: Path) -> None:
+    """launch.json and tasks.json work as VS Code's extension uses them.
+
+    The task reports when it is ready, and GDB/MI runs the script up to the breakpoint.
+    """
     argv = [sys.executable, "-m", "hermit_harness", "debug", "--write", str(tmp_path / "space here")]
     words = [*argv, "--break", "app_main", "--port", str(free_port()), "--smp", "2", "steps", "loader.log=error"]
     words += ["--", "two words"]
-    for _ in range(2):  # the same again is no conflict
+    for _ in range(2):  # writing the same files again is no conflict
         subprocess.run(words, env=environment, cwd=ROOT, check=True, capture_output=True)
     vscode = tmp_path / "space here" / ".vscode"
     (task,) = json.loads((vscode / "tasks.json").read_text())["tasks"]
     (launch,) = json.loads((vscode / "launch.json").read_text())["configurations"]
     assert launch["preLaunchTask"] == task["label"]
-    # What was typed is in the task, too; and what it says when it fails is shown: a pattern must name file and message.
+    # The task contains the user's options. The pattern for its errors must match a file and a message.
     assert task["args"][-3:] == ["loader.log=error", "--", "two words"]
     assert "--smp 2" in " ".join(task["args"])
     pattern = task["problemMatcher"]["pattern"]
@@ -294,11 +297,11 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-# --- nothing is left ---
+# --- nothing survives ---
 
 
 def children(pid: int) -> list[int]:
-    """Every process below this one."""
+    """Return each descendant of this process."""
     found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return found + [below for child in found for below in children(child)]
 
@@ -306,10 +309,10 @@ def children(pid: int) -> list[int]:
 @pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
 @pytest.mark.parametrize("victim", ["python", "gdb", "qemu"])
 def test_nothing_survives(start: Start, victim: str, running: bool) -> None:
-    """Whoever is killed without a word, QEMU, GDB and hermitctl are all gone, and so is the session's socket."""
-    # As from a person's shell, which keeps the terminal.
+    """Whichever process is killed, QEMU, GDB and hermitctl end, and the session's socket is removed."""
+    # As from an interactive shell, which keeps the terminal.
     shell = ["sh", "-c", '"$@"; echo "ended: $?"; read -r line', "sh"]
-    room = tempfile.mkdtemp(prefix="h")  # a short name: a socket's is bounded
+    room = tempfile.mkdtemp(prefix="h")  # a short name, because a socket's path has a maximum length
     session = start("debug", "--isolate", "hang", before=shell, TMPDIR=room)
     session.expect(PROMPT)
     below = children(session.pid)
@@ -320,7 +323,7 @@ def test_nothing_survives(start: Start, victim: str, running: bool) -> None:
         session.expect("from here on nothing happens")
     pidfds = [os.pidfd_open(pid) for pid in below]
     os.kill(next(pid for pid, name in names.items() if name.startswith(victim)), signal.SIGKILL)
-    if victim == "qemu":  # GDB stays, and says so at the latest when it wants something of the machine
+    if victim == "qemu":  # GDB keeps running, and reports the loss at its next access
         session.type("" if running else "stepi\n")
         session.expect("[Cc]onnection closed|disconnected")
         session.type("quit\n")
@@ -328,32 +331,31 @@ def test_nothing_survives(start: Start, victim: str, running: bool) -> None:
     for pidfd in pidfds:
         os.close(pidfd)
     session.expect(r"ended: \d")
-    os.rmdir(room)  # which it could not if something were left
+    os.rmdir(room)  # which fails if something is left
 
 
 def test_options_are_variables(environment: dict[str, str]) -> None:
-    """make debug BREAK=… STOP_AT=…: what is typed as a variable is what the flag would be."""
+    """In `make debug BREAK=... STOP_AT=...` a variable means the same as the option."""
     variables = {"HERMIT_BREAK": "app_main", "HERMIT_COMMAND": "print 6 * 7", "HERMIT_APP": "steps"}
-    done = told(environment | variables)
+    done = batch(environment | variables)
     assert "app_main () at" in done.stdout
     assert "$1 = 42" in done.stdout
 
 
-def test_a_cell(environment: dict[str, str]) -> None:
-    """A cell of the matrix is debugged as the tests boot it; one that is not there is told with what is like
-    it."""
-    done = told(environment, "--cell", "x86_64/microvm/tcg/hello/debug", "--break", "app_main")
+def test_cell_is_debugged(environment: dict[str, str]) -> None:
+    """A cell of the matrix boots as in the tests; the error for an unknown one suggests similar ids."""
+    done = batch(environment, "--cell", "x86_64/microvm/tcg/hello/debug", "--break", "app_main")
     assert "app_main () at" in done.stdout, done.stderr
-    done = told(environment, "--cell", "x86_64/microvm/tcg/helo/debug")
+    done = batch(environment, "--cell", "x86_64/microvm/tcg/helo/debug")
     assert done.returncode == 125
     assert "no cell x86_64/microvm/tcg/helo/debug: x86_64/microvm/tcg/hello/debug" in done.stderr
 
 
-def test_environment_for_our_commands(environment: dict[str, str]) -> None:
-    """What GDB commands of ours are told: processor, files, and where the image is, by the first prompt."""
-    ask = "python import os; print('told', os.environ['HERMIT_GDB'])"
-    done = told(environment, "--command", ask, "steps")
-    known = json.loads(re.search(r"^told (.*)$", done.stdout, re.M)[1])  # type: ignore[index]
+def test_environment_of_gdb_commands(environment: dict[str, str]) -> None:
+    """At the first prompt the GDB commands know the CPU, the files and the image's address."""
+    ask = "python import os; print('known', os.environ['HERMIT_GDB'])"
+    done = batch(environment, "--command", ask, "steps")
+    known = json.loads(re.search(r"^known (.*)$", done.stdout, re.M)[1])  # type: ignore[index]
     facts = elf.read(images()["steps"].path)
     assert facts is not None
     assert (known["arch"], known["target"], known["machine"]) == ("x86_64", "x86_64-multiboot", "pc")

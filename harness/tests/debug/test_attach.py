@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Guests that run already: a debugger finds them, comes and goes."""
+"""Attaching a debugger to running guests, and detaching it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ PROMPT = r"\(gdb\) "
 
 @pytest.mark.requirement("C-33")
 def test_attach(start: Start) -> None:
-    """A guest of `hermitctl run` is found, stopped where it is, with symbols at the right place; it goes on
-    when GDB leaves, also when GDB is killed."""
+    """A guest of `hermitctl run` is found and stopped, with symbols at the right address.
+
+    It continues when GDB detaches or is killed.
+    """
     guest = start("run", "--isolate", "echo")
     guest.expect("type a line")
     gdb = start("attach")
@@ -45,7 +47,7 @@ def test_attach(start: Start) -> None:
 
 
 def test_attach_needs_a_guest(start: Start, environment: dict[str, str]) -> None:
-    """Nobody runs: a sentence. Two run: they are named. One that was killed has left nothing that would be found."""
+    """Without a guest there is one sentence. Two guests are both named. A guest that was killed leaves no trace."""
     alone = start("attach")
     alone.expect("no `hermitctl run` of this user is running")
     assert alone.end() == 125
@@ -66,8 +68,8 @@ def test_attach_needs_a_guest(start: Start, environment: dict[str, str]) -> None
 
 
 @pytest.mark.requirement("C-32", "C-33", "C-34")
-def test_a_port_of_a_running_guest(start: Start, environment: dict[str, str]) -> None:
-    """HERMIT_DEBUG=1 opens a port, to which a plain GDB connects by target extended-remote."""
+def test_port_of_a_running_guest(start: Start, environment: dict[str, str]) -> None:
+    """HERMIT_DEBUG=1 opens a port, to which a plain GDB connects with target extended-remote."""
     guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
     port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
     guest.expect("from here on nothing happens")
@@ -79,9 +81,11 @@ def test_a_port_of_a_running_guest(start: Start, environment: dict[str, str]) ->
     assert "$1 = 1" in done.stdout, done.stdout + done.stderr
 
 
-def test_interrupt_that_comes_too_early(start: Start) -> None:
-    """Ctrl-C that reaches a guest which stands still stops it as soon as it runs: GDB sends one there when it is asked
-    between "Continuing." and the guest's start, QEMU does not hear it, and GDB would wait for ever."""
+def test_early_interrupt(start: Start) -> None:
+    """Ctrl-C for a stopped guest takes effect as soon as the guest runs.
+
+    GDB may send it between "Continuing." and the guest's start. QEMU would ignore it there, and GDB would wait forever.
+    """
     guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
     port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
     guest.expect("from here on nothing happens")
@@ -95,7 +99,7 @@ def test_interrupt_that_comes_too_early(start: Start) -> None:
 
 
 def stopped(stub: socket.socket) -> bytes:
-    """The next answer that tells of a stop."""
+    """Return the next stop reply."""
     seen = b""
     while not (found := re.search(rb"\$([TS][^#]*)#..", seen)):
         part = stub.recv(4096)
@@ -107,7 +111,7 @@ def stopped(stub: socket.socket) -> bytes:
 
 @pytest.mark.requirement("C-33")
 def test_variable_off(start: Start) -> None:
-    """Unset or 0, no port is opened."""
+    """If the variable is unset or 0, no port is opened."""
     guest = start("run", "--isolate", "hello", HERMIT_DEBUG="0")
     guest.expect("app exit 0")
     assert "GDB may connect" not in guest.seen

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The commands `hermit …` in real GDBs on real guests of each CPU: what they print is what a user reads."""
+"""The commands `hermit ...` in real GDBs on real guests of each CPU. The tests check their output."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from hermit_harness.vm.targets import target
 COMMANDS = ["hermit image", "hermit bootinfo", "hermit fdt", "hermit pagetables", "hermit log"]
 TARGETS = ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"]
 MARK = "-- "
-# At the hand-over the loader has said where the application is; only then can its symbols be loaded.
+# Only at the hand-over has the loader reported the application's address, so that symbols can be loaded.
 LOAD_SYMBOLS = """python import re; start = int(re.search("Loading kernel to (0x[0-9a-f]+)", \
 gdb.execute("hermit log", to_string=True))[1], 16); gdb.execute("add-symbol-file {file} -o %#x" % (start - {low}))"""
 
 
-def forget(console: socket.socket) -> None:
-    """Read a console until it is closed: firmware waits for a port that nobody empties (QEMU 10 drops nothing)."""
+def discard(console: socket.socket) -> None:
+    """Read a console until it is closed: QEMU 10 drops no output, so firmware would wait for a full port."""
     with contextlib.suppress(OSError):
         while console.recv(65536):
             pass
 
 
 def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader_symbols: bool = True) -> list[str]:
-    """Boot under GDB, go to `stop` in the application, and run commands there; what each of them printed."""
+    """Boot under GDB, run to `stop` in the application, and return the output of each command there."""
     assert spec.app
     facts = elf.read(spec.app)
     assert facts
@@ -62,7 +62,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
         words += ["-ex", f"echo {MARK}\\n", "-ex", command]
     process = launch(spec)
     try:
-        threading.Thread(target=forget, args=(process.serial,), daemon=True).start()
+        threading.Thread(target=discard, args=(process.serial,), daemon=True).start()
         qmp = Qmp(process.qmp)
         qmp.greet(20)
         words += ["-ex", f"echo {MARK}\\n", "-ex", "kill"]
@@ -79,14 +79,14 @@ def hello(on: str) -> RunSpec:
 
 
 def fields(text: str) -> dict[str, str]:
-    """Name and first word of each row of `hermit bootinfo`."""
+    """Return the name and first word of each line of `hermit bootinfo`."""
     return {words[0]: words[1] for words in map(str.split, text.splitlines()[1:]) if len(words) > 1}
 
 
 @pytest.mark.requirement("P-06", "L-25")
 @pytest.mark.parametrize("on", TARGETS)
-def test_what_was_handed_over(on: str) -> None:
-    """At the first instruction of the application every command shows what its kernel is about to read."""
+def test_commands_at_the_hand_over(on: str) -> None:
+    """At the application's first instruction each command shows what the kernel is about to read."""
     spec = hello(on)
     image, info, chosen, log = session(spec, ["hermit image", "hermit bootinfo", "hermit fdt /chosen", "hermit log"])
     found = re.search(r"Loading kernel to (0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", log)
@@ -108,9 +108,11 @@ def test_what_was_handed_over(on: str) -> None:
 @pytest.mark.requirement("P-06")
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
 @pytest.mark.parametrize("loader_symbols", [True, False])
-def test_found_again_later(on: str, loader_symbols: bool) -> None:
-    """When the registers of the hand-over are long gone, the loader's record leads to the boot info; without its
-    symbols it is looked for below the image, the log as well."""
+def test_commands_later(on: str, loader_symbols: bool) -> None:
+    """When the registers have changed, the loader's record leads to the boot info.
+
+    Without its symbols the boot info, and the log, are searched for below the image.
+    """
     spec = hello(on)
     info, log, platform = session(
         spec, ["hermit bootinfo", "hermit log", "hermit fdt /memory"], stop="app_main", loader_symbols=loader_symbols
@@ -142,7 +144,7 @@ TABLES = {
 @pytest.mark.requirement("P-06")
 @pytest.mark.parametrize("on", sorted(TABLES))
 def test_page_tables(on: str) -> None:
-    """Who maps what, and how; and the way to single addresses."""
+    """The command shows mappings, their rights, and the walk of single addresses."""
     commands = ["hermit pagetables", "hermit pagetables $pc", "hermit pagetables 0x700000000000"]
     everything, mine, nowhere = session(hello(on), commands)
     for pattern in TABLES[on]:
@@ -156,7 +158,7 @@ def test_page_tables(on: str) -> None:
 
 @pytest.mark.requirement("P-06")
 def test_in_rust() -> None:
-    """The commands work in a frame of Rust, whose expressions GDB reads otherwise."""
+    """The commands work in a Rust frame, where GDB parses expressions differently."""
     words = [
         "--batch",
         "--break",
@@ -181,7 +183,7 @@ def test_in_rust() -> None:
 
 @pytest.mark.requirement("R-01")
 def test_older_kernels() -> None:
-    """The boot info of kernels before 0.5, which is told by its magic number."""
+    """The boot info of kernels before 0.5 is recognised by its magic number."""
     info, tree = session(specs.release("hello-e1"), ["hermit bootinfo", "hermit fdt"])
     handed = fields(info)
     assert "entry version 1 (kernels 0.3.10 to 0.4.4)" in info
@@ -189,8 +191,8 @@ def test_older_kernels() -> None:
     assert tree == ""
 
 
-def test_sentences_without_a_guest() -> None:
-    """Before anything is connected each command says what is missing, and nobody sees a stack trace."""
+def test_commands_without_a_guest() -> None:
+    """Without a connection each command reports what is missing, and never shows a traceback."""
     words = [word for line in (f"source {GDBCMDS / 'hermit.py'}", "hermit", *COMMANDS) for word in ("-ex", line)]
     done = subprocess.run(
         [program.program("x86_64"), *program.PLAIN, *words], capture_output=True, text=True, check=False, timeout=30

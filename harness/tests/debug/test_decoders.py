@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The decoders behind `hermit …` on bytes: every era, every kind of page, and damaged input."""
+"""The decoders of `hermit ...` on bytes: each era, each kind of page, and damaged input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hermit_harness.fixtures import images
 
 
 class Ram:
-    """A few bytes of memory, zero but for what is put there; what lies outside is not readable."""
+    """A few bytes of memory, initially zero. Addresses outside are not readable."""
 
     def __init__(self, size: int = 1 << 20) -> None:
         self.data = bytearray(size)
@@ -66,7 +66,7 @@ DTS = """\
 
 @pytest.mark.requirement("P-06")
 def test_device_tree_as_source() -> None:
-    """Reservations, strings, cells, bytes, and properties without a value."""
+    """Reservations, strings, cells, bytes, and properties without a value are shown as source."""
     assert devicetree.source(devicetree.parse(small_tree())) == DTS
     assert devicetree.source(devicetree.parse(small_tree()), "/memory").splitlines()[0] == "memory@0 {"
     with pytest.raises(ReadError, match=r"there is no node nix in /: it has memory@0"):
@@ -74,7 +74,7 @@ def test_device_tree_as_source() -> None:
 
 
 def test_damaged_device_trees() -> None:
-    """A sentence, never another exception, whatever byte is wrong."""
+    """Any corrupted byte causes an error sentence, and never another exception."""
     blob = small_tree()
     for at in range(len(blob)):
         for value in (0, 0xFF, blob[at] ^ 1):
@@ -87,7 +87,7 @@ def test_damaged_device_trees() -> None:
             devicetree.parse(blob[:size])
 
 
-# entry version -> (arch, where the load block, the tag and the union stand)
+# entry version -> (CPU, offsets of the load information, the platform tag and the union)
 LAYOUTS = {
     "2-x86_64": (24, 72, 80),
     "2-aarch64": (24, 80, 96),
@@ -102,7 +102,7 @@ LAYOUTS = {
 @pytest.mark.requirement("R-01")
 @pytest.mark.parametrize("case", LAYOUTS)
 def test_boot_info_of_versions(case: str) -> None:
-    """Entry versions 2 to 4, with the fields where each of them has them."""
+    """Entry versions 2 to 4 are decoded with the field offsets of each."""
     version, arch = int(case[0]), case.split("-")[1]
     order: Order = "big" if case.endswith("big") else "little"
     mark = ">" if order == "big" else "<"
@@ -143,7 +143,7 @@ def test_boot_info_of_the_first_aarch64() -> None:
 
 @pytest.mark.requirement("R-01")
 def test_header_in_the_image() -> None:
-    """Kernels up to 0.3.9 and the C kernel have what others are pointed to at the start of their image."""
+    """Kernels up to 0.3.9 and the C kernel have their boot info at the start of their image."""
     ram, at = Ram(), 0x2000
     ram.put(at, struct.pack("<IIQQQQ", 0xC0DECAFE, 0, at, 0, 0x80000, at + 0x80))
     ram.put(at + 64, struct.pack("<QQQ", 0x1000, 0x1100, 5))
@@ -159,7 +159,7 @@ def test_header_in_the_image() -> None:
         "10.0.5.3",
     )
     assert rows["cmdline"] == '0x1100  "a -- "'
-    with pytest.raises(ReadError):  # it tells of another image: a copy
+    with pytest.raises(ReadError):  # the header describes another image: a copy
         bootinfo.decode(ram.memory(), at + 0x1000, "x86_64")
 
     ram = Ram()
@@ -182,7 +182,7 @@ def test_header_in_the_image() -> None:
 @pytest.mark.requirement("R-01")
 @pytest.mark.parametrize(("tag", "name"), [(1, "Uhyve"), (2, "LinuxBootParams"), (3, "Fdt"), (9, "unknown")])
 def test_platforms(tag: int, name: str) -> None:
-    """Every platform of entry version 4; a tag that is none is said to be unknown."""
+    """Each platform of entry version 4 is named; an unknown tag is reported as unknown."""
     ram = Ram()
     ram.put(32, struct.pack("<QQ", 0x200000, 0x201000))
     ram.put(80, struct.pack("<I", tag))
@@ -191,7 +191,7 @@ def test_platforms(tag: int, name: str) -> None:
 
 
 def test_no_boot_info() -> None:
-    """Anything else is refused with a sentence."""
+    """Other memory is refused with one sentence."""
     ram = Ram()
     with pytest.raises(ReadError, match="no boot information at 0x40"):
         bootinfo.decode(ram.memory(), 0x40, "x86_64")
@@ -205,7 +205,7 @@ def entries(ram: Ram, table: int, *rows: tuple[int, int]) -> None:
 
 
 def texts(ram: Ram, arch: str, registers: dict[str, int], places: list[Place] | None = None) -> list[str]:
-    """The lines of `hermit pagetables`."""
+    """Return the lines of `hermit pagetables`."""
     (tables,) = paging.tables_of(arch, lambda name: registers.get(name, 0))
     found = paging.mappings(ram.memory(), tables)
     return [" ".join(line.split()) for line in paging.table_text(found, tables, places or []).splitlines()]
@@ -216,7 +216,7 @@ LONG_MODE = {"cr0": 1 << 31, "efer": 1 << 10, "cr3": 0x1000}
 
 @pytest.mark.requirement("P-06")
 def test_x86_pages() -> None:
-    """1 GiB, 2 MiB and 4 KiB pages, joined where they follow one another with the same rights."""
+    """1 GiB, 2 MiB and 4 KiB pages are joined if they are adjacent and have the same rights."""
     ram = Ram()
     entries(ram, 0x1000, (0, 0x2003), (256, 0x2003), (511, 0x1003))
     entries(ram, 0x2000, (0, 0x3003), (1, 0x4000_0000 | 0x83), (2, 0x8000_0000 | 0x83))
@@ -238,7 +238,7 @@ def test_x86_pages() -> None:
 
 @pytest.mark.requirement("P-06")
 def test_x86_addresses() -> None:
-    """Where one address leads, what is mapped to nothing, and what no table knows."""
+    """The walk of an address ends at its page, at an unmapped entry, or outside all tables."""
     ram = Ram()
     entries(ram, 0x1000, (0, 0x2003))
     entries(ram, 0x2000, (1, 0x4000_0000 | 0x83))
@@ -268,7 +268,7 @@ def test_riscv_pages() -> None:
 
 @pytest.mark.requirement("P-06")
 def test_aarch64_pages() -> None:
-    """2 MiB blocks, device memory, read-only and not executable pages, tables of 39 bits for the upper half."""
+    """2 MiB blocks, device memory, read-only and non-executable pages, and 39-bit tables for the upper half."""
     ram = Ram()
     entries(ram, 0x1000, (0, 0x2003))
     entries(ram, 0x2000, (1, 0x3003))
@@ -295,7 +295,7 @@ def test_aarch64_pages() -> None:
 
 @pytest.mark.requirement("P-06")
 def test_log_ring() -> None:
-    """The newest lines, in order; a line that was half overwritten is left out."""
+    """The newest lines appear in order; a line that is partly overwritten is omitted."""
     ram = Ram()
     head = b"HERMITLG" + struct.pack("<II", 32, 12)
     ram.put(0x100, head + b"first\nsecon\n".ljust(32))
@@ -310,7 +310,7 @@ def test_log_ring() -> None:
 @pytest.mark.requirement("L-25")
 @pytest.mark.parametrize(("arch", "name"), [("x86_64", "tls"), ("aarch64_be", "tls-fixed"), ("riscv64", "hello")])
 def test_images(arch: str, name: str) -> None:
-    """An image is read the same from its file as from its first page in memory."""
+    """An image is decoded equally from its file and from its first page in memory."""
     data = images(arch)[name].path.read_bytes()
     found = image.parse(data)
     assert (found.arch, found.dyn, found.entry_version) == (arch, not name.endswith("fixed"), 4)

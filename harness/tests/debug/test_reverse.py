@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Runs that are recorded once and gone through backwards, in real GDBs."""
+"""Recorded runs and reverse execution in real GDBs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hermit_harness.paths import BUILD
 
 HERMITCTL = BUILD / "venv" / "bin" / "hermitctl"
 SECONDS = 240.0
-# The end, a step back, the way back to a function that was called once, and to the very first instruction.
+# To the end, one step back, back to a function that was called once, and to the very first instruction.
 COMMANDS = ("bt", "reverse-stepi", "bt 1", "hbreak app_main", "reverse-continue", "bt 2", "delete", "reverse-continue")
 
 
@@ -39,7 +39,7 @@ def debug(*words: str, commands: tuple[str, ...] = COMMANDS) -> subprocess.Compl
     ],
 )
 def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str) -> None:
-    """From the instruction that ended the run back to an earlier call, and on to the first instruction."""
+    """From the last instruction back to an earlier call, and on to the first instruction."""
     done = debug("--machine", machine, *words, "fault")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -58,7 +58,7 @@ def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str
     ids=["x86_64", "aarch64"],
 )
 def test_backwards_through_a_real_kernel(words: tuple[str, ...]) -> None:
-    """From the end back to the function in which the kernel begins, and forward to the end again."""
+    """From the end back to the kernel's entry function, and forward to the end again."""
     commands = ("reverse-continue", "bt", "continue")
     done = debug("--break", "hermit::boot_processor_main", *words, commands=commands)
     said = done.stdout + done.stderr
@@ -68,10 +68,10 @@ def test_backwards_through_a_real_kernel(words: tuple[str, ...]) -> None:
     assert done.returncode == 0, said
     back = said[said.index("Breakpoint 1, ") :]
     assert re.search(r"^#\d+ .*hermit::boot_processor_main .*\n#\d+ .*pre_init ", back, re.M), said
-    assert "SIGQUIT" in back, "the end is QEMU's shutdown"
+    assert "SIGQUIT" in back, "the run ends with QEMU's shutdown"
 
 
-def test_its_output_is_seen_once() -> None:
+def test_output_appears_once() -> None:
     """Replays print nothing again."""
     done = debug("hello", commands=("reverse-stepi", "info registers pc"))
     assert done.returncode == 0, done.stderr
@@ -87,8 +87,8 @@ def test_its_output_is_seen_once() -> None:
         (("--machine", "ovmf", "--target", "x86_64-uefi"), "a run by firmware in flash (ovmf) cannot be recorded"),
     ],
 )
-def test_what_cannot_be_recorded(words: tuple[str, ...], sentence: str) -> None:
-    """One sentence, before anything is started."""
+def test_what_cannot_be_recorded_is_refused(words: tuple[str, ...], sentence: str) -> None:
+    """One sentence appears before anything starts."""
     done = debug(*words, "fault")
     assert done.returncode == 125
     assert sentence in done.stderr
@@ -96,7 +96,7 @@ def test_what_cannot_be_recorded(words: tuple[str, ...], sentence: str) -> None:
 
 
 def test_command_line_of_a_replay(tmp_path: Path) -> None:
-    """A replay differs from its record in one word."""
+    """The command line of a replay differs from its recording in one word."""
     spec = release("hello")
     recording = reverse.Recording(spec, tmp_path, 1, None, "")
     record, replay = (reverse.arguments(tmp_path, mode, "x86_64") for mode in ("record", "replay"))
@@ -107,7 +107,7 @@ def test_command_line_of_a_replay(tmp_path: Path) -> None:
 
 
 def test_empty_disk() -> None:
-    """A disk for snapshots, made without a tool: four clusters, each counted once."""
+    """The disk for snapshots has four clusters, each with a reference count of one."""
     disk = reverse.empty_disk(64 << 20)
     assert len(disk) == 4 << 16
     magic, version, _, _, bits, size = struct.unpack_from(">4sIQIIQ", disk)

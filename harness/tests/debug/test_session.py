@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""hermitctl debug as a person meets it: one command, GDB's prompt, and what GDB then says."""
+"""Sessions of hermitctl debug: one command, GDB's prompt, and GDB's answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hermit_harness.vm.targets import cpu_of_arch
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
 STEPS = ROOT / "fixtures" / "bare" / "steps" / "steps.c"
-# Each way into an application, and how its image lies: ET_DYN or at a fixed address.
+# Each boot protocol, with position-independent (ET_DYN) and fixed-address images.
 TARGETS = [
     ("x86_64-multiboot", "pc", "steps"),
     ("x86_64", "q35", "steps-fixed"),
@@ -39,7 +39,7 @@ SECONDS_TO_PROMPT = 2.0
 
 
 def line_of(mark: str) -> int:
-    """The line of steps.c that a marker comment names."""
+    """Return the line of steps.c with this marker comment."""
     (found,) = [n for n, line in enumerate(STEPS.read_text().splitlines(), 1) if f"MARK: {mark} */" in line]
     return found
 
@@ -47,8 +47,10 @@ def line_of(mark: str) -> int:
 @pytest.mark.requirement("L-28", "L-29", "L-30", "L-31")
 @pytest.mark.parametrize(("target", "machine", "image"), TARGETS, ids=[f"{t}-{m}-{i}" for t, m, i in TARGETS])
 def test_walk(start: Start, target: str, machine: str, image: str) -> None:
-    """One command stops at a function of the application; lines, locals, step and finish are
-    right; the way back leads to the application's first instruction and no further."""
+    """One command stops at a function of the application.
+
+    Lines, locals, step and finish are right; the way back ends at the first instruction.
+    """
     gdb = start("debug", "--isolate", "--target", target, "--machine", machine, "--break", "app_main", image)
     seen = gdb.expect(PROMPT, 90)
     assert f"app_main () at fixtures/bare/steps/steps.c:{line_of('first line of app_main')}" in seen
@@ -74,7 +76,7 @@ def test_walk(start: Start, target: str, machine: str, image: str) -> None:
 
 
 def symbol(image: str, target: str, name: str) -> int:
-    """Where a function was linked, read by somebody else than GDB."""
+    """Return a function's link address, read without GDB."""
     from elftools.elf.elffile import ELFFile
 
     with images(target.split("-")[0])[image].path.open("rb") as file:
@@ -89,9 +91,8 @@ LOADERS += [("aarch64-uefi", "virt"), ("riscv64-sbi", "virt")]
 
 @pytest.mark.requirement("L-29", "L-32")
 @pytest.mark.parametrize(("target", "machine"), LOADERS, ids=[target for target, _ in LOADERS])
-def test_through_the_hand_over(start: Start, target: str, machine: str) -> None:
-    """From the loader's own code, with its callers, over its last function and the last code, which runs
-    from a copy, into the application; all have their symbols at once."""
+def test_steps_through_the_hand_over(start: Start, target: str, machine: str) -> None:
+    """Steps lead from the loader's code and the trampoline's copy into the application, with symbols of all three."""
     cpu = cpu_of_arch(target.partition("-")[0])
     words = ("--target", target, "--machine", machine, "--stop-at", "loader", "--break", "app_main", "steps")
     gdb = start("debug", "--isolate", *words)
@@ -110,7 +111,7 @@ def test_through_the_hand_over(start: Start, target: str, machine: str) -> None:
     callers = re.findall(r"^#\d+ .*?(\w+) \(.*\) at (\S+):", gdb.ask("backtrace"), re.M)
     assert [name for name, _ in callers[:2]] == ["last_enter", "arch_handover"]
     assert ("boot_run", "loader/core/boot.c") in callers
-    gdb.ask("stepi 3")  # on the application's stack by now
+    gdb.ask("stepi 3")  # now on the application's stack
     assert re.search(rf"^#0 +last_enter \(\) at {last}", gdb.ask("backtrace"), re.M)
     assert "app_main () at fixtures/bare/steps/steps.c" in gdb.ask("continue")
     assert "arch_handover" in gdb.ask("info symbol arch_handover")
@@ -122,22 +123,22 @@ REAL += [("riscv64-sbi", "real-hello-0.11.0-riscv64")]
 
 @pytest.mark.requirement("L-30")
 @pytest.mark.parametrize(("target", "image"), REAL, ids=[image for _, image in REAL])
-def test_a_real_kernel(start: Start, target: str, image: str) -> None:
-    """The breakpoint that everybody wants, in a Rust application, by the path that everybody types."""
+def test_real_kernel(start: Start, target: str, image: str) -> None:
+    """A breakpoint at the kernel's main function is hit in a Rust application, by its full path."""
     gdb = start("debug", "--isolate", "--target", target, "--break", "hermit::boot_processor_main", image)
     seen = gdb.expect(PROMPT)
     where = re.search(r"boot_processor_main \(\) at \S*/src/lib\.rs:(\d+)", seen)
     assert where, seen
     trace = gdb.ask("backtrace")
     assert re.search(r"boot_processor_main \(\).*\n#\d+ .*\bpre_init \(.*\) at \S*(start|kernel/mod)\.rs", trace), trace
-    assert "??" not in trace  # nobody has called the first function
+    assert "??" not in trace  # the first function has no caller
     assert "loader/" not in trace
 
 
 @pytest.mark.requirement("L-30")
 @pytest.mark.parametrize(("target", "image"), REAL, ids=[image for _, image in REAL])
-def test_a_real_application(start: Start, target: str, image: str) -> None:
-    """In the part of a Rust application that its author wrote: arguments, locals, the source, callers, step."""
+def test_real_application(start: Start, target: str, image: str) -> None:
+    """In the application's own Rust code arguments, locals, source, callers and step work."""
     image, main = image.replace("hello", "exit"), ROOT / "fixtures" / "real" / "exit" / "main.rs"
     gdb = start("debug", "--isolate", "--target", target, "--args", "7", "--break", "runtime_entry", image)
     source = dict(enumerate(main.read_text().splitlines(), 1))
@@ -155,21 +156,21 @@ def test_a_real_application(start: Start, target: str, image: str) -> None:
     callers = back[back.index("hermit::syscalls::tasks::sys_exit") :]
     assert callers[1:3] == ["exit::runtime_entry", "hermit::initd"]
     assert re.search(r"::task_(entry|start)$", callers[3])
-    assert callers[4:] in ([], ["switch_to_task"]), "newer GDBs go on into who made the task"
+    assert callers[4:] in ([], ["switch_to_task"]), "newer GDBs step on into the function that created the task"
     assert re.search(r"^(warning: )?\d+\t", gdb.ask("step"), re.M)
 
 
 @pytest.mark.requirement("L-30")
-def test_the_applications_function(start: Start) -> None:
-    """A function that the loader has, too, is the application's."""
+def test_application_functions_take_precedence(start: Start) -> None:
+    """A function name that the loader has as well refers to the application."""
     gdb = start("debug", "--isolate", "--break", "add", "steps")
     assert "locations" not in gdb.expect(PROMPT)
     assert "add (left=20, right=20)" in gdb.ask("frame")
 
 
 @pytest.mark.requirement("L-30")
-def test_entry_by_default(start: Start) -> None:
-    """Without a wish the first prompt is at the application's first instruction, with its line."""
+def test_stop_at_the_entry_by_default(start: Start) -> None:
+    """Without options the first prompt is at the application's first instruction, with its line."""
     gdb = start("debug", "--isolate", "hello")
     assert "_start () at fixtures/abi/x86_64/start.S:" in gdb.expect(PROMPT)
 
@@ -177,7 +178,7 @@ def test_entry_by_default(start: Start) -> None:
 @pytest.mark.requirement("L-31")
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
 def test_after_a_rebuild_elsewhere(start: Start, arch: str, tmp_path: Path) -> None:
-    """The base is asked for in the same boot, so that an application built anew, for another place, is found."""
+    """The load address comes from the same boot, so an application rebuilt for another address is found."""
     (tmp_path / "app.c").write_bytes((ROOT / "fixtures" / "bare" / "steps" / "steps.c").read_bytes())
     bases = []
     for options in ("", "-z max-page-size=0x1000000"):
@@ -190,14 +191,14 @@ def test_after_a_rebuild_elsewhere(start: Start, arch: str, tmp_path: Path) -> N
 
 
 def test_interrupt_stops_the_guest(start: Start) -> None:
-    """Ctrl-C is for the guest: it stands, nothing is killed, and it goes on."""
+    """Ctrl-C stops the guest and ends no process; the guest can continue."""
     gdb = start("debug", "--isolate", "hang")
     gdb.expect(PROMPT)
     gdb.type("continue\n")
     gdb.expect("from here on nothing happens")
     for _ in range(2):
         gdb.type("\x03")
-        assert re.search("SIGINT|Quit", gdb.expect(PROMPT))  # it quits where it has not let the guest go yet
+        assert re.search("SIGINT|Quit", gdb.expect(PROMPT))  # GDB aborts the command if the guest does not run yet
         assert "app_main ()" in gdb.ask("backtrace")
         gdb.type("continue\n")
         gdb.expect("Continuing")
@@ -208,7 +209,7 @@ def test_interrupt_stops_the_guest(start: Start) -> None:
 
 
 def test_interrupt_before_the_breakpoint(start: Start) -> None:
-    """A breakpoint that is not reached is no end: Ctrl-C gives a prompt where the guest is."""
+    """If the breakpoint is never reached, Ctrl-C gives a prompt at the guest's current place."""
     gdb = start("debug", "--isolate", "--break", "panic", "hang")
     gdb.expect("from here on nothing happens")
     gdb.type("\x03")
@@ -218,14 +219,14 @@ def test_interrupt_before_the_breakpoint(start: Start) -> None:
 
 
 def test_fault_before_the_breakpoint(start: Start) -> None:
-    """A guest that faults on its way leaves the prompt where it did, the machine as it was."""
+    """After a guest's fault the prompt is at the fault, with the machine unchanged."""
     gdb = start("debug", "--isolate", "--break", "panic", "fault")
     assert "before panic was reached" in gdb.expect(PROMPT)
     assert "app_main ()" in gdb.ask("backtrace")
 
 
-def crowding() -> float:
-    """How much longer than it should a little work takes just now, since others want the processor as well."""
+def load_factor() -> float:
+    """Return how much longer than alone a small computation takes now, because other processes compete for the CPU."""
     wall, cpu = time.perf_counter(), time.process_time()
     while time.process_time() - cpu < 0.05:
         pass
@@ -234,18 +235,17 @@ def crowding() -> float:
 
 @pytest.mark.requirement("L-31", "P-06")
 def test_time_to_the_prompt(start: Start, record_property: Callable[[str, object], None]) -> None:
-    """From exec to the first bytes of the prompt, ten times, under TCG: the worst is under two seconds of a
-    machine that is not shared; a crowded one gets what its crowd takes away."""
+    """The worst of ten measurements from exec to the prompt under TCG is under two seconds, scaled by the load."""
     times, crowds = [], []
     for _ in range(10):
-        before = crowding()
+        before = load_factor()
         gdb = start("debug", "--isolate", "real-hello-0.11.0")
         gdb.expect(PROMPT)
         times.append(gdb.matched - gdb.started)
-        crowds.append(max(before, crowding()))
+        crowds.append(max(before, load_factor()))
         gdb.type("quit\n")
         gdb.end()
-    said = f"worst {max(times):.2f} s, median {statistics.median(times):.2f} s; crowding up to {max(crowds):.1f}"
+    said = f"worst {max(times):.2f} s, median {statistics.median(times):.2f} s; load_factor up to {max(crowds):.1f}"
     record_property("time to the prompt", said)
     print(said)
     assert max(t / c for t, c in zip(times, crowds, strict=True)) < SECONDS_TO_PROMPT, said

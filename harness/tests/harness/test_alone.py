@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Two `make run` at once in one tree: one builds, the other one waits for it."""
+"""Two `make run` at once in one tree: one builds, and the other one waits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from hermit_harness.paths import ROOT
 
 @pytest.fixture
 def alone(tmp_path: Path) -> list[str]:
-    """The script, in a tree of its own."""
+    """Return the script in a tree of its own."""
     (tmp_path / "ci").mkdir()
     return [str(shutil.copy(ROOT / "ci" / "alone.sh", tmp_path / "ci"))]
 
 
-def test_one_after_the_other(alone: list[str]) -> None:
-    """The second one tells that it waits, and goes on when the first one ends; its status is its command's."""
+def test_second_command_waits(alone: list[str]) -> None:
+    """The second command reports that it waits, and continues when the first one ends. Its exit status is right."""
     first = subprocess.Popen(
         [*alone, "sh", "-c", "echo in; read -r line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -35,11 +35,11 @@ def test_one_after_the_other(alone: list[str]) -> None:
             assert second.stderr.readline().startswith(b"Another make is building here")
             first.stdin.close()
             assert second.wait(60) == 7
-    assert first.returncode == 1, "read found the end of its input"
+    assert first.returncode == 1, "`read` saw the end of its input"
 
 
-def test_what_runs_on_holds_nobody_up(alone: list[str]) -> None:
-    """A server that a build has started keeps no lock."""
+def test_background_process_holds_no_lock(alone: list[str]) -> None:
+    """A server that a build started keeps no lock."""
     done = subprocess.run([*alone, "sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"], capture_output=True, check=True)
     try:
         subprocess.run([*alone, "true"], check=True, timeout=30)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What a person types who has read nothing: which file is meant, and one sentence with the remedy where none can be."""
+"""First calls of a user without documentation: the file that is meant, or one sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HERE = ENV | {"PYTHONPATH": str(ROOT / "harness")}
 
 
 def ctl(*words: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """One call of hermitctl, with nothing on its stdin."""
+    """Call hermitctl once, with an empty stdin."""
     argv = [sys.executable, "-m", "hermit_harness", *map(str, words)]
     return subprocess.run(
         argv, capture_output=True, text=True, check=False, timeout=120, cwd=cwd, env=HERE | (env or {}),
@@ -35,7 +35,7 @@ def ctl(*words: object, cwd: Path | None = None, env: dict[str, str] | None = No
 
 
 def cargo(folder: Path, name: str, image: str = "hello", profile: str = "debug") -> Path:
-    """What cargo leaves when it has built an application."""
+    """Create the files that Cargo leaves after it has built an application."""
     file = folder / "target" / "x86_64-unknown-hermit" / profile / name
     file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(images()[image].path, file)
@@ -44,8 +44,8 @@ def cargo(folder: Path, name: str, image: str = "hello", profile: str = "debug")
 
 
 @pytest.mark.requirement("W-39")
-def test_folder_of_cargos(tmp_path: Path) -> None:
-    """A folder is its one application, the newest build; several, or none, are told."""
+def test_cargo_folder(tmp_path: Path) -> None:
+    """A folder stands for its one application, in its newest build; several or none are an error."""
     with pytest.raises(ValueError, match="cargo has built nothing for Hermit"):
         find_app(str(tmp_path))
     os.utime(cargo(tmp_path, "mine"), (100, 100))
@@ -56,8 +56,8 @@ def test_folder_of_cargos(tmp_path: Path) -> None:
         find_app(str(tmp_path))
 
 
-def test_name_that_an_image_has_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has built an application of their own called `hello` means that one, and not this tree's."""
+def test_cargo_application_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a Cargo project with an application `hello`, the name means that application and not this tree's image."""
     monkeypatch.chdir(tmp_path)
     assert find_app("hello")[1] == images()["hello"]
     file = cargo(tmp_path, "hello", "exit")
@@ -66,7 +66,7 @@ def test_name_that_an_image_has_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.requirement("W-39")
 def test_name_below_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a member's folder the workspace's build is found, and CARGO_TARGET_DIR is heeded."""
+    """In a member's folder the workspace's build is found, and CARGO_TARGET_DIR is respected."""
     file = cargo(tmp_path, "mine")
     (tmp_path / "member" / "src").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "member" / "src")
@@ -78,14 +78,14 @@ def test_name_below_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.requirement("W-10", "W-11")
 def test_as_cargos_runner(tmp_path: Path) -> None:
-    """With runner = "hermitctl run -v --" what stands behind `cargo run --` is the application's."""
+    """With runner = "hermitctl run -v --" the words after `cargo run --` belong to the application."""
     file = cargo(tmp_path, "mine", "exit")
     done = ctl("run", f"--artifacts={tmp_path}", "-v", "--", file, 7)
     assert done.returncode == 7, done.stderr
 
 
-def test_name_with_blanks(tmp_path: Path) -> None:
-    """QEMU ends a module's name at a blank and parts it at a comma; nobody has to know that."""
+def test_blanks_in_a_name(tmp_path: Path) -> None:
+    """QEMU ends a module's name at a blank and splits it at a comma; hermitctl hides this."""
     app = tmp_path / "my folder" / "hello, world"
     app.parent.mkdir()
     shutil.copyfile(images()["hello"].path, app)
@@ -111,14 +111,14 @@ def test_name_with_blanks(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_calls(words: list[str], said: str) -> None:
-    """125 and one sentence: 2, which such programs mostly end with, could be an application's own status."""
+    """The exit status is 125, with one sentence: 2, which is more usual, could be an application's own status."""
     done = ctl(*words)
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (125, 1, ""), done.stderr
     assert said in done.stderr
 
 
-def test_nothing_is_the_help() -> None:
-    """Without a word: what there is, with examples first."""
+def test_no_arguments_print_the_help() -> None:
+    """The help begins with examples."""
     done = ctl()
     assert done.returncode == 0
     assert done.stdout.index("hermitctl run hello") < done.stdout.index("positional arguments")
@@ -127,11 +127,11 @@ def test_nothing_is_the_help() -> None:
 
 
 def test_unreadable_file(tmp_path: Path) -> None:
-    """A file that this user may not read is told before QEMU is started."""
+    """A file without read permission is reported before QEMU starts."""
     app = tmp_path / "secret"
     shutil.copyfile(images()["hello"].path, app)
     app.chmod(0)
-    if os.access(app, os.R_OK):  # root reads everything, unless these rights are taken away
+    if os.access(app, os.R_OK):  # root reads every file, unless it lacks the capability
         done = subprocess.run(
             ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "hermit_harness", "run", app],
             capture_output=True, text=True, check=False, timeout=60, env=HERE,
@@ -142,8 +142,8 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("file", "hint"), [("/bin/true", "a program or a library of Linux"), (__file__, "ELF file")])
-def test_what_is_no_application(file: str, hint: str, tmp_path: Path) -> None:
-    """A refusal comes with what to do, and without QEMU's words about the CPU."""
+def test_file_that_is_no_application(file: str, hint: str, tmp_path: Path) -> None:
+    """A refusal has a hint, and omits QEMU's warnings about the CPU."""
     done = ctl("run", f"--artifacts={tmp_path}", file)
     assert done.returncode in range(65, 120, 2)
     assert hint in done.stderr
@@ -151,7 +151,7 @@ def test_what_is_no_application(file: str, hint: str, tmp_path: Path) -> None:
 
 
 def test_loader_of_another_cpu(tmp_path: Path) -> None:
-    """The loader tells machine numbers; the hint tells the way out."""
+    """The loader reports machine numbers, and the hint names the remedy."""
     app = images("aarch64")["hello"].path
     done = ctl("run", f"--artifacts={tmp_path}", "--target=x86_64-multiboot", app)
     assert (done.returncode, "leave out --target" in done.stderr) == (73, True), done.stderr
@@ -159,14 +159,17 @@ def test_loader_of_another_cpu(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("L-35")
 def test_application_for_another_machine(tmp_path: Path) -> None:
-    """A kernel built with PCI and ACPI panics somewhere on microvm; the hint says why."""
+    """A kernel built with PCI and ACPI panics on microvm; the hint gives the reason."""
     done = ctl("run", f"--artifacts={tmp_path}", "--machine=microvm", "real-hello-0.11.0")
     assert (done.returncode, "microvm has no PCI and no ACPI" in done.stderr) == (1, True), done.stderr
 
 
 @pytest.mark.requirement("C-26", "C-44")
 def test_mistyped_variables() -> None:
-    """A variable that is nearly a known one is told with it; those of the Makefile's own are not."""
+    """The error for a variable that resembles a known one names that one.
+
+    The Makefile's own variables are no errors.
+    """
     wrong = {"MACHIN": "MACHINE", "FORWRAD": "FORWARD", "GATEWY": "GATEWAY"}
     for name, meant in wrong.items():
         assert kernel_words({f"HERMIT_{name}": "1"}, options.KNOWN)[1] == [
@@ -179,13 +182,12 @@ def test_mistyped_variables() -> None:
     assert kernel_words({f"HERMIT_{name}": "1" for name in makes.split()}, options.KNOWN) == ([], [])
 
 
-def test_remedies_are_of_rules() -> None:
-    """Each remedy belongs to a rule that the loader has."""
+def test_each_remedy_belongs_to_a_rule() -> None:
     assert REMEDIES.keys() <= {status.rule for status in statuses()}
 
 
-def test_interrupted_while_it_is_loaded(tmp_path: Path) -> None:
-    """Ctrl-C before the program is there: it ends by the signal, and says nothing."""
+def test_interrupted_during_start(tmp_path: Path) -> None:
+    """Ctrl-C before the program is loaded ends it by the signal, without output."""
     (tmp_path / "sitecustomize.py").write_text(
         """
 import os, signal, sys
@@ -197,14 +199,14 @@ sys.meta_path.insert(0, Finder())
 """
     )
     path = f"{tmp_path}:{ROOT / 'harness'}"
-    # what a shell starts behind its back with & ignores Ctrl-C, and so would the suite and this child
+    # a process that a shell starts with & ignores SIGINT, and so would the test session and this child
     argv = ["env", "--default-signal=INT", sys.executable, "-m", "hermit_harness", "run", "hello"]
     done = subprocess.run(argv, capture_output=True, check=False, timeout=60, env=HERE | {"PYTHONPATH": path})
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
-def test_folder_of_somebody_elses(tmp_path: Path) -> None:
-    """In another user's checkout the run's leavings go to a folder of one's own; where there is none, one sentence."""
+def test_folder_without_write_permission(tmp_path: Path) -> None:
+    """In another user's checkout the artifacts go to the user's own folder; without one there is one sentence."""
     (tmp_path / "file").touch()
     argv = ("run", f"--artifacts={tmp_path / 'file' / 'run'}", "hello")
     done = ctl(*argv, env={"TMPDIR": str(tmp_path)})
@@ -218,7 +220,7 @@ def test_folder_of_somebody_elses(tmp_path: Path) -> None:
 
 
 def test_repro() -> None:
-    """`make repro` boots it again and explains QEMU's status; what was never booted is told in a sentence."""
+    """`make repro` boots a cell again and explains QEMU's status; a cell that never ran is one sentence."""
     assert ctl("run", f"--artifacts={REPORT / 'calls' / 'repro'}", "hello").returncode == 0
     script = [str(ROOT / "ci" / "repro.sh")]
     again = subprocess.run([*script, "calls/repro"], capture_output=True, text=True, check=False, timeout=60)
@@ -229,7 +231,7 @@ def test_repro() -> None:
 
 
 def test_full_disk(tmp_path: Path) -> None:
-    """Console to a file on a full disk: one sentence, and no status of the application's."""
+    """If the console's disk is full, there is one sentence, and no status of the application."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={tmp_path}", "hello"],

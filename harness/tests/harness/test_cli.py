@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""hermitctl run as a user meets it: streams, exit statuses, whose number it is, the last line."""
+"""hermitctl run as a user sees it: streams, exit statuses, their origin, the last line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def last(done: subprocess.CompletedProcess[bytes]) -> str:
 
 @pytest.mark.requirement("L-01", "L-15")
 def test_streams(folder: str) -> None:
-    """The console on stdout byte for byte, all of ours on stderr, the last line says it all."""
+    """stdout is the console byte for byte, stderr has the harness's lines, and the last line summarises the run."""
     done = ctl("run", folder, "hello")
     assert done.returncode == 0
     lines = done.stdout.decode().splitlines()
@@ -57,15 +57,15 @@ def test_streams(folder: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "wanted"), [("0", 0), ("7", 7), ("67", 67), ("124", 124), ("256", 0), ("-1", 255)])
-def test_exit_status_is_the_apps(status: str, wanted: int, folder: str) -> None:
-    """The application's own number, its low eight bits, even where ours begin."""
+def test_exit_status_is_the_applications(status: str, wanted: int, folder: str) -> None:
+    """The exit status is the low eight bits of the application's status, even above 64."""
     done = ctl("run", folder, "--machine=microvm", "exit", "--", status)
     assert done.returncode == wanted
     assert f"app exit {status};" in last(done)
 
 
-def test_refused_and_forged_are_told_apart(folder: str) -> None:
-    """The same number, two owners: the last line and `origin` say whose."""
+def test_refusal_and_forgery_are_distinguished(folder: str) -> None:
+    """For the same number the last line and `origin` name its owner."""
     app = ctl("run", folder, "--machine=microvm", "liar-forged")
     assert (app.returncode, "app exit 67" in last(app)) == (67, True)
     damaged = Path(folder.partition("=")[2]).parent / "damaged"
@@ -97,8 +97,8 @@ def test_deadline_is_124(folder: str) -> None:
         (["--machine=microvm", "--kernel-args=-freq 65536", "hello"], "16 bits"),
     ],
 )
-def test_own_faults_are_125(words: list[str], said: str, folder: str) -> None:
-    """The harness or QEMU failed: 125 and one sentence, no traceback."""
+def test_own_errors_are_125(words: list[str], said: str, folder: str) -> None:
+    """If the harness or QEMU fails, the exit status is 125, with one sentence and no traceback."""
     done = ctl("run", folder, *words)
     assert done.returncode == 125
     assert said in done.stderr.decode()
@@ -107,7 +107,7 @@ def test_own_faults_are_125(words: list[str], said: str, folder: str) -> None:
 
 @pytest.mark.requirement("L-15")
 def test_stdin_from_a_pipe(folder: str) -> None:
-    """What is piped in reaches the guest."""
+    """Piped input reaches the guest."""
     done = ctl("run", folder, "--machine=microvm", "echo", stdin=b"through the pipe\n")
     assert b"through the pipe" in done.stdout
     assert done.returncode == 0
@@ -115,7 +115,7 @@ def test_stdin_from_a_pipe(folder: str) -> None:
 
 @pytest.mark.requirement("L-15")
 def test_stdin_from_a_file(tmp_path: Path, folder: str) -> None:
-    """A regular file, which a selector does not take."""
+    """stdin may be a regular file, which a selector does not accept."""
     (tmp_path / "in").write_bytes(b"out of a file\n")
     with (tmp_path / "in").open("rb") as source:
         done = subprocess.run(
@@ -126,7 +126,7 @@ def test_stdin_from_a_file(tmp_path: Path, folder: str) -> None:
 
 @pytest.mark.requirement("L-15")
 def test_on_a_terminal(folder: str) -> None:
-    """Behind a pty; colour there, none with NO_COLOR."""
+    """A terminal gets colours, unless NO_COLOR is set."""
     texts = []
     for env in (HERE, HERE | {"NO_COLOR": "1"}):
         ours, theirs = pty.openpty()
@@ -149,13 +149,13 @@ def test_on_a_terminal(folder: str) -> None:
 
 @pytest.mark.requirement("L-15")
 def test_stdout_closed(folder: str) -> None:
-    """No stdout at all; the status still comes."""
+    """Without stdout the exit status is still right."""
     line = f"{shlex.join([*CTL, 'run', folder, 'exit', '--', '7'])} >&- 2>&- <&-"
     assert subprocess.run(["sh", "-c", line], env=HERE, check=False, timeout=60).returncode == 7
 
 
-def test_reader_goes_away(folder: str) -> None:
-    """`hermitctl run … | head -1` ends, without a traceback."""
+def test_reader_exits(folder: str) -> None:
+    """`hermitctl run ... | head -1` ends without a traceback."""
     line = f"{{ {shlex.join([*CTL, 'run', folder, 'liar-junk'])}; echo status $? >&2; }} | head -c 1 >/dev/null"
     done = subprocess.run(["sh", "-c", line], env=HERE, capture_output=True, check=False, timeout=60)
     assert b"status 141" in done.stderr
@@ -168,9 +168,9 @@ def test_reader_goes_away(folder: str) -> None:
     ids=["Ctrl-C", "kill", "terminal-gone"],
 )
 def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str, tmp_path: Path) -> None:
-    """Ctrl-C: 130, one line, no traceback, nothing left; the same for who is told to end, with 128 and the signal."""
+    """Ctrl-C gives 130, one line, no traceback and no artifacts. SIGTERM gives 128 plus its number."""
     child = subprocess.Popen(
-        # what a shell starts behind its back with & ignores Ctrl-C, and so would the suite and this child
+        # a process that a shell starts with & ignores SIGINT, and so would the test session and this child
         ["env", "--default-signal=INT", *CTL, "run", folder, "--machine=microvm", "liar-spin"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -192,8 +192,8 @@ def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str
     assert list(handles.iterdir()) == []
 
 
-def test_terminal_goes_away(folder: str) -> None:
-    """Its terminal is closed: 129, and no error in saying so where nobody reads."""
+def test_terminal_closes(folder: str) -> None:
+    """When its terminal closes, the exit status is 129, without an error about the closed output."""
     ours, theirs = pty.openpty()
     argv = ["setsid", "--ctty", *CTL, "run", folder, "--machine=microvm", "liar-spin"]
     with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=HERE) as child:
@@ -207,7 +207,7 @@ def test_terminal_goes_away(folder: str) -> None:
 
 
 def test_dry_run(folder: str) -> None:
-    """The printed line is QEMU's, ready to paste, and boots."""
+    """The printed line can be pasted, and boots."""
     done = ctl("run", folder, "--dry-run", "--machine=microvm", "--mem=64M", "hello")
     line = done.stdout.decode()
     assert "microvm,x-option-roms=" in line
@@ -232,7 +232,7 @@ def test_dry_run(folder: str) -> None:
     ],
 )
 def test_arguments(words: list[str], wanted: str | None, folder: str) -> None:
-    """KERNEL_ARGS and APP_ARGS, options of ours before or behind APP, blanks quoted for the kernel."""
+    """KERNEL_ARGS and APP_ARGS, hermitctl's options before and after APP, and quoted blanks for the kernel."""
     line = ctl("run", folder, "--dry-run", *words).stdout.decode()
     argv = subprocess.run(
         ["sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
@@ -242,7 +242,7 @@ def test_arguments(words: list[str], wanted: str | None, folder: str) -> None:
 
 
 def test_variables() -> None:
-    """What make exports is the same as the flag, and a flag wins."""
+    """A variable that make exports equals its option, and an option takes precedence."""
     env = {"HERMIT_APP": "hello", "HERMIT_MACHINE": "q35", "HERMIT_MEM": "99M", "HERMIT_SMP": "2"}
     line = ctl("run", "--dry-run", env=env).stdout.decode().replace("\\\n   ", "")
     assert all(word in line for word in ("-M q35", "-m 99M", "-smp 2", "/hello"))
@@ -251,7 +251,7 @@ def test_variables() -> None:
 
 @pytest.mark.requirement("C-23")
 def test_variables_of_other_runners() -> None:
-    """The memory benchmark's line, and uhyve's names; ours wins."""
+    """The memory benchmark's variables and uhyve's names work; ours take precedence."""
     for env in (
         {"HERMIT_CPUS": "4", "HERMIT_MEM": "6G"},
         {"HERMIT_CPU_COUNT": "4", "HERMIT_MEMORY_SIZE": "6G"},
@@ -262,8 +262,7 @@ def test_variables_of_other_runners() -> None:
 
 
 def test_options_table() -> None:
-    """One table: every row has a flag, a make variable, a HERMIT_ variable, help, and stands in the documentation's
-    table."""
+    """Each option has a flag, a make variable, a HERMIT_ variable and a help text, and is in the documentation."""
     text = ctl("options", "--markdown").stdout.decode()
     told = ctl("run", "--help").stdout.decode()
     for option in options.OPTIONS:
@@ -276,7 +275,7 @@ def test_options_table() -> None:
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_everywhere(command: str) -> None:
-    """Each command's help: examples before the options, what it ends with, and 82 columns are enough."""
+    """Each command's help shows examples before options, and its exit statuses, within 82 columns."""
     done = ctl(*filter(None, [command]), "--help", env={"COLUMNS": "80"})
     text = done.stdout.decode()
     assert (done.returncode, text.startswith("usage: hermitctl")) == (0, True)
@@ -287,7 +286,7 @@ def test_help_everywhere(command: str) -> None:
 
 
 def test_list() -> None:
-    """Images with what they are, machines with what they have."""
+    """Images appear with their summaries, machines with their features."""
     told = json.loads(ctl("list", "--json").stdout)
     assert {"hello", "liar-forged"} <= {image["id"] for image in told["images"]}
     assert {"pc", "q35", "microvm", "microvm-acpi-off", "microvm-mmio", "ovmf", "ovmf-bios"} == {
@@ -298,7 +297,7 @@ def test_list() -> None:
 
 @pytest.mark.requirement("L-02")
 def test_doctor() -> None:
-    """Each tool with its version; a missing one with the line that installs it."""
+    """Each tool has its version, and a missing one the command that installs it."""
     told = {row["what"]: row for row in json.loads(ctl("doctor", "--json").stdout)}
     assert told["qemu-system-x86_64"]["good"]
     assert re.search(r"\d+\.\d+", told["qemu-system-x86_64"]["found"])
@@ -310,7 +309,7 @@ def test_doctor() -> None:
 
 
 def test_status_list() -> None:
-    """The loader's statuses come from its own program."""
+    """The loader's statuses come from the loader's host program."""
     rows = json.loads(ctl("status", "--json").stdout)
     assert {67, 101} <= {row["number"] for row in rows}
     assert all(row["number"] % 2 == 1 and 65 <= row["number"] <= 119 for row in rows)

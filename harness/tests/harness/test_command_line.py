@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""From RunSpec to QEMU's command line, and what the harness adds by itself."""
+"""From RunSpec to QEMU's command line, and the harness's defaults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def after(argv: list[str], word: str) -> str:
 
 @pytest.mark.requirement("L-34", "N-11")
 def test_machines() -> None:
-    """The lines of the table as upstream writes them."""
+    """The table's command lines equal upstream's."""
     assert MACHINES["microvm"].argv == ("-M", SEED_LINE, "-nodefaults", "-no-user-config")
     off = MACHINES["microvm-acpi-off"].argv
     assert off[:4] == ("-M", SEED_LINE + ",acpi=off", "-global", "virtio-mmio.force-legacy=on")
@@ -34,8 +34,8 @@ def test_machines() -> None:
 
 
 @pytest.mark.requirement("L-18")
-def test_append_is_untouched() -> None:
-    """The text after -append is the caller's, byte for byte; none, and none is given."""
+def test_append_is_unchanged() -> None:
+    """The text after -append is the caller's byte for byte, or absent."""
     assert after(guest_argv(replace(SPEC, append="a  'b c' -- d")), "-append") == "a  'b c' -- d"
     assert "-append" not in guest_argv(SPEC)
 
@@ -53,14 +53,14 @@ def test_append_is_untouched() -> None:
     ],
 )
 def test_freq(append: str, wanted: str) -> None:
-    """The host's MHz are added unless the kernel's arguments hold some."""
+    """The host's MHz are added unless the kernel arguments have a -freq."""
     assert with_freq(append, 2800) == wanted
 
 
 @pytest.mark.requirement("L-36")
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "fast", "2.8"])
 def test_freq_refused(value: str) -> None:
-    """Kernels keep 16 bits."""
+    """Kernels hold MHz in 16 bits."""
     with pytest.raises(ValueError, match="-freq"):
         check_mhz(value)
     assert check_mhz("65535") == 65535
@@ -68,7 +68,7 @@ def test_freq_refused(value: str) -> None:
 
 @pytest.mark.requirement("L-36")
 def test_freq_only_on_microvm() -> None:
-    """A machine with timers calibrates by itself."""
+    """Machines with timers calibrate by default."""
     assert "-freq" in after(guest_argv(replace(SPEC, machine="microvm")), "-append")
     assert "-append" not in guest_argv(replace(SPEC, machine="q35"))
 
@@ -85,12 +85,12 @@ def test_freq_only_on_microvm() -> None:
     ],
 )
 def test_mhz_of_the_host(cpuinfo: str, base: str, most: str, wanted: int | None) -> None:
-    """Brand string, then cpufreq, then the cpu MHz line."""
+    """The brand string is used first, then cpufreq, then the line cpu MHz."""
     assert host.mhz_from(cpuinfo, base, most) == wanted
 
 
-def test_names_that_qemu_would_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blanks and commas end or part a name behind -initrd: such a file goes by a link, in a folder of ours."""
+def test_names_that_qemu_would_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """QEMU ends or splits an -initrd name at blanks and commas: such a file gets a link in a private folder."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     app = tmp_path / "a, b"
     app.write_bytes(b"")
@@ -103,8 +103,8 @@ def test_names_that_qemu_would_part(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         guest_argv(replace(SPEC, app=app))
 
 
-def test_wired_and_plain() -> None:
-    """The harness's line is paused and stops at a reset; the person's has its serial port on stdio."""
+def test_captured_and_plain_lines() -> None:
+    """The harness's line starts paused and stops at a reset; the user's has its serial port on stdio."""
     wired = wired_argv(SPEC, Wires(5, 6, 7))
     assert {"-S", "-no-reboot", "-no-shutdown"} <= set(wired)
     assert "socket,id=serial0,fd=5" in wired
@@ -115,7 +115,7 @@ def test_wired_and_plain() -> None:
 
 
 def test_shell_line_can_be_pasted() -> None:
-    """What is printed gives the same words back to a shell."""
+    """A shell splits the printed line into the same words."""
     argv = plain_argv(replace(SPEC, append="a 'b' $c -- \"d\"", app=Path("a file")))
     script = "printf '%s\\0' " + shell_line(argv)
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
@@ -124,19 +124,19 @@ def test_shell_line_can_be_pasted() -> None:
 
 @pytest.mark.requirement("L-16")
 def test_cpu_defaults() -> None:
-    """Without KVM a CPU is named."""
+    """Without KVM the line names a CPU."""
     assert after(guest_argv(SPEC), "-cpu").startswith("Skylake-Client")
     assert after(guest_argv(replace(SPEC, cpu="qemu64")), "-cpu") == "qemu64"
 
 
-def test_kvm_is_judged_by_opening(tmp_path: Path) -> None:
-    """A node that is missing or that cannot be opened is named with what to do."""
+def test_kvm_is_tested_by_opening(tmp_path: Path) -> None:
+    """A missing device and one that cannot be opened are each named with their remedy."""
     assert "does not exist" in host.kvm_problem(tmp_path / "kvm")
 
 
 @pytest.mark.parametrize("said", ["unshare: unshare failed: Operation not permitted", ""])
-def test_namespaces_refused(said: str) -> None:
-    """One sentence: what, and what to do."""
+def test_refused_namespaces(said: str) -> None:
+    """One sentence names problem and remedy."""
     sentence = host.namespace_sentence(said)
     assert "does not permit" in sentence
     assert "\n" not in sentence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Console bytes: bounded, split into lines whatever the pieces, no encoding assumed."""
+"""Console bytes: bounded, split into lines independently of the pieces, in any encoding."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ def split(pieces: list[bytes], limit: int = 8192) -> list[bytes]:
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=8))
 def test_pieces_do_not_matter(data: bytes, cuts: list[int]) -> None:
-    """The same bytes give the same lines however the socket cut them."""
+    """The same bytes give the same lines, however the socket splits them."""
     edges = sorted({0, len(data), *(c for c in cuts if c <= len(data))})
     pieces = [data[a:b] for a, b in pairwise(edges)]
     assert split(pieces, 50) == split([data], 50)
 
 
 def test_line_ends_and_colours() -> None:
-    """LF and CR LF, escape sequences gone, bytes that are no UTF-8 kept."""
+    """LF and CR LF end lines, escape sequences are removed, and invalid UTF-8 remains."""
     assert split([b"a\r\nb\n\x1b[32mc\x1b[0m\n\xff\xfe\n\nlast"]) == [b"a", b"b", b"c", b"\xff\xfe", b"", b"last"]
     assert strip_ansi(b"\x1b]0;title\x07x\x1b(By") == b"xy"
 
 
 def test_endless_line_is_cut() -> None:
-    """A line without end gives one line of the limit, and the next line is whole again."""
+    """A line without end is cut at the limit, and the next line is complete."""
     assert split([b"x" * 500] * 40 + [b"\nnext\n"], 1000) == [b"x" * 1000, b"next"]
 
 
 @given(st.lists(st.binary(max_size=64), max_size=64))
 def test_record_is_bounded(pieces: list[bytes]) -> None:
-    """First and last part are kept, the rest is counted and named."""
+    """The first and last part are kept; the omitted bytes are counted."""
     record, whole = Record(half=100), b"".join(pieces)
     for piece in pieces:
         record.feed(piece)
@@ -55,12 +55,12 @@ def test_record_is_bounded(pieces: list[bytes]) -> None:
 
 @given(st.binary(max_size=300))
 def test_marks_take_anything(data: bytes) -> None:
-    """No console can make the reader fail."""
+    """No console output makes the reader fail."""
     marks = Marks()
     for line in split([data]):
         marks.line(line, 0.0)
 
 
 def test_text_of_guest_bytes() -> None:
-    """A sentence of ours never carries a control character of the guest's."""
+    """A message never contains the guest's control characters."""
     assert text(b"a\x1b[1mb\xff") == "a\\x1b[1mb\\xff"

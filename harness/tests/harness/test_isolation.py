@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Each QEMU is alone: its own user, network and PID namespaces, with nothing but `lo`."""
+"""Each QEMU has its own user, network and PID namespaces, with no interface but `lo`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def spec(guest: str = "liar-spin", isolate: bool = True) -> RunSpec:
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_namespaces(isolate: bool) -> None:
-    """QEMU's namespaces are not ours when isolated, and are ours when not."""
+    """QEMU's namespaces differ from ours if isolated, and are ours otherwise."""
     vm = launch(spec(isolate=isolate))
     try:
         theirs = [os.readlink(f"/proc/{vm.qemu_pid}/ns/{name}") for name in NAMES]
@@ -53,15 +53,15 @@ def test_namespaces(isolate: bool) -> None:
 
 
 def own_address() -> str:
-    """An address of this machine that is not loopback's, or loopback's where it has no other."""
+    """Return a non-loopback address of this machine, or a loopback address if there is no other."""
     found = re.findall(
         r"inet (\S+)/", subprocess.run(["ip", "-4", "addr"], capture_output=True, text=True, check=True).stdout
     )
     return next((address for address in found if not address.startswith("127.")), "127.0.0.1")
 
 
-def test_no_datagram_gets_out() -> None:
-    """What is sent in there to this machine, by whatever address, arrives nowhere; beyond it there is no route."""
+def test_no_datagram_leaves() -> None:
+    """A datagram from inside to any address of this machine is lost; for other addresses there is no route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
         ear.bind(("", 0))
         port = str(ear.getsockname()[1])
@@ -69,7 +69,7 @@ def test_no_datagram_gets_out() -> None:
         argv = [sys.executable, "-c", SENDER, port, *addresses]
         plain = subprocess.run([*argv[:4], "127.0.0.1"], capture_output=True, text=True, check=True)
         assert plain.stdout == "sent 127.0.0.1\n"
-        assert ear.recv(16) == b"out", "the ear hears what is sent outside"
+        assert ear.recv(16) == b"out", "the listener receives datagrams from outside"
         inside = [*host.NAMESPACES, "sh", "-c", process.LO_UP + 'exec "$@"', "sh", *argv]
         told = subprocess.run(inside, capture_output=True, text=True, check=True).stdout
         ear.setblocking(False)
@@ -79,8 +79,8 @@ def test_no_datagram_gets_out() -> None:
     assert "sent 127.0.0.1" in told, "lo works"
 
 
-def test_not_permitted_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where namespaces are refused, the verdict is infra and says what to do; without isolation the same guest runs."""
+def test_refused_namespaces_are_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """If namespaces are refused, the verdict is infra with a remedy; without isolation the same guest runs."""
     fake = tmp_path / "unshare"
     fake.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
     fake.chmod(0o755)
@@ -92,15 +92,15 @@ def test_not_permitted_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert boot(spec("liar-wrong-exit", isolate=False)).matches("exit 5")
 
 
-def test_tool_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without util-linux the package is named."""
+def test_missing_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without util-linux the error names the package."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LaunchError, match="install util-linux"):
         launch(spec())
 
 
 def test_no_descriptor_is_left() -> None:
-    """A boot gives back every descriptor, whatever its end."""
+    """A boot closes each descriptor, whatever its end."""
     before = os.listdir("/proc/self/fd")
     for guest in ("liar-wrong-exit", "liar-triple", "liar-hang"):
         boot(spec(guest))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Guests that misbehave, started for real: each has one right verdict. If these fail, believe nothing else."""
+"""Guests that misbehave in known ways, each with one right verdict. If these tests fail, trust no other result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
 LIARS = [image for image in images().values() if image.kind == "liar"]
-# These two use the keyboard controller and ACPI's power register, which a microvm has not.
+# These two use the keyboard controller and ACPI's power register, which microvm lacks.
 ONLY_PC = ("liar-reset", "liar-poweroff")
 
 
@@ -33,49 +33,48 @@ def liar(image: Image, folder: Path, machine: str = "microvm", **more: object) -
 @pytest.mark.requirement("P-11")
 @pytest.mark.parametrize("image", LIARS, ids=lambda image: image.id)
 def test_verdict(image: Image, tmp_path: Path) -> None:
-    """Hang, triple fault, wrong exit, panic then success, junk, ignored debug-exit, late output …"""
+    """Hang, triple fault, wrong exit, panic then success, garbage, ignored exit device, late output and more."""
     outcome = liar(image, tmp_path)
     assert outcome.verdict == image.extra["verdict"], outcome.cause
     assert image.greeting.encode() in outcome.console
 
 
-def test_what_must_lie() -> None:
-    """The list that the harness owes."""
+def test_required_liars_exist() -> None:
     wanted = {"hang", "spin", "triple", "wrong-exit", "panic-success", "junk", "ignored-exit", "late-output", "forged"}
     assert {f"liar-{word}" for word in wanted} <= {image.id for image in LIARS}
 
 
 def test_forged_refusal_is_app_exit_67(tmp_path: Path) -> None:
-    """An application that prints a loader's refusal and ends with 67 is reported as its own exit."""
+    """An application that prints a refusal of the loader and exits with 67 is reported as its own exit."""
     outcome = liar(images()["liar-forged"], tmp_path)
     assert str(outcome) == "app exit 67"
     assert outcome.origin == "app"
 
 
 def test_late_output_is_kept(tmp_path: Path) -> None:
-    """Bytes without a line end, right before the end, are not lost; what comes after the write is tolerated."""
+    """Bytes without a line end before the exit are kept; bytes after the write to the exit device are tolerated."""
     outcome = liar(images()["liar-late-output"], tmp_path, machine="pc")
     assert outcome.matches("exit 0")
     assert b"last words without a line end" in outcome.console
 
 
-def test_junk_is_bounded(tmp_path: Path) -> None:
-    """Endless bytes of every value: the record on disk is capped, nothing needs UTF-8."""
+def test_garbage_is_bounded(tmp_path: Path) -> None:
+    """Endless bytes of each value: the record on disk is bounded, and nothing requires UTF-8."""
     outcome = liar(images()["liar-junk"], tmp_path)
     size = (tmp_path / "console.log").stat().st_size
     assert 1000 < size <= 1100 * 1024
     assert outcome.verdict == "timeout"
 
 
-def test_halt_is_seen_early(tmp_path: Path) -> None:
-    """A guest that can never wake is over at once, not at the deadline."""
+def test_halt_is_detected_early(tmp_path: Path) -> None:
+    """A guest that can never wake up ends at once, not at the deadline."""
     outcome = liar(images()["liar-hang"], tmp_path, wall_seconds=60.0)
     assert outcome.timings["end"] < 10
     assert "halted for good" in outcome.cause
 
 
-def test_wall_cap(tmp_path: Path) -> None:
-    """A guest that waits for ever uses no CPU time: the wall cap ends it."""
+def test_wall_clock_limit(tmp_path: Path) -> None:
+    """A guest that waits forever uses no CPU time; the wall clock limit ends it."""
     outcome = boot(
         RunSpec(loader=images()["liar-spin"].path, app=None, machine="microvm", cpu_seconds=60.0, wall_seconds=0.7),
         artifacts=tmp_path,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Nothing in harness/ waits by the clock: no sleep, no poll loop with a fixed interval. A wait is on an event, with a
-deadline."""
+"""No code in harness/ waits for a time: no sleep, no polling with an interval.
+
+Each wait is for an event, with a deadline.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,12 @@ from hermit_harness.paths import ROOT
 
 SOURCES = sorted(path for path in (ROOT / "harness").rglob("*.py"))
 SLEEPS = {"sleep", "usleep", "nanosleep", "sched_wait"}
-# Calls that take a time, by where it stands among the arguments: a literal time in a loop is an interval.
+# Calls with a time argument, and its position. A literal time inside a loop is an interval.
 WAITS = {"select": 3, "poll": 0, "wait": 0, "join": 0}
 
 
 def offences(text: str) -> Iterator[str]:
-    """Each place where this source waits by the clock."""
+    """Return each place where this source waits for a time."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node) in SLEEPS:
@@ -41,11 +43,11 @@ def _intervals(loop: ast.While | ast.For) -> Iterator[str]:
         times = [word.value for word in node.keywords if word.arg == "timeout"]
         index = WAITS[_name(node)]
         if index == 3 and len(node.args) == 1:
-            index = 0  # a selector's select(timeout)
+            index = 0  # select(timeout) of a selector
         times += node.args[index : index + 1]
         literal = any(isinstance(t, ast.Constant) and isinstance(t.value, int | float) and t.value > 0 for t in times)
         if isinstance(loop, ast.For) and _name(node) in ("wait", "join"):
-            literal = False  # one end after the other of several things, each with its deadline
+            literal = False  # several ends one after the other, each with its deadline
         bare_poll = _name(node) == "poll" and not node.args and isinstance(loop, ast.While)
         if literal or bare_poll:
             yield f"line {node.lineno}: {_name(node)} with a fixed interval in a loop"
@@ -56,7 +58,6 @@ def _intervals(loop: ast.While | ast.For) -> Iterator[str]:
     "path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)) if isinstance(path, Path) else None
 )
 def test_waits_on_events(path: Path) -> None:
-    """No test and no part of the harness waits by the clock."""
     assert list(offences(path.read_text(encoding="utf-8"))) == []
 
 

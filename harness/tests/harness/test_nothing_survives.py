@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""No process, namespace, link, socket, shared memory or temporary file outlives the process that booted a guest,
-however that one ends."""
+"""No resource outlives the process that booted a guest: process, namespace, interface, socket, memory, file."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ while {more}:
     more = False
 """
 
-# The same with a network: a namespace, a tap and a DHCP server in it, a guest on it that is watched.
+# The same with a network: a namespace with a tap, a DHCP server and a guest that is watched.
 NETWORKED = """
 from pathlib import Path
 from hermit_harness.net.card import Net
@@ -51,7 +50,7 @@ with Lab() as lab:
         guest.finish(120)
 """
 
-# The same at the first end of a cable, whose socket has a name among the temporary files.
+# The same at the first end of a socket link, whose socket is in the folder of temporary files.
 CABLED = """
 from pathlib import Path
 from hermit_harness.net.plan import Wish, make
@@ -64,8 +63,8 @@ boot(RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seco
 """
 
 
-def in_a_world(parent: Path, kills: int, patience: int = 10) -> dict[str, Any]:
-    """world.py in namespaces of its own, with its own /proc, network and shared memory."""
+def in_new_namespaces(parent: Path, kills: int, patience: int = 10) -> dict[str, Any]:
+    """Run world.py in namespaces of its own, with its own /proc, network and shared memory."""
     argv = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc", "--net", "--ipc"]
     here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(parent.parent / "tmp")}
     (parent.parent / "tmp").mkdir()
@@ -99,26 +98,25 @@ def write_parent(folder: Path, guest: str, text: str = PARENT, **values: object)
 @pytest.mark.requirement("P-11")
 @pytest.mark.parametrize(("isolate", "kills"), [(True, 20), (False, 8)], ids=["isolated", "plain"])
 def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None:
-    """Random SIGKILLs of a parent: during set-up, while the guest runs, during the post-mortem (the guest hangs
-    each time)."""
-    told = in_a_world(write_parent(tmp_path, "liar-spin", isolate=isolate), kills)
+    """SIGKILL at random times: during set-up, while the guest runs, and during the post-mortem of the hung guest."""
+    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=isolate), kills)
     assert told["survivors"] == []
     assert told["differences"] == {}
-    assert told["before"]["namespaces"], "the census must see something"
+    assert told["before"]["namespaces"], "the census must find something"
 
 
 @pytest.mark.requirement("P-11")
 def test_killed_with_a_network(tmp_path: Path) -> None:
-    """The same while a namespace is made, a tap and a server are set up, and a guest runs there."""
-    told = in_a_world(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
+    """The same while a namespace, a tap and a DHCP server are set up, and while a guest runs there."""
+    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
     assert told["survivors"] == []
     assert told["differences"] == {}
 
 
 @pytest.mark.requirement("P-11", "W-26")
-def test_killed_with_a_cable(tmp_path: Path) -> None:
-    """The same at an end of a cable: its socket's name, too, goes with whoever made it."""
-    told = in_a_world(write_parent(tmp_path, "liar-spin", CABLED), 8)
+def test_killed_with_a_socket_link(tmp_path: Path) -> None:
+    """The same at one end of a socket link: the socket's name is removed with its creator."""
+    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", CABLED), 8)
     assert told["survivors"] == []
     assert told["differences"] == {}
 
@@ -126,21 +124,20 @@ def test_killed_with_a_cable(tmp_path: Path) -> None:
 @pytest.mark.requirement("W-29", "W-30", "L-45")
 @pytest.mark.parametrize("named", [True, False], ids=["named", "of-the-run"])
 def test_shared_folder_killed_at_any_moment(named: bool, tmp_path: Path) -> None:
-    """The daemon of a shared folder, too, ends with the process that started it, and so does a folder
-    that was made for the run."""
+    """virtiofsd and the run's temporary folder end with the process that created them as well."""
     (tmp_path / "share").mkdir()
     spin = images()["liar-spin"].path
     folder = tmp_path / "share" if named else None
     spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=Share(folder))
-    assert boot(spec).matches("hang"), "the guest must run with its folder, or nothing is shown"
+    assert boot(spec).matches("hang"), "the guest must run with its folder, otherwise the test shows nothing"
     share = f"Share({f'Path({str(folder)!r})' if named else None}, program={find()!r})"
-    told = in_a_world(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
+    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
     assert told["survivors"] == []
     assert told["differences"] == {}
 
 
-def test_a_survivor_would_be_seen(tmp_path: Path) -> None:
-    """The census itself: a parent that leaves a process of another session behind is caught."""
+def test_survivor_is_found(tmp_path: Path) -> None:
+    """The census finds a process in another session that its parent left."""
     parent = tmp_path / "parent.py"
     parent.write_text(
         "import socket, subprocess, sys\n"
@@ -149,6 +146,6 @@ def test_a_survivor_would_be_seen(tmp_path: Path) -> None:
         "subprocess.Popen([sys.executable, '-c', orphan], pass_fds=[s.fileno()])\n"
         "print('begun', flush=True)\nsys.stdin.read() if sys.stdin else None\nimport signal; signal.pause()\n"
     )
-    told = in_a_world(parent, 1, patience=2)
+    told = in_new_namespaces(parent, 1, patience=2)
     assert told["survivors"]
     assert {"processes", "sockets"} <= set(told["differences"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What a red run leaves: registers, a symbolised backtrace, the missing CPU feature, and a script that repeats it."""
+"""Artifacts of a failed run: registers, backtrace with symbols, missing CPU feature, and a script to repeat it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def liar(guest: str, folder: Path) -> RunSpec:
     return RunSpec(loader=images()[guest].path, app=None, machine="pc", cpu_seconds=1.0)
 
 
-def test_triple_fault_leaves_its_place(tmp_path: Path) -> None:
-    """The machine stands where it faulted: registers, disassembly at that instruction, argv, QMP."""
+def test_triple_fault_is_located(tmp_path: Path) -> None:
+    """The machine is kept at the fault: registers, disassembly at that instruction, argv, QMP log."""
     outcome = boot(liar("liar-triple", tmp_path), artifacts=tmp_path)
     assert outcome.verdict == "crash"
     names = {
@@ -52,7 +52,7 @@ def test_triple_fault_leaves_its_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("image", "smp"), [("hang", 1), ("hang-fixed", 2)])
 def test_backtrace_has_symbols(image: str, smp: int, tmp_path: Path) -> None:
-    """The application's functions are named at the address where the loader put it, for every processor."""
+    """Functions have the names of the application at its load address, for each CPU."""
     app = images()[image].path
     spec = RunSpec(loader=loader_file(), app=app, machine="pc", smp=smp, cpu_seconds=1.0)
     outcome = boot(spec, artifacts=tmp_path)
@@ -63,7 +63,7 @@ def test_backtrace_has_symbols(image: str, smp: int, tmp_path: Path) -> None:
     assert all(f" {name} 0x" in trace for name in ("rip", "rsp", "cr3", "efer"))
 
 
-# What the report of a fault begins with, by CPU and kind: `raise.c` stands for the line that raised it.
+# Start of the report of a fault, by CPU and kind. `raise.c` stands for the line that caused it.
 FAULTS = {
     "x86_64-multiboot": {
         "": r"triple fault at RAISE: illegal instruction ud2",
@@ -95,7 +95,7 @@ FAULTS = {
     ("on", "kind"), [(on, kind) for on, kinds in FAULTS.items() for kind in kinds], ids=lambda word: word or "undefined"
 )
 def test_cause_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
-    """The first sentence says what happened, at which line, to which address."""
+    """The first sentence states event, line and address."""
     outcome = boot(release("fault", on=on, append=f"-- {kind}", expect="exit 0"), artifacts=tmp_path)
     assert outcome.verdict == "crash"
     pattern = FAULTS[on][kind].replace("RAISE", r"0x\w+ in fault_raise \([^ ]*raise\.c:\d+\)")
@@ -104,7 +104,7 @@ def test_cause_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
     assert "#0 0x" in outcome.postmortem
 
 
-# riscv64: firmware whose trap frames have other sizes.
+# riscv64: firmware with another size of trap frame.
 BOARDS = [("x86_64-multiboot", "pc"), ("aarch64-elf", "virt"), ("aarch64_be-elf", "virt"), ("riscv64-sbi", "virt")]
 BOARDS += [("riscv64-sbi", "virt-opensbi-1.6"), ("riscv64-sbi", "virt-fw-jump-1.6")]
 
@@ -112,8 +112,7 @@ BOARDS += [("riscv64-sbi", "virt-opensbi-1.6"), ("riscv64-sbi", "virt-fw-jump-1.
 @pytest.mark.parametrize("kind", ["", "page-fault"])
 @pytest.mark.parametrize(("on", "machine"), BOARDS)
 def test_backtrace_of_a_fault(on: str, machine: str, kind: str, tmp_path: Path) -> None:
-    """The backtrace begins with the function that faulted, not in the reset that followed, and goes on to its
-    callers."""
+    """The backtrace begins with the function that faulted, not with the reset, and continues with its callers."""
     spec = release("fault", on=on, machine=machine, append=f"-- {kind}", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
     called = ("fault_raise .*/raise", "app_main .*/fault", "crt_entry .*/crt")
@@ -122,7 +121,7 @@ def test_backtrace_of_a_fault(on: str, machine: str, kind: str, tmp_path: Path) 
         assert re.match(rf"CPU 0 at 0x\w+(, after an exception at 0x\w+)?\n{frames}", text), text
 
 
-# Mangled name -> what the sentence and the backtrace call it, with its callers.
+# Mangled name -> its form in sentence and backtrace, with its callers.
 MANGLED = {
     "_ZNK12_GLOBAL__N_16Square4areaEv": (
         r"\(anonymous namespace\)::Square::area\(\) const",
@@ -137,8 +136,10 @@ MANGLED = {
 
 
 def hung_in(image: str, symbol: str, folder: Path) -> Path:
-    """A copy of an application in which a function of this name (a pattern) begins with a jump to itself. Of what a
-    debugger could know it keeps the symbols alone, so that names come from there."""
+    """Copy an application and let a function (by pattern) begin with a jump to itself.
+
+    The copy keeps symbols only, so that names come from them.
+    """
     app = images()[image].path
     copy = folder / app.name
     nm = subprocess.run(["nm", f"{app}.debug"], capture_output=True, text=True, check=True, timeout=30).stdout
@@ -155,7 +156,7 @@ def hung_in(image: str, symbol: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("symbol", MANGLED, ids=["c++", "rust"])
 def test_names_are_demangled(symbol: str, tmp_path: Path) -> None:
-    """C++ and Rust functions are called as in their source, in the sentence and in the backtrace."""
+    """C++ and Rust functions have their source names in sentence and backtrace."""
     spec = release("real-cpp-0.11.0", expect="exit 0", cpu_seconds=3.0)
     spec = replace(spec, app=hung_in("real-cpp-0.11.0", symbol, tmp_path))
     outcome = boot(spec, artifacts=tmp_path / "run")
@@ -166,8 +167,8 @@ def test_names_are_demangled(symbol: str, tmp_path: Path) -> None:
     assert re.match(rf"CPU 0 at 0x\w+\n{frames}", outcome.postmortem), outcome.postmortem
 
 
-def test_backtrace_of_a_fault_before_any_vector(tmp_path: Path) -> None:
-    """Riscv64: what faults before it has vectors of its own ends in the loader's, and is found all the same."""
+def test_backtrace_of_a_fault_before_the_kernels_vectors(tmp_path: Path) -> None:
+    """On riscv64 an early fault enters the loader's vector, and its origin is found nevertheless."""
     spec = release("hello", on="riscv64-sbi", expect="exit 0")
     assert spec.app
     facts, data = elf.read(spec.app), bytearray(spec.app.read_bytes())
@@ -192,7 +193,7 @@ LACKING = [
 @pytest.mark.requirement("C-36", "R-07")
 @pytest.mark.parametrize(("on", "cpu", "word", "feature"), LACKING)
 def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, feature: str, tmp_path: Path) -> None:
-    """An application for a newer CPU than -cpu: the instruction, and the feature that it needs."""
+    """For an application that needs a newer CPU than -cpu, the report names instruction and feature."""
     spec = release("fault", on=on, cpu=cpu, append="-- feature", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
     assert outcome.verdict == "crash"
@@ -203,8 +204,10 @@ def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, fea
 @pytest.mark.requirement("R-07")
 @pytest.mark.parametrize("feature", ["fsgsbase", "rdtscp", "xsave", "fxsr"])
 def test_instruction_without_its_feature(feature: str, tmp_path: Path) -> None:
-    """An application that uses a feature dies of its first instruction where -cpu has taken it away, and the
-    report says so; with it the application comes to its end."""
+    """Without the feature an application fails at its first such instruction, and the report names the feature.
+
+    With it the application completes.
+    """
     spec = release("fault", append=f"-- {feature}", cpu="Skylake-Client,+fsgsbase", expect="exit 0")
     assert boot(spec).matches("exit 0")
     outcome = boot(replace(spec, cpu=f"{spec.cpu},-{feature}"), artifacts=tmp_path)
@@ -214,7 +217,7 @@ def test_instruction_without_its_feature(feature: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
 def test_cause_of_a_hang(on: str, tmp_path: Path) -> None:
-    """A hang is named by the function and the line in which it spins."""
+    """A hang has the function and the line of the endless loop."""
     outcome = boot(release("hang", on=on, expect="exit 0", cpu_seconds=1.0, wall_seconds=20.0), artifacts=tmp_path)
     assert outcome.verdict == "hang"
     assert re.match(r"hang at 0x\w+ in app_main \([^ ]*hang\.c:\d+\), called by crt_entry", outcome.cause), (
@@ -225,7 +228,7 @@ def test_cause_of_a_hang(on: str, tmp_path: Path) -> None:
 PANICS = [
     ("x86_64-multiboot", "panic", r"app_main \(fixtures/bare/panic/panic\.c:\d+\)"),
     ("x86_64-multiboot", "real-panic-0.11.0", r"panic::runtime_entry \(src/bin/panic\.rs:11\)"),
-    # Without ACPI the kernel ends by a triple fault, for want of the device.
+    # Without ACPI the kernel ends in a triple fault if there is no exit device.
     ("x86_64-multiboot", "real-panic-0.11.0-microvm", r"panic::runtime_entry \(src/bin/panic\.rs:11\)"),
     ("aarch64-elf", "panic", r"app_main \(fixtures/bare/panic/panic\.c:\d+\)"),
     ("aarch64-elf", "real-panic-0.11.0-aarch64", r"panic::runtime_entry \(src/bin/panic\.rs:11\)"),
@@ -233,9 +236,11 @@ PANICS = [
 
 
 @pytest.mark.parametrize(("on", "image", "place"), PANICS, ids=[f"{on}-{image}" for on, image, _ in PANICS])
-def test_place_of_a_panic(on: str, image: str, place: str, tmp_path: Path) -> None:
-    """Who panics ends QEMU and leaves nothing to look at; a second boot, which it cannot end, has backtrace
-    and registers, and the report's first sentence says who called the panic."""
+def test_location_of_a_panic(on: str, image: str, place: str, tmp_path: Path) -> None:
+    """A panic ends QEMU.
+
+    A second boot without an exit device gives backtrace and registers, and the report names the panicking function.
+    """
     machine = "microvm" if image.endswith("microvm") else ""
     outcome = boot(release(image, machine, on=on, expect="exit 0"), artifacts=tmp_path)
     assert outcome.verdict == "panic"
@@ -246,19 +251,21 @@ def test_place_of_a_panic(on: str, image: str, place: str, tmp_path: Path) -> No
 
 
 def test_panic_that_cannot_be_repeated(tmp_path: Path) -> None:
-    """A boot that others would notice is not repeated for a look at it, nor is there one where the board's own
-    device ends QEMU: the report says how to stop there."""
+    """A boot with external effects is not repeated, nor one on a board with a built-in exit device.
+
+    The report explains how to stop there.
+    """
     for spec in (release("panic", net=Net("user")), release("panic", on="riscv64-sbi")):
         outcome = boot(replace(spec, expect="exit 0"), artifacts=tmp_path)
         assert outcome.verdict == "panic"
         if "QEMU had ended" in (tmp_path / "backtrace.txt").read_text():
             assert "BREAK=rust_begin_unwind" in outcome.hint
-        else:  # from QEMU 9 on a board's device asks for the end, and leaves the machine as it stands
+        else:  # from QEMU 9 a board's device only requests a shutdown, and the machine's state remains
             assert spec.target == "riscv64-sbi" and re.search(r"; at 0x\w+ in ", outcome.cause), outcome.cause
 
 
-def test_run_shows_it() -> None:
-    """`hermitctl run` of what dies shows sentence, backtrace and registers, and the folder with the rest."""
+def test_run_shows_the_postmortem() -> None:
+    """`hermitctl run` shows sentence, backtrace, registers and the folder of the artifacts."""
     argv = [HERMITCTL, "run", "--isolate", "fault", "--", "page-fault"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
@@ -270,14 +277,14 @@ def test_run_shows_it() -> None:
 
 
 def test_pass_leaves_no_postmortem(tmp_path: Path) -> None:
-    """A run that ends as expected, a refusal too, is not examined."""
+    """A run with the expected end, also a refusal, is not examined."""
     boot(liar("liar-late-output", tmp_path), artifacts=tmp_path)
     assert not (tmp_path / "backtrace.txt").exists()
     assert (tmp_path / "repro.sh").exists()
 
 
 def test_repro_repeats(tmp_path: Path) -> None:
-    """repro.sh runs by itself and ends with the same status and console."""
+    """repro.sh needs nothing else, and gives the same exit status and console."""
     outcome = boot(liar("liar-wrong-exit", tmp_path), artifacts=tmp_path)
     done = subprocess.run(
         ["sh", str(tmp_path / "repro.sh"), "-nic", "none"],
@@ -309,13 +316,13 @@ def test_repro_repeats(tmp_path: Path) -> None:
     ],
 )
 def test_instructions(code: str, ecx: int | None, wanted: tuple[str, str]) -> None:
-    """An instruction that the CPU lacks names its feature."""
+    """An instruction that the CPU lacks identifies its feature."""
     assert cpu_features.needed_by(bytes.fromhex(code), ecx) == wanted
 
 
 @pytest.mark.requirement("R-07")
 def test_named_by_the_kernel() -> None:
-    """What kernels print about it, and what only looks like it."""
+    """Kernel messages about a feature are recognised, and similar text is not."""
     assert cpu_features.named_in("FSGSBASE support is enabled, but the processor doesn't support it!") == "fsgsbase"
     assert cpu_features.named_in("[0][ERROR] Hermit requires the CPU feature rdtscp") == "rdtscp"
     assert cpu_features.named_in("Compiled with FSGSBASE support") == ""
@@ -325,7 +332,7 @@ def test_named_by_the_kernel() -> None:
 
 
 def test_elf_reader_takes_damaged_files() -> None:
-    """The corpus is read, too: nothing raises, whatever the bytes."""
+    """The ELF reader raises no exception on the corpus, whatever the bytes."""
     data = images()["hello"].path.read_bytes()
     facts = elf.facts_of(data)
     assert facts is not None
@@ -338,7 +345,7 @@ def test_elf_reader_takes_damaged_files() -> None:
 
 
 def test_registers_of_qemu() -> None:
-    """Halted for good means: hlt with interrupts off, on every processor, at least one of which has run."""
+    """A machine is halted if every CPU is in hlt with interrupts disabled, and at least one has run."""
     halted = "CPU#0\nRAX=0\nRIP=0000000000100022 RFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\n"
     waiting = halted.replace("CPU#0", "CPU#1").replace("RFL=00000046", "RFL=00000246")
     reset = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The watcher against QEMUs that behave differently: newer ones, and ones that fail."""
+"""The watcher with QEMUs that behave differently: newer ones, and ones that fail."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_fake(how: str, folder: Path, end: str = "bare", **more: object) -> Outco
 
 @pytest.mark.requirement("L-12")
 def test_newer_qemu_ends_after_quit(tmp_path: Path) -> None:
-    """The same verdict where debug-exit only asks for a shutdown; output behind the write is tolerated."""
+    """If the exit device only requests a shutdown, the verdict is the same; output after the write is tolerated."""
     outcome = run_fake("newer-exit", tmp_path)
     assert outcome.matches("exit 0"), outcome.cause
     assert outcome.qemu_status == 3
@@ -41,35 +41,34 @@ def test_newer_qemu_ends_after_quit(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("L-12")
-def test_newer_qemu_and_a_fault_behind_the_write(tmp_path: Path) -> None:
-    """A kernel's triple fault behind its write to debug-exit does not hide the status; without a write it is a
-    crash."""
+def test_newer_qemu_and_a_fault_after_the_write(tmp_path: Path) -> None:
+    """A triple fault after the write to the exit device does not hide the status; without a write it is a crash."""
     assert run_fake("newer-exit-then-fault", tmp_path).matches("exit 0")
     assert run_fake("fault-after-last-line", tmp_path).verdict == "crash"
 
 
 @pytest.mark.requirement("L-13")
 def test_newer_qemu_refusal(tmp_path: Path) -> None:
-    """Likewise for a refusal."""
+    """The same holds for a refusal."""
     outcome = run_fake("newer-refusal", tmp_path)
     assert outcome.matches("refused 67 elf-truncated"), outcome.cause
 
 
 def test_power_off_is_no_pass(tmp_path: Path) -> None:
-    """A status 0 where 3 was due is never a pass."""
+    """Status 0 instead of 3 is never a pass."""
     outcome = run_fake("power-off", tmp_path)
     assert outcome.verdict == "wrong-exit"
     assert run_fake("power-off", tmp_path, end="hermit-acpi-off").matches("exit unknown")
 
 
 def test_segfault_is_no_pass(tmp_path: Path) -> None:
-    """A death by signal, even behind `exit status 0`."""
+    """A death by signal is never a pass, even after the line `exit status 0`."""
     outcome = run_fake("segfault", tmp_path)
     assert (outcome.verdict, outcome.origin) == ("infra", "qemu")
     assert "SIGSEGV" in outcome.cause
 
 
-def test_kvm_gives_up(tmp_path: Path) -> None:
+def test_kvm_internal_error(tmp_path: Path) -> None:
     """KVM's internal error is neither a hang nor the guest's fault."""
     outcome = run_fake("internal-error", tmp_path)
     assert (outcome.verdict, outcome.origin) == ("infra", "qemu")
@@ -78,8 +77,8 @@ def test_kvm_gives_up(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("L-13")
 @pytest.mark.parametrize(("how", "said"), [("no-start", "could not load kernel"), ("mute", "closed its monitor")])
-def test_never_started(how: str, said: str, tmp_path: Path) -> None:
-    """QEMU's own status 1 is told apart from the guest's."""
+def test_qemu_did_not_start(how: str, said: str, tmp_path: Path) -> None:
+    """QEMU's own status 1 is distinguished from the guest's."""
     outcome = run_fake(how, tmp_path)
     assert outcome.verdict == "infra"
     assert outcome.cause.startswith("QEMU never started")
@@ -95,8 +94,8 @@ def test_unknown_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("L-17")
-def test_kvm_assertion_is_folded_into_a_sentence(tmp_path: Path) -> None:
-    """The message by which QEMU dies on a host whose KVM refuses an MSR is what the verdict quotes."""
+def test_kvm_assertion_is_quoted(tmp_path: Path) -> None:
+    """If KVM refuses an MSR and QEMU aborts, the verdict quotes QEMU's message."""
     said = "error: failed to set MSR 0x10a to 0x0"
     program = tmp_path / "qemu"
     program.write_text(f'#!/bin/sh\necho "qemu-system-x86_64: {said}" >&2\nexit 134\n')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A shared folder, without a guest: what is asked for, which daemon fits, and that none outlives its run."""
+"""Shared folders without a guest: the option, the choice of virtiofsd, and the end of its process."""
 
 from __future__ import annotations
 
@@ -36,21 +36,22 @@ def test_folder_and_tag(text: str, tag: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("W-29")
-def test_no_folder_is_one_of_the_runs_own() -> None:
-    """:TAG."""
+def test_tag_alone_means_a_temporary_folder() -> None:
     assert share(":root") == Share(None, "root")
 
 
 @pytest.mark.parametrize("text", ["{}/none", "{}:", ":", "{}/none:a", "{}:a/b", "{}:" + 37 * "a", "{}:a,b"])
-def test_mistakes_are_told(text: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--share"):
         share(text.format(tmp_path))
 
 
 @pytest.mark.requirement("W-32", "W-33")
 def test_words_for_qemu(tmp_path: Path) -> None:
-    """The documented device and queue; the memory's size is that of the machine; a person who starts the
-    machine by hand is told how to start the daemon."""
+    """QEMU gets the documented device and queue, and memory of the machine's size.
+
+    The line for users shows how to start virtiofsd.
+    """
     spec = replace(specs.release("real-read-0.11.0", memory="300M"), share=Share(tmp_path, "root"))
     line = " ".join(plain_argv(spec))
     assert "-device vhost-user-fs-pci,chardev=share0,tag=root,queue-size=1024" in line
@@ -70,31 +71,33 @@ def script(program: Path, text: str) -> Path:
 
 
 def stub(folder: Path, text: str) -> str:
-    """A daemon that can do no more than tell its version."""
+    """Create a program that can only print its version."""
     return str(script(folder / "virtiofsd", f"cat <<'END'\n{text}\nEND"))
 
 
 @pytest.mark.requirement("W-30")
-def test_daemon_of_old_qemus_is_refused(tmp_path: Path) -> None:
-    """QEMU's C daemon is known by its version's text, and refused with the reason and the cure."""
+def test_virtiofsd_in_c_is_refused(tmp_path: Path) -> None:
+    """QEMU's former C program is recognised by its version text, and refused with reason and remedy."""
     with pytest.raises(LaunchError, match=r"names that begin with a slash.*in Rust"):
         find(stub(tmp_path, C_VERSION))
 
 
-def test_any_daemon_in_rust_is_taken(tmp_path: Path) -> None:
+def test_any_virtiofsd_in_rust_is_accepted(tmp_path: Path) -> None:
     program = stub(tmp_path, "virtiofsd 1.13.2")
     assert find(program) == program
 
 
-def test_a_program_that_is_none(tmp_path: Path) -> None:
+def test_other_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="cannot be started"):
         find(str(tmp_path / "none"))
 
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A system of folders in which nothing is installed yet, nor can be: `path` is in $PATH, `libexec` and `lib` are
-    where packages put virtiofsd."""
+    """A system without a virtiofsd and without a way to install one.
+
+    `path` is in $PATH; packages use `libexec` and `lib`.
+    """
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}{os.pathsep}/usr/bin{os.pathsep}/bin")
     monkeypatch.setattr(virtiofsd, "PLACES", tuple(str(tmp_path / name / "virtiofsd") for name in ("libexec", "lib")))
     monkeypatch.setattr(virtiofsd, "MAKER", script(tmp_path / "maker" / "maker.sh", "exit 1"))
@@ -113,16 +116,16 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ],
     ids=["path", "libexec", "lib"],
 )
-def test_an_installed_one_is_taken(installed: dict[str, str], taken: str, system: Path) -> None:
-    """The first one in Rust of $PATH and of the places of packages, whatever stands before it."""
+def test_installed_virtiofsd_is_used(installed: dict[str, str], taken: str, system: Path) -> None:
+    """The first one in Rust is used, from $PATH or a package's folder, whatever precedes it."""
     for name, version in installed.items():
         stub(system / name, version)
     assert find() == str(system / taken / "virtiofsd")
 
 
 @pytest.mark.requirement("W-30")
-def test_one_is_made_where_none_is_installed(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With QEMU's own alone there is one to be made, once; where that fails there is a sentence."""
+def test_virtiofsd_is_built_if_none_is_installed(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there is only QEMU's own, one is built, once; a failure is one sentence."""
     stub(system / "lib", C_VERSION)
     with pytest.raises(LaunchError, match=r"no virtiofsd in Rust here.*maker\.sh"):
         find()
@@ -131,8 +134,8 @@ def test_one_is_made_where_none_is_installed(system: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.requirement("W-30")
-def test_debians_package_is_unpacked(system: Path) -> None:
-    """Where apt knows the package, nothing is compiled, and nothing installed; the next time nobody is asked."""
+def test_debian_package_is_unpacked(system: Path) -> None:
+    """If apt has the package, nothing is compiled or installed, and apt is not asked again."""
     script(system / "path" / "apt-cache", '[ "$*" = "show virtiofsd" ]')
     script(
         system / "path" / "apt-get",
@@ -163,8 +166,8 @@ def test_debians_package_is_unpacked(system: Path) -> None:
     ],
     ids=["7.2", "dax", "none"],
 )
-def test_doctor_looks_at_this_qemu(said: str, found: str, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the QEMU that is to be used, and which daemon there is."""
+def test_doctor_examines_this_qemu(said: str, found: str, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor examines the chosen QEMU, and names the virtiofsd."""
     qemu = script(system / "path" / "my-qemu", f"printf '{said}'")
     monkeypatch.setenv("HERMIT_QEMU", str(qemu))
     of_qemu, of_daemon = doctor.sharing()

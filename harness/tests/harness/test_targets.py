@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Targets, machines and ways: the command line that each of them gives, and the disk that firmware boots from."""
+"""Targets, machines and boot methods: their command lines, and the disk that firmware boots from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hermit_harness.vm.targets import TARGETS, target, target_of_file
 
 
 def line(name: str, way: str = "", where: str = "", append: str = "-- a") -> str:
-    """The command line of a boot of L and A."""
+    """Return the command line of a boot of L and A."""
     row = machine(where or target(name).machine, target(name).cpu)
     spec = RunSpec(Path("L"), Path("A"), row.name, memory=row.memory, append=append, target=name, way=way)
     return " ".join(guest_argv(spec))
@@ -34,18 +34,18 @@ def line(name: str, way: str = "", where: str = "", append: str = "-- a") -> str
         ("aarch64-elf",) * 2,
     ],
 )
-def test_older_names(old: str, new: str) -> None:
+def test_former_names(old: str, new: str) -> None:
     assert target(old).name == new
 
 
-def test_unknown_name_is_told_with_the_list() -> None:
+def test_error_for_an_unknown_name_lists_the_targets() -> None:
     with pytest.raises(ValueError, match=r"unknown target 'vax'; known: x86_64-multiboot, .*riscv64-sbi"):
         target("vax")
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_file_names(name: str) -> None:
-    """Each target's file is known by its name, UEFI's by the ending .efi."""
+    """Each target's file is identified by its name; UEFI's end in .efi."""
     file = target(name).file
     assert file == ("hermit-loader-" + name).replace("-uefi", ".efi")
     assert target_of_file(file) is target(name)
@@ -53,14 +53,14 @@ def test_file_names(name: str) -> None:
 
 
 def test_aarch64_line() -> None:
-    """What the README's line says, in the harness's order."""
+    """The line has the words of the README, in the harness's order."""
     assert line("aarch64-elf") == (
         "qemu-system-aarch64 -M virt,gic-version=3 -nodefaults -no-user-config -accel tcg -cpu cortex-a76 -smp 1 "
         "-m 512M -semihosting -kernel L -device guest-loader,addr=0x48000000,initrd=A -append -- a"
     )
 
 
-def test_ways() -> None:
+def test_boot_methods() -> None:
     assert "addr=0x50000000,initrd=A -append" in line("aarch64-elf", "guest-loader@0x50000000")
     assert "-kernel L -initrd A -append" in line("aarch64-elf", "initrd")
     assert "virtualization=on" in line("aarch64-elf", where="virt-el2")
@@ -72,7 +72,7 @@ def test_ways() -> None:
 
 @pytest.mark.parametrize(("name", "where"), [("x86_64-uefi", "ovmf"), ("aarch64-uefi", "aavmf")])
 def test_firmware_in_flash(name: str, where: str) -> None:
-    """Code cannot be written; what is written to the variables is gone after the run."""
+    """The code is read-only; writes to the variables are discarded after the run."""
     text = line(name, "efi-kernel", where)
     assert f"unit=0,format=raw,readonly=on,file={firmware_file(where + '-code')}" in text
     assert f"unit=1,format=raw,snapshot=on,file={firmware_file(where + '-vars')}" in text
@@ -84,7 +84,10 @@ def test_machine_of_another_cpu_is_refused() -> None:
 
 
 def test_disk_for_firmware(tmp_path: Path) -> None:
-    """Loader, application and arguments lie where firmware and loader look, and the same files give the same disk."""
+    """Loader, application and arguments are at the paths that firmware and loader search.
+
+    The same files give the same disk.
+    """
     loader, app = tmp_path / "loader", tmp_path / "app"
     loader.write_bytes(b"MZ")
     app.write_bytes(b"\x7fELF" * 1_000_000)
@@ -101,8 +104,8 @@ def test_disk_for_firmware(tmp_path: Path) -> None:
     assert file("EFI/hermit/hermit-bootargs") == "-freq 1 -- ü".encode()
 
 
-def test_multiboot_header_is_taken_away(tmp_path: Path) -> None:
-    """The copy differs in the four bytes of the magic alone; a file with none, or two, is an error."""
+def test_multiboot_magic_is_removed(tmp_path: Path) -> None:
+    """The copy differs in the four bytes of the magic only; a file with none, or two, is an error."""
     file, copy = tmp_path / "loader", tmp_path / "folder" / "loader"
     file.write_bytes(bytes(64) + (0x1BADB002).to_bytes(4, "little") + b"rest")
     without_multiboot(file, copy)

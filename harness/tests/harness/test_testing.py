@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The plugin for other people's pytest, used as docs/your-project.md says: in a folder with a conftest of its own."""
+"""The pytest plugin as docs/your-project.md describes it: in a folder with a conftest.py of its own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hermit_harness.paths import ROOT
 from hermit_harness.testing import parse
 
 PAGE = (ROOT / "docs" / "your-project.md").read_text(encoding="utf-8")
-# What stands for the reader's own applications.
+# What replaces the reader's own applications.
 APPS = {"my-app": "args", "my-check": "exit", "my-server": "real-echo-0.11.0-dhcp"}
 
 
 def pytest_there(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest on `tests` as somebody who has never seen this tree's own tests."""
+    """Run pytest on `tests` in a folder outside this tree's tests."""
     (folder / "conftest.py").write_text('pytest_plugins = ["hermit_harness.testing"]\n')
     (folder / "test_mine.py").write_text(tests)
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={folder / 'junit.xml'}"]
@@ -33,7 +33,10 @@ def pytest_there(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.requirement("P-05")
 def test_ends(tmp_path: Path) -> None:
-    """A right end passes, a wrong one fails with cause, hint, files and the console's end; JUnit tells each."""
+    """The expected end passes.
+
+    Another one fails with cause, hint, files and the console's end; JUnit has each result.
+    """
     done = pytest_there(
         tmp_path,
         """
@@ -58,13 +61,13 @@ def test_slow(hermit):
 
 
 def shown(language: str) -> list[str]:
-    """The page's blocks in a language."""
+    """Return the page's code blocks in this language."""
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.M | re.S)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder in which cargo has built the applications that the page speaks of."""
+    """A folder in which Cargo has built the applications of the page."""
     built = tmp_path / "target" / "x86_64-unknown-hermit" / "debug"
     built.mkdir(parents=True)
     for name, image in APPS.items():
@@ -73,8 +76,8 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.requirement("P-05")
-def test_the_pages_tests(project: Path) -> None:
-    """The page's example, word for word."""
+def test_example_of_the_page(project: Path) -> None:
+    """The example works verbatim."""
     conftest, tests = shown("python")
     assert conftest.strip() == 'pytest_plugins = ["hermit_harness.testing"]'
     done = pytest_there(project, tests)
@@ -82,8 +85,8 @@ def test_the_pages_tests(project: Path) -> None:
 
 
 @pytest.mark.requirement("W-10")
-def test_the_pages_runner(project: Path) -> None:
-    """Cargo's runner of the page is called as cargo calls it; the last line of a guest's console is its own."""
+def test_cargo_runner_of_the_page(project: Path) -> None:
+    """Cargo calls the runner as the page describes; the guest's last console line stays separate."""
     (block,) = shown("toml")
     program, *words = tomllib.loads(block)["target"]["x86_64-unknown-hermit"]["runner"]
     assert program.endswith("/build/venv/bin/hermitctl")
@@ -94,8 +97,8 @@ def test_the_pages_runner(project: Path) -> None:
     assert "argv[2]=<<<two words>>>" in done.stdout
 
 
-def test_the_pages_workflow(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command of the workflow is a program of the checkout, and hermitctl's words are understood."""
+def test_workflow_of_the_page(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command of the workflow is a program of the checkout, and hermitctl accepts its options."""
     (block,) = shown("yaml")
     commands = [shlex.split(line) for line in re.findall(r"^ *- run: (.*)$", block, re.M)]
     assert len(commands) == 3
@@ -109,7 +112,7 @@ def test_the_pages_workflow(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_server(tmp_path: Path) -> None:
-    """A guest that serves: the test waits for its port, not for a time, and talks with it."""
+    """For a guest that serves, the test waits for its port and not for a time, and exchanges data."""
     done = pytest_there(
         tmp_path,
         """
@@ -125,8 +128,7 @@ def test_echo(hermit):
 
 
 def test_server_out_of_reach(project: Path) -> None:
-    """An application with a fixed address on another network: the test fails by that sentence, with words that would
-    have helped, not by time."""
+    """An application with an address of another network fails with a sentence that names the remedy."""
     shutil.copyfile(images()["real-echo-0.11.0"].path, project / "static")
     done = pytest_there(
         project,
@@ -142,7 +144,7 @@ def test_echo(hermit):
 
 
 def test_mistyped_option() -> None:
-    """A name that hermitctl does not have is told, with the nearest; switches and lists go their way."""
+    """The error for an unknown option suggests the nearest one; switches and lists are accepted."""
     known = parse("hello", (1,), {"isolate": True, "debug": False, "forward": ["1:2", "3:4"]})
     assert (known.isolate, known.debug, known.forward, known.app_words) == (True, False, ["1:2", "3:4"], ["1"])
     with pytest.raises(TypeError, match="no option machin; did you mean machine"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The verdict as a function of what was seen: recorded consoles, QEMU's status, and how the run ended."""
+"""The verdict as a function of the facts: recorded consoles, QEMU's exit status, and the kind of end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def judge(
 
 
 def text(judged: Judgement) -> str:
-    """The short form that users see."""
+    """Return the short form that users see."""
     return str(
         Outcome(
             judged.verdict,
@@ -86,7 +86,7 @@ def text(judged: Judgement) -> str:
     ],
 )
 def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
-    """Text and QEMU's status agree; the row says what they mean."""
+    """Text and QEMU's exit status agree; the table of ends defines their meaning."""
     assert text(judge(console, qemu, row=row)) == wanted
 
 
@@ -102,14 +102,14 @@ def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
     ],
 )
 def test_line_and_number_that_disagree(console: str, qemu: int, row: str) -> None:
-    """Where QEMU's status is the application's number, the line must say the same."""
+    """If QEMU's exit status is the application's status, the line must have the same number."""
     assert judge(console, qemu, row=row).verdict == "wrong-exit"
 
 
 @pytest.mark.requirement("L-23")
 @pytest.mark.parametrize(("how", "qemu"), [(How.HALTED, None), (How.EXITED, 0)], ids=["halted", "powered-off"])
 def test_refusal_that_only_the_line_carries(how: How, qemu: int | None) -> None:
-    """Without semihosting the loader powers off or parks; its line is believed, and the hint says so."""
+    """Without semihosting the loader powers off or halts; its line is believed, and a hint explains it."""
     judged = judge(BANNER + REFUSAL, qemu, how, "bare-aarch64", device=False)
     assert text(judged) == "loader refused 67 elf-segment-beyond-file"
     assert "-semihosting" in judged.hint
@@ -117,15 +117,14 @@ def test_refusal_that_only_the_line_carries(how: How, qemu: int | None) -> None:
 
 @pytest.mark.requirement("N-12")
 @pytest.mark.parametrize("how", [How.CPU, How.WALL])
-def test_refusal_that_goes_back_to_firmware(how: How) -> None:
-    """UEFI firmware goes on after a refusal, whatever that leads to; without firmware this is a crash."""
+def test_refusal_that_returns_to_firmware(how: How) -> None:
+    """UEFI firmware continues after a refusal, with any result; without firmware this is a crash."""
     assert text(judge(BANNER + REFUSAL, None, how, returns=True)) == "loader refused 67 elf-segment-beyond-file"
     assert judge(BANNER + REFUSAL, None, how).verdict == "crash"
 
 
-def test_firmware_speaks_first() -> None:
-    """What firmware prints is nobody's: neither does the loader's refusal behind it look forged, nor is it a kernel's
-    first line."""
+def test_firmware_output_precedes_the_loaders() -> None:
+    """Firmware output does not make a following refusal look forged, and is not the kernel's first line."""
     marks = Marks(end("bare-riscv64").line, firmware=True)
     for line in ("OpenSBI v1.1", "Domain0 Boot HART : 0", "", "BdsDxe: starting " + REFUSAL.strip(), "Shell> "):
         marks.line(line.encode(), 1.0)
@@ -135,7 +134,7 @@ def test_firmware_speaks_first() -> None:
 
 @pytest.mark.requirement("N-04")
 def test_firmware_starts_the_next_loader() -> None:
-    """Behind a refusal the firmware speaks again, and what a second loader boots ends as it ends."""
+    """After a refusal and more firmware output, a second loader's boot determines the verdict."""
     marks = Marks(end("bare").line, firmware=True, returns=True)
     for line in (BANNER, REFUSAL, "[LOADER][ERROR] rax=0x1"):
         marks.line(line.strip().encode(), 1.0)
@@ -152,13 +151,13 @@ def test_firmware_starts_the_next_loader() -> None:
     ("console", "qemu"),
     [
         (BANNER + LOADING + REFUSAL, 67),  # after the hand-over has begun
-        (BANNER + "hello\n" + REFUSAL, 67),  # behind a line that is not the loader's
+        (BANNER + "hello\n" + REFUSAL, 67),  # after a line that is not the loader's
         ("junk" + REFUSAL, 67),  # in the middle of a line
-        (GOOD + EXCEPTION, 101),  # even these two, once the kernel has spoken
+        (GOOD + EXCEPTION, 101),  # both lines, after the kernel's first output
     ],
 )
-def test_forged_refusal_is_the_apps(console: str, qemu: int) -> None:
-    """A refusal is believed only from before the hand-over; after it the number is the application's."""
+def test_forged_refusal_is_the_applications(console: str, qemu: int) -> None:
+    """A refusal is believed only before the hand-over; after it the status is the application's."""
     judged = judge(console, qemu)
     assert (judged.verdict, judged.status, judged.origin) == ("wrong-exit", qemu, "app")
 
@@ -166,25 +165,24 @@ def test_forged_refusal_is_the_apps(console: str, qemu: int) -> None:
 @pytest.mark.parametrize(
     ("console", "qemu", "how", "device"),
     [
-        (BANNER + REFUSAL, 1, How.EXITED, True),  # another number than the line says
+        (BANNER + REFUSAL, 1, How.EXITED, True),  # another number than in the line
         (BANNER + REFUSAL, 0, How.EXITED, True),
         (BANNER + REFUSAL, None, How.RESET, True),
-        (BANNER + REFUSAL, None, How.HALTED, True),  # the device was there, so it should have ended QEMU
+        (BANNER + REFUSAL, None, How.HALTED, True),  # with an exit device the refusal would have ended QEMU
         (BANNER + REFUSAL, None, How.CPU, False),
         (BANNER + REFUSAL.replace("67", "66"), 66, How.EXITED, True),  # isa-debug-exit cannot carry it
         (BANNER + REFUSAL.replace("67", "121"), 121, How.EXITED, True),
     ],
 )
-def test_refusal_that_does_not_add_up(console: str, qemu: int | None, how: How, device: bool) -> None:
-    """The line alone is no refusal: the number must have come out, or the machine must have halted for want of the
-    device."""
+def test_inconsistent_refusal(console: str, qemu: int | None, how: How, device: bool) -> None:
+    """The line alone is no refusal: QEMU must exit with its status, or the machine must halt without an exit device."""
     judged = judge(console, qemu, how, device=device)
     assert (judged.verdict, judged.origin) == ("crash", "loader")
 
 
 @pytest.mark.requirement("L-14")
-def test_refusal_without_the_device() -> None:
-    """The number is read from the line once the machine has halted for good."""
+def test_refusal_without_the_exit_device() -> None:
+    """The status is read from the line once the machine has halted."""
     judged = judge(BANNER + REFUSAL, None, How.HALTED, device=False)
     assert (judged.verdict, judged.status) == ("refused", 67)
     assert "isa-debug-exit" in judged.hint
@@ -196,18 +194,18 @@ def test_refusal_without_the_device() -> None:
     [
         ("bare", How.HALTED, None),
         ("hermit-0.10-x86", How.EXITED, 0),  # ACPI power-off
-        ("hermit-0.10-x86", How.RESET, None),  # triple fault, its last resort
+        ("hermit-0.10-x86", How.RESET, None),  # triple fault, the kernel's last resort
     ],
 )
-def test_end_without_the_device(row: str, how: How, qemu: int | None) -> None:
-    """Judged from the text, and the missing device is named."""
+def test_end_without_the_exit_device(row: str, how: How, qemu: int | None) -> None:
+    """The text determines the verdict, which names the missing device."""
     judged = judge(GOOD + "exit status 0\n", qemu, how, row, device=False, power_off=qemu == 0)
     assert (judged.verdict, judged.status) == ("pass", 0)
     assert "isa-debug-exit device is missing" in judged.hint
 
 
-def test_power_off_without_a_word() -> None:
-    """No device and no status line: nothing says how it ended."""
+def test_power_off_without_a_status_line() -> None:
+    """Without exit device and status line the end is unknown."""
     judged = judge(GOOD, 0, row="hermit-0.10-x86", device=False)
     assert (judged.verdict, judged.status) == ("wrong-exit", None)
 
@@ -218,7 +216,7 @@ def test_power_off_without_a_word() -> None:
         (GOOD + "exit status 0\n", 1, "bare"),
         (GOOD + "exit status 5\n", 3, "bare"),
         (GOOD + "exit status 0\n", 0, "bare"),  # an unexpected 0 is never a pass
-        (GOOD, 3, "hermit-0.10-x86"),  # no sentinel
+        (GOOD, 3, "hermit-0.10-x86"),  # no status line
         (GOOD, 0, "hermit-0.8-x86"),
         (GOOD, 5, "hermit-0.8-x86"),
         ("", 67, "bare"),
@@ -234,7 +232,7 @@ def test_contradictions_are_never_a_pass(console: str, qemu: int, row: str) -> N
 @pytest.mark.parametrize("console", [GOOD + PANIC + "exit status 0\n", GOOD + NEWER_PANIC])
 @pytest.mark.parametrize("qemu", [3, 1])
 def test_panic_wins(console: str, qemu: int) -> None:
-    """A panic followed by success is a panic; the message behind the place belongs to it."""
+    """A panic followed by success is a panic; the message after its location belongs to it."""
     judged = judge(console, qemu)
     assert judged.verdict == "panic"
     assert "oh no" in judged.cause
@@ -250,27 +248,27 @@ def test_panic_wins(console: str, qemu: int) -> None:
     ],
 )
 def test_infrastructure(how: How, detail: str, stderr: tuple[str, ...], wanted: tuple[str, str]) -> None:
-    """QEMU's status 1 from a QEMU that never started is not the guest's."""
+    """Status 1 of a QEMU that never started is not the guest's."""
     judged = judge("", 1 if how is How.NEVER else None, how, detail=detail, stderr=stderr)
     assert (judged.verdict, judged.origin) == wanted
     assert all(line in judged.cause for line in stderr)
 
 
 def test_death_by_signal_is_never_a_pass() -> None:
-    """Even behind a status line that says success."""
+    """A signal is never a pass, even after a status line of success."""
     judged = judge(GOOD + "exit status 0\n", -11)
     assert (judged.verdict, judged.origin) == ("infra", "qemu")
     assert "SIGSEGV" in judged.cause
 
 
-def test_qemu_fatal_is_the_guests_crash() -> None:
-    """QEMU gives up when the guest jumps into nothing."""
+def test_fatal_error_of_qemu_is_the_guests_crash() -> None:
+    """QEMU exits when the guest jumps to an address without memory."""
     judged = judge(GOOD, -6, stderr=("qemu: fatal: Trying to execute code outside RAM or ROM at 0xdead",))
     assert judged.verdict == "crash"
 
 
 def test_upstream_loaders_panic() -> None:
-    """Other loaders print this and spin."""
+    """Other loaders print this and loop."""
     judged = judge("[LOADER] panicked at src/main.rs:1:1:\n", None, How.CPU)
     assert (judged.verdict, judged.origin) == ("crash", "loader")
 
@@ -280,13 +278,13 @@ def test_upstream_loaders_panic() -> None:
     [(How.CPU, 9.9, "hang"), (How.CPU, 0.1, "timeout"), (How.WALL, 9.9, "hang"), (How.WALL, 0.0, "timeout")],
 )
 def test_deadlines(how: How, silent: float, verdict: str) -> None:
-    """Silence for most of the run is a hang, output up to the end a timeout."""
+    """Silence for most of the run is a hang; output up to the end is a timeout."""
     judged = judge(GOOD, None, how, silent_for=silent)
     assert judged.verdict == verdict
 
 
 def test_deadline_of_a_server() -> None:
-    """A guest that listens and is silent has not died: it waits for clients."""
+    """A guest that listens silently has not failed: it waits for clients."""
     judged = judge(GOOD, None, How.WALL, silent_for=9.9, serves=(80, 8080))
     assert judged.verdict == "timeout"
     assert judged.cause.endswith("it listens on TCP port 80, 8080")
@@ -294,7 +292,7 @@ def test_deadline_of_a_server() -> None:
 
 @pytest.mark.parametrize(("console", "origin"), [("", "loader"), (BANNER, "loader"), (GOOD, "app")])
 def test_triple_fault(console: str, origin: str) -> None:
-    """Whose crash it is follows from who spoke last."""
+    """The last output determines whose crash it is."""
     judged = judge(console, None, How.RESET)
     assert (judged.verdict, judged.origin) == ("crash", origin)
 
@@ -308,12 +306,12 @@ def test_triple_fault(console: str, origin: str) -> None:
     ],
 )
 def test_reset_is_named_by_cpu(cpu: str, cause: str) -> None:
-    """There is no triple fault but on x86."""
+    """Only x86 has triple faults."""
     assert judge(GOOD, None, How.RESET, cpu=cpu).cause == cause
 
 
 def test_table_of_ends() -> None:
-    """Every row is complete, and an unknown one is refused with the list."""
+    """Each entry is complete, and the error for an unknown one lists them."""
     assert {"bare", "hermit-0.10-x86", "hermit-n4-x86", "hermit-acpi-off"} <= set(ends())
     for row in ends().values():
         assert row.number in ("line", "qemu", "any", "none")
@@ -328,7 +326,7 @@ def outcome(verdict: str, status: int | None, origin: str, rule: str = "bare") -
 
 
 def test_matches() -> None:
-    """What an expectation in a table means."""
+    """The meaning of an expectation in a table."""
     assert outcome("pass", 0, "app").matches("exit 0")
     assert outcome("wrong-exit", 5, "app").matches("exit 5")
     assert not outcome("wrong-exit", None, "app").matches("exit 0")

@@ -123,5 +123,5 @@ def test_a_mistake_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
         fixtures.every_image.__wrapped__()
 
 
-def test_every_image_ends_by_a_row_that_exists() -> None:
+def test_every_image_has_a_known_end() -> None:
     assert {image.end for image in fixtures.every_image()} <= set(ends())

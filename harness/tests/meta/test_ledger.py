@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A run without a failure is green only when nothing is missing from it in silence."""
+"""A run without failures passes only if nothing is missing from it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def judge(*ran: Ran, known: tuple[Erratum, ...] = ()) -> list[str]:
     return ledger.judge(TABLE, ran, [SLOW], known, TODAY)
 
 
-def test_all_there_is_green() -> None:
+def test_complete_run_passes() -> None:
     assert judge(GOOD) == []
     assert judge(GOOD, skip("t/pc/kvm/hello", "kvm-slow: 5 s")) == []
 
@@ -44,27 +44,27 @@ def test_all_there_is_green() -> None:
         ([GOOD, skip("t/a/kvm/a", "kvm-slow: x"), skip("t/b/kvm/a", "kvm-slow: x")], "2 skips in all, at most 1"),
     ],
 )
-def test_hollow_runs_are_red(ran: list[Ran], complaint: str) -> None:
-    """Too few cells, a must-run cell that was skipped, a skip without a reason from the list, too many skips."""
+def test_incomplete_run_fails(ran: list[Ran], complaint: str) -> None:
+    """Too few cells, a skipped must-run cell, a skip without a listed reason, too many skips."""
     assert any(complaint in line for line in judge(*ran))
 
 
-def test_an_erratum_lapses() -> None:
+def test_erratum_expires() -> None:
     old = Erratum("x1", "dies of XGETBV", "a KVM", ("t/*/kvm/*",), "crash: *", datetime.date(2026, 11, 20))
     assert judge(GOOD, known=(old,)) == ["erratum x1 lapsed on 2026-11-20: dies of XGETBV"]
     assert judge(GOOD, known=(dataclasses.replace(old, expires=TODAY),)) == []
 
 
 @pytest.mark.requirement("N-19")
-def test_what_stands_in_for_a_defect_must_pass() -> None:
-    """Where a kernel has no driver, a test of ours drives the device."""
+def test_replacement_of_a_defect_must_pass() -> None:
+    """If the kernel has no driver, a test with a bare application drives the device."""
     known = Erratum("x1", "no driver", "a kernel", ("net/a",), "app exit 1", TODAY, ("boot/*::test_boots",))
     assert judge(GOOD, known=(known,)) == []
     lost = dataclasses.replace(known, instead=("net/*::test_driven*",))
     assert judge(GOOD, known=(lost,)) == ["erratum x1: nothing of net/*::test_driven* passed, which stands in for it"]
 
 
-def test_an_erratum_explains_its_symptom_only() -> None:
+def test_erratum_explains_its_own_symptom_only() -> None:
     known = Erratum("x1", "", "", ("t/*/kvm/*",), "crash: *", TODAY)
     assert ledger.erratum_for("t/pc/kvm/a", "crash: exception 6", [known]) == known
     assert ledger.erratum_for("t/pc/kvm/a", "app exit 1", [known]) is None
@@ -76,7 +76,7 @@ def test_the_files_of_this_tree_are_well_formed() -> None:
     assert all(erratum.what and erratum.applies for erratum in ledger.errata())
 
 
-def test_a_double_id_is_an_error(tmp_path: Path) -> None:
+def test_duplicate_id_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "skips.toml"
     file.write_text('[[reason]]\nid = "a"\nwhy = "b"\ntests = ["*"]\nmax = 1\n' * 2)
     with pytest.raises(MatrixError, match="an id is there twice"):

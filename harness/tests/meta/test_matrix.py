@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The matrix as data: products, the filter from both sides, what is left out and why, and what makes it an error."""
+"""The matrix as data: products, filters, omitted cells with reasons, and errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def ids(cells: tuple[Cell, ...]) -> list[str]:
 
 @pytest.mark.requirement("P-05")
 def test_product_and_filter() -> None:
-    """Every machine with every image it can carry; the rest is listed with its reason."""
+    """Each machine gets each image that it supports; other pairs are listed with a reason."""
     found = plan()
     assert ids(found.groups["every"]) == [
         "x86_64-multiboot/pc/tcg/hello",
@@ -68,17 +68,17 @@ def test_product_and_filter() -> None:
     ]
 
 
-def test_ids_name_what_is_not_the_default() -> None:
+def test_ids_name_only_what_differs_from_the_default() -> None:
     cell = Cell("t", "pc", "kvm", "hello", "debug", "4G", "small", 4, "big", "both")
     assert cell.id == "t/pc/kvm/hello/debug/mem4G/cpu-small/smp4/padbig/line-both"
 
 
-def test_the_first_group_keeps_a_cell() -> None:
+def test_cell_belongs_to_the_first_group() -> None:
     found = plan('[group.again]\nimages = ["hello", "kernel"]\nmachines = ["pc"]\n')
     assert ids(found.groups["again"]) == ["x86_64-multiboot/pc/tcg/kernel"]
 
 
-def test_memory_that_the_host_lacks_is_left_out() -> None:
+def test_cells_over_the_hosts_memory_are_omitted() -> None:
     found = plan('[group.big]\nimages = ["hello"]\nmachines = ["pc"]\nmemory = ["64M", "12G"]\n')
     assert ids(found.groups["big"]) == ["x86_64-multiboot/pc/tcg/hello/mem64M"]
     assert found.discards[-1].reason == "this host has 4096 MiB of memory"
@@ -87,7 +87,7 @@ def test_memory_that_the_host_lacks_is_left_out() -> None:
 @pytest.mark.requirement("P-05")
 @pytest.mark.parametrize(("kvm", "number"), [(probe.Probe(), 0), (FAST, 2)], ids=["unknown", "faster"])
 def test_kvm_only_where_it_is_faster(kvm: probe.Probe, number: int) -> None:
-    """The accelerator is chosen by the clock, and a machine can borrow another one's probe."""
+    """A measurement chooses the accelerator, and a machine can use another one's probe."""
     extra = '[group.kvm]\nimages = ["hello"]\nmachines = ["pc", "microvm"]\naccels = ["kvm"]\nwhen = "kvm-faster"\n'
     found = plan(extra, kvm)
     assert len(found.groups["kvm"]) == number
@@ -95,8 +95,8 @@ def test_kvm_only_where_it_is_faster(kvm: probe.Probe, number: int) -> None:
 
 
 @pytest.mark.requirement("N-08")
-def test_firmware_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells whose firmware could not be fetched are left out and listed with the file and what brings it."""
+def test_missing_firmware_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells without their firmware are omitted, and listed with the file and its source."""
     monkeypatch.setitem(FIRMWARE, "opensbi-1.6-jump", ("/nonexistent/fw_jump.bin",))
     monkeypatch.setitem(FIRMWARE, "opensbi-1.1-jump", (__file__,))
     machines = 'machines = ["virt-fw-jump-1.1", "virt-fw-jump-1.6"]\nwhen = "firmware"\n'
@@ -131,10 +131,8 @@ def test_mistakes_are_errors(extra: str, text: str) -> None:
 
 
 @pytest.mark.requirement("P-05")
-def test_the_real_matrix_is_big_enough() -> None:
-    """At least as many cells are planned without KVM as the file wants to have passed, and every must-run cell
-    is one of them.
-    """
+def test_the_real_matrix_is_large_enough() -> None:
+    """Without KVM at least the required number of cells is planned, including each must-run cell."""
     found = expand.planned(probe.Probe())
     planned = [cell.id for cell in found.cells()]
     assert len(planned) == len(set(planned)) >= matrix().min_cells
@@ -142,8 +140,8 @@ def test_the_real_matrix_is_big_enough() -> None:
 
 
 @pytest.mark.requirement("P-05")
-def test_probe_decides_by_the_clock() -> None:
-    """Works and is faster, works and is slower, dies, may not be opened."""
+def test_probe_result_depends_on_time() -> None:
+    """KVM works and is faster, works and is slower, fails, or cannot be opened."""
     answers = {("a", "tcg"): ("ok", True, 2.0), ("a", "kvm"): ("ok", True, 1.0), ("b", "tcg"): ("ok", True, 0.5)}
     answers |= {
         ("b", "kvm"): ("ok", True, 5.0),

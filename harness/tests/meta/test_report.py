@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What a person reads at the end of a run."""
+"""The report at the end of a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RAN = [
 
 @pytest.mark.requirement("P-05")
 def test_table_of_cells() -> None:
-    """Target x machine x accelerator, with what passed, failed and was skipped."""
+    """Passed, failed and skipped cells by target, machine and accelerator."""
     assert text.cells_table(RAN) == [
         "target  machine  accel  passed  failed  skipped  apps",
         "------  -------  -----  ------  ------  -------  ----",
@@ -46,14 +46,14 @@ def test_table_of_cells() -> None:
 
 @pytest.mark.requirement("P-05")
 def test_skips_and_slowest() -> None:
-    """Every skip with its reason; the slowest first."""
+    """Each skip has its reason; slow tests are listed in descending order."""
     assert text.skip_list(RAN) == ["t/pc/kvm/hello: no-kvm: x"]
     assert text.slowest(RAN, 2) == ["   2.00 s  meta/test_requirements.py::d", "   1.50 s  t/pc/tcg/args"]
 
 
 @pytest.mark.requirement("P-05")
-def test_page_of_a_ci_service(tmp_path: Path) -> None:
-    """Where GITHUB_STEP_SUMMARY names a file, it gets what failed, and the tables."""
+def test_summary_page_of_a_ci_service(tmp_path: Path) -> None:
+    """The file in GITHUB_STEP_SUMMARY gets the failures and the tables."""
     page = text.markdown([("failed", text.failures(RAN)), ("skips", [])])
     assert page == "### failed\n\n```\nt/pc/tcg/args: app exit 1\n```\n\n"
     argv = [sys.executable, "-m", "pytest", f"--junit-xml={tmp_path / 'x'}", f"{__file__}::test_skips_and_slowest"]
@@ -86,19 +86,21 @@ def test_good():
 """
 
 
-def test_what_is_left_behind(tmp_path: Path) -> None:
-    """A session whose tests have passed is red when a process outlives them, also one that has no parent any more; it
-    is named, and ended. What was started before, by a build say, is not the tests'."""
+def test_surviving_process_fails_the_session(tmp_path: Path) -> None:
+    """A process that outlives the tests is named and ended, even if it is an orphan.
+
+    Processes from before the session are ignored.
+    """
     (tmp_path / "conftest.py").write_text(LEAVES.partition("def test")[0])
     (tmp_path / "test_leaves.py").write_text(LEAVES)
     argv = [sys.executable, "-m", "pytest", f"--rootdir={tmp_path}", str(tmp_path)]
-    here = os.environ | {"GITHUB_STEP_SUMMARY": ""}  # its red is none of this session's page
+    here = os.environ | {"GITHUB_STEP_SUMMARY": ""}  # its failure does not belong on this session's page
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120, env=here)
     assert done.returncode == 1 and "1 passed" in done.stdout, done.stdout + done.stderr
     told = re.search(r"process (\d+) was left behind: .*sleep 4711", done.stdout)
     assert told and "sleep 4712" not in done.stdout, done.stdout
     with suppress(FileNotFoundError, ProcessLookupError):
-        assert Path(f"/proc/{told[1]}/cmdline").read_bytes() == b"", "it is gone, or a zombie"
+        assert Path(f"/proc/{told[1]}/cmdline").read_bytes() == b"", "the process is gone, or a zombie"
 
 
 def test_discards_by_reason() -> None:
@@ -108,14 +110,14 @@ def test_discards_by_reason() -> None:
 
 @pytest.mark.requirement("P-05")
 def test_probe_is_shown() -> None:
-    """The table says what the accelerators' probe saw."""
+    """The table shows the measurements of the accelerators."""
     shown = "\n".join(text.probe_table(Probe((Row("pc", "app exit 0", 0.3, "app exit 0", 4.1, True),))))
     assert "slower than TCG (4.10 s against 0.30 s)" in shown
 
 
 @pytest.mark.requirement("P-05")
 def test_progress_without_a_terminal() -> None:
-    """A line now and then, a failure at once."""
+    """Without a terminal there is a line from time to time, and one per failure at once."""
     out = io.StringIO()
     progress = Progress(out, total=40)
     for number in range(40):
@@ -130,7 +132,7 @@ def test_progress_without_a_terminal() -> None:
 @pytest.mark.requirement("P-05")
 @pytest.mark.parametrize(("columns", "shown"), [(40, 39), (0, 119)])
 def test_progress_on_a_small_terminal(columns: int, shown: int) -> None:
-    """One line of the terminal, however narrow it is: a longer one would be left behind at each step."""
+    """The progress line fits into the terminal, because a longer one would leave remains."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(theirs, "w") as out:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Every test of this folder has a network of its own: a namespace that it makes itself, in which guests and clients
-live, or a cable between two of them."""
+"""Each test of this folder has a network of its own: a namespace for guests and clients, or a socket link."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def serve(lab: Lab, request: pytest.FixtureRequest) -> Serve:
-    """plug() in the test's namespace; what is left lies under the test's name."""
+    """plug() in the test's namespace. The artifacts are stored under the test's name."""
     name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(way: Way, app: str, **more: str | tuple[str, ...]) -> Served:

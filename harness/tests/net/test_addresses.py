@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The guest's address, its network's mask and its gateway: given when its kernel is built, and when it is started."""
+"""The guest's address, netmask and gateway, given at the kernel's build and at its start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hermit_harness.vm.nic import MAC
 Serve = Callable[..., Served]
 ECHO = 8080
 ADDRESS, GATEWAY, MASK = "10.0.5.100", "10.0.5.2", "255.255.0.0"
-# By the default mask the first would not be a neighbour.
+# With the default mask the first would not be a neighbour.
 NEIGHBOUR, STRANGER = "10.0.77.1", "192.168.77.1"
 MINE = replace(TAP, address=ADDRESS)
 WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
@@ -32,12 +32,14 @@ WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
     ids=["built-in", "by-argument", "by-variable"],
 )
 def test_address_gateway_and_mask(way: Way, given: str, serve: Serve) -> None:
-    """It answers at its address and not at the default one; for whom its mask calls a
-    neighbour it asks by name, and whom it leaves outside it answers by way of its gateway."""
+    """The guest answers at its address and not at the default one.
+
+    It sends ARP requests for neighbours, and uses its gateway for others.
+    """
     served = serve(way, "echo", kernel_args=given)
     for address in (GATEWAY, NEIGHBOUR, STRANGER):
         served.lab.run("ip", "address", "add", f"{address}/32", "dev", "tap10")
-    # It does not answer a stranger who asks for its card.
+    # It does not answer an ARP request from a foreign address.
     served.lab.run("ip", "neighbour", "add", ADDRESS, "lladdr", MAC, "nud", "permanent", "dev", "tap10")
     with served.guest:
         served.ready(ECHO)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Cards that the published kernels have no driver for, driven by an application of our own (fixtures/bare/net) on the
-same machines, and what goes over the wire."""
+"""NICs without a driver in published kernels, driven by a bare application (fixtures/bare/net) on the same machines."""
 
 from __future__ import annotations
 
@@ -21,12 +20,12 @@ PCI, MMIO, GEM = "virtio-net by PCI at 0x", "virtio-net by MMIO at 0x", "Cadence
 
 
 def way(name: str, card: str, machine: str, target: str = "x86_64-multiboot") -> Way:
-    """A bare application's."""
+    """Return the way of a bare application."""
     return Way(name, "tap", card, machine, target=target, kernel="")
 
 
-# Both interfaces of the MMIO card on each machine: one and the same application, so that the difference is QEMU's
-# switch. PVH's command line tells of the card, Multiboot's does not.
+# Both interfaces of the MMIO NIC on each machine, with one application, so that the difference is QEMU's option.
+# PVH's command line describes the NIC, Multiboot's does not.
 LEGACY, MODERN = "virtio-mmio-legacy", "virtio-mmio"
 BARE = [
     (way("transitional-pc", "virtio-transitional", "pc"), PCI, "legacy, found by configuration space"),
@@ -40,17 +39,17 @@ BARE = [
     (way("mmio-modern-aarch64_be", MODERN, "virt", "aarch64_be-elf"), MMIO, "modern, found by device tree"),
     (way("mmio-legacy-riscv64", LEGACY, "virt", "riscv64-sbi"), MMIO, "legacy, found by device tree"),
     (way("mmio-modern-riscv64", MODERN, "virt", "riscv64-sbi"), MMIO, "modern, found by device tree"),
-    # Controllers of two boards.
+    # NICs of two boards.
     (way("gem-sifive_u", "cadence-gem", "sifive_u", "riscv64-sbi"), GEM, "found by device tree"),
     (way("gem-versal", "cadence-gem", "versal-virt", "aarch64-uefi"), GEM, "found by device tree"),
 ]
 PINGS = (0, 1, 56, 57, 1471, 1472)
-BURST = 64  # datagrams in one go: more than a card has buffers
+BURST = 64  # datagrams at once: more than the NIC has buffers
 ETH_P_ALL = 3
 
 
 def listen(lab: Lab) -> socket.socket:
-    """Hears every frame on the tap, whoever sends it."""
+    """Receive each frame on the tap, whatever its destination."""
     sock = lab.socket(socket.AF_PACKET, socket.SOCK_RAW)
     sock.bind(("tap10", ETH_P_ALL))
     sock.setblocking(False)
@@ -58,7 +57,7 @@ def listen(lab: Lab) -> socket.socket:
 
 
 def heard(tap: socket.socket) -> list[bytes]:
-    """The guest's frames so far."""
+    """Return the guest's frames so far."""
     found: list[bytes] = []
     while True:
         try:
@@ -70,9 +69,11 @@ def heard(tap: socket.socket) -> list[bytes]:
 
 @pytest.mark.requirement("L-43", "R-15", "W-18", "N-11", "N-17", "N-19")
 @pytest.mark.parametrize(("way", "card", "interface"), BARE, ids=[row[0].id for row in BARE])
-def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str, serve: Serve) -> None:
-    """ARP, ping, and UDP of one byte up to a full frame, one by one and in bursts;
-    the guest's checksums are right, QEMU's capture and the tap agree about its frames, and none comes after its end."""
+def test_nic_without_a_driver_in_the_kernel(way: Way, card: str, interface: str, serve: Serve) -> None:
+    """ARP, ping and UDP up to a full frame, single and in bursts.
+
+    Checksums are right, QEMU's capture equals the tap's frames, and none follows the end.
+    """
     served = serve(way, "net")
     with listen(served.lab) as tap, served.guest as guest:
         served.ready(UDP)
@@ -104,11 +105,11 @@ def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str
     ours = [frame for frame in frames if frame.sender == MAC]
     assert on_tap == [packet for packet in pcap.packets(served.capture) if packet[6:12] == mac_bytes(MAC)]
     assert [frame.problems for frame in frames if frame.problems] == []
-    # The host may ask for the address again when much time has passed.
+    # The host may repeat its ARP request after some time.
     assert [frame.kind for frame in ours if frame.kind != "arp-reply"] == ["icmp"] * len(PINGS) + ["udp"] * (7 + BURST)
     assert ours[0].kind == "arp-reply"
     assert (frames[0].kind, frames[0].receiver, frames[0].target) == ("arp-request", BROADCAST, GUEST)
-    assert len(pcap.tcpdump(served.capture, f"udp and ether src {MAC}")) == 7 + BURST, "tcpdump sees as many answers"
+    assert len(pcap.tcpdump(served.capture, f"udp and ether src {MAC}")) == 7 + BURST, "tcpdump reads as many answers"
 
 
 @pytest.mark.requirement("L-42", "N-17")
@@ -117,8 +118,8 @@ def test_card_without_a_driver_in_the_kernel(way: Way, card: str, interface: str
     [("-ip 10.0.5.100", "10.0.5.100"), ("env=HERMIT_IP=10.0.5.101", "10.0.5.101")],
     ids=["by-argument", "by-variable"],
 )
-def test_address_by_the_command_line(given: str, address: str, serve: Serve) -> None:
-    """On microvm, whose list of cards stands on the same command line, behind the application's words."""
+def test_address_from_the_command_line(given: str, address: str, serve: Serve) -> None:
+    """On microvm QEMU's list of devices follows the application's words on the same command line."""
     served = serve(way("told", LEGACY, "microvm-mmio", "x86_64-pvh"), "net", kernel_args=given, args="-ip 10.0.5.7")
     with served.guest as guest:
         served.ready(UDP)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The devices of the kernel's own tests, one by one: what the kernel makes of each, by PCI and by MMIO. Those that it
-drives are at work in test_guests.py (network) and virtiofs/ (files)."""
+"""The devices of the kernel's own tests, by PCI and by MMIO.
+
+Devices that the kernel drives are in test_guests.py and virtiofs/.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from hermit_harness.vm.host import device_problem
 from hermit_harness.vm.spec import RunSpec
 
 Boot = Callable[[RunSpec], Outcome]
-# QEMU's name, its number in virtio's list, and what plugs into it.
+# QEMU's name, the virtio device id, and the backend.
 DEVICES = {
     "console": ("virtio-serial", 3, ("-device", "virtconsole")),
     "rng": ("virtio-rng", 4, ()),
@@ -28,7 +30,7 @@ VSOCK = Path("/dev/vhost-vsock")
 
 
 def words(device: str, bus: str) -> tuple[str, ...]:
-    """QEMU's words for a device at a bus."""
+    """Return QEMU's words for a device on a bus."""
     name, _, more = DEVICES[device]
     options = ",guest-cid=3" if device == "vsock" else ""
     modern = ",disable-legacy=on" if bus == "pci" else ""
@@ -41,8 +43,8 @@ def words(device: str, bus: str) -> tuple[str, ...]:
 
 @pytest.mark.requirement("N-19")
 @pytest.mark.parametrize("device", DEVICES)
-def test_by_pci(device: str, boot_here: Boot) -> None:
-    """The kernel finds the device where it looks for it, says so when it has no driver, and goes on."""
+def test_device_on_pci(device: str, boot_here: Boot) -> None:
+    """The kernel finds the device, reports a missing driver, and continues."""
     outcome = boot_here(specs.release("real-list-0.11.0", memory="512M", append="-- /", extra=words(device, "pci")))
     assert outcome.matches("exit 0"), str(outcome)
     number = DEVICES[device][1]
@@ -53,8 +55,8 @@ def test_by_pci(device: str, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("N-19", "L-43")
 @pytest.mark.parametrize("device", ["console", "rng", "net"])
-def test_by_pci_of_the_older_kind(device: str, boot_here: Boot) -> None:
-    """A transitional device is passed over, and the kernel goes on."""
+def test_transitional_device_on_pci(device: str, boot_here: Boot) -> None:
+    """The kernel skips a transitional device and continues."""
     outcome = boot_here(specs.release("real-list-0.11.0", append="-- /", extra=words(device, "pci-transitional")))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"Legacy/transitional Virtio device" in outcome.console
@@ -63,9 +65,11 @@ def test_by_pci_of_the_older_kind(device: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("N-17", "N-19", "N-11")
 @pytest.mark.parametrize("bus", ["mmio", "mmio-legacy"])
 @pytest.mark.parametrize("device", DEVICES)
-def test_by_mmio(device: str, bus: str, boot_here: Boot) -> None:
-    """The device is in QEMU's list on the command line (by PVH; by Multiboot QEMU does not tell), and
-    the words before it are as they were; a kernel that drives nothing of it goes on."""
+def test_device_on_mmio(device: str, bus: str, boot_here: Boot) -> None:
+    """QEMU's list on the command line has the device (with PVH, not with Multiboot), after the unchanged words.
+
+    A kernel without a driver continues.
+    """
     extra = words(device, bus)
     listed = boot_here(specs.release("args", "microvm-mmio", "x86_64-pvh", append="env=A=1 -- 'b c'", extra=extra))
     assert listed.matches("exit 0"), str(listed)

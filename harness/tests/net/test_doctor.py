@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""When nobody listens: a guest for each step that can fail, and what the doctor says of it."""
+"""Diagnosis of a guest that does not listen: one guest per step that can fail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEASE = next(way for way in WAYS if way.id == "tap-dhcp")
 
 
 def finding(served: Served, port: int = 8080) -> Finding:
-    """What the doctor says of a guest, as `hermitctl run` would ask."""
+    """Return the doctor's finding, as `hermitctl run` asks for it."""
     link = Plan(served.spec.net, lab=served.lab).host_link()
     return diagnose(
         Sight(
@@ -30,7 +30,7 @@ def finding(served: Served, port: int = 8080) -> Finding:
 
 
 def test_no_driver(serve: Serve) -> None:
-    """A card that the kernel was not built for."""
+    """The kernel was built without a driver for the NIC."""
     served = serve(replace(TAP, card="rtl8139"), "echo")
     with served.guest as guest:
         guest.finish()
@@ -40,7 +40,7 @@ def test_no_driver(serve: Serve) -> None:
 
 
 def test_no_link(serve: Serve) -> None:
-    """The host's end of the tap is down: the guest listens, but nobody can reach it."""
+    """The host's end of the tap is down: the guest listens, but no packet reaches it."""
     served = serve(TAP, "echo")
     served.lab.run("ip", "link", "set", "tap10", "down")
     with served.guest:
@@ -50,7 +50,7 @@ def test_no_link(serve: Serve) -> None:
 
 
 def test_no_address(serve: Serve) -> None:
-    """The guest asks for a lease and nobody gives one."""
+    """The guest requests a lease, and there is no DHCP server."""
     served = serve(replace(LEASE, lease=False), "echo")
     with served.guest as guest:
         guest.wait(lambda: "discover" in served.wire.seen.dhcp)
@@ -60,7 +60,7 @@ def test_no_address(serve: Serve) -> None:
 
 
 def test_address_of_another_network(serve: Serve) -> None:
-    """The guest has an address, but not one that the host's side can reach."""
+    """The guest has an address that the host cannot reach."""
     served = serve(TAP, "echo", kernel_args="-ip 10.0.6.3 -gateway 10.0.6.1")
     with served.guest:
         served.ready(8080)
@@ -69,7 +69,7 @@ def test_address_of_another_network(serve: Serve) -> None:
 
 
 def test_no_answer_to_arp(serve: Serve) -> None:
-    """The guest's netmask is so narrow that it hears nobody."""
+    """The guest's netmask excludes the host."""
     served = serve(replace(TAP, mute=True), "echo", ports=("tcp:8080",), kernel_args="-mask 255.255.255.255")
     with served.guest as guest:
         guest.wait_for_text("listening on TCP port 8080")
@@ -81,7 +81,7 @@ def test_no_answer_to_arp(serve: Serve) -> None:
 
 
 def test_closed_port(serve: Serve) -> None:
-    """The guest is there, and refuses."""
+    """The guest refuses the connection."""
     served = serve(replace(TAP, mute=True), "echo", ports=("tcp:8081",))
     with served.guest as guest:
         guest.wait(lambda: 8081 in served.wire.seen.tcp_closed)
@@ -89,8 +89,8 @@ def test_closed_port(serve: Serve) -> None:
     assert (told.step, told.cause) == ("port", "the guest is there, but its port 8081 is closed")
 
 
-def test_all_is_well(serve: Serve) -> None:
-    """With nothing wrong there is no finding."""
+def test_no_finding(serve: Serve) -> None:
+    """If the guest listens, there is no finding."""
     served = serve(replace(TAP, mute=True), "echo", ports=("tcp:8080",))
     with served.guest:
         served.ready(8080)
@@ -98,8 +98,8 @@ def test_all_is_well(serve: Serve) -> None:
 
 
 @pytest.mark.requirement("L-44")
-def test_listening_is_found_without_a_view_of_the_wire(serve: Serve) -> None:
-    """As it is with vhost=on, where frames pass QEMU by: then the question is a connection."""
+def test_listening_is_found_without_a_capture(serve: Serve) -> None:
+    """With vhost=on QEMU does not see the frames; then the doctor opens a connection."""
     served = serve(TAP, "echo", captured=False)
     spec = replace(served.spec, net=replace(served.spec.net, watched=False))
     wire = Wire(spec.net.mac, "10.0.5.3", (8080,), knock=served.lab.socket)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Real applications on a real wire: each way to plug a guest in, what its clients get, and what went over the wire."""
+"""Real applications on real networks: each kind of connection, the clients' data, and the frames."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ ECHO, HTTP, UDP = 8080, 9975, 9975
 
 
 def pattern(size: int, salt: int = 0) -> bytes:
-    """Bytes of which no part looks like another one."""
+    """Return bytes without repetitions."""
     return bytes((at * 31 + (at >> 8) * 7 + salt) & 255 for at in range(size))
 
 
 def echoed(client: socket.socket, data: bytes) -> bool:
-    """Whether exactly these bytes come back. They are sent in parts: what the guest cannot take yet must be fetched."""
+    """Whether exactly these bytes come back.
+
+    They are sent in parts: the echo must be read before the guest can accept more.
+    """
     got = bytearray()
     for at in range(0, len(data), 16384):
         part = data[at : at + 16384]
@@ -51,19 +54,21 @@ def echoed(client: socket.socket, data: bytes) -> bool:
 
 
 def check_wire(served: Served) -> None:
-    """What is true of every conversation: the guest's checksums are right (nobody computes them for it), an ARP request
-    comes before the first SYN, and a lease is asked for once."""
+    """Check each conversation.
+
+    Checksums are right without offload, an ARP request precedes the first SYN, and there is one lease.
+    """
     frames = served.frames()
     ours = [frame for frame in frames if frame.sender == MAC]
     assert ours, "the guest sent nothing"
     assert [frame.problems for frame in ours if frame.problems] == []
     kinds = [frame.kind for frame in frames]
     syn = next(n for n, f in enumerate(frames) if f.kind == "tcp" and f.flags & (SYN | ACK) == SYN)
-    # Who gave a lease knows the guest by it.
-    assert served.way.lease or "arp-request" in kinds[:syn], "an ARP request comes before the first SYN"
+    # A host that gave a lease knows the guest's address without ARP.
+    assert served.way.lease or "arp-request" in kinds[:syn], "an ARP request precedes the first SYN"
     notes = [frame.note for frame in frames if frame.note]
     assert notes == (["discover", "offer", "request", "ack"] if served.way.lease else [])
-    assert len(pcap.tcpdump(served.capture)) == len(frames), "tcpdump reads as many frames as we do"
+    assert len(pcap.tcpdump(served.capture)) == len(frames), "tcpdump reads as many frames as the harness"
 
 
 @pytest.mark.requirement(
@@ -71,8 +76,10 @@ def check_wire(served: Served) -> None:
 )
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_tcp_echo(way: Way, serve: Serve) -> None:
-    """TCP echo of 1, 1460, 1461 and 65536
-    bytes by each card and network that the kernel has a driver for; then the application ends by itself."""
+    """The echo of 1, 1460, 1461 and 65536 bytes works with each supported NIC and network.
+
+    Then the application exits.
+    """
     served = serve(way, "echo", ports=("tcp:8080",), args="" if way.mute else "1")
     with served.guest as guest:
         served.ready(ECHO)
@@ -85,7 +92,7 @@ def test_tcp_echo(way: Way, serve: Serve) -> None:
 
 @pytest.mark.requirement("L-44", "C-28")
 def test_ping(serve: Serve) -> None:
-    """The guest answers, small and large, each request once and with the same bytes."""
+    """The guest answers small and large requests once each, with the same bytes."""
     served = serve(TAP, "echo")
     with served.guest:
         served.ready(ECHO)
@@ -99,14 +106,14 @@ def test_ping(serve: Serve) -> None:
 EACH = [way for way in WAYS if way.id in ("tap", "user-rtl8139", "tap-mmio", "user-mmio", "tap-aarch64", "tap-riscv64")]
 
 
-# No UDP port tells by itself that it is listened on, so the guest has to speak: its console needs this firmware.
+# A UDP port does not show whether a program listens, so the guest must print a line: its console needs this firmware.
 SPEAKING = [replace(way, machine="virt-opensbi-1.6", mute=False) if way.mute else way for way in EACH]
 
 
 @pytest.mark.requirement("W-16")
 @pytest.mark.parametrize("way", SPEAKING, ids=str)
 def test_udp_echo(way: Way, serve: Serve) -> None:
-    """Datagrams of every interesting size up to what fits one frame come back whole, one for one."""
+    """Datagrams up to a full frame come back complete, one for one."""
     served = serve(way, "udp", ports=("udp:9975",))
     with served.guest as guest:
         served.ready(UDP)
@@ -121,8 +128,8 @@ def test_udp_echo(way: Way, serve: Serve) -> None:
 
 @pytest.mark.requirement("W-22", "W-23", "W-25")
 @pytest.mark.parametrize("way", EACH, ids=str)
-def test_http_by_curl(way: Way, serve: Serve) -> None:
-    """The page on port 9975 by a client that is not ours; what is not there is 404."""
+def test_http_with_curl(way: Way, serve: Serve) -> None:
+    """curl gets the page from port 9975; an unknown path is 404."""
     served = serve(way, "http", ports=("tcp:9975",))
     with served.guest:
         served.ready(HTTP)
@@ -136,8 +143,8 @@ def test_http_by_curl(way: Way, serve: Serve) -> None:
         )
 
 
-def test_ten_at_once(serve: Serve) -> None:
-    """Ten connections that are all open before the first byte goes out."""
+def test_ten_connections_at_once(serve: Serve) -> None:
+    """All ten connections are open before the first byte is sent."""
     served = serve(TAP, "echo", args="10")
     with served.guest as guest:
         served.ready(ECHO)
@@ -150,8 +157,8 @@ def test_ten_at_once(serve: Serve) -> None:
         assert guest.finish().matches("exit 0"), str(guest.outcome)
 
 
-def test_a_hundred_one_after_another(serve: Serve) -> None:
-    """No connection is lost, none takes over another one's bytes."""
+def test_a_hundred_connections_in_sequence(serve: Serve) -> None:
+    """No connection is lost, and no connection gets another one's bytes."""
     served = serve(TAP, "echo")
     with served.guest as guest:
         served.ready(ECHO)
@@ -162,8 +169,10 @@ def test_a_hundred_one_after_another(serve: Serve) -> None:
 
 
 def test_half_open_and_reset_connections(serve: Serve) -> None:
-    """What clients do that go away: a SYN and no more, a connection reset in the middle, one closed without a byte. The
-    server still answers the next one."""
+    """Clients that disappear: a SYN and no more, a reset in the middle, a close without a byte.
+
+    The server answers the next client.
+    """
     served = serve(TAP, "echo")
     with served.guest as guest:
         served.ready(ECHO)
@@ -185,9 +194,11 @@ def test_half_open_and_reset_connections(serve: Serve) -> None:
 
 
 @pytest.mark.requirement("M-20", "M-21", "W-07", "W-21")
-def test_lease_as_told(serve: Serve) -> None:
-    """QEMU's user network gives 10.0.2.15/24, gateway and name server; console and wire agree,
-    and so does the card's address."""
+def test_dhcp_lease(serve: Serve) -> None:
+    """QEMU's user network gives 10.0.2.15/24, a gateway and a name server.
+
+    Console and frames agree, also on the MAC address.
+    """
     served = serve(USER, "echo", ports=("tcp:8080",))
     with served.guest as guest:
         served.ready(ECHO)
@@ -196,17 +207,17 @@ def test_lease_as_told(serve: Serve) -> None:
     assert "10.0.2.2" in console
     assert "10.0.2.3" in console
     assert "MAC address 52-54-00-12-34-56" in console
-    assert "MTU: 1514 bytes" in console  # 1500 and the header of Ethernet
+    assert "MTU: 1514 bytes" in console  # 1500 and the Ethernet header
     notes = [(frame.note, frame.given, frame.receiver) for frame in served.frames() if frame.note]
     assert [note for note, _, _ in notes] == ["discover", "offer", "request", "ack"]
     assert notes[0][2] == BROADCAST
     assert notes[1][1] == notes[3][1] == "10.0.2.15"
-    assert len(pcap.tcpdump(served.capture, "udp port 67 and udp[250:1] = 1")) == 1, "tcpdump, too, sees one discover"
+    assert len(pcap.tcpdump(served.capture, "udp port 67 and udp[250:1] = 1")) == 1, "tcpdump reads one, too"
 
 
 @pytest.mark.requirement("M-18", "M-19", "C-29")
-def test_rtl8139_says_what_it_found(serve: Serve) -> None:
-    """The card of the older documents, in a machine of 64 MB."""
+def test_rtl8139_is_reported(serve: Serve) -> None:
+    """The NIC of the former documents works in a machine of 64 MB."""
     served = serve(USER, "echo", ports=("tcp:8080",), args="1", memory="64M")
     with served.guest as guest:
         served.ready(ECHO)
@@ -231,9 +242,8 @@ CONFIGURED = replace(TAP, variant="-configured")  # compiled with HERMIT_IP=10.0
     ],
     ids=["by-argument", "by-variable", "argument-wins"],
 )
-def test_address_that_was_given(way: Way, given: str, address: str, other: str, serve: Serve) -> None:
-    """The guest answers at the address that it is given when it is started, whatever was
-    compiled in; and not at another one."""
+def test_configured_address(way: Way, given: str, address: str, other: str, serve: Serve) -> None:
+    """The guest answers at the address that it gets at its start, whatever its build has, and at no other."""
     served = serve(way, "echo", kernel_args=given)
     with served.guest:
         served.ready(ECHO)
@@ -245,9 +255,11 @@ def test_address_that_was_given(way: Way, given: str, address: str, other: str, 
 
 
 @pytest.mark.requirement("W-26", "W-27")
-def test_two_captures_agree_and_nothing_comes_after_the_end(serve: Serve, tmp_path: Path) -> None:
-    """QEMU's capture and tcpdump's on the tap hold the same frames of the conversation in the same order;
-    after the guest's end there is none of its frames on the wire, while its clients still ask for it."""
+def test_captures_agree_and_end_with_the_guest(serve: Serve, tmp_path: Path) -> None:
+    """QEMU's capture and tcpdump's have the same frames in the same order.
+
+    After the guest's end none of its frames appear, although clients still send.
+    """
     served = serve(TAP, "echo", args="1")
     other = tmp_path / "tap.pcap"
     with tcpdump_on_tap(served.lab, other), served.guest as guest:
@@ -266,10 +278,12 @@ def test_two_captures_agree_and_nothing_comes_after_the_end(serve: Serve, tmp_pa
 
 @contextmanager
 def tcpdump_on_tap(lab: Lab, file: Path) -> Iterator[None]:
-    """tcpdump as a person would run it, from its word that it listens to its end by SIGINT. It changes its groups,
-    which is not permitted in the namespace; so it enters the network alone, and that takes root."""
+    """Run tcpdump as a user would, from its line that it listens to SIGINT.
+
+    It changes its groups, which the namespace forbids; so it enters the network namespace only, which needs root.
+    """
     if os.geteuid():
-        pytest.skip("tcpdump-wants-root: not to be had in a namespace of one's own")
+        pytest.skip("tcpdump-wants-root: tcpdump cannot change its groups in a user namespace")
     enter = (*DIE_WITH_PARENT, "nsenter", "--target", str(lab.pid), "--net", "--")
     argv = (*enter, "tcpdump", "-i", "tap10", "-U", "--immediate-mode", "-Z", "root", "-w", str(file))
     with subprocess.Popen(argv, stderr=subprocess.PIPE) as tcpdump:
@@ -284,7 +298,7 @@ def tcpdump_on_tap(lab: Lab, file: Path) -> Iterator[None]:
 
 
 def serves(served: Served) -> bool:
-    """Whether the guest comes to echo much at once."""
+    """Return whether the guest can echo much data at once."""
     with served.guest as guest:
         guest.wait(
             lambda: f"P port {ECHO}".encode() in guest.console or ECHO in served.wire.seen.tcp_open or guest.over
@@ -294,12 +308,12 @@ def serves(served: Served) -> bool:
                 client.settimeout(SECONDS if guest.outcome is None else 0.1)
                 return all(echoed(client, pattern(size)) for size in SIZES)
         except (OSError, AssertionError):
-            guest.finish()  # or it lives, and does not answer
+            guest.finish()  # the guest runs, and does not answer
             return False
 
 
-# Enough and too little in MiB, where a queue's entries make a difference by their number, too: each has memory for a
-# frame, and QEMU 10 has four times as many by PCI.
+# Sufficient and insufficient memory in MiB. The number of queue entries matters: each has memory for a frame, and
+# QEMU 10 has four times as many by PCI.
 SMALLEST: dict[str, dict[int, tuple[int, int]]] = {
     "user-rtl8139": {0: (16, 14)},
     "tap": {0: (36, 32), 1024: (288, 256)},
@@ -310,9 +324,11 @@ SMALLEST: dict[str, dict[int, tuple[int, int]]] = {
 
 @pytest.mark.requirement("M-28")
 @pytest.mark.parametrize("name", SMALLEST)
-def test_smallest_memory(name: str, serve: Serve) -> None:
-    """The smallest memory with which each kernel serves; with a little less it ends before. The manuals' 512 MB
-    are enough for all."""
+def test_minimum_memory(name: str, serve: Serve) -> None:
+    """The minimum memory with which each kernel serves; with slightly less it ends.
+
+    The documented 512 MB suffice for all.
+    """
     (way,) = (way for way in WAYS if way.id == name)
     plenty = serve(way, "echo", ports=("tcp:8080",), memory="512M")
     assert serves(plenty)
@@ -325,9 +341,11 @@ def test_smallest_memory(name: str, serve: Serve) -> None:
 
 @pytest.mark.requirement("L-43")
 @pytest.mark.parametrize("way", UNDRIVEN, ids=str)
-def test_cards_without_a_driver(way: Way, serve: Serve) -> None:
-    """Of a card that it has no driver for the kernel says so, and the doctor finds it. test_bare_cards.py drives
-    these cards; were the kernel to drive them, the echo would be tried here."""
+def test_nics_without_a_driver(way: Way, serve: Serve) -> None:
+    """The kernel reports the NIC as unsupported, and the doctor finds it.
+
+    If a kernel had the driver, the echo would be tested here. See test_bare_cards.py.
+    """
     served = serve(way, "echo", args="1")
     with served.guest as guest:
         guest.wait(lambda: b"listening on TCP port 8080" in guest.console or guest.over)
@@ -341,4 +359,4 @@ def test_cards_without_a_driver(way: Way, serve: Serve) -> None:
         return
     sight = diagnosis.Sight(served.wire.seen, guest.console, ECHO, GUEST)
     assert diagnosis.diagnose(sight).step == "driver"
-    assert known.instead, "an application of ours drives the card"
+    assert known.instead, "a bare application drives the NIC"

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""QEMU lines with a network that people copy from older manuals, typed as they stand there: nothing of the harness is
-in between. They run in the test's namespace, as do their clients."""
+"""QEMU lines with a network from upstream's documents, run verbatim without the harness, in the test's namespace."""
 
 from __future__ import annotations
 
@@ -25,9 +24,9 @@ from hermit_harness.vm.machines import firmware_file
 from hermit_harness.vm.targets import TARGETS
 
 SECONDS = 30.0
-HTTP = 9975  # the manuals' port, by UDP, too
+HTTP = 9975  # the documented port, also for UDP
 OLDER = "qemu64,apic,fsgsbase,rdtscp,xsave,fxsr"
-# QEMU 7.2 takes OSXSAVE for reserved on a CPU without one of XSAVE's extensions, and hangs there (harness/errata.toml).
+# On a CPU without any of XSAVE's extensions QEMU 7.2 treats OSXSAVE as reserved, and hangs (harness/errata.toml).
 OLDER_THAT_WORKS = f"{OLDER},xsaveopt,rdrand"
 WEB = r"""
 qemu-system-x86_64 -smp 1 -m 256M -display none -serial stdio -cpu <CPU>
@@ -65,10 +64,12 @@ Typed = Callable[[], bytes]
 def typed(
     lab: Lab, line: str, app: str, folder: Path, target: str = "x86_64-multiboot", **names: str
 ) -> Iterator[Typed]:
-    """The line as it runs, from the application's word that it listens. What is yielded ends QEMU as Ctrl-C would, and
-    returns all that was printed."""
+    """Run the line up to the application's line that it listens.
+
+    The yielded function sends QEMU SIGINT and returns all output.
+    """
     image = images(TARGETS[target].arch)[app]
-    # The manuals' ports, which nobody else has in a namespace.
+    # The documented ports, which are free in a new namespace.
     both = ",".join(f"hostfwd={protocol}::{HTTP}-:{HTTP}" for protocol in ("tcp", "udp"))
     here = {
         "FORWARDS": both,
@@ -108,7 +109,7 @@ def asked(
     kind: int = socket.SOCK_STREAM,
     seconds: float = SECONDS,
 ) -> bytes:
-    """What comes back for a text; until the end of the connection, or, for what only echoes, as much as was sent."""
+    """Return the answer to a text: until the connection ends, or, for an echo, as many bytes as were sent."""
     with lab.socket(socket.AF_INET, kind) as client:
         client.settimeout(seconds)
         client.connect((address, port))
@@ -121,8 +122,7 @@ def asked(
 
 @pytest.mark.requirement("W-22", "W-24", "W-26", "W-27")
 def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
-    """The line for the web server: its page comes by the forwarded port, at every address of
-    the host as the line says, and dump.dat tells of lease, ARP and handshake in their order."""
+    """The page arrives by the forwarded port at each host address. dump.dat has lease, ARP and handshake in order."""
     lab.run("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
     with typed(lab, WEB, "real-http-0.11.0-rtl8139", tmp_path) as end:
         for address in ("127.0.0.1", "192.0.2.7"):
@@ -141,8 +141,10 @@ def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.requirement("M-18", "M-20", "M-22")
 def test_echo_line(lab: Lab, tmp_path: Path) -> None:
-    """The line for the echo server, the device named before what it is plugged into, 64 MB; with one
-    more feature than it names, since QEMU 7.2 cannot switch on XSAVE without (test_features.py has the line's own)."""
+    """The echo server's line has the device before its netdev and 64 MB.
+
+    It needs one feature more, because of QEMU 7.2 and XSAVE; see test_features.py.
+    """
     with typed(lab, ECHO, "real-echo-0.11.0-rtl8139", tmp_path) as end:
         assert asked(lab, 8080, b"hello hermit") == b"hello hermit"
         assert b"MAC address 52-54-00-12-34-56" in end()
@@ -150,8 +152,7 @@ def test_echo_line(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.requirement("L-44", "R-16", "W-19", "M-27")
 def test_tap_line(lab: Lab, tmp_path: Path) -> None:
-    """The line with a tap, with 1 GB. vhost=on where the device is; else QEMU refuses such a
-    line."""
+    """The line with a tap and 1 GB works; vhost=on only if the device exists, otherwise QEMU refuses the line."""
     lab.script("tap", "up")
     problem = device_problem(VHOST)
     on, off = "vhost=on,vnet_hdr=off", "vhost=off,vnet_hdr=off"
@@ -166,8 +167,8 @@ def test_tap_line(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.requirement("N-20")
 @pytest.mark.parametrize(("app", "kind"), [("http", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)])
-def test_line_of_the_kernels_own_tests(app: str, kind: int, lab: Lab, tmp_path: Path) -> None:
-    """A user network of another number, TCP and UDP forwarded, packed rings and several queues."""
+def test_line_of_the_kernels_tests(app: str, kind: int, lab: Lab, tmp_path: Path) -> None:
+    """A user network with another prefix, TCP and UDP forwarded, packed rings and several queues."""
     with typed(lab, CI, f"real-{app}-0.11.0-dhcp", tmp_path) as end:
         got = asked(lab, HTTP, b"GET / HTTP/1.0\r\n\r\n" if app == "http" else b"datagram", kind=kind)
         assert b"Hello from Hermit" in got if app == "http" else got == b"datagram"
@@ -176,8 +177,10 @@ def test_line_of_the_kernels_own_tests(app: str, kind: int, lab: Lab, tmp_path: 
 
 @pytest.mark.requirement("N-19")
 def test_cadence_gem(lab: Lab, tmp_path: Path) -> None:
-    """The board with this network controller. Were the kernel's driver complete, the echo would come; an
-    application of ours drives it (test_bare_cards.py)."""
+    """The board has this NIC.
+
+    The kernel's driver is incomplete; a bare application drives the NIC (test_bare_cards.py).
+    """
     names = {"target": "riscv64-sbi", "BIOS": str(firmware_file("opensbi-1.6-jump"))}
     answer = b""
     with typed(lab, GEM, "real-echo-0.11.0-gem", tmp_path, **names) as end:
@@ -192,8 +195,10 @@ def test_cadence_gem(lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.requirement("N-21")
 @pytest.mark.parametrize("bridge", ["", "br7"], ids=["tap", "bridge"])
 def test_qemu_calls_the_scripts(bridge: str, lab: Lab, tmp_path: Path) -> None:
-    """QEMU makes a tap of its own and calls the pair: the guest is reached, by itself or through a bridge, and
-    when QEMU has ended the tap and the notes of it are gone."""
+    """QEMU creates a tap and calls both scripts: the guest is reachable, directly or through a bridge.
+
+    Afterwards tap and state are removed.
+    """
     before = lab.run("sh", "-c", "ip -br link; find /run -type f | sort | xargs -r cat")
     if bridge:
         lab.script("bridge", "up", bridge)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The scripts of netsetup/, each run in a namespace of the test's own: what they make, and that it can be undone."""
+"""The scripts of netsetup/, each in a namespace of the test: what they create, and how they undo it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SCRIPTS = ("tap", "bridge", "dhcp", "netns")
 
 
 def network(lab: Lab) -> str:
-    """Everything that a script could change, as one text (without interface numbers and addresses made up by Linux)."""
+    """Return all that a script could change as text, without interface numbers and generated addresses."""
     words = "ip -br link; ip -br addr; ip route; cat /proc/sys/net/ipv4/ip_forward; find /run -type f"
     return lab.run("sh", "-c", words + "; ps -e -o comm= | grep -c dnsmasq || :")
 
 
 @pytest.mark.requirement("L-37", "R-11", "W-15", "M-26")
 def test_dry_run_prints_the_four_commands(lab: Lab) -> None:
-    """What is done is shown with --dry-run, and is what the manuals say; nothing is changed."""
+    """--dry-run prints the documented commands and changes nothing."""
     before = network(lab)
     assert lab.script("tap", "up", "--dry-run") == FOUR
     assert network(lab) == before
@@ -36,8 +36,7 @@ def test_dry_run_prints_the_four_commands(lab: Lab) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_dry_run_of_every_script(script: str, lab: Lab) -> None:
-    """--dry-run prints what `up` and `down` would do, which is something, and nothing is changed; the printed lines,
-    run by hand, undo what `up` made."""
+    """--dry-run prints the actions of `up` and `down` and changes nothing. The printed lines for `down` undo `up`."""
     name = ("blue",) if script == "netns" else ()
     if script == "dhcp":
         lab.script("tap", "up")
@@ -56,7 +55,7 @@ def test_dry_run_of_every_script(script: str, lab: Lab) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_status(script: str, lab: Lab) -> None:
-    """What is there is told with status 0, what is not with another one."""
+    """An existing set-up is shown with status 0, a missing one with another status."""
     lab.script("tap", "up")
     lab.script("tap", "down")
     none = lab.result(str(NETSETUP / script), "status", "blue")
@@ -68,7 +67,7 @@ def test_status(script: str, lab: Lab) -> None:
 
 
 def test_the_four_commands_do_the_same_as_the_script(lab: Lab) -> None:
-    """The printed lines are shell: run by hand they make what `up` makes."""
+    """The printed lines are shell commands with the effect of `up`."""
     lab.run("sh", "-ec", lab.script("tap", "up", "--dry-run"))
     by_hand = lab.script("tap", "status")
     lab.run("ip", "link", "del", "tap10")
@@ -83,7 +82,7 @@ def test_the_four_commands_do_the_same_as_the_script(lab: Lab) -> None:
 @pytest.mark.requirement("L-37", "C-24")
 @pytest.mark.parametrize("name", ["tap10", "tap100"])
 def test_tap_up_twice_then_down_twice(name: str, lab: Lab) -> None:
-    """Both may be repeated; `down` leaves the network as it was."""
+    """Both can be repeated; `down` restores the network."""
     before = network(lab)
     lab.script("tap", "up", name)
     once = network(lab)
@@ -99,8 +98,8 @@ def test_tap_up_twice_then_down_twice(name: str, lab: Lab) -> None:
 
 @pytest.mark.requirement("L-39", "R-12")
 @pytest.mark.parametrize("old", ["0", "1"])
-def test_forwarding_comes_back_as_it_was(old: str, lab: Lab) -> None:
-    """Off unless asked for; `down` restores what `up` found."""
+def test_forwarding_is_restored(old: str, lab: Lab) -> None:
+    """Forwarding is off by default; `down` restores the value from before `up`."""
     forward = "/proc/sys/net/ipv4/ip_forward"
     lab.run("sh", "-c", f"echo {old} >{forward}")
     lab.script("tap", "up")
@@ -112,9 +111,11 @@ def test_forwarding_comes_back_as_it_was(old: str, lab: Lab) -> None:
 
 
 @pytest.mark.requirement("M-26")
-def test_what_was_there_stays(lab: Lab) -> None:
-    """A tap that somebody else made is completed by `up`, and `down` takes back only what `up` did: link, further
-    address, route, proxy ARP and forwarding."""
+def test_foreign_tap_is_kept(lab: Lab) -> None:
+    """`up` completes a tap from another source.
+
+    `down` undoes only its own changes: link, address, route, proxy ARP, forwarding.
+    """
     lab.run("ip", "tuntap", "add", "tap10", "mode", "tap")
     lab.run("ip", "addr", "add", "10.0.5.1/24", "broadcast", "10.0.5.255", "dev", "tap10")
     settings = ("tap10/proxy_arp", "all/forwarding")
@@ -132,7 +133,7 @@ def test_what_was_there_stays(lab: Lab) -> None:
 
 @pytest.mark.requirement("M-26")
 def test_other_address_and_route(lab: Lab) -> None:
-    """Another network, and a route to one behind the tap."""
+    """Another network can be set, and a route to it through the tap."""
     lab.script("tap", "up", "--address", "172.16.3.129/25", "--route", "192.0.2.0/24")
     assert "172.16.3.129/25 broadcast 172.16.3.255" in lab.script("tap", "status")
     assert "192.0.2.0/24 dev tap10" in lab.run("ip", "route")
@@ -140,7 +141,7 @@ def test_other_address_and_route(lab: Lab) -> None:
 
 @pytest.mark.requirement("L-38")
 def test_owner(lab: Lab) -> None:
-    """The tap may belong to a user, who then needs no rights to use it."""
+    """A tap with an owner needs no rights of its user."""
     lab.script("tap", "up", "--user", "root")
     assert "user root" in lab.run("ip", "-d", "link", "show", "tap10")
     assert lab.script("tap", "status").endswith(", owner root\n")
@@ -151,7 +152,7 @@ def test_owner(lab: Lab) -> None:
 
 @pytest.mark.requirement("M-29")
 def test_bridge_with_two_taps(lab: Lab) -> None:
-    """A bridge of any name; taps in it; a further one may come later; all of it goes."""
+    """A bridge can have any name. It has taps, more can be added, and `down` removes all."""
     before = network(lab)
     lab.script("bridge", "up", "bridge102", "--tap", "tap10")
     lab.script("bridge", "up", "bridge102", "--tap", "tap11")
@@ -162,8 +163,8 @@ def test_bridge_with_two_taps(lab: Lab) -> None:
     assert network(lab) == before
 
 
-def test_dhcp_server_hears_its_interface_only(lab: Lab) -> None:
-    """The server is bound to the tap; nothing of it is left afterwards."""
+def test_dhcp_server_serves_its_interface_only(lab: Lab) -> None:
+    """The server is bound to the tap, and nothing of it remains."""
     lab.script("tap", "up")
     lab.script("tap", "up", "tap100", "--address", "10.0.6.1/24")
     before = network(lab)
@@ -176,8 +177,8 @@ def test_dhcp_server_hears_its_interface_only(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("N-21")
-def test_qemu_calls_the_pair(lab: Lab) -> None:
-    """Script= and downscript= of QEMU's tap; with HERMIT_BRIDGE the tap goes into that bridge."""
+def test_scripts_for_qemu(lab: Lab) -> None:
+    """script= and downscript= of QEMU's tap; with HERMIT_BRIDGE the tap joins that bridge."""
     lab.run("ip", "tuntap", "add", "qtap", "mode", "tap")
     lab.script("hermit-ifup", "qtap")
     assert "10.0.5.1/24" in lab.script("tap", "status", "qtap")
@@ -189,7 +190,7 @@ def test_qemu_calls_the_pair(lab: Lab) -> None:
 
 
 def test_named_namespace(lab: Lab) -> None:
-    """--netns: the work is done in there, by the same commands, and is undone in there."""
+    """With --netns the same commands work, and are undone, in that namespace."""
     shown = lab.script("tap", "up", "--netns", "blue", "--dry-run")
     assert shown.startswith("ip netns exec blue ip tuntap add tap10 mode tap\n")
     with pytest.raises(LaunchError, match=r"there is no namespace blue: .*/netns up blue makes it"):
@@ -207,7 +208,7 @@ def test_named_namespace(lab: Lab) -> None:
 @pytest.mark.requirement("L-38")
 @pytest.mark.parametrize("script", ["tap", "bridge", "dhcp"])
 def test_missing_right_is_one_sentence(script: str, lab: Lab) -> None:
-    """Without the right, one sentence says which one is missing and what to do."""
+    """Without the right, one sentence names it and the remedy."""
     lab.script("tap", "up", "other", "--address", "10.0.9.1/24")
     done = lab.result(
         "setpriv", "--bounding-set=-net_admin", str(NETSETUP / script), "up", "other", env={"LC_ALL": "C"}
@@ -223,7 +224,7 @@ def test_missing_right_is_one_sentence(script: str, lab: Lab) -> None:
 @pytest.mark.requirement("L-38")
 @pytest.mark.parametrize(("device", "sentence"), [("/dev/nothing", "modprobe tun"), ("/dev/full", "tap10")])
 def test_missing_tun_device(device: str, sentence: str, lab: Lab) -> None:
-    """In a container without the device one sentence says so; with it (any will do for `up`) the tap is made."""
+    """In a container without the device one sentence reports it; with a device node `up` creates the tap."""
     done = lab.result(str(NETSETUP / "tap"), "up", env={"HERMIT_TUN": device})
     assert (done.returncode == 0) == (device == "/dev/full")
     assert sentence in done.stderr + lab.run("ip", "-br", "link")
@@ -245,7 +246,7 @@ def test_missing_tun_device(device: str, sentence: str, lab: Lab) -> None:
     ],
 )
 def test_wrong_calls_are_refused(words: list[str], sentence: str, lab: Lab) -> None:
-    """One sentence each, and nothing is changed."""
+    """Each is one sentence, and nothing changes."""
     before = network(lab)
     with pytest.raises(LaunchError, match=sentence):
         lab.script(*words)
@@ -254,15 +255,15 @@ def test_wrong_calls_are_refused(words: list[str], sentence: str, lab: Lab) -> N
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help(script: str) -> None:
-    """Each script says what it is for, without rights and without a network."""
+    """Each script explains itself, without rights and without a network."""
     done = subprocess.run([NETSETUP / script, "--help"], capture_output=True, text=True, check=True, timeout=20)
     assert f"usage: {script} up|down|status" in done.stdout
     assert "--dry-run" in done.stdout
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_hermitctl_net_calls_them(script: str) -> None:
-    """`hermitctl net tap up` is the script of that name."""
+def test_hermitctl_net_runs_the_scripts(script: str) -> None:
+    """`hermitctl net tap up` runs the script of that name."""
     words = [script, "up", "--dry-run"]
     ours, theirs = (
         subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
@@ -272,8 +273,8 @@ def test_hermitctl_net_calls_them(script: str) -> None:
     assert script != "tap" or ours == FOUR
 
 
-def test_everything_in_a_named_namespace(lab: Lab) -> None:
-    """--netns: bridge and DHCP server, too, are made in there and undone in there."""
+def test_bridge_and_dhcp_in_a_named_namespace(lab: Lab) -> None:
+    """With --netns bridge and DHCP server are created and undone in that namespace."""
     lab.script("netns", "up", "blue")
     lab.script("netns", "up", "blue")
     before = network(lab), lab.run("ip", "-n", "blue", "-br", "addr")
@@ -288,8 +289,8 @@ def test_everything_in_a_named_namespace(lab: Lab) -> None:
     assert (network(lab), lab.run("ip", "-n", "blue", "-br", "addr")) == before
 
 
-def test_bridge_that_was_there_stays(lab: Lab) -> None:
-    """A bridge and a tap that somebody else made are as they were when `down` is done, and forwarding, too."""
+def test_foreign_bridge_is_kept(lab: Lab) -> None:
+    """After `down` a bridge, a tap and the forwarding from another source are unchanged."""
     lab.run("ip", "link", "add", "br7", "address", "52:54:00:00:00:07", "type", "bridge")
     lab.run("ip", "tuntap", "add", "tap10", "mode", "tap")
     before = network(lab)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""HermitCore's proxy by its own name: its variables mean what they meant, with real applications of today."""
+"""HermitCore's proxy under its own name: its variables work as documented, with current applications."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def file_of(name: str) -> str:
 
 
 def run(*words: str, before: Sequence[str] = (), **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end; variables without their HERMIT_."""
+    """Run it to its end, with variables without their prefix HERMIT_."""
     given = {f"HERMIT_{name}": value for name, value in variables.items()}
     return subprocess.run(
         [*before, str(PROXY), *words], capture_output=True, text=True, check=False, timeout=120,
@@ -41,7 +41,7 @@ def run(*words: str, before: Sequence[str] = (), **variables: str) -> subprocess
 
 
 def answer(peer: socket.socket, until: bytes) -> bytes:
-    """What comes, up to where these bytes are in it."""
+    """Return the received bytes up to and including these."""
     peer.settimeout(30)
     said = b""
     while until not in said:
@@ -58,9 +58,8 @@ def echo(client: socket.socket, data: bytes = b"by the proxy") -> None:
 
 
 @pytest.mark.requirement("C-16", "C-24", "C-28")
-def test_as_its_manual_has_it(lab: Lab) -> None:
-    """The manual's line for a tap, word by word, from the folder above bin/; the guest answers ping
-    where it says, and its port."""
+def test_line_of_its_manual(lab: Lab) -> None:
+    """The manual's line for a tap works verbatim in the folder above bin/; the guest answers ping and its port."""
     lab.script("tap", "up", "tap100")
     line = (
         'HERMIT_ISLE=uhyve HERMIT_IP="10.0.5.3" HERMIT_GATEWAY="10.0.5.1" HERMIT_MASK="255.255.255.0" '
@@ -73,10 +72,11 @@ def test_as_its_manual_has_it(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("C-29", "C-30", "C-38", "C-40", "C-41", "C-42", "C-43")
-def test_card_and_ports_by_qemu(lab: Lab, tmp_path: Path) -> None:
-    """HERMIT_ISLE=qemu gives an RTL8139 card, whose driver brings a
-    conversation through by the application's port; the monitor answers at the port behind the proxy's; the capture in
-    this folder has it all. The port of old, on which nobody listens today, is no reason to complain.
+def test_nic_and_ports_under_qemu(lab: Lab, tmp_path: Path) -> None:
+    """HERMIT_ISLE=qemu gives an RTL8139 and the application's port.
+
+    The monitor is at the proxy's port plus one, and the capture is in the current folder. The unused port of the former
+    protocol causes no error.
     """
     given = {"HERMIT_ISLE": "qemu", "HERMIT_APP_PORT": "8080", "HERMIT_PORT": "20000"}
     given |= {"HERMIT_MONITOR": "1", "HERMIT_CAPTURE_NET": "1", **QUICKLY}
@@ -104,7 +104,7 @@ def test_card_and_ports_by_qemu(lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.requirement("C-33")
 @pytest.mark.parametrize(("value", "opens"), [("1", True), ("0", False), ("", False)], ids=["on", "off", "empty"])
 def test_port_for_gdb(value: str, opens: bool, lab: Lab) -> None:
-    """HERMIT_DEBUG=1 opens GDB's port, the next one when it is taken; 0 and nothing do not."""
+    """HERMIT_DEBUG=1 opens GDB's port, or the next free one; 0 and unset do not."""
     taken = lab.socket()
     taken.bind(("127.0.0.1", 1234))
     taken.listen()
@@ -126,8 +126,7 @@ def test_port_for_gdb(value: str, opens: bool, lab: Lab) -> None:
 
 
 @pytest.mark.requirement("C-12", "C-21")
-def test_arguments_status_and_processors() -> None:
-    """The application's words, its status, its processors."""
+def test_arguments_status_and_cpus() -> None:
     done = run(file_of("args"), "one", "two words", KVM="0", NETIF="", ISLE="uhyve")
     assert "two words" in done.stdout and done.returncode == 0, done.stderr
     assert run(file_of("exit"), "7", KVM="0", ISLE="uhyve").returncode == 7
@@ -136,8 +135,8 @@ def test_arguments_status_and_processors() -> None:
 
 
 @pytest.mark.requirement("C-22", "C-25", "CX-01", "CX-15")
-def test_what_it_asks_qemu_for(lab: Lab) -> None:
-    """Its defaults, shown by --print; uhyve's are other ones."""
+def test_qemu_options(lab: Lab) -> None:
+    """--print shows its defaults; uhyve's differ."""
 
     def line(**variables: str) -> str:
         done = run("--print", file_of("hello"), before=lab.enter, **{"KVM": "0", **variables})
@@ -162,8 +161,8 @@ def test_what_it_asks_qemu_for(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("C-40")
-def test_beside_the_variables_of_run(lab: Lab) -> None:
-    """Those of `hermitctl run` are not overruled by what the proxy does by itself; a tap is captured, too."""
+def test_variables_of_hermitctl_run(lab: Lab) -> None:
+    """Variables of `hermitctl run` override the proxy's defaults; a tap is captured as well."""
     lab.script("tap", "up", "tap10")
     for given, shown, hidden in (
         ({"NETIF": "tap10", "CAPTURE_NET": "1"}, ("ifname=tap10", f"/{proxy.CAPTURE} "), "hostfwd"),
@@ -195,8 +194,8 @@ def test_beside_the_variables_of_run(lab: Lab) -> None:
         ("NETIF", "no-such-tap", "netsetup/tap up no-such-tap"),
     ],
 )
-def test_what_cannot_be(name: str, value: str, sentence: str) -> None:
-    """One sentence, and 125."""
+def test_invalid_values(name: str, value: str, sentence: str) -> None:
+    """Each is one sentence, with exit status 125."""
     done = run("--print", file_of("hello"), KVM="0", **{name: value})
     assert (done.returncode, done.stderr.count("\n")) == (125, 1)
     assert sentence in done.stderr and value.split(",")[-1] in done.stderr
@@ -204,7 +203,7 @@ def test_what_cannot_be(name: str, value: str, sentence: str) -> None:
 
 @pytest.mark.requirement("C-43")
 def test_port_of_the_monitor_is_taken() -> None:
-    """A clear line."""
+    """One line reports the conflict."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -225,11 +224,11 @@ def test_port_of_the_monitor_is_taken() -> None:
     ],
     ids=["there", "missing", "forbidden", "other-cpu"],
 )
-def test_kvm_unless_it_cannot_be(
+def test_kvm_if_available(
     environment: Mapping[str, str], arch: str, problem: str, accel: str, said: str,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """KVM where it opens; a line when it does not; HERMIT_KVM=0 goes without."""
+    """KVM is used if it opens, otherwise a line gives the reason; HERMIT_KVM=0 disables it."""
     monkeypatch.setattr(proxy, "kvm_problem", lambda: problem)
     assert proxy.accelerator(environment, arch) == ["--accel", accel]
     err = capsys.readouterr().err

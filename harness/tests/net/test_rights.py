@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What an ordinary user can do, and what is told where a right is missing: a copy of the tree belongs to that user, the
-network is a namespace that root makes, with a /dev/net/tun of its own."""
+"""What an ordinary user can do, and the errors without a right. The user owns a copy of the tree.
+
+The network is a namespace that root creates, with a /dev/net/tun of its own.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,9 @@ from tests.support.cli import LineWith, hermitctl
 NOBODY = "65534"
 BECOME = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--no-new-privs")
 ECHO = "real-echo-0.11.0"
-# Root makes the namespace, $1 is done in it, then the user runs the rest. The folder of devices is the namespace's. The
-# shell stays, as PID 1: it dies with its parent, which who becomes another user does no more, and takes all with it.
+# Root creates the namespace and runs $1 in it, then the user runs the rest. /dev belongs to the namespace. The shell
+# stays as PID 1: it dies with its parent and ends all processes. A process that changes its user loses its
+# parent-death signal.
 HERE = f"""
 mount -t proc proc /proc; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs "$0"; mknod "$0/tun" c 10 200
 mount --bind "$0/tun" /dev/net/tun; chmod 0666 /dev/net/tun; ip link set lo up
@@ -49,35 +52,35 @@ class User:
     tree: Path
 
     def before(self, setup: str) -> tuple[str, ...]:
-        """Words in front of a command that make the namespace, do what `setup` says in it, and become the user."""
+        """Return the words before a command that create the namespace, run `setup` in it, and change to the user."""
         namespaces = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL")
         shell = ("sh", "-ec", HERE, str(self.tree / "dev"), f"cd '{self.tree}'; {setup}")
         here = {"HOME": self.tree, "HERMIT_ROOT": self.tree, "PYTHONPATH": self.tree / "harness"}
         return (*DIE_WITH_PARENT, *namespaces, *shell, "env", *(f"{name}={value}" for name, value in here.items()))
 
     def run(self, *words: str, setup: str = ":") -> subprocess.CompletedProcess[str]:
-        """A command to its end."""
+        """Run a command to its end."""
         argv = [*self.before(setup), *words]
         return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
 
     def hermitctl(self, *words: str, setup: str) -> AbstractContextManager[tuple[subprocess.Popen[str], LineWith]]:
-        """`hermitctl run` in the background."""
+        """Run `hermitctl run` in the background."""
         return hermitctl(*words, before=self.before(setup), program=(python(), "-m", "hermit_harness", "run"))
 
 
 @cache
 def python() -> str:
-    """A Python that everyone may start: that of the tests may lie, or lead, into somebody's home."""
-    # By way of env: setpriv itself still has root's rights when it starts a program.
+    """Return a Python that each user can run: that of the tests may be in a home folder."""
+    # Through env: setpriv still has root's rights when it starts a program.
     tried = subprocess.run([*BECOME, "env", sys.executable, "-c", ""], capture_output=True, check=False)
     return sys.executable if tried.returncode == 0 else "/usr/bin/python3"
 
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
-    """Only root can become somebody else; anyone else is an ordinary user already, and `make test` shows it."""
+    """Only root can change to another user; others are ordinary users already."""
     if os.geteuid():
-        pytest.skip("other-user-wants-root: whoever runs this is an ordinary user")
+        pytest.skip("other-user-wants-root: the tests run as an ordinary user")
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as name:
         tree = Path(name)
         for part in ("harness", "netsetup", "fixtures/real"):
@@ -93,16 +96,16 @@ def user() -> Iterator[User]:
 
 
 @pytest.mark.requirement("W-21", "L-38")
-def test_user_network_wants_no_right(user: User) -> None:
-    """--net user, by someone who has no right at all and no /dev/net/tun."""
+def test_user_network_needs_no_right(user: User) -> None:
+    """--net user works without any right and without /dev/net/tun."""
     with user.hermitctl("--net", "user", ECHO, setup="chmod 0600 /dev/net/tun") as (process, line_with):
         assert re.search(r"the guest listens: 127\.0\.0\.1:\d+ ", line_with("the guest listens"))
         process.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.requirement("L-38")
-def test_tap_of_ones_own(user: User) -> None:
-    """Root makes the tap once for this user, who then starts guests on it as often as they like."""
+def test_tap_of_the_user(user: User) -> None:
+    """Root creates the tap once for this user, who then starts any number of guests on it."""
     setup = f"netsetup/tap up --user {NOBODY} >&2; netsetup/tap status >&2"
     with user.hermitctl("--net", "tap", ECHO, setup=setup) as (_, line_with):
         assert "owner nobody" in line_with("proxy_arp=1")
@@ -113,8 +116,8 @@ def test_tap_of_ones_own(user: User) -> None:
 
 
 @pytest.mark.requirement("W-26", "L-38")
-def test_cable_between_two_guests_wants_no_right(user: User) -> None:
-    """Both ends by someone who has no right at all; the cable of somebody else is not theirs to plug in."""
+def test_socket_link_needs_no_right(user: User) -> None:
+    """Both ends work without any right; another user's socket link is refused."""
     place, roots, setup = user.tree / "cable", user.tree / "roots", "chmod 0600 /dev/net/tun"
     words = ("--net", "socket", ECHO, "--netif")
     with user.hermitctl(*words, str(place), setup=setup) as (_, line_with):
@@ -130,7 +133,7 @@ def test_cable_between_two_guests_wants_no_right(user: User) -> None:
 
 MAKES_IT = "--user $USER makes it; --isolate needs neither"
 ANOTHERS = "tap10 is another user's: sudo netsetup/tap down tap10, then sudo netsetup/tap up tap10 --user $USER"
-# --net, what root did before, and what the user is told.
+# --net, what root did before, and the user's error.
 SENTENCES = [
     ("tap", ":", f"there is no tap10: sudo netsetup/tap up tap10 {MAKES_IT}"),
     (
@@ -150,7 +153,7 @@ SENTENCES = [
 
 @pytest.mark.requirement("L-38", "C-27")
 def test_missing_right_is_one_sentence_with_the_remedy(user: User) -> None:
-    """Nothing is started, and one sentence says what to do."""
+    """Nothing starts, and one sentence names the remedy."""
     for net, setup, sentence in SENTENCES:
         done = user.run(python(), "-m", "hermit_harness", "run", "--net", net, ECHO, setup=setup)
         assert (done.returncode, done.stdout, done.stderr) == (125, "", f"hermitctl: {sentence}\n"), setup
@@ -159,7 +162,7 @@ def test_missing_right_is_one_sentence_with_the_remedy(user: User) -> None:
 @pytest.mark.requirement("L-38")
 @pytest.mark.parametrize("script", ["tap", "bridge", "dhcp"])
 def test_scripts_by_an_ordinary_user(script: str, user: User) -> None:
-    """Neither made nor taken down by someone who may not: one sentence, and everything is as it was."""
+    """The user can neither create nor remove it: one sentence, and nothing changes."""
     setup = "netsetup/tap up tap9; netsetup/tap up; netsetup/bridge up; netsetup/dhcp up tap9"
     told = "ip -br addr; find /run -type f"
     for words in ("up", "down") if script != "dhcp" else ("up tap10", "down tap9"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""`hermitctl run` with a network: what a person asks for, what they are told, and what reaches the guest."""
+"""`hermitctl run` with a network: options, messages, and what reaches the guest."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ ECHO, BY_DHCP = "real-echo-0.11.0", "real-echo-0.11.0-dhcp"
 
 
 @pytest.mark.requirement("L-44", "W-24")
-def test_run_tells_when_and_where_the_guest_listens() -> None:
-    """One line when the guest really answers on the wire; the namespace that is named is the guest's, and
-    goes with the program."""
+def test_run_reports_when_the_guest_listens() -> None:
+    """One line appears when the guest answers. The named namespace is the guest's, and ends with the program."""
     with hermitctl("--net", "tap", "--isolate", ECHO) as (process, line_with):
         enter = re.findall(r"into it: (nsenter .*) sh$", line_with("namespace of its own"))[0].split()
         assert "vhost" in line_with("vhost=")
@@ -39,8 +38,8 @@ def test_run_tells_when_and_where_the_guest_listens() -> None:
     assert not os.path.exists(f"/proc/{holder}/ns/net")
 
 
-def test_line_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests wait for no line for ever, though the guest runs on."""
+def test_waiting_for_a_missing_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helper for these tests has a time limit, even if the guest keeps running."""
     monkeypatch.setattr(cli, "LONGEST", 3.0)
     with hermitctl("--machine", "microvm", "liar-spin") as (_, line_with), pytest.raises(AssertionError):
         line_with("the guest listens")
@@ -48,7 +47,7 @@ def test_line_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.requirement("C-25", "C-27", "C-28", "M-29")
 def test_run_by_variables() -> None:
-    """HERMIT_NETIF turns the network on, HERMIT_IP and its like reach the guest."""
+    """HERMIT_NETIF enables the network; HERMIT_IP and similar variables reach the guest."""
     variables = {"HERMIT_NETIF": "tap100", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
     with hermitctl("--isolate", ECHO, variables=variables) as (_, line_with):
         assert "10.0.5.9:8080" in line_with("the guest listens")
@@ -63,9 +62,8 @@ def test_run_by_variables() -> None:
     ],
     ids=["as-written", "not-told"],
 )
-def test_variables_of_the_old_proxy(given: dict[str, str], address: str, lab: Lab) -> None:
-    """Its variables with a tap that is there: the guest answers ping where they say, and under
-    HERMIT_ISLE=uhyve at uhyve's address when they do not."""
+def test_variables_of_the_proxy(given: dict[str, str], address: str, lab: Lab) -> None:
+    """The guest answers ping on an existing tap at the given address, or at uhyve's with HERMIT_ISLE=uhyve."""
     lab.script("tap", "up", "tap100")
     variables = {"HERMIT_ISLE": "uhyve", "HERMIT_NETIF": "tap100", **given}
     with hermitctl(ECHO, before=lab.enter, variables=variables) as (_, line_with):
@@ -75,8 +73,8 @@ def test_variables_of_the_old_proxy(given: dict[str, str], address: str, lab: La
 
 
 @pytest.mark.requirement("L-42", "N-18", "W-13")
-def test_every_variable_of_the_kernel_reaches_it() -> None:
-    """Whatever stands in it, from the environment to the application's own, and nothing else does."""
+def test_every_kernel_variable_reaches_the_kernel() -> None:
+    """The guest gets the kernel's variables, from the environment to the application's own, and no others."""
     given = {f"HERMIT_{name}": "10.0.5.9" for name in guest_network.ADDRESSES}
     given |= {
         f"HERMIT_{name}": f"a 'b' {name}"
@@ -95,8 +93,8 @@ def test_every_variable_of_the_kernel_reaches_it() -> None:
 
 
 @pytest.mark.requirement("N-18", "M-20")
-def test_a_variable_that_changes_the_card() -> None:
-    """HERMIT_MTU is what the kernel takes for its card's largest frame."""
+def test_mtu_variable() -> None:
+    """The kernel uses HERMIT_MTU as its NIC's largest frame."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "tap", "--isolate", "--timeout", "3", ECHO]
     done = subprocess.run(
         argv, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "HERMIT_MTU": "1400"}
@@ -105,7 +103,10 @@ def test_a_variable_that_changes_the_card() -> None:
 
 
 def test_deadline_of_a_server() -> None:
-    """A server that is still there when its time is up did not hang: no registers, and how to leave it alone."""
+    """A server that runs at its deadline did not hang.
+
+    There are no registers, but a hint how to disable the deadline.
+    """
     with hermitctl("--net", "tap", "--isolate", "--timeout", "5", ECHO) as (process, line_with):
         line_with("the guest listens")
         assert re.search(
@@ -118,8 +119,8 @@ def test_deadline_of_a_server() -> None:
         assert process.wait(60) == 124
 
 
-def test_run_says_which_step_failed() -> None:
-    """The doctor speaks by itself when the application has ended without listening."""
+def test_run_reports_the_failed_step() -> None:
+    """The doctor's finding appears if the application ended without listening."""
     words = ("--net", "tap", "--nic", "virtio-transitional", "--isolate", ECHO)
     with hermitctl(*words) as (process, line_with):
         assert "has no driver for this kind of card" in line_with("network, step driver")
@@ -127,8 +128,8 @@ def test_run_says_which_step_failed() -> None:
 
 
 @pytest.mark.requirement("C-27")
-def test_run_without_the_tap_says_how_to_make_it() -> None:
-    """An absent tap is one line with the command that makes it."""
+def test_missing_tap_names_the_command() -> None:
+    """One line names the command that creates the tap."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--netif", "no-such-tap", ECHO]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 125
@@ -149,8 +150,8 @@ def test_run_without_the_tap_says_how_to_make_it() -> None:
         (["--net", "user", "--nic", "virtio-packed-mq"], "packed=on,mq=on"),
     ],
 )
-def test_dry_run_shows_the_card(words: list[str], text: str) -> None:
-    """What is asked for stands on QEMU's command line; the default memory with a network is 512 MB."""
+def test_dry_run_shows_the_nic(words: list[str], text: str) -> None:
+    """The options appear on QEMU's command line; the default memory with a network is 512 MB."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", *words, ECHO]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
     assert text in done.stdout
@@ -158,8 +159,8 @@ def test_dry_run_shows_the_card(words: list[str], text: str) -> None:
 
 
 @pytest.mark.requirement("W-26")
-def test_dry_run_tells_of_no_capture(tmp_path: Path) -> None:
-    """Nothing was captured, though there is a file of an earlier run."""
+def test_dry_run_reports_no_capture(tmp_path: Path) -> None:
+    """A dry run captures nothing, even if an earlier run left a file."""
     file = tmp_path / "earlier.pcap"
     file.write_bytes(b"")
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", "--capture", str(file), ECHO]
@@ -169,7 +170,7 @@ def test_dry_run_tells_of_no_capture(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("W-39")
 def test_bare_name_in_a_cargo_project(tmp_path: Path) -> None:
-    """The application that cargo built for Hermit, the newer one of debug and release."""
+    """The name means Cargo's build for Hermit, the newer one of debug and release."""
     for profile, age in (("debug", 100), ("release", 200)):
         file = tmp_path / "target" / "x86_64-unknown-hermit" / profile / "mine"
         file.parent.mkdir(parents=True)
@@ -181,8 +182,8 @@ def test_bare_name_in_a_cargo_project(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("M-17")
-def test_demo_and_measurement() -> None:
-    """What is typed comes back. And the measurement ends with figures for both networks."""
+def test_demo_and_network_benchmark() -> None:
+    """The demo echoes a typed line; the benchmark prints figures for both networks."""
     ctl = [sys.executable, "-m", "hermit_harness"]
     typed = "hello hermit\nGrüße\n"
     done = subprocess.run([*ctl, "demo"], input=typed, capture_output=True, text=True, check=True, timeout=120)
@@ -204,14 +205,14 @@ def test_demo_and_measurement() -> None:
         ("net", ("--target", "aarch64_be-elf"), "virtio-net-device,netdev=net0"),
     ],
 )
-def test_card_by_the_driver_that_the_image_has(image: str, more: tuple[str, ...], card: str) -> None:
-    """Nobody has to know which card a build needs."""
+def test_nic_follows_the_images_driver(image: str, more: tuple[str, ...], card: str) -> None:
+    """The image's driver selects the NIC by default."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", *more, image]
     assert card in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def test_machine_without_a_list_of_cards() -> None:
-    """microvm as the README has it tells a kernel of no card: one sentence names the machine that does."""
+def test_machine_without_a_list_of_nics() -> None:
+    """The README's microvm does not describe NICs to a kernel: one sentence names the machine that does."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "user", "--machine", "microvm"]
     done = subprocess.run([*argv, "real-echo-0.11.0-microvm"], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (125, 1)
@@ -219,16 +220,17 @@ def test_machine_without_a_list_of_cards() -> None:
 
 
 @pytest.mark.requirement("C-27")
-def test_without_a_word_there_is_no_network() -> None:
-    """Unset, no device."""
+def test_no_network_by_default() -> None:
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", ECHO]
     assert "netdev" not in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @pytest.mark.requirement("M-29", "W-07")
-def test_bridge_of_several_guests(lab: Lab) -> None:
-    """Each takes a tap of its own, has a card's address of its own and gets a lease of its own; both are
-    reached at the same time. A third one is told that no tap is left."""
+def test_bridge_with_several_guests(lab: Lab) -> None:
+    """Each guest has a tap, a MAC address and a lease of its own, and both are reachable at once.
+
+    A third one finds no free tap.
+    """
 
     lab.script("bridge", "up", "--tap", "tap10", "--tap", "tap11")
     lab.script("dhcp", "up", "hermitbr0")
@@ -250,8 +252,8 @@ def test_bridge_of_several_guests(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("M-29")
-def test_variable_that_names_a_bridge(lab: Lab) -> None:
-    """HERMIT_NETIF may be a bridge, and the gateway another one than the host."""
+def test_variable_names_a_bridge(lab: Lab) -> None:
+    """HERMIT_NETIF may be a bridge, with another gateway than the host."""
     lab.script("bridge", "up", "bridge102", "--tap", "tap10")
     variables = {"HERMIT_NETIF": "bridge102", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
     with hermitctl(ECHO, before=lab.enter, variables=variables) as (_, line_with):
@@ -259,9 +261,12 @@ def test_variable_that_names_a_bridge(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("M-20", "W-26", "W-27")
-def test_address_of_the_card_and_capture(tmp_path: Path) -> None:
-    """--mac is the guest's address on the wire; the capture is announced with the commands that read
-    it. The question whether it listens ends as any client's connection: over a reset one the kernel can panic."""
+def test_mac_address_and_capture(tmp_path: Path) -> None:
+    """--mac sets the guest's MAC address.
+
+    The capture is reported with the commands that read it. The port check closes its connection without a reset, at
+    which the kernel can panic.
+    """
     file = tmp_path / "frames.pcap"
     words = ("--net", "tap", "--isolate", "--mac", "52:54:00:AB:CD:EF", "--capture", str(file), ECHO)
     with hermitctl(*words) as (process, line_with):
@@ -275,8 +280,8 @@ def test_address_of_the_card_and_capture(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("M-20")
-def test_address_of_a_card_that_cannot_be() -> None:
-    """One sentence."""
+def test_invalid_mac_address() -> None:
+    """The error is one sentence."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "user", "--mac", "01:00:00:00:00:01", ECHO]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (125, 1)
@@ -297,10 +302,10 @@ def test_address_of_a_card_that_cannot_be() -> None:
     ],
     ids=["link", "address", "arp", "port"],
 )  # fmt: skip
-def test_the_step_that_failed_is_told_while_the_guest_runs(
+def test_failed_step_is_reported_during_the_run(
     step: str, setup: str, words: tuple[str, ...], cause: str, lab: Lab
 ) -> None:
-    """After some seconds without an answer one line names the first step that failed; the guest goes on."""
+    """After some seconds without an answer one line names the first step that failed; the guest continues."""
     lab.run("sh", "-ec", setup, str(NETSETUP))
     with hermitctl(*words, before=lab.enter) as (process, line_with):
         assert cause in line_with(f"network, step {step}: ")
@@ -308,15 +313,15 @@ def test_the_step_that_failed_is_told_while_the_guest_runs(
 
 
 @pytest.mark.requirement("L-38")
-def test_namespaces_that_are_permitted() -> None:
-    """What goes wrong in there later is not blamed on the system's settings."""
+def test_permitted_namespaces() -> None:
+    """Later errors inside are not blamed on the system's settings."""
     said = "sh: 1: exec: /home/other/python: Permission denied"
     assert namespace_sentence(f"{said}\n").endswith(f"though they are permitted: {said}")
 
 
 @pytest.mark.requirement("L-38")
-def test_namespaces_that_are_not_permitted(lab: Lab) -> None:
-    """--isolate on a system that permits no namespaces: one sentence, with the setting that does."""
+def test_forbidden_namespaces(lab: Lab) -> None:
+    """With --isolate one sentence names the setting that permits namespaces."""
     forbid = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
     words = (sys.executable, "-m", "hermit_harness", "run", "--net", "tap", "--isolate", ECHO)
     done = lab.result("sh", "-ec", forbid, "sh", *words)

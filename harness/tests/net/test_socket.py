@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A cable between two guests of one user: no root, no tap, no namespace. A program of ours is the other end where one
-guest is enough; it comes by its end as a guest does."""
+"""A socket link between two guests of one user: no root, no tap, no namespace.
+
+For one guest the test is the other end.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ SECONDS = 30.0
 
 
 class Peer(Closing):
-    """An end of the cable in this process. `log`: every frame that went over it, in order."""
+    """An end of the link in this process. `log` is each frame on it, in order."""
 
     def __init__(self, place: Path) -> None:
         self.cable = Cable(place)
@@ -45,7 +47,7 @@ class Peer(Closing):
 
     @property
     def wire(self) -> socket.socket:
-        """The connection, when the other one has come."""
+        """Return the connection once the other end is there."""
         if self._wire is None:
             self.cable.socket.settimeout(SECONDS)
             self._wire = self.cable.socket.accept()[0] if self.cable.first else self.cable.socket
@@ -60,7 +62,7 @@ class Peer(Closing):
             self._wire.close()
 
     def ask(self, frame: bytes) -> Frame:
-        """Send a frame; the next one that comes."""
+        """Send a frame and return the next received one."""
         self.tell(frame)
         length = int.from_bytes(self._stream.read(4), "big")
         self.log.append(self._stream.read(length))
@@ -71,7 +73,7 @@ class Peer(Closing):
         self.wire.sendall(len(frame).to_bytes(4, "big") + frame)
 
     def converse(self, mac: str, address: str) -> None:
-        """ARP, and echoes by UDP up to a full frame; then the guest is told to end."""
+        """Exchange ARP and UDP echoes up to a full frame, then end the guest."""
         reply = self.ask(frames.arp_request(OUR_MAC, OURS, address))
         assert (reply.kind, reply.sender, reply.source) == ("arp-reply", mac, address)
         macs, ends, ports = (OUR_MAC, mac), (OURS, address), (4000, UDP)
@@ -82,12 +84,12 @@ class Peer(Closing):
 
 
 def there(packet: bytes, mac: str) -> bool:
-    """Whether a frame is for this card, or for all of them."""
+    """Return whether a frame is for this NIC or a broadcast."""
     return packet[:6] in (frames.mac_bytes(mac), frames.mac_bytes(frames.BROADCAST))
 
 
 def refusal(place: object, *words: str) -> str:
-    """The one sentence of a run that cannot be."""
+    """Return the one sentence of a refused run."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "socket", "--netif", str(place), *words, "net"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (125, "", 1), done.stderr
@@ -97,7 +99,7 @@ def refusal(place: object, *words: str) -> str:
 @pytest.mark.requirement("W-26")
 @pytest.mark.parametrize("guest_first", [True, False], ids=["guest-waits", "guest-connects"])
 def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
-    """Frames as they are, whoever came first; the capture holds these and no other; the socket goes."""
+    """Frames arrive unchanged in both starting orders, the capture has exactly these, and the socket is removed."""
     place, file = tmp_path / "cable", tmp_path / "dump.dat"
     words = ("--net", "socket", "--netif", str(place), "--capture", str(file), "net")
     with ExitStack() as stack:
@@ -115,8 +117,10 @@ def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
 
 @pytest.mark.requirement("W-26")
 def test_two_guests(tmp_path: Path) -> None:
-    """Two kernels, started alike, talk TCP; the second one may come again; both captures hold the conversation,
-    and the first one's also how it was found out that it listens. A third one is told that there is no room."""
+    """Two kernels exchange TCP, and the second one can restart.
+
+    Both captures have the conversation, the first one's also the port check. A third guest is refused.
+    """
     files = [tmp_path / name for name in ("echo.pcap", "ask.pcap", "again.pcap")]
     place = tmp_path / "cable"
     socket_words = ("--net", "socket", "--netif", str(place), "--capture")
@@ -137,7 +141,7 @@ def test_two_guests(tmp_path: Path) -> None:
         line_with("captured")
     all_frames, asked, again = map(pcap.packets, files)
     for sender, receiver in ((MAC, SECOND_MAC), (SECOND_MAC, MAC)):
-        # In the order of their sender; the last ones of the first guest may meet nobody any more.
+        # In the order of their sender; the first guest's last frames may find no receiver.
         sent, came = (
             [packet for packet in packets if packet[6:12] == frames.mac_bytes(sender) and there(packet, receiver)]
             for packets in (all_frames, asked)
@@ -147,14 +151,16 @@ def test_two_guests(tmp_path: Path) -> None:
     assert {frame.source for frame in map(frames.read, asked)} == {GUEST, SECOND_GUEST}
     assert {frame.source for frame in map(frames.read, again)} == {GUEST, "10.0.5.9"}
     assert [frame.problems for frame in map(frames.read, all_frames) if frame.problems] == []
-    assert pcap.tcpdump(files[2], "tcp and src 10.0.5.9 and greater 60"), "tcpdump reads it, too"
+    assert pcap.tcpdump(files[2], "tcp and src 10.0.5.9 and greater 60"), "tcpdump reads it as well"
     assert not place.exists()
 
 
 @pytest.mark.requirement("W-26")
 def test_line_to_paste(tmp_path: Path) -> None:
-    """--dry-run shows the end that is to be had, and the first one's line works as it is, with a comma in the
-    socket's name; nothing is left of the look."""
+    """--dry-run shows the free end.
+
+    The first one's line works verbatim, with a comma in the socket's name, and the dry run leaves nothing.
+    """
     place = tmp_path / "a,b"
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "socket", "--netif", str(place), "net"]
     line = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
@@ -173,8 +179,8 @@ def test_line_to_paste(tmp_path: Path) -> None:
             qemu.communicate(timeout=SECONDS)
 
 
-def test_names_of_cables(tmp_path: Path) -> None:
-    """NETIF= may name one of several cables; they lie in a folder of this user's, which nobody else can enter."""
+def test_names_of_socket_links(tmp_path: Path) -> None:
+    """NETIF= selects one of several links; their sockets are in a folder that only this user can enter."""
     here = {**os.environ, "TMPDIR": str(tmp_path), "HERMIT_NET": "socket"}
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "net"]
     for name, file in (("", "cable.sock"), ("lab1", "lab1.sock")):
@@ -186,8 +192,8 @@ def test_names_of_cables(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("C-27")
-def test_what_is_in_the_way(tmp_path: Path) -> None:
-    """One sentence with the remedy, and what is there stays; but what a killed one has left is no obstacle."""
+def test_obstacles_are_reported(tmp_path: Path) -> None:
+    """One sentence names the remedy, and existing files stay. Remains of a killed guest are no obstacle."""
     file, left = tmp_path / "file", tmp_path / "left"
     file.write_text("mine")
     assert refusal(file) == f"{file} is there already, and is no socket: NETIF= names another cable"
@@ -203,8 +209,8 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [file]
 
 
-def test_next_one_finds_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second end leaves when the first one has noticed it: who comes right behind is not told of two ends."""
+def test_next_guest_finds_a_free_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second end exits when the first one has noticed, so that a direct successor does not find two ends."""
     monkeypatch.setattr(socket_link, "PARTING_SECONDS", SECONDS)
     with Cable(tmp_path / "cable") as first:
         second = Cable(first.place)
@@ -222,8 +228,8 @@ def test_next_one_finds_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.requirement("L-40")
-def test_nobody_gives_addresses_on_a_cable(tmp_path: Path) -> None:
-    """The doctor's remedy for a kernel that asks by DHCP is one that helps here."""
+def test_remedy_for_dhcp_on_a_socket_link(tmp_path: Path) -> None:
+    """For a kernel that needs DHCP the doctor suggests a remedy that works on a socket link."""
     with closing(
         guest_network.make(guest_network.Wish("socket", ifname=str(tmp_path / "cable"), dhcp=True), {})
     ) as made:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The parts that read and write frames, plan a network and diagnose one, without a guest."""
+"""Reading and writing frames, planning a network and diagnosing one, without a guest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GUEST, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:01"
 
 
 def captured(path: Path, *packets: bytes) -> Path:
-    """A capture file that holds these."""
+    """Write a capture file with these frames."""
     data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
     for packet in packets:
         data += struct.pack("<IIII", 1, 0, len(packet), len(packet)) + packet
@@ -27,8 +27,8 @@ def captured(path: Path, *packets: bytes) -> Path:
     return path
 
 
-def test_tcpdump_understands_what_we_send(tmp_path: Path) -> None:
-    """A second reader agrees with what our frames mean, checksums included."""
+def test_tcpdump_decodes_our_frames(tmp_path: Path) -> None:
+    """A second decoder agrees, checksums included."""
     arp = frames.arp_request(OTHER, "10.0.5.1", "10.0.5.3")
     syn = frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (61234, 8080), SYN, (7, 0))
     file = captured(tmp_path / "x.pcap", arp, syn)
@@ -45,15 +45,15 @@ def test_tcpdump_understands_what_we_send(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("at", "problem"), [(24, "IPv4 header checksum"), (38, "TCP checksum"), (50, "TCP checksum")])
-def test_wrong_checksums_are_seen(at: int, problem: str) -> None:
-    """One changed byte anywhere in it."""
+def test_wrong_checksums_are_found(at: int, problem: str) -> None:
+    """One changed byte at any position is found."""
     syn = bytearray(frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (61234, 8080), SYN, (7, 0)))
     syn[at] ^= 0x55
     assert problem in frames.read(bytes(syn)).problems
 
 
 def test_no_frame_makes_the_reader_fail() -> None:
-    """A guest may send anything: every prefix of a good frame, and rubbish."""
+    """A guest may send anything: each prefix of a valid frame, and random bytes."""
     good = frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (1, 2), SYN, (7, 0))
     for end in range(len(good)):
         assert isinstance(frames.read(good[:end]), Frame)
@@ -73,7 +73,7 @@ def test_no_frame_makes_the_reader_fail() -> None:
     ],
 )
 def test_forward(text: str, protocol: str, address: str, ports: tuple[int, int]) -> None:
-    """On the loopback address unless another one is named."""
+    """The default address is the loopback address."""
     assert nic.forward(text).option == f"hostfwd={protocol}:{address}:{ports[0]}-:{ports[1]}"
 
 
@@ -85,7 +85,7 @@ def test_forward_refused(text: str) -> None:
 
 @pytest.mark.requirement("W-24")
 def test_taken_port_is_replaced(lab: Lab) -> None:
-    """Where the port is taken another one is used, and told."""
+    """Another port is used and reported."""
     with lab.socket() as taken:
         taken.bind(("127.0.0.1", 9975))
         taken.listen()
@@ -96,7 +96,7 @@ def test_taken_port_is_replaced(lab: Lab) -> None:
 
 @pytest.mark.requirement("L-44")
 def test_vhost_and_capture_exclude_each_other() -> None:
-    """With vhost the frames pass QEMU by."""
+    """With vhost QEMU does not see the frames."""
     with pytest.raises(ValueError, match="vhost=on"):
         nic.Net("tap", vhost=True, watched=True)
 
@@ -111,11 +111,11 @@ def test_vhost_and_capture_exclude_each_other() -> None:
         ("/dev/tty/nothing", "x.pcap", "off", "vhost=off: /dev/tty/nothing: Not a directory"),
     ],
 )
-def test_vhost_where_there_is_one(
-    device: str, capture: str, vhost: str, note: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Vhost=on where its device (here: another one that can or cannot be opened) is to be had
-    and no capture is wanted, else the reason is told. QEMU gets exactly these words; no copy of frames with vhost."""
+def test_vhost_if_available(device: str, capture: str, vhost: str, note: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vhost=on is used if the device opens and no capture is wanted; otherwise the reason is reported.
+
+    The test replaces the device. QEMU gets exactly these words.
+    """
     monkeypatch.setattr(guest_network, "VHOST", Path(device))
     made = guest_network.make(guest_network.Wish(kind="tap", capture=capture, isolate=True), {})
     assert made.lab is not None
@@ -132,8 +132,10 @@ def test_vhost_where_there_is_one(
 
 @pytest.mark.requirement("L-42", "N-18", "C-26")
 def test_kernel_variables() -> None:
-    """The kernel's variables go to its command line; a mistyped one is noticed, a wrong address
-    refused, and what is ours stays here."""
+    """The kernel's variables reach its command line, without the harness's own.
+
+    Mistyped names are reported, and invalid addresses are refused.
+    """
     given = {"HERMIT_IP": "10.0.5.9", "HERMIT_LOG_LEVEL_FILTER": "Debug", "HERMIT_MASk": "x", "HERMIT_NET": "tap"}
     words, notes = guest_network.kernel_words(given, ["NET"])
     assert words == ["env=HERMIT_IP=10.0.5.9", "env=HERMIT_LOG_LEVEL_FILTER=Debug"]
@@ -165,15 +167,15 @@ SIGHTS = [
 
 
 @pytest.mark.parametrize(("step", "wire", "console", "more"), SIGHTS)
-def test_doctor_finds_the_first_step_that_failed(
+def test_doctor_finds_the_first_failed_step(
     step: str, wire: dict[str, object], console: bytes, more: dict[str, object]
 ) -> None:
     sight = diagnosis.Sight(seen(**wire), console, 80, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
     assert diagnosis.diagnose(sight).step == step
 
 
-def test_a_socket_of_the_namespace_is_of_no_other(lab: Lab) -> None:
-    """What listens in there is not heard of out here."""
+def test_sockets_of_a_namespace_are_separate(lab: Lab) -> None:
+    """A listener inside is not visible outside."""
     with lab.socket() as inside, socket.socket() as outside:
         inside.bind(("127.0.0.1", 0))
         inside.listen()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Tests that run once for every cell of some groups."""
+"""Tests that run once per cell of some groups."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from hermit_harness.matrix.expand import cells
 
 
 def every(*groups: str) -> pytest.MarkDecorator:
-    """Gives a test the parameter `cell`, whose id is the cell's."""
+    """Parametrise a test with `cell`; the parameter's id is the cell's id."""
     return pytest.mark.parametrize("cell", cells(*groups), ids=str)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""`hermitctl run` as a person starts it and reads it, for tests of what it tells."""
+"""`hermitctl run` in the background, for tests of its messages."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ def hermitctl(
     variables: Mapping[str, str] | None = None,
     program: Sequence[str] = (sys.executable, "-m", "hermit_harness", "run"),
 ) -> Iterator[tuple[subprocess.Popen[str], LineWith]]:
-    """It runs in the background until the block ends; `before` are words that stand in front. All of them are one
-    process group, the process its leader, which is ended after LONGEST, too. With it comes a function that waits for a
-    line on stderr that holds a text; AssertionError with all lines when none comes until the end."""
+    """Run hermitctl in the background until the block ends; `before` are preceding words.
+
+    The process group is ended after LONGEST at the latest.
+    The yielded function waits for a line on stderr that contains a text. AssertionError shows all lines if there is
+    none.
+    """
     process = subprocess.Popen(
-        # a session of tests that a shell started with & ignores Ctrl-C, and so would this one
+        # a test session that a shell starts with & ignores SIGINT, and so would this process
         ["env", "--default-signal=INT", *before, *program, *words], stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **(variables or {})},
         start_new_session=True,
@@ -52,6 +55,6 @@ def hermitctl(
 
 
 def _end(group: int) -> None:
-    # By the group: who has become another user is no longer told of its parent's death.
+    # By group: a process that changed its user has lost its parent-death signal.
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)

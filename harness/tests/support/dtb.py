@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Device trees as a starter other than QEMU would leave them (Devicetree Specification 0.4, chapter 5)."""
+"""Device trees as a boot loader other than QEMU writes them (Devicetree Specification 0.4, chapter 5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEADER, NO_RESERVATION = 40, bytes(16)
 
 @dataclass(frozen=True)
 class Node:
-    """A node; texts of properties are without the closing NUL."""
+    """A node. Text properties are given without the final NUL."""
 
     name: str
     props: Mapping[str, bytes | str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def blob(root: Node) -> bytes:
-    """The flattened tree, version 17."""
+    """Return the flattened tree, version 17."""
     strings = bytearray()
     places: dict[str, int] = {}
 

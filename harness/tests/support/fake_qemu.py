@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Plays a QEMU for the tests of the watcher: talks QMP and serial over the descriptors on its command line.
+"""A fake QEMU for tests of the watcher. It speaks QMP and serial over the descriptors on its command line.
 
-Run as a program: the word after -kernel says how to behave. It stands for QEMUs that are not installed here (from 9
-on, isa-debug-exit
-asks for a shutdown with a code and the machine stays) and for ways to fail that a real one cannot be made to show.
+The word after -kernel selects its behaviour. It imitates QEMUs that are not installed here, and failures that a real
+one does not show on demand.
+From QEMU 9, isa-debug-exit only requests a shutdown with a code, and the machine stays.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Fake:
         self.qmp.sendall(json.dumps(message).encode() + b"\r\n")
 
     def until(self, command: str) -> None:
-        """Answer everything up to and including `command`."""
+        """Answer all commands up to and including `command`."""
         for line in self.lines:
             request = json.loads(line)
             self.say(
@@ -54,7 +54,7 @@ class Fake:
         return int(getattr(self, self.how.replace("-", "_"))())
 
     def newer_exit(self) -> int:
-        """QEMU from 9 on at debug-exit: an event with the machine paused; the code comes out after `quit`."""
+        """isa-debug-exit from QEMU 9: an event, the machine paused, the code after `quit`."""
         self.serial.sendall(b"hello\nexit status 0\n")
         self.say(SHUTDOWN)
         self.say({"event": "STOP", "timestamp": {}})
@@ -63,14 +63,14 @@ class Fake:
         return 3
 
     def newer_exit_then_fault(self) -> int:
-        """As a real kernel does it: behind the write comes a triple fault, whose event wins; the code stays."""
+        """A triple fault after the write, as real kernels cause it; its event wins, and the code remains."""
         self.serial.sendall(b"hello\nexit status 0\n")
         self.say({"event": "SHUTDOWN", "data": {"guest": True, "reason": "guest-reset"}, "timestamp": {}})
         self.until("quit")
         return 3
 
     def fault_after_last_line(self) -> int:
-        """A triple fault behind the last line, and nothing was written: QEMU's own 0."""
+        """A triple fault after the last line without a write: QEMU's own 0."""
         self.newer_exit_then_fault()
         return 0
 
@@ -88,7 +88,7 @@ class Fake:
 
     def segfault(self) -> int:
         self.serial.sendall(b"exit status 0\n")
-        os.kill(os.getpid(), 11)  # as PID 1 of its namespace this is ignored; a wild read is not
+        os.kill(os.getpid(), 11)  # as PID 1 of its namespace the process ignores this signal; a wild read works
         import ctypes
 
         ctypes.string_at(0)

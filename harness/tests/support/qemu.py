@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Guests that are looked at from outside while they stand, and QEMU run on a command line as a person types it."""
+"""Guests that are examined while they are stopped, and QEMU on a plain command line."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hermit_harness.vm.spec import RunSpec
 
 
 class PeekError(RuntimeError):
-    """The guest did not come to the place where it was to be looked at."""
+    """The guest did not reach the point at which it was to be examined."""
 
 
 @dataclass
 class Standing:
-    """A guest that has printed what was waited for. Its processors may still run; `physical` reads memory as it is."""
+    """A guest that has printed the expected text. Its CPUs may still run; `physical` reads the current memory."""
 
     process: Process
     qmp: Qmp
@@ -31,14 +31,14 @@ class Standing:
     folder: Path
 
     def physical(self, address: int, length: int) -> bytes:
-        """Bytes of guest memory, by physical address."""
+        """Read guest memory by physical address."""
         file = self.folder / f"memory-{address:x}"
         self.qmp.execute("pmemsave", {"val": address, "size": length, "filename": str(file)})
         return file.read_bytes()
 
 
 def _console_until(process: Process, marker: bytes, seconds: float) -> bytes:
-    """Read the serial port until the marker; an end or the time limit before it is an error that shows what came."""
+    """Read the serial port until the marker. An earlier end and the time limit raise an error with the output."""
     seen = b""
     limit = time.monotonic() + seconds
     while marker not in seen:
@@ -53,9 +53,7 @@ def _console_until(process: Process, marker: bytes, seconds: float) -> bytes:
 
 @contextlib.contextmanager
 def standing(spec: RunSpec, marker: bytes, folder: Path, seconds: float = 30.0) -> Iterator[Standing]:
-    """Run a guest until its console shows the marker; it is gone when the block ends. `folder` takes the copies of
-    memory.
-    """
+    """Run a guest until its console shows the marker, and end it with the block. `folder` gets the copies of memory."""
     process = launch(spec)
     try:
         qmp = Qmp(process.qmp)
@@ -67,7 +65,7 @@ def standing(spec: RunSpec, marker: bytes, folder: Path, seconds: float = 30.0) 
 
 
 def plain(argv: Sequence[str], stdin: bytes = b"", seconds: float = 60.0) -> subprocess.CompletedProcess[bytes]:
-    """QEMU as a person starts it, nothing added but the walls: no network to the outside, dead when the test is."""
+    """Run QEMU as a user would, but isolated: no network to the outside, and its life ends with the test."""
     return subprocess.run(
         [*DIE_WITH_PARENT, *NAMESPACES, *argv], input=stdin, capture_output=True, timeout=seconds, check=False
     )

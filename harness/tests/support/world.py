@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Runs as PID 1 of a fresh set of namespaces, where everything that exists is ours: counts it before and after runs
-that are killed.
+"""Count all resources before and after runs that are killed. Runs as PID 1 of new namespaces.
 
-Usage: world.py PARENT KILLS PATIENCE, PARENT being a Python program that boots guests without end. Prints one JSON
-object. There is no waiting by
-the clock for anything to disappear: what loses its parent here becomes a child of this process, which waits for each
-to end.
+Usage: world.py PARENT KILLS PATIENCE. PARENT is a Python program that boots guests without end. Prints one JSON object.
+It waits for no time: orphans become children of this process, which waits for the end of each.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LONGEST = 0.8  # seconds into a parent's life at which it is killed at the latest
+LONGEST = 0.8  # seconds of a parent's life after which it is killed at the latest
 
 
 def read(path: str) -> list[str]:
@@ -49,7 +46,7 @@ def namespaces() -> list[str]:
 
 
 def census() -> dict[str, list[str]]:
-    """Everything that a run could leave behind, by kind."""
+    """Return what a run could leave, by kind."""
     return {
         "processes": processes(),
         "namespaces": namespaces(),
@@ -64,8 +61,10 @@ def census() -> dict[str, list[str]]:
 
 
 def reap_all(patience: int) -> bool:
-    """Wait until this process has no children left, the orphans it inherited included; false if one lives for
-    `patience` seconds."""
+    """Wait until this process has no children left, including inherited orphans.
+
+    Return False if one lives for `patience` seconds.
+    """
     signal.alarm(patience)
     try:
         while True:
@@ -83,7 +82,7 @@ def too_long(number: int, frame: object) -> None:
 
 
 def kill_one(parent: str, delay: float, patience: int) -> bool:
-    """Start the parent, let it live for `delay` (it never ends by itself), kill it; whether everything went with it."""
+    """Start the parent, kill it after `delay` (it never exits), and return whether all its processes ended."""
     child = subprocess.Popen([sys.executable, parent], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()  # it has begun

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A folder of this machine in a real application, by virtiofs."""
+"""A folder of the host in a real application, shared by virtiofs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ NAMES = ("Grüße", "隠者", "🦀", "with space", "a-file")
 
 
 def escaped(data: bytes) -> str:
-    """As Rust's escape_ascii."""
+    """Format bytes like Rust's escape_ascii."""
     special = {9: r"\t", 10: r"\n", 13: r"\r", 34: r"\"", 39: r"\'", 92: r"\\"}
     return "".join(special.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data)
 
 
-def told(path: str, data: bytes) -> str:
-    """What the application `read` says of a file."""
+def report(path: str, data: bytes) -> str:
+    """Return the line that the application `read` prints about a file."""
     return f"{escaped(path.encode())}: {len(data)} bytes, CRC-32 {zlib.crc32(data):08x}"
 
 
@@ -49,7 +49,7 @@ def sharing(
     options: str = "",
     **changes: object,
 ) -> RunSpec:
-    """The boot of a real application with arguments and a shared folder."""
+    """Return the boot of a real application with arguments and a shared folder."""
     plain = specs.release(f"real-{app}-0.11.0", append="-- " + " ".join(f"'{word}'" for word in words))
     return replace(plain, share=Share(folder, tag, queue, options=options), **changes)  # type: ignore[arg-type]
 
@@ -62,18 +62,17 @@ def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
 @pytest.mark.requirement("L-45", "R-17", "W-34", "W-36", "P-08")
 @pytest.mark.parametrize("tag", ["myfs", "root"])
 def test_reads_byte_for_byte(tag: str, tmp_path: Path, boot_here: Boot) -> None:
-    """The tag is the path in the guest; a file there has the bytes that it has here."""
+    """The tag is the path in the guest, and a file has the same bytes there."""
     (tmp_path / "testfile").write_bytes(EVERY_BYTE)
     seen = lines(boot_here(sharing(tmp_path, "read", f"/{tag}/testfile", tag=tag)))
     assert escaped(EVERY_BYTE) in seen
-    assert told(f"/{tag}/testfile", EVERY_BYTE) in seen
+    assert report(f"/{tag}/testfile", EVERY_BYTE) in seen
 
 
 @pytest.mark.requirement("L-45", "W-33")
 @pytest.mark.parametrize("queue", [0, 1024], ids=["own", "1024"])
 def test_writes_back(queue: int, tmp_path: Path, boot_here: Boot) -> None:
-    """A file that the guest wrote is here when it has ended, whole, and in place of what was there; with
-    the queues of the documented line and with QEMU's own."""
+    """A file that the guest wrote is complete on the host and replaces the former one, with both queue sizes."""
     data = os.urandom(200_000)
     (tmp_path / "from").write_bytes(data)
     (tmp_path / "to").write_bytes(b"x" * 300_000)
@@ -86,28 +85,30 @@ def test_writes_back(queue: int, tmp_path: Path, boot_here: Boot) -> None:
 
 
 def relative(folder: Path, boot_here: Boot, tag: str, kernel_args: str = "") -> str:
-    """What `read` says of a name without a slash, in a guest that has the folder as /TAG."""
+    """Return what `read` prints for a name without a slash, in a guest with the folder as /TAG."""
     spec = sharing(folder, "read", "hello.txt", f"/{tag}/hello.txt", tag=tag)
     seen = lines(boot_here(replace(spec, append=f"{kernel_args} {spec.append}".strip())))
-    assert told(f"/{tag}/hello.txt", b"hello") in seen
+    assert report(f"/{tag}/hello.txt", b"hello") in seen
     return next(line for line in seen if line.startswith("hello.txt: "))
 
 
 @pytest.mark.requirement("W-35")
 def test_relative_names(tmp_path: Path, boot_here: Boot) -> None:
-    """A relative name is looked for in /root, or where HERMIT_WD says. A kernel that has no current folder finds
-    it nowhere, and takes the same file by its whole name."""
+    """Relative names refer to /root or HERMIT_WD.
+
+    A kernel without a current folder does not find the file, except by its absolute name.
+    """
     (tmp_path / "hello.txt").write_bytes(b"hello")
     said = {relative(tmp_path, boot_here, "root"), relative(tmp_path, boot_here, "data", "env=HERMIT_WD=/data")}
     known = ledger.erratum_for("virtiofs/relative-names", " and ".join(said))
     if known is not None:
         pytest.skip(f"erratum: {known.id}: {' and '.join(said)}")
-    assert said == {told("hello.txt", b"hello")}
+    assert said == {report("hello.txt", b"hello")}
 
 
 @pytest.mark.requirement("W-30", "W-32", "W-33", "W-34")
-def test_the_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
-    """The daemon's line and QEMU's words as the wiki has them, and a named socket."""
+def test_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
+    """virtiofsd's line and QEMU's words from the wiki work, with a named socket."""
     folder, name = tmp_path / "guestfs", tmp_path / "vhostqemu"
     folder.mkdir()
     (folder / "hello.txt").write_bytes(EVERY_BYTE)
@@ -125,12 +126,12 @@ def test_the_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
             assert daemon.wait(30) == 0, "it ends with the guest"
         finally:
             daemon.kill()
-    assert told("/root/hello.txt", EVERY_BYTE) in seen
+    assert report("/root/hello.txt", EVERY_BYTE) in seen
 
 
 @pytest.mark.requirement("L-45")
 def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
-    """A folder's entries, whatever their names, and a folder within."""
+    """A folder's entries are listed, in any script, and so is a folder in it."""
     within = tmp_path / "within"
     within.mkdir()
     for name in NAMES:
@@ -144,17 +145,18 @@ def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("L-45")
 def test_reads_a_name_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
-    """Such a name can be opened, too."""
+    """Such a file can be opened as well."""
     (tmp_path / "Grüße").write_bytes(b"hello")
-    assert told("/myfs/Grüße", b"hello") in lines(boot_here(sharing(tmp_path, "read", "/myfs/Grüße")))
+    assert report("/myfs/Grüße", b"hello") in lines(boot_here(sharing(tmp_path, "read", "/myfs/Grüße")))
 
 
 @pytest.mark.requirement("W-37")
 def test_missing_files(tmp_path: Path, boot_here: Boot) -> None:
-    """What is not there, or not mounted, is an error that the application sees; it goes on and ends well."""
+    """A file that does not exist or is not mounted is an error for the application, which continues and exits with
+    0."""
     (tmp_path / "there").write_bytes(b"here")
     seen = lines(boot_here(sharing(tmp_path, "read", "/etc/hostname", "/myfs/not", "/myfs/there")))
-    assert {"/etc/hostname: error -22", "/myfs/not: error -22", told("/myfs/there", b"here")} <= set(seen)
+    assert {"/etc/hostname: error -22", "/myfs/not: error -22", report("/myfs/there", b"here")} <= set(seen)
 
 
 @pytest.mark.requirement("L-45")
@@ -162,8 +164,10 @@ def test_missing_files(tmp_path: Path, boot_here: Boot) -> None:
     ("app", "words"), [("read", ("/myfs/secret",)), ("copy", ("/myfs/open", "/myfs/fixed/new"))], ids=["read", "write"]
 )
 def test_permission_denied(app: str, words: tuple[str, ...], tmp_path: Path, boot_here: Boot) -> None:
-    """The guest may not what the folder's permissions do not allow, whoever runs this. Kernel 0.11.0 cannot read
-    the daemon's refusal: it panics, and that is told as a panic of the kernel's file system."""
+    """The folder's permissions apply to the guest, whatever the host's user.
+
+    Kernel 0.11.0 panics on virtiofsd's refusal; the verdict is a panic in the kernel's file system.
+    """
     (tmp_path / "secret").write_bytes(b"a secret text")
     (tmp_path / "secret").chmod(0)
     (tmp_path / "open").write_bytes(b"open")
@@ -177,22 +181,22 @@ def test_permission_denied(app: str, words: tuple[str, ...], tmp_path: Path, boo
 
 @pytest.mark.requirement("L-45")
 def test_64_mib(tmp_path: Path, boot_here: Boot) -> None:
-    """A file of 64 MiB comes whole, and goes whole."""
+    """A file of 64 MiB is read and written completely."""
     data = os.urandom(1 << 20) * 64
     (tmp_path / "big").write_bytes(data)
     read, copied = sharing(tmp_path, "read", "/myfs/big"), sharing(tmp_path, "copy", "/myfs/big", "/myfs/copy")
-    assert told("/myfs/big", data) in lines(boot_here(replace(read, cpu_seconds=120.0, wall_seconds=240.0)))
+    assert report("/myfs/big", data) in lines(boot_here(replace(read, cpu_seconds=120.0, wall_seconds=240.0)))
     said = lines(boot_here(replace(copied, cpu_seconds=120.0, wall_seconds=240.0)))
     assert f"copied {len(data)} bytes" in said
     assert (tmp_path / "copy").read_bytes() == data
 
 
 @pytest.mark.requirement("W-32")
-def test_memory_is_what_the_machine_has(tmp_path: Path, boot_here: Boot) -> None:
-    """The memory that the daemon sees is the machine's, by one number, and above 4 GiB, too."""
+def test_memory_is_the_machines(tmp_path: Path, boot_here: Boot) -> None:
+    """virtiofsd's memory has the machine's size, also above 4 GiB."""
     (tmp_path / "testfile").write_bytes(EVERY_BYTE)
     outcome = boot_here(sharing(tmp_path, "read", "/myfs/testfile", memory="5G"))
-    assert told("/myfs/testfile", EVERY_BYTE) in lines(outcome)
+    assert report("/myfs/testfile", EVERY_BYTE) in lines(outcome)
     assert "memory-backend-memfd,id=shared0,size=5G,share=on" in outcome.argv
     assert outcome.argv[outcome.argv.index("-m") + 1] == "5G"
 
@@ -207,7 +211,7 @@ ELSEWHERE = {
 @pytest.mark.requirement("L-45")
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
-    """By MMIO, and on other processors: were the kernel to have a driver that works, a file would be written."""
+    """By MMIO and on other CPUs: with a working driver the kernel would write a file."""
     (tmp_path / "from").write_bytes(EVERY_BYTE)
     plain = specs.release(*ELSEWHERE[name], append="-- /myfs/from /myfs/to")
     outcome = boot_here(replace(plain, share=Share(tmp_path), cpu_seconds=5.0))
@@ -226,8 +230,8 @@ def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
     ids=["x86_64", "aarch64", "riscv64"],
 )
 @pytest.mark.parametrize("tag", ["myfs", "root"])
-def test_bare_driver_by_mmio(tag: str, machine: str, target: str, tmp_path: Path, boot_here: Boot) -> None:
-    """Where the kernel has no driver, an application of our own (fixtures/bare/files) reads and writes."""
+def test_bare_driver_on_mmio(tag: str, machine: str, target: str, tmp_path: Path, boot_here: Boot) -> None:
+    """If the kernel has no driver, a bare application (fixtures/bare/files) reads and writes."""
     data = os.urandom(200_001)
     (tmp_path / "from").write_bytes(data)
     plain = specs.release("files", machine, target, append=f"-- /{tag}/from /{tag}/to")
@@ -238,7 +242,7 @@ def test_bare_driver_by_mmio(tag: str, machine: str, target: str, tmp_path: Path
 
 
 class Killer(Watcher):
-    """A watcher that kills the daemon as soon as the guest has printed a text."""
+    """Kills virtiofsd as soon as the guest has printed a text."""
 
     def __init__(self, text: bytes, folder: Path) -> None:
         self._text, self._folder, self._console = text, folder, b""
@@ -252,7 +256,7 @@ class Killer(Watcher):
 
 
 def daemon_of(folder: Path) -> list[int]:
-    """The processes whose words name virtiofsd and this folder as the one to share."""
+    """Return the processes of virtiofsd that share this folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -265,8 +269,8 @@ def daemon_of(folder: Path) -> list[int]:
 
 
 @pytest.mark.requirement("W-30", "L-45")
-def test_daemon_killed_in_the_middle(tmp_path: Path) -> None:
-    """The daemon's death ends the run at once, and is told as what it is, not as the guest's hang."""
+def test_virtiofsd_is_killed(tmp_path: Path) -> None:
+    """virtiofsd's death ends the run at once, and the verdict names it instead of a hang of the guest."""
     (tmp_path / "first").write_bytes(b"first")
     with (tmp_path / "big").open("wb") as big:
         big.truncate(1 << 30)
@@ -279,8 +283,8 @@ def test_daemon_killed_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("W-30")
-def test_daemon_ends_with_the_guest(tmp_path: Path, boot_here: Boot) -> None:
-    """After a run that ends well, and after one that does not, no daemon is left."""
+def test_virtiofsd_ends_with_the_guest(tmp_path: Path, boot_here: Boot) -> None:
+    """No virtiofsd remains after a good end or a bad one."""
     lines(boot_here(sharing(tmp_path, "read", "/myfs/not")))
     assert daemon_of(tmp_path) == []
     assert boot_here(sharing(tmp_path, "read", "/myfs/not", expect="hang")).matches("exit 0")
@@ -289,40 +293,44 @@ def test_daemon_ends_with_the_guest(tmp_path: Path, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("W-38")
 def test_dax(tmp_path: Path, boot_here: Boot) -> None:
-    """With a shared-memory window, where this QEMU has one."""
+    """The shared-memory window works if this QEMU has it."""
     asked = ["qemu-system-x86_64", "-device", "vhost-user-fs-pci,help"]
     if "cache-size" not in subprocess.run(asked, capture_output=True, text=True, check=True).stdout:
         pytest.skip("no-dax: this QEMU's vhost-user-fs-pci has no cache-size")
     (tmp_path / "testfile").write_bytes(EVERY_BYTE)
     outcome = boot_here(sharing(tmp_path, "read", "/myfs/testfile", options="cache-size=64M"))
-    assert told("/myfs/testfile", EVERY_BYTE) in lines(outcome)
+    assert report("/myfs/testfile", EVERY_BYTE) in lines(outcome)
 
 
 def hermitctl(*words: str, before: Sequence[str] = (), cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    """The program as a user types it; `before` is what stands before it."""
+    """Run the program as a user would; `before` are preceding words."""
     argv = [*before, sys.executable, "-m", "hermit_harness", *words]
     return subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, cwd=cwd, timeout=120, check=False)
 
 
 @pytest.mark.requirement("L-45", "R-17", "W-29", "W-31")
-def test_run_needs_a_folder_and_nothing_else(tmp_path: Path) -> None:
-    """`hermitctl run APP --share DIR:TAG` starts the daemon and ends it; no socket is named,
-    and none is left in the folder or beside it."""
+def test_run_needs_only_a_folder(tmp_path: Path) -> None:
+    """`hermitctl run APP --share DIR:TAG` starts and ends virtiofsd.
+
+    The user names no socket, and none remains in or next to the folder.
+    """
     share = tmp_path / "share"
     share.mkdir()
     (share / "testfile").write_bytes(EVERY_BYTE)
     done = hermitctl("run", "real-read-0.11.0", "--share", f"{share}:root", "--", "/root/testfile", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    assert told("/root/testfile", EVERY_BYTE) in done.stdout.decode()
+    assert report("/root/testfile", EVERY_BYTE) in done.stdout.decode()
     assert {path.name for path in tmp_path.rglob("*")} == {"share", "testfile"}
     assert daemon_of(share) == []
 
 
 @pytest.mark.requirement("W-29")
 @pytest.mark.parametrize("words", [(), ("--share", ":myfs")], ids=["unasked", "asked"])
-def test_a_folder_of_the_runs_own(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An application that works with files and is given no folder has an empty one, in which it may write;
-    nothing of it is left, and a person is told."""
+def test_temporary_folder_of_the_run(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application that uses files, without a given folder, gets an empty writable one.
+
+    It is removed afterwards, and a message reports it.
+    """
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     done = hermitctl("run", *words, "real-copy-0.11.0", "--", "/proc/version", "/myfs/version", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
@@ -333,14 +341,14 @@ def test_a_folder_of_the_runs_own(words: tuple[str, ...], tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-# A user without any privilege, in a namespace in which there is no other.
+# A user without privileges, in a namespace without another user.
 ORDINARY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "sh", "-c")
 CHECKED = '[ "$(id -u)" = 65534 ] && grep -q "^CapEff:[[:space:]]*0*$" /proc/self/status && exec "$@"'
 
 
 @pytest.mark.requirement("L-45", "W-31")
-def test_an_ordinary_user_may(tmp_path: Path) -> None:
-    """No root, no capability: the folder is read and written, and what was written belongs to the user."""
+def test_ordinary_user(tmp_path: Path) -> None:
+    """Without root and capabilities the folder is readable and writable, and the written files belong to the user."""
     (tmp_path / "from").write_bytes(b"mine")
     words = ("run", "--share", str(tmp_path), "real-copy-0.11.0", "--", "/myfs/from", "/myfs/to")
     done = hermitctl(*words, before=(*ORDINARY, CHECKED, "sh"))
@@ -350,8 +358,7 @@ def test_an_ordinary_user_may(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("L-45")
-def test_without_namespaces_there_is_a_remedy(tmp_path: Path) -> None:
-    """Where the system permits no namespaces, one sentence says so, and what to do."""
+def test_forbidden_namespaces_have_a_remedy(tmp_path: Path) -> None:
     forbid = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
     before = ("unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh")
     done = hermitctl("run", "--share", str(tmp_path), "real-read-0.11.0", "--", "/myfs/from", before=before)
@@ -370,12 +377,12 @@ def test_debug_with_a_folder(tmp_path: Path) -> None:
         *("debug", "--share", str(tmp_path), "--batch", "--command", "continue", "real-read-0.11.0", "--"),
         "/myfs/testfile",
     )
-    assert told("/myfs/testfile", b"hello") in done.stdout.decode(), done.stderr.decode()
+    assert report("/myfs/testfile", b"hello") in done.stdout.decode(), done.stderr.decode()
     assert daemon_of(tmp_path) == []
 
 
 @pytest.mark.requirement("W-30")
-def test_a_fitting_daemon_is_found() -> None:
-    """One in Rust, whatever else is installed."""
+def test_suitable_virtiofsd_is_found() -> None:
+    """The virtiofsd is the one in Rust, whatever else is installed."""
     said = subprocess.run([find(), "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("virtiofsd ")
