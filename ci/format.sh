@@ -3,19 +3,14 @@
 # Formats C with clang-format, Python with ruff and shell scripts with shfmt.
 #
 # Usage: ci/format.sh [--check] [c|python|shell]...      (default: all three)
+#        ci/format.sh --list shell
 #   --check   change nothing, print what would change; exit status 1 if anything would
+#   --list    print the names of the shell scripts
 #
 # The styles are in .clang-format, harness/pyproject.toml and .editorconfig.
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/venv/bin
-
-clang_format=-i ruff='' shfmt=-w
-if [ "${1:-}" = --check ]; then
-	clang_format='--dry-run -Werror' ruff=--diff shfmt=-d
-	shift
-fi
-[ $# -gt 0 ] || set -- c python shell
 
 # Prints the files that git tracks or would track and that exist.
 files() {
@@ -33,6 +28,17 @@ scripts() {
 		esac
 	done
 }
+
+if [ "${1:-}" = --list ]; then
+	scripts
+	exit
+fi
+clang_format=-i ruff='' shfmt=-w
+if [ "${1:-}" = --check ]; then
+	clang_format='--dry-run -Werror' ruff=--diff shfmt=-d
+	shift
+fi
+[ $# -gt 0 ] || set -- c python shell
 
 status=0
 # shellcheck disable=SC2086 # several options, or none

@@ -1,25 +1,28 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# The checks that need no machine. The loader's own are its compiler warnings (loader/loader.mk makes them errors).
+# Static checks of the tree. The loader's own are its compiler warnings (-Werror in loader/loader.mk).
 #
-# Usage: ci/lint.sh      prints one line a check; exit status 1 when one failed
+# Usage: ci/lint.sh      prints one line per check; exit status 1 if a check fails
 set -eu
 cd "$(dirname "$0")/.."
+bin=build/venv/bin
 
 passed=0
 failed=0
 
-# Files that git tracks or would track, one a line; empty ones have nothing to check.
+# Files that git tracks or would track, one per line, without empty ones.
 list=build/lint.files
 mkdir -p build
-git -c safe.directory='*' ls-files -co --exclude-standard | while read -r f; do [ ! -s "$f" ] || echo "$f"; done >$list
+git -c safe.directory='*' ls-files -co --exclude-standard | while read -r f; do
+	[ ! -s "$f" ] || echo "$f"
+done >$list
 [ -s $list ] || {
-	echo "lint: git lists no file here" >&2
+	echo "lint: git lists no files here" >&2
 	exit 1
 }
 files() { cat $list; }
 
-# check NAME COMMAND...: passes when the command succeeds; its output is shown only when it fails.
+# check NAME COMMAND...: passes if the command succeeds; prints its output if it fails.
 check() {
 	name=$1
 	shift
@@ -33,7 +36,7 @@ check() {
 	fi
 }
 
-# none: succeeds when nothing comes in on stdin, else prints it.
+# none: succeeds if stdin is empty, otherwise prints it and fails.
 none() {
 	found=$(cat)
 	[ -z "$found" ] || {
@@ -42,45 +45,38 @@ none() {
 	}
 }
 
-shell_scripts() {
-	files | while read -r f; do
-		case ${f##*/} in
-			*.sh) echo "$f" ;;
-			*.*) ;;
-			*) if head -n 1 "$f" | grep -qE '^#!.*[/ ](sh|bash)$'; then echo "$f"; fi ;;
-		esac
-	done
-}
+run_shellcheck() { ci/format.sh --list shell | xargs shellcheck; }
+run_ruff() { $bin/ruff check --quiet --output-format concise harness; }
+run_mypy() { (cd harness && ../$bin/mypy --strict --no-error-summary); }
+run_codespell() { files | xargs $bin/codespell --toml harness/pyproject.toml; }
 
-run_shellcheck() { shell_scripts | xargs shellcheck; }
-run_ruff() { build/venv/bin/ruff check --quiet --output-format concise harness; }
-run_mypy() { (cd harness && ../build/venv/bin/mypy --strict --no-error-summary); }
-
-# L-46: every source file names its licence in its first lines. Not: prose, data without comments, what a tool writes.
+# L-46: the first lines of each source file name its licence. Exceptions: prose, data without
+# comments, generated files.
 spdx() {
 	files | grep -vE '\.(md|json|lock|patch|txt)$|^LICENSE-|^VERSION$' | while read -r f; do
-		head -n 5 "$f" | grep -qF 'SPDX-License-Identifier: Apache-2.0 OR MIT' || echo "$f: no SPDX line"
+		head -n 5 "$f" | grep -qF 'SPDX-License-Identifier: Apache-2.0 OR MIT' ||
+			echo "$f: no SPDX line"
 	done | none
 }
 
 licences() { grep -q 'Apache License' LICENSE-APACHE && grep -q 'MIT License' LICENSE-MIT; }
 
-# P-03: Python stands in harness/ only.
+# P-03: Python is in harness/ only.
 python_place() { files | grep -E '\.pyi?$' | grep -v '^harness/' | none; }
 python_hidden() {
 	files | grep -v '^harness/' | while read -r f; do
-		if head -n 1 "$f" | grep -q '^#!.*python'; then echo "$f: a Python script outside harness/"; fi
+		! head -n 1 "$f" | grep -q '^#!.*python' || echo "$f: a Python script outside harness/"
 	done | none
 }
 
-# Registries are reached by their clients' own configuration. Cargo writes its index into lock files.
+# Package registries come from the configuration of their clients. Cargo's lock files name one.
 registries() {
-	files | grep -v '\.lock$' | tr '\n' '\0' |
-		xargs -0 grep -nIE '(pypi|pythonhosted|crates|debian|npmjs|ubuntu)\.(org|io|net|com)\b|proxy\.golang' | none
+	hosts='(pypi|pythonhosted|crates|debian|npmjs|ubuntu)\.(org|io|net|com)\b|proxy\.golang'
+	files | grep -v '\.lock$' | tr '\n' '\0' | xargs -0 grep -nIE "$hosts" | none
 }
 machine_paths() {
-	files | tr '\n' '\0' | xargs -0 grep -nIE '(^|[^A-Za-z0-9_.$}-])/(work|farm)/|\bshared/(design|checklist|reference|tools)' |
-		grep -v '^ci/lint\.sh:' | none
+	paths='(^|[^A-Za-z0-9_.$}-])/(work|farm)/|\bshared/(design|checklist|reference|tools)'
+	files | tr '\n' '\0' | xargs -0 grep -nIE "$paths" | grep -v '^ci/lint\.sh:' | none
 }
 
 statuses() { ci/statuses.sh | diff -u docs/statuses.md - && echo same; }
@@ -88,6 +84,9 @@ statuses() { ci/statuses.sh | diff -u docs/statuses.md - && echo same; }
 check 'ruff' run_ruff
 check 'mypy --strict' run_mypy
 check 'shellcheck' run_shellcheck
+check 'format: clang-format' ci/format.sh --check c
+check 'format: ruff' ci/format.sh --check python
+check 'codespell' run_codespell
 check 'SPDX line in every source file (L-46)' spdx
 check 'licence texts (L-46)' licences
 check 'Python in harness/ only (P-03)' python_place
