@@ -66,7 +66,7 @@ WAYS = (
     Way("tap-aarch64", "tap", "virtio", "virt", "-aarch64", "aarch64-elf"),
     Way("tap-riscv64", "tap", "virtio-mmio", "virt", "-riscv64", "riscv64-sbi", mute=True),
 )  # fmt: skip
-# What Hermit 0.11.0 has no driver for; see harness/errata.toml, and tests/net/test_bare_cards.py for who has.
+# What Hermit 0.11.0 has no driver for; see harness/errata.toml, and tests/net/test_bare_nics.py for who has.
 UNDRIVEN = (
     Way("tap-transitional", "tap", "virtio-transitional"),
     Way("tap-mmio-legacy", "tap", "virtio-mmio-legacy", "microvm-mmio", "-microvm"),

@@ -344,7 +344,7 @@ def test_minimum_memory(name: str, serve: Serve) -> None:
 def test_nics_without_a_driver(way: Way, serve: Serve) -> None:
     """The kernel reports the NIC as unsupported, and the doctor finds it.
 
-    If a kernel had the driver, the echo would be tested here. See test_bare_cards.py.
+    If a kernel had the driver, the echo would be tested here. See test_bare_nics.py.
     """
     served = serve(way, "echo", args="1")
     with served.guest as guest:

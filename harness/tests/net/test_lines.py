@@ -179,7 +179,7 @@ def test_line_of_the_kernels_tests(app: str, kind: int, lab: Lab, tmp_path: Path
 def test_cadence_gem(lab: Lab, tmp_path: Path) -> None:
     """The board has this NIC.
 
-    The kernel's driver is incomplete; a bare application drives the NIC (test_bare_cards.py).
+    The kernel's driver is incomplete; a bare application drives the NIC (test_bare_nics.py).
     """
     names = {"target": "riscv64-sbi", "BIOS": str(firmware_file("opensbi-1.6-jump"))}
     answer = b""

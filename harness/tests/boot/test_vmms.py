@@ -81,7 +81,7 @@ def test_vmm_boots(name: str, tmp_path: Path) -> None:
     arguments, target, protocol = STARTERS[name]
     program, problem = shutil.which(name), host.kvm_problem()
     if program is None:
-        pytest.skip(f"no-starter: there is no {name} on the path")
+        pytest.skip(f"no-vmm: there is no {name} on the path")
     if problem:
         pytest.skip(f"no-kvm: {problem}")
     printed = {}
