@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import specs
-from tests.support.qemu import Standing, standing
+from tests.support.qemu import ExaminedGuest, examined
 
 LOADING = re.compile(
     rb"^\[LOADER\]\[INFO\] Loading kernel to 0x([0-9a-f]+)\.\.0x([0-9a-f]+) \(len = 0x([0-9a-f]+) B / (\d+) B\)$", re.M
@@ -22,9 +22,9 @@ WRITABLE = 2
 
 
 @contextmanager
-def waiting(image: str, machine: str, tmp_path: Path) -> Iterator[Standing]:
+def waiting(image: str, machine: str, tmp_path: Path) -> Iterator[ExaminedGuest]:
     """Run the echo application up to its prompt, where it waits for a line."""
-    with standing(specs.release(image, machine, stdin=None), b"echo: type a line", tmp_path) as guest:
+    with examined(specs.release(image, machine, stdin=None), b"echo: type a line", tmp_path) as guest:
         yield guest
 
 

@@ -71,7 +71,7 @@ def test_builds_are_reproducible(tmp_path: Path) -> None:
         LC_ALL="C.UTF-8",
         LANG="de_DE.UTF-8",
         TZ="Asia/Tokyo",
-        USER="somebody",
+        USER="builder",
         HOME="/nonexistent",
     )
     assert one == two
@@ -86,7 +86,7 @@ def test_second_build_does_nothing() -> None:
         assert file.stat().st_mtime_ns == before, profile
 
 
-# A target and the folders of target/ that lead to its file: all names that upstream has used.
+# A target and the folders of target/ with its file: all names that upstream has used.
 OLD = {
     "x86_64": ("x86_64",),
     "x86_64-multiboot": ("x86_64-multiboot",),

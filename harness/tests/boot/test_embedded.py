@@ -20,7 +20,7 @@ from hermit_harness.vm.targets import TARGETS, Target
 
 Boot = Callable[[RunSpec], Outcome]
 ROWS = [row for row in TARGETS.values() if loader_file(row.name).is_file()]
-STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
+LINUX_VMM = FIXTURES / "start" / "x86_64" / "start-linux"
 
 
 def embed(target: str, app: Path, profile: str = "release") -> Path:
@@ -32,7 +32,7 @@ def embed(target: str, app: Path, profile: str = "release") -> Path:
 def alone(row: Target, file: Path) -> RunSpec:
     """Return a boot of that file without an application."""
     if row.name == "x86_64-linux":  # emulated by a guest, because QEMU cannot
-        plain = replace(specs.release("hello", "pc"), loader=STARTER, loader_debug=specs.debug_file(file), app=file)
+        plain = replace(specs.release("hello", "pc"), loader=LINUX_VMM, loader_debug=specs.debug_file(file), app=file)
         return replace(plain, modules=(images()["exit"].path,), append="ramdisk-none")  # the scenario drops it
     way = "efi-kernel" if row.way.startswith("esp") else row.way
     return replace(specs.release("hello", on=row.name, append=""), loader=file, app=None, way=way)

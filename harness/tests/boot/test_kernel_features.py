@@ -32,12 +32,12 @@ def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
 
 @pytest.mark.requirement("L-01")
 @pytest.mark.parametrize(
-    ("language", "told"),
+    ("language", "expected"),
     [("c", "memory, data and arithmetic: right"), ("cpp", "constructors, new and virtual calls: right")],
 )
-def test_other_languages(language: str, told: str, boot_here: Boot) -> None:
+def test_other_languages(language: str, expected: str, boot_here: Boot) -> None:
     """Programs in C and C++ on top of the kernel are relocated, allocate memory and exit with 0."""
-    assert told in lines(boot_here(specs.release(f"real-{language}-0.11.0")))
+    assert expected in lines(boot_here(specs.release(f"real-{language}-0.11.0")))
 
 
 @pytest.mark.requirement("W-12")
@@ -79,10 +79,10 @@ def test_level_chosen_at_build_time(boot_here: Boot) -> None:
 
     Without a NIC its application exits with 1.
     """
-    told = lines(boot_here(specs.release("real-echo-0.11.0-configured", expect="exit 1")), "exit 1")
+    verbose = lines(boot_here(specs.release("real-echo-0.11.0-configured", expect="exit 1")), "exit 1")
     plain = lines(boot_here(specs.release("real-echo-0.11.0", expect="exit 1")), "exit 1")
-    assert "no TCP socket: error -22" in told
-    debug = [[line for line in seen if re.match(r"\[0\]\[\S*DEBUG", line)] for seen in (told, plain)]
+    assert "no TCP socket: error -22" in verbose
+    debug = [[line for line in seen if re.match(r"\[0\]\[\S*DEBUG", line)] for seen in (verbose, plain)]
     assert len(debug[0]) > 20
     assert debug[1] == []
 

@@ -99,12 +99,12 @@ def test_only_type_1_is_ram(boot_here: Boot) -> None:
     outcome = boot_here(played("map-types", "probe", expect="exit 1"))
     assert outcome.matches("exit 1"), str(outcome)
     assert b"probe memory nodes=differ" in outcome.console
-    told = [
+    reported = [
         range(int(start, 16), int(end, 16))
         for start, end in re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
     ]
     pages = range(0x180000 + 2 * 0x2000, 0x180000 + 15 * 0x2000, 0x1000)
-    assert [any(page in one for one in told) for page in pages] == [page // 0x1000 % 2 == 1 for page in pages]
+    assert [any(page in one for one in reported) for page in pages] == [page // 0x1000 % 2 == 1 for page in pages]
 
 
 @pytest.mark.requirement("N-03")

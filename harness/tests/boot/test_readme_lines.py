@@ -154,9 +154,9 @@ def test_benchmark_cpu_is_detected(boot_here: Boot) -> None:
         pytest.skip(f"no-kvm: {host.kvm_problem()}")
     spec = specs.release("hello", "microvm", accel="kvm", cpu="host,migratable=no,+invtsc,enforce")
     outcome = boot_here(spec)
-    told = " ".join((outcome.cause, outcome.hint, *outcome.notes))
-    assert outcome.matches("exit 0") or (outcome.matches("infra") and ("MSR" in told or "feature" in told)), str(
-        outcome
+    reported = " ".join((outcome.cause, outcome.hint, *outcome.notes))
+    assert outcome.matches("exit 0") or (outcome.matches("infra") and ("MSR" in reported or "feature" in reported)), (
+        str(outcome)
     )
 
 

@@ -82,9 +82,9 @@ def test_prefix_applies_to_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_wrong_path_is_one_line(words: tuple[str, ...], says: str) -> None:
     """The missing program is named before anything is compiled."""
-    with pytest.raises(BuildError, match=says) as told:
+    with pytest.raises(BuildError, match=says) as error:
         make(*LOADER, "TARGET=x86_64-multiboot", *words, "all")
-    assert len(str(told.value).splitlines()) == 2  # make's call, and the error
+    assert len(str(error.value).splitlines()) == 2  # make's call, and the error
 
 
 @pytest.mark.requirement("C-35")

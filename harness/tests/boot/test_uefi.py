@@ -114,8 +114,8 @@ def test_boot_services_memory_becomes_ram(name: str, boot_here: Boot) -> None:
     """The firmware's boot services memory belongs to the application: all but some MiB of RAM."""
     outcome = boot_here(release("probe", name, way="efi-kernel"))
     assert outcome.matches("exit 0"), str(outcome)
-    told = re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
-    assert sum(int(end, 16) - int(start, 16) for start, end in told) > 500 << 20
+    ranges = re.findall(rb"probe fdt memory@[0-9a-f]+=(0x[0-9a-f]+)\.\.(0x[0-9a-f]+)", outcome.console)
+    assert sum(int(end, 16) - int(start, 16) for start, end in ranges) > 500 << 20
 
 
 @pytest.mark.requirement("N-04", "N-07")

@@ -45,7 +45,7 @@ def cloud_hypervisor(folder: Path, loader: Path, app: Path) -> list[str]:
 
 
 # Firecracker prefers a PVH note to the Linux entry if a file has both; Cloud Hypervisor requires the note.
-STARTERS: dict[str, tuple[Callable[[Path, Path, Path], list[str]], str, str]] = {
+VMMS: dict[str, tuple[Callable[[Path, Path, Path], list[str]], str, str]] = {
     "firecracker": (firecracker, "x86_64-linux", "linux64"),
     "cloud-hypervisor": (cloud_hypervisor, "x86_64", "pvh"),
 }
@@ -75,10 +75,10 @@ def run(argv: list[str]) -> tuple[bytes, int | None]:
 
 
 @pytest.mark.requirement("N-03")
-@pytest.mark.parametrize("name", STARTERS)
+@pytest.mark.parametrize("name", VMMS)
 def test_vmm_boots(name: str, tmp_path: Path) -> None:
     """Application and command line arrive, the hand-over matches the reference, and both applications succeed."""
-    arguments, target, protocol = STARTERS[name]
+    arguments, target, protocol = VMMS[name]
     program, problem = shutil.which(name), host.kvm_problem()
     if program is None:
         pytest.skip(f"no-vmm: there is no {name} on the path")

@@ -64,7 +64,7 @@ def test_corpus(name: str, case: Case, boot_here: Boot) -> None:
         assert outcome.timings["end"] - outcome.timings["cont"] < 2.0
 
 
-def by_starters() -> Iterator[tuple[str, Case]]:
+def by_vmms() -> Iterator[tuple[str, Case]]:
     """Return one case per status for the targets with a slower start than QEMU's own."""
     cases = {case.number: case for case in reversed(corpus.cases()) if case.plain}
     for name in ("x86_64-linux", "x86_64-uefi"):
@@ -73,7 +73,7 @@ def by_starters() -> Iterator[tuple[str, Case]]:
 
 
 @pytest.mark.requirement("N-12")
-@pytest.mark.parametrize(("name", "case"), list(by_starters()), ids=named)
+@pytest.mark.parametrize(("name", "case"), list(by_vmms()), ids=named)
 def test_corpus_by_vmms(name: str, case: Case, boot_here: Boot) -> None:
     """The Linux entry and UEFI give the same statuses and rules."""
     spec = corpus.spec(case, name)

@@ -41,8 +41,8 @@ def test_attach(start: Start) -> None:
     third.expect(PROMPT)
     third.kill(signal.SIGKILL)
     third.end()
-    guest.type("it goes on\n")
-    guest.expect("<<<it goes on>>>")
+    guest.type("it continues\n")
+    guest.expect("<<<it continues>>>")
     assert guest.end() == 0
 
 

@@ -109,7 +109,7 @@ def test_commands_at_the_hand_over(on: str) -> None:
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
 @pytest.mark.parametrize("loader_symbols", [True, False])
 def test_commands_later(on: str, loader_symbols: bool) -> None:
-    """When the registers have changed, the loader's record leads to the boot info.
+    """When the registers have changed, the loader's record points to the boot info.
 
     Without its symbols the boot info, and the log, are searched for below the image.
     """

@@ -45,7 +45,7 @@ def cargo(folder: Path, name: str, image: str = "hello", profile: str = "debug")
 
 @pytest.mark.requirement("W-39")
 def test_cargo_folder(tmp_path: Path) -> None:
-    """A folder stands for its one application, in its newest build; several or none are an error."""
+    """A folder means its one application, in its newest build; several or none are an error."""
     with pytest.raises(ValueError, match="cargo has built nothing for Hermit"):
         find_app(str(tmp_path))
     os.utime(cargo(tmp_path, "mine"), (100, 100))

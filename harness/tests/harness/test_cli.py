@@ -71,11 +71,11 @@ def test_refusal_and_forgery_are_distinguished(folder: str) -> None:
     damaged = Path(folder.partition("=")[2]).parent / "damaged"
     damaged.write_bytes(images()["hello"].path.read_bytes()[:5000])
     loader = ctl("run", folder, "--machine=microvm", "--json", str(damaged))
-    told = json.loads(loader.stdout)
-    assert loader.returncode == told["status"] == told["exit_status"]
+    summary = json.loads(loader.stdout)
+    assert loader.returncode == summary["status"] == summary["exit_status"]
     assert loader.returncode in range(65, 120, 2)
-    assert told["origin"] == "loader"
-    assert f"loader refused {told['status']} {told['class']} {told['rule']}" in last(loader)
+    assert summary["origin"] == "loader"
+    assert f"loader refused {summary['status']} {summary['class']} {summary['rule']}" in last(loader)
 
 
 def test_deadline_is_124(folder: str) -> None:
@@ -264,11 +264,11 @@ def test_variables_of_other_runners() -> None:
 def test_options_table() -> None:
     """Each option has a flag, a make variable, a HERMIT_ variable and a help text, and is in the documentation."""
     text = ctl("options", "--markdown").stdout.decode()
-    told = ctl("run", "--help").stdout.decode()
+    text = ctl("run", "--help").stdout.decode()
     for option in options.OPTIONS:
         assert f"`{option.env}`" in text
         assert f"`{option.name}=`" in text
-        assert f"--{option.flag}" in told
+        assert f"--{option.flag}" in text
     names = [option.name for option in options.OPTIONS]
     assert len(set(names)) == len(names)
 
@@ -287,10 +287,10 @@ def test_help_everywhere(command: str) -> None:
 
 def test_list() -> None:
     """Images appear with their summaries, machines with their features."""
-    told = json.loads(ctl("list", "--json").stdout)
-    assert {"hello", "liar-forged"} <= {image["id"] for image in told["images"]}
+    listed = json.loads(ctl("list", "--json").stdout)
+    assert {"hello", "liar-forged"} <= {image["id"] for image in listed["images"]}
     assert {"pc", "q35", "microvm", "microvm-acpi-off", "microvm-mmio", "ovmf", "ovmf-bios"} == {
-        machine["id"] for machine in told["machines"] if machine["arch"] == "x86_64"
+        machine["id"] for machine in listed["machines"] if machine["arch"] == "x86_64"
     }
     assert b"hello" in ctl("list", "images").stdout
 
@@ -298,11 +298,11 @@ def test_list() -> None:
 @pytest.mark.requirement("L-02")
 def test_doctor() -> None:
     """Each tool has its version, and a missing one the command that installs it."""
-    told = {row["what"]: row for row in json.loads(ctl("doctor", "--json").stdout)}
-    assert told["qemu-system-x86_64"]["good"]
-    assert re.search(r"\d+\.\d+", told["qemu-system-x86_64"]["found"])
-    assert told["namespaces"]["good"]
-    assert "KVM" in told
+    report = {row["what"]: row for row in json.loads(ctl("doctor", "--json").stdout)}
+    assert report["qemu-system-x86_64"]["good"]
+    assert re.search(r"\d+\.\d+", report["qemu-system-x86_64"]["found"])
+    assert report["namespaces"]["good"]
+    assert "KVM" in report
     bare = {row["what"]: row for row in json.loads(ctl("doctor", "--json", env={"PATH": "/nowhere"}).stdout)}
     assert not bare["qemu-system-x86_64"]["good"]
     assert "qemu-system-x86" in bare["qemu-system-x86_64"]["cure"]

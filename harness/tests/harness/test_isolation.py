@@ -71,12 +71,12 @@ def test_no_datagram_leaves() -> None:
         assert plain.stdout == "sent 127.0.0.1\n"
         assert ear.recv(16) == b"out", "the listener receives datagrams from outside"
         inside = [*host.NAMESPACES, "sh", "-c", process.LO_UP + 'exec "$@"', "sh", *argv]
-        told = subprocess.run(inside, capture_output=True, text=True, check=True).stdout
+        printed = subprocess.run(inside, capture_output=True, text=True, check=True).stdout
         ear.setblocking(False)
         with pytest.raises(BlockingIOError):
             ear.recv(16)
-    assert "unreachable 192.0.2.1" in told
-    assert "sent 127.0.0.1" in told, "lo works"
+    assert "unreachable 192.0.2.1" in printed
+    assert "sent 127.0.0.1" in printed, "lo works"
 
 
 def test_refused_namespaces_are_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

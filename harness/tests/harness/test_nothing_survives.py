@@ -51,13 +51,13 @@ with Lab() as lab:
 """
 
 # The same at the first end of a socket link, whose socket is in the folder of temporary files.
-CABLED = """
+LINKED = """
 from pathlib import Path
 from hermit_harness.net.plan import Wish, make
 from hermit_harness.vm.boot import boot
 from hermit_harness.vm.spec import RunSpec
 print("begun", flush=True)
-place = str(Path({folder!r}).parent / "tmp" / "cable")
+place = str(Path({folder!r}).parent / "tmp" / "link")
 made = make(Wish("socket", ifname=place, machine="microvm-mmio"), {{}})
 boot(RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=made.net))
 """
@@ -77,8 +77,8 @@ def in_new_namespaces(parent: Path, kills: int, patience: int = 10) -> dict[str,
         env=here,
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    census: dict[str, Any] = json.loads(done.stdout)
+    return census
 
 
 def write_parent(folder: Path, guest: str, text: str = PARENT, **values: object) -> Path:
@@ -99,26 +99,26 @@ def write_parent(folder: Path, guest: str, text: str = PARENT, **values: object)
 @pytest.mark.parametrize(("isolate", "kills"), [(True, 20), (False, 8)], ids=["isolated", "plain"])
 def test_killed_at_any_moment(isolate: bool, kills: int, tmp_path: Path) -> None:
     """SIGKILL at random times: during set-up, while the guest runs, and during the post-mortem of the hung guest."""
-    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=isolate), kills)
-    assert told["survivors"] == []
-    assert told["differences"] == {}
-    assert told["before"]["namespaces"], "the census must find something"
+    census = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=isolate), kills)
+    assert census["survivors"] == []
+    assert census["differences"] == {}
+    assert census["before"]["namespaces"], "the census must find something"
 
 
 @pytest.mark.requirement("P-11")
 def test_killed_with_a_network(tmp_path: Path) -> None:
     """The same while a namespace, a tap and a DHCP server are set up, and while a guest runs there."""
-    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
-    assert told["survivors"] == []
-    assert told["differences"] == {}
+    census = in_new_namespaces(write_parent(tmp_path, "liar-spin", NETWORKED), 8)
+    assert census["survivors"] == []
+    assert census["differences"] == {}
 
 
 @pytest.mark.requirement("P-11", "W-26")
 def test_killed_with_a_socket_link(tmp_path: Path) -> None:
     """The same at one end of a socket link: the socket's name is removed with its creator."""
-    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", CABLED), 8)
-    assert told["survivors"] == []
-    assert told["differences"] == {}
+    census = in_new_namespaces(write_parent(tmp_path, "liar-spin", LINKED), 8)
+    assert census["survivors"] == []
+    assert census["differences"] == {}
 
 
 @pytest.mark.requirement("W-29", "W-30", "L-45")
@@ -131,9 +131,9 @@ def test_shared_folder_killed_at_any_moment(named: bool, tmp_path: Path) -> None
     spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=Share(folder))
     assert boot(spec).matches("hang"), "the guest must run with its folder, otherwise the test shows nothing"
     share = f"Share({f'Path({str(folder)!r})' if named else None}, program={find()!r})"
-    told = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
-    assert told["survivors"] == []
-    assert told["differences"] == {}
+    census = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
+    assert census["survivors"] == []
+    assert census["differences"] == {}
 
 
 def test_survivor_is_found(tmp_path: Path) -> None:
@@ -146,6 +146,6 @@ def test_survivor_is_found(tmp_path: Path) -> None:
         "subprocess.Popen([sys.executable, '-c', orphan], pass_fds=[s.fileno()])\n"
         "print('begun', flush=True)\nsys.stdin.read() if sys.stdin else None\nimport signal; signal.pause()\n"
     )
-    told = in_new_namespaces(parent, 1, patience=2)
-    assert told["survivors"]
-    assert {"processes", "sockets"} <= set(told["differences"])
+    census = in_new_namespaces(parent, 1, patience=2)
+    assert census["survivors"]
+    assert {"processes", "sockets"} <= set(census["differences"])

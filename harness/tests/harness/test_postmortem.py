@@ -63,7 +63,7 @@ def test_backtrace_has_symbols(image: str, smp: int, tmp_path: Path) -> None:
     assert all(f" {name} 0x" in trace for name in ("rip", "rsp", "cr3", "efer"))
 
 
-# Start of the report of a fault, by CPU and kind. `raise.c` stands for the line that caused it.
+# Start of the report of a fault, by CPU and kind. `raise.c` means the line that caused it.
 FAULTS = {
     "x86_64-multiboot": {
         "": r"triple fault at RAISE: illegal instruction ud2",
@@ -197,8 +197,8 @@ def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, fea
     spec = release("fault", on=on, cpu=cpu, append="-- feature", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
     assert outcome.verdict == "crash"
-    told = f"it stopped at {word}, which needs the CPU feature {feature}, which this CPU may lack"
-    assert re.search(told, outcome.cause), outcome.cause
+    sentence = f"it stopped at {word}, which needs the CPU feature {feature}, which this CPU may lack"
+    assert re.search(sentence, outcome.cause), outcome.cause
 
 
 @pytest.mark.requirement("R-07")

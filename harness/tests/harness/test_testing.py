@@ -138,9 +138,9 @@ def test_echo(hermit):
         guest.connect(8080)
 """,
     )
-    told = "".join(re.findall("^E .*", done.stdout, re.M))
-    assert "10.0.5.3, which is not in 10.0.2.0/24" in told, done.stdout
-    assert "-ip 10.0.2.15 -gateway 10.0.2.2 -mask 255.255.255.0" in told, done.stdout
+    errors = "".join(re.findall("^E .*", done.stdout, re.M))
+    assert "10.0.5.3, which is not in 10.0.2.0/24" in errors, done.stdout
+    assert "-ip 10.0.2.15 -gateway 10.0.2.2 -mask 255.255.255.0" in errors, done.stdout
 
 
 def test_mistyped_option() -> None:

@@ -19,9 +19,9 @@ UDP = 9975
 PCI, MMIO, GEM = "virtio-net by PCI at 0x", "virtio-net by MMIO at 0x", "Cadence GEM at 0x"
 
 
-def way(name: str, card: str, machine: str, target: str = "x86_64-multiboot") -> Way:
+def way(name: str, nic: str, machine: str, target: str = "x86_64-multiboot") -> Way:
     """Return the way of a bare application."""
-    return Way(name, "tap", card, machine, target=target, kernel="")
+    return Way(name, "tap", nic, machine, target=target, kernel="")
 
 
 # Both interfaces of the MMIO NIC on each machine, with one application, so that the difference is QEMU's option.
@@ -31,7 +31,7 @@ BARE = [
     (way("transitional-pc", "virtio-transitional", "pc"), PCI, "legacy, found by configuration space"),
     (way("transitional-q35", "virtio-transitional", "q35"), PCI, "legacy, found by configuration space"),
     (way("mmio-legacy-microvm", LEGACY, "microvm-mmio"), MMIO, "legacy, found by machine"),
-    (way("mmio-legacy-microvm-told", LEGACY, "microvm-mmio", "x86_64-pvh"), MMIO, "legacy, found by command line"),
+    (way("mmio-legacy-microvm-cmdline", LEGACY, "microvm-mmio", "x86_64-pvh"), MMIO, "legacy, found by command line"),
     (way("mmio-modern-microvm", MODERN, "microvm-mmio"), MMIO, "modern, found by machine"),
     (way("mmio-legacy-aarch64", LEGACY, "virt", "aarch64-elf"), MMIO, "legacy, found by device tree"),
     (way("mmio-modern-aarch64", MODERN, "virt", "aarch64-elf"), MMIO, "modern, found by device tree"),
@@ -68,8 +68,8 @@ def heard(tap: socket.socket) -> list[bytes]:
 
 
 @pytest.mark.requirement("L-43", "R-15", "W-18", "N-11", "N-17", "N-19")
-@pytest.mark.parametrize(("way", "card", "interface"), BARE, ids=[row[0].id for row in BARE])
-def test_nic_without_a_driver_in_the_kernel(way: Way, card: str, interface: str, serve: Serve) -> None:
+@pytest.mark.parametrize(("way", "nic", "interface"), BARE, ids=[row[0].id for row in BARE])
+def test_nic_without_a_driver_in_the_kernel(way: Way, nic: str, interface: str, serve: Serve) -> None:
     """ARP, ping and UDP up to a full frame, single and in bursts.
 
     Checksums are right, QEMU's capture equals the tap's frames, and none follows the end.
@@ -77,9 +77,9 @@ def test_nic_without_a_driver_in_the_kernel(way: Way, card: str, interface: str,
     served = serve(way, "net")
     with listen(served.lab) as tap, served.guest as guest:
         served.ready(UDP)
-        told = next(line for line in guest.console.decode().splitlines() if line.startswith("net: "))
-        assert told.startswith(f"net: {card}")
-        assert told.endswith(f", {interface}")
+        line = next(text for text in guest.console.decode().splitlines() if text.startswith("net: "))
+        assert line.startswith(f"net: {nic}")
+        assert line.endswith(f", {interface}")
         for size in PINGS:
             assert served.ping(size), size
         with served.datagrams(UDP) as client:
@@ -90,7 +90,7 @@ def test_nic_without_a_driver_in_the_kernel(way: Way, card: str, interface: str,
             on_tap = heard(tap)
             with served.datagrams(UDP + 1) as stranger:
                 for _ in range(BURST):
-                    stranger.send(b"nobody answers here")
+                    stranger.send(b"no answer here")
             on_tap += heard(tap)
             for number in range(BURST):
                 client.send(bytes([number]) * (number + 1))
@@ -98,7 +98,7 @@ def test_nic_without_a_driver_in_the_kernel(way: Way, card: str, interface: str,
             client.send(b"")
             assert guest.finish().matches("exit 0"), str(guest.outcome)
             on_tap += heard(tap)
-            client.send(b"anybody there?")
+            client.send(b"any answer?")
             assert not served.ping(seconds=1)
             assert heard(tap) == []
     frames = served.frames()
@@ -120,7 +120,7 @@ def test_nic_without_a_driver_in_the_kernel(way: Way, card: str, interface: str,
 )
 def test_address_from_the_command_line(given: str, address: str, serve: Serve) -> None:
     """On microvm QEMU's list of devices follows the application's words on the same command line."""
-    served = serve(way("told", LEGACY, "microvm-mmio", "x86_64-pvh"), "net", kernel_args=given, args="-ip 10.0.5.7")
+    served = serve(way("cmdline", LEGACY, "microvm-mmio", "x86_64-pvh"), "net", kernel_args=given, args="-ip 10.0.5.7")
     with served.guest as guest:
         served.ready(UDP)
         assert b"found by command line" in guest.console

@@ -34,9 +34,9 @@ def test_no_driver(serve: Serve) -> None:
     served = serve(replace(TAP, card="rtl8139"), "echo")
     with served.guest as guest:
         guest.finish()
-        told = finding(served)
-    assert told.step == "driver"
-    assert "rtl8139" in str(told)
+        found = finding(served)
+    assert found.step == "driver"
+    assert "rtl8139" in str(found)
 
 
 def test_no_link(serve: Serve) -> None:
@@ -45,8 +45,8 @@ def test_no_link(serve: Serve) -> None:
     served.lab.run("ip", "link", "set", "tap10", "down")
     with served.guest:
         served.ready(8080)
-        told = finding(served)
-    assert (told.step, told.cure) == ("link", "netsetup/tap up tap10 brings it up")
+        found = finding(served)
+    assert (found.step, found.cure) == ("link", "netsetup/tap up tap10 brings it up")
 
 
 def test_no_address(serve: Serve) -> None:
@@ -54,9 +54,9 @@ def test_no_address(serve: Serve) -> None:
     served = serve(replace(LEASE, lease=False), "echo")
     with served.guest as guest:
         guest.wait(lambda: "discover" in served.wire.seen.dhcp)
-        told = finding(served)
-    assert told.step == "address"
-    assert "nobody offers one" in told.cause
+        found = finding(served)
+    assert found.step == "address"
+    assert "nobody offers one" in found.cause
 
 
 def test_address_of_another_network(serve: Serve) -> None:
@@ -64,8 +64,8 @@ def test_address_of_another_network(serve: Serve) -> None:
     served = serve(TAP, "echo", kernel_args="-ip 10.0.6.3 -gateway 10.0.6.1")
     with served.guest:
         served.ready(8080)
-        told = finding(served)
-    assert (told.step, told.cause) == ("address", "the guest is at 10.0.6.3, which is not in 10.0.5.0/24")
+        found = finding(served)
+    assert (found.step, found.cause) == ("address", "the guest is at 10.0.6.3, which is not in 10.0.5.0/24")
 
 
 def test_no_answer_to_arp(serve: Serve) -> None:
@@ -75,9 +75,9 @@ def test_no_answer_to_arp(serve: Serve) -> None:
         guest.wait_for_text("listening on TCP port 8080")
         asked = served.wire.asked
         guest.wait(lambda: served.wire.asked > asked + 1)
-        told = finding(served)
-    assert (told.step, told.cause) == ("arp", "nobody answers to ARP requests for 10.0.5.3")
-    assert "-mask" in told.cure
+        found = finding(served)
+    assert (found.step, found.cause) == ("arp", "nobody answers to ARP requests for 10.0.5.3")
+    assert "-mask" in found.cure
 
 
 def test_closed_port(serve: Serve) -> None:
@@ -85,8 +85,8 @@ def test_closed_port(serve: Serve) -> None:
     served = serve(replace(TAP, mute=True), "echo", ports=("tcp:8081",))
     with served.guest as guest:
         guest.wait(lambda: 8081 in served.wire.seen.tcp_closed)
-        told = finding(served, 8081)
-    assert (told.step, told.cause) == ("port", "the guest is there, but its port 8081 is closed")
+        found = finding(served, 8081)
+    assert (found.step, found.cause) == ("port", "the guest is there, but its port 8081 is closed")
 
 
 def test_no_finding(serve: Serve) -> None:

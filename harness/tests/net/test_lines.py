@@ -129,13 +129,13 @@ def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
             page = asked(lab, HTTP, b"GET / HTTP/1.0\r\n\r\n", address)
             assert page.endswith("Hello from Hermit! 🦀\n".encode()), page
         end()
-    told = pcap.tcpdump(tmp_path / "dump.dat")
+    printed = pcap.tcpdump(tmp_path / "dump.dat")
     frames = pcap.frames(tmp_path / "dump.dat")
-    assert len(told) == len(frames)
+    assert len(printed) == len(frames)
     assert [frame.note for frame in frames if frame.note] == ["discover", "offer", "request", "ack"]
     lease = max(at for at, frame in enumerate(frames) if frame.note)
-    handshake = [at for at, line in enumerate(told) if "Flags [S]" in line or "Flags [S.]" in line]
-    assert any("ARP, Reply 10.0.2.15" in line or "ARP, Request" in line for line in told)
+    handshake = [at for at, line in enumerate(printed) if "Flags [S]" in line or "Flags [S.]" in line]
+    assert any("ARP, Reply 10.0.2.15" in line or "ARP, Request" in line for line in printed)
     assert handshake and lease < handshake[0]
 
 

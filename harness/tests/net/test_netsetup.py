@@ -119,14 +119,14 @@ def test_foreign_tap_is_kept(lab: Lab) -> None:
     lab.run("ip", "tuntap", "add", "tap10", "mode", "tap")
     lab.run("ip", "addr", "add", "10.0.5.1/24", "broadcast", "10.0.5.255", "dev", "tap10")
     settings = ("tap10/proxy_arp", "all/forwarding")
-    told = ("cat", *(f"/proc/sys/net/ipv4/conf/{name}" for name in settings))
-    before = network(lab), lab.run(*told)
+    show = ("cat", *(f"/proc/sys/net/ipv4/conf/{name}" for name in settings))
+    before = network(lab), lab.run(*show)
     lab.script("tap", "up")
     lab.script("tap", "up", "--address", "10.0.6.1/24", "--route", "192.0.2.0/24", "--forward")
     assert "192.0.2.0/24" in network(lab)
-    assert lab.run(*told) == "1\n1\n"
+    assert lab.run(*show) == "1\n1\n"
     lab.script("tap", "down")
-    assert (network(lab), lab.run(*told)) == before
+    assert (network(lab), lab.run(*show)) == before
     with pytest.raises(LaunchError, match="tap10 was not made by tap, so it stays"):
         lab.script("tap", "down")
 

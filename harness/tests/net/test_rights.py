@@ -164,9 +164,9 @@ def test_missing_right_is_one_sentence_with_the_remedy(user: User) -> None:
 def test_scripts_by_an_ordinary_user(script: str, user: User) -> None:
     """The user can neither create nor remove it: one sentence, and nothing changes."""
     setup = "netsetup/tap up tap9; netsetup/tap up; netsetup/bridge up; netsetup/dhcp up tap9"
-    told = "ip -br addr; find /run -type f"
+    state = "ip -br addr; find /run -type f"
     for words in ("up", "down") if script != "dhcp" else ("up tap10", "down tap9"):
-        line = f"{told}; netsetup/{script} {words}; echo $?; {told}"
+        line = f"{state}; netsetup/{script} {words}; echo $?; {state}"
         done = user.run("sh", "-c", line, setup=setup)
         before, after = re.split(r"^1\n", done.stdout, maxsplit=1, flags=re.M)
         assert before == after

@@ -60,7 +60,7 @@ def test_run_by_variables() -> None:
         ({"HERMIT_IP": "10.0.5.3", "HERMIT_GATEWAY": "10.0.5.1", "HERMIT_MASK": "255.255.255.0"}, "10.0.5.3"),
         ({}, "10.0.5.2"),
     ],
-    ids=["as-written", "not-told"],
+    ids=["as-written", "default"],
 )
 def test_variables_of_the_proxy(given: dict[str, str], address: str, lab: Lab) -> None:
     """The guest answers ping on an existing tap at the given address, or at uhyve's with HERMIT_ISLE=uhyve."""
@@ -196,7 +196,7 @@ def test_demo_and_network_benchmark() -> None:
 
 @pytest.mark.requirement("W-23")
 @pytest.mark.parametrize(
-    ("image", "more", "card"),
+    ("image", "more", "nic"),
     [
         ("real-echo-0.11.0-rtl8139", (), "rtl8139,netdev=net0"),
         ("real-echo-0.11.0-riscv64", ("--target", "riscv64-sbi"), "virtio-net-device,netdev=net0"),
@@ -205,10 +205,10 @@ def test_demo_and_network_benchmark() -> None:
         ("net", ("--target", "aarch64_be-elf"), "virtio-net-device,netdev=net0"),
     ],
 )
-def test_nic_follows_the_images_driver(image: str, more: tuple[str, ...], card: str) -> None:
+def test_nic_follows_the_images_driver(image: str, more: tuple[str, ...], nic: str) -> None:
     """The image's driver selects the NIC by default."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "--net", "user", *more, image]
-    assert card in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert nic in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def test_machine_without_a_list_of_nics() -> None:

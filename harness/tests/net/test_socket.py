@@ -63,12 +63,12 @@ class Peer(Closing):
 
     def ask(self, frame: bytes) -> Frame:
         """Send a frame and return the next received one."""
-        self.tell(frame)
+        self.send(frame)
         length = int.from_bytes(self._stream.read(4), "big")
         self.log.append(self._stream.read(length))
         return frames.read(self.log[-1])
 
-    def tell(self, frame: bytes) -> None:
+    def send(self, frame: bytes) -> None:
         self.log.append(frame)
         self.wire.sendall(len(frame).to_bytes(4, "big") + frame)
 
@@ -80,7 +80,7 @@ class Peer(Closing):
         for size in (1, 100, 1472):
             echo = self.ask(frames.udp(macs, ends, ports, bytes(size)))
             assert (echo.kind, echo.source, echo.payload, echo.problems) == ("udp", address, bytes(size), ())
-        self.tell(frames.udp(macs, ends, ports, b""))
+        self.send(frames.udp(macs, ends, ports, b""))
 
 
 def there(packet: bytes, mac: str) -> bool:
@@ -125,8 +125,8 @@ def test_two_guests(tmp_path: Path) -> None:
     place = tmp_path / "cable"
     socket_words = ("--net", "socket", "--netif", str(place), "--capture")
     with hermitctl(*socket_words, str(files[0]), ECHO) as (process, line_with):
-        told = line_with("first end of the cable")
-        assert told.endswith(f"the other one: hermitctl run --net socket --netif {place} APP")
+        line = line_with("first end of the cable")
+        assert line.endswith(f"the other one: hermitctl run --net socket --netif {place} APP")
         assert f"the guest listens: {GUEST}:8080, for the other end" in line_with("the guest listens")
         for file, more in ((files[1], ()), (files[2], ("--mac", "52:54:00:00:00:09", "-ip 10.0.5.9"))):
             argv = [sys.executable, "-m", "hermit_harness", "run", *socket_words, str(file), ASK, *more]
@@ -237,6 +237,6 @@ def test_remedy_for_dhcp_on_a_socket_link(tmp_path: Path) -> None:
         with Guest(spec, None, tmp_path / "run") as guest:
             guest.wait(lambda: "discover" in guest.wire.seen.dhcp)
             sight = Sight(guest.wire.seen, guest.console, 8080, made.expected, made.host_link(), made.network)
-            told = diagnose(sight)
-    assert told.step == "address"
-    assert str(told).endswith("nobody offers one; a kernel without dhcpv4 is told its own by HERMIT_IP=")
+            found = diagnose(sight)
+    assert found.step == "address"
+    assert str(found).endswith("nobody offers one; a kernel without dhcpv4 is told its own by HERMIT_IP=")

@@ -22,7 +22,7 @@ class PeekError(RuntimeError):
 
 
 @dataclass
-class Standing:
+class ExaminedGuest:
     """A guest that has printed the expected text. Its CPUs may still run; `physical` reads the current memory."""
 
     process: Process
@@ -52,14 +52,14 @@ def _console_until(process: Process, marker: bytes, seconds: float) -> bytes:
 
 
 @contextlib.contextmanager
-def standing(spec: RunSpec, marker: bytes, folder: Path, seconds: float = 30.0) -> Iterator[Standing]:
+def examined(spec: RunSpec, marker: bytes, folder: Path, seconds: float = 30.0) -> Iterator[ExaminedGuest]:
     """Run a guest until its console shows the marker, and end it with the block. `folder` gets the copies of memory."""
     process = launch(spec)
     try:
         qmp = Qmp(process.qmp)
         qmp.greet(seconds)
         qmp.execute("cont")
-        yield Standing(process, qmp, _console_until(process, marker, seconds), folder)
+        yield ExaminedGuest(process, qmp, _console_until(process, marker, seconds), folder)
     finally:
         process.kill()
 
