@@ -42,7 +42,7 @@ section() {
 objects() {
 	target=${2#hermit-loader-}
 	case $target in *.efi) target=${target%.efi}-uefi ;; esac
-	python3 ci/object_sections.py "$work/$1/build/release/obj/$target"
+	python3 harness/lint/object_sections.py "$work/$1/build/release/obj/$target"
 }
 
 build "$old"

@@ -1,13 +1,14 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Prints one line per code or data section of the object files below a directory, sorted.
+"""Print one line per code or data section of the object files below a directory, sorted.
 
 A line has a section's kind, its size, a checksum of its bytes, and one of its relocations without
-the names they refer to. File, function and section names are left out, so two builds whose files
-and functions were only moved and renamed print the same lines.
+the names they refer to. File, function and section names are left out. Two builds whose files and
+functions were only moved and renamed print the same lines.
 
-Usage: ci/object_sections.py DIRECTORY
+Usage: python3 harness/lint/object_sections.py DIRECTORY      (ci/same-code.sh calls it)
 """
+
+from __future__ import annotations
 
 import hashlib
 import struct
@@ -19,13 +20,14 @@ SHF_ALLOC = 2
 
 
 def sections(data: bytes, order: str) -> list[tuple[int, ...]]:
-    """The section headers of an ELF64 file, as in Elf64_Shdr."""
+    """Return the section headers of an ELF64 file, as in Elf64_Shdr."""
     table = struct.unpack_from(order + "Q", data, 40)[0]
     size, count = struct.unpack_from(order + "HH", data, 58)
     return [struct.unpack_from(order + "IIQQQQIIQQ", data, table + size * i) for i in range(count)]
 
 
 def lines(file: Path) -> list[str]:
+    """Return one line per allocated section of an object file, in either byte order."""
     data = file.read_bytes()
     order = ">" if data[5] == 2 else "<"
     found = sections(data, order)
