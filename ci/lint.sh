@@ -87,6 +87,7 @@ check 'shellcheck' run_shellcheck
 check 'format: clang-format' ci/format.sh --check c
 check 'format: ruff' ci/format.sh --check python
 check 'codespell' run_codespell
+check 'directions of includes and imports' $bin/python -m lint.arrows
 check 'SPDX line in every source file (L-46)' spdx
 check 'licence texts (L-46)' licences
 check 'Python in harness/ only (P-03)' python_place

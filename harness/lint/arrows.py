@@ -31,14 +31,14 @@ GENERATED = ("version.h", "status.inc")
 
 # The rooms of harness/hermit_harness, lowest layer first. A room imports from its own layer and from those before it.
 LAYERS = (
-    ("paths", "status", "version"),
+    ("paths", "status", "ends"),
     ("vm", "elf", "fixtures", "options"),
     ("watch",),
     ("verdict",),
-    ("gdb",),
+    ("gdb", "net"),
     ("postmortem",),
     ("boot", "artifacts"),
-    ("net",),
+    ("background",),
     ("matrix",),
     ("report", "mutants"),
     ("testing", "cli", "__main__"),
