@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Runs a command while no other one is run so in this tree: two `make run` in two terminals would break each other's build.
-# What the command leaves running holds nobody up. Not to be called by such a command: it would wait for itself.
+# Runs a command under a lock of this checkout, since two builds at once would break each other.
+# Background processes of the command do not hold the lock. Calls must not nest: the inner one
+# would wait for the outer one.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p build
 if command -v flock >/dev/null; then
 	exec 9>build/.lock
 	if ! flock -w 2 9; then
-		echo "Another make is building here; this one goes on when that one is done ..." >&2
+		echo "Another make is building in this checkout; waiting until it ends ..." >&2
 		flock 9
 	fi
 fi

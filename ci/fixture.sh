@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Builds the one fixture that `make run` needs.
 #
-# Usage: ci/fixture.sh [APP]     an image's id of some fixture.toml; for anything else there is nothing to build
+# Usage: ci/fixture.sh [APP]     APP: the id of an image in a fixture.toml; other words do nothing
 set -eu
 cd "$(dirname "$0")/.."
 app=${1:-real-hello-0.11.0}
 [ ! -f "$app" ] || exit 0
 
 of=$(grep -lxE "id *= *\"$app\".*" fixtures/*/*/fixture.toml 2>/dev/null | head -n 1)
-# What it is then, if anything, hermitctl says.
+# hermitctl reports an unknown word.
 [ -n "$of" ] || exit 0
 kind=$(echo "$of" | cut -d/ -f2)
-# The usual case, without a look at compiler and cache: nothing of the real fixtures changed since the file was made.
+# The common case: no source of the real fixtures is newer than the image. Then the compiler and
+# the cache need not be examined.
 made=build/fixtures/real/x86_64/$app
-if [ -f "$made" ] && [ -z "$(find fixtures/real -type f -newer "$made" | head -n 1)" ]; then exit 0; fi
+if [ -f "$made" ]; then
+	[ -n "$(find fixtures/real -type f -newer "$made" | head -n 1)" ] || exit 0
+fi
 case $kind in
 	real) exec fixtures/real/build.sh "$app" >/dev/null ;;
 	*) exec "${MAKE:-make}" -f fixtures/fixtures.mk "$kind" ;;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Static checks of the tree. The loader's own are its compiler warnings (-Werror in loader/loader.mk).
+# Static checks of the tree. Compiler warnings are errors of the build (loader/loader.mk).
 #
 # Usage: ci/lint.sh      prints one line per check; exit status 1 if a check fails
 set -eu
@@ -65,7 +65,7 @@ licences() { grep -q 'Apache License' LICENSE-APACHE && grep -q 'MIT License' LI
 python_place() { files | grep -E '\.pyi?$' | grep -v '^harness/' | none; }
 python_hidden() {
 	files | grep -v '^harness/' | while read -r f; do
-		! head -n 1 "$f" | grep -q '^#!.*python' || echo "$f: a Python script outside harness/"
+		! head -n 1 "$f" | grep -q '^#!.*python' || echo "$f: Python outside harness/"
 	done | none
 }
 

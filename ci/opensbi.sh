@@ -1,52 +1,62 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Sees to it that the RISC-V firmwares which the matrix names are in the cache: OpenSBI 1.1 (Debian 12's) and 1.6 (Debian 13's), whichever of
-# the two systems this is. Ends with 0 in any case: what cannot be had is told in one line, and its cells are left out.
+# Gets the RISC-V firmware versions that the matrix names: OpenSBI 1.1 of Debian 12 and 1.6 of
+# Debian 13. Exits with 0 in any case. If a version is not available, one line gives the reason,
+# and the matrix omits its cells.
 #
 # Usage: ci/opensbi.sh
 #
-# Nothing is installed. What is not installed already comes as a package of 0.1 to 0.2 MB from the archive that this machine's apt reads
-# (all releases share its pool), is checked by its sha256, and is unpacked to ~/.cache/hermit-harness/opensbi-VERSION.
-# With both there it says nothing.
+# Nothing is installed. The installed version is copied. The other one is a package of at most
+# 0.2 MB from the archive that apt uses here, since all Debian releases share one pool. Its SHA-256
+# is checked. Each version is unpacked to ~/.cache/hermit-harness/opensbi-VERSION. If both are
+# there, the script prints nothing.
 set -eu
 umask 022
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/hermit-harness
 helper=/usr/lib/apt/apt-helper
 built=usr/lib/riscv64-linux-gnu/opensbi/generic
 
-# Leaves the package VERSION-REVISION unpacked in folder NEW; fails with the reason on standard output.
+# Prints the address of the archive that apt's lists name.
+archive() {
+	# shellcheck disable=SC2016 # apt's variable
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+		'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1
+}
+
+# unpack VERSION-REVISION SHA256 FOLDER: unpacks the package; on failure prints the reason.
 unpack() {
 	if [ "$(dpkg-query -W -f '${Version}' opensbi 2>/dev/null)" = "$1" ]; then
 		mkdir -p "$3/$built" && cp "/$built/"* "$3/$built/"
 		return
 	fi
 	[ -x $helper ] || {
-		echo "there is no $helper here"
+		echo "$helper is missing"
 		return 1
 	}
-	# shellcheck disable=SC2016 # apt's variable
-	archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1)
-	[ -n "$archive" ] || {
-		echo "apt's lists name no archive of Debian's (apt-get update)"
+	from=$(archive)
+	[ -n "$from" ] || {
+		echo "apt's lists name no Debian archive (try apt-get update)"
 		return 1
 	}
-	$helper -o APT::Sandbox::User= download-file "${archive%/}/pool/main/o/opensbi/opensbi_$1_all.deb" "$3/deb" "SHA256:$2" >"$3/log" 2>&1 ||
-		{
-			sed -n 's/^E: //p' "$3/log" | head -n 1
-			return 1
-		}
+	deb=${from%/}/pool/main/o/opensbi/opensbi_$1_all.deb
+	$helper -o APT::Sandbox::User= download-file "$deb" "$3/deb" "SHA256:$2" \
+		>"$3/log" 2>&1 || {
+		sed -n 's/^E: //p' "$3/log" | head -n 1
+		return 1
+	}
 	dpkg -x "$3/deb" "$3"
 }
 
-# $1: package version, $2: the package's sha256
+# fetch VERSION-REVISION SHA256
 fetch() {
 	folder=$cache/opensbi-${1%-*}
 	[ ! -d "$folder" ] || return 0
 	new=$(mktemp -d "$folder.XXXXXX")
 	if reason=$(unpack "$1" "$2" "$new"); then
-		mv -T "$new/$built" "$folder" 2>/dev/null || [ -d "$folder" ] # another run was quicker
+		# another process may have created the folder meanwhile
+		mv -T "$new/$built" "$folder" 2>/dev/null || [ -d "$folder" ]
 	else
-		echo "opensbi: no OpenSBI ${1%-*}, its cells are left out: $reason" >&2
+		echo "opensbi: OpenSBI ${1%-*} is not available, its cells are omitted: $reason" >&2
 	fi
 	rm -rf "$new"
 }

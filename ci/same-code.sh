@@ -45,6 +45,11 @@ objects() {
 	python3 harness/lint/object_sections.py "$work/$1/build/release/obj/$target"
 }
 
+same_objects() {
+	objects "$old" "$1" >"$work/before" && objects "$new" "$1" >"$work/after" &&
+		cmp -s "$work/before" "$work/after"
+}
+
 build "$old"
 build "$new"
 failed=0
@@ -66,13 +71,13 @@ for file in "$work/$new"/build/release/*.debug; do
 	done
 	cmp -s "$work/moved.before" "$work/moved.after" || differ="$differ trampoline"
 	rm -f "$work"/moved.*
-	if [ -n "$differ" ] && objects "$old" "$name" >"$work/before" && objects "$new" "$name" >"$work/after" && cmp -s "$work/before" "$work/after"; then
+	if [ -z "$differ" ]; then
+		echo "$name: same code and data"
+	elif same_objects "$name"; then
 		echo "$name: same code and data, linked in another order"
-	elif [ -n "$differ" ]; then
+	else
 		failed=1
 		echo "$name: differs in$differ"
-	else
-		echo "$name: same code and data"
 	fi
 done
 exit "$failed"

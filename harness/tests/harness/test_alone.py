@@ -32,7 +32,7 @@ def test_second_command_waits(alone: list[str]) -> None:
         second = subprocess.Popen([*alone, "sh", "-c", "exit 7"], stderr=subprocess.PIPE)
         with second:
             assert second.stderr is not None
-            assert second.stderr.readline().startswith(b"Another make is building here")
+            assert second.stderr.readline().startswith(b"Another make is building in this checkout")
             first.stdin.close()
             assert second.wait(60) == 7
     assert first.returncode == 1, "`read` saw the end of its input"

@@ -227,7 +227,7 @@ def test_repro() -> None:
     assert (again.returncode, images()["hello"].greeting in again.stdout) == (3, True)
     assert "expected: exit 0" in again.stderr and "3 for an application's status 0" in again.stderr
     never = subprocess.run([*script, "never"], capture_output=True, text=True, check=False, timeout=60)
-    assert (never.returncode, never.stderr.count("\n"), "there is no such boot" in never.stderr) == (2, 1, True)
+    assert (never.returncode, never.stderr.count("\n"), "has no such boot" in never.stderr) == (2, 1, True)
 
 
 def test_full_disk(tmp_path: Path) -> None:
