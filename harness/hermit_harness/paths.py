@@ -12,6 +12,8 @@ FIXTURES = BUILD / "fixtures"
 REPORT = BUILD / "report"
 # What is fetched or takes long to build, for every checkout of this user.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hermit-harness"
+# The table of targets that make and the harness read.
+TARGETS_TABLE = ROOT / "loader" / "targets.mk"
 GDBCMDS = ROOT / "harness" / "gdbcmds"
 
 

@@ -1,37 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The table of targets: what the loader is built for, and how QEMU is given such a loader and its application.
+"""The targets of the loader, read from the table that make builds them by (loader/targets.mk).
 
-`way` is how the application reaches the loader: `initrd` (-kernel LOADER -initrd APP), `guest-loader` or
-`guest-loader@ADDRESS` (the file is put at a physical address, which the device tree tells), `esp` and `esp-boot` (a FAT
-image that firmware boots from, with the application in EFI/hermit or EFI/BOOT), `esp-shell` (a FAT image without a
-boot file, from which the firmware's shell starts the loader with arguments, `initrd=` among them), `efi-kernel`
-(-kernel and -initrd, which firmware takes over), `pvh` (as initrd, with a copy of the loader whose Multiboot magic is
-overwritten, so that QEMU sees the PVH note).
+`way` says how the application reaches the loader:
+
+- `initrd`: -kernel LOADER -initrd APP.
+- `guest-loader`, `guest-loader@ADDRESS`: QEMU copies the file to a physical address and names it in the device tree.
+- `esp`, `esp-boot`: firmware boots a FAT image with the application in EFI/hermit or EFI/BOOT.
+- `esp-shell`: a FAT image without a boot file; the UEFI shell starts the loader with arguments, `initrd=` among them.
+- `efi-kernel`: firmware runs what -kernel and -initrd name.
+- `pvh`: as initrd, with a copy of the loader that has no Multiboot magic, so that QEMU uses the PVH note.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
-from hermit_harness.paths import loader_file
+from hermit_harness.paths import TARGETS_TABLE, loader_file
 
 PLACE = "0x48000000"
 WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "esp-shell", "efi-kernel", "pvh")
-# Kinds of application files: an ELF machine and a byte order.
-ARCHS = ("x86_64", "aarch64", "aarch64_be", "riscv64")
-# ELF e_machine -> name of the kind, little-endian.
+# ELF e_machine -> kind of application, little-endian.
 ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """One row. `machine` is where it boots unless something else is asked for."""
+    """One row. `arch` is the kind of application; `machine` and `way` are the defaults of a boot."""
 
     name: str
     arch: str
-    way: str = "initrd"
-    machine: str = "pc"
+    way: str
+    machine: str
     aliases: tuple[str, ...] = ()
 
     @property
@@ -41,7 +42,7 @@ class Target:
 
     @property
     def cpu(self) -> str:
-        """The processor's name, whatever its byte order."""
+        """The CPU's name without the byte order."""
         return cpu_of_arch(self.arch)
 
     @property
@@ -50,36 +51,55 @@ class Target:
 
 
 def cpu_of_arch(arch: str) -> str:
-    """The processor that runs applications of a kind."""
+    """The CPU that runs applications of a kind."""
     return arch.removesuffix("_be")
 
 
-TARGETS: dict[str, Target] = {
-    t.name: t
-    for t in (
-        Target("x86_64-multiboot", "x86_64"),
-        Target("x86_64", "x86_64"),
-        Target("x86_64-pvh", "x86_64"),
-        Target("x86_64-linux", "x86_64", aliases=("x86_64-fc",)),
-        Target("x86_64-uefi", "x86_64", "esp", "ovmf"),
-        Target("aarch64-elf", "aarch64", "guest-loader", "virt", aliases=("aarch64",)),
-        Target("aarch64_be-elf", "aarch64_be", "guest-loader", "virt", aliases=("aarch64_be",)),
-        Target("aarch64-uefi", "aarch64", machine="virt", aliases=("aarch64-image",)),
-        Target("riscv64-sbi", "riscv64", machine="virt", aliases=("riscv64",)),
-    )
-}
-# The target that boots an application of a kind when none is named.
-BY_ARCH = {
-    "x86_64": "x86_64-multiboot",
-    "aarch64": "aarch64-elf",
-    "aarch64_be": "aarch64_be-elf",
-    "riscv64": "riscv64-sbi",
-}
+def parse(text: str) -> dict[str, Target]:
+    """The targets of a makefile, in its order.
+
+    Two forms of line count, `TARGETS += NAME` and `NAME.KEY := VALUE`. ValueError names the row that is wrong.
+    """
+    keys: dict[str, dict[str, str]] = {}
+    for name, key, value in re.findall(r"^([\w-]+)\.(\w+)[ \t]*:=[ \t]*(.*?)[ \t]*$", text, re.MULTILINE):
+        keys.setdefault(name, {})[key] = value
+    found: dict[str, Target] = {}
+    for name in re.findall(r"^TARGETS[ \t]*\+=[ \t]*([\w-]+)[ \t]*$", text, re.MULTILINE):
+        row = keys.get(name, {})
+        for key in ("arch", "machine", "way"):
+            if not row.get(key):
+                raise ValueError(f"target {name} has no {key}")
+        for key in ("arch", "app", "machine", "way", "old"):
+            if re.search(r"[$\\]", row.get(key, "")):
+                raise ValueError(f"target {name}: {key} must be plain text, not {row[key]!r}")
+        if row["way"] not in WAYS:
+            raise ValueError(f"target {name}: way {row['way']!r} is not one of {', '.join(WAYS)}")
+        if name in found:
+            raise ValueError(f"target {name} is listed twice")
+        aliases = tuple(row.get("old", "").split())
+        found[name] = Target(name, row.get("app", row["arch"]), row["way"], row["machine"], aliases)
+    if not found:
+        raise ValueError("the table has no targets")
+    return found
+
+
+def _read() -> dict[str, Target]:
+    try:
+        return parse(TARGETS_TABLE.read_text())
+    except ValueError as error:
+        raise ValueError(f"{TARGETS_TABLE}: {error}") from error
+
+
+TARGETS = _read()
+# Kinds of applications: an ELF machine and a byte order.
+ARCHS = tuple(dict.fromkeys(row.arch for row in TARGETS.values()))
+# The target that boots an application of a kind by default: the first one in the table.
+BY_ARCH = {arch: next(row.name for row in TARGETS.values() if row.arch == arch) for arch in ARCHS}
 
 
 @cache
 def target(name: str) -> Target:
-    """The row called `name`, or one of its older names; ValueError with the list of names otherwise."""
+    """The target with this name or earlier name. ValueError lists the names."""
     if name in TARGETS:
         return TARGETS[name]
     for row in TARGETS.values():

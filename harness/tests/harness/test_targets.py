@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix.prerequisites import BuildError, without_multiboot
+from hermit_harness.paths import ROOT, TARGETS_TABLE
 from hermit_harness.vm import esp
 from hermit_harness.vm.argv import guest_argv
 from hermit_harness.vm.machines import firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import TARGETS, target, target_of_file
+from hermit_harness.vm.targets import ARCHS, BY_ARCH, TARGETS, parse, target, target_of_file
 
 
 def line(name: str, way: str = "", where: str = "", append: str = "-- a") -> str:
@@ -22,6 +23,72 @@ def line(name: str, way: str = "", where: str = "", append: str = "-- a") -> str
     row = machine(where or target(name).machine, target(name).cpu)
     spec = RunSpec(Path("L"), Path("A"), row.name, memory=row.memory, append=append, target=name, way=way)
     return " ".join(guest_argv(spec))
+
+
+def make(text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run make on a makefile given as text."""
+    return subprocess.run(
+        ["make", "-s", "-f", "-", *words], input=text, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_make_and_harness_read_the_same_table() -> None:
+    values = "$t|$(or $($t.app),$($t.arch))|$($t.way)|$($t.machine)|$(or $($t.file),hermit-loader-$t)|$($t.old)"
+    show = f"all:; $(foreach t,$(TARGETS),$(info {values}))\n"
+    done = make(TARGETS_TABLE.read_text() + show)
+    assert done.returncode == 0, done.stderr
+    rows = TARGETS.values()
+    wanted = [f"{t.name}|{t.arch}|{t.way}|{t.machine}|{t.file}|{' '.join(t.aliases)}" for t in rows]
+    assert done.stdout.splitlines() == wanted
+
+
+def test_defaults_of_the_table() -> None:
+    """The first target of a kind is its default, and every target boots on a machine that exists."""
+    assert ARCHS == ("x86_64", "aarch64", "aarch64_be", "riscv64")
+    assert list(BY_ARCH.values()) == ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"]
+    for row in TARGETS.values():
+        assert machine(row.machine, row.cpu).name == row.machine
+
+
+ROW = """TARGETS += new-one
+new-one.arch := riscv64
+new-one.machine := virt
+new-one.way := initrd
+new-one.protos := fdt
+"""
+
+
+def test_a_new_row_is_all_that_the_harness_needs() -> None:
+    row = parse(ROW + "new-one.old := older oldest\nnew-one.app := riscv64_be\n")["new-one"]
+    assert (row.arch, row.cpu, row.way, row.machine) == ("riscv64_be", "riscv64", "initrd", "virt")
+    assert (row.aliases, row.file) == (("older", "oldest"), "hermit-loader-new-one")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("new-one.machine", "new-one.other", "target new-one has no machine"),
+        (":= initrd", ":= pigeon", "target new-one: way 'pigeon' is not one of initrd, "),
+        (":= riscv64", ":= $(CPU)", r"target new-one: arch must be plain text, not '\$\(CPU\)'"),
+        ("TARGETS += new-one\n", "TARGETS += new-one\n" * 2, "target new-one is listed twice"),
+        ("TARGETS += new-one\n", "", "the table has no targets"),
+    ],
+    ids=["missing", "way", "function", "twice", "empty"],
+)
+def test_a_wrong_row_is_an_error(old: str, new: str, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        parse(ROW.replace(old, new))
+
+
+@pytest.mark.parametrize("key", ["arch", "machine", "way", "protos"])
+def test_make_refuses_a_row_without(key: str) -> None:
+    """The check at the end of the table covers the rows above it."""
+    table = TARGETS_TABLE.read_text().replace(
+        "TARGETS :=\n", "TARGETS :=\n" + ROW.replace(f"new-one.{key} ", "new-one.x ")
+    )
+    done = make(table + "all:;\n")
+    assert done.returncode == 2
+    assert f"loader/targets.mk: new-one has no {key}" in done.stderr
 
 
 @pytest.mark.parametrize(

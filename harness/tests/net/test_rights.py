@@ -25,7 +25,7 @@ from hermit_harness.fixtures import images
 from hermit_harness.net.guest_network import SECOND_GUEST
 from hermit_harness.net.netns import GUEST
 from hermit_harness.net.socket_link import Cable
-from hermit_harness.paths import BUILD, ROOT, loader_file
+from hermit_harness.paths import BUILD, ROOT, TARGETS_TABLE, loader_file
 from hermit_harness.vm.process import DIE_WITH_PARENT
 from tests.support.cli import LineWith, hermitctl
 
@@ -85,7 +85,7 @@ def user() -> Iterator[User]:
         tree = Path(name)
         for part in ("harness", "netsetup", "fixtures/real"):
             shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("tests", "__pycache__", ".*"))
-        for file in (loader_file(), images()[ECHO].path):
+        for file in (loader_file(), images()[ECHO].path, TARGETS_TABLE):
             (tree / file.relative_to(BUILD.parent)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, tree / file.relative_to(BUILD.parent))
         shutil.copy(ROOT / "VERSION", tree)
