@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # shellcheck shell=sh
-# What the scripts of this folder share. Each one first looks, then changes what is not so yet, and notes every change
-# in its state file before it makes it; `down` undoes what is noted there, last change first.
+# Shared functions of the scripts in this folder. `up` makes only the changes that are missing, and
+# records each one in a state file first. `down` undoes the recorded changes, the last one first.
 #
-# State files: $HERMIT_NETSETUP_STATE, else /run/hermit-netsetup; below it one folder for each network namespace.
+# State files are in $HERMIT_NETSETUP_STATE (default: /run/hermit-netsetup), one folder per network
+# namespace.
 
 me=${0##*/}
-PATH=$PATH:/usr/sbin:/sbin # where `ip` and `dnsmasq` lie, not in everyone's PATH
-# What the options say; not every script looks at all of them.
+PATH=$PATH:/usr/sbin:/sbin # for `ip` and `dnsmasq`: not every user's PATH contains them
+# The values of the options; not every script uses all of them.
 # shellcheck disable=SC2034
 dry_run='' netns='' owner='' address=10.0.5.1/24 forward='' route='' taps='' range=''
 
@@ -16,12 +17,12 @@ fail() {
 	say "$*" >&2
 	exit 1
 }
-# The comment at the head of a script is its help.
+# The comment at the start of a script is its help text.
 usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
-needs_value() { [ -n "${2-}" ] || fail "$1 wants a value"; }
+needs_value() { [ -n "${2-}" ] || fail "$1 needs a value"; }
 
-# parse DEFAULT-NAME WORDS...: ACTION [NAME] [OPTIONS] into the variables above, $action and $name.
+# parse DEFAULT-NAME WORDS...: sets $action, $name and the variables above.
 # shellcheck disable=SC2034
 parse() {
 	default=$1
@@ -47,13 +48,13 @@ parse() {
 				usage
 				exit 0
 				;;
-			-*) fail "unknown option $1; $me --help tells all" ;;
+			-*) fail "unknown option $1; see $me --help" ;;
 			up | down | status) [ -z "$action" ] && action=$1 || name=$1 ;;
 			*) name=$1 ;;
 		esac
 		shift
 	done
-	[ -n "$action" ] || fail "what? $me up, $me down or $me status; $me --help tells more"
+	[ -n "$action" ] || fail "usage: $me up, $me down or $me status; see $me --help"
 	name=${name:-$default}
 	check_words
 }
@@ -62,58 +63,66 @@ check_words() {
 	for word in "$name" $taps; do
 		case $word in
 			*[!A-Za-z0-9._-]* | -* | . | .. | ????????????????*)
-				fail "$word is no name of an interface (1 to 15 letters, digits, dots, dashes)"
+				fail "$word: not an interface name: 1 to 15 letters, digits, . _ -"
 				;;
 		esac
 	done
-	case $netns in */* | -* | . | ..) fail "$netns is no name of a namespace" ;; esac
+	case $netns in */* | -* | . | ..) fail "$netns: not a namespace name" ;; esac
 	for word in ${address:+"$address"} ${route:+"$route"}; do
-		is_network "$word" || fail "$word is no IPv4 address with a prefix, such as 10.0.5.1/24"
+		is_network "$word" || fail "$word: not an IPv4 address with prefix (10.0.5.1/24)"
 	done
 }
 
 # is_network A.B.C.D/P
 is_network() {
 	printf '%s\n' "$1" | awk -F '[./]' '
-        /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+\/[0-9]+$/ { ok = $1 < 256 && $2 < 256 && $3 < 256 && $4 < 256 && $5 < 33 }
-        END { exit !ok }'
+		/^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+\/[0-9]+$/ {
+			ok = $1 < 256 && $2 < 256 && $3 < 256 && $4 < 256 && $5 < 33
+		}
+		END { exit !ok }'
 }
 
-# broadcast A.B.C.D/P: the last address of the network
+# broadcast A.B.C.D/P: prints the last address of the network
 broadcast() {
 	printf '%s\n' "$1" | awk -F '[./]' '{
-        size = 2 ^ (32 - $5)
-        last = int((($1 * 256 + $2) * 256 + $3) * 256 + $4)
-        last = last - last % size + size - 1
-        printf "%d.%d.%d.%d\n", last / 16777216 % 256, last / 65536 % 256, last / 256 % 256, last % 256 }'
+		size = 2 ^ (32 - $5)
+		last = int((($1 * 256 + $2) * 256 + $3) * 256 + $4)
+		last = last - last % size + size - 1
+		printf "%d.%d.", last / 16777216 % 256, last / 65536 % 256
+		printf "%d.%d\n", last / 256 % 256, last % 256
+	}'
 }
 
-# enter WORDS...: goes on in the namespace of --netns, if one is asked for.
+# enter WORDS...: with --netns, runs the script again in that namespace.
 enter() {
 	[ -n "$netns" ] && [ "${HERMIT_NETSETUP_INSIDE-}" != "$netns" ] || return 0
-	if [ -e "/run/netns/$netns" ] && HERMIT_NETSETUP_INSIDE=$netns ip netns exec "$netns" true 2>/dev/null; then
+	if [ -e "/run/netns/$netns" ] && ip netns exec "$netns" true 2>/dev/null; then
 		HERMIT_NETSETUP_INSIDE=$netns
 		export HERMIT_NETSETUP_INSIDE
 		exec ip netns exec "$netns" "$0" "$@"
 	fi
-	[ -z "$dry_run" ] || return 0 # show what it would come to
-	[ -e "/run/netns/$netns" ] || fail "there is no namespace $netns: ${0%/*}/netns up $netns makes it"
+	[ -z "$dry_run" ] || return 0 # the commands can be printed without the namespace
+	[ -e "/run/netns/$netns" ] ||
+		fail "namespace $netns does not exist: ${0%/*}/netns up $netns creates it"
 	no_right
 }
 
 no_right() {
-	fail "no right to change this network (CAP_NET_ADMIN): run it by sudo, or in a namespace of your own by unshare -rn"
+	fail "changing this network needs CAP_NET_ADMIN: use sudo, or a namespace from unshare -rn"
 }
 
-# The capability is bit 12 of the effective set.
+# CAP_NET_ADMIN is bit 12 of the effective set.
 require_right() {
 	[ -z "$dry_run" ] || return 0
-	case $(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status) in *[13579bdf]???) ;; *) no_right ;; esac
+	case $(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status) in
+		*[13579bdf]???) ;;
+		*) no_right ;;
+	esac
 }
 
 in_netns() { [ -z "$netns" ] || printf 'ip netns exec %s ' "$netns"; }
 
-# run WORDS...: one command that changes something, or, with --dry-run, its line
+# run WORDS...: runs a command that changes something; with --dry-run prints it
 run() {
 	if [ -n "$dry_run" ]; then
 		printf '%s%s\n' "$(in_netns)" "$*"
@@ -126,33 +135,41 @@ run() {
 	esac
 }
 
-# put VALUE FILE: the same for a setting below /proc/sys
+# put VALUE FILE: does the same for a setting in /proc/sys
 put() {
 	if [ -n "$dry_run" ]; then
-		if [ -n "$netns" ]; then printf "%ssh -c 'echo %s >%s'\n" "$(in_netns)" "$1" "$2"; else echo "echo $1 >$2"; fi
+		if [ -n "$netns" ]; then
+			printf "%ssh -c 'echo %s >%s'\n" "$(in_netns)" "$1" "$2"
+		else
+			echo "echo $1 >$2"
+		fi
 		return 0
 	fi
 	(printf '%s\n' "$1" >"$2") 2>/dev/null || no_right
 }
 
-# ---- what is noted
+# ---- the state file
 
-# Once the options are known.
+# Sets its name; needs the options.
 use_state() {
 	state_folder=${HERMIT_NETSETUP_STATE:-/run/hermit-netsetup}/${netns:-this}
 	state=$state_folder/$name.$me
 }
 
-# note WORDS...: one line before a change, so that a run which is cut off can be undone, too
+# note WORDS...: records a change before it is made, so that `down` also undoes an interrupted `up`
 note() {
 	[ -z "$dry_run" ] || return 0
 	mkdir -p "$state_folder" 2>/dev/null || :
-	[ -w "$state_folder" ] || fail "$state_folder cannot be written: name a folder by HERMIT_NETSETUP_STATE"
+	[ -w "$state_folder" ] ||
+		fail "$state_folder is not writable: set HERMIT_NETSETUP_STATE to another folder"
 	printf '%s\n' "$*" >>"$state"
 }
 
-# Prints the notes, last first.
-notes() { [ ! -f "$state" ] || awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$state"; }
+# Prints the recorded changes, the last one first.
+notes() {
+	[ ! -f "$state" ] ||
+		awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$state"
+}
 
 forget() {
 	[ -z "$dry_run" ] || return 0
@@ -166,20 +183,27 @@ exists() { ip link show dev "$1" >/dev/null 2>&1; }
 is_up() { ip -o link show dev "$1" 2>/dev/null | grep -q '[<,]UP[,>]'; }
 is_tap() { ip -d -o link show dev "$1" 2>/dev/null | grep -q 'tun type tap'; }
 has_address() { ip -4 -o addr show dev "$1" 2>/dev/null | grep -qF " inet $2 "; }
-# The user that may open a tap without rights; empty when nobody is named
-owner_of() { ip -d -o link show dev "$1" 2>/dev/null | sed -n 's/.* tun type tap .* user \([^ ]*\).*/\1/p'; }
+# Prints the user who may open a tap; nothing if it has no owner.
+owner_of() {
+	ip -d -o link show dev "$1" 2>/dev/null |
+		sed -n 's/.* tun type tap .* user \([^ ]*\).*/\1/p'
+}
+# Whether the tap belongs to $owner, a name or a number; true without --user.
+owned() {
+	[ -z "$owner" ] || [ "$has" = "$(id -un "$owner")" ] || [ "$has" = "$(id -u "$owner")" ]
+}
 
-tun=${HERMIT_TUN:-/dev/net/tun} # another one for a test
+tun=${HERMIT_TUN:-/dev/net/tun} # the tests set another one
 make_tap() {
 	if exists "$1"; then
-		is_tap "$1" || fail "$1 is there already, and is not a tap"
+		is_tap "$1" || fail "$1 exists and is not a tap"
 		has=$(owner_of "$1")
-		[ -z "$owner" ] || [ "$has" = "$(id -un "$owner")" ] || [ "$has" = "$(id -u "$owner")" ] ||
-			fail "$1 is there and belongs to ${has:-nobody}: $0 down $1 first"
+		owned || fail "$1 exists, its owner is ${has:-not set}: run $0 down $1 first"
 		return 0
 	fi
-	[ -n "$dry_run" ] || [ -c "$tun" ] || fail "there is no $tun: modprobe tun, or give it to the container (--device $tun)"
-	[ -n "$dry_run" ] || [ -w "$tun" ] || fail "$tun may not be opened: sudo chmod 0666 $tun"
+	[ -n "$dry_run" ] || [ -c "$tun" ] ||
+		fail "$tun does not exist: modprobe tun, or start the container with --device $tun"
+	[ -n "$dry_run" ] || [ -w "$tun" ] || fail "$tun is not writable: sudo chmod 0666 $tun"
 	note made "$1"
 	run ip tuntap add "$1" mode tap ${owner:+user "$owner"}
 }
@@ -196,7 +220,7 @@ switch_on() {
 	run ip link set dev "$1" up
 }
 
-# setting VALUE FILE: notes the old value
+# setting VALUE FILE: changes a setting and records its old value
 setting() {
 	[ "$(cat "$2" 2>/dev/null)" = "$1" ] && return 0
 	note setting "$(cat "$2" 2>/dev/null || echo 0)" "$2"
@@ -209,7 +233,7 @@ add_route() {
 	run ip route add "$2" dev "$1"
 }
 
-# Undoes the notes. What went away by itself meanwhile is left alone.
+# Undoes the recorded changes, except those that no longer exist.
 undo() {
 	notes | while read -r what one two; do
 		case $what in
@@ -217,34 +241,39 @@ undo() {
 			address) ! has_address "$one" "$two" || run ip addr del "$two" dev "$one" ;;
 			up) ! is_up "$one" || run ip link set dev "$one" down ;;
 			setting) [ ! -e "$two" ] || put "$one" "$two" ;;
-			route) [ -z "$(ip route show "$one" dev "$two" 2>/dev/null)" ] || run ip route del "$one" dev "$two" ;;
+			route)
+				[ -z "$(ip route show "$one" dev "$two" 2>/dev/null)" ] ||
+					run ip route del "$one" dev "$two"
+				;;
 			master) ! exists "$one" || run ip link set dev "$one" nomaster ;;
 		esac
 	done || exit 1
 	forget
 }
 
-# down for a script whose changes are all notes
+# `down` of a script that records all its changes
 take_down() {
 	if [ -f "$state" ]; then
 		require_right
 		undo
 	elif exists "$name"; then
-		fail "$name was not made by $me, so it stays"
+		fail "$name was not created by $me and is kept"
 	else
-		say "$name is not there"
+		say "$name does not exist"
 	fi
 }
 
-# Prints one line of what an interface is like; false when it is not there.
+# Prints one line about an interface; fails if it does not exist.
 describe() {
 	exists "$1" || {
-		echo "$1: not there"
+		echo "$1: does not exist"
 		return 1
 	}
-	addresses=$(ip -4 -o addr show dev "$1" | awk '{ printf "%s", $4; if ($5 == "brd") printf " broadcast %s", $6; printf ", " }')
+	addresses=$(ip -4 -o addr show dev "$1" |
+		awk '{ printf "%s%s, ", $4, $5 == "brd" ? " broadcast " $6 : "" }')
 	is_up "$1" && up=UP || up=down
 	printf '%s: %s%s, proxy_arp=%s, ip_forward=%s%s\n' "$1" "$addresses" "$up" \
-		"$(cat "/proc/sys/net/ipv4/conf/$1/proxy_arp")" "$(cat /proc/sys/net/ipv4/ip_forward)" \
+		"$(cat "/proc/sys/net/ipv4/conf/$1/proxy_arp")" \
+		"$(cat /proc/sys/net/ipv4/ip_forward)" \
 		"$(owner_of "$1" | sed 's/^/, owner /')"
 }

@@ -127,7 +127,7 @@ def test_foreign_tap_is_kept(lab: Lab) -> None:
     assert lab.run(*show) == "1\n1\n"
     lab.script("tap", "down")
     assert (network(lab), lab.run(*show)) == before
-    with pytest.raises(LaunchError, match="tap10 was not made by tap, so it stays"):
+    with pytest.raises(LaunchError, match="tap10 was not created by tap and is kept"):
         lab.script("tap", "down")
 
 
@@ -146,7 +146,7 @@ def test_owner(lab: Lab) -> None:
     assert "user root" in lab.run("ip", "-d", "link", "show", "tap10")
     assert lab.script("tap", "status").endswith(", owner root\n")
     lab.script("tap", "up", "other", "--address", "10.0.9.1/24")
-    with pytest.raises(LaunchError, match="other is there and belongs to nobody"):
+    with pytest.raises(LaunchError, match="other exists, its owner is not set"):
         lab.script("tap", "up", "other", "--address", "10.0.9.1/24", "--user", "root")
 
 
@@ -193,7 +193,7 @@ def test_named_namespace(lab: Lab) -> None:
     """With --netns the same commands work, and are undone, in that namespace."""
     shown = lab.script("tap", "up", "--netns", "blue", "--dry-run")
     assert shown.startswith("ip netns exec blue ip tuntap add tap10 mode tap\n")
-    with pytest.raises(LaunchError, match=r"there is no namespace blue: .*/netns up blue makes it"):
+    with pytest.raises(LaunchError, match=r"namespace blue does not exist: .*/netns up blue creates it"):
         lab.script("tap", "up", "--netns", "blue")
     lab.script("netns", "up", "blue")
     lab.script("tap", "up", "--netns", "blue")
@@ -233,16 +233,16 @@ def test_missing_tun_device(device: str, sentence: str, lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["tap", "up", "lo"], "lo is there already, and is not a tap"),
-        (["bridge", "up", "lo"], "lo is there already, and is not a bridge"),
-        (["tap", "up", "--address", "10.0.5.300/24"], "no IPv4 address with a prefix"),
-        (["tap", "up", "--address", "10.0.5.1"], "no IPv4 address with a prefix"),
-        (["tap", "up", "a/../../b"], "no name of an interface"),
-        (["tap", "up", "sixteen-letters-"], "no name of an interface"),
-        (["tap", "--user"], "--user wants a value"),
+        (["tap", "up", "lo"], "lo exists and is not a tap"),
+        (["bridge", "up", "lo"], "lo exists and is not a bridge"),
+        (["tap", "up", "--address", "10.0.5.300/24"], "not an IPv4 address with prefix"),
+        (["tap", "up", "--address", "10.0.5.1"], "not an IPv4 address with prefix"),
+        (["tap", "up", "a/../../b"], "not an interface name"),
+        (["tap", "up", "sixteen-letters-"], "not an interface name"),
+        (["tap", "--user"], "--user needs a value"),
         (["tap"], "tap up, tap down or tap status"),
         (["tap", "up", "--frobnicate"], "unknown option --frobnicate"),
-        (["dhcp", "up"], "tap10 has no address yet"),
+        (["dhcp", "up"], "tap10 has no address"),
     ],
 )
 def test_wrong_calls_are_refused(words: list[str], sentence: str, lab: Lab) -> None:

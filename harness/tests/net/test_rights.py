@@ -170,5 +170,5 @@ def test_scripts_by_an_ordinary_user(script: str, user: User) -> None:
         done = user.run("sh", "-c", line, setup=setup)
         before, after = re.split(r"^1\n", done.stdout, maxsplit=1, flags=re.M)
         assert before == after
-        sentence = rf"{script}: no right to change .*CAP_NET_ADMIN.*: run it by sudo, .* unshare -rn\n"
+        sentence = rf"{script}: changing this network needs CAP_NET_ADMIN: use sudo, .* unshare -rn\n"
         assert re.fullmatch(sentence, done.stderr), words
