@@ -263,11 +263,11 @@ def test_variables_of_other_runners() -> None:
 
 def test_options_table() -> None:
     """Each option has a flag, a make variable, a HERMIT_ variable and a help text, and is in the documentation."""
-    text = ctl("options", "--markdown").stdout.decode()
+    table = ctl("options", "--markdown").stdout.decode()
     text = ctl("run", "--help").stdout.decode()
     for option in options.OPTIONS:
-        assert f"`{option.env}`" in text
-        assert f"`{option.name}=`" in text
+        assert f"`{option.env}`" in table
+        assert f"`{option.name}=`" in table
         assert f"--{option.flag}" in text
     names = [option.name for option in options.OPTIONS]
     assert len(set(names)) == len(names)
