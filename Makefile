@@ -92,7 +92,7 @@ fixtures: ## build every application that the tests boot
 clean: ## remove what was built, except build/venv
 	@rm -rf target
 	@[ ! -d build ] || \
-		find build -mindepth 1 -maxdepth 1 ! -name venv ! -name fresh -exec rm -rf {} +
+		find build -mindepth 1 -maxdepth 1 ! -name 'venv*' ! -name fresh -exec rm -rf {} +
 
 ##@ Test
 
@@ -146,6 +146,11 @@ prose: setup-run ## sweep words and long sentences: PATHS="docs loader/core"
 measure: setup-run ## figures of readability: TREE=CHECKOUT
 	@build/venv/bin/python -m lint.measure $(TREE)
 
+docs: setup-run ## this documentation as a searchable site: build/docs
+	@$(loader) PROFILE=debug host
+	@ci/docs.sh pages && ci/alone.sh ci/docs.sh
+	@echo build/docs/index.html
+
 list: setup-run ## cells of the matrix, images and machines
 	@$(ctl) list
 	@$(ctl) list cells
@@ -167,10 +172,10 @@ setup-debug:
 	@ci/alone.sh ci/setup.sh debug && ci/alone.sh ci/venv.sh
 
 setup-test:
-	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh && ci/opensbi.sh
+	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh && ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader dist size fixtures clean \
 	test host-test host clang mutants repro fresh bench bench-net \
-	lint format prose measure list requirements rows doctor \
+	lint format prose measure docs list requirements rows doctor \
 	setup-run setup-debug setup-test

@@ -80,6 +80,7 @@ machine_paths() {
 }
 
 statuses() { ci/statuses.sh | diff -u docs/statuses.md - && echo same; }
+options() { build/venv/bin/hermitctl options --markdown >build/options.md && diff -u docs/options.md build/options.md; }
 
 check 'ruff' run_ruff
 check 'mypy --strict' run_mypy
@@ -95,6 +96,7 @@ check 'no hidden Python (P-03)' python_hidden
 check 'no host of a registry' registries
 check 'no path of one machine' machine_paths
 check 'docs/statuses.md is what ci/statuses.sh prints' statuses
+check 'docs/options.md is what hermitctl options prints' options
 
 echo "lint: $passed passed, $failed failed"
 [ "$failed" = 0 ]

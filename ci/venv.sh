@@ -1,15 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Makes build/venv: the libraries of harness/requirements.txt (each with its hash) and the harness itself, editable.
-# Does nothing when build/venv is already what the list says. Needs Python 3.11 or newer; PYTHON=path chooses one.
+# Makes a virtual environment with the libraries of a list, each with its hash. Does nothing if it is up to date.
+# Needs Python 3.11 or newer; PYTHON=path selects one.
+#
+# Usage: ci/venv.sh         build/venv: harness/requirements.txt, and the harness itself, editable
+#        ci/venv.sh docs    build/venv-docs: harness/requirements-docs.txt, which `make docs` needs
 set -eu
 cd "$(dirname "$0")/.."
 
-venv=build/venv
-log=build/venv.log
-list=harness/requirements.txt
+case ${1:-} in
+'') venv=build/venv list=harness/requirements.txt of='the harness' ;;
+docs) venv=build/venv-docs list=harness/requirements-docs.txt of='the documentation' ;;
+*)
+	echo "usage: ci/venv.sh [docs]" >&2
+	exit 2
+	;;
+esac
+log=$venv.log
 
-# The key of what stands in build/venv: the list, this script, and the folder, whose name is written into the scripts.
+# The key of the environment: the list, this script, and the folder, whose name is written into the scripts.
 key=$({
 	cat "$list" ci/venv.sh
 	pwd
@@ -38,7 +47,7 @@ fi
 
 mkdir -p build
 count=$(grep -c '==' "$list")
-echo "Python libraries of the harness: $count, into $venv ..."
+echo "Python libraries of $of: $count, into $venv ..."
 started=$(date +%s)
 
 fail() {
@@ -47,7 +56,7 @@ fail() {
 	exit 1
 }
 
-# A venv of this folder whose Python still starts is brought up to date, any other one is made anew.
+# A venv of this folder whose Python still starts is updated, any other one is replaced.
 if ! { $venv/bin/python -c '' && grep -qxF "$(pwd)" $venv/.folder; } 2>/dev/null; then
 	"$python" -m venv --clear $venv >$log 2>&1 || fail "no venv could be made by $python"
 fi
@@ -63,6 +72,13 @@ pwd >$venv/.folder
 	$0 == "venv: ok" { ok = 1 }
 	END { exit !ok }' || fail "pip failed"
 
+finish() {
+	echo "$key" >$venv/.key
+	echo "  done in $(($(date +%s) - started)) s."
+	exit 0
+}
+[ $venv = build/venv ] || finish
+
 # The harness itself: its folder on the path and its commands, without a build step and without the network.
 site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd | sed 's|$|/harness|' >"$site/hermit-harness.pth"
@@ -76,6 +92,4 @@ cat >$venv/bin/proxy <<'EOF'
 exec "${0%/*}/hermitctl" proxy "$@"
 EOF
 chmod +x $venv/bin/hermitctl $venv/bin/proxy
-
-echo "$key" >$venv/.key
-echo "  done in $(($(date +%s) - started)) s."
+finish

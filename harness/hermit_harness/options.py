@@ -228,14 +228,3 @@ def check_choices(values: Mapping[str, object]) -> None:
         value = values.get(option.dest, option.default)
         if option.choices and value not in option.choices:
             raise ValueError(f"--{option.flag} {value}: known are {', '.join(filter(None, option.choices))}")
-
-
-def markdown() -> str:
-    """The table for the documentation."""
-    rows = ["| flag | make variable | environment | default | what |", "| --- | --- | --- | --- | --- |"]
-    for o in OPTIONS:
-        value = "" if o.kind == "yes" else " " + (o.metavar or "\\|".join(filter(None, o.choices)))
-        default = f"`{o.default}`" if o.default else ""
-        names = ", ".join(f"`{name}`" for name in o.envs)
-        rows.append(f"| `--{o.flag}{value}` | `{o.name}=` | {names} | {default} | {o.help} |")
-    return "\n".join(rows) + "\n"

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from hermit_harness import options
+from hermit_harness.cli.options_page import page
 from hermit_harness.ends import ends
 from hermit_harness.fixtures import every_image
 from hermit_harness.status import statuses
@@ -46,7 +47,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=status_command)
     parser = commands.add_parser("options", help="the table of options", description=OPTIONS)
-    parser.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    parser.add_argument("--markdown", action="store_true", help="print docs/options.md")
     parser.set_defaults(function=options_command)
 
 
@@ -124,7 +125,7 @@ def status_command(a: argparse.Namespace) -> int:
 def options_command(a: argparse.Namespace) -> int:
     """Print the table of options."""
     if a.markdown:
-        print(options.markdown(), end="")
+        print(page(), end="")
     else:
         _print_table(
             "options",

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Builds the documentation as a site. A broken link, or a page that is in no chapter, is an error.
+#
+# Usage: ci/docs.sh pages         writes the generated pages of docs/ again
+#        ci/docs.sh [FOLDER]      builds the site into the folder, default build/docs
+set -eu
+cd "$(dirname "$0")/.."
+if [ "${1:-}" = pages ]; then
+	ci/statuses.sh >build/statuses.md
+	build/venv/bin/hermitctl options --markdown >build/options.md
+	cp build/statuses.md build/options.md docs/
+	exit 0
+fi
+out=${1:-build/docs}
+ci/venv.sh docs
+build/venv-docs/bin/sphinx-build --fail-on-warning --keep-going --quiet --builder html \
+	--conf-dir harness/docs --doctree-dir "$out/.doctrees" . "$out"

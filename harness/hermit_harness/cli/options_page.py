@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""docs/options.md, generated from the table of options: `hermitctl options --markdown` prints it."""
+
+from __future__ import annotations
+
+import textwrap
+
+from hermit_harness.net.guest_network import KERNEL_VARIABLES
+from hermit_harness.options import DEBUG_OPTIONS, MOST, OPTIONS, Option
+
+HEAD = """\
+# Options
+
+<!-- Printed by `hermitctl options --markdown`. Do not edit: `make docs` does. -->
+
+Each option of `hermitctl run` is also a variable of `make run` and an environment variable. A flag
+takes precedence over a make variable, and a make variable over the environment.
+
+```sh
+hermitctl run --mem 64M hello
+make run MEM=64M APP=hello
+HERMIT_MEM=64M hermitctl run hello
+```
+
+An option that may be repeated is given once as a variable. `FORWARD=` may have several values,
+separated by spaces.
+
+## Run and debug
+
+These options are for `hermitctl run`, `hermitctl debug`, `make run` and `make debug`.
+
+"""
+DEBUG = """
+## Debug only
+
+These options are for `hermitctl debug` and `make debug`, see [debugging.md](debugging.md).
+
+"""
+TAIL = """
+## Make only
+
+| variable | verbs | meaning |
+| --- | --- | --- |
+| `APP=` | `run`, `debug` … | the application: a file, or an image of this tree |
+| `CELL=` | `test`, `debug`, `repro` | a cell of the test matrix, see [tests.md](tests.md) |
+| `K=` | `test` | the tests that match pytest's `-k` |
+| `GDB=` | `debug` | the GDB program |
+| `SETUP=no` | all | only list missing packages, see [install.md](install.md) |
+| `YES=1`, `CI=1` | all | install missing packages without asking |
+| `V=1` | all | show the commands of a build |
+
+[building.md](building.md) lists the variables that build a loader, and the options that the loader
+reads from its command line.
+
+## Passed to the kernel
+
+These environment variables are passed to the kernel as `env=NAME=VALUE`, see
+[network.md](network.md#the-guests-address):
+
+"""
+PROXY = """
+`hermitctl proxy` reads further variables, see [migrating.md](migrating.md#hermitcores-proxy).
+"""
+
+
+def row(option: Option) -> str:
+    """One line of a table."""
+    choices = [choice for choice in option.choices if choice]
+    listed = "\\|".join(choices)
+    among = f"; one of {', '.join(f'`{choice}`' for choice in choices)}" if len(listed) > MOST else ""
+    value = "" if option.kind == "yes" else f" {option.metavar or (option.name if among else listed)}"
+    default = f"`{option.default}`" if option.default and option.kind != "yes" else ""
+    names = ", ".join(f"`{name}`" for name in option.envs)
+    text = option.help.replace("|", "\\|") + among
+    return f"| `--{option.flag}{value}` | `{option.name}=` | {names} | {default} | {text} |"
+
+
+def table(options: tuple[Option, ...]) -> str:
+    """A table of options."""
+    head = ("| flag | make variable | environment | default | meaning |", "| --- | --- | --- | --- | --- |")
+    return "\n".join((*head, *map(row, options))) + "\n"
+
+
+def page() -> str:
+    """The page."""
+    kernel = textwrap.fill(", ".join(f"`HERMIT_{name}`" for name in KERNEL_VARIABLES), 100) + ".\n"
+    return "".join((HEAD, table(OPTIONS), DEBUG, table(DEBUG_OPTIONS), TAIL, kernel, PROXY))
