@@ -3,7 +3,7 @@
 
     pytest_plugins = ["hermit_harness.testing"]
 
-Then a test takes the fixture `hermit`; docs/your-project.md has examples.
+Then a test takes the fixture `hermit`; docs/pytest.md has examples.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The QEMU lines of the README run verbatim, apart from the words in angle brackets."""
+"""The QEMU lines of docs/qemu.md run verbatim, apart from the words in angle brackets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from hermit_harness.fixtures import images
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.vm import host
 from hermit_harness.vm.targets import TARGETS
+from tests.support.pages import blocks_of
 from tests.support.qemu import plain
 
 KVM = "-enable-kvm -cpu host"
-# Lines for one machine serve these loaders: the one that the README names, and others with the same boot protocol.
+# Lines for one machine serve these loaders: the one that the page names, and others with the same boot protocol.
 LOADERS = {
     "kvm": ("x86_64-multiboot",),
     "pc": ("x86_64-multiboot", "x86_64", "x86_64-pvh"),
@@ -53,11 +54,11 @@ def _kind(text: str) -> str:
 
 
 def lines() -> list[Line]:
-    """Return each README line that begins with qemu-system-, once per loader that it serves."""
+    """Return each line of docs/qemu.md that begins with qemu-system-, once per loader that it serves."""
     found = []
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for block in re.findall(r"(?:^    .*\n)+", readme, re.M):
-        rows = [row.strip() for row in block.splitlines()]
+    page = (ROOT / "docs" / "qemu.md").read_text(encoding="utf-8")
+    for block in blocks_of("docs/qemu.md", page):
+        rows = re.sub(r" *\\\n *", " ", block.text).splitlines() if block.language == "sh" else []
         before = tuple(row for row in rows if not row.startswith("qemu-system-"))
         starts = [row for row in rows if row.startswith("qemu-system-")]
         found += [Line(text, before, target) for text in starts for target in LOADERS[_kind(text)]]
@@ -87,7 +88,7 @@ def greets(line: Line, done: subprocess.CompletedProcess[bytes]) -> None:
 @pytest.mark.requirement("L-16", "L-20", "L-34", "N-02", "N-05", "N-08", "R-05")
 @pytest.mark.parametrize("line", lines(), ids=str)
 def test_line_boots(line: Line, tmp_path: Path) -> None:
-    """The line boots an application. Lines with KVM run with a named CPU, as the README says for hosts without KVM."""
+    """The line boots an application. Lines with KVM run with a named CPU, as the page says for hosts without KVM."""
     if "x-option-roms=off" in line.text and "acpi=off" not in line.text and host.qemu_major("qemu-system-x86_64") >= 8:
         pytest.skip("erratum: microvm-x-option-roms: this QEMU's microvm finds no -kernel with x-option-roms=off")
     line = replace(line, text=line.text.replace(KVM, "-cpu Skylake-Client"))
@@ -110,7 +111,7 @@ def test_kvm_line(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("L-01", "N-01")
 def test_every_target_has_a_line() -> None:
-    """The README shows how to start each built file, except the one that QEMU cannot start."""
+    """The page shows how to start each built file, except the one that QEMU cannot start."""
     assert {line.target for line in lines()} >= {
         name for name in TARGETS if loader_file(name).is_file() and name != "x86_64-linux"
     }

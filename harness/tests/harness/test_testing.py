@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The pytest plugin as docs/your-project.md describes it: in a folder with a conftest.py of its own."""
+"""The pytest plugin as docs/pytest.md describes it: in a folder with a conftest.py of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hermit_harness.fixtures import images
 from hermit_harness.paths import ROOT
 from hermit_harness.testing import parse
 
-PAGE = (ROOT / "docs" / "your-project.md").read_text(encoding="utf-8")
+PAGE = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("your-project.md", "pytest.md"))
 # What replaces the reader's own applications.
 APPS = {"my-app": "args", "my-check": "exit", "my-server": "real-echo-0.11.0-dhcp"}
 

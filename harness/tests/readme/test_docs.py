@@ -12,11 +12,8 @@ import pytest
 from hermit_harness import options
 from hermit_harness.cli.main import COMMANDS
 from hermit_harness.paths import ROOT
+from tests.support.pages import BLOCK, PAGES
 
-PAGES = (
-    ROOT / "README.md",
-    *sorted(page for room in ("docs", "netsetup", "fixtures") for page in ROOT.glob(f"{room}/*.md")),
-)
 ROOMS = ("ci", "docs", "fixtures", "harness", "loader", "netsetup")
 
 
@@ -39,9 +36,10 @@ def links(page: Path) -> Iterator[tuple[str, Path, str]]:
 
 
 def code(page: Path) -> list[str]:
-    """What a page shows as something to type: indented or fenced lines, and what stands in backticks."""
-    text = page.read_text(encoding="utf-8")
-    return re.findall(r"^ {4}(.*)$", text, re.M) + re.findall(r"`([^`\n]+)`", text)
+    """The commands of a page: the lines of its code blocks, continued ones joined, and the text in backticks."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [line for block in BLOCK.finditer(text) for line in block[2].splitlines()]
+    return lines + re.findall(r"^ {4}(.*)$", text, re.M) + re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))
 
 
 @pytest.mark.parametrize("name", names())
@@ -61,7 +59,7 @@ def test_every_page_is_one_click_away() -> None:
 @pytest.mark.parametrize("name", names())
 def test_verbs_and_commands(name: str) -> None:
     """Whatever is shown behind `make` and `hermitctl` exists."""
-    verbs = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     for shown in code(ROOT / name):
         verb = re.match(r"(?:[A-Z_]+=\S+ )*make ([a-z][a-z-]+)(?=\s|$)", shown)
         assert not verb or verb[1] in verbs, shown
