@@ -77,7 +77,8 @@ for file in "$work/$new"/build/release/*.debug; do
 		echo "$name: same code and data, linked in another order"
 	else
 		failed=1
-		echo "$name: differs in$differ"
+		changed=$(LC_ALL=C comm -13 "$work/before" "$work/after" | wc -l)
+		echo "$name: differs in$differ, $changed of $(wc -l <"$work/after") sections of its objects"
 	fi
 done
 exit "$failed"

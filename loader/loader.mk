@@ -75,14 +75,14 @@ OPTIMISE.release := $(if $(is_clang),-Oz,-Os)
 OPTIMISE.debug := -Og -DLOADER_SELFTEST
 # Code that runs once per word or byte of the application, or of the device tree.
 HOT := load fmt fdt_read
-# The last code must run wherever it is copied to, and call nothing; it is linked alone, too, so never into one piece with the rest.
-LAST := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
+# The trampoline must run wherever it is copied to, and call nothing; it is linked alone, too, so never into one piece with the rest.
+TRAMPOLINE := -fpie -fno-jump-tables -fno-tree-loop-distribute-patterns -Os -ffreestanding
 # Else addresses are told in pages, and the copy would have to lie like the original within its page.
-aarch64.last := -mcmodel=tiny
+aarch64.trampoline := -mcmodel=tiny
 # What runs while the MMU is off, too: then every access has to be aligned.
 aarch64.aligned := map exception
 ifneq ($(is_clang),)
-LAST := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
+TRAMPOLINE := -fpie -fno-jump-tables -fno-builtin -Os -ffreestanding
 endif
 
 NASMFLAGS := -f elf64 --reproducible -Werror -g -F dwarf -I$(GEN)/ $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST)
@@ -132,7 +132,7 @@ $$($(1).dir)/%.o: loader/%.c $(GEN)/version.h loader/loader.mk loader/targets.mk
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$(Q)$$($(1).cc) $(FREESTANDING) -isystem $$(shell $$($$($(1).arch).cc) -print-file-name=include) $$(if $$(filter core/%,$$*),$(CORE_WARNINGS)) \
-		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/exception,$$*),$(LAST) $$($$($(1).arch).last)) \
+		$(OPTIMISE.$(PROFILE)) $$(if $$(filter $(HOT),$$(notdir $$*)),-O2) $$(if $$(filter %/exception,$$*),$(TRAMPOLINE) $$($$($(1).arch).trampoline)) \
 		$$(if $$(filter $$($$($(1).arch).aligned),$$(notdir $$*)),-mstrict-align) \
 		-DLOADER_TARGET='"$(1)"' -DLOADER_ARCH='"$$($(1).arch)"' $(CFLAGS) $$(if $$(filter %/exception,$$*),-fno-lto) -MMD -MP -c -o $$@ $$<
 
@@ -185,13 +185,13 @@ $$($(1).out).debug: $$($(1).obj) $$($(1).own)/symbols1.so.o $$($(1).script) $(LD
 	@$$($$($(1).arch).tools)nm $$@ | grep ' [Tt] ' | cmp -s - $$($(1).own)/text0 || { echo "$$@: code moved between the two links"; exit 1; }
 	@[ -z "$$$$($$($$($(1).arch).tools)nm -u $$@)" ] || { echo "$$@: undefined symbols"; exit 1; }
 
-# The last code alone, for debuggers: they add its symbols at the address of the copy that runs. Here it lies where the loader has it.
-$$($(1).out).last: $$($(1).out).debug
+# The trampoline alone, for debuggers: they add its symbols at the address of the copy that runs. Here it lies where the loader has it.
+$$($(1).out).trampoline: $$($(1).out).debug
 	$$(call say,LD,$$@)
 	$(Q)$$($(1).link) $(LDFLAGS) $$($$($(1).arch).ld) -Wl,-T,loader/ld/trampoline.ld \
-		-Wl,--defsym=last_at=0x$$$$($$($$($(1).arch).tools)nm $$< | sed -n 's/ . last_start$$$$//p') -o $$@ $$($(1).alone)
+		-Wl,--defsym=trampoline_at=0x$$$$($$($$($(1).arch).tools)nm $$< | sed -n 's/ . trampoline_start$$$$//p') -o $$@ $$($(1).alone)
 	@for file in $$@ $$<; do $$($$($(1).arch).tools)nm $$$$file | sed -n 's/ [TtRrDdBb] / /p' | sort > $$($(1).own)/$$$${file##*.}; done
-	@[ -z "$$$$(comm -23 $$($(1).own)/last $$($(1).own)/debug)" ] || { echo "$$@: not the code that $$< has"; exit 1; }
+	@[ -z "$$$$(comm -23 $$($(1).own)/trampoline $$($(1).own)/debug)" ] || { echo "$$@: not the code that $$< has"; exit 1; }
 
 $$($(1).out): $$($(1).out).debug
 	$(Q)$$($$($(1).arch).tools)objcopy $$(if $$($(1).efi),-O binary,--strip-all) $$< $$@
@@ -210,7 +210,7 @@ LOADERS := $(foreach t,$(TARGET),$($(t).out))
 .SECONDARY:
 .SUFFIXES:
 
-all: $(LOADERS) $(LOADERS:=.debug) $(LOADERS:=.last) links
+all: $(LOADERS) $(LOADERS:=.debug) $(LOADERS:=.trampoline) links
 	$(if $(LOADERS),,$(error no loader can be built with what is on this machine))
 	@$(if $(MISSING),:,printf '%s\n' $(LOADERS))
 
@@ -229,7 +229,7 @@ size: $(LOADERS)
 	@$(foreach t,$(TARGET),$($($t.arch).tools)size $($t.out).debug | awk -v file=$($t.out) -v bytes=$$(stat -c %s $($t.out)) \
 		'NR == 2 { printf "%9d %9d %9d %9d  %s\n", bytes, $$1, $$2, $$3, file }' &&) :
 
-dist: $(LOADERS) $(LOADERS:=.debug) $(LOADERS:=.last)
+dist: $(LOADERS) $(LOADERS:=.debug) $(LOADERS:=.trampoline)
 	@rm -rf $(O)/dist && mkdir -p $(O)/dist && cp -p $^ $(O)/dist
 	@cd $(O)/dist && sha256sum $(notdir $(LOADERS)) | tee SHA256SUMS
 

@@ -5,7 +5,7 @@ $3 == "loader_start" { start = "0x" $1 }
 $2 == "t" || $2 == "T" {
 	name = $3
 	sub(/\.(constprop|part|isra|cold|llvm).*/, "", name)
-	if (name ~ /[.$]/ || name ~ /^(stub32_|stubs32$|last_start$|last_end$|loader_)/ || $1 == last)
+	if (name ~ /[.$]/ || name ~ /^(stub32_|stubs32$|trampoline_start$|trampoline_end$|loader_)/ || $1 == last)
 		next
 	last = $1
 	address[n] = $1

@@ -7,7 +7,7 @@ Input: environment variable HERMIT_SESSION, a JSON object:
   start      where the image is, null: the loader tells   size      of the image
   hand_over  the loader's last function, "": nothing is known of the loader
   argument   the register with its argument, which tells
-  last       of the loader's last code: file with its symbols, address they are linked for, expression for the one
+  trampoline its file with its symbols, address they are linked for, expression for the one
              where it will run (by {h}, the argument); null if there is none
   stop       entry, loader, here                  breaks     places for hardware breakpoints
   commands   run at the first prompt              hermit     script with further commands, "" if there is none
@@ -98,7 +98,7 @@ class Session:
         self.wanted = wanted
         self.goal = "the application"
         self.start = wanted["start"]
-        self.last = None
+        self.trampoline = None
         self.end = (self.start or 0) + wanted["size"]
 
     def connect(self):
@@ -121,15 +121,15 @@ class Session:
         """In the loader's last function, at its first instruction."""
         handover = f"((struct handover *){address(self.wanted['argument']):#x})"
         self.start, self.end = (address(f"{handover}->image.{end}") for end in ("start", "end"))
-        if self.wanted["last"]:
-            self.last = address(self.wanted["last"]["at"].format(h=handover))
+        if self.wanted["trampoline"]:
+            self.trampoline = address(self.wanted["trampoline"]["at"].format(h=handover))
 
     def load(self):
-        """The symbols of the application, and of the loader's last code, at the places where they are."""
+        """The symbols of the application, and of the trampoline, at the places where they are."""
         quiet(f"symbol-file {quoted(self.wanted['symbols'])} -o {self.moved():#x}")
-        if self.last is not None:
-            last = self.wanted["last"]
-            quiet(f"add-symbol-file {quoted(last['file'])} -o {self.last - last['linked']:#x}")
+        if self.trampoline is not None:
+            piece = self.wanted["trampoline"]
+            quiet(f"add-symbol-file {quoted(piece['file'])} -o {self.trampoline - piece['linked']:#x}")
         known = json.loads(os.environ["HERMIT_GDB"])
         known.update(start=self.start, end=self.end, app_offset=self.moved())
         os.environ["HERMIT_GDB"] = json.dumps(known)

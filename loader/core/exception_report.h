@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // How the report of a CPU exception is printed. For arch/*/exception.c only, which is run at two
 // places: hence functions of that file itself, no calls out, no tables of pointers. The file
-// defines put_char() and, in trampoline.h, last_hooks.
+// defines put_char() and, in trampoline.h, exception_hooks.
 #pragma once
 
 #include "core/status.h"
@@ -44,11 +44,11 @@ static void put_place(uint64_t pc)
 {
 	uint64_t offset = 0;
 	put_hex(pc);
-	if (last_hooks.symbol == NULL) {
-		put(" (in the last copy)");
+	if (exception_hooks.symbol == NULL) {
+		put(" (in the trampoline)");
 		return;
 	}
-	const char *symbol = last_hooks.symbol(pc, &offset);
+	const char *symbol = exception_hooks.symbol(pc, &offset);
 	if (symbol != NULL) {
 		put(" (");
 		put(symbol);

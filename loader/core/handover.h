@@ -28,7 +28,7 @@ struct block {
 	uint64_t boot_params;
 	uint64_t fdt, fdt_size, fdt_room; // what it has, and what it may have
 	// arch's: the last instructions, their data, descriptor tables
-	uint64_t code, code_size;
+	uint64_t trampoline, trampoline_size;
 	uint64_t size;
 };
 
@@ -36,7 +36,7 @@ struct handover {
 	const struct block *block;
 	const struct map_shape *shape;
 	struct range image;
-	// moved to `image` by the last code when it is another place
+	// moved to `image` by the trampoline when it is another place
 	struct range staging;
 	uint64_t entry;
 	uint64_t stack; // value of the stack pointer
@@ -48,15 +48,15 @@ struct handover {
 };
 
 // Bytes that arch wants in the block: page tables for this image and for a block of at most `other`
-// bytes besides the tables that place.h places by arch_place_rules, and the last code with its
+// bytes besides the tables that place.h places by arch_place_rules, and the trampoline with its
 // data. Without a block_unit the size is the same wherever the image lies.
 uint64_t arch_tables_size(struct range image, uint64_t other);
-uint64_t arch_code_size(void);
+uint64_t arch_trampoline_size(void);
 
 extern const struct place_rules arch_place_rules;
 // The stack pointer at entry is the top of the stack whatever the era (riscv64).
 extern const bool arch_stack_top;
 
-// Writes the tables and the last code into the block, switches to them, and jumps. No way back; an
+// Writes the tables and the trampoline into the block, switches to them, and jumps. No way back; an
 // exception is still reported.
 noreturn void arch_handover(const struct handover *handover);

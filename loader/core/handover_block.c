@@ -49,7 +49,7 @@ static void lay_out(const struct block_content *content, uint64_t tables_size, s
 	out->stack_size = content->era->stack_size;
 	out->tables_size = tables_size;
 	out->fdt_room = tree_bound(boot);
-	out->code_size = arch_code_size();
+	out->trampoline_size = arch_trampoline_size();
 	out->stack = append(&at, out->stack_size, PAGE_SIZE);
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
 	out->info = append(&at, content->era->info_size, 16);
@@ -60,7 +60,7 @@ static void lay_out(const struct block_content *content, uint64_t tables_size, s
 	out->sev = append(&at, boot->sev.n, 8);
 	out->boot_params = append(&at, boot->boot_params.n, 8);
 	out->fdt = append(&at, out->fdt_room, 8);
-	out->code = append(&at, out->code_size, 16);
+	out->trampoline = append(&at, out->trampoline_size, 16);
 	out->size = align_up(at, PAGE_SIZE);
 }
 

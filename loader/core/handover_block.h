@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Everything that is handed over but the image, in one piece of memory: stack, page tables, boot
 // information, command line, Multiboot information (x86_64), ACPI root pointer, SEV-SNP's blob,
-// zero page (Linux entry), device tree, last code. In this order.
+// zero page (Linux entry), device tree, trampoline. In this order.
 #pragma once
 
 #include "core/boot.h"
@@ -22,6 +22,6 @@ struct range block_largest_ram(const struct boot *boot);
 // Offsets and size; `at` is not set.
 void block_layout(const struct block_content *content, struct block *out);
 
-// Writes all but tables and last code. `block->at` is set, and shows at least block->size bytes.
+// Writes all but tables and trampoline. `block->at` is set, and shows at least block->size bytes.
 // May be called again when the memory map has changed.
 void block_write(const struct block_content *content, struct block *block);

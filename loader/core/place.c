@@ -138,7 +138,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 }
 
 // Within the image's GiB, whose page directory is there, and in 2 MiB units of its own, so that the
-// last code can unmap it.
+// trampoline can unmap it.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct place *out)
 {

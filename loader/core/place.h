@@ -7,7 +7,7 @@
 //   - the image lies above or on its file, segment by segment: they are copied from the last to the
 //   first, each backwards;
 //   - else the file is moved away first;
-//   - where the image covers the loader, it is made ready in `staging`, and the last code, which
+//   - where the image covers the loader, it is made ready in `staging`, and the trampoline, which
 //   runs in `block`, moves it to `image`.
 #pragma once
 

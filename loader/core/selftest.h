@@ -5,15 +5,15 @@
 
 #include "core/base.h"
 
-struct last_args; // arch/*/trampoline.h
+struct trampoline_args; // arch/*/trampoline.h
 
 #ifdef LOADER_SELFTEST
 #define SELFTEST selftest
 void selftest(const char *word, size_t n);
-void selftest_last(struct last_args *args);
+void selftest_trampoline(struct trampoline_args *args);
 #else
 #define SELFTEST NULL
-static inline void selftest_last(struct last_args *args)
+static inline void selftest_trampoline(struct trampoline_args *args)
 {
 	(void)args;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Console and end of the machine by RISC-V's SBI (specification 2.0). Part of the last code
+// Console and end of the machine by RISC-V's SBI (specification 2.0). Part of the trampoline
 // (arch/riscv64/trampoline.h): calls nothing outside.
 #pragma once
 

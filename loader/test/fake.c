@@ -166,12 +166,12 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 	return paging_size(image);
 }
 
-uint64_t arch_code_size(void)
+uint64_t arch_trampoline_size(void)
 {
-	return FAKE_CODE_SIZE;
+	return FAKE_TRAMPOLINE_SIZE;
 }
 
-// What the last code does in the end: takes the image to its place, and the pages that were only
+// What the trampoline does in the end: takes the image to its place, and the pages that were only
 // there for that away again.
 static void move_image(const struct handover *h, struct paging_extra extra)
 {
@@ -185,7 +185,7 @@ noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
 	struct paging_extra extra = paging_hand_over(h);
-	memset(block->at.p + block->code, FAKE_CODE_BYTE, block->code_size);
+	memset(block->at.p + block->trampoline, FAKE_TRAMPOLINE_BYTE, block->trampoline_size);
 	if (h->staging.start != h->image.start)
 		move_image(h, extra);
 

@@ -13,9 +13,9 @@
 
 #define FAKE_REACH GIB(4)
 #define FAKE_RAM_BYTE 0xa5 // what fresh RAM is full of
-// bytes of the last code, which are filled with FAKE_CODE_BYTE
-#define FAKE_CODE_SIZE 777
-#define FAKE_CODE_BYTE 0xcc
+// bytes of the trampoline, which are filled with FAKE_TRAMPOLINE_BYTE
+#define FAKE_TRAMPOLINE_SIZE 777
+#define FAKE_TRAMPOLINE_BYTE 0xcc
 
 enum fake_end { FAKE_STOPPED, FAKE_HANDED_OVER };
 

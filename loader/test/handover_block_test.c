@@ -33,7 +33,7 @@ static void start(const char *cmdline, uint32_t ranges)
 				  .tls = { .vaddr = 0x1800, .filesz = 1, .memsz = 2, .align = 8 } };
 }
 
-// Lays out and writes into an allocation that ends where the last code ends.
+// Lays out and writes into an allocation that ends where the trampoline ends.
 static void run(void)
 {
 	const struct block_content content = {
@@ -41,7 +41,7 @@ static void run(void)
 	};
 	block = (struct block){ 0 };
 	block_layout(&content, &block);
-	uint64_t exact = block.code + block.code_size;
+	uint64_t exact = block.trampoline + block.trampoline_size;
 	block.at = (struct window){ aligned_alloc(4096, align_up(exact, 4096)), 0x9000, exact };
 	memset(block.at.p, 0xee, exact);
 	block_write(&content, &block);
@@ -64,9 +64,9 @@ static void parts_lie_one_behind_the_other(void)
 	CHECK(block.cmdline >= block.info + era->info_size);
 	CHECK(block.multiboot >= block.cmdline + boot.cmdline.n + 1 && block.multiboot % 4 == 0);
 	CHECK(block.fdt >= block.multiboot + multiboot_info_size(3) && block.fdt % 8 == 0);
-	CHECK(block.code >= block.fdt + block.fdt_size && block.code % 16 == 0);
-	CHECK_EQ(block.code_size, FAKE_CODE_SIZE);
-	CHECK_EQ(block.size, align_up(block.code + block.code_size, 4096));
+	CHECK(block.trampoline >= block.fdt + block.fdt_size && block.trampoline % 16 == 0);
+	CHECK_EQ(block.trampoline_size, FAKE_TRAMPOLINE_SIZE);
+	CHECK_EQ(block.size, align_up(block.trampoline + block.trampoline_size, 4096));
 	done();
 }
 
@@ -76,7 +76,7 @@ static void only_its_parts_are_written(void)
 	run();
 	for (uint64_t at = 0; at < block.info; at++)
 		CHECK(block.at.p[at] == 0xee);
-	for (uint64_t at = block.code; at < block.code + block.code_size; at++)
+	for (uint64_t at = block.trampoline; at < block.trampoline + block.trampoline_size; at++)
 		CHECK(block.at.p[at] == 0xee);
 	done();
 }
@@ -171,7 +171,7 @@ static void the_largest_block_holds(void)
 	run();
 	CHECK(block.size < MIB(2));
 	CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
-	CHECK(block.fdt + block.fdt_size <= block.code);
+	CHECK(block.fdt + block.fdt_size <= block.trampoline);
 	done();
 	free(line);
 }

@@ -74,8 +74,8 @@ static void check_block(const struct handover *h)
 	CHECK_EQ(info(h, 96), strlen((const char *)b->at.p + b->cmdline));
 	CHECK_EQ(info(h, 104), b->at.base + b->multiboot);
 	CHECK(fdt_text(b->at.p + b->fdt, b->fdt_size, text, sizeof text));
-	for (uint64_t i = 0; i < b->code_size; i++)
-		CHECK(b->at.p[b->code + i] == FAKE_CODE_BYTE);
+	for (uint64_t i = 0; i < b->trampoline_size; i++)
+		CHECK(b->at.p[b->trampoline + i] == FAKE_TRAMPOLINE_BYTE);
 }
 
 static void check_lines(const struct handover *h)

@@ -21,7 +21,7 @@ ARCHITECTURES = {"i386:x86-64": "x86_64", "aarch64": "aarch64", "riscv:rv64": "r
 INFO_REGISTERS = {"x86_64": "rdi", "aarch64": "x0", "riscv64": "a1"}
 # How far below the image the loader's things are looked for when nothing says where they are.
 REACH = 4 << 20
-PIECES = ("stack", "tables", "info", "cmdline", "multiboot", "rsdp", "boot_params", "fdt", "code")
+PIECES = ("stack", "tables", "info", "cmdline", "multiboot", "rsdp", "boot_params", "fdt", "trampoline")
 PIECE_NAMES = {
     "tables": "page tables",
     "info": "boot info",
@@ -30,7 +30,6 @@ PIECE_NAMES = {
     "rsdp": "ACPI root pointer",
     "boot_params": "zero page",
     "fdt": "device tree",
-    "code": "loader's last code",
 }
 
 

@@ -25,9 +25,9 @@ LOADER_MAIN = "boot_run"
 # Where each processor's calling convention has the first argument.
 ARGUMENTS = {"x86_64": "$rdi", "aarch64": "$x0", "riscv64": "$a0"}
 FIELDS = (("start", "image.start"), ("entry", "entry"))  # of struct handover
-# The loader's last code runs from a copy in the block, at the next multiple of LAST_ALIGN of arch/CPU/trampoline.h.
-LAST = "((unsigned long)({h}->block->at.base + {h}->block->code + {slack}) & ~{slack}UL)"
-LAST_ALIGN = {"aarch64": 2048}
+# The trampoline runs from a copy in the block, at the next multiple of TRAMPOLINE_ALIGN of arch/CPU/trampoline.h.
+TRAMPOLINE = "((unsigned long)({h}->block->at.base + {h}->block->trampoline + {slack}) & ~{slack}UL)"
+TRAMPOLINE_ALIGN = {"aarch64": 2048}
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class Plan:
         return self.facts.low if self.facts.type == ET_DYN else None
 
     @property
-    def last(self) -> dict[str, Any] | None:
-        """The symbols of the loader's last code: their file, the address they are for, and the expression that tells
+    def trampoline(self) -> dict[str, Any] | None:
+        """The symbols of the trampoline: their file, the address they are for, and the expression that tells
         in arch_handover, `h` being its argument, where the code will run."""
-        file = self.loader.with_suffix(".last") if self.loader else None
+        file = self.loader.with_suffix(".trampoline") if self.loader else None
         facts = read_elf(file)
         if not file or not facts:
             return None
-        slack = LAST_ALIGN.get(cpu_of_arch(self.arch), 1) - 1
-        return {"file": str(file.resolve()), "linked": facts.low, "at": LAST.replace("{slack}", str(slack))}
+        slack = TRAMPOLINE_ALIGN.get(cpu_of_arch(self.arch), 1) - 1
+        return {"file": str(file.resolve()), "linked": facts.low, "at": TRAMPOLINE.replace("{slack}", str(slack))}
 
 
 def sources_of(image: Image) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def for_session(plan: Plan, remote: str, **more: Any) -> dict[str, str]:
         "size": plan.facts.size,
         "start": plan.start,
         "hand_over": HAND_OVER if plan.loader else "",
-        "last": plan.last,
+        "trampoline": plan.trampoline,
         "argument": ARGUMENTS[cpu_of_arch(plan.arch)],
         "loader_main": LOADER_MAIN,
         "hermit": str(commands) if commands.is_file() else "",
@@ -135,9 +135,9 @@ def by_hand(plan: Plan, remote: str, breaks: list[str], qemu: str) -> str:
         lines += [f"set ${name} = (unsigned long)((struct handover *)$h)->{field}" for name, field in FIELDS]
         moved = "0" if plan.low is None else f"$start - {plan.low:#x}"
         lines.append(_eval(f"symbol-file {symbols} -o", moved))
-        if last := plan.last:
-            moved = f"{last['at'].format(h='((struct handover *)$h)')} - {last['linked']:#x}"
-            lines.append(_eval(f"add-symbol-file {quoted(last['file'])} -o", moved))
+        if trampoline := plan.trampoline:
+            moved = f"{trampoline['at'].format(h='((struct handover *)$h)')} - {trampoline['linked']:#x}"
+            lines.append(_eval(f"add-symbol-file {quoted(trampoline['file'])} -o", moved))
         entry = ['eval "thbreak *%#lx", $entry']
     else:
         moved_by = plan.facts.offset_for(plan.start or 0)

@@ -60,4 +60,4 @@ def test_exception_after_exit_boot_services_is_reported(machine: str, boot_here:
     outcome = boot_here(replace(spec, loader=loader, loader_debug=specs.debug_file(loader)))
     assert outcome.matches("refused 101 cpu-exception"), str(outcome)
     assert outcome.qemu_status == 101
-    assert re.search(rb"101 cpu-exception: data abort at 0x[0-9a-f]+ \(in the last copy\)", outcome.console)
+    assert re.search(rb"101 cpu-exception: data abort at 0x[0-9a-f]+ \(in the trampoline\)", outcome.console)

@@ -176,7 +176,7 @@ def test_dist_and_size() -> None:
     folder = BUILD / "dist"
     names = set(re.findall(r"^[0-9a-f]{64}  (\S+)$", said, re.M))
     assert {loader_file(name).name for name in OLD} <= names
-    symbols = {f"{name}{ending}" for name in names for ending in (".debug", ".last")}
+    symbols = {f"{name}{ending}" for name in names for ending in (".debug", ".trampoline")}
     assert {path.name for path in folder.iterdir()} == names | symbols | {"SHA256SUMS"}
     for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         checksum, name = line.split()

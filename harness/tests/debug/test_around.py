@@ -229,14 +229,14 @@ def test_gdb_script_works_without_the_harness(environment: dict[str, str], tmp_p
         subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     )
     assert "python" not in script.read_text()
-    typed = [word for command in ("next", "print seed", "hbreak last_enter", "kill") for word in ("-ex", command)]
+    typed = [word for command in ("next", "print seed", "hbreak trampoline_enter", "kill") for word in ("-ex", command)]
     done = subprocess.run(
         ["gdb", "-nx", "-q", "-batch", "-x", str(script), *typed],
         env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout, done.stdout + done.stderr
     assert "$1 = 20" in done.stdout
-    assert "last_enter. (2 locations)" in done.stdout  # at its link address, and where it ran
+    assert "trampoline_enter. (2 locations)" in done.stdout  # at its link address, and where it ran
     machine.wait(20)
     machine.stderr.close()
 

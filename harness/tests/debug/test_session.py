@@ -104,15 +104,15 @@ def test_steps_through_the_hand_over(start: Start, target: str, machine: str) ->
     callers = re.findall(r"^#\d+ .*?(\w+) \(.*\) at (\S+):", gdb.ask("backtrace"), re.M)
     assert ("arch_handover", f"loader/arch/{cpu}/handover.c") in callers
     assert ("boot_run", "loader/core/boot.c") in callers
-    gdb.ask("hbreak last_enter")
+    gdb.ask("hbreak trampoline_enter")
     last = f"loader/arch/{cpu}/trampoline."
-    assert f"last_enter () at {last}" in gdb.ask("continue")
+    assert f"trampoline_enter () at {last}" in gdb.ask("continue")
     assert int(gdb.ask("print/x $pc").rpartition(" ")[2], 16) < image
     callers = re.findall(r"^#\d+ .*?(\w+) \(.*\) at (\S+):", gdb.ask("backtrace"), re.M)
-    assert [name for name, _ in callers[:2]] == ["last_enter", "arch_handover"]
+    assert [name for name, _ in callers[:2]] == ["trampoline_enter", "arch_handover"]
     assert ("boot_run", "loader/core/boot.c") in callers
     gdb.ask("stepi 3")  # now on the application's stack
-    assert re.search(rf"^#0 +last_enter \(\) at {last}", gdb.ask("backtrace"), re.M)
+    assert re.search(rf"^#0 +trampoline_enter \(\) at {last}", gdb.ask("backtrace"), re.M)
     assert "app_main () at fixtures/bare/steps/steps.c" in gdb.ask("continue")
     assert "arch_handover" in gdb.ask("info symbol arch_handover")
 

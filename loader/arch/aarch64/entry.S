@@ -129,8 +129,8 @@ at_el2:
 	msr	S3_4_C12_C9_5, x2
 	isb
 	msr	S3_4_C12_C11_0, xzr	// ICH_HCR_EL2
-2:	adrp	x2, last_vectors	// answers hvc
-	add	x2, x2, :lo12:last_vectors
+2:	adrp	x2, exception_vectors	// answers hvc
+	add	x2, x2, :lo12:exception_vectors
 	msr	vbar_el2, x2
 	mov	x21, #1
 	msr	elr_el2, x5
@@ -167,8 +167,8 @@ at_el1:
 own_exceptions:
 	adrp	x2, el2_below
 	strb	w21, [x2, :lo12:el2_below]
-	adrp	x2, last_vectors
-	add	x2, x2, :lo12:last_vectors
+	adrp	x2, exception_vectors
+	add	x2, x2, :lo12:exception_vectors
 	msr	vbar_el1, x2
 	msr	tpidr_el1, xzr
 	isb

@@ -11,21 +11,22 @@
 #pragma GCC visibility push(hidden)
 
 // Offsets are known to trampoline.S.
-struct frame {
+struct exception_frame {
 	uint64_t x[31];
 	uint64_t sp;
 	uint64_t pc, pstate, esr, far;
-} last_frame;
+} exception_frame;
 
-_Static_assert(offsetof(struct frame, sp) == 248 && offsetof(struct frame, esr) == 272,
+_Static_assert(offsetof(struct exception_frame, sp) == 248 &&
+		       offsetof(struct exception_frame, esr) == 272,
 	       "trampoline.S");
 
-struct last_hooks last_hooks;
+struct exception_hooks exception_hooks;
 
-noreturn void last_exception(const struct frame *frame);
-uint64_t last_semihosting(uint64_t operation, const uint64_t *block);
-uint64_t last_hvc(uint64_t function);
-uint64_t last_smc(uint64_t function);
+noreturn void exception_report(const struct exception_frame *frame);
+uint64_t semihosting_call(uint64_t operation, const uint64_t *block);
+uint64_t hvc_call(uint64_t function);
+uint64_t smc_call(uint64_t function);
 
 #pragma GCC visibility pop
 
@@ -41,15 +42,15 @@ static uint64_t semihosting_word(uint64_t value)
 	return ORDER_NATIVE == ORDER_LITTLE ? value : __builtin_bswap64(value);
 }
 
-noreturn void last_stop(uint64_t number)
+noreturn void platform_exit(uint64_t number)
 {
 	uint64_t block[2] = { semihosting_word(STOPPED_APPLICATION_EXIT),
 			      semihosting_word(number) };
-	last_semihosting(SYS_EXIT_EXTENDED, block);
-	if (last_hooks.psci == LAST_PSCI_HVC)
-		last_hvc(PSCI_SYSTEM_OFF);
-	else if (last_hooks.psci == LAST_PSCI_SMC)
-		last_smc(PSCI_SYSTEM_OFF);
+	semihosting_call(SYS_EXIT_EXTENDED, block);
+	if (exception_hooks.psci == PSCI_HVC)
+		hvc_call(PSCI_SYSTEM_OFF);
+	else if (exception_hooks.psci == PSCI_SMC)
+		smc_call(PSCI_SYSTEM_OFF);
 	for (;;)
 		cpu_wait();
 }
@@ -57,8 +58,9 @@ noreturn void last_stop(uint64_t number)
 static uint64_t uart_now(void)
 {
 	if ((cpu_read(sctlr_el1) & SCTLR_M) == 0)
-		return last_hooks.uart_physical;
-	return cpu_read(ttbr0_el1) == last_hooks.root ? last_hooks.uart_handed : last_hooks.uart_at;
+		return exception_hooks.uart_physical;
+	return cpu_read(ttbr0_el1) == exception_hooks.root ? exception_hooks.uart_kernel
+							   : exception_hooks.uart_at;
 }
 
 static void put_char(char c)
@@ -66,9 +68,9 @@ static void put_char(char c)
 	uint64_t at = uart_now();
 	if (at == 0)
 		return;
-	if (last_hooks.uart == LAST_UART_PL011)
+	if (exception_hooks.uart == LAST_UART_PL011)
 		pl011_put(at, c);
-	else if (last_hooks.uart == LAST_UART_CADENCE)
+	else if (exception_hooks.uart == LAST_UART_CADENCE)
 		cadence_put(at, c);
 }
 
@@ -110,7 +112,7 @@ static const char *class_word(uint64_t esr)
 	return *p != '\0' ? p + 1 : "undefined instruction";
 }
 
-static void put_registers(const struct frame *f)
+static void put_registers(const struct exception_frame *f)
 {
 	for (unsigned i = 0; i < 31; i++) {
 		if (i % 8 == 0)
@@ -127,7 +129,7 @@ static void put_registers(const struct frame *f)
 	put_char('\n');
 }
 
-noreturn void last_exception(const struct frame *f)
+noreturn void exception_report(const struct exception_frame *f)
 {
 	put_cpu_exception();
 	put(class_word(f->esr));
@@ -137,5 +139,5 @@ noreturn void last_exception(const struct frame *f)
 	put_register("far", f->far);
 	put_char('\n');
 	put_registers(f);
-	last_stop(NUMBER_CPU_EXCEPTION);
+	platform_exit(NUMBER_CPU_EXCEPTION);
 }

@@ -21,14 +21,14 @@ const struct place_rules arch_place_rules = {
 };
 const bool arch_stack_top = false;
 
-static uint64_t last_size(void)
+static uint64_t trampoline_size(void)
 {
-	return align_up((uint64_t)(last_end - last_start), 16);
+	return align_up((uint64_t)(trampoline_end - trampoline_start), 16);
 }
 
-uint64_t arch_code_size(void)
+uint64_t arch_trampoline_size(void)
 {
-	return LAST_ALIGN - 1 + last_size() + sizeof(struct last_args);
+	return TRAMPOLINE_ALIGN - 1 + trampoline_size() + sizeof(struct trampoline_args);
 }
 
 uint64_t arch_tables_size(struct range image, uint64_t other)
@@ -51,26 +51,26 @@ static void build_tables(const struct handover *h)
 }
 
 // The copy's own: nothing of the loader but what it holds itself.
-static void fill_hooks(const struct handover *h, struct last_hooks *hooks)
+static void fill_hooks(const struct handover *h, struct exception_hooks *hooks)
 {
 	hooks->symbol = NULL;
 	hooks->root = h->block->at.base + h->block->tables;
-	hooks->uart_handed = h->uart != 0 ? UART_VIRTUAL + h->uart % PAGE_SIZE : 0;
+	hooks->uart_kernel = h->uart != 0 ? UART_VIRTUAL + h->uart % PAGE_SIZE : 0;
 }
 
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
-	uint64_t code_at = align_up(block->at.base + block->code, LAST_ALIGN);
+	uint64_t code_at = align_up(block->at.base + block->trampoline, TRAMPOLINE_ALIGN);
 	uint8_t *code = block->at.p + (code_at - block->at.base);
-	struct last_args *args = (struct last_args *)(void *)(code + last_size());
+	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
 	struct range image = h->image, whole = { block->at.base, block->at.base + block->size };
 	uint64_t stack = block->at.base + block->stack;
 	uint64_t physical_bits = cpu_read(id_aa64mmfr0_el1) & 15;
 
 	build_tables(h);
-	*args = (struct last_args){
-		.own_stack = stack + block->stack_size,
+	*args = (struct trampoline_args){
+		.trampoline_stack = stack + block->stack_size,
 		.root = block->at.base + block->tables,
 		.tcr = TCR_HANDED | physical_bits << 32,
 		.sctlr = SCTLR_HANDED | SCTLR_ORDER,
@@ -91,14 +91,15 @@ noreturn void arch_handover(const struct handover *h)
 	ASSERT(stack % PAGE_SIZE == 0 && block->stack_size >= 2 * PAGE_SIZE);
 	if (args->move_size != 0)
 		memcpy(block->at.p + block->stack, map_root(), PAGE_SIZE);
-	memcpy(code, last_start, (size_t)(last_end - last_start));
-	fill_hooks(h, (struct last_hooks *)(void *)(code + ((char *)&last_hooks - last_start)));
-	selftest_last(args);
+	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	fill_hooks(h, (struct exception_hooks *)(void *)(code + ((char *)&exception_hooks -
+								 trampoline_start)));
+	selftest_trampoline(args);
 	cache_clean(whole);
 
 	// The copy in the block: the linked one is about to be unmapped.
-	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(
-		code_at + (uint64_t)(last_enter - last_start));
+	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
+		code_at + (uint64_t)(trampoline_enter - trampoline_start));
 	enter(args);
 	__builtin_unreachable();
 }

@@ -26,9 +26,9 @@ static struct tree tree;
 
 static void choose(enum last_uart uart, uint64_t at, uint64_t physical)
 {
-	last_hooks.uart = uart;
-	last_hooks.uart_at = at;
-	last_hooks.uart_physical = physical;
+	exception_hooks.uart = uart;
+	exception_hooks.uart_at = at;
+	exception_hooks.uart_physical = physical;
 	chosen = true;
 	if (uart == LAST_UART_PL011)
 		pl011_open(at);
@@ -41,10 +41,10 @@ void virt_write(const char *text, size_t n)
 	if (!chosen) {
 		for (size_t i = 0; i < n && kept_count < sizeof kept; i++)
 			kept[kept_count++] = text[i];
-	} else if (last_hooks.uart == LAST_UART_PL011) {
-		pl011_write(last_hooks.uart_at, text, n);
-	} else if (last_hooks.uart == LAST_UART_CADENCE) {
-		cadence_write(last_hooks.uart_at, text, n);
+	} else if (exception_hooks.uart == LAST_UART_PL011) {
+		pl011_write(exception_hooks.uart_at, text, n);
+	} else if (exception_hooks.uart == LAST_UART_CADENCE) {
+		cadence_write(exception_hooks.uart_at, text, n);
 	}
 }
 
@@ -58,7 +58,7 @@ static noreturn void stop(enum status status)
 {
 	if (!chosen)
 		choose_by_guess();
-	last_stop(status_number(status));
+	platform_exit(status_number(status));
 }
 
 static enum status leave(struct boot *boot)
@@ -78,10 +78,10 @@ static const struct platform platform = {
 // For exceptions that come before the tree is read.
 static void hooks_open(void)
 {
-	last_hooks.uart = LAST_UART_PL011;
-	last_hooks.uart_at = map_device_early(PL011_GUESS);
-	last_hooks.uart_physical = PL011_GUESS;
-	last_hooks.symbol = symbol_find;
+	exception_hooks.uart = LAST_UART_PL011;
+	exception_hooks.uart_at = map_device_early(PL011_GUESS);
+	exception_hooks.uart_physical = PL011_GUESS;
+	exception_hooks.symbol = symbol_find;
 }
 
 void virt_open(void)
@@ -105,7 +105,7 @@ void virt_console(const struct tree *t)
 		[TREE_UART_CADENCE] = LAST_UART_CADENCE,
 	};
 	if (t->psci)
-		last_hooks.psci = t->psci_smc ? LAST_PSCI_SMC : LAST_PSCI_HVC;
+		exception_hooks.psci = t->psci_smc ? PSCI_SMC : PSCI_HVC;
 	choose((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
 	virt_write(kept, kept_count);
 }
@@ -119,7 +119,7 @@ bool virt_tree_at(uint64_t at)
 {
 	if (at == 0 || at % 8 != 0 || map_range((struct range){ at, at + 8 }) == NULL)
 		return false;
-	uint32_t magic = last_probe(at);
+	uint32_t magic = probe_read32(at);
 	return load_u32((const uint8_t *)&magic, ORDER_BIG) == FDT_MAGIC_BYTES;
 }
 

@@ -9,7 +9,7 @@
 // Within the reach of the loader's tables; machines with so much memory run no self-test.
 #define UNMAPPED (MAP_REACH - MIB(2))
 
-// from where the last code shall move eight bytes; 0: no such test
+// from where the trampoline shall move eight bytes; 0: no such test
 static uint64_t move_from;
 static uint64_t touch; // what it shall read by the new tables
 
@@ -35,7 +35,7 @@ void selftest(const char *word, size_t n)
 						"pf-handover, last-copy, assert"));
 }
 
-void selftest_last(struct last_args *args)
+void selftest_trampoline(struct trampoline_args *args)
 {
 	args->touch = touch;
 	if (move_from == 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// See trampoline.h. Offsets are those of struct last_args, and of struct frame in exception.c.
+// See trampoline.h. Offsets are those of struct trampoline_args, and of struct exception_frame in exception.c.
 
-#define OWN_STACK	0
+#define TRAMPOLINE_STACK	0
 #define ROOT		8		// and TCR
 #define SCTLR		24
 #define COPY_ROOT	32
@@ -19,12 +19,12 @@
 // Immediate of the hvc by which our own code points EL2's vectors at those that x1 names.
 #define HVC_VECTORS	0x4c4
 
-	.section .last.text, "ax"
+	.section .trampoline.text, "ax"
 
 // EL1's vectors: everything is reported. EL2 has the same table and uses of it the one entry for EL1's calls.
 	.balign	2048
-	.globl	last_vectors
-last_vectors:
+	.globl	exception_vectors
+exception_vectors:
 	.rept	8
 	.balign	128
 	b	exception
@@ -50,13 +50,13 @@ last_vectors:
 	.endr
 	.balign	128
 
-// x0 = struct last_args, in the block. Interrupts are masked. The loader's own tables are still in use.
-	.globl	last_enter
-last_enter:
+// x0 = struct trampoline_args, in the block. Interrupts are masked. The loader's own tables are still in use.
+	.globl	trampoline_enter
+trampoline_enter:
 	mov	x19, x0
-	ldr	x1, [x19, #OWN_STACK]
+	ldr	x1, [x19, #TRAMPOLINE_STACK]
 	mov	sp, x1
-	adr	x20, last_vectors
+	adr	x20, exception_vectors
 	msr	vbar_el1, x20
 	isb
 	ldr	x2, [x19, #MOVE_SIZE]
@@ -157,17 +157,17 @@ mair:	.quad	0x000000ff440c0400
 // ---- instructions that may raise an exception; they are then passed over, and x0 is what it was ----
 
 may_fail:
-	.globl	last_semihosting, last_hvc, last_smc, last_probe
-last_semihosting:
+	.globl	semihosting_call, hvc_call, smc_call, probe_read32
+semihosting_call:
 	hlt	#0xf000
 	ret
-last_hvc:
+hvc_call:
 	hvc	#0
 	ret
-last_smc:
+smc_call:
 	smc	#0
 	ret
-last_probe:
+probe_read32:
 	mov	x1, x0
 	mov	w0, wzr
 	ldr	w0, [x1]
@@ -191,7 +191,7 @@ exception:
 	cbnz	x0, 2f
 	mov	x0, #1
 	msr	tpidr_el1, x0
-	adr	x0, last_frame
+	adr	x0, exception_frame
 	stp	x2, x3, [x0, #16]
 	stp	x4, x5, [x0, #32]
 	stp	x6, x7, [x0, #48]
@@ -219,11 +219,11 @@ exception:
 	stp	x1, x2, [x0, #272]
 	adr	x1, exception_stack_top
 	mov	sp, x1
-	bl	last_exception
+	bl	exception_report
 2:	mov	x0, #101		// an exception while one was told
 	adr	x1, exception_stack_top
 	mov	sp, x1
-	bl	last_stop
+	bl	platform_exit
 
 pass_over:
 	add	x0, x0, #4

@@ -17,7 +17,7 @@ loader_entry:
 
 	lla	t0, trap_stack_top
 	csrw	sscratch, t0
-	lla	t0, last_vector
+	lla	t0, trap_vector
 	csrw	stvec, t0
 	csrw	satp, zero
 	lla	sp, stack_top

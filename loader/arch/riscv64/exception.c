@@ -13,9 +13,9 @@ struct trap_frame {
 	// 8 bytes follow to keep the stack aligned
 };
 
-struct last_hooks last_hooks;
+struct exception_hooks exception_hooks;
 
-noreturn void last_exception(const struct trap_frame *frame);
+noreturn void exception_report(const struct trap_frame *frame);
 
 static void put_char(char c)
 {
@@ -58,7 +58,7 @@ static void put_registers(const struct trap_frame *f)
 	}
 }
 
-noreturn void last_exception(const struct trap_frame *f)
+noreturn void exception_report(const struct trap_frame *f)
 {
 	put_cpu_exception();
 	put_cause(f->cause);

@@ -10,14 +10,14 @@
 const struct place_rules arch_place_rules = { 0 };
 const bool arch_stack_top = true;
 
-static uint64_t last_size(void)
+static uint64_t trampoline_size(void)
 {
-	return align_up((uint64_t)(last_end - last_start), 16);
+	return align_up((uint64_t)(trampoline_end - trampoline_start), 16);
 }
 
-uint64_t arch_code_size(void)
+uint64_t arch_trampoline_size(void)
 {
-	return last_size() + sizeof(struct last_args);
+	return trampoline_size() + sizeof(struct trampoline_args);
 }
 
 uint64_t arch_tables_size(struct range image, uint64_t other)
@@ -30,14 +30,14 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
-	uint8_t *code = block->at.p + block->code;
-	struct last_args *args = (struct last_args *)(void *)(code + last_size());
+	uint8_t *code = block->at.p + block->trampoline;
+	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
 	bool moved = h->staging.start != h->image.start;
 
-	memcpy(code, last_start, (size_t)(last_end - last_start));
-	memset(code + ((char *)&last_hooks - last_start), 0, sizeof last_hooks);
-	*args = (struct last_args){
-		.own_stack = block->at.base + block->stack + block->stack_size,
+	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	memset(code + ((char *)&exception_hooks - trampoline_start), 0, sizeof exception_hooks);
+	*args = (struct trampoline_args){
+		.trampoline_stack = block->at.base + block->stack + block->stack_size,
 		.stack = h->stack,
 		.entry = h->entry,
 		.info = h->info,
@@ -46,12 +46,12 @@ noreturn void arch_handover(const struct handover *h)
 		.move_size = moved ? range_size(h->image) : 0,
 		.hart = h->cpu,
 	};
-	selftest_last(args);
+	selftest_trampoline(args);
 	cpu_fence_i();
 
 	// The copy in the block: the linked one may be about to be written over.
-	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(
-		void *)(code + (last_enter - last_start));
+	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
+		void *)(code + (trampoline_enter - trampoline_start));
 	enter(args);
 	__builtin_unreachable();
 }

@@ -33,6 +33,6 @@ static const struct platform platform = {
 void board_open(void)
 {
 	sbi_open();
-	last_hooks.symbol = symbol_find;
+	exception_hooks.symbol = symbol_find;
 	boot_open(&platform);
 }

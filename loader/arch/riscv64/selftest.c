@@ -8,7 +8,7 @@
 // Where no machine has memory: physical addresses have 56 bits.
 #define NOWHERE (UINT64_C(1) << 55)
 
-// From where the last code shall move eight bytes; 0: no such test.
+// From where the trampoline shall move eight bytes; 0: no such test.
 static uint64_t move_from;
 
 void selftest(const char *word, size_t n)
@@ -26,7 +26,7 @@ void selftest(const char *word, size_t n)
 			   "loader.selftest= knows ud, pf, last-copy, assert"));
 }
 
-void selftest_last(struct last_args *args)
+void selftest_trampoline(struct trampoline_args *args)
 {
 	if (move_from == 0)
 		return;

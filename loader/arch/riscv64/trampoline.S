@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT
  *
- * See trampoline.h. Offsets are those of struct last_args.
+ * See trampoline.h. Offsets are those of struct trampoline_args.
  */
 
-	.section .last.text, "ax", @progbits
+	.section .trampoline.text, "ax", @progbits
 	.balign	4
-	.globl	last_enter, last_vector
+	.globl	trampoline_enter, trap_vector
 
-/* a0 = struct last_args, in the block. Interrupts are off, satp is 0. */
-last_enter:
+/* a0 = struct trampoline_args, in the block. Interrupts are off, satp is 0. */
+trampoline_enter:
 	mv	s0, a0
 	ld	t0, 0(s0)
 	csrw	sscratch, t0            /* the stack that is handed over serves the report until then */
-	lla	t0, last_vector
+	lla	t0, trap_vector
 	csrw	stvec, t0
 
 	ld	t0, 48(s0)              /* size */
@@ -68,7 +68,7 @@ halt:	wfi
 
 /* Leaves struct trap_frame of exception.c on the stack. */
 	.balign	4
-last_vector:
+trap_vector:
 	csrrw	sp, sscratch, sp
 	addi	sp, sp, -272
 	.irp	n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
@@ -85,4 +85,4 @@ last_vector:
 	csrr	t0, stval
 	sd	t0, 264(sp)
 	mv	a0, sp
-	call	last_exception
+	call	exception_report

@@ -13,9 +13,9 @@ struct exception_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-struct last_hooks last_hooks;
+struct exception_hooks exception_hooks;
 
-noreturn void last_exception(const struct exception_frame *frame);
+noreturn void exception_report(const struct exception_frame *frame);
 
 static void put_char(char c)
 {
@@ -50,7 +50,7 @@ static void put_registers(const struct exception_frame *f)
 	put_char('\n');
 }
 
-noreturn void last_exception(const struct exception_frame *f)
+noreturn void exception_report(const struct exception_frame *f)
 {
 	put_cpu_exception();
 	put_char('#');

@@ -4,7 +4,7 @@
 #include "core/boot.h"
 #include "core/selftest.h"
 
-void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs)
+void idt_fill(struct gate idt[VECTORS], uint64_t stubs)
 {
 	const uint64_t present_interrupt_gate = 0x8e00, code_selector = 0x08;
 	for (unsigned i = 0; i < VECTORS; i++, stubs += VECTOR_STUB_SIZE) {
@@ -14,14 +14,14 @@ void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs)
 	}
 }
 
-static uint64_t last_size(void)
+static uint64_t trampoline_size(void)
 {
-	return align_up((uint64_t)(last_end - last_start), 16);
+	return align_up((uint64_t)(trampoline_end - trampoline_start), 16);
 }
 
-uint64_t arch_code_size(void)
+uint64_t arch_trampoline_size(void)
 {
-	return last_size() + sizeof(struct last_args);
+	return trampoline_size() + sizeof(struct trampoline_args);
 }
 
 uint64_t arch_tables_size(struct range image, uint64_t other)
@@ -35,14 +35,14 @@ const bool arch_stack_top = false;
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct block *block = h->block;
-	uint8_t *code = block->at.p + block->code;
-	uint64_t code_at = block->at.base + block->code;
-	struct last_args *args = (struct last_args *)(void *)(code + last_size());
+	uint8_t *code = block->at.p + block->trampoline;
+	uint64_t code_at = block->at.base + block->trampoline;
+	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
 	struct paging_extra extra = paging_hand_over(h);
 
-	*args = (struct last_args){
+	*args = (struct trampoline_args){
 		.root = block->at.base + block->tables,
-		.own_stack = block->at.base + block->stack + block->stack_size,
+		.trampoline_stack = block->at.base + block->stack + block->stack_size,
 		.stack = h->stack,
 		.entry = h->entry,
 		.args = { h->info, h->cpu },
@@ -56,14 +56,14 @@ noreturn void arch_handover(const struct handover *h)
 		// null, 64-bit code, data; flat, ring 0
 		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff },
 	};
-	memcpy(code, last_start, (size_t)(last_end - last_start));
-	memset(code + ((char *)&last_hooks - last_start), 0, sizeof last_hooks);
-	last_fill_idt(args->idt, code_at + (uint64_t)(last_vectors - last_start));
-	selftest_last(args);
+	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	memset(code + ((char *)&exception_hooks - trampoline_start), 0, sizeof exception_hooks);
+	idt_fill(args->idt, code_at + (uint64_t)(exception_vectors - trampoline_start));
+	selftest_trampoline(args);
 
 	// The copy in the block: the linked one is about to be unmapped.
-	void (*enter)(const struct last_args *) = (void (*)(const struct last_args *))(
-		code_at + (uint64_t)(last_enter - last_start));
+	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
+		code_at + (uint64_t)(trampoline_enter - trampoline_start));
 	enter(args);
 	__builtin_unreachable();
 }

@@ -10,11 +10,11 @@ struct paging_plan {
 	// 4 KiB pages; within one 2 MiB unit of the first GiB or of a GiB of the image
 	struct range block;
 	struct range image; // 2 MiB pages
-	// 2 MiB pages for the last code's move, in a GiB of the image; empty: none
+	// 2 MiB pages for the trampoline's move, in a GiB of the image; empty: none
 	struct range extra;
 };
 
-// Where the entries of `extra` are, as physical addresses, so that the last code can take them out
+// Where the entries of `extra` are, as physical addresses, so that the trampoline can take them out
 // again.
 struct paging_extra {
 	uint64_t at;

@@ -37,8 +37,8 @@ static const struct platform platform = {
 struct boot *pc_open(void)
 {
 	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
-	last_fill_idt(idt, (uint64_t)last_vectors);
-	last_hooks.symbol = symbol_find;
+	idt_fill(idt, (uint64_t)exception_vectors);
+	exception_hooks.symbol = symbol_find;
 	cpu_load_idt(&pointer);
 	uart_16550_open();
 	boot_open(&platform);

@@ -9,7 +9,7 @@
 // Mapped by nobody: tables of ours end before, and no firmware maps so much.
 #define UNMAPPED (UINT64_C(1) << 46)
 
-// From where the last code shall move eight bytes; 0: no such test.
+// From where the trampoline shall move eight bytes; 0: no such test.
 static uint64_t move_from;
 
 void selftest(const char *word, size_t n)
@@ -32,7 +32,7 @@ void selftest(const char *word, size_t n)
 			   "loader.selftest= knows de, ud, pf, pf-handover, last-copy, assert"));
 }
 
-void selftest_last(struct last_args *args)
+void selftest_trampoline(struct trampoline_args *args)
 {
 	if (move_from == 0)
 		return;

@@ -1,17 +1,17 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
-; See trampoline.h. Offsets are those of struct last_args.
+; See trampoline.h. Offsets are those of struct trampoline_args.
 
 bits 64
 default rel
 
-global last_enter, last_vectors
-extern last_exception
+global trampoline_enter, exception_vectors
+extern exception_report
 
-section .last.text progbits alloc exec nowrite align=16
+section .trampoline.text progbits alloc exec nowrite align=16
 
-; rdi = struct last_args, in the block. Interrupts are off. The loader's own tables are still in use.
-last_enter:
+; rdi = struct trampoline_args, in the block. Interrupts are off. The loader's own tables are still in use.
+trampoline_enter:
         mov     rbx, rdi
         mov     rsp, [rbx + 8]
         lgdt    [rbx + 88]
@@ -75,7 +75,7 @@ no_idt: dw      0
 ERROR_CODE      equ 0x00227d00          ; vectors 8, 10 to 14, 17 and 21: the CPU has pushed an error code
 
         align   16
-last_vectors:
+exception_vectors:
 %assign i 0
 %rep 22
         align   16
@@ -105,4 +105,4 @@ vector:
         push    rax
         cld
         mov     rdi, rsp
-        call    last_exception
+        call    exception_report

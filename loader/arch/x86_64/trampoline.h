@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The last code: it runs from a copy in the block, since everything else of the loader is neither
+// The trampoline: it runs from a copy in the block, since everything else of the loader is neither
 // mapped nor, perhaps, there any more when the application gets the CPU. It also holds the
 // exception vectors, which serve the loader itself where they were linked.
 //
-// Everything between last_start and last_end is position-independent and calls nothing outside.
+// Everything between trampoline_start and trampoline_end is position-independent and calls nothing
+// outside.
 #pragma once
 
 #include "arch/x86_64/cpu.h"
@@ -17,10 +18,10 @@ struct gate {
 };
 
 // Offsets are known to trampoline.asm.
-struct last_args {
+struct trampoline_args {
 	uint64_t root; // of the page tables
-	// while the last code runs: top of the stack that is handed over
-	uint64_t own_stack;
+	// while the trampoline runs: top of the stack that is handed over
+	uint64_t trampoline_stack;
 	uint64_t stack; // stack pointer at entry
 	uint64_t entry;
 	uint64_t args[2];
@@ -34,21 +35,21 @@ struct last_args {
 	struct gate idt[VECTORS];
 };
 
-_Static_assert(offsetof(struct last_args, gdt_pointer) == 88 &&
-		       offsetof(struct last_args, idt_pointer) == 98 &&
-		       offsetof(struct last_args, gdt) == 112,
+_Static_assert(offsetof(struct trampoline_args, gdt_pointer) == 88 &&
+		       offsetof(struct trampoline_args, idt_pointer) == 98 &&
+		       offsetof(struct trampoline_args, gdt) == 112,
 	       "trampoline.asm");
 
 // What the exception report may use while the loader is whole; the copy in the block has none of
 // it.
-struct last_hooks {
+struct exception_hooks {
 	// The function that contains `address`, and how far into it; NULL when unknown.
 	const char *(*symbol)(uint64_t address, uint64_t *offset);
 };
 
-extern char last_start[], last_end[], last_vectors[];
-extern char last_enter[]; // the code: called with struct last_args *, does not return
-extern struct last_hooks last_hooks;
+extern char trampoline_start[], trampoline_end[], exception_vectors[];
+extern char trampoline_enter[]; // the code: called with struct trampoline_args *, does not return
+extern struct exception_hooks exception_hooks;
 
 // Points `count` interrupt gates at the vector stubs that lie at `stubs`.
-void last_fill_idt(struct gate idt[VECTORS], uint64_t stubs);
+void idt_fill(struct gate idt[VECTORS], uint64_t stubs);

@@ -75,7 +75,7 @@ void machine_write(const char *text, size_t n)
 noreturn void machine_stop(unsigned number)
 {
 	take_over();
-	last_stop(number);
+	platform_exit(number);
 }
 
 #ifdef LOADER_SELFTEST

@@ -30,20 +30,20 @@ static levels_function *switch_levels; // its copy
 static struct cpu_table_pointer firmware_idt;
 static struct gate idt[FIRMWARE_VECTORS];
 
-// The firmware may map our code read-only and our data not executable, while the last code is one
+// The firmware may map our code read-only and our data not executable, while the trampoline is one
 // piece of both: it runs from a copy. Vectors that are no exceptions of ours stay the firmware's,
 // which needs its timer.
 static enum status own_exceptions(void)
 {
-	size_t size = (size_t)(last_end - last_start);
+	size_t size = (size_t)(trampoline_end - trampoline_start);
 	uint8_t *copy = firmware_allocate(size, EFI_LOADER_CODE);
-	struct last_hooks hooks = { symbol_find };
+	struct exception_hooks hooks = { symbol_find };
 	uint16_t code_selector;
 	if (copy == NULL)
 		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the exception handlers",
 			      size);
-	memcpy(copy, last_start, size);
-	memcpy(copy + ((char *)&last_hooks - last_start), &hooks, sizeof hooks);
+	memcpy(copy, trampoline_start, size);
+	memcpy(copy + ((char *)&exception_hooks - trampoline_start), &hooks, sizeof hooks);
 
 	__asm__ volatile("sidt %0" : "=m"(firmware_idt));
 	__asm__ volatile("mov %%cs, %0" : "=r"(code_selector));
@@ -52,7 +52,7 @@ static enum status own_exceptions(void)
 		known = FIRMWARE_VECTORS;
 	struct gate ours[VECTORS];
 	memcpy(idt, (const void *)firmware_idt.base, known * sizeof(struct gate));
-	last_fill_idt(ours, (uint64_t)(copy + (last_vectors - last_start)));
+	idt_fill(ours, (uint64_t)(copy + (exception_vectors - trampoline_start)));
 	for (unsigned i = 0; i < VECTORS; i++) {
 		idt[i].low = (ours[i].low & ~(UINT64_C(0xffff) << 16)) | (uint64_t)code_selector
 										 << 16;
