@@ -146,7 +146,7 @@ prose: setup-run ## sweep words and long sentences: PATHS="docs loader/core"
 measure: setup-run ## figures of readability: TREE=CHECKOUT
 	@build/venv/bin/python -m lint.measure $(TREE)
 
-docs: setup-run ## this documentation as a searchable site: build/docs
+docs: setup-run ## the documentation as a searchable site in build/docs
 	@$(loader) PROFILE=debug host
 	@ci/docs.sh pages && ci/alone.sh ci/docs.sh
 	@echo build/docs/index.html
@@ -172,7 +172,8 @@ setup-debug:
 	@ci/alone.sh ci/setup.sh debug && ci/alone.sh ci/venv.sh
 
 setup-test:
-	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh && ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
+	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh
+	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader dist size fixtures clean \

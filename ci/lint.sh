@@ -50,6 +50,10 @@ run_ruff() { $bin/ruff check --quiet --output-format concise harness; }
 run_mypy() { (cd harness && ../$bin/mypy --strict --no-error-summary); }
 run_codespell() { files | xargs $bin/codespell --toml harness/pyproject.toml; }
 
+run_proselint() {
+	files | grep '\.md$' | xargs $bin/proselint check --config harness/lint/proselint.json
+}
+
 # L-46: the first lines of each source file name its licence. Exceptions: prose, data without
 # comments, generated files.
 spdx() {
@@ -80,14 +84,16 @@ machine_paths() {
 }
 
 statuses() { ci/statuses.sh | diff -u docs/statuses.md - && echo same; }
-options() { build/venv/bin/hermitctl options --markdown >build/options.md && diff -u docs/options.md build/options.md; }
+options() { $bin/hermitctl options --markdown | diff -u docs/options.md - && echo same; }
 
 check 'ruff' run_ruff
 check 'mypy --strict' run_mypy
 check 'shellcheck' run_shellcheck
 check 'format: clang-format' ci/format.sh --check c
 check 'format: ruff' ci/format.sh --check python
+check 'format: shfmt' ci/format.sh --check shell
 check 'codespell' run_codespell
+check 'proselint' run_proselint
 check 'directions of includes and imports' $bin/python -m lint.arrows
 check 'SPDX line in every source file (L-46)' spdx
 check 'licence texts (L-46)' licences

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Prints docs/statuses.md from the loader's list (build/host/hermit-status, built from loader/core/status.h).
+# Prints docs/statuses.md from the loader's list in loader/core/status.h, which is compiled into
+# build/host/hermit-status.
 #
-# Usage: ci/statuses.sh >docs/statuses.md      make lint fails if the page differs from what this prints
+# Usage: ci/statuses.sh >docs/statuses.md      make lint fails if the page differs
 set -eu
 cd "$(dirname "$0")/.."
 cat <<'PAGE'
@@ -29,4 +30,7 @@ off. [qemu.md](qemu.md#exit-status-of-qemu) lists the exit devices.
 | number | class | rule word | meaning |
 | --- | --- | --- | --- |
 PAGE
-build/host/hermit-status | awk -F'\t' '{ gsub(/[|]/, "\\|", $4); printf "| %s | %s | `%s` | %s |\n", $1, $2, $3, $4 }'
+build/host/hermit-status | awk -F'\t' '{
+	gsub(/[|]/, "\\|", $4)
+	printf "| %s | %s | `%s` | %s |\n", $1, $2, $3, $4
+}'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Makes a virtual environment with the libraries of a list, each with its hash. Does nothing if it is up to date.
-# Needs Python 3.11 or newer; PYTHON=path selects one.
+# Creates a virtual environment with the libraries of a list, each pinned by its hash. Does nothing
+# if it is up to date. Needs Python 3.11 or newer; PYTHON=PATH selects one.
 #
 # Usage: ci/venv.sh         build/venv: harness/requirements.txt, and the harness itself, editable
 #        ci/venv.sh docs    build/venv-docs: harness/requirements-docs.txt, which `make docs` needs
@@ -9,16 +9,16 @@ set -eu
 cd "$(dirname "$0")/.."
 
 case ${1:-} in
-'') venv=build/venv list=harness/requirements.txt of='the harness' ;;
-docs) venv=build/venv-docs list=harness/requirements-docs.txt of='the documentation' ;;
-*)
-	echo "usage: ci/venv.sh [docs]" >&2
-	exit 2
-	;;
+	'') venv=build/venv list=harness/requirements.txt of='the harness' ;;
+	docs) venv=build/venv-docs list=harness/requirements-docs.txt of='the documentation' ;;
+	*)
+		echo "usage: ci/venv.sh [docs]" >&2
+		exit 2
+		;;
 esac
 log=$venv.log
 
-# The key of the environment: the list, this script, and the folder, whose name is written into the scripts.
+# The key of the environment: the list, this script and the folder, whose name is in the scripts.
 key=$({
 	cat "$list" ci/venv.sh
 	pwd
@@ -39,9 +39,12 @@ for candidate in ${PYTHON:-python3 /usr/bin/python3 python3.14 python3.13 python
 	fi
 done
 if [ -z "$python" ]; then
-	echo "The harness needs Python 3.11 or newer with its venv module; ${PYTHON:-python3} here is:" \
-		"$("${PYTHON:-python3}" -V 2>&1 || true)" >&2
-	echo "On Debian and Ubuntu: apt-get install python3 python3-venv. Another one is chosen by PYTHON=path." >&2
+	found=$("${PYTHON:-python3}" -V 2>&1 || true)
+	{
+		echo "The harness needs Python 3.11 or newer with the venv module; found: $found"
+		echo "On Debian and Ubuntu: apt-get install python3 python3-venv"
+		echo "PYTHON=PATH selects another one."
+	} >&2
 	exit 1
 fi
 
@@ -52,23 +55,26 @@ started=$(date +%s)
 
 fail() {
 	tail -n 15 $log >&2
-	echo "$1; the whole log is $log" >&2
+	echo "$1; the complete log is $log" >&2
 	exit 1
 }
 
-# A venv of this folder whose Python still starts is updated, any other one is replaced.
+# An environment of this folder whose Python starts is updated, any other one is replaced.
 if ! { $venv/bin/python -c '' && grep -qxF "$(pwd)" $venv/.folder; } 2>/dev/null; then
-	"$python" -m venv --clear $venv >$log 2>&1 || fail "no venv could be made by $python"
+	"$python" -m venv --clear $venv >$log 2>&1 || fail "$python cannot create the environment"
 fi
 rm -f $venv/.key
 pwd >$venv/.folder
 
 {
-	$venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes \
-		-r "$list" 2>&1 && echo 'venv: ok'
+	$venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+		--require-hashes -r "$list" 2>&1 && echo 'venv: ok'
 } | awk -v log_file=$log -v count="$count" '
 	{ print >>log_file }
-	/^(Collecting|Requirement already satisfied)/ { n++; if (n % 10 == 0 && n < count) { print "  " n " of " count; fflush() } }
+	/^(Collecting|Requirement already satisfied)/ && ++n % 10 == 0 && n < count {
+		print "  " n " of " count
+		fflush()
+	}
 	$0 == "venv: ok" { ok = 1 }
 	END { exit !ok }' || fail "pip failed"
 
@@ -79,14 +85,19 @@ finish() {
 }
 [ $venv = build/venv ] || finish
 
-# The harness itself: its folder on the path and its commands, without a build step and without the network.
+# The harness itself: its folder is on the path, and its commands are scripts. This needs no build
+# and no network.
 site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd | sed 's|$|/harness|' >"$site/hermit-harness.pth"
 cat >$venv/bin/hermitctl <<'EOF'
 #!/bin/sh
-exec "${0%/*}/python" -P -c 'import sys; sys.argv[0] = "hermitctl"; from hermit_harness.__main__ import main; sys.exit(main())' "$@"
+exec "${0%/*}/python" -P -c '
+import sys
+sys.argv[0] = "hermitctl"
+from hermit_harness.__main__ import main
+sys.exit(main())' "$@"
 EOF
-# The name that HermitCore's runner had.
+# The name of HermitCore's runner.
 cat >$venv/bin/proxy <<'EOF'
 #!/bin/sh
 exec "${0%/*}/hermitctl" proxy "$@"
