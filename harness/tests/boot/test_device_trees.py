@@ -28,7 +28,7 @@ CPUS = Node(
 
 
 def virt(*chosen: Node) -> bytes:
-    """Return the relevant parts of QEMU's virt with 512 MiB, with these nodes in /chosen."""
+    """Return the relevant parts of QEMU virt with 512 MiB, with these nodes in /chosen."""
     return blob(
         Node(
             "",

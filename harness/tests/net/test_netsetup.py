@@ -178,7 +178,7 @@ def test_dhcp_server_serves_its_interface_only(lab: Lab) -> None:
 
 @pytest.mark.requirement("N-21")
 def test_scripts_for_qemu(lab: Lab) -> None:
-    """script= and downscript= of QEMU's tap; with HERMIT_BRIDGE the tap joins that bridge."""
+    """QEMU's options script= and downscript= work; with HERMIT_BRIDGE the tap joins that bridge."""
     lab.run("ip", "tuntap", "add", "qtap", "mode", "tap")
     lab.script("hermit-ifup", "qtap")
     assert "10.0.5.1/24" in lab.script("tap", "status", "qtap")

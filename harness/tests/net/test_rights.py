@@ -118,7 +118,7 @@ def test_tap_of_the_user(user: User) -> None:
 @pytest.mark.requirement("W-26", "L-38")
 def test_socket_link_needs_no_right(user: User) -> None:
     """Both ends work without any right; another user's socket link is refused."""
-    place, roots, setup = user.tree / "cable", user.tree / "roots", "chmod 0600 /dev/net/tun"
+    place, roots, setup = user.tree / "link", user.tree / "roots", "chmod 0600 /dev/net/tun"
     words = ("--net", "socket", ECHO, "--netif")
     with user.hermitctl(*words, str(place), setup=setup) as (_, line_with):
         assert f"the guest listens: {GUEST}:8080" in line_with("the guest listens")

@@ -41,7 +41,7 @@ class Peer(Closing):
     """An end of the link in this process. `log` is each frame on it, in order."""
 
     def __init__(self, place: Path) -> None:
-        self.cable = Cable(place)
+        self.link = Cable(place)
         self.log: list[bytes] = []
         self._wire: socket.socket | None = None
 
@@ -49,14 +49,14 @@ class Peer(Closing):
     def wire(self) -> socket.socket:
         """Return the connection once the other end is there."""
         if self._wire is None:
-            self.cable.socket.settimeout(SECONDS)
-            self._wire = self.cable.socket.accept()[0] if self.cable.first else self.cable.socket
+            self.link.socket.settimeout(SECONDS)
+            self._wire = self.link.socket.accept()[0] if self.link.first else self.link.socket
             self._wire.settimeout(SECONDS)
             self._stream = self._wire.makefile("rb")
         return self._wire
 
     def close(self) -> None:
-        self.cable.close()
+        self.link.close()
         if self._wire:
             self._stream.close()
             self._wire.close()
@@ -100,7 +100,7 @@ def refusal(place: object, *words: str) -> str:
 @pytest.mark.parametrize("guest_first", [True, False], ids=["guest-waits", "guest-connects"])
 def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
     """Frames arrive unchanged in both starting orders, the capture has exactly these, and the socket is removed."""
-    place, file = tmp_path / "cable", tmp_path / "dump.dat"
+    place, file = tmp_path / "link", tmp_path / "dump.dat"
     words = ("--net", "socket", "--netif", str(place), "--capture", str(file), "net")
     with ExitStack() as stack:
         peer = None if guest_first else stack.enter_context(Peer(place))
@@ -122,7 +122,7 @@ def test_two_guests(tmp_path: Path) -> None:
     Both captures have the conversation, the first one's also the port check. A third guest is refused.
     """
     files = [tmp_path / name for name in ("echo.pcap", "ask.pcap", "again.pcap")]
-    place = tmp_path / "cable"
+    place = tmp_path / "link"
     socket_words = ("--net", "socket", "--netif", str(place), "--capture")
     with hermitctl(*socket_words, str(files[0]), ECHO) as (process, line_with):
         line = line_with("first end of the cable")
@@ -130,10 +130,10 @@ def test_two_guests(tmp_path: Path) -> None:
         assert f"the guest listens: {GUEST}:8080, for the other end" in line_with("the guest listens")
         for file, more in ((files[1], ()), (files[2], ("--mac", "52:54:00:00:00:09", "-ip 10.0.5.9"))):
             argv = [sys.executable, "-m", "hermit_harness", "run", *socket_words, str(file), ASK, *more]
-            argv += ["--", f"{GUEST}:8080", "over the cable"]
+            argv += ["--", f"{GUEST}:8080", "over the link"]
             done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
             assert done.returncode == 0, done.stderr
-            assert "answer: over the cable" in done.stdout
+            assert "answer: over the link" in done.stdout
             assert ("its guest is told to be" in done.stderr) == (not more)
         with Peer(place):
             assert refusal(place).endswith("has two ends already: NETIF= names another cable")
@@ -198,13 +198,13 @@ def test_obstacles_are_reported(tmp_path: Path) -> None:
     file.write_text("mine")
     assert refusal(file) == f"{file} is there already, and is no socket: NETIF= names another cable"
     assert file.read_text() == "mine"
-    assert refusal(tmp_path / "no/cable") == f"{tmp_path}/no: No such file or directory: NETIF= names another cable"
+    assert refusal(tmp_path / "no/link") == f"{tmp_path}/no: No such file or directory: NETIF= names another cable"
     long = tmp_path / ("x" * 108)
     assert refusal(long) == f"{long} is longer than the 107 bytes of a socket's name: NETIF= names another cable"
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(left))
     with Peer(left) as first, Peer(left) as second:
-        assert (first.cable.first, second.cable.first) == (True, False)
+        assert (first.link.first, second.link.first) == (True, False)
         assert left.stat().st_mode & 0o777 == 0o600
     assert sorted(tmp_path.iterdir()) == [file]
 
@@ -212,7 +212,7 @@ def test_obstacles_are_reported(tmp_path: Path) -> None:
 def test_next_guest_finds_a_free_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second end exits when the first one has noticed, so that a direct successor does not find two ends."""
     monkeypatch.setattr(socket_link, "PARTING_SECONDS", SECONDS)
-    with Cable(tmp_path / "cable") as first:
+    with Cable(tmp_path / "link") as first:
         second = Cable(first.place)
         first.socket.settimeout(SECONDS)
         with first.socket.accept()[0] as noticed:
@@ -231,7 +231,7 @@ def test_next_guest_finds_a_free_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_remedy_for_dhcp_on_a_socket_link(tmp_path: Path) -> None:
     """For a kernel that needs DHCP the doctor suggests a remedy that works on a socket link."""
     with closing(
-        guest_network.make(guest_network.Wish("socket", ifname=str(tmp_path / "cable"), dhcp=True), {})
+        guest_network.make(guest_network.Wish("socket", ifname=str(tmp_path / "link"), dhcp=True), {})
     ) as made:
         spec = replace(specs.release(f"{ECHO}-dhcp"), memory="512M", net=made.net)
         with Guest(spec, None, tmp_path / "run") as guest:
