@@ -236,16 +236,16 @@ def load_factor() -> float:
 @pytest.mark.requirement("L-31", "P-06")
 def test_time_to_the_prompt(start: Start, record_property: Callable[[str, object], None]) -> None:
     """The worst of ten measurements from exec to the prompt under TCG is under two seconds, scaled by the load."""
-    times, crowds = [], []
+    times, loads = [], []
     for _ in range(10):
         before = load_factor()
         gdb = start("debug", "--isolate", "real-hello-0.11.0")
         gdb.expect(PROMPT)
         times.append(gdb.matched - gdb.started)
-        crowds.append(max(before, load_factor()))
+        loads.append(max(before, load_factor()))
         gdb.type("quit\n")
         gdb.end()
-    said = f"worst {max(times):.2f} s, median {statistics.median(times):.2f} s; load_factor up to {max(crowds):.1f}"
+    said = f"worst {max(times):.2f} s, median {statistics.median(times):.2f} s; load factor up to {max(loads):.1f}"
     record_property("time to the prompt", said)
     print(said)
-    assert max(t / c for t, c in zip(times, crowds, strict=True)) < SECONDS_TO_PROMPT, said
+    assert max(seconds / load for seconds, load in zip(times, loads, strict=True)) < SECONDS_TO_PROMPT, said

@@ -18,7 +18,7 @@ from hermit_harness.vm.shared_folder import Share
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import find
 
-WORLD = Path(__file__).parents[1] / "support" / "world.py"
+CENSUS = Path(__file__).parents[1] / "support" / "resource_census.py"
 PARENT = """
 import sys
 from pathlib import Path
@@ -64,12 +64,12 @@ boot(RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seco
 
 
 def in_new_namespaces(parent: Path, kills: int, patience: int = 10) -> dict[str, Any]:
-    """Run world.py in namespaces of its own, with its own /proc, network and shared memory."""
+    """Run resource_census.py in namespaces of its own, with its own /proc, network and shared memory."""
     argv = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc", "--net", "--ipc"]
     here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(parent.parent / "tmp")}
     (parent.parent / "tmp").mkdir()
     done = subprocess.run(
-        [*argv, sys.executable, str(WORLD), str(parent), str(kills), str(patience)],
+        [*argv, sys.executable, str(CENSUS), str(parent), str(kills), str(patience)],
         capture_output=True,
         text=True,
         check=False,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Count all resources before and after runs that are killed. Runs as PID 1 of new namespaces.
 
-Usage: world.py PARENT KILLS PATIENCE. PARENT is a Python program that boots guests without end. Prints one JSON object.
-It waits for no time: orphans become children of this process, which waits for the end of each.
+Usage: resource_census.py PARENT KILLS PATIENCE
+
+PARENT is a Python program that boots guests without end. Prints one JSON object. It waits for no time: orphans become
+children of this process, which waits for the end of each.
 """
 
 from __future__ import annotations
