@@ -104,13 +104,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hermit_harness.mutants", description=(__doc__ or "").splitlines()[0]
     )
+    parser.add_argument("--build-only", action="store_true", help="apply and build each mutation, and run no check")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these mutations")
-    wanted = parser.parse_args().names
+    arguments = parser.parse_args()
+    wanted = arguments.names
     known = mutations()
     unknown = sorted(set(wanted) - {mutation.name for mutation in known})
     if unknown:
         parser.error(f"no mutation is named {', '.join(unknown)}")
     chosen = [mutation for mutation in known if not wanted or mutation.name in wanted]
+    faults = build_all(chosen) if arguments.build_only else run_all(chosen)
+    print(f"{len(chosen)} mutations, {faults} faults")
+    return 1 if faults else 0
+
+
+def build_all(chosen: list[Mutation]) -> int:
+    """Apply and build each mutation. Print and count those that do not build."""
+    faults = 0
+    for mutation in chosen:
+        try:
+            build(copied_tree(mutation.name, mutation), mutation)
+        except BuildError as error:
+            faults += 1
+            print(f"FAULT  {mutation.name}: {error}", flush=True)
+        else:
+            print(f"built  {mutation.name}", flush=True)
+    return faults
+
+
+def run_all(chosen: list[Mutation]) -> int:
+    """Run each check without and with its mutations. Print all results, and count the unexpected ones."""
     shutil.rmtree(TREES / "none", ignore_errors=True)
     faults = 0
     for check in {mutation.check: mutation for mutation in chosen}.values():
@@ -126,8 +149,7 @@ def main() -> int:
         took = f"{time.monotonic() - started:.0f} s"
         print(f"{'FAULT' if fault else 'red  '}  {mutation.name}: {mutation.description}  {mutation.check} ({took})")
         print(f"       {fault or line}", flush=True)
-    print(f"{len(chosen)} mutations, {faults} faults")
-    return 1 if faults else 0
+    return faults
 
 
 if __name__ == "__main__":
