@@ -21,7 +21,7 @@ static struct run {
 	struct notes notes;
 	const struct era *era;
 	struct place place;
-	struct block block;
+	struct handover_block block;
 } run;
 
 void boot_open(const struct platform *p)
@@ -119,13 +119,13 @@ static enum status understand(const struct boot *boot)
 	return era_identify(&run.notes, boot->elf_target, run.options.era, &run.era);
 }
 
-static enum status place(const struct boot *boot, struct block_content *content)
+static enum status place(const struct boot *boot, struct handover_block_content *content)
 {
 	struct place_request request = {
 		.rules = &arch_place_rules,
 		.image = &run.elf,
 		.usable = &boot->usable,
-		.preferred = block_largest_ram(boot),
+		.preferred = handover_preferred_ram(boot),
 		.reach = boot->reach,
 		.loader = boot->loader,
 		.file = { boot->app_at, boot->app_at + boot->app.n },
@@ -134,7 +134,7 @@ static enum status place(const struct boot *boot, struct block_content *content)
 	memcpy(request.keep, boot->keep, sizeof request.keep);
 	TRY(place_image(&request, &run.place));
 	content->image = run.place.image;
-	block_layout(content, &run.block);
+	handover_block_layout(content, &run.block);
 	TRY(place_others(&request, run.block.size, &run.place));
 	content->image = run.place.image; // it may have moved up to leave room below it
 	return STATUS_OK;
@@ -202,7 +202,7 @@ static void say_where(void)
 static noreturn void hand_over(const struct boot *boot)
 {
 	const struct place *place = &run.place;
-	const struct block *block = &run.block;
+	const struct handover_block *block = &run.block;
 	const struct era *era = run.era;
 	uint64_t stack = block->at.base + block->stack +
 			 (era->stack_low_end && !arch_stack_top ? 0 : era->stack_size);
@@ -215,8 +215,8 @@ static noreturn void hand_over(const struct boot *boot)
 		.stack = stack,
 		.info = block->at.base + block->info,
 		.cpu = boot->cpu,
-		.uart = boot->tree != NULL && boot->tree->uart == TREE_UART_PL011
-				? boot->tree->uart_at
+		.uart = boot->devicetree != NULL && boot->devicetree->uart == TREE_UART_PL011
+				? boot->devicetree->uart_at
 				: 0,
 	};
 	log_line(LOG_DEBUG, "Entering kernel at %#lx, stack at %#lx, raw_boot_info at %#lx",
@@ -228,7 +228,7 @@ static noreturn void hand_over(const struct boot *boot)
 // written, bad relocations excepted.
 static enum status steps(struct boot *boot)
 {
-	struct block_content content = { .boot = boot, .elf = &run.elf };
+	struct handover_block_content content = { .boot = boot, .elf = &run.elf };
 	TRY(read_options(boot));
 	if (boot->app_count == 0)
 		// understand() refuses where there is none either
@@ -242,12 +242,12 @@ static enum status steps(struct boot *boot)
 	TRY(place(boot, &content));
 	TRY(claim(boot));
 	run.block.at = show(run.place.block);
-	block_write(&content, &run.block);
+	handover_block_write(&content, &run.block);
 	TRY(load(boot));
 	say_where();
 	TRY(platform->leave(boot));
 	if (boot->ram_slack != 0)
-		block_write(&content, &run.block); // the memory map is another one
+		handover_block_write(&content, &run.block); // the memory map is another one
 	hand_over(boot);
 }
 

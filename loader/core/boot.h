@@ -33,7 +33,7 @@ struct boot {
 	size_t keep_count;
 	const struct elf_target *elf_target;
 	// the firmware's device tree, which is amended; NULL: one is made
-	const struct tree *tree;
+	const struct devicetree *devicetree;
 	const char *compatible; // of the tree that is made: "hermit,multiboot"
 	// how a kernel with an ABI tag (0.10 on) is told that it was started
 	enum handed_platform platform;

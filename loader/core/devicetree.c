@@ -21,7 +21,7 @@ struct node {
 };
 
 struct reader {
-	struct tree *tree;
+	struct devicetree *tree;
 	unsigned depth; // open nodes
 	struct node nodes[DEPTH + 1];
 	char path[PATH_MAX];
@@ -105,7 +105,7 @@ static enum status add_ranges(const struct reader *r, const struct node *node,
 
 // QEMU's guest-loader and Xen's multiboot nodes: address and size are two cells each, whatever the
 // parent says.
-static void take_module(struct tree *tree, const struct node *node)
+static void take_module(struct devicetree *tree, const struct node *node)
 {
 	uint64_t start, size;
 	if (tree->has_module || !cells(node->reg, 0, 2, &start) || !cells(node->reg, 8, 2, &size))
@@ -116,7 +116,7 @@ static void take_module(struct tree *tree, const struct node *node)
 
 static enum status take_chosen(struct reader *r, const struct node *node)
 {
-	struct tree *tree = r->tree;
+	struct devicetree *tree = r->tree;
 	struct span path = node->stdout_path;
 	if (node->bootargs.n > 1)
 		tree->bootargs = (struct span){ node->bootargs.p, node->bootargs.n - 1 };
@@ -143,7 +143,7 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 
 static void take_uart(struct reader *r, const struct node *node, enum tree_uart kind)
 {
-	struct tree *tree = r->tree;
+	struct devicetree *tree = r->tree;
 	struct range at;
 	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size &&
 		     memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
@@ -188,7 +188,7 @@ static enum device device_of(struct span compatible)
 
 static void take_device(struct reader *r, const struct node *node)
 {
-	struct tree *tree = r->tree;
+	struct devicetree *tree = r->tree;
 	struct range at;
 	switch (device_of(node->compatible)) {
 	case DEVICE_PL011:
@@ -218,7 +218,7 @@ static void take_device(struct reader *r, const struct node *node)
 static enum status take_node(struct reader *r)
 {
 	struct node *node = &r->nodes[r->depth - 1];
-	struct tree *tree = r->tree;
+	struct devicetree *tree = r->tree;
 	const struct node *up = parent(r);
 	if (node->done)
 		return STATUS_OK;
@@ -325,7 +325,7 @@ static enum status walk(struct reader *r)
 	}
 }
 
-static enum status read_reservations(struct tree *tree)
+static enum status read_reservations(struct devicetree *tree)
 {
 	uint64_t start, size, end;
 	for (size_t i = 0; fdt_reserved(&tree->fdt, i, &start, &size); i++) {
@@ -339,10 +339,10 @@ static enum status read_reservations(struct tree *tree)
 	return STATUS_OK;
 }
 
-enum status tree_read(const uint8_t *at, uint64_t base, uint64_t most, struct tree *out)
+enum status devicetree_read(const uint8_t *at, uint64_t base, uint64_t most, struct devicetree *out)
 {
 	static struct reader reader; // too large for the stacks that firmware gives
-	*out = (struct tree){ 0 };
+	*out = (struct devicetree){ 0 };
 	TRY(fdt_check(at, most, &out->fdt));
 	out->at = (struct range){ base, base + out->fdt.size };
 	TRY(read_reservations(out));
@@ -361,7 +361,7 @@ enum status tree_read(const uint8_t *at, uint64_t base, uint64_t most, struct tr
 	return STATUS_OK;
 }
 
-enum status tree_usable(const struct tree *tree, struct range_set *out)
+enum status devicetree_usable_ram(const struct devicetree *tree, struct range_set *out)
 {
 	*out = tree->ram;
 	for (uint32_t i = 0; i < tree->reserved.count; i++)

@@ -9,7 +9,7 @@
 
 enum tree_uart { TREE_UART_NONE, TREE_UART_PL011, TREE_UART_CADENCE };
 
-struct tree {
+struct devicetree {
 	struct fdt fdt;
 	struct range at;           // where the tree lies, really used bytes only
 	struct range_set ram;      // every tuple of every memory node
@@ -30,13 +30,14 @@ struct tree {
 
 // Reads the tree that lies at `at` (physical `base`), of which at most `most` bytes can be seen.
 // Refusals (103) have been printed.
-must_check enum status tree_read(const uint8_t *at, uint64_t base, uint64_t most, struct tree *out);
+must_check enum status devicetree_read(const uint8_t *at, uint64_t base, uint64_t most,
+				       struct devicetree *out);
 
 // RAM that is free: `ram` without `reserved`. MEMORY_MAP_TOO_LONG, MEMORY_MAP_EMPTY.
-must_check enum status tree_usable(const struct tree *tree, struct range_set *out);
+must_check enum status devicetree_usable_ram(const struct devicetree *tree, struct range_set *out);
 
 // What the copy is amended with.
-struct tree_changes {
+struct devicetree_fixups {
 	const struct range_set *ram;      // one memory node each
 	const struct range_set *reserved; // reservation entries
 	struct range block;               // one more
@@ -45,10 +46,10 @@ struct tree_changes {
 };
 
 // Upper bound of the copy's size, for so many ranges and so long a command line.
-size_t tree_copy_bound(const struct tree *tree, size_t ram_count, size_t reserved_count,
-		       size_t bootargs_size);
+size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
+			      size_t reserved_count, size_t bootargs_size);
 
 // Writes the copy: linux,initrd-* and module nodes gone, memory nodes as told, every cpu node with
 // a status. Its size, 0 when it did not fit.
-size_t tree_copy(const struct tree *tree, const struct tree_changes *changes, uint8_t *out,
-		 size_t size);
+size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *changes,
+			uint8_t *out, size_t size);

@@ -5,8 +5,8 @@
 static const char okay[] = "okay";
 
 struct copier {
-	const struct tree *tree;
-	const struct tree_changes *changes;
+	const struct devicetree *tree;
+	const struct devicetree_fixups *changes;
 	struct fdt_writer w;
 	struct span bytes; // of the token
 	unsigned depth;    // open nodes
@@ -17,8 +17,8 @@ struct copier {
 	bool status_wanted;
 };
 
-size_t tree_copy_bound(const struct tree *tree, size_t ram_count, size_t reserved_count,
-		       size_t bootargs_size)
+size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
+			      size_t reserved_count, size_t bootargs_size)
 {
 	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n +
 	       FDT_RESERVE_SIZE * (reserved_count + 1) + FDT_MEMORY_SIZE * ram_count +
@@ -109,8 +109,8 @@ static void end_node(struct copier *c)
 		c->chosen = c->cpus = false;
 }
 
-size_t tree_copy(const struct tree *tree, const struct tree_changes *changes, uint8_t *out,
-		 size_t size)
+size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *changes,
+			uint8_t *out, size_t size)
 {
 	struct copier c = { .tree = tree, .changes = changes };
 	fdt_open(&c.w, out, size, tree->fdt.strings);

@@ -15,7 +15,7 @@ struct map_shape {
 };
 
 // Offsets within the block. The tables lie in consecutive pages, the top one first.
-struct block {
+struct handover_block {
 	struct window at;
 	// low end; nothing of ours is mapped below it, so that an overflow is noticed
 	uint64_t stack, stack_size;
@@ -33,7 +33,7 @@ struct block {
 };
 
 struct handover {
-	const struct block *block;
+	const struct handover_block *block;
 	const struct map_shape *shape;
 	struct range image;
 	// moved to `image` by the trampoline when it is another place

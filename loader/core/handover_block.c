@@ -30,9 +30,10 @@ static uint64_t made_tree_bound(const struct boot *boot)
 
 static uint64_t tree_bound(const struct boot *boot)
 {
-	if (boot->tree == NULL)
+	if (boot->devicetree == NULL)
 		return made_tree_bound(boot);
-	return tree_copy_bound(boot->tree, ram_bound(boot), boot->reserved.count, boot->cmdline.n);
+	return devicetree_fixup_bound(boot->devicetree, ram_bound(boot), boot->reserved.count,
+				      boot->cmdline.n);
 }
 
 static uint64_t append(uint64_t *at, uint64_t size, uint64_t align)
@@ -42,7 +43,8 @@ static uint64_t append(uint64_t *at, uint64_t size, uint64_t align)
 	return start;
 }
 
-static void lay_out(const struct block_content *content, uint64_t tables_size, struct block *out)
+static void lay_out(const struct handover_block_content *content, uint64_t tables_size,
+		    struct handover_block *out)
 {
 	const struct boot *boot = content->boot;
 	uint64_t at = 0;
@@ -54,8 +56,8 @@ static void lay_out(const struct block_content *content, uint64_t tables_size, s
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
 	out->info = append(&at, content->era->info_size, 16);
 	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
-	out->multiboot = append(&at, boot->tree == NULL ? multiboot_info_size(ram_bound(boot)) : 0,
-				8);
+	out->multiboot = append(
+		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
 	out->rsdp = append(&at, boot->rsdp.n, 8);
 	out->sev = append(&at, boot->sev.n, 8);
 	out->boot_params = append(&at, boot->boot_params.n, 8);
@@ -64,7 +66,7 @@ static void lay_out(const struct block_content *content, uint64_t tables_size, s
 	out->size = align_up(at, PAGE_SIZE);
 }
 
-void block_layout(const struct block_content *content, struct block *out)
+void handover_block_layout(const struct handover_block_content *content, struct handover_block *out)
 {
 	// how many tables there are depends on how much else they have to map
 	lay_out(content, 0, out);
@@ -80,7 +82,8 @@ static void write_place_node(struct fdt_writer *w, const char *what, uint64_t at
 }
 
 // Memory nodes ascend: kernels from 0.11 on take page-table frames from the first region they meet.
-static uint64_t make_tree(const struct boot *boot, const struct block *block, const char *cmdline)
+static uint64_t make_tree(const struct boot *boot, const struct handover_block *block,
+			  const char *cmdline)
 {
 	const struct range_set *ram = told_ram(boot);
 	struct fdt_writer w;
@@ -109,18 +112,20 @@ static uint64_t make_tree(const struct boot *boot, const struct block *block, co
 	return fdt_close(&w);
 }
 
-static uint64_t write_tree(const struct boot *boot, const struct block *block, const char *cmdline)
+static uint64_t write_tree(const struct boot *boot, const struct handover_block *block,
+			   const char *cmdline)
 {
-	if (boot->tree == NULL)
+	if (boot->devicetree == NULL)
 		return make_tree(boot, block, cmdline);
-	const struct tree_changes changes = {
+	const struct devicetree_fixups changes = {
 		.ram = told_ram(boot),
 		.reserved = &boot->reserved,
 		.block = { block->at.base, block->at.base + block->size },
 		.bootargs = cmdline,
 		.bootargs_size = block->cmdline_size,
 	};
-	return tree_copy(boot->tree, &changes, block->at.p + block->fdt, block->fdt_room);
+	return devicetree_fixup(boot->devicetree, &changes, block->at.p + block->fdt,
+				block->fdt_room);
 }
 
 static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range image)
@@ -132,12 +137,12 @@ static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range 
 	return tls;
 }
 
-struct range block_largest_ram(const struct boot *boot)
+struct range handover_preferred_ram(const struct boot *boot)
 {
 	const struct range_set *ram = told_ram(boot);
 	struct range largest = { 0 };
 	uint64_t most = arch_place_rules.told_end_most;
-	for (uint32_t i = 0; boot->tree != NULL && i < ram->count; i++) {
+	for (uint32_t i = 0; boot->devicetree != NULL && i < ram->count; i++) {
 		struct range r = ram->at[i];
 		if (most != 0 && r.end > most)
 			r.end = most;
@@ -150,11 +155,11 @@ struct range block_largest_ram(const struct boot *boot)
 // Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map,
 // and count what lies below the start as taken: with the image's unit they need 2 to 8 MiB less
 // than with 0.
-static struct range ram_around(const struct block_content *content)
+static struct range ram_around(const struct handover_block_content *content)
 {
 	const struct range_set *ram = told_ram(content->boot);
 	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
-	if (content->boot->tree == NULL) {
+	if (content->boot->devicetree == NULL) {
 		if (content->boot->platform == HANDED_LINUX_PARAMS)
 			around.end = ram->at[ram->count - 1].end;
 		return around;
@@ -168,7 +173,8 @@ static struct range ram_around(const struct block_content *content)
 	return around;
 }
 
-void block_write(const struct block_content *content, struct block *block)
+void handover_block_write(const struct handover_block_content *content,
+			  struct handover_block *block)
 {
 	const struct boot *boot = content->boot;
 	uint8_t *p = block->at.p;
@@ -177,7 +183,7 @@ void block_write(const struct block_content *content, struct block *block)
 
 	block->cmdline_size = cmdline_strip(boot->cmdline, cmdline);
 	cmdline[block->cmdline_size] = '\0';
-	if (boot->tree == NULL)
+	if (boot->devicetree == NULL)
 		multiboot_info_write(p + block->multiboot, base + block->multiboot,
 				     base + block->cmdline, told_ram(boot));
 	if (boot->rsdp.n != 0)
@@ -195,7 +201,7 @@ void block_write(const struct block_content *content, struct block *block)
 		.tls = tls_at_run_time(content->elf, content->image),
 		.cmdline = base + block->cmdline,
 		.cmdline_size = block->cmdline_size,
-		.multiboot = boot->tree == NULL ? base + block->multiboot : 0,
+		.multiboot = boot->devicetree == NULL ? base + block->multiboot : 0,
 		.boot_params = base + block->boot_params,
 		.platform = content->boot->platform,
 		.ram = ram_around(content),

@@ -8,7 +8,7 @@
 #include "core/era/era.h"
 
 // What goes in, as far as it decides sizes.
-struct block_content {
+struct handover_block_content {
 	const struct boot *boot;
 	const struct era *era;
 	const struct elf_image *elf;
@@ -17,11 +17,13 @@ struct block_content {
 
 // The piece of RAM in which the image should lie, since kernels up to 0.11 take the one that holds
 // it for all there is (those of machines with a firmware's tree). Empty: all are equal.
-struct range block_largest_ram(const struct boot *boot);
+struct range handover_preferred_ram(const struct boot *boot);
 
 // Offsets and size; `at` is not set.
-void block_layout(const struct block_content *content, struct block *out);
+void handover_block_layout(const struct handover_block_content *content,
+			   struct handover_block *out);
 
 // Writes all but tables and trampoline. `block->at` is set, and shows at least block->size bytes.
 // May be called again when the memory map has changed.
-void block_write(const struct block_content *content, struct block *block);
+void handover_block_write(const struct handover_block_content *content,
+			  struct handover_block *block);

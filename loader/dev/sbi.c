@@ -83,7 +83,7 @@ static void wait_for_the_end(void)
 	while (now - begin < 1 << 23);
 }
 
-noreturn void sbi_stop(unsigned number)
+noreturn void sbi_shutdown(unsigned number)
 {
 	if (finisher != 0) {
 		*(volatile uint32_t *)finisher = number << 16 | FINISHER_FAIL;

@@ -19,4 +19,4 @@ bool sbi_starts_harts(void);
 void sbi_set_finisher(uint64_t address);
 
 // Ends the machine with a number where that can be told, else shuts it down, else waits for ever.
-noreturn void sbi_stop(unsigned number);
+noreturn void sbi_shutdown(unsigned number);

@@ -10,7 +10,7 @@
 #include "test/test.h"
 #include "test/devicetree_builder.h"
 
-static struct tree tree;
+static struct devicetree tree;
 static uint8_t *blob;
 static size_t size;
 
@@ -75,7 +75,7 @@ static void build(size_t tail)
 static enum status read(void)
 {
 	console_open();
-	return tree_read(blob, 0x40000000, size, &tree);
+	return devicetree_read(blob, 0x40000000, size, &tree);
 }
 
 static void what_is_found(void)
@@ -108,7 +108,7 @@ static void free_memory_is_without_the_reserved(void)
 	struct range_set usable;
 	build(0);
 	CHECK_EQ(read(), STATUS_OK);
-	CHECK_EQ(tree_usable(&tree, &usable), STATUS_OK);
+	CHECK_EQ(devicetree_usable_ram(&tree, &usable), STATUS_OK);
 	CHECK_EQ(usable.count, 3);
 	CHECK_EQ(usable.at[0].start, 0x40001000);
 	CHECK_EQ(usable.at[0].end, 0x48000000);
@@ -121,14 +121,14 @@ static void the_copy(void)
 	static char text[16384];
 	build(0);
 	CHECK_EQ(read(), STATUS_OK);
-	const struct tree_changes changes = { .ram = &tree.ram,
-					      .reserved = &tree.reserved,
-					      .block = { 0x40100000, 0x40110000 },
-					      .bootargs = "-- a",
-					      .bootargs_size = 4 };
-	size_t bound = tree_copy_bound(&tree, tree.ram.count, tree.reserved.count, 4);
+	const struct devicetree_fixups changes = { .ram = &tree.ram,
+						   .reserved = &tree.reserved,
+						   .block = { 0x40100000, 0x40110000 },
+						   .bootargs = "-- a",
+						   .bootargs_size = 4 };
+	size_t bound = devicetree_fixup_bound(&tree, tree.ram.count, tree.reserved.count, 4);
 	uint8_t *copy = malloc(bound);
-	size_t n = tree_copy(&tree, &changes, copy, bound);
+	size_t n = devicetree_fixup(&tree, &changes, copy, bound);
 	CHECK(n != 0 && fdt_text(copy, n, text, sizeof text));
 	CHECK(strstr(text, "reserve 40100000 10000\n") != NULL);
 	CHECK(strstr(text, "reserve 48000000 200000\n") != NULL);
@@ -140,7 +140,7 @@ static void the_copy(void)
 	CHECK(strstr(text, "initrd") == NULL && strstr(text, "module@") == NULL);
 	CHECK(strstr(text, "/pl011@9000000 reg = 00000000 09000000 00000000 00001000\n") != NULL);
 	for (size_t room = 40; room < n; room += 7)
-		CHECK_EQ(tree_copy(&tree, &changes, copy, room), 0);
+		CHECK_EQ(devicetree_fixup(&tree, &changes, copy, room), 0);
 	free(copy);
 	free(blob);
 }
@@ -149,7 +149,7 @@ static void what_is_no_tree(void)
 {
 	build(0);
 	console_open();
-	CHECK_REFUSED_SO_FAR(tree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED,
+	CHECK_REFUSED_SO_FAR(devicetree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED,
 			     "103 fdt-malformed: the device tree lies at no multiple of 8");
 	blob[0] = 0;
 	CHECK_REFUSED_SO_FAR(read(), FDT_MISSING,
@@ -189,7 +189,7 @@ static void any_damage_is_survived(void)
 	for (size_t n = 0; n < size; n++) {
 		uint8_t *cut = exact_copy(blob, n);
 		console_open();
-		(void)!tree_read(cut, 0x40000000, n, &tree);
+		(void)!devicetree_read(cut, 0x40000000, n, &tree);
 		free(cut);
 	}
 	for (unsigned i = 0; i < 20000; i++) {
@@ -197,16 +197,16 @@ static void any_damage_is_survived(void)
 		for (unsigned k = 0; k < 3; k++)
 			damaged[next_random(&state) % size] = (uint8_t)next_random(&state);
 		console_open();
-		if (tree_read(damaged, 0x40000000, size, &tree) == STATUS_OK &&
-		    tree_usable(&tree, &usable) == STATUS_OK) {
-			const struct tree_changes changes = { .ram = &tree.ram,
-							      .reserved = &tree.reserved,
-							      .bootargs = "",
-							      .bootargs_size = 0 };
-			size_t bound = tree_copy_bound(&tree, tree.ram.count, tree.reserved.count,
-						       0);
+		if (devicetree_read(damaged, 0x40000000, size, &tree) == STATUS_OK &&
+		    devicetree_usable_ram(&tree, &usable) == STATUS_OK) {
+			const struct devicetree_fixups changes = { .ram = &tree.ram,
+								   .reserved = &tree.reserved,
+								   .bootargs = "",
+								   .bootargs_size = 0 };
+			size_t bound = devicetree_fixup_bound(&tree, tree.ram.count,
+							      tree.reserved.count, 0);
 			uint8_t *copy = malloc(bound);
-			CHECK(tree_copy(&tree, &changes, copy, bound) != 0);
+			CHECK(devicetree_fixup(&tree, &changes, copy, bound) != 0);
 			free(copy);
 		}
 		free(damaged);
@@ -215,5 +215,5 @@ static void any_damage_is_survived(void)
 }
 
 #define T(name) { #name, name }
-SUITE(tree, T(what_is_found), T(free_memory_is_without_the_reserved), T(the_copy),
+SUITE(devicetree, T(what_is_found), T(free_memory_is_without_the_reserved), T(the_copy),
       T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));

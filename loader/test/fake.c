@@ -183,7 +183,7 @@ static void move_image(const struct handover *h, struct paging_extra extra)
 
 noreturn void arch_handover(const struct handover *h)
 {
-	const struct block *block = h->block;
+	const struct handover_block *block = h->block;
 	struct paging_extra extra = paging_hand_over(h);
 	memset(block->at.p + block->trampoline, FAKE_TRAMPOLINE_BYTE, block->trampoline_size);
 	if (h->staging.start != h->image.start)

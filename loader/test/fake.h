@@ -23,7 +23,7 @@ struct fake_outcome {
 	enum fake_end end;
 	enum status status;       // FAKE_STOPPED
 	struct handover handover; // FAKE_HANDED_OVER; its block is the one below
-	struct block block;
+	struct handover_block block;
 	unsigned leaves; // calls of platform->leave
 };
 

@@ -11,7 +11,7 @@
 static struct boot boot;
 static struct elf_image elf;
 static const struct era *era;
-static struct block block;
+static struct handover_block block;
 static char text[65536 * 4];
 
 static void start(const char *cmdline, uint32_t ranges)
@@ -36,15 +36,15 @@ static void start(const char *cmdline, uint32_t ranges)
 // Lays out and writes into an allocation that ends where the trampoline ends.
 static void run(void)
 {
-	const struct block_content content = {
+	const struct handover_block_content content = {
 		.boot = &boot, .era = era, .elf = &elf, .image = { 0x201000, 0x300000 }
 	};
-	block = (struct block){ 0 };
-	block_layout(&content, &block);
+	block = (struct handover_block){ 0 };
+	handover_block_layout(&content, &block);
 	uint64_t exact = block.trampoline + block.trampoline_size;
 	block.at = (struct window){ aligned_alloc(4096, align_up(exact, 4096)), 0x9000, exact };
 	memset(block.at.p, 0xee, exact);
-	block_write(&content, &block);
+	handover_block_write(&content, &block);
 }
 
 static void done(void)
@@ -193,20 +193,20 @@ static void every_length_and_count_fits(void)
 
 static void the_largest_piece_of_ram(void)
 {
-	static const struct tree tree;
+	static const struct devicetree tree;
 	start("", 3);
-	CHECK_EQ(block_largest_ram(&boot).end, 0); // our own tree tells of all
-	boot.tree = &tree;
-	CHECK_EQ(block_largest_ram(&boot).end, MIB(1));
+	CHECK_EQ(handover_preferred_ram(&boot).end, 0); // our own tree tells of all
+	boot.devicetree = &tree;
+	CHECK_EQ(handover_preferred_ram(&boot).end, MIB(1));
 	CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(8) + MIB(1), GIB(8) + MIB(2) }),
 		 STATUS_OK);
-	CHECK_EQ(block_largest_ram(&boot).start, GIB(8));
+	CHECK_EQ(handover_preferred_ram(&boot).start, GIB(8));
 	CHECK_EQ(range_set_add(&boot.ram, (struct range){ GIB(1), GIB(2) }), STATUS_OK);
-	CHECK_EQ(block_largest_ram(&boot).start, GIB(1));
+	CHECK_EQ(handover_preferred_ram(&boot).start, GIB(1));
 }
 
 #define T(name) { #name, name }
-SUITE(block, T(parts_lie_one_behind_the_other), T(only_its_parts_are_written),
+SUITE(handover_block, T(parts_lie_one_behind_the_other), T(only_its_parts_are_written),
       T(the_command_line_without_our_words), T(the_device_tree),
       T(without_a_command_line_there_are_no_bootargs), T(the_boot_information_points_to_the_rest),
       T(no_tls_is_told_as_none), T(the_largest_block_holds), T(the_largest_piece_of_ram),

@@ -24,7 +24,7 @@
 	X(cmdline)        \
 	X(era)            \
 	X(era_e1)         \
-	X(block)          \
+	X(handover_block) \
 	X(paging)         \
 	X(paging_aarch64) \
 	X(multiboot)      \
@@ -33,7 +33,7 @@
 	X(uefi_options)   \
 	X(uefi)           \
 	X(boot)           \
-	X(tree)           \
+	X(devicetree)     \
 	X(sweep)          \
 	X(rules)
 

@@ -77,7 +77,7 @@ static void put_info(const struct pc *pc, uint64_t app_at)
 	}
 }
 
-// As start_c() of proto/multiboot does.
+// As multiboot_start() does.
 static void start(void *context)
 {
 	const struct pc *pc = context;

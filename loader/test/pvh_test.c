@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "test/left.h"
+#include "test/bootinfo_fake.h"
 #include "test/test.h"
 
 enum {
@@ -38,7 +38,7 @@ static void set_module(uint64_t address, uint64_t bytes, uint32_t count)
 
 static void start(void)
 {
-	left_clear();
+	bootinfo_clear();
 	map_count = 0;
 	put32(INFO, MAGIC);
 	put32(INFO + 4, 1);
@@ -48,8 +48,8 @@ static void start(void)
 
 static enum status run_at(uint32_t info)
 {
-	left_begin();
-	return left_end(pvh_read(info, fake_map, &left_boot));
+	bootinfo_begin();
+	return bootinfo_end(pvh_read(info, fake_map, &bootinfo_boot));
 }
 
 static enum status run(void)
@@ -86,11 +86,11 @@ static void everything_is_found_and_kept(void)
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
 	check_found(INFO, "abc def", 2, APP, 0x123);
-	CHECK_EQ(left_boot.rsdp.n, 0);
+	CHECK_EQ(bootinfo_boot.rsdp.n, 0);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(left_boot.keep_count, 4);
-	CHECK(is_kept(INFO, INFO + 56) && is_kept(LINE, LINE + 7) && is_kept(LIST, LIST + 32) &&
-	      is_kept(MAP, MAP + 48));
+	CHECK_EQ(bootinfo_boot.keep_count, 4);
+	CHECK(is_preserved(INFO, INFO + 56) && is_preserved(LINE, LINE + 7) &&
+	      is_preserved(LIST, LIST + 32) && is_preserved(MAP, MAP + 48));
 }
 
 static void nothing_but_memory(void)
@@ -98,7 +98,9 @@ static void nothing_but_memory(void)
 	start();
 	put64(INFO + 16, UINT64_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.cmdline.n + left_boot.app.n + left_boot.app_count + left_boot.rsdp.n, 0);
+	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.app_count +
+			 bootinfo_boot.rsdp.n,
+		 0);
 }
 
 static void magic_and_address(void)
@@ -122,7 +124,7 @@ static void the_command_line_must_end(void)
 	memset(fake_memory() + LINE, 'x', CMDLINE_MAX + 1);
 	fake_memory()[LINE + CMDLINE_MAX] = '\0';
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.cmdline.n, CMDLINE_MAX);
+	CHECK_EQ(bootinfo_boot.cmdline.n, CMDLINE_MAX);
 	fake_memory()[LINE + CMDLINE_MAX] = 'x';
 	CHECK_REFUSED(
 		run(), CMDLINE_TOO_LONG,
@@ -137,8 +139,8 @@ static void modules_out_of_reach(void)
 	start();
 	set_module(APP, 0, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.app.n, 0);
-	CHECK_EQ(left_boot.app_count, 1);
+	CHECK_EQ(bootinfo_boot.app.n, 0);
+	CHECK_EQ(bootinfo_boot.app_count, 1);
 	set_module(FAKE_REACH - 0x100, 0x101, 1);
 	CHECK_REFUSED(
 		run(), START_STATE,
@@ -209,12 +211,12 @@ static void the_root_pointer_is_copied(void)
 	start();
 	set_rsdp(0);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.rsdp.n, 20);
-	CHECK_BYTES(left_boot.rsdp.p, fake_memory() + RSDP, 20);
+	CHECK_EQ(bootinfo_boot.rsdp.n, 20);
+	CHECK_BYTES(bootinfo_boot.rsdp.p, fake_memory() + RSDP, 20);
 	set_rsdp(2);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.rsdp.n, 36);
-	CHECK_BYTES(left_boot.rsdp.p, fake_memory() + RSDP, 36);
+	CHECK_EQ(bootinfo_boot.rsdp.n, 36);
+	CHECK_BYTES(bootinfo_boot.rsdp.p, fake_memory() + RSDP, 36);
 }
 
 static void a_root_pointer_that_is_none_is_left_out(void)
@@ -226,13 +228,13 @@ static void a_root_pointer_that_is_none_is_left_out(void)
 		set_rsdp(2);
 		fake_memory()[RSDP + flips[i]] ^= 1;
 		CHECK_EQ(run(), STATUS_OK);
-		CHECK_EQ(left_boot.rsdp.n, 0);
+		CHECK_EQ(bootinfo_boot.rsdp.n, 0);
 		CHECK_STR(console_text(), "[LOADER][WARN] no ACPI root pointer at 0xc000, where "
 					  "one is said to be: the application gets none\n");
 	}
 	put64(INFO + 32, UINT64_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(left_boot.rsdp.n, 0);
+	CHECK_EQ(bootinfo_boot.rsdp.n, 0);
 }
 
 static void start_whole(void)

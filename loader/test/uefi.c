@@ -12,7 +12,7 @@ enum { PAGES = UEFI_RAM / PAGE_SIZE, FILES_MAX = 4 };
 #define EFI_OUT_OF_RESOURCES (EFI_ERROR_BIT | 9)
 #define EFI_DEVICE_ERROR (EFI_ERROR_BIT | 7)
 
-noreturn void uefi_c(efi_handle image, struct efi_system_table *system);
+noreturn void uefi_start(efi_handle image, struct efi_system_table *system);
 
 // The linker script's.
 __asm__(".pushsection .bss\n.globl loader_start, loader_end\nloader_start: .skip "
@@ -408,7 +408,7 @@ static void open_services(void)
 static void start(void *context)
 {
 	(void)context;
-	uefi_c(&firmware, &firmware.system);
+	uefi_start(&firmware, &firmware.system);
 }
 
 struct uefi uefi_default(void)

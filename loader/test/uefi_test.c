@@ -73,7 +73,7 @@ static enum status refuses(enum status want)
 static const char *tree(const struct handover *h)
 {
 	static char text[1 << 14];
-	const struct block *b = h->block;
+	const struct handover_block *b = h->block;
 	CHECK(fdt_text(b->at.p + b->fdt, b->fdt_size, text, sizeof text));
 	return text;
 }

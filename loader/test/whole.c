@@ -40,7 +40,7 @@ static void check_image(const struct pc *pc, const struct handover *h)
 
 static void check_tables(const struct handover *h)
 {
-	const struct block *b = h->block;
+	const struct handover_block *b = h->block;
 	char want[256];
 	uint64_t from = align_down(h->image.start, MIB(2)), to = align_up(h->image.end, MIB(2));
 	CHECK(page_walk((struct window){ b->at.p + b->tables, b->at.base + b->tables,
@@ -59,7 +59,7 @@ static uint64_t info(const struct handover *h, unsigned at)
 
 static void check_block(const struct handover *h)
 {
-	const struct block *b = h->block;
+	const struct handover_block *b = h->block;
 	CHECK(b->at.p == fake_memory() + b->at.base && b->at.base % PAGE_SIZE == 0);
 	CHECK(b->at.base + b->size <= h->image.start);
 	// its low end is the lowest address of the block

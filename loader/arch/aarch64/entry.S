@@ -3,7 +3,7 @@
 // From whatever level and state a starter leaves to C at EL1, MMU and caches off, on the loader's own stack.
 //
 // In:  x0, x1 as the starter left them; loaded at a multiple of 4 KiB
-// Out: start_c(x0, x1)
+// Out: arm64_start(x0, x1)
 // No data is read or written before SCTLR_EL1 has the byte order for which this is built. What firmware with caches on may hold of our own
 // memory is written back first.
 
@@ -162,11 +162,11 @@ at_el1:
 	mov	x1, x20
 	mov	x29, xzr
 	mov	x30, xzr
-	b	start_c
+	b	arm64_start
 
 own_exceptions:
-	adrp	x2, el2_below
-	strb	w21, [x2, :lo12:el2_below]
+	adrp	x2, el2_present
+	strb	w21, [x2, :lo12:el2_present]
 	adrp	x2, exception_vectors
 	add	x2, x2, :lo12:exception_vectors
 	msr	vbar_el1, x2
@@ -235,6 +235,6 @@ relocate_self:
 	.skip	0x4000
 	.globl	stack_top
 stack_top:
-	.globl	el2_below
-el2_below:
+	.globl	el2_present
+el2_present:
 	.skip	16

@@ -38,7 +38,7 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 
 static void build_tables(const struct handover *h)
 {
-	const struct block *block = h->block;
+	const struct handover_block *block = h->block;
 	struct window tables = { block->at.p + block->tables, block->at.base + block->tables,
 				 block->tables_size };
 	const struct paging_plan plan = {
@@ -60,7 +60,7 @@ static void fill_hooks(const struct handover *h, struct exception_hooks *hooks)
 
 noreturn void arch_handover(const struct handover *h)
 {
-	const struct block *block = h->block;
+	const struct handover_block *block = h->block;
 	uint64_t code_at = align_up(block->at.base + block->trampoline, TRAMPOLINE_ALIGN);
 	uint8_t *code = block->at.p + (code_at - block->at.base);
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
@@ -82,7 +82,7 @@ noreturn void arch_handover(const struct handover *h)
 		.image_end = image.end,
 		.block_start = whole.start,
 		.block_end = whole.end,
-		.el2 = virt_el2_below(),
+		.el2 = platform_el2_present(),
 		.stack = h->stack,
 		.entry = h->entry,
 		.info = h->info,

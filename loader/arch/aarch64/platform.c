@@ -9,7 +9,7 @@
 #include "dev/uart_cadence.h"
 #include "dev/uart_pl011.h"
 
-extern uint8_t el2_below; // entry.S
+extern uint8_t el2_present; // entry.S
 
 // Of QEMU's virt. Only for what has to be said when no tree can be read; on another machine nobody
 // may hear it.
@@ -22,7 +22,7 @@ static char kept[1024];
 static size_t kept_count;
 static bool chosen;
 
-static struct tree tree;
+static struct devicetree tree;
 
 static void choose(enum last_uart uart, uint64_t at, uint64_t physical)
 {
@@ -36,7 +36,7 @@ static void choose(enum last_uart uart, uint64_t at, uint64_t physical)
 		cadence_open(at);
 }
 
-void virt_write(const char *text, size_t n)
+void platform_write(const char *text, size_t n)
 {
 	if (!chosen) {
 		for (size_t i = 0; i < n && kept_count < sizeof kept; i++)
@@ -51,7 +51,7 @@ void virt_write(const char *text, size_t n)
 static void choose_by_guess(void)
 {
 	choose(LAST_UART_PL011, map_device_early(PL011_GUESS), PL011_GUESS);
-	virt_write(kept, kept_count);
+	platform_write(kept, kept_count);
 }
 
 static noreturn void stop(enum status status)
@@ -70,7 +70,7 @@ static enum status leave(struct boot *boot)
 static const struct platform platform = {
 	.map = map_range,
 	.leave = leave,
-	.write = virt_write,
+	.write = platform_write,
 	.stop = stop,
 	.selftest = SELFTEST,
 };
@@ -84,20 +84,20 @@ static void hooks_open(void)
 	exception_hooks.symbol = symbol_find;
 }
 
-void virt_open(void)
+void platform_open(void)
 {
 	map_open();
 	hooks_open();
 	boot_open(&platform);
 }
 
-void virt_take_over(void)
+void platform_take_over(void)
 {
 	map_take_over();
 	hooks_open();
 }
 
-void virt_console(const struct tree *t)
+void platform_open_console(const struct devicetree *t)
 {
 	static const uint8_t kinds[] = {
 		[TREE_UART_NONE] = LAST_UART_NONE,
@@ -107,15 +107,15 @@ void virt_console(const struct tree *t)
 	if (t->psci)
 		exception_hooks.psci = t->psci_smc ? PSCI_SMC : PSCI_HVC;
 	choose((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
-	virt_write(kept, kept_count);
+	platform_write(kept, kept_count);
 }
 
-uint64_t virt_el2_below(void)
+uint64_t platform_el2_present(void)
 {
-	return el2_below;
+	return el2_present;
 }
 
-bool virt_tree_at(uint64_t at)
+bool platform_has_devicetree(uint64_t at)
 {
 	if (at == 0 || at % 8 != 0 || map_range((struct range){ at, at + 8 }) == NULL)
 		return false;
@@ -123,11 +123,11 @@ bool virt_tree_at(uint64_t at)
 	return load_u32((const uint8_t *)&magic, ORDER_BIG) == FDT_MAGIC_BYTES;
 }
 
-enum status virt_tree(const uint8_t *bytes, uint64_t at, struct boot *boot)
+enum status platform_read_devicetree(const uint8_t *bytes, uint64_t at, struct boot *boot)
 {
 	boot->elf_target = ORDER_NATIVE == ORDER_BIG ? &elf_target_aarch64_be : &elf_target_aarch64;
-	TRY(tree_read(bytes, at, FDT_SIZE_MAX, &tree));
-	boot->tree = &tree;
+	TRY(devicetree_read(bytes, at, FDT_SIZE_MAX, &tree));
+	boot->devicetree = &tree;
 	// kernels know no other
 	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0;
 	return STATUS_OK;

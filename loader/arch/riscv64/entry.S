@@ -30,7 +30,7 @@ loader_entry:
 	.endr
 	addi	t0, t0, 64
 	bltu	t0, t1, 1b
-	call	start_c
+	call	sbi_start
 
 park:	wfi
 	j	park

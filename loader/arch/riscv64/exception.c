@@ -68,5 +68,5 @@ noreturn void exception_report(const struct trap_frame *f)
 	put_register("stval", f->tval);
 	put_char('\n');
 	put_registers(f);
-	sbi_stop(NUMBER_CPU_EXCEPTION);
+	sbi_shutdown(NUMBER_CPU_EXCEPTION);
 }

@@ -29,7 +29,7 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 
 noreturn void arch_handover(const struct handover *h)
 {
-	const struct block *block = h->block;
+	const struct handover_block *block = h->block;
 	uint8_t *code = block->at.p + block->trampoline;
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
 	bool moved = h->staging.start != h->image.start;

@@ -6,7 +6,7 @@
 #include "core/symbols.h"
 #include "dev/sbi.h"
 
-void *board_map(struct range r)
+void *map_range(struct range r)
 {
 	return r.start <= r.end ? (void *)r.start : NULL;
 }
@@ -19,18 +19,18 @@ static enum status leave(struct boot *boot)
 
 static noreturn void stop(enum status status)
 {
-	sbi_stop(status_number(status));
+	sbi_shutdown(status_number(status));
 }
 
 static const struct platform platform = {
-	.map = board_map,
+	.map = map_range,
 	.leave = leave,
 	.write = sbi_write,
 	.stop = stop,
 	.selftest = SELFTEST,
 };
 
-void board_open(void)
+void platform_open(void)
 {
 	sbi_open();
 	exception_hooks.symbol = symbol_find;

@@ -5,7 +5,7 @@
 #include "core/boot.h"
 
 // Console, report of exceptions, and log: the first thing that C does.
-void board_open(void);
+void platform_open(void);
 
 // Physical addresses as they are. NULL for address 0, which no object has.
-void *board_map(struct range r);
+void *map_range(struct range r);

@@ -2,7 +2,7 @@
 ;
 ; From 32-bit protected mode without paging to 64-bit mode.
 ;
-; In:  enter64: flat 32-bit segments, interrupts may be in any state, ebp = the protocol's C function, edi and esi are passed on
+; In:  enter_long_mode: flat 32-bit segments, interrupts may be in any state, ebp = the protocol's C function, edi and esi are passed on
 ; Out: that function (edi, esi) in 64-bit mode, interrupts off, on the loader's own stack, only the loader's own memory mapped (2 MiB pages)
 ; A CPU without 64-bit mode, or an exception on the way, ends with the loader's error line and number.
 
@@ -16,12 +16,12 @@ CODE32          equ 0x18
 
 extern early_large_pages
 extern early_pml4, early_pdpt, early_pd
-global enter64, gdt_pointer
+global enter_long_mode, gdt_pointer
 
 section .start32 progbits alloc exec write align=16
 bits 32
 
-enter64:
+enter_long_mode:
         cli
         cld
         mov     esp, stack_top
@@ -223,7 +223,7 @@ gdt_pointer:                            ; as 64-bit code reads it, too
 idt32:
 %assign i 0
 %rep 20
-        dw      stubs32 - enter64 + i * STUB32_SIZE, CODE32, 0x8e00, 0x10
+        dw      stubs32 - enter_long_mode + i * STUB32_SIZE, CODE32, 0x8e00, 0x10
 %assign i i + 1
 %endrep
 idt32_end:

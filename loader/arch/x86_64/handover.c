@@ -34,7 +34,7 @@ const bool arch_stack_top = false;
 
 noreturn void arch_handover(const struct handover *h)
 {
-	const struct block *block = h->block;
+	const struct handover_block *block = h->block;
 	uint8_t *code = block->at.p + block->trampoline;
 	uint64_t code_at = block->at.base + block->trampoline;
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());

@@ -92,7 +92,7 @@ struct paging_extra paging_build(struct window tables, const struct paging_plan 
 
 struct paging_extra paging_hand_over(const struct handover *h)
 {
-	const struct block *block = h->block;
+	const struct handover_block *block = h->block;
 	struct window tables = { block->at.p + block->tables, block->at.base + block->tables,
 				 block->tables_size };
 	struct paging_plan plan = {

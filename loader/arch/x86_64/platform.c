@@ -11,11 +11,11 @@
 extern char loader_start[], loader_end[]; // linker script
 
 static struct gate idt[VECTORS];
-static struct boot pc_boot; // zeroed by the starter, and large
+static struct boot boot; // zeroed by the starter, and large
 
-static enum status leave(struct boot *boot)
+static enum status leave(struct boot *b)
 {
-	(void)boot;
+	(void)b;
 	return STATUS_OK;
 }
 
@@ -34,7 +34,7 @@ static const struct platform platform = {
 	.selftest = SELFTEST,
 };
 
-struct boot *pc_open(void)
+struct boot *platform_open(void)
 {
 	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
 	idt_fill(idt, (uint64_t)exception_vectors);
@@ -42,10 +42,10 @@ struct boot *pc_open(void)
 	cpu_load_idt(&pointer);
 	uart_16550_open();
 	boot_open(&platform);
-	pc_boot.target = LOADER_TARGET;
-	pc_boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
-	pc_boot.reach = (struct range){ 0, MAP_REACH };
-	pc_boot.elf_target = &elf_target_x86_64;
-	pc_boot.serial = COM1;
-	return &pc_boot;
+	boot.target = LOADER_TARGET;
+	boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
+	boot.reach = (struct range){ 0, MAP_REACH };
+	boot.elf_target = &elf_target_x86_64;
+	boot.serial = COM1;
+	return &boot;
 }

@@ -6,4 +6,4 @@
 
 // Vectors, console and log: the first thing that C does. What it returns is filled in as far as
 // every such start is the same.
-struct boot *pc_open(void);
+struct boot *platform_open(void);

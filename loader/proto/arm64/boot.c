@@ -17,11 +17,11 @@ noreturn void arm64_boot(struct boot *boot, uint64_t at)
 	if (bytes == NULL)
 		die(refuse(STATUS_FDT_MISSING,
 			   "the device tree at %#lx lies beyond the loader's reach", at));
-	enum status status = virt_tree(bytes, at, boot);
+	enum status status = platform_read_devicetree(bytes, at, boot);
 	if (status != STATUS_OK)
 		die(status);
-	virt_console(boot->tree);
-	status = fdt_boot(boot->tree, map_range, boot);
+	platform_open_console(boot->devicetree);
+	status = fdt_boot_read(boot->devicetree, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
 	boot_run(boot);

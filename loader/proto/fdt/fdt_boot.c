@@ -5,7 +5,7 @@
 #define FIRST_BYTES 64
 
 // The RAM that holds `at`, from there to its end. Empty: none does.
-static struct range ram_from(const struct tree *tree, uint64_t at)
+static struct range ram_from(const struct devicetree *tree, uint64_t at)
 {
 	for (uint32_t i = 0; i < tree->ram.count; i++) {
 		struct range ram = tree->ram.at[i];
@@ -16,7 +16,7 @@ static struct range ram_from(const struct tree *tree, uint64_t at)
 }
 
 // guest-loader and U-Boot tell only where the application begins.
-static enum status find_end(const struct tree *tree, void *(*map)(struct range),
+static enum status find_end(const struct devicetree *tree, void *(*map)(struct range),
 			    const struct boot *boot, struct range *module)
 {
 	struct range seen = ram_from(tree, module->start);
@@ -35,7 +35,8 @@ static enum status find_end(const struct tree *tree, void *(*map)(struct range),
 	return STATUS_OK;
 }
 
-static enum status find_app(const struct tree *tree, void *(*map)(struct range), struct boot *boot)
+static enum status find_app(const struct devicetree *tree, void *(*map)(struct range),
+			    struct boot *boot)
 {
 	if (!tree->has_module && embedded_app(boot))
 		return STATUS_OK;
@@ -74,15 +75,16 @@ static enum status find_app(const struct tree *tree, void *(*map)(struct range),
 	return STATUS_OK;
 }
 
-enum status fdt_boot(const struct tree *tree, void *(*map)(struct range), struct boot *boot)
+enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),
+			  struct boot *boot)
 {
 	boot->start_name = "device tree";
 	boot->start_at = tree->at.start;
-	boot->tree = tree;
+	boot->devicetree = tree;
 	boot->ram = tree->ram;
 	boot->reserved = tree->reserved;
 	boot->cmdline = tree->bootargs;
 	boot->keep[boot->keep_count++] = tree->at;
-	TRY(tree_usable(tree, &boot->usable));
+	TRY(devicetree_usable_ram(tree, &boot->usable));
 	return find_app(tree, map, boot);
 }

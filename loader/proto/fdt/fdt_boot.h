@@ -7,5 +7,5 @@
 
 // Fills in memory, command line, application and what must be kept. `boot->reach`, `boot->loader`
 // and `boot->elf_target` are set already, and `tree` outlives `boot`. Refusals have been printed.
-must_check enum status fdt_boot(const struct tree *tree, void *(*map)(struct range),
-				struct boot *boot);
+must_check enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),
+				     struct boot *boot);

@@ -10,11 +10,11 @@
 
 extern char loader_start[], loader_end[]; // ld/riscv64-sbi.ld
 
-noreturn void start_c(uint64_t hart, uint64_t tree_at);
+noreturn void sbi_start(uint64_t hart, uint64_t tree_at);
 
 // Zeroed by entry.S, and large.
 static struct boot boot;
-static struct tree tree;
+static struct devicetree tree;
 
 static enum status reserve(struct range r)
 {
@@ -45,18 +45,18 @@ static enum status read_start(uint64_t tree_at)
 	if (tree_at == 0)
 		return refuse(STATUS_FDT_MISSING, "a1 was 0 at entry, the firmware leaves the "
 						  "address of a device tree there");
-	TRY(tree_read((const uint8_t *)tree_at, tree_at, TREE_MAX, &tree));
+	TRY(devicetree_read((const uint8_t *)tree_at, tree_at, TREE_MAX, &tree));
 	sbi_set_finisher(tree.finisher);
 	TRY(reserve_firmware());
 	// The harts that wait in entry.S, and those that are still to come there, need it for ever.
 	if (!sbi_starts_harts())
 		TRY(reserve(boot.loader));
-	return fdt_boot(&tree, board_map, &boot);
+	return fdt_boot_read(&tree, map_range, &boot);
 }
 
-noreturn void start_c(uint64_t hart, uint64_t tree_at)
+noreturn void sbi_start(uint64_t hart, uint64_t tree_at)
 {
-	board_open();
+	platform_open();
 	boot.target = LOADER_TARGET;
 	boot.protocol = "sbi";
 	boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };

@@ -7,7 +7,7 @@
 
 extern char loader_start[], loader_end[]; // the linker script
 
-noreturn void uefi_c(efi_handle image, struct efi_system_table *system);
+noreturn void uefi_start(efi_handle image, struct efi_system_table *system);
 
 static struct boot boot; // large
 
@@ -66,7 +66,7 @@ static enum status read_all(void)
 	return STATUS_OK;
 }
 
-noreturn void uefi_c(efi_handle image, struct efi_system_table *system)
+noreturn void uefi_start(efi_handle image, struct efi_system_table *system)
 {
 	firmware_open(image, system);
 	boot_open(&platform);

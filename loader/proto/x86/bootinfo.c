@@ -15,37 +15,39 @@ enum {
 	RSDP_SIZE = 36,
 };
 
-static must_check bool see(const struct left *left, uint64_t at, uint64_t size, struct span *out)
+static must_check bool see(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+			   struct span *out)
 {
 	struct range range = { at, 0 };
-	if (add_overflows(at, size, &range.end) || !range_inside(range, left->boot->reach))
+	if (add_overflows(at, size, &range.end) || !range_inside(range, reader->boot->reach))
 		return false;
-	void *p = left->map(range);
+	void *p = reader->map(range);
 	*out = (struct span){ p, size };
 	return p != NULL;
 }
 
-bool left_show(const struct left *left, uint64_t at, uint64_t size, struct span *out)
+bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+		   struct span *out)
 {
-	struct boot *boot = left->boot;
-	if (!see(left, at, size, out))
+	struct boot *boot = reader->boot;
+	if (!see(reader, at, size, out))
 		return false;
 	ASSERT(boot->keep_count < countof(boot->keep));
 	boot->keep[boot->keep_count++] = (struct range){ at, at + size };
 	return true;
 }
 
-enum status left_cmdline(const struct left *left, uint64_t at, uint64_t most)
+enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, uint64_t most)
 {
-	struct boot *boot = left->boot;
+	struct boot *boot = reader->boot;
 	struct span text;
 	bool bounded = most <= CMDLINE_MAX;
 	if (!bounded)
 		most = CMDLINE_MAX + 1;
 	if (at < boot->reach.end && boot->reach.end - at < most)
 		most = boot->reach.end - at;
-	if (!left_show(left, at, most, &text))
-		return refuse(left->beyond, "the command line is said to be at %#lx", at);
+	if (!bootinfo_span(reader, at, most, &text))
+		return refuse(reader->unreachable, "the command line is said to be at %#lx", at);
 	size_t n = 0;
 	while (n < text.n && text.p[n] != '\0')
 		n++;
@@ -57,41 +59,42 @@ enum status left_cmdline(const struct left *left, uint64_t at, uint64_t most)
 	return STATUS_OK;
 }
 
-enum status left_app(const struct left *left, uint64_t at, uint64_t size, uint32_t count)
+enum status bootinfo_app(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+			 uint32_t count)
 {
-	struct boot *boot = left->boot;
-	if (size != 0 && !see(left, at, size, &boot->app))
-		return refuse(left->beyond, "the application is said to be at %#lx with %#lx bytes",
-			      at, size);
+	struct boot *boot = reader->boot;
+	if (size != 0 && !see(reader, at, size, &boot->app))
+		return refuse(reader->unreachable,
+			      "the application is said to be at %#lx with %#lx bytes", at, size);
 	boot->app_at = at;
 	boot->app_count = count;
 	return STATUS_OK;
 }
 
-enum status left_range(const struct left *left, enum left_pass pass, struct range range,
-		       bool is_ram)
+enum status bootinfo_memory_entry(const struct bootinfo_reader *reader, enum bootinfo_pass pass,
+				  struct range range, bool is_ram)
 {
-	struct range_set *usable = &left->boot->usable;
+	struct range_set *usable = &reader->boot->usable;
 	enum status status = STATUS_OK;
-	if (pass == LEFT_ADD && is_ram)
+	if (pass == BOOTINFO_ADD_RAM && is_ram)
 		status = range_set_add(usable, range);
-	else if (pass == LEFT_REMOVE && !is_ram)
+	else if (pass == BOOTINFO_REMOVE_RESERVED && !is_ram)
 		status = range_set_remove(usable, range);
 	return status == STATUS_OK
 		       ? STATUS_OK
 		       : refuse(status, "the memory map has more than %u ranges", RANGE_SET_MAX);
 }
 
-enum status left_any_memory(const struct left *left)
+enum status bootinfo_require_memory(const struct bootinfo_reader *reader)
 {
-	return left->boot->usable.count != 0
+	return reader->boot->usable.count != 0
 		       ? STATUS_OK
 		       : refuse(STATUS_MEMORY_MAP_EMPTY, "the memory map has no usable RAM");
 }
 
-enum status left_memory(const struct left *left, struct span map, size_t stride)
+enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map, size_t stride)
 {
-	for (enum left_pass pass = LEFT_ADD; pass <= LEFT_REMOVE; pass++) {
+	for (enum bootinfo_pass pass = BOOTINFO_ADD_RAM; pass <= BOOTINFO_REMOVE_RESERVED; pass++) {
 		for (size_t at = 0; at + stride <= map.n; at += stride) {
 			const uint8_t *p = map.p + at;
 			struct range range = { load_u64(p + ADDRESS_AT, ORDER_LITTLE), 0 };
@@ -104,11 +107,11 @@ enum status left_memory(const struct left *left, struct span map, size_t stride)
 					      "entry %lu of the memory map begins at %#lx and ends "
 					      "beyond 2^64",
 					      at / stride, range.start);
-			TRY(left_range(left, pass, range,
-				       load_u32(p + TYPE_AT, ORDER_LITTLE) == TYPE_RAM));
+			TRY(bootinfo_memory_entry(reader, pass, range,
+						  load_u32(p + TYPE_AT, ORDER_LITTLE) == TYPE_RAM));
 		}
 	}
-	return left_any_memory(left);
+	return bootinfo_require_memory(reader);
 }
 
 static bool adds_up(const uint8_t *p, size_t n)
@@ -120,28 +123,28 @@ static bool adds_up(const uint8_t *p, size_t n)
 }
 
 // How long the pointer is that begins at `p`, 0 when it is none.
-static size_t rsdp_size(const struct left *left, uint64_t at, struct span *out)
+static size_t rsdp_size(const struct bootinfo_reader *reader, uint64_t at, struct span *out)
 {
-	if (!see(left, at, RSDP_FIRST_SIZE, out) || memcmp(out->p, "RSD PTR ", 8) != 0 ||
+	if (!see(reader, at, RSDP_FIRST_SIZE, out) || memcmp(out->p, "RSD PTR ", 8) != 0 ||
 	    !adds_up(out->p, RSDP_FIRST_SIZE))
 		return 0;
 	if (out->p[RSDP_REVISION_AT] < 2)
 		return RSDP_FIRST_SIZE;
-	if (!see(left, at, RSDP_SIZE, out) ||
+	if (!see(reader, at, RSDP_SIZE, out) ||
 	    load_u32(out->p + RSDP_LENGTH_AT, ORDER_LITTLE) != RSDP_SIZE ||
 	    !adds_up(out->p, RSDP_SIZE))
 		return 0;
 	return RSDP_SIZE;
 }
 
-void left_rsdp(const struct left *left, uint64_t at)
+void bootinfo_rsdp(const struct bootinfo_reader *reader, uint64_t at)
 {
 	// the original may lie where the application goes
 	static uint8_t copy[RSDP_SIZE];
 	struct span rsdp;
 	if (at == 0)
 		return;
-	size_t n = rsdp_size(left, at, &rsdp);
+	size_t n = rsdp_size(reader, at, &rsdp);
 	if (n == 0) {
 		log_line(LOG_WARN,
 			 "no ACPI root pointer at %#lx, where one is said to be: the application "
@@ -150,5 +153,5 @@ void left_rsdp(const struct left *left, uint64_t at)
 		return;
 	}
 	memcpy(copy, rsdp.p, n);
-	left->boot->rsdp = (struct span){ copy, n };
+	reader->boot->rsdp = (struct span){ copy, n };
 }

@@ -5,7 +5,7 @@
 #include "core/panic.h"
 #include "proto/arm64/boot.h"
 
-noreturn void start_c(uint64_t x0, uint64_t x1);
+noreturn void arm64_start(uint64_t x0, uint64_t x1);
 
 static struct boot boot; // large, and zeroed by entry.S
 
@@ -13,13 +13,13 @@ static struct boot boot; // large, and zeroed by entry.S
 // there leaves it.
 #define TREE_GUESS UINT64_C(0x40000000)
 
-noreturn void start_c(uint64_t x0, uint64_t x1)
+noreturn void arm64_start(uint64_t x0, uint64_t x1)
 {
 	const uint64_t places[] = { x0, x1, TREE_GUESS };
-	virt_open();
+	platform_open();
 	boot.protocol = "elf";
 	for (size_t i = 0; i < countof(places); i++)
-		if (virt_tree_at(places[i]))
+		if (platform_has_devicetree(places[i]))
 			arm64_boot(&boot, places[i]);
 	die(refuse(STATUS_FDT_MISSING, "no device tree at x0 (%#lx), x1 (%#lx) or %#lx", x0, x1,
 		   TREE_GUESS));

@@ -4,15 +4,15 @@
 #include "core/panic.h"
 #include "proto/arm64/boot.h"
 
-noreturn void start_c(uint64_t x0);
+noreturn void arm64_start(uint64_t x0);
 
 static struct boot boot; // large, and zeroed by entry.S
 
-noreturn void start_c(uint64_t x0)
+noreturn void arm64_start(uint64_t x0)
 {
-	virt_open();
+	platform_open();
 	boot.protocol = "image";
-	if (!virt_tree_at(x0))
+	if (!platform_has_devicetree(x0))
 		die(refuse(STATUS_FDT_MISSING, "no device tree at x0 (%#lx)", x0));
 	arm64_boot(&boot, x0);
 }

@@ -18,7 +18,7 @@ efi_entry:
 	adrp	x10, entry_stack
 	str	x9, [x10, :lo12:entry_stack]
 	mov	x29, xzr
-	b	uefi_c
+	b	uefi_start
 
 // x0 = status. Back to whoever called efi_entry, from however deep.
 	.globl	entry_return

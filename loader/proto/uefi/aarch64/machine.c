@@ -10,7 +10,7 @@
 
 const uint64_t machine_reach = MAP_REACH;
 
-static const struct tree *tree; // NULL: not read
+static const struct devicetree *tree; // NULL: not read
 static bool ours;
 
 enum status machine_open(struct boot *boot)
@@ -28,12 +28,12 @@ enum status machine_open(struct boot *boot)
 	if (bytes == NULL)
 		return refuse(STATUS_FDT_MISSING, "the firmware has no device tree; QEMU's virt "
 						  "gives it one with -machine virt,acpi=off");
-	TRY(virt_tree(bytes, (uint64_t)bytes, boot));
-	if (boot->tree->at.end > MAP_REACH)
+	TRY(platform_read_devicetree(bytes, (uint64_t)bytes, boot));
+	if (boot->devicetree->at.end > MAP_REACH)
 		return refuse(STATUS_FDT_MISSING,
 			      "the device tree at %#lx lies beyond the loader's reach",
-			      boot->tree->at.start);
-	tree = boot->tree;
+			      boot->devicetree->at.start);
+	tree = boot->devicetree;
 	boot->rsdp = boot->sev = (struct span){ 0 }; // the tree is not made
 	// this CPU's LinuxBoot
 	boot->platform = boot->platform_older = HANDED_MULTIBOOT;
@@ -51,11 +51,11 @@ static void take_over(void)
 	if (ours)
 		return;
 	ours = true;
-	virt_take_over();
+	platform_take_over();
 	if (tree == NULL)
 		return;
 	ASSERT(map_range(tree->at) != NULL);
-	virt_console(tree);
+	platform_open_console(tree);
 }
 
 void machine_left(const struct boot *boot)
@@ -69,7 +69,7 @@ void machine_left(const struct boot *boot)
 void machine_write(const char *text, size_t n)
 {
 	take_over();
-	virt_write(text, n);
+	platform_write(text, n);
 }
 
 noreturn void machine_stop(unsigned number)

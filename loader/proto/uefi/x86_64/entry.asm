@@ -6,7 +6,7 @@ bits 64
 default rel
 
 global efi_entry, entry_return
-extern loader_start, rela_start, rela_end, uefi_c
+extern loader_start, rela_start, rela_end, uefi_start
 
 R_X86_64_RELATIVE equ 8
 
@@ -46,7 +46,7 @@ efi_entry:
         mov     rsi, rdx
         and     rsp, -16
         xor     ebp, ebp
-        call    uefi_c
+        call    uefi_start
         ud2
 
 ; rdi = status. Back to whoever called efi_entry, from however deep.

@@ -29,24 +29,24 @@ static uint64_t wide(struct span params, unsigned low_at, unsigned high_at)
 	       (uint64_t)load_u32(params.p + high_at, ORDER_LITTLE) << 32;
 }
 
-static enum status read_app(const struct left *left, struct span params)
+static enum status read_app(const struct bootinfo_reader *reader, struct span params)
 {
 	uint64_t size = wide(params, RAMDISK_SIZE_AT, EXT_RAMDISK_SIZE_AT);
 	if (size == 0)
 		return STATUS_OK;
-	return left_app(left, wide(params, RAMDISK_AT, EXT_RAMDISK_AT), size, 1);
+	return bootinfo_app(reader, wide(params, RAMDISK_AT, EXT_RAMDISK_AT), size, 1);
 }
 
 // Starters write what the line is long, with or without its NUL, or what it may be at most; 0:
 // nothing.
-static enum status read_cmdline(const struct left *left, struct span params)
+static enum status read_cmdline(const struct bootinfo_reader *reader, struct span params)
 {
 	uint32_t size = load_u32(params.p + CMDLINE_SIZE_AT, ORDER_LITTLE);
 	uint64_t at = wide(params, CMDLINE_AT, EXT_CMDLINE_AT);
-	return at == 0 ? STATUS_OK : left_cmdline(left, at, size != 0 ? size : UINT64_MAX);
+	return at == 0 ? STATUS_OK : bootinfo_cmdline(reader, at, size != 0 ? size : UINT64_MAX);
 }
 
-static enum status read_memory(const struct left *left, struct span params)
+static enum status read_memory(const struct bootinfo_reader *reader, struct span params)
 {
 	unsigned count = params.p[E820_COUNT_AT];
 	if (count == 0)
@@ -57,14 +57,16 @@ static enum status read_memory(const struct left *left, struct span params)
 			      "the zero page is said to have %u memory ranges, it has room for %u",
 			      count, (unsigned)E820_MAX);
 	struct span map = { params.p + E820_AT, (size_t)E820_ENTRY_SIZE * count };
-	return left_memory(left, map, E820_ENTRY_SIZE);
+	return bootinfo_e820(reader, map, E820_ENTRY_SIZE);
 }
 
 enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *boot)
 {
-	const struct left left = { .map = map, .boot = boot, .beyond = STATUS_START_STATE };
+	const struct bootinfo_reader reader = { .map = map,
+						.boot = boot,
+						.unreachable = STATUS_START_STATE };
 	struct span params;
-	if (at == 0 || !left_show(&left, at, ZERO_PAGE_SIZE, &params))
+	if (at == 0 || !bootinfo_span(&reader, at, ZERO_PAGE_SIZE, &params))
 		return refuse(STATUS_START_STATE,
 			      "RSI was %#lx at entry, no address of a zero page", at);
 	unsigned flag = load_u16(params.p + BOOT_FLAG_AT, ORDER_LITTLE);
@@ -76,8 +78,8 @@ enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *b
 			      at, flag, header, (unsigned)BOOT_FLAG, (unsigned)HEADER);
 	boot->start_at = at;
 	boot->boot_params = params;
-	TRY(read_cmdline(&left, params));
-	TRY(read_app(&left, params));
-	left_rsdp(&left, load_u64(params.p + RSDP_AT, ORDER_LITTLE));
-	return read_memory(&left, params);
+	TRY(read_cmdline(&reader, params));
+	TRY(read_app(&reader, params));
+	bootinfo_rsdp(&reader, load_u64(params.p + RSDP_AT, ORDER_LITTLE));
+	return read_memory(&reader, params);
 }

@@ -4,11 +4,11 @@
 #include "core/panic.h"
 #include "proto/x86/linux64/linux64.h"
 
-noreturn void linux64_c(uint32_t params_low, uint32_t params_high);
+noreturn void linux64_start(uint32_t params_low, uint32_t params_high);
 
-noreturn void linux64_c(uint32_t params_low, uint32_t params_high)
+noreturn void linux64_start(uint32_t params_low, uint32_t params_high)
 {
-	struct boot *boot = pc_open();
+	struct boot *boot = platform_open();
 	boot->protocol = "linux64";
 	boot->start_name = "boot parameters";
 	boot->compatible = "hermit,linux";

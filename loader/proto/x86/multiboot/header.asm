@@ -8,7 +8,7 @@ MEMORY_INFO     equ 1 << 1
 ADDRESSES       equ 1 << 16
 FLAGS           equ PAGE_ALIGN | MEMORY_INFO | ADDRESSES
 
-extern loader_start, loader_load_end, loader_end, enter64, multiboot_c
+extern loader_start, loader_load_end, loader_end, enter_long_mode, multiboot_start
 global multiboot_entry
 
 section .multiboot progbits alloc exec nowrite align=4
@@ -27,5 +27,5 @@ header: dd      MAGIC
 multiboot_entry:
         mov     edi, eax
         mov     esi, ebx
-        mov     ebp, multiboot_c
-        jmp     enter64
+        mov     ebp, multiboot_start
+        jmp     enter_long_mode

@@ -22,29 +22,30 @@ enum {
 	TYPE_AVAILABLE = 1,
 };
 
-struct reader {
-	struct left left;
+struct multiboot_reader {
+	struct bootinfo_reader common;
 	const uint8_t *info;
 };
 
-static uint32_t field(const struct reader *r, unsigned at)
+static uint32_t field(const struct multiboot_reader *r, unsigned at)
 {
 	return load_u32(r->info + at, ORDER_LITTLE);
 }
 
-static enum status read_modules(const struct reader *r)
+static enum status read_modules(const struct multiboot_reader *r)
 {
 	uint32_t count = field(r, MODULE_COUNT_AT);
-	struct boot *boot = r->left.boot;
+	struct boot *boot = r->common.boot;
 	struct span list;
 	if (count == 0)
 		return STATUS_OK;
 	// The first is the application; the others only have to be told of.
-	if (!left_show(&r->left, field(r, MODULES_AT), MODULE_SIZE, &list))
+	if (!bootinfo_span(&r->common, field(r, MODULES_AT), MODULE_SIZE, &list))
 		return refuse(STATUS_MULTIBOOT_INFO, "the list of %u modules is said to be at %#x",
 			      count, field(r, MODULES_AT));
 	struct range app = { load_u32(list.p, ORDER_LITTLE), load_u32(list.p + 4, ORDER_LITTLE) };
-	void *p = app.start <= app.end && range_inside(app, boot->reach) ? r->left.map(app) : NULL;
+	void *p = app.start <= app.end && range_inside(app, boot->reach) ? r->common.map(app)
+									 : NULL;
 	if (app.start > app.end || (p == NULL && app.start != app.end))
 		return refuse(STATUS_MULTIBOOT_MODULE, "the first module is said to be %#lx..%#lx",
 			      app.start, app.end);
@@ -76,14 +77,14 @@ static must_check bool next_entry(struct span map, uint64_t *at, struct entry *o
 	       (!add_overflows(out->address, out->size, &end) || end == 0);
 }
 
-static enum status read_map(const struct reader *r)
+static enum status read_map(const struct multiboot_reader *r)
 {
 	struct span map;
-	if (!left_show(&r->left, field(r, MMAP_AT), field(r, MMAP_LENGTH_AT), &map))
+	if (!bootinfo_span(&r->common, field(r, MMAP_AT), field(r, MMAP_LENGTH_AT), &map))
 		return refuse(STATUS_MULTIBOOT_INFO,
 			      "the memory map is said to be at %#x with %#x bytes",
 			      field(r, MMAP_AT), field(r, MMAP_LENGTH_AT));
-	for (enum left_pass pass = LEFT_ADD; pass <= LEFT_REMOVE; pass++) {
+	for (enum bootinfo_pass pass = BOOTINFO_ADD_RAM; pass <= BOOTINFO_REMOVE_RESERVED; pass++) {
 		for (uint64_t at = 0; at < map.n;) {
 			struct entry e;
 			uint64_t start = at;
@@ -92,24 +93,24 @@ static enum status read_map(const struct reader *r)
 					      "the memory map of %#lx bytes has a malformed entry "
 					      "at %#lx",
 					      map.n, start);
-			TRY(left_range(&r->left, pass,
-				       (struct range){ e.address, e.address + e.size },
-				       e.type == TYPE_AVAILABLE));
+			TRY(bootinfo_memory_entry(&r->common, pass,
+						  (struct range){ e.address, e.address + e.size },
+						  e.type == TYPE_AVAILABLE));
 		}
 	}
 	return STATUS_OK;
 }
 
 // Two sizes in KiB, from 0 and from 1 MiB on: all that an old starter tells.
-static enum status read_sizes(const struct reader *r)
+static enum status read_sizes(const struct multiboot_reader *r)
 {
-	struct range_set *usable = &r->left.boot->usable;
+	struct range_set *usable = &r->common.boot->usable;
 	TRY(range_set_add(usable, (struct range){ 0, KIB(field(r, MEM_LOWER_AT)) }));
 	return range_set_add(usable,
 			     (struct range){ MIB(1), MIB(1) + KIB(field(r, MEM_UPPER_AT)) });
 }
 
-static enum status read_memory(const struct reader *r, uint32_t flags)
+static enum status read_memory(const struct multiboot_reader *r, uint32_t flags)
 {
 	if ((flags & FLAG_MMAP) != 0)
 		TRY(read_map(r));
@@ -120,28 +121,28 @@ static enum status read_memory(const struct reader *r, uint32_t flags)
 			      "the Multiboot information (flags %#x) has neither memory map nor "
 			      "memory sizes",
 			      flags);
-	return left_any_memory(&r->left);
+	return bootinfo_require_memory(&r->common);
 }
 
 enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct range),
 			   struct boot *boot)
 {
-	struct reader reader = {
-		.left = { .map = map, .boot = boot, .beyond = STATUS_MULTIBOOT_INFO }
+	struct multiboot_reader reader = {
+		.common = { .map = map, .boot = boot, .unreachable = STATUS_MULTIBOOT_INFO }
 	};
 	struct span bytes;
 	if (magic != MAGIC_AT_ENTRY)
 		return refuse(STATUS_MULTIBOOT_MAGIC,
 			      "EAX was %#x at entry, a Multiboot 1 starter leaves %#x", magic,
 			      (unsigned)MAGIC_AT_ENTRY);
-	if (info == 0 || !left_show(&reader.left, info, INFO_SIZE, &bytes))
+	if (info == 0 || !bootinfo_span(&reader.common, info, INFO_SIZE, &bytes))
 		return refuse(STATUS_MULTIBOOT_INFO,
 			      "EBX was %#x at entry, no address of Multiboot information", info);
 	reader.info = bytes.p;
 	boot->start_at = info;
 	uint32_t flags = field(&reader, 0);
 	if ((flags & FLAG_CMDLINE) != 0)
-		TRY(left_cmdline(&reader.left, field(&reader, CMDLINE_AT), UINT64_MAX));
+		TRY(bootinfo_cmdline(&reader.common, field(&reader, CMDLINE_AT), UINT64_MAX));
 	if ((flags & FLAG_MODULES) != 0)
 		TRY(read_modules(&reader));
 	return read_memory(&reader, flags);

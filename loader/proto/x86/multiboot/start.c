@@ -4,11 +4,11 @@
 #include "core/panic.h"
 #include "proto/x86/multiboot/multiboot.h"
 
-noreturn void multiboot_c(uint32_t magic, uint32_t info);
+noreturn void multiboot_start(uint32_t magic, uint32_t info);
 
-noreturn void multiboot_c(uint32_t magic, uint32_t info)
+noreturn void multiboot_start(uint32_t magic, uint32_t info)
 {
-	struct boot *boot = pc_open();
+	struct boot *boot = platform_open();
 	boot->protocol = "multiboot";
 	boot->start_name = "Multiboot information";
 	boot->compatible = "hermit,multiboot";

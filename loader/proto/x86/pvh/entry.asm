@@ -4,7 +4,7 @@
 
 XEN_ELFNOTE_PHYS32_ENTRY equ 18
 
-extern enter64, pvh_c
+extern enter_long_mode, pvh_start
 global pvh_entry
 
 ; QEMU reads eight bytes of the address, and rounds the name's length up to the segment's alignment.
@@ -20,5 +20,5 @@ bits 32
 pvh_entry:
         mov     edi, ebx
         xor     edx, edx
-        mov     ebp, pvh_c
-        jmp     enter64
+        mov     ebp, pvh_start
+        jmp     enter_long_mode

@@ -17,7 +17,7 @@ enum {
 	ENTRY_SIZE = 24,  // of the memory map
 };
 
-static enum status read_modules(const struct left *left, struct span info)
+static enum status read_modules(const struct bootinfo_reader *reader, struct span info)
 {
 	uint32_t count = load_u32(info.p + MODULE_COUNT_AT, ORDER_LITTLE);
 	uint64_t at = load_u64(info.p + MODULES_AT, ORDER_LITTLE);
@@ -25,14 +25,14 @@ static enum status read_modules(const struct left *left, struct span info)
 	if (count == 0)
 		return STATUS_OK;
 	// The first is the application; the others only have to be told of.
-	if (!left_show(left, at, MODULE_SIZE, &list))
+	if (!bootinfo_span(reader, at, MODULE_SIZE, &list))
 		return refuse(STATUS_START_STATE, "the list of %u modules is said to be at %#lx",
 			      count, at);
-	return left_app(left, load_u64(list.p, ORDER_LITTLE), load_u64(list.p + 8, ORDER_LITTLE),
-			count);
+	return bootinfo_app(reader, load_u64(list.p, ORDER_LITTLE),
+			    load_u64(list.p + 8, ORDER_LITTLE), count);
 }
 
-static enum status read_memory(const struct left *left, struct span info)
+static enum status read_memory(const struct bootinfo_reader *reader, struct span info)
 {
 	uint32_t version = load_u32(info.p + VERSION_AT, ORDER_LITTLE);
 	struct span map;
@@ -44,17 +44,19 @@ static enum status read_memory(const struct left *left, struct span info)
 	uint32_t count = load_u32(info.p + MMAP_COUNT_AT, ORDER_LITTLE);
 	if (count == 0)
 		return refuse(STATUS_MEMORY_MAP_MISSING, "the start information has no memory map");
-	if (!left_show(left, at, (uint64_t)ENTRY_SIZE * count, &map))
+	if (!bootinfo_span(reader, at, (uint64_t)ENTRY_SIZE * count, &map))
 		return refuse(STATUS_START_STATE,
 			      "the memory map of %u entries is said to be at %#lx", count, at);
-	return left_memory(left, map, ENTRY_SIZE);
+	return bootinfo_e820(reader, map, ENTRY_SIZE);
 }
 
 enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot)
 {
-	const struct left left = { .map = map, .boot = boot, .beyond = STATUS_START_STATE };
+	const struct bootinfo_reader reader = { .map = map,
+						.boot = boot,
+						.unreachable = STATUS_START_STATE };
 	struct span bytes;
-	if (info == 0 || !left_show(&left, info, INFO_SIZE, &bytes))
+	if (info == 0 || !bootinfo_span(&reader, info, INFO_SIZE, &bytes))
 		return refuse(STATUS_START_STATE,
 			      "EBX was %#x at entry, no address of PVH start information", info);
 	uint32_t magic = load_u32(bytes.p, ORDER_LITTLE);
@@ -65,8 +67,8 @@ enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boo
 	boot->start_at = info;
 	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
 	if (cmdline != 0)
-		TRY(left_cmdline(&left, cmdline, UINT64_MAX));
-	TRY(read_modules(&left, bytes));
-	left_rsdp(&left, load_u64(bytes.p + RSDP_AT, ORDER_LITTLE));
-	return read_memory(&left, bytes);
+		TRY(bootinfo_cmdline(&reader, cmdline, UINT64_MAX));
+	TRY(read_modules(&reader, bytes));
+	bootinfo_rsdp(&reader, load_u64(bytes.p + RSDP_AT, ORDER_LITTLE));
+	return read_memory(&reader, bytes);
 }

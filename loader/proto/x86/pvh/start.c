@@ -4,11 +4,11 @@
 #include "core/panic.h"
 #include "proto/x86/pvh/pvh.h"
 
-noreturn void pvh_c(uint32_t info);
+noreturn void pvh_start(uint32_t info);
 
-noreturn void pvh_c(uint32_t info)
+noreturn void pvh_start(uint32_t info)
 {
-	struct boot *boot = pc_open();
+	struct boot *boot = platform_open();
 	boot->protocol = "pvh";
 	boot->start_name = "PVH start information";
 	boot->compatible = "hermit,pvh";

@@ -5,17 +5,17 @@
 
 #include "test/fake.h"
 
-enum { LEFT_RAM = 0x40000 };
+enum { BOOTINFO_RAM = 0x40000 };
 
-extern struct boot left_boot;
+extern struct boot bootinfo_boot;
 
 // Zeroes the memory.
-void left_clear(void);
+void bootinfo_clear(void);
 
 // Around a call of a protocol's reader: a fresh struct boot and console, memory sealed; afterwards
 // it may be looked at. Gives `status` back.
-void left_begin(void);
-enum status left_end(enum status status);
+void bootinfo_begin(void);
+enum status bootinfo_end(enum status status);
 
 // Where the starter's information is, the command line, and the first of so many applications.
 void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at,
@@ -23,7 +23,7 @@ void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t ap
 // The usable ranges as "0-9fc00 100000-4000000 ".
 void check_usable(const char *want);
 // Whether exactly this is kept from being written.
-bool is_kept(uint64_t from, uint64_t to);
+bool is_preserved(uint64_t from, uint64_t to);
 // Flips every bit of these `count` places, one bit a run, in what `start` puts there: booted, or
 // refused for what the starter left.
 void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places,

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "test/left.h"
+#include "test/bootinfo_fake.h"
 
 #include <string.h>
 
 #include "test/test.h"
 
-struct boot left_boot;
+struct boot bootinfo_boot;
 
-void left_clear(void)
+void bootinfo_clear(void)
 {
-	fake_open(LEFT_RAM);
-	memset(fake_memory(), 0, LEFT_RAM);
+	fake_open(BOOTINFO_RAM);
+	memset(fake_memory(), 0, BOOTINFO_RAM);
 }
 
-void left_begin(void)
+void bootinfo_begin(void)
 {
-	left_boot = (struct boot){ .loader = { 0x100000, 0x110000 }, .reach = { 0, FAKE_REACH } };
+	bootinfo_boot = (struct boot){ .loader = { 0x100000, 0x110000 },
+				       .reach = { 0, FAKE_REACH } };
 	console_open();
 	fake_seal();
 }
 
-enum status left_end(enum status status)
+enum status bootinfo_end(enum status status)
 {
 	fake_unseal();
 	return status;
@@ -29,18 +30,18 @@ enum status left_end(enum status status)
 void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at,
 		 uint64_t app_size)
 {
-	CHECK_EQ(left_boot.start_at, start_at);
-	CHECK_EQ(left_boot.cmdline.n, strlen(line));
-	CHECK_BYTES(left_boot.cmdline.p, line, strlen(line));
-	CHECK_EQ(left_boot.app_count, apps);
-	CHECK_EQ(left_boot.app_at, app_at);
-	CHECK_EQ(left_boot.app.n, app_size);
-	CHECK(left_boot.app.p == fake_memory() + app_at);
+	CHECK_EQ(bootinfo_boot.start_at, start_at);
+	CHECK_EQ(bootinfo_boot.cmdline.n, strlen(line));
+	CHECK_BYTES(bootinfo_boot.cmdline.p, line, strlen(line));
+	CHECK_EQ(bootinfo_boot.app_count, apps);
+	CHECK_EQ(bootinfo_boot.app_at, app_at);
+	CHECK_EQ(bootinfo_boot.app.n, app_size);
+	CHECK(bootinfo_boot.app.p == fake_memory() + app_at);
 }
 
 void check_usable(const char *want)
 {
-	const struct range_set *usable = &left_boot.usable;
+	const struct range_set *usable = &bootinfo_boot.usable;
 	char got[4096] = "";
 	size_t n = 0;
 	for (uint32_t i = 0; i < usable->count; i++)
@@ -49,10 +50,10 @@ void check_usable(const char *want)
 	CHECK_STR(got, want);
 }
 
-bool is_kept(uint64_t from, uint64_t to)
+bool is_preserved(uint64_t from, uint64_t to)
 {
-	for (size_t i = 0; i < left_boot.keep_count; i++)
-		if (left_boot.keep[i].start == from && left_boot.keep[i].end == to)
+	for (size_t i = 0; i < bootinfo_boot.keep_count; i++)
+		if (bootinfo_boot.keep[i].start == from && bootinfo_boot.keep[i].end == to)
 			return true;
 	return false;
 }
