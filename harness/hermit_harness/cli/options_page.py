@@ -41,7 +41,7 @@ TAIL = """
 
 | variable | verbs | meaning |
 | --- | --- | --- |
-| `APP=` | `run`, `debug` … | the application: a file, or an image of this tree |
+| `APP=` | `run`, `debug` … | the application: a file, a cargo build, or a test image |
 | `CELL=` | `test`, `debug`, `repro` | a cell of the test matrix, see [tests.md](tests.md) |
 | `K=` | `test` | the tests that match pytest's `-k` |
 | `GDB=` | `debug` | the GDB program |
