@@ -12,6 +12,7 @@ import pytest
 from hermit_harness import options
 from hermit_harness.cli.main import COMMANDS
 from hermit_harness.paths import ROOT
+from lint import arrows
 from tests.support.pages import BLOCK, PAGES
 
 ROOMS = ("ci", "docs", "fixtures", "harness", "loader", "netsetup")
@@ -54,6 +55,21 @@ def test_every_page_is_one_click_away() -> None:
     """From the README each page is reached at once."""
     linked = {file for _, file, _ in links(ROOT / "README.md")}
     assert set(PAGES) - linked <= {ROOT / "README.md"}
+
+
+def test_arrows_of_the_architecture() -> None:
+    """docs/architecture.md has the layers of the import lint, in its order, and the directions of includes."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    line = re.findall(r"^\| harness \| (.*)", page, re.M)[0]
+    drawn = [set(re.findall(r"`(\w+)`", layer)) for layer in line.split("←")]
+    named = set().union(*drawn)
+    layers = [named & set(layer) for layer in arrows.LAYERS]
+    assert drawn == [layer for layer in layers if layer]
+    rooms = {path.parent.name for path in (ROOT / "harness" / "hermit_harness").glob("*/__init__.py")}
+    assert rooms <= named
+    for room, allowed in arrows.LOADER.items():
+        row = re.search(rf"^\| `{room}` \| (.*) \|$", page, re.M)
+        assert not row or set(re.findall(r"`(\w+)`", row[1])) == set(allowed), room
 
 
 @pytest.mark.parametrize("name", names())
