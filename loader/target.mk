@@ -67,6 +67,10 @@ file_flags = $(if $(filter core/%,$*),$(CORE_WARNINGS)) $(OPTIMISE.$(PROFILE)) \
 	$(if $(filter %/exception,$*),$(TRAMPOLINE_FLAGS) $($(ARCH).trampoline)) \
 	$(if $(filter $($(ARCH).aligned),$(notdir $*)),-mstrict-align)
 
+# The user's CFLAGS come after the project's flags, except that the trampoline is never part of LTO.
+compile_c = $(COMPILE) $(FREESTANDING) $(INCLUDE) $(file_flags) $(DEFINES) $(CFLAGS) \
+	$(if $(filter %/exception,$*),-fno-lto)
+
 SELFTEST := $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST)
 NASMFLAGS := -f elf64 --reproducible -Werror -g -F dwarf -I$(GEN)/ $(SELFTEST)
 ASFLAGS := $(SELFTEST) -g -ffile-prefix-map='$(CURDIR)=.' -I$(GEN)
@@ -84,8 +88,7 @@ all: $(LOADER) $(LOADER).debug $(LOADER).trampoline
 $(OBJ)/%.o: loader/%.c $(GEN)/version.h $(MAKEFILES_OF) $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(COMPILE) $(FREESTANDING) $(INCLUDE) $(file_flags) $(DEFINES) $(CFLAGS) \
-		$(if $(filter %/exception,$*),-fno-lto) -MMD -MP -c -o $@ $<
+	$(Q)$(compile_c) -MMD -MP -c -o $@ $<
 
 $(OBJ)/%.asm.o: loader/%.asm $(GEN)/status.inc $(MAKEFILES_OF) $(OBJ)/flags
 	@mkdir -p $(@D)
@@ -102,6 +105,9 @@ $(OBJ)/flags: FORCE
 	$(call write_if_changed,$(call quoted,$(COMPILE)) \
 		$(call quoted,$(FREESTANDING) $(OPTIMISE.$(PROFILE)) $(CFLAGS)) \
 		$(if $(needs_nasm.$(ARCH)),$(call quoted,$(NASM) $(NASMFLAGS))))
+
+# loader.mk writes these two. Under `make -n` they may not exist.
+$(GEN)/version.h $(GEN)/status.inc: ;
 
 # ---- generated assembly: padding, embedded application, function names ----
 

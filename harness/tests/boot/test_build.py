@@ -144,7 +144,7 @@ def test_former_target_names(old: str, name: str) -> None:
 @pytest.mark.requirement("L-04")
 def test_unknown_target_is_refused() -> None:
     """The error lists the targets."""
-    with pytest.raises(BuildError, match=r"there are: .*x86_64-multiboot"):
+    with pytest.raises(BuildError, match=r"known: .*x86_64-multiboot"):
         make(*LOADER, "TARGET=vax", "all")
 
 
@@ -204,7 +204,7 @@ def test_freestanding() -> None:
         symbols = loader_file("x86_64-multiboot", profile).with_name(NAMES[0] + ".debug")
         undefined = subprocess.run(["nm", "-u", str(symbols)], capture_output=True, text=True, check=True).stdout
         assert undefined.strip() == ""
-    flags = (ROOT / "loader" / "loader.mk").read_text(encoding="utf-8")
+    flags = (ROOT / "loader" / "target.mk").read_text(encoding="utf-8")
     assert "-ffreestanding" in flags and "-nostdlib" in flags
 
 
@@ -218,7 +218,7 @@ def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
     assert outcome.matches("exit 0"), str(outcome)
     assert b"[LOADER][DEBUG]" in outcome.console
     assert b"\x1b" not in outcome.console
-    with pytest.raises(BuildError, match="there are: error warn info debug trace"):
+    with pytest.raises(BuildError, match="known: error warn info debug trace"):
         make(*LOADER, "LOADER_LOG=loud", "all")
 
 
@@ -247,7 +247,7 @@ def test_only_x86_64_needs_nasm(tmp_path: Path) -> None:
         assert f" -o {tmp_path}/release/{loader_file(name).name}.debug " in planned
     assert "x86_64-multiboot" not in planned
     assert "no-such-nasm" not in planned and "python" not in planned
-    with pytest.raises(BuildError, match="x86_64-multiboot needs what is not there: no-such-nasm"):
+    with pytest.raises(BuildError, match="x86_64-multiboot needs tools that are not installed: no-such-nasm"):
         make(*words, "TARGET=x86_64-multiboot", "all")
 
 

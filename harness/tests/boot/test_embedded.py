@@ -82,7 +82,7 @@ def test_embedded_real_application(target: str, boot_here: Boot) -> None:
 @pytest.mark.requirement("RX-03")
 def test_what_cannot_be_embedded_is_one_line() -> None:
     """A missing file, and an application without a target, are one-line errors of the build."""
-    with pytest.raises(BuildError, match=r"EMBED_APP=/nonexistent/app: there is no such file"):
+    with pytest.raises(BuildError, match=r"EMBED_APP=/nonexistent/app: cannot read this file"):
         embed("x86_64", Path("/nonexistent/app"))
-    with pytest.raises(BuildError, match=r"EMBED_APP= needs TARGET=.*there are: .*aarch64-elf"):
+    with pytest.raises(BuildError, match=r"EMBED_APP= needs TARGET=.*known: .*aarch64-elf"):
         make("-f", "loader/loader.mk", f"EMBED_APP={images()['hello'].path}", "all")
