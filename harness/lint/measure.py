@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from lint.tree import Source, Tree
 C_WIDTH = 100
 PYTHON_WIDTH = 120
 SHORT_FILE = 25
+COMMITS = 50
+AREA = re.compile(r"[a-z]+: \S")
 
 
 def c_functions(source: Source) -> Iterator[int]:
@@ -92,6 +95,16 @@ def long_sentences(found: list[sentences.Sentence]) -> str:
     return f"{over} of {len(found)} ({share(over, len(found))}), {far} over {prose.TOO_LONG}"
 
 
+def commits(root: Path) -> str:
+    """Format the subjects of the last COMMITS commits: length, and how many have an area and a body."""
+    command = ["git", "-c", "safe.directory=*", "-C", str(root), "log", f"-{COMMITS}", "--format=%s%x00%b%x01"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = [text.strip("\n").split("\0") for text in done.stdout.split("\1") if "\0" in text]
+    areas = sum(bool(AREA.match(subject)) for subject, _ in found)
+    bodies = sum(bool(body.strip()) for _, body in found)
+    return f"{quantiles(len(subject) for subject, _ in found)}, {areas} area, {bodies} body"
+
+
 def row_names(tree: Tree) -> Iterator[tuple[str, str, str]]:
     """Yield the name, the figure and the bar of each row."""
     c, python, pages = tree.of("c"), tree.of("python"), prose.pages(tree)
@@ -126,6 +139,7 @@ def row_names(tree: Tree) -> Iterator[tuple[str, str, str]]:
     own = [sentence for sentence in texts if sentence.path == "README.md"]
     yield f"sentences over {prose.LONG} words, README", long_sentences(own), f"{prose.LONG_BAR} %, 0"
     yield f"sentences over {prose.LONG} words, all pages", long_sentences(texts), f"{prose.LONG_BAR} %, 0"
+    yield "commit subjects, median / p90 / max", commits(tree.root), "72"
     comments = [sentence for s in tree.sources if s.kind != "markdown" for sentence in sentences.of_comments(s)]
     yield f"sentences over {prose.LONG} words, comments", long_sentences(comments), ""
 
