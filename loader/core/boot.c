@@ -16,7 +16,7 @@ static const struct platform *platform;
 
 // Too large for the stacks that firmware gives.
 static struct run {
-	struct options options;
+	struct loader_options options;
 	struct elf_image elf;
 	struct notes notes;
 	const struct era *era;
@@ -31,7 +31,7 @@ void boot_open(const struct platform *p)
 	log_open(p->write, LOADER_LOG_LEVEL);
 }
 
-static void say_who(const struct boot *boot)
+static void log_version(const struct boot *boot)
 {
 	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)",
 		 boot->target, boot->protocol);
@@ -45,9 +45,9 @@ static void say_who(const struct boot *boot)
 	log_line(LOG_DEBUG, "Loader: [%#lx - %#lx]", boot->loader.start, boot->loader.end);
 }
 
-static void say_what(const struct boot *boot)
+static void log_boot_information(const struct boot *boot)
 {
-	log_line(LOG_DEBUG, "Found %s at %#lx", boot->start_name, boot->start_at);
+	log_line(LOG_DEBUG, "Found %s at %#lx", boot->bootinfo_name, boot->bootinfo_at);
 	for (uint32_t i = 0; i < boot->usable.count; i++)
 		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.at[i].start,
 			 boot->usable.at[i].end);
@@ -66,8 +66,8 @@ static void say_what(const struct boot *boot)
 
 static enum status read_options(const struct boot *boot)
 {
-	struct options *options = &run.options;
-	*options = (struct options){ .log = LOADER_LOG_LEVEL };
+	struct loader_options *options = &run.options;
+	*options = (struct loader_options){ .log = LOADER_LOG_LEVEL };
 	TRY(cmdline_options(boot->cmdline, options));
 	log_set_level(options->log);
 	if (options->selftest.n == 0)
@@ -80,7 +80,7 @@ static enum status read_options(const struct boot *boot)
 }
 
 // Which kind of file it is, by its first bytes. A Hermit image is a gzip file (RFC 1952).
-static enum status recognise(const struct boot *boot)
+static enum status check_file_format(const struct boot *boot)
 {
 	const uint8_t *p = boot->app.p;
 	if (boot->app_count == 0)
@@ -103,20 +103,20 @@ static enum status recognise(const struct boot *boot)
 		      p[2], p[3]);
 }
 
-static enum status understand(const struct boot *boot)
+static enum status read_application(const struct boot *boot)
 {
 	if (boot->app_count > 1)
 		log_line(LOG_WARN,
 			 "%u modules were given: the first is booted, the second and further ones "
 			 "are ignored",
 			 boot->app_count);
-	TRY(recognise(boot));
+	TRY(check_file_format(boot));
 	TRY(elf_parse(boot->app, boot->elf_target, &run.elf));
 	TRY(notes_read(&run.elf, &run.notes));
 	if (run.notes.has_kernel_version)
 		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", run.notes.kernel[0],
 			 run.notes.kernel[1], run.notes.kernel[2]);
-	return era_identify(&run.notes, boot->elf_target, run.options.era, &run.era);
+	return era_identify(&run.notes, boot->elf_target, run.options.entry_version, &run.era);
 }
 
 static enum status place(const struct boot *boot, struct handover_block_content *content)
@@ -140,7 +140,7 @@ static enum status place(const struct boot *boot, struct handover_block_content 
 	return STATUS_OK;
 }
 
-static struct window show(struct range r)
+static struct window map_window(struct range r)
 {
 	struct window window = { platform->map(r), r.start, range_size(r) };
 	ASSERT(window.p != NULL);
@@ -167,16 +167,16 @@ static enum status load(const struct boot *boot)
 	const struct place *place = &run.place;
 	const uint8_t *file = boot->app.p;
 	if (place->file.start != boot->app_at) {
-		struct window moved = show(place->file);
+		struct window moved = map_window(place->file);
 		memcpy(moved.p, file, boot->app.n);
 		file = moved.p;
 	}
-	struct window to = show(place->staging);
+	struct window to = map_window(place->staging);
 	load_segments(&run.elf, file, to, place->backwards);
 	return run.elf.dyn ? load_relocate(&run.elf, to, place->image.start) : STATUS_OK;
 }
 
-static void say_where(void)
+static void log_placement(void)
 {
 	const struct place *place = &run.place;
 	const struct elf_tls *tls = &run.elf.tls;
@@ -187,7 +187,7 @@ static void say_where(void)
 		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)",
 			 tls->vaddr + moved, tls->vaddr + moved + tls->memsz, tls->memsz,
 			 tls->memsz);
-	const uint64_t page = arch_place_rules.image_page;
+	const uint64_t page = arch_place_rules.image_page_size;
 	if (page == 0)
 		return;
 	// Whatever the pages' size, kernels find the image mapped up to multiples of IMAGE_ALIGN.
@@ -231,21 +231,21 @@ static enum status steps(struct boot *boot)
 	struct handover_block_content content = { .boot = boot, .elf = &run.elf };
 	TRY(read_options(boot));
 	if (boot->app_count == 0)
-		// understand() refuses where there is none either
+		// read_application() refuses where there is none either
 		(void)embedded_app(boot);
-	say_who(boot);
-	say_what(boot);
-	TRY(understand(boot));
+	log_version(boot);
+	log_boot_information(boot);
+	TRY(read_application(boot));
 	content.era = run.era;
 	if (!run.notes.has_kernel_version)
-		boot->platform = boot->platform_older;
+		boot->platform_tag = boot->platform_tag_older;
 	TRY(place(boot, &content));
 	TRY(claim(boot));
-	run.block.at = show(run.place.block);
+	run.block.at = map_window(run.place.block);
 	handover_block_write(&content, &run.block);
 	TRY(load(boot));
-	say_where();
-	TRY(platform->leave(boot));
+	log_placement();
+	TRY(platform->leave_firmware(boot));
 	if (boot->ram_slack != 0)
 		handover_block_write(&content, &run.block); // the memory map is another one
 	hand_over(boot);

@@ -14,19 +14,19 @@ struct boot {
 	const char *target;   // of this file: "x86_64-multiboot"
 	const char *protocol; // how it was started: "multiboot"
 	// what the starter left, in upstream's words: "Multiboot information"
-	const char *start_name;
-	uint64_t start_at;   // and where
-	struct span app;     // seen through platform->map; empty: none was given
-	uint64_t app_at;     // its physical address
-	uint32_t app_count;  // how many the starter gave; the first is taken
-	struct span cmdline; // without NUL
+	const char *bootinfo_name;
+	uint64_t bootinfo_at; // and where
+	struct span app;      // seen through platform->map; empty: none was given
+	uint64_t app_at;      // its physical address
+	uint32_t app_count;   // how many the starter gave; the first is taken
+	struct span cmdline;  // without NUL
 	// the running loader, memory without file bytes included
 	struct range loader;
 	struct range reach;      // what platform->map can show
 	struct range_set usable; // RAM that is free, ascending
 	// what the application is told of; empty: the same as `usable`
 	struct range_set ram;
-	uint32_t ram_slack; // how many more ranges platform->leave may find
+	uint32_t ram_slack; // how many more ranges platform->leave_firmware may find
 	// what the firmware keeps within `ram`: told as memory reservations
 	struct range_set reserved;
 	struct range keep[4]; // what the starter left and is still read
@@ -36,16 +36,16 @@ struct boot {
 	const struct devicetree *devicetree;
 	const char *compatible; // of the tree that is made: "hermit,multiboot"
 	// how a kernel with an ABI tag (0.10 on) is told that it was started
-	enum handed_platform platform;
+	enum platform_tag platform_tag;
 	// and one without: the core puts it into `platform` then
-	enum handed_platform platform_older;
-	struct span boot_params; // Linux's zero page, copied for HANDED_LINUX_PARAMS
+	enum platform_tag platform_tag_older;
+	struct span boot_params; // Linux's zero page, copied for PLATFORM_TAG_LINUX_PARAMS
 	// of the boot information: x86_64 an I/O port, aarch64 a virtual address, riscv64 0
 	uint64_t serial;
 	uint64_t cpu; // riscv64: the hart that runs us
 	// ACPI's root pointer, copied and named in the tree that is made; empty: none
 	struct span rsdp;
-	struct span sev; // SEV-SNP's confidential computing blob, likewise
+	struct span cc_blob; // SEV-SNP's confidential computing blob, likewise
 };
 
 // Opens the log and remembers the platform: before anything else, so that every refusal can be

@@ -45,7 +45,7 @@ static bool split_option(struct span word, struct span *key, struct span *value)
 	return false;
 }
 
-static bool take_log(struct span value, struct options *out)
+static bool take_log(struct span value, struct loader_options *out)
 {
 	static const char words[LOG_LEVELS][6] = { "error", "warn", "info", "debug", "trace" };
 	for (unsigned i = 0; i < LOG_LEVELS; i++) {
@@ -60,7 +60,7 @@ static bool take_log(struct span value, struct options *out)
 	return false;
 }
 
-static bool take_on_error(struct span value, struct options *out)
+static bool take_on_error(struct span value, struct loader_options *out)
 {
 	if (!IS(value, "stop") && !IS(value, "return"))
 		return false;
@@ -69,15 +69,15 @@ static bool take_on_error(struct span value, struct options *out)
 }
 
 // e1 to e4, by the entry version that these eras' notes have.
-static bool take_era(struct span value, struct options *out)
+static bool take_era(struct span value, struct loader_options *out)
 {
 	if (value.n != 2 || value.p[0] != 'e' || value.p[1] < '1' || value.p[1] > '9')
 		return false;
-	out->era = value.p[1] - '0';
+	out->entry_version = value.p[1] - '0';
 	return true;
 }
 
-static enum status take_option(struct span key, struct span value, struct options *out)
+static enum status take_option(struct span key, struct span value, struct loader_options *out)
 {
 	bool good;
 	if (IS(key, "log")) {
@@ -148,7 +148,7 @@ static enum status check_utf8(struct span line)
 	return STATUS_OK;
 }
 
-enum status cmdline_options(struct span line, struct options *out)
+enum status cmdline_options(struct span line, struct loader_options *out)
 {
 	struct span word, key, value;
 	size_t at = 0;
@@ -164,19 +164,19 @@ enum status cmdline_options(struct span line, struct options *out)
 size_t cmdline_strip(struct span line, char *out)
 {
 	struct span word, key, value;
-	size_t at = 0, kept = 0, n = 0;
+	size_t at = 0, copied = 0, n = 0;
 	if (line.n == 0)
 		return 0; // line.p may be NULL then
 	while (next_word(line, &at, &word)) {
 		if (!split_option(word, &key, &value))
 			continue;
 		size_t start = (size_t)(word.p - line.p);
-		if (start > kept && is_blank(line.p[start - 1]))
+		if (start > copied && is_blank(line.p[start - 1]))
 			start--;
-		memcpy(out + n, line.p + kept, start - kept);
-		n += start - kept;
-		kept = at;
+		memcpy(out + n, line.p + copied, start - copied);
+		n += start - copied;
+		copied = at;
 	}
-	memcpy(out + n, line.p + kept, line.n - kept);
-	return n + line.n - kept;
+	memcpy(out + n, line.p + copied, line.n - copied);
+	return n + line.n - copied;
 }

@@ -8,7 +8,7 @@
 #include "core/log.h"
 #include "core/text.h"
 
-enum { DEPTH = FDT_DEPTH_MAX + 1, PATH_MAX = 192 };
+enum { DEPTH = FDT_DEPTH_MAX + 1, NODE_PATH_MAX = 192 };
 
 // A node while its properties are read; its children inherit the cells.
 struct node {
@@ -24,12 +24,12 @@ struct reader {
 	struct devicetree *tree;
 	unsigned depth; // open nodes
 	struct node nodes[DEPTH + 1];
-	char path[PATH_MAX];
+	char path[NODE_PATH_MAX];
 	struct span stdout_path; // without options behind ':'
 	struct range initrd;     // empty: none
 	unsigned uarts;          // how many were met
 	bool uart_named;
-	bool again; // a further walk, for UARTs only
+	bool second_pass; // a further walk, for UARTs only
 };
 
 static bool is_text(struct span value, const char *wanted)
@@ -51,7 +51,7 @@ static bool next_string(struct span *list, struct span *out)
 	return true;
 }
 
-static bool is_on(const struct node *node)
+static bool is_enabled(const struct node *node)
 {
 	return node->status.n == 0 || is_text(node->status, "okay") || is_text(node->status, "ok");
 }
@@ -147,7 +147,7 @@ static void take_uart(struct reader *r, const struct node *node, enum tree_uart 
 	struct range at;
 	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size &&
 		     memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
-	if (!is_on(node) || !reg(r, node, 0, &at))
+	if (!is_enabled(node) || !reg(r, node, 0, &at))
 		return;
 	r->uarts++;
 	if (tree->uart != TREE_UART_NONE && (r->uart_named || !named))
@@ -223,7 +223,7 @@ static enum status take_node(struct reader *r)
 	if (node->done)
 		return STATUS_OK;
 	node->done = true;
-	if (r->again) {
+	if (r->second_pass) {
 		if (r->depth >= 2)
 			take_device(r, node);
 		return STATUS_OK;
@@ -235,11 +235,11 @@ static enum status take_node(struct reader *r)
 	}
 	if (r->depth == 2 &&
 	    (is_text(node->device_type, "memory") || fdt_is_node(&node->token, "memory")))
-		return is_on(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
+		return is_enabled(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
 	if (r->depth == 2 && fdt_is_node(&node->token, "chosen"))
 		return take_chosen(r, node);
 	if (r->depth == 3 && fdt_is_node(&up->token, "reserved-memory"))
-		return is_on(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
+		return is_enabled(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
 	if (r->depth == 3 && fdt_is_node(&up->token, "cpus") && is_text(node->device_type, "cpu"))
 		tree->cpus++;
 	else
@@ -256,9 +256,9 @@ static void open_node(struct reader *r, struct fdt_token token)
 	}; // 2.3.5: the defaults
 	if (r->depth == 1)
 		return;
-	if (before + 1 + token.name_size > PATH_MAX) {
+	if (before + 1 + token.name_size > NODE_PATH_MAX) {
 		// too deep to be named; equals no path that fits
-		node->path_size = PATH_MAX;
+		node->path_size = NODE_PATH_MAX;
 		return;
 	}
 	r->path[before] = '/';
@@ -350,7 +350,7 @@ enum status devicetree_read(const uint8_t *at, uint64_t base, uint64_t most, str
 	TRY(walk(&reader));
 	// What stdout-path names may stand before it, and so may the alias that it names. Of a
 	// single UART none can be chosen.
-	reader.again = true;
+	reader.second_pass = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
 		TRY(walk(&reader));

@@ -10,7 +10,7 @@
 // Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by
 // the CPU's smallest pages, identity-mapped and writable, the image by 2 MiB pages, and nothing
 // else.
-struct map_shape {
+struct paging_shape {
 	bool recursive; // the last entry of the top table points to that table
 };
 
@@ -24,9 +24,9 @@ struct handover_block {
 	uint64_t cmdline, cmdline_size; // without the NUL that follows
 	uint64_t multiboot;
 	uint64_t rsdp;
-	uint64_t sev;
+	uint64_t cc_blob;
 	uint64_t boot_params;
-	uint64_t fdt, fdt_size, fdt_room; // what it has, and what it may have
+	uint64_t fdt, fdt_size, fdt_capacity; // what it has, and what it may have
 	// arch's: the last instructions, their data, descriptor tables
 	uint64_t trampoline, trampoline_size;
 	uint64_t size;
@@ -34,7 +34,7 @@ struct handover_block {
 
 struct handover {
 	const struct handover_block *block;
-	const struct map_shape *shape;
+	const struct paging_shape *shape;
 	struct range image;
 	// moved to `image` by the trampoline when it is another place
 	struct range staging;

@@ -7,31 +7,31 @@
 
 // "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@" and sixteen hexadecimal digits
 #define RSDP_NAME_MAX 28
-#define SEV_NAME_MAX 43
+#define CC_BLOB_NAME_MAX 43
 
-static const struct range_set *told_ram(const struct boot *boot)
+static const struct range_set *reported_ram(const struct boot *boot)
 {
 	return boot->ram.count != 0 ? &boot->ram : &boot->usable;
 }
 
 static uint32_t ram_bound(const struct boot *boot)
 {
-	uint32_t count = told_ram(boot)->count + boot->ram_slack;
+	uint32_t count = reported_ram(boot)->count + boot->ram_slack;
 	return count < RANGE_SET_MAX ? count : RANGE_SET_MAX;
 }
 
-static uint64_t made_tree_bound(const struct boot *boot)
+static uint64_t generated_devicetree_bound(const struct boot *boot)
 {
 	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) +
 	       FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
-	       FDT_NODE_SIZE(SEV_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) +
+	       FDT_NODE_SIZE(CC_BLOB_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) +
 	       FDT_PROP_SIZE(boot->cmdline.n + 1);
 }
 
-static uint64_t tree_bound(const struct boot *boot)
+static uint64_t devicetree_bound(const struct boot *boot)
 {
 	if (boot->devicetree == NULL)
-		return made_tree_bound(boot);
+		return generated_devicetree_bound(boot);
 	return devicetree_fixup_bound(boot->devicetree, ram_bound(boot), boot->reserved.count,
 				      boot->cmdline.n);
 }
@@ -50,18 +50,19 @@ static void lay_out(const struct handover_block_content *content, uint64_t table
 	uint64_t at = 0;
 	out->stack_size = content->era->stack_size;
 	out->tables_size = tables_size;
-	out->fdt_room = tree_bound(boot);
+	out->fdt_capacity = devicetree_bound(boot);
 	out->trampoline_size = arch_trampoline_size();
 	out->stack = append(&at, out->stack_size, PAGE_SIZE);
 	out->tables = append(&at, out->tables_size, PAGE_SIZE);
 	out->info = append(&at, content->era->info_size, 16);
-	out->cmdline = append(&at, boot->cmdline.n + 1, content->era->info_alone ? PAGE_SIZE : 1);
+	out->cmdline = append(&at, boot->cmdline.n + 1,
+			      content->era->info_own_page ? PAGE_SIZE : 1);
 	out->multiboot = append(
 		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
 	out->rsdp = append(&at, boot->rsdp.n, 8);
-	out->sev = append(&at, boot->sev.n, 8);
+	out->cc_blob = append(&at, boot->cc_blob.n, 8);
 	out->boot_params = append(&at, boot->boot_params.n, 8);
-	out->fdt = append(&at, out->fdt_room, 8);
+	out->fdt = append(&at, out->fdt_capacity, 8);
 	out->trampoline = append(&at, out->trampoline_size, 16);
 	out->size = align_up(at, PAGE_SIZE);
 }
@@ -73,21 +74,21 @@ void handover_block_layout(const struct handover_block_content *content, struct 
 	lay_out(content, arch_tables_size(content->image, out->size), out);
 }
 
-static void write_place_node(struct fdt_writer *w, const char *what, uint64_t at)
+static void write_address_node(struct fdt_writer *w, const char *what, uint64_t at)
 {
-	char name[SEV_NAME_MAX];
+	char name[CC_BLOB_NAME_MAX];
 	fdt_begin(w, name, fmt(name, sizeof name, "hermit,%s@%lx", what, at));
 	fdt_prop_range(w, FDT_REG, at, 2, 1, 2);
 	fdt_end(w);
 }
 
 // Memory nodes ascend: kernels from 0.11 on take page-table frames from the first region they meet.
-static uint64_t make_tree(const struct boot *boot, const struct handover_block *block,
-			  const char *cmdline)
+static uint64_t generate_devicetree(const struct boot *boot, const struct handover_block *block,
+				    const char *cmdline)
 {
-	const struct range_set *ram = told_ram(boot);
+	const struct range_set *ram = reported_ram(boot);
 	struct fdt_writer w;
-	fdt_open(&w, block->at.p + block->fdt, block->fdt_room, (struct span){ 0 });
+	fdt_open(&w, block->at.p + block->fdt, block->fdt_capacity, (struct span){ 0 });
 	fdt_reserve(&w, block->at.base, block->size);
 	for (uint32_t i = 0; i < boot->reserved.count; i++)
 		fdt_reserve(&w, boot->reserved.at[i].start, range_size(boot->reserved.at[i]));
@@ -101,9 +102,9 @@ static uint64_t make_tree(const struct boot *boot, const struct handover_block *
 	for (uint32_t i = 0; i < ram->count; i++)
 		fdt_memory(&w, ram->at[i], 2, 2);
 	if (boot->rsdp.n != 0)
-		write_place_node(&w, "rsdp", block->at.base + block->rsdp);
-	if (boot->sev.n != 0)
-		write_place_node(&w, "efi_sev_snp_cc_blob", block->at.base + block->sev);
+		write_address_node(&w, "rsdp", block->at.base + block->rsdp);
+	if (boot->cc_blob.n != 0)
+		write_address_node(&w, "efi_sev_snp_cc_blob", block->at.base + block->cc_blob);
 	fdt_begin(&w, "chosen", 6);
 	if (block->cmdline_size != 0)
 		fdt_prop_string(&w, FDT_BOOTARGS, cmdline, block->cmdline_size);
@@ -112,23 +113,23 @@ static uint64_t make_tree(const struct boot *boot, const struct handover_block *
 	return fdt_close(&w);
 }
 
-static uint64_t write_tree(const struct boot *boot, const struct handover_block *block,
-			   const char *cmdline)
+static uint64_t write_devicetree(const struct boot *boot, const struct handover_block *block,
+				 const char *cmdline)
 {
 	if (boot->devicetree == NULL)
-		return make_tree(boot, block, cmdline);
+		return generate_devicetree(boot, block, cmdline);
 	const struct devicetree_fixups changes = {
-		.ram = told_ram(boot),
+		.ram = reported_ram(boot),
 		.reserved = &boot->reserved,
 		.block = { block->at.base, block->at.base + block->size },
 		.bootargs = cmdline,
 		.bootargs_size = block->cmdline_size,
 	};
 	return devicetree_fixup(boot->devicetree, &changes, block->at.p + block->fdt,
-				block->fdt_room);
+				block->fdt_capacity);
 }
 
-static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range image)
+static struct elf_tls tls_at_load_address(const struct elf_image *elf, struct range image)
 {
 	struct elf_tls tls = elf->tls;
 	if (tls.memsz == 0)
@@ -139,9 +140,9 @@ static struct elf_tls tls_at_run_time(const struct elf_image *elf, struct range 
 
 struct range handover_preferred_ram(const struct boot *boot)
 {
-	const struct range_set *ram = told_ram(boot);
+	const struct range_set *ram = reported_ram(boot);
 	struct range largest = { 0 };
-	uint64_t most = arch_place_rules.told_end_most;
+	uint64_t most = arch_place_rules.reported_ram_limit;
 	for (uint32_t i = 0; boot->devicetree != NULL && i < ram->count; i++) {
 		struct range r = ram->at[i];
 		if (most != 0 && r.end > most)
@@ -155,19 +156,19 @@ struct range handover_preferred_ram(const struct boot *boot)
 // Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map,
 // and count what lies below the start as taken: with the image's unit they need 2 to 8 MiB less
 // than with 0.
-static struct range ram_around(const struct handover_block_content *content)
+static struct range kernel_ram(const struct handover_block_content *content)
 {
-	const struct range_set *ram = told_ram(content->boot);
+	const struct range_set *ram = reported_ram(content->boot);
 	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
 	if (content->boot->devicetree == NULL) {
-		if (content->boot->platform == HANDED_LINUX_PARAMS)
+		if (content->boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS)
 			around.end = ram->at[ram->count - 1].end;
 		return around;
 	}
 	for (uint32_t i = 0; i < ram->count; i++)
 		if (range_inside(content->image, ram->at[i]))
 			around = ram->at[i];
-	uint64_t most = arch_place_rules.told_end_most;
+	uint64_t most = arch_place_rules.reported_ram_limit;
 	if (most != 0 && around.end > most && content->image.end <= most)
 		around.end = most;
 	return around;
@@ -185,26 +186,26 @@ void handover_block_write(const struct handover_block_content *content,
 	cmdline[block->cmdline_size] = '\0';
 	if (boot->devicetree == NULL)
 		multiboot_info_write(p + block->multiboot, base + block->multiboot,
-				     base + block->cmdline, told_ram(boot));
+				     base + block->cmdline, reported_ram(boot));
 	if (boot->rsdp.n != 0)
 		memcpy(p + block->rsdp, boot->rsdp.p, boot->rsdp.n);
-	if (boot->sev.n != 0)
-		memcpy(p + block->sev, boot->sev.p, boot->sev.n);
+	if (boot->cc_blob.n != 0)
+		memcpy(p + block->cc_blob, boot->cc_blob.p, boot->cc_blob.n);
 	if (boot->boot_params.n != 0)
 		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
-	block->fdt_size = write_tree(boot, block, cmdline);
+	block->fdt_size = write_devicetree(boot, block, cmdline);
 	ASSERT(block->fdt_size != 0);
 
-	const struct facts facts = {
+	const struct boot_facts facts = {
 		.order = elf_order(boot->elf_target),
 		.image = content->image,
-		.tls = tls_at_run_time(content->elf, content->image),
+		.tls = tls_at_load_address(content->elf, content->image),
 		.cmdline = base + block->cmdline,
 		.cmdline_size = block->cmdline_size,
 		.multiboot = boot->devicetree == NULL ? base + block->multiboot : 0,
 		.boot_params = base + block->boot_params,
-		.platform = content->boot->platform,
-		.ram = ram_around(content),
+		.platform_tag = content->boot->platform_tag,
+		.ram = kernel_ram(content),
 		.fdt = base + block->fdt,
 		.stack = base + block->stack,
 		.serial = boot->serial,

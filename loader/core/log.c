@@ -3,7 +3,7 @@
 
 #include "core/fmt.h"
 
-#define LINE_MAX 320
+#define LOG_LINE_MAX 320
 
 struct log_ring log_ring;
 
@@ -35,7 +35,7 @@ const char *log_level_word(enum log_level level)
 }
 
 struct line {
-	char text[LINE_MAX];
+	char text[LOG_LINE_MAX];
 	size_t n;
 };
 
@@ -50,8 +50,8 @@ static void keep(const char *text, size_t n)
 
 static void finish(struct line *line)
 {
-	if (line->n > LINE_MAX - 1) {
-		line->n = LINE_MAX - 1;
+	if (line->n > LOG_LINE_MAX - 1) {
+		line->n = LOG_LINE_MAX - 1;
 		memcpy(line->text + line->n - 3, "...", 3);
 	}
 	line->text[line->n++] = '\n';
@@ -64,10 +64,10 @@ void log_line(enum log_level level, const char *format, ...)
 	if (level > state.level || state.sink == NULL)
 		return;
 	struct line line;
-	line.n = fmt(line.text, LINE_MAX, "[LOADER][%s] ", log_level_word(level));
+	line.n = fmt(line.text, LOG_LINE_MAX, "[LOADER][%s] ", log_level_word(level));
 	va_list args;
 	va_start(args, format);
-	line.n += fmt_va(line.text + line.n, LINE_MAX - line.n, format, args);
+	line.n += fmt_va(line.text + line.n, LOG_LINE_MAX - line.n, format, args);
 	va_end(args);
 	finish(&line);
 }
@@ -78,11 +78,11 @@ enum status refuse(enum status status, const char *format, ...)
 		return status;
 	state.refused = true;
 	struct line line;
-	line.n = fmt(line.text, LINE_MAX, "[LOADER][ERROR] %u %s: ", status_number(status),
+	line.n = fmt(line.text, LOG_LINE_MAX, "[LOADER][ERROR] %u %s: ", status_number(status),
 		     status_word(status));
 	va_list args;
 	va_start(args, format);
-	line.n += fmt_va(line.text + line.n, LINE_MAX - line.n, format, args);
+	line.n += fmt_va(line.text + line.n, LOG_LINE_MAX - line.n, format, args);
 	va_end(args);
 	finish(&line);
 	return status;

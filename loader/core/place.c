@@ -18,14 +18,14 @@ static void add(struct busy *busy, struct range r)
 static struct busy busy_at_first(const struct place_request *request)
 {
 	struct busy busy = { 0 };
-	for (size_t i = 0; i < countof(request->rules->left_alone); i++)
-		add(&busy, request->rules->left_alone[i]);
+	for (size_t i = 0; i < countof(request->rules->excluded); i++)
+		add(&busy, request->rules->excluded[i]);
 	add(&busy, request->loader);
 	return busy;
 }
 
 static bool find(const struct place_request *request, const struct busy *busy,
-		 struct range_want want, struct range *out)
+		 struct range_constraints want, struct range *out)
 {
 	if (want.within.start < request->reach.start)
 		want.within.start = request->reach.start;
@@ -75,9 +75,9 @@ static enum status place_fixed(const struct place_request *request, struct range
 }
 
 static bool find_image(const struct place_request *request, const struct busy *busy,
-		       struct range_want want, struct range *out)
+		       struct range_constraints want, struct range *out)
 {
-	struct range_want first = want;
+	struct range_constraints first = want;
 	first.within = request->preferred;
 	if (first.within.start < want.within.start)
 		first.within.start = want.within.start;
@@ -92,7 +92,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 {
 	const struct elf_image *image = request->image;
 	struct busy busy = busy_at_first(request);
-	struct range_want want = {
+	struct range_constraints want = {
 		.size = image->size,
 		.align = image_align(request),
 		.within = { from, UINT64_MAX },
@@ -118,7 +118,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	// below it nothing is taken.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
 	const uint64_t unit = request->rules->block_unit;
-	struct range_want want = {
+	struct range_constraints want = {
 		.size = size,
 		.align = PAGE_SIZE,
 		.boundary = unit,
@@ -142,12 +142,12 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct place *out)
 {
-	struct range_want want = {
+	struct range_constraints want = {
 		.size = align_up(request->image->size, PAGE_SIZE),
 		.align = IMAGE_ALIGN,
 		.within = { align_up(out->image.end, IMAGE_ALIGN),
-			    request->rules->staging_near ? align_up(out->image.end, GIB(1))
-							 : UINT64_MAX },
+			    request->rules->staging_in_image_gib ? align_up(out->image.end, GIB(1))
+								 : UINT64_MAX },
 	};
 	if (!find(request, busy, want, &out->staging))
 		return refuse(STATUS_NO_ROOM_TO_MOVE,
@@ -161,9 +161,9 @@ static enum status place_staging(const struct place_request *request, const stru
 static enum status place_file(const struct place_request *request, const struct busy *busy,
 			      struct place *out)
 {
-	struct range_want want = { .size = range_size(request->file),
-				   .align = 16,
-				   .within = { 0, UINT64_MAX } };
+	struct range_constraints want = { .size = range_size(request->file),
+					  .align = 16,
+					  .within = { 0, UINT64_MAX } };
 	if (!find(request, busy, want, &out->file))
 		return refuse(STATUS_NO_ROOM_TO_MOVE,
 			      "the image %#lx..%#lx covers its file %#lx..%#lx and no %#lx bytes "

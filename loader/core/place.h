@@ -23,13 +23,13 @@ struct place_rules {
 	// or in the image's; 0: anywhere below the image.
 	uint64_t block_unit;
 	// Staging lies in the GiB of the image.
-	bool staging_near;
-	struct range left_alone[2]; // never handed out; empty ranges say nothing
+	bool staging_in_image_gib;
+	struct range excluded[2]; // never handed out; empty ranges say nothing
 	// Where the RAM that the boot information tells of ends at most, since kernels up to 0.11
 	// use the addresses from there on; 0: no such bound.
-	uint64_t told_end_most;
+	uint64_t reported_ram_limit;
 	// By pages of which size the image is mapped; 0: nothing is mapped at all.
-	uint64_t image_page;
+	uint64_t image_page_size;
 };
 
 struct place_request {

@@ -17,7 +17,7 @@ struct platform {
 	// Ends the firmware's rule over the machine; from here on only we write memory. It may
 	// replace `boot->ram` and `boot->usable` with the final memory map, at most boot->ram_slack
 	// ranges longer.
-	enum status (*leave)(struct boot *boot);
+	enum status (*leave_firmware)(struct boot *boot);
 	// Console output, `n` bytes as they are.
 	void (*write)(const char *text, size_t n);
 	// The one place where the machine stops: tells the outside world the number. Does not

@@ -78,7 +78,7 @@ bool range_set_contains(const struct range_set *set, struct range r)
 
 // The first address at or after `start` from which `want` could be met, leaving the set and the
 // busy ranges aside. False: none below 2^64.
-static bool step_to(uint64_t start, const struct range_want *want, struct range *out)
+static bool step_to(uint64_t start, const struct range_constraints *want, struct range *out)
 {
 	if (start > UINT64_MAX - (want->align - 1))
 		return false;
@@ -95,7 +95,7 @@ static bool step_to(uint64_t start, const struct range_want *want, struct range 
 }
 
 static bool find_in(struct range hole, const struct range *busy, size_t busy_count,
-		    const struct range_want *want, struct range *out)
+		    const struct range_constraints *want, struct range *out)
 {
 	struct range r;
 	uint64_t from = hole.start;
@@ -114,7 +114,7 @@ static bool find_in(struct range hole, const struct range *busy, size_t busy_cou
 }
 
 bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
-		const struct range_want *want, struct range *out)
+		const struct range_constraints *want, struct range *out)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
 		struct range hole = set->at[i];

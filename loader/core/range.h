@@ -42,7 +42,7 @@ bool range_set_contains(const struct range_set *set, struct range r);
 // What a hole must be like: `size` bytes (not 0) at a multiple of `align` (a power of two) within
 // `within`, that cross no multiple of `boundary` (a power of two, at least `size`; 0: no such
 // rule).
-struct range_want {
+struct range_constraints {
 	uint64_t size;
 	uint64_t align;
 	uint64_t boundary;
@@ -52,4 +52,4 @@ struct range_want {
 // The lowest place in `set` that is as wanted and touches none of the `busy` ranges. False when
 // there is none.
 must_check bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
-			   const struct range_want *want, struct range *out);
+			   const struct range_constraints *want, struct range *out);

@@ -262,7 +262,7 @@ static void a_bad_relocation_is_found_late(void)
 	const struct fake_outcome *outcome = pc_boot(&pc);
 	CHECK_EQ(outcome->status, STATUS_RELOC_TYPE);
 	CHECK_STR(last_line(), "[LOADER][ERROR] 79 reloc-type: relocation type 5 at 0x2008");
-	CHECK_EQ(outcome->leaves, 0);
+	CHECK_EQ(outcome->leave_count, 0);
 	CHECK(strstr(console_text(), "Loading kernel") == NULL);
 }
 

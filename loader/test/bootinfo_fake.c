@@ -27,10 +27,10 @@ enum status bootinfo_end(enum status status)
 	return status;
 }
 
-void check_found(uint64_t start_at, const char *line, unsigned apps, uint64_t app_at,
+void check_found(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
 		 uint64_t app_size)
 {
-	CHECK_EQ(bootinfo_boot.start_at, start_at);
+	CHECK_EQ(bootinfo_boot.bootinfo_at, bootinfo_at);
 	CHECK_EQ(bootinfo_boot.cmdline.n, strlen(line));
 	CHECK_BYTES(bootinfo_boot.cmdline.p, line, strlen(line));
 	CHECK_EQ(bootinfo_boot.app_count, apps);

@@ -6,13 +6,13 @@
 #include "test/fake.h"
 #include "test/test.h"
 
-static struct options options;
+static struct loader_options options;
 
 static enum status read_line(const char *line, size_t n)
 {
 	uint8_t *copy = exact_copy(line, n);
 	console_open();
-	options = (struct options){ .log = LOG_INFO };
+	options = (struct loader_options){ .log = LOG_INFO };
 	enum status status = cmdline_options((struct span){ copy, n }, &options);
 	options.selftest.p = NULL; // of the copy
 	free(copy);
@@ -61,7 +61,7 @@ static void nothing_of_ours_changes_nothing(void)
 		CHECK_EQ(options_of(lines[i]), STATUS_OK);
 		CHECK_EQ(options.log, LOG_INFO);
 		CHECK_EQ(options.on_error, ON_ERROR_STOP);
-		CHECK_EQ(options.era, 0);
+		CHECK_EQ(options.entry_version, 0);
 		strips_to(lines[i], lines[i]);
 	}
 }
@@ -80,7 +80,7 @@ static void every_option(void)
 	CHECK_EQ(options_of("loader.onerror=stop"), STATUS_OK);
 	CHECK_EQ(options.on_error, ON_ERROR_STOP);
 	CHECK_EQ(options_of("loader.era=e4"), STATUS_OK);
-	CHECK_EQ(options.era, 4);
+	CHECK_EQ(options.entry_version, 4);
 	CHECK_EQ(options_of("loader.selftest=pf"), STATUS_OK);
 	CHECK_EQ(options.selftest.n, 2);
 	// the last one counts

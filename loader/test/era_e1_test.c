@@ -34,7 +34,7 @@ static void notes_may_be_missing_when_the_option_says_so(void)
 // BootInfo of entry version 1, byte by byte; what is not named is zero.
 static void the_boot_information_of_e1(void)
 {
-	const struct facts facts = {
+	const struct boot_facts facts = {
 		.image = { 0x2001000, 0x2345678 },
 		.tls = { .vaddr = 0x1111111111111111,
 			 .filesz = 0x2222222222222222,

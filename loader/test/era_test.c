@@ -50,7 +50,7 @@ static void what_no_row_knows_is_refused(void)
 // RawBootInfo of entry version 4, byte by byte; what is not named is zero.
 static void the_boot_information_of_e4(void)
 {
-	const struct facts facts = {
+	const struct boot_facts facts = {
 		.image = { 0x2001000, 0x2345678 },
 		.tls = { .vaddr = 0x1111111111111111,
 			 .filesz = 0x2222222222222222,
@@ -97,7 +97,7 @@ static void the_boot_information_of_e4(void)
 
 static void no_tls_is_all_zero(void)
 {
-	const struct facts facts = { .image = { 0x200000, 0x300000 } };
+	const struct boot_facts facts = { .image = { 0x200000, 0x300000 } };
 	uint8_t info[144];
 	static const uint8_t zero[32];
 	memset(info, 0xee, sizeof info);

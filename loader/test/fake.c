@@ -143,7 +143,7 @@ bool embedded_app(struct boot *boot)
 static enum status leave(struct boot *boot)
 {
 	(void)boot;
-	fake.outcome.leaves++;
+	fake.outcome.leave_count++;
 	return STATUS_OK;
 }
 
@@ -155,7 +155,7 @@ static noreturn void stop(enum status status)
 }
 
 const struct platform fake_platform = {
-	.map = fake_map, .leave = leave, .write = console_write, .stop = stop
+	.map = fake_map, .leave_firmware = leave, .write = console_write, .stop = stop
 };
 
 const bool arch_stack_top = false;

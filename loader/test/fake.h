@@ -24,7 +24,7 @@ struct fake_outcome {
 	enum status status;       // FAKE_STOPPED
 	struct handover handover; // FAKE_HANDED_OVER; its block is the one below
 	struct handover_block block;
-	unsigned leaves; // calls of platform->leave
+	unsigned leave_count; // calls of platform->leave_firmware
 };
 
 extern const struct platform fake_platform;

@@ -133,7 +133,7 @@ void check_refused_so_far(enum status got, enum status want, const char *text, c
 // Not there in a build without sanitizers.
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
 
-static void say_where(void)
+static void log_placement(void)
 {
 	fprintf(stderr, "in test %s %s\n", now.name, now.text);
 }
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 	unsigned passed = 0, all = 0;
 	all_tests_run = only == NULL;
 	if (__sanitizer_set_death_callback != NULL)
-		__sanitizer_set_death_callback(say_where);
+		__sanitizer_set_death_callback(log_placement);
 	for (size_t i = 0; i < countof(suites); i++) {
 		for (size_t t = 0; t < suites[i]->count; t++) {
 			passed += run_test(suites[i], &suites[i]->tests[t], only);

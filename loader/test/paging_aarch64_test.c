@@ -13,7 +13,7 @@ struct walk {
 	uint64_t start, end, physical, flags; // the run that is not yet told
 };
 
-static const struct map_shape recursive = { .recursive = true }, plain = { .recursive = false };
+static const struct paging_shape recursive = { .recursive = true }, plain = { .recursive = false };
 static struct window tables;
 static struct walk walk;
 
@@ -62,7 +62,7 @@ static void level(unsigned depth, uint64_t table, uint64_t at)
 }
 
 // For a block of the tables and `other` bytes that ends at `block_end`.
-static void build(const struct map_shape *shape, uint64_t block_end, uint64_t other,
+static void build(const struct paging_shape *shape, uint64_t block_end, uint64_t other,
 		  struct range image, uint64_t uart)
 {
 	uint64_t n = tables_bound(image, other);
@@ -136,7 +136,7 @@ static void tables_fit_wherever_the_block_lies(void)
 static void the_last_entry_points_to_its_table_where_a_kernel_wants_it(void)
 {
 	struct range image = { 0x40200000, 0x40210000 };
-	const struct map_shape *shapes[] = { &recursive, &plain };
+	const struct paging_shape *shapes[] = { &recursive, &plain };
 	for (size_t i = 0; i < countof(shapes); i++) {
 		struct window at = { aligned_alloc(PAGE_SIZE, tables_bound(image, PAGE_SIZE)),
 				     TABLES_AT, tables_bound(image, PAGE_SIZE) };

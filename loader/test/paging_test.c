@@ -8,7 +8,7 @@
 
 enum { TABLES_AT = 0x12000 };
 
-static const struct map_shape e4 = { .recursive = true };
+static const struct paging_shape e4 = { .recursive = true };
 static struct window tables;
 static struct paging_extra extra;
 static char text[8192];
@@ -164,7 +164,7 @@ static void random_images(void)
 
 static void without_the_recursive_slot(void)
 {
-	static const struct map_shape shape = { .recursive = false };
+	static const struct paging_shape shape = { .recursive = false };
 	const struct paging_plan plan = { .shape = &shape,
 					  .block = block,
 					  .image = { 0x200000, 0x300000 } };

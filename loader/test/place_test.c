@@ -44,9 +44,9 @@ static enum status run(void)
 	return place_others(&request, BLOCK_SIZE, &place);
 }
 
-static void check_range(struct range got, uint64_t start_at, uint64_t end)
+static void check_range(struct range got, uint64_t bootinfo_at, uint64_t end)
 {
-	CHECK_EQ(got.start, start_at);
+	CHECK_EQ(got.start, bootinfo_at);
 	CHECK_EQ(got.end, end);
 }
 

@@ -94,7 +94,7 @@ static void check_against_bitmap(const struct range_set *set, const bool *bitmap
 
 // The lowest place, by trying every one.
 static bool find_slowly(const bool *bitmap, const struct range *busy, size_t busy_count,
-			const struct range_want *want, uint64_t *out)
+			const struct range_constraints *want, uint64_t *out)
 {
 	for (uint64_t at = 0; at + want->size <= WORLD; at += want->align) {
 		bool good = at >= want->within.start && at + want->size <= want->within.end;
@@ -121,8 +121,8 @@ static void check_find(const struct range_set *set, const bool *bitmap, uint64_t
 		busy[i].start = next_random(random) % WORLD;
 		busy[i].end = busy[i].start + next_random(random) % 30;
 	}
-	struct range_want want = { .size = 1 + next_random(random) % 40,
-				   .align = (uint64_t)1 << next_random(random) % 6 };
+	struct range_constraints want = { .size = 1 + next_random(random) % 40,
+					  .align = (uint64_t)1 << next_random(random) % 6 };
 	want.within.start = next_random(random) % 100;
 	want.within.end = want.within.start + next_random(random) % WORLD;
 	if (next_random(random) % 2 == 0)
@@ -173,7 +173,9 @@ static void find_near_the_end_of_all_addresses(void)
 {
 	struct range_set set = SET({ UINT64_MAX - 0x2000, UINT64_MAX });
 	struct range out = { 0 };
-	struct range_want want = { .size = 0x1000, .align = 0x1000, .within = { 0, UINT64_MAX } };
+	struct range_constraints want = { .size = 0x1000,
+					  .align = 0x1000,
+					  .within = { 0, UINT64_MAX } };
 	CHECK(range_find(&set, NULL, 0, &want, &out));
 	CHECK_EQ(out.start, 0xffffffffffffe000);
 	CHECK_EQ(out.end, 0xfffffffffffff000);
@@ -181,14 +183,14 @@ static void find_near_the_end_of_all_addresses(void)
 	CHECK(!range_find(&set, NULL, 0, &want, &out));
 	want.size = UINT64_MAX;
 	CHECK(!range_find(&set, NULL, 0, &want, &out));
-	want = (struct range_want){ .size = 1,
-				    .align = (uint64_t)1 << 63,
-				    .within = { 0, UINT64_MAX } };
+	want = (struct range_constraints){ .size = 1,
+					   .align = (uint64_t)1 << 63,
+					   .within = { 0, UINT64_MAX } };
 	CHECK(!range_find(&set, NULL, 0, &want, &out));
-	want = (struct range_want){ .size = 0x1000,
-				    .align = 0x1000,
-				    .boundary = (uint64_t)1 << 63,
-				    .within = { 0, UINT64_MAX } };
+	want = (struct range_constraints){ .size = 0x1000,
+					   .align = 0x1000,
+					   .boundary = (uint64_t)1 << 63,
+					   .within = { 0, UINT64_MAX } };
 	CHECK(range_find(&set, NULL, 0, &want, &out));
 }
 

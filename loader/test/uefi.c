@@ -331,7 +331,7 @@ void machine_close(void)
 	firmware.outcome.exceptions = false;
 }
 
-void machine_left(const struct boot *boot)
+void machine_take_over(const struct boot *boot)
 {
 	(void)boot;
 	if (!firmware.left)

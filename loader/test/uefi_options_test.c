@@ -6,7 +6,7 @@
 #include "core/cmdline.h"
 #include "test/test.h"
 
-static struct options_found found;
+static struct load_options found;
 static char *written;
 
 // Reads `size` bytes out of an allocation of just that size, at an odd address, into one of just

@@ -344,7 +344,7 @@ static void tables_are_copied_and_named(void)
 	if (h == NULL)
 		return;
 	check_copy(h, "hermit,rsdp", h->block->rsdp, older, sizeof older);
-	check_copy(h, "hermit,efi_sev_snp_cc_blob", h->block->sev, blob, sizeof blob);
+	check_copy(h, "hermit,efi_sev_snp_cc_blob", h->block->cc_blob, blob, sizeof blob);
 	add_table(&acpi20, newer);
 	h = boots();
 	if (h != NULL)

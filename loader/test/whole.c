@@ -99,7 +99,7 @@ void check_handed_over(const struct pc *pc, const struct fake_outcome *outcome, 
 	CHECK_STR(outcome->end == FAKE_HANDED_OVER ? "" : console_text(), "");
 	if (outcome->end != FAKE_HANDED_OVER)
 		return;
-	CHECK_EQ(outcome->leaves, 1);
+	CHECK_EQ(outcome->leave_count, 1);
 	check_image(pc, h);
 	check_tables(h);
 	check_block(h);

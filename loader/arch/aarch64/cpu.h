@@ -45,18 +45,18 @@ static inline void cpu_sync(void)
 	__asm__ volatile("isb" : : : "memory");
 }
 
-static inline void cpu_forget_translations(void)
+static inline void cpu_invalidate_tlb(void)
 {
 	__asm__ volatile("tlbi vmalle1" : : : "memory");
 }
 
-static inline void cpu_forget_instructions(void)
+static inline void cpu_invalidate_icache(void)
 {
 	__asm__ volatile("ic iallu" : : : "memory");
 }
 
 // Cleans and invalidates the data cache's line that holds `at`, to the point of coherency.
-static inline void cpu_clean_line(uint64_t at)
+static inline void cpu_clean_invalidate_dcache_line(uint64_t at)
 {
 	__asm__ volatile("dc civac, %0" : : "r"(at) : "memory");
 }

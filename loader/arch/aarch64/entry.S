@@ -157,14 +157,14 @@ at_el1:
 	adrp	x2, stack_top
 	add	x2, x2, :lo12:stack_top
 	mov	sp, x2
-	bl	own_exceptions
+	bl	install_vectors
 	mov	x0, x19
 	mov	x1, x20
 	mov	x29, xzr
 	mov	x30, xzr
 	b	arm64_start
 
-own_exceptions:
+install_vectors:
 	adrp	x2, el2_present
 	strb	w21, [x2, :lo12:el2_present]
 	adrp	x2, exception_vectors
@@ -206,7 +206,7 @@ mmu_take_over:
 1:	mov	sp, x7
 	mov	x2, x6
 	bl	mmu_on
-	bl	own_exceptions
+	bl	install_vectors
 	ldr	x21, [sp, #16]
 	ldp	x29, x30, [sp], #32
 	ret

@@ -8,16 +8,16 @@
 #include "core/selftest.h"
 
 // T0SZ and T1SZ 16 (48 bits), 4 KiB granules, walks write-back and inner shareable, in both halves.
-#define TCR_HANDED (UINT64_C(0x3510) | UINT64_C(0xb510) << 16)
+#define TCR_HANDOVER (UINT64_C(0x3510) | UINT64_C(0xb510) << 16)
 // M, C, SA, SA0, I, DZE, UCT, nTWI, nTWE, UCI
-#define SCTLR_HANDED UINT64_C(0x0405d01d)
+#define SCTLR_HANDOVER UINT64_C(0x0405d01d)
 
 // Kernels up to 0.11 panic when they are told of RAM beyond 4 GiB.
 // Where RAM begins at 0, nothing lies at the address of the UART's page, nor below it.
 const struct place_rules arch_place_rules = {
-	.left_alone = { { 0, UART_VIRTUAL + PAGE_SIZE } },
-	.told_end_most = GIB(4),
-	.image_page = PAGE_SIZE,
+	.excluded = { { 0, UART_VIRTUAL + PAGE_SIZE } },
+	.reported_ram_limit = GIB(4),
+	.image_page_size = PAGE_SIZE,
 };
 const bool arch_stack_top = false;
 
@@ -72,8 +72,8 @@ noreturn void arch_handover(const struct handover *h)
 	*args = (struct trampoline_args){
 		.trampoline_stack = stack + block->stack_size,
 		.root = block->at.base + block->tables,
-		.tcr = TCR_HANDED | physical_bits << 32,
-		.sctlr = SCTLR_HANDED | SCTLR_ORDER,
+		.tcr = TCR_HANDOVER | physical_bits << 32,
+		.sctlr = SCTLR_HANDOVER | SCTLR_ORDER,
 		.copy_root = stack,
 		.move_to = image.start,
 		.move_from = h->staging.start,

@@ -15,7 +15,7 @@ extern char loader_start[], loader_end[]; // linker script
 	(DESC_VALID | DESC_ATTR(MAIR_DEVICE_NGNRE) | DESC_ACCESSED | DESC_NEVER_EXECUTE)
 
 // T0SZ 25: translation begins at level 1. TTBR1 is off.
-#define TCR_OWN                                                                    \
+#define TCR_LOADER                                                                 \
 	(UINT64_C(25) | UINT64_C(1) << 8 | UINT64_C(1) << 10 | UINT64_C(3) << 12 | \
 	 UINT64_C(1) << 23)
 
@@ -40,7 +40,7 @@ static uint64_t fill(void)
 	level1[SLOT_EARLY] = BLOCK_DEVICE;
 	add_blocks((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
 	// the CPU's physical address bits
-	return TCR_OWN | (cpu_read(id_aa64mmfr0_el1) & 15) << 32;
+	return TCR_LOADER | (cpu_read(id_aa64mmfr0_el1) & 15) << 32;
 }
 
 void map_open(void)
@@ -88,9 +88,9 @@ void cache_clean(struct range r)
 {
 	uint64_t line = UINT64_C(4) << (cpu_read(ctr_el0) >> 16 & 15);
 	for (uint64_t at = align_down(r.start, line); at < r.end; at += line)
-		cpu_clean_line(at);
+		cpu_clean_invalidate_dcache_line(at);
 	cpu_barrier();
-	cpu_forget_instructions();
+	cpu_invalidate_icache();
 	cpu_barrier();
 	cpu_sync();
 }

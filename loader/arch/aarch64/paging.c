@@ -3,13 +3,13 @@
 
 #include "core/panic.h"
 
-enum { ENTRIES = 512, SELF = 511 };
+enum { ENTRIES = 512, RECURSIVE = 511 };
 
 // Valid, page or table, attribute 4 (write-back), inner shareable, accessed. Tables have it too:
-// kernels see them as pages, through SELF.
+// kernels see them as pages, through RECURSIVE.
 #define PAGE UINT64_C(0x713)
-#define PAGE_UART UINT64_C(0x407)     // attribute 1: device
-#define MARK_SELF (UINT64_C(1) << 55) // software's
+#define PAGE_UART UINT64_C(0x407)          // attribute 1: device
+#define RECURSIVE_MARK (UINT64_C(1) << 55) // software's
 #define ADDRESS UINT64_C(0x0000fffffffff000)
 
 struct builder {
@@ -88,7 +88,7 @@ void tables_build(struct window tables, const struct paging_plan *plan)
 	uint64_t *root = new_table(&b, &root_at);
 	uint64_t *level1 = descend(&b, &root[0]);
 	if (plan->shape->recursive)
-		root[SELF] = root_at | PAGE | MARK_SELF;
+		root[RECURSIVE] = root_at | PAGE | RECURSIVE_MARK;
 	map_pages(&b, level1, plan->block);
 	map_pages(&b, level1, image);
 	if (plan->uart != 0) {

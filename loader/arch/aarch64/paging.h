@@ -9,7 +9,7 @@
 #define UART_VIRTUAL UINT64_C(0x1000)
 
 struct paging_plan {
-	const struct map_shape *shape;
+	const struct paging_shape *shape;
 	struct range block; // page granular
 	struct range image; // rounded out to 2 MiB
 	uint64_t uart;      // physical; 0: UART_VIRTUAL is not mapped

@@ -13,23 +13,23 @@ extern uint8_t el2_present; // entry.S
 
 // Of QEMU's virt. Only for what has to be said when no tree can be read; on another machine nobody
 // may hear it.
-#define PL011_GUESS UINT64_C(0x09000000)
+#define PL011_QEMU_VIRT UINT64_C(0x09000000)
 
 #define FDT_MAGIC_BYTES 0xd00dfeed // as a big-endian number
 
 // What was said before a console was known.
-static char kept[1024];
-static size_t kept_count;
-static bool chosen;
+static char early_log[1024];
+static size_t early_log_size;
+static bool uart_selected;
 
 static struct devicetree tree;
 
-static void choose(enum last_uart uart, uint64_t at, uint64_t physical)
+static void select_uart(enum last_uart uart, uint64_t at, uint64_t physical)
 {
 	exception_hooks.uart = uart;
 	exception_hooks.uart_at = at;
 	exception_hooks.uart_physical = physical;
-	chosen = true;
+	uart_selected = true;
 	if (uart == LAST_UART_PL011)
 		pl011_open(at);
 	else if (uart == LAST_UART_CADENCE)
@@ -38,9 +38,9 @@ static void choose(enum last_uart uart, uint64_t at, uint64_t physical)
 
 void platform_write(const char *text, size_t n)
 {
-	if (!chosen) {
-		for (size_t i = 0; i < n && kept_count < sizeof kept; i++)
-			kept[kept_count++] = text[i];
+	if (!uart_selected) {
+		for (size_t i = 0; i < n && early_log_size < sizeof early_log; i++)
+			early_log[early_log_size++] = text[i];
 	} else if (exception_hooks.uart == LAST_UART_PL011) {
 		pl011_write(exception_hooks.uart_at, text, n);
 	} else if (exception_hooks.uart == LAST_UART_CADENCE) {
@@ -48,20 +48,20 @@ void platform_write(const char *text, size_t n)
 	}
 }
 
-static void choose_by_guess(void)
+static void select_default_uart(void)
 {
-	choose(LAST_UART_PL011, map_device_early(PL011_GUESS), PL011_GUESS);
-	platform_write(kept, kept_count);
+	select_uart(LAST_UART_PL011, map_device_early(PL011_QEMU_VIRT), PL011_QEMU_VIRT);
+	platform_write(early_log, early_log_size);
 }
 
 static noreturn void stop(enum status status)
 {
-	if (!chosen)
-		choose_by_guess();
+	if (!uart_selected)
+		select_default_uart();
 	platform_exit(status_number(status));
 }
 
-static enum status leave(struct boot *boot)
+static enum status leave_firmware(struct boot *boot)
 {
 	(void)boot;
 	return STATUS_OK;
@@ -69,7 +69,7 @@ static enum status leave(struct boot *boot)
 
 static const struct platform platform = {
 	.map = map_range,
-	.leave = leave,
+	.leave_firmware = leave_firmware,
 	.write = platform_write,
 	.stop = stop,
 	.selftest = SELFTEST,
@@ -79,8 +79,8 @@ static const struct platform platform = {
 static void hooks_open(void)
 {
 	exception_hooks.uart = LAST_UART_PL011;
-	exception_hooks.uart_at = map_device_early(PL011_GUESS);
-	exception_hooks.uart_physical = PL011_GUESS;
+	exception_hooks.uart_at = map_device_early(PL011_QEMU_VIRT);
+	exception_hooks.uart_physical = PL011_QEMU_VIRT;
 	exception_hooks.symbol = symbol_find;
 }
 
@@ -106,8 +106,8 @@ void platform_open_console(const struct devicetree *t)
 	};
 	if (t->psci)
 		exception_hooks.psci = t->psci_smc ? PSCI_SMC : PSCI_HVC;
-	choose((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
-	platform_write(kept, kept_count);
+	select_uart((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
+	platform_write(early_log, early_log_size);
 }
 
 uint64_t platform_el2_present(void)

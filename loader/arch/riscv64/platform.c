@@ -11,7 +11,7 @@ void *map_range(struct range r)
 	return r.start <= r.end ? (void *)r.start : NULL;
 }
 
-static enum status leave(struct boot *boot)
+static enum status leave_firmware(struct boot *boot)
 {
 	(void)boot;
 	return STATUS_OK;
@@ -24,7 +24,7 @@ static noreturn void stop(enum status status)
 
 static const struct platform platform = {
 	.map = map_range,
-	.leave = leave,
+	.leave_firmware = leave_firmware,
 	.write = sbi_write,
 	.stop = stop,
 	.selftest = SELFTEST,

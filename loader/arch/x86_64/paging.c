@@ -23,9 +23,9 @@ static uint64_t directories_beyond_first(struct range image)
 // processors to 0x8000.
 const struct place_rules arch_place_rules = {
 	.block_unit = MIB(2),
-	.staging_near = true,
-	.left_alone = { { 0, 0x1000 }, { 0x8000, 0x9000 } },
-	.image_page = MIB(2),
+	.staging_in_image_gib = true,
+	.excluded = { { 0, 0x1000 }, { 0x8000, 0x9000 } },
+	.image_page_size = MIB(2),
 };
 
 uint64_t paging_size(struct range image)

@@ -6,7 +6,7 @@
 #include "core/handover.h"
 
 struct paging_plan {
-	const struct map_shape *shape;
+	const struct paging_shape *shape;
 	// 4 KiB pages; within one 2 MiB unit of the first GiB or of a GiB of the image
 	struct range block;
 	struct range image; // 2 MiB pages

@@ -13,7 +13,7 @@ extern char loader_start[], loader_end[]; // linker script
 static struct gate idt[VECTORS];
 static struct boot boot; // zeroed by the starter, and large
 
-static enum status leave(struct boot *b)
+static enum status leave_firmware(struct boot *b)
 {
 	(void)b;
 	return STATUS_OK;
@@ -28,7 +28,7 @@ static noreturn void stop(enum status status)
 
 static const struct platform platform = {
 	.map = map_range,
-	.leave = leave,
+	.leave_firmware = leave_firmware,
 	.write = uart_16550_write,
 	.stop = stop,
 	.selftest = SELFTEST,

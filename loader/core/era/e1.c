@@ -31,7 +31,7 @@ enum {
 	NO_PROCESSOR = 0xffffffff,
 };
 
-void era_write_e1(uint8_t *out, const struct facts *facts)
+void era_write_e1(uint8_t *out, const struct boot_facts *facts)
 {
 	// limit 0: the memory map comes from the Multiboot information; CPU frequency 0: not known
 	memset(out, 0, INFO_SIZE);

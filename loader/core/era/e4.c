@@ -23,7 +23,7 @@ enum {
 	INFO_SIZE = 144,
 };
 
-void era_write_e4(uint8_t *out, const struct facts *facts)
+void era_write_e4(uint8_t *out, const struct boot_facts *facts)
 {
 	const enum order order = facts->order;
 	memset(out, 0, INFO_SIZE);
@@ -38,10 +38,10 @@ void era_write_e4(uint8_t *out, const struct facts *facts)
 	store_u64(out + TLS_FILESZ, facts->tls.filesz, order);
 	store_u64(out + TLS_MEMSZ, facts->tls.memsz, order);
 	store_u64(out + TLS_ALIGN, facts->tls.align, order);
-	store_u32(out + PLATFORM, facts->platform, order);
-	uint64_t info = facts->platform == HANDED_LINUX_PARAMS ? facts->boot_params
-							       : facts->multiboot;
-	if (facts->platform == HANDED_FDT || info == 0)
+	store_u32(out + PLATFORM, facts->platform_tag, order);
+	uint64_t info = facts->platform_tag == PLATFORM_TAG_LINUX_PARAMS ? facts->boot_params
+									 : facts->multiboot;
+	if (facts->platform_tag == PLATFORM_TAG_FDT || info == 0)
 		return; // LinuxBoot and Fdt have no payload
 	store_u64(out + CMDLINE, facts->cmdline, order);
 	store_u64(out + CMDLINE_SIZE, facts->cmdline_size, order);

@@ -10,7 +10,7 @@ static const struct era eras[] = {
 	  .stack_low_end = false,
 	  .stack_size = 0x8000,
 	  .info_size = 160,
-	  .info_alone = true,
+	  .info_own_page = true,
 	  .shape = { .recursive = true },
 	  .write_info = era_write_e1 },
 	{ .name = "e4",

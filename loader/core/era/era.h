@@ -8,18 +8,22 @@
 
 // Tag of the platform block of RawBootInfo (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0
 // is called LinuxBoot and has no payload.
-enum handed_platform { HANDED_MULTIBOOT = 0, HANDED_LINUX_PARAMS = 2, HANDED_FDT = 3 };
+enum platform_tag {
+	PLATFORM_TAG_MULTIBOOT = 0,
+	PLATFORM_TAG_LINUX_PARAMS = 2,
+	PLATFORM_TAG_FDT = 3
+};
 
 // What a boot-information writer may need. Addresses are those at which the kernel will find
 // things.
-struct facts {
+struct boot_facts {
 	enum order order;
 	struct range image;
 	struct elf_tls tls; // vaddr already moved to where the image runs
 	uint64_t cmdline, cmdline_size;
 	uint64_t multiboot; // Multiboot 1 information; 0: none
 	uint64_t boot_params;
-	enum handed_platform platform;
+	enum platform_tag platform_tag;
 	// what kernels up to 0.11 take for their RAM where they read no map: the piece that holds
 	// the image
 	struct range ram;
@@ -38,9 +42,9 @@ struct era {
 	uint32_t info_size; // bytes, aligned to 16
 	// The kernel maps the pages of command line and Multiboot information once more, read-only,
 	// and goes on writing its boot information.
-	bool info_alone;
-	struct map_shape shape;
-	void (*write_info)(uint8_t *out, const struct facts *facts);
+	bool info_own_page;
+	struct paging_shape shape;
+	void (*write_info)(uint8_t *out, const struct boot_facts *facts);
 };
 
 // `forced` is the entry version of loader.era=, 0 when the notes decide. Refuses what no row
@@ -48,8 +52,8 @@ struct era {
 must_check enum status era_identify(const struct notes *notes, const struct elf_target *target,
 				    uint32_t forced, const struct era **out);
 
-void era_write_e1(uint8_t *out, const struct facts *facts);
-void era_write_e4(uint8_t *out, const struct facts *facts);
+void era_write_e1(uint8_t *out, const struct boot_facts *facts);
+void era_write_e4(uint8_t *out, const struct boot_facts *facts);
 
 // A Multiboot 1 information block with command line and memory map, as kernels up to 0.10 read it.
 size_t multiboot_info_size(size_t range_count);

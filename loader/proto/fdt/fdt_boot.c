@@ -78,8 +78,8 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),
 			  struct boot *boot)
 {
-	boot->start_name = "device tree";
-	boot->start_at = tree->at.start;
+	boot->bootinfo_name = "device tree";
+	boot->bootinfo_at = tree->at.start;
 	boot->devicetree = tree;
 	boot->ram = tree->ram;
 	boot->reserved = tree->reserved;

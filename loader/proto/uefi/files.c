@@ -144,7 +144,7 @@ static enum status load_offered(struct span *out, bool *found)
 	return STATUS_OK;
 }
 
-static enum status find_app(struct efi_file *root, const struct options_found *options,
+static enum status find_app(struct efi_file *root, const struct load_options *options,
 			    struct boot *boot)
 {
 	struct span *out = &boot->app;
@@ -190,10 +190,10 @@ static enum status read_arguments(struct efi_file *root, struct boot *boot)
 	return STATUS_OK;
 }
 
-static enum status read_options(const struct efi_loaded_image *image, struct options_found *found,
+static enum status read_options(const struct efi_loaded_image *image, struct load_options *found,
 				struct boot *boot)
 {
-	*found = (struct options_found){ 0 };
+	*found = (struct load_options){ 0 };
 	if (image->options_size == 0 || image->options == NULL)
 		return STATUS_OK;
 	size_t room = options_bound(image->options_size);
@@ -210,7 +210,7 @@ static enum status read_options(const struct efi_loaded_image *image, struct opt
 
 enum status files_read(struct boot *boot)
 {
-	static struct options_found options; // large
+	static struct load_options options; // large
 	const struct efi_loaded_image *image = firmware_protocol(efi_image, &loaded_image_guid);
 	struct efi_file *root = NULL;
 	if (image == NULL)

@@ -9,7 +9,7 @@ struct efi_system_table *efi_system;
 efi_handle efi_image;
 
 #define OWNED_MAX 16
-#define LEAVE_TRIES 8
+#define EXIT_TRIES 8
 // Room for what the map grows by between two calls.
 #define MAP_SLACK KIB(4)
 
@@ -19,10 +19,10 @@ static struct state {
 	struct range owned[OWNED_MAX];
 	uint8_t *map;
 	uint64_t map_room;
-	bool left;
+	bool exited;
 } state;
 
-struct map {
+struct memory_map {
 	uint64_t size, key, stride;
 };
 
@@ -115,7 +115,7 @@ const void *firmware_table(const struct efi_guid *guid)
 	return NULL;
 }
 
-static efi_status get_map(struct map *map)
+static efi_status get_map(struct memory_map *map)
 {
 	uint32_t version;
 	map->size = state.map_room;
@@ -131,14 +131,14 @@ static struct efi_memory_descriptor descriptor(uint64_t at)
 
 // Types that belong to nobody once boot services are over: ours and the firmware's for booting
 // among them.
-static bool free_afterwards(uint32_t type)
+static bool free_after_exit(uint32_t type)
 {
 	return type == EFI_LOADER_CODE || type == EFI_LOADER_DATA ||
 	       type == EFI_BOOT_SERVICES_CODE || type == EFI_BOOT_SERVICES_DATA ||
 	       type == EFI_CONVENTIONAL_MEMORY;
 }
 
-static enum status read_map(const struct map *map, struct boot *boot)
+static enum status read_map(const struct memory_map *map, struct boot *boot)
 {
 	boot->usable.count = boot->ram.count = 0;
 	for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= map->size;
@@ -148,7 +148,7 @@ static enum status read_map(const struct map *map, struct boot *boot)
 		enum status status = STATUS_OK;
 		if (r.end > boot->reach.end)
 			boot->reach.end = r.end;
-		if (free_afterwards(d.type))
+		if (free_after_exit(d.type))
 			status = range_set_add(&boot->ram, r);
 		if (status == STATUS_OK && d.type == EFI_CONVENTIONAL_MEMORY)
 			status = range_set_add(&boot->usable, r);
@@ -165,7 +165,7 @@ static enum status read_map(const struct map *map, struct boot *boot)
 
 enum status firmware_memory(struct boot *boot)
 {
-	struct map map;
+	struct memory_map map;
 	efi_status status = get_map(&map);
 	if (status == EFI_BUFFER_TOO_SMALL) {
 		uint64_t room = align_up(map.size + MAP_SLACK, PAGE_SIZE);
@@ -187,14 +187,14 @@ enum status firmware_memory(struct boot *boot)
 	return STATUS_OK;
 }
 
-enum status firmware_leave(struct boot *boot)
+enum status firmware_exit_boot_services(struct boot *boot)
 {
-	struct map map;
+	struct memory_map map;
 	uint32_t most = boot->ram.count + boot->ram_slack;
 	efi_status status = EFI_INVALID_PARAMETER;
 	// A handler of the first call may change the map, which makes its key stale; afterwards
 	// only these two services may be called.
-	for (unsigned i = 0; i < LEAVE_TRIES && status != EFI_SUCCESS; i++) {
+	for (unsigned i = 0; i < EXIT_TRIES && status != EFI_SUCCESS; i++) {
 		status = get_map(&map);
 		if (status != EFI_SUCCESS)
 			return refuse(STATUS_FIRMWARE_REFUSED,
@@ -203,8 +203,8 @@ enum status firmware_leave(struct boot *boot)
 	}
 	if (status != EFI_SUCCESS)
 		return refuse(STATUS_FIRMWARE_REFUSED, "ExitBootServices gave %#lx %u times",
-			      status, LEAVE_TRIES);
-	state.left = true;
+			      status, EXIT_TRIES);
+	state.exited = true;
 	TRY(read_map(&map, boot));
 	if (boot->ram.count > most)
 		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
@@ -214,7 +214,7 @@ enum status firmware_leave(struct boot *boot)
 	return STATUS_OK;
 }
 
-bool firmware_has_left(void)
+bool firmware_boot_services_exited(void)
 {
-	return state.left;
+	return state.exited;
 }

@@ -33,5 +33,5 @@ const void *firmware_table(const struct efi_guid *guid);
 must_check enum status firmware_memory(struct boot *boot);
 // ExitBootServices; afterwards no service may be called, and ram and usable of `boot` are what the
 // firmware has left.
-must_check enum status firmware_leave(struct boot *boot);
-bool firmware_has_left(void);
+must_check enum status firmware_exit_boot_services(struct boot *boot);
+bool firmware_boot_services_exited(void);

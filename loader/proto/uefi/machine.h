@@ -14,8 +14,9 @@ must_check enum status machine_open(struct boot *boot);
 // The firmware is about to get the machine back: exceptions are its own again.
 void machine_close(void);
 // The firmware has gone: interrupts off, console ours; `boot->ram` is what it has left.
-void machine_left(const struct boot *boot);
-// To the console without the firmware, once it has gone; before machine_left(), too.
+void machine_take_over(const struct boot *boot);
+// To the console without the firmware, once it has gone; before machine_take_over(),
+// too.
 void machine_write(const char *text, size_t n);
 // Tells the number to whatever runs the machine, and halts; with boot services still there when
 // nobody shall get it back.

@@ -140,10 +140,10 @@ size_t options_bound(uint32_t size)
 }
 
 bool options_read(const uint8_t *options, uint32_t size, bool program, char *out,
-		  struct options_found *found)
+		  struct load_options *found)
 {
 	struct text t = { options, 0 }, path;
-	*found = (struct options_found){ 0 };
+	*found = (struct load_options){ 0 };
 	while (t.n < size / 2 && at(t, t.n) != 0)
 		t.n++;
 	if (size % 2 != 0 || !is_text(t))

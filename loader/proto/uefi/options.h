@@ -6,7 +6,7 @@
 
 #define INITRD_MAX 256
 
-struct options_found {
+struct load_options {
 	// they are text at all, and not empty but for `initrd=`
 	bool text;
 	bool has_initrd;
@@ -24,4 +24,4 @@ size_t options_bound(uint32_t size);
 // names the application; everything else goes to `out` as UTF-8. False: the path is longer than
 // INITRD_MAX.
 must_check bool options_read(const uint8_t *options, uint32_t size, bool program, char *out,
-			     struct options_found *found);
+			     struct load_options *found);

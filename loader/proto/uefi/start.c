@@ -17,16 +17,16 @@ static void *map(struct range r)
 	return r.start <= r.end && r.start != 0 && r.end <= boot.reach.end ? (void *)r.start : NULL;
 }
 
-static enum status leave(struct boot *found)
+static enum status leave_firmware(struct boot *found)
 {
-	TRY(firmware_leave(found));
-	machine_left(found);
+	TRY(firmware_exit_boot_services(found));
+	machine_take_over(found);
 	return STATUS_OK;
 }
 
 static void write(const char *text, size_t n)
 {
-	if (firmware_has_left())
+	if (firmware_boot_services_exited())
 		machine_write(text, n);
 	else
 		firmware_write(text, n);
@@ -36,10 +36,10 @@ static noreturn void stop(enum status status)
 {
 	// The refusal may be about these very options: then the defaults stand, and nothing is
 	// printed twice.
-	struct options options = { .on_error = ON_ERROR_RETURN };
+	struct loader_options options = { .on_error = ON_ERROR_RETURN };
 	enum status ignored = cmdline_options(boot.cmdline, &options);
 	(void)ignored;
-	if (firmware_has_left() || options.on_error == ON_ERROR_STOP)
+	if (firmware_boot_services_exited() || options.on_error == ON_ERROR_STOP)
 		machine_stop(status_number(status));
 	machine_close();
 	firmware_free_all();
@@ -49,7 +49,7 @@ static noreturn void stop(enum status status)
 static const struct platform platform = {
 	.map = map,
 	.claim = firmware_claim,
-	.leave = leave,
+	.leave_firmware = leave_firmware,
 	.write = write,
 	.stop = stop,
 	.selftest = MACHINE_SELFTEST,
@@ -73,13 +73,13 @@ noreturn void uefi_start(efi_handle image, struct efi_system_table *system)
 	boot = (struct boot){
 		.target = LOADER_TARGET,
 		.protocol = "uefi",
-		.start_name = "UEFI system table",
-		.start_at = (uint64_t)system,
+		.bootinfo_name = "UEFI system table",
+		.bootinfo_at = (uint64_t)system,
 		.loader = { (uint64_t)loader_start, (uint64_t)loader_end },
 		.compatible = "hermit,efi", // "hermit,uefi" would promise the firmware's page
 					    // tables, which map everything
-		.platform = HANDED_FDT,
-		.platform_older = HANDED_MULTIBOOT,
+		.platform_tag = PLATFORM_TAG_FDT,
+		.platform_tag_older = PLATFORM_TAG_MULTIBOOT,
 	};
 	enum status status = read_all();
 	if (status != STATUS_OK)

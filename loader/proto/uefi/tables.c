@@ -14,7 +14,7 @@ static const struct efi_guid sev_guid = {
 };
 
 // ACPI 6.5, 5.2.5.3: revision 0 has 20 bytes, later ones tell their length at 20.
-static struct span root_pointer(void)
+static struct span find_rsdp(void)
 {
 	const uint8_t *p = firmware_table(&acpi20_guid);
 	if (p == NULL)
@@ -28,7 +28,7 @@ static struct span root_pointer(void)
 
 // AMD's guest-hypervisor communication block standardization (56421), 2.3: magic, version,
 // addresses and lengths of the secrets and CPUID pages.
-static struct span confidential_blob(void)
+static struct span find_cc_blob(void)
 {
 	enum { SIZE = 40 };
 	const uint8_t *p = firmware_table(&sev_guid);
@@ -47,6 +47,6 @@ static struct span confidential_blob(void)
 
 void tables_read(struct boot *boot)
 {
-	boot->rsdp = root_pointer();
-	boot->sev = confidential_blob();
+	boot->rsdp = find_rsdp();
+	boot->cc_blob = find_cc_blob();
 }

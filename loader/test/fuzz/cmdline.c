@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct options options = { 0 };
+	struct loader_options options = { 0 };
 	static const uint8_t empty[1];
 	struct span line = { n != 0 ? data : empty, n };
 	console_open();

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static struct options_found found;
+	static struct load_options found;
 	if (n == 0)
 		return 0;
 	uint32_t size = (uint32_t)(n - 1);

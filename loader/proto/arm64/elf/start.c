@@ -11,16 +11,16 @@ static struct boot boot; // large, and zeroed by entry.S
 
 // Where QEMU's virt puts the tree for a kernel that is not Linux, at the start of RAM; and U-Boot
 // there leaves it.
-#define TREE_GUESS UINT64_C(0x40000000)
+#define DEVICETREE_QEMU_VIRT UINT64_C(0x40000000)
 
 noreturn void arm64_start(uint64_t x0, uint64_t x1)
 {
-	const uint64_t places[] = { x0, x1, TREE_GUESS };
+	const uint64_t places[] = { x0, x1, DEVICETREE_QEMU_VIRT };
 	platform_open();
 	boot.protocol = "elf";
 	for (size_t i = 0; i < countof(places); i++)
 		if (platform_has_devicetree(places[i]))
 			arm64_boot(&boot, places[i]);
 	die(refuse(STATUS_FDT_MISSING, "no device tree at x0 (%#lx), x1 (%#lx) or %#lx", x0, x1,
-		   TREE_GUESS));
+		   DEVICETREE_QEMU_VIRT));
 }

@@ -34,9 +34,9 @@ enum status machine_open(struct boot *boot)
 			      "the device tree at %#lx lies beyond the loader's reach",
 			      boot->devicetree->at.start);
 	tree = boot->devicetree;
-	boot->rsdp = boot->sev = (struct span){ 0 }; // the tree is not made
+	boot->rsdp = boot->cc_blob = (struct span){ 0 }; // the tree is not made
 	// this CPU's LinuxBoot
-	boot->platform = boot->platform_older = HANDED_MULTIBOOT;
+	boot->platform_tag = boot->platform_tag_older = PLATFORM_TAG_MULTIBOOT;
 	return STATUS_OK;
 }
 
@@ -58,7 +58,7 @@ static void take_over(void)
 	platform_open_console(tree);
 }
 
-void machine_left(const struct boot *boot)
+void machine_take_over(const struct boot *boot)
 {
 	take_over();
 	for (uint32_t i = 0; i < boot->ram.count; i++)

@@ -33,7 +33,7 @@ static struct gate idt[FIRMWARE_VECTORS];
 // The firmware may map our code read-only and our data not executable, while the trampoline is one
 // piece of both: it runs from a copy. Vectors that are no exceptions of ours stay the firmware's,
 // which needs its timer.
-static enum status own_exceptions(void)
+static enum status install_exception_handlers(void)
 {
 	size_t size = (size_t)(trampoline_end - trampoline_start);
 	uint8_t *copy = firmware_allocate(size, EFI_LOADER_CODE);
@@ -97,7 +97,7 @@ enum status machine_open(struct boot *boot)
 	}
 	if (boot->rsdp.n != 0 && boot->rsdp.n <= EBDA_SIZE)
 		ebda = firmware_allocate_below(EBDA_LIMIT, EBDA_SIZE, EFI_LOADER_DATA);
-	return own_exceptions();
+	return install_exception_handlers();
 }
 
 // Firmware may leave page 0 unmapped, to catch null pointers.
@@ -117,9 +117,9 @@ static bool page_0_is_mapped(void)
 
 // The one write outside of what was allocated: into page 0, once nobody owns it, and for old
 // kernels alone.
-static void leave_root_pointer(const struct boot *boot)
+static void write_ebda_rsdp(const struct boot *boot)
 {
-	if (boot->platform != boot->platform_older || ebda == NULL ||
+	if (boot->platform_tag != boot->platform_tag_older || ebda == NULL ||
 	    !range_set_contains(&boot->ram, (struct range){ 0, PAGE_SIZE }) || !page_0_is_mapped())
 		return;
 	uint16_t segment = (uint16_t)((uint64_t)ebda >> 4);
@@ -135,7 +135,7 @@ void machine_close(void)
 		cpu_load_idt(&firmware_idt);
 }
 
-void machine_left(const struct boot *boot)
+void machine_take_over(const struct boot *boot)
 {
 	__asm__ volatile("cli");
 	uart_16550_open();
@@ -143,7 +143,7 @@ void machine_left(const struct boot *boot)
 		log_line(LOG_DEBUG, "Leaving page tables of five levels");
 		switch_levels(four_levels(), cpu_cr4() & ~(uint64_t)CR4_LA57);
 	}
-	leave_root_pointer(boot);
+	write_ebda_rsdp(boot);
 }
 
 void machine_write(const char *text, size_t n)

@@ -76,7 +76,7 @@ enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *b
 			      "at RSI (%#lx) is no zero page: boot_flag %#x, header %#x instead of "
 			      "%#x, %#x",
 			      at, flag, header, (unsigned)BOOT_FLAG, (unsigned)HEADER);
-	boot->start_at = at;
+	boot->bootinfo_at = at;
 	boot->boot_params = params;
 	TRY(read_cmdline(&reader, params));
 	TRY(read_app(&reader, params));

@@ -10,10 +10,10 @@ noreturn void linux64_start(uint32_t params_low, uint32_t params_high)
 {
 	struct boot *boot = platform_open();
 	boot->protocol = "linux64";
-	boot->start_name = "boot parameters";
+	boot->bootinfo_name = "boot parameters";
 	boot->compatible = "hermit,linux";
-	boot->platform = HANDED_LINUX_PARAMS;
-	boot->platform_older = HANDED_MULTIBOOT;
+	boot->platform_tag = PLATFORM_TAG_LINUX_PARAMS;
+	boot->platform_tag_older = PLATFORM_TAG_MULTIBOOT;
 	enum status status = linux64_read((uint64_t)params_high << 32 | params_low, map_range,
 					  boot);
 	if (status != STATUS_OK)

@@ -139,7 +139,7 @@ enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct ra
 		return refuse(STATUS_MULTIBOOT_INFO,
 			      "EBX was %#x at entry, no address of Multiboot information", info);
 	reader.info = bytes.p;
-	boot->start_at = info;
+	boot->bootinfo_at = info;
 	uint32_t flags = field(&reader, 0);
 	if ((flags & FLAG_CMDLINE) != 0)
 		TRY(bootinfo_cmdline(&reader.common, field(&reader, CMDLINE_AT), UINT64_MAX));

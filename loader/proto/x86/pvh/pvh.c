@@ -64,7 +64,7 @@ enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boo
 		return refuse(STATUS_START_STATE,
 			      "at EBX (%#x) is %#x, PVH start information begins with %#x", info,
 			      magic, (unsigned)MAGIC);
-	boot->start_at = info;
+	boot->bootinfo_at = info;
 	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
 	if (cmdline != 0)
 		TRY(bootinfo_cmdline(&reader, cmdline, UINT64_MAX));

@@ -10,9 +10,9 @@ noreturn void pvh_start(uint32_t info)
 {
 	struct boot *boot = platform_open();
 	boot->protocol = "pvh";
-	boot->start_name = "PVH start information";
+	boot->bootinfo_name = "PVH start information";
 	boot->compatible = "hermit,pvh";
-	boot->platform = boot->platform_older = HANDED_MULTIBOOT;
+	boot->platform_tag = boot->platform_tag_older = PLATFORM_TAG_MULTIBOOT;
 	enum status status = pvh_read(info, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
