@@ -24,17 +24,8 @@ from hermit_harness.paths import BUILD, ROOT
 TREES = BUILD / "mutants"
 PASSED, FAILED = 0, 1  # pytest's exit status
 NOT_THE_GUEST = ("infra:", "harness-bug:")  # verdicts that say nothing about the loader
-LINKS = (
-    "README.md",
-    "VERSION",
-    "loader",
-    "harness",
-    "netsetup",
-    "fixtures",
-    "build/fixtures",
-    "build/venv",
-    "build/release",
-)
+APART = ("build", "target", ".git")  # what a copy does not share with ROOT
+BUILT = ("fixtures", "venv", "release")  # what it shares of build/ nevertheless
 
 
 def copied_tree(name: str, mutation: Mutation | None) -> Path:
@@ -45,9 +36,10 @@ def copied_tree(name: str, mutation: Mutation | None) -> Path:
     of_loader = mutation is None or mutation.of_loader
     own = "loader" if of_loader else "harness"
     shutil.copytree(ROOT / own, tree / own, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
-    for link in LINKS:
-        if link != own and not (of_loader and link == "build/release"):
-            (tree / link).symlink_to(ROOT / link)
+    shared = [path.name for path in ROOT.iterdir() if path.name not in (own, *APART)]
+    shared += [f"build/{name}" for name in BUILT if not (of_loader and name == "release")]
+    for name in shared:
+        (tree / name).symlink_to(ROOT / name)
     if mutation is not None:
         try:
             mutation.apply(tree)
