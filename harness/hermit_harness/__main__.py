@@ -10,15 +10,15 @@ import sys
 def main() -> int:
     """Load the program and run it. Ctrl-C while it is loaded just ends it, without a traceback; one that is ignored,
     as behind a shell's &, stays so."""
-    ours = signal.getsignal(signal.SIGINT)
-    if ours is signal.default_int_handler:
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from hermit_harness.cli.main import load
     from hermit_harness.cli.main import main as run
 
     words = sys.argv[1:] or ["--help"]
     load(words)
-    signal.signal(signal.SIGINT, ours)
+    signal.signal(signal.SIGINT, handler)
     return run(words)
 
 

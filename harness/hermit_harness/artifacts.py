@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from hermit_harness.vm.argv import helper_note, plain_argv, shell_line
+from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
 QMP_LOG_LIMIT = 4 * 1024 * 1024
 # What QEMU's exit status means, on other processors and on x86.
-STATUS = (
+STATUS_COMMENTS = (
     "# QEMU's status: the application's own, or 0 where its kernel powers off; the loader's odd number 65 to 119.",
     "# QEMU's status: 3 for an application's status 0, 1 for any other, the loader's odd number 65 to 119.",
 )
@@ -28,7 +28,7 @@ class Artifacts:
         self.folder = folder
         self._start = time.monotonic()
         self._qmp: IO[str] | None = None
-        self._qmp_left = QMP_LOG_LIMIT
+        self._qmp_bytes_left = QMP_LOG_LIMIT
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
             self._qmp = (folder / "qmp.jsonl").open("w", encoding="utf-8")
@@ -41,12 +41,12 @@ class Artifacts:
         if executable:
             path.chmod(0o755)
 
-    def qmp(self, way: str, text: str) -> None:
+    def qmp(self, direction: str, text: str) -> None:
         """One QMP message, "<" from QEMU and ">" to it, with seconds since the start."""
-        if not self._qmp or self._qmp_left <= 0:
+        if not self._qmp or self._qmp_bytes_left <= 0:
             return
-        row = f'{{"t": {time.monotonic() - self._start:.6f}, "way": {json.dumps(way)}, "message": {text}}}\n'
-        self._qmp_left -= len(row)
+        row = f'{{"t": {time.monotonic() - self._start:.6f}, "way": {json.dumps(direction)}, "message": {text}}}\n'
+        self._qmp_bytes_left -= len(row)
         self._qmp.write(row)
 
     def close(self) -> None:
@@ -77,8 +77,8 @@ def repro_script(spec: RunSpec, outcome: str) -> str:
             "#!/bin/sh",
             f"# expected: {spec.expect}",
             f"# ended as: {' '.join(outcome.split())}",
-            STATUS[target(spec.target).cpu == "x86_64"],
-            f'{helper_note(resolved(spec))}exec {shell_line(plain_argv(resolved(spec)))} "$@"',
+            STATUS_COMMENTS[target(spec.target).cpu == "x86_64"],
+            f'{virtiofsd_note(resolved(spec))}exec {shell_line(standalone_argv(resolved(spec)))} "$@"',
             "",
         )
     )

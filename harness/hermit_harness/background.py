@@ -11,65 +11,71 @@ from types import TracebackType
 from typing import Self
 
 from hermit_harness.boot import boot
-from hermit_harness.net.monitor import Wire
-from hermit_harness.net.netns import Lab
+from hermit_harness.net.monitor import NetworkMonitor
+from hermit_harness.net.netns import NetworkNamespace
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.watch.run_facts import Facts
-from hermit_harness.watch.supervisor import Session, Watcher
+from hermit_harness.watch.run_facts import RunFacts
+from hermit_harness.watch.supervisor import Supervisor, Watcher
 
 
-class Guest(Watcher):
+class BackgroundGuest(Watcher):
     """A run of `spec`, in `lab` where there is one, from `with` to its end: by itself, by stop(), or by leaving the
     `with`.
 
     Only boot() touches the machine, in a thread of its own; the rest waits for it to say that something happened.
     """
 
-    def __init__(self, spec: RunSpec, lab: Lab | None, artifacts: Path | None = None, wire: Wire | None = None) -> None:
-        self.wire = wire or Wire(spec.net.mac)
+    def __init__(
+        self,
+        spec: RunSpec,
+        namespace: NetworkNamespace | None,
+        artifacts: Path | None = None,
+        monitor: NetworkMonitor | None = None,
+    ) -> None:
+        self.monitor = monitor or NetworkMonitor(spec.net.mac)
         self.outcome: Outcome | None = None
         self.console = b""
         self._changed = threading.Condition()
-        self._ours, self._theirs = socket.socketpair()
-        self._session: Session | None = None
+        self._stop_request, self._stop_signal = socket.socketpair()
+        self._supervisor: Supervisor | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(
-            target=self._run, args=(spec, artifacts, lab.isolate if lab else ()), daemon=True
+            target=self._run, args=(spec, artifacts, namespace.qemu_command if namespace else ()), daemon=True
         )
 
-    def _run(self, spec: RunSpec, artifacts: Path | None, within: Sequence[str]) -> None:
+    def _run(self, spec: RunSpec, artifacts: Path | None, namespace_command: Sequence[str]) -> None:
         try:
-            self.outcome = boot(spec, artifacts, within=within, watchers=(self.wire, self))
+            self.outcome = boot(spec, artifacts, namespace_command=namespace_command, watchers=(self.monitor, self))
         except BaseException as error:  # it is raised in wait() or at the end of the `with`
             self._failure = error
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
     # --- Watcher, called in the thread
 
-    def start(self, session: Session) -> None:
-        self._session = session
-        session.watch(self._theirs, self._asked_to_end)
-        self._tell()
+    def on_start(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        supervisor.add_reader(self._stop_signal, self._on_stop_request)
+        self._notify()
 
-    def _asked_to_end(self) -> None:
-        assert self._session is not None
-        self._session.unwatch(self._theirs)
-        self._session.end("its clients are done")
+    def _on_stop_request(self) -> None:
+        assert self._supervisor is not None
+        self._supervisor.remove_reader(self._stop_signal)
+        self._supervisor.stop("its clients are done")
 
-    def printed(self, data: bytes) -> None:
+    def on_output(self, data: bytes) -> None:
         self.console += data
-        self._tell()
+        self._notify()
 
-    def tick(self, now: float) -> None:
-        self._tell()
+    def on_tick(self, now: float) -> None:
+        self._notify()
 
-    def ended(self, facts: Facts) -> None:
-        self._tell()
+    def on_end(self, facts: RunFacts) -> None:
+        self._notify()
 
     # --- for the test
 
@@ -80,30 +86,32 @@ class Guest(Watcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ours.close()
+        self._stop_request.close()
         self._thread.join()
-        self._theirs.close()
+        self._stop_signal.close()
         if self._failure and error is None:
             raise self._failure
 
     @property
     def started(self) -> float:
         """When QEMU was started, on the monotonic clock."""
-        assert self._session is not None
-        return self._session.process.started
+        assert self._supervisor is not None
+        return self._supervisor.process.started
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         return self.outcome is not None or self._failure is not None
 
-    def wait(self, what: Callable[[], object], seconds: float = 60.0) -> None:
+    def wait(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
         """Until `what` is true. AssertionError, with the console's end, when the guest or the time ends before."""
         with self._changed:
-            self._changed.wait_for(lambda: what() or self.over, seconds)
+            self._changed.wait_for(lambda: condition() or self.has_ended, seconds)
         if self._failure:
             raise self._failure
         end = self.console[-1500:].decode("utf-8", "backslashreplace")
-        assert what(), f"{self.outcome or 'the guest runs, but it did not happen in time'}; console ends with:\n{end}"
+        assert condition(), (
+            f"{self.outcome or 'the guest runs, but it did not happen in time'}; console ends with:\n{end}"
+        )
 
     def wait_for_text(self, text: str, seconds: float = 60.0) -> None:
         """Until the guest has printed `text`."""
@@ -111,11 +119,11 @@ class Guest(Watcher):
 
     def stop(self) -> Outcome:
         """End the guest if it still runs; how it ended."""
-        self._ours.close()
+        self._stop_request.close()
         return self.finish()
 
     def finish(self, seconds: float = 60.0) -> Outcome:
         """Wait for its own end."""
-        self.wait(lambda: self.over, seconds)
+        self.wait(lambda: self.has_ended, seconds)
         assert self.outcome is not None
         return self.outcome

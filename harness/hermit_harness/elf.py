@@ -85,7 +85,7 @@ def _notes(data: bytes, order: str) -> Iterator[tuple[bytes, int, bytes]]:
         at = desc + (descsz + 3 & ~3)
 
 
-def facts_of(data: bytes) -> ElfFacts | None:
+def parse(data: bytes) -> ElfFacts | None:
     """The facts of an ELF64 file, None if it is none."""
     if len(data) < 64 or data[:5] != b"\x7fELF\x02":
         return None
@@ -137,6 +137,6 @@ def read(path: Path | None) -> ElfFacts | None:
     if path is None:
         return None
     try:
-        return facts_of(path.read_bytes())
+        return parse(path.read_bytes())
     except OSError:
         return None

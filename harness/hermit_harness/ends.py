@@ -21,10 +21,10 @@ class End:
     line: re.Pattern[bytes] | None
     success: int
     failure: int
-    raw: bool
-    number: str
-    without: tuple[str, ...]
-    carries: bool = False
+    allows_raw_status: bool
+    status_source: str
+    without_exit_device: tuple[str, ...]
+    has_full_status: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -38,10 +38,10 @@ def ends() -> dict[str, End]:
             line=re.compile(row["line"].encode()) if row["line"] else None,
             success=row["success"],
             failure=row["failure"],
-            raw=row.get("raw", False),
-            number=row["number"],
-            without=tuple(row["without"]),
-            carries=row.get("carries", False),
+            allows_raw_status=row.get("allows_raw_status", False),
+            status_source=row["status_source"],
+            without_exit_device=tuple(row["without_exit_device"]),
+            has_full_status=row.get("has_full_status", False),
         )
         for row in rows
     }

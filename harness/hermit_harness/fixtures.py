@@ -14,7 +14,7 @@ from hermit_harness.vm.targets import ARCHS, cpu_of_arch
 
 
 @dataclass(frozen=True)
-class Image:
+class FixtureImage:
     """One file that a test boots or the loader refuses, identified by (arch, id).
 
     `needs` lists what the machine must have. `extra` holds the optional keys that only one reader uses.
@@ -61,7 +61,7 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
 }
 
 
-def _for(value: Any, arch: str) -> Any:
+def _for_arch(value: Any, arch: str) -> Any:
     """The value for one kind of CPU: a table in fixture.toml is indexed by CPU."""
     return value.get(arch) if isinstance(value, dict) else value
 
@@ -72,7 +72,7 @@ def end_for(value: Any, arch: str) -> str:
     `value` is a string, in which {arch} is the CPU, or a table of strings by CPU. A string that names no CPU selects
     the row of that name for this CPU: `bare` on aarch64 is `bare-aarch64`.
     """
-    text = str(_for(value, arch) or "bare").replace("{arch}", cpu_of_arch(arch))
+    text = str(_for_arch(value, arch) or "bare").replace("{arch}", cpu_of_arch(arch))
     if arch == "x86_64":
         return {"bare-x86_64": "bare"}.get(text, text.replace("-x86_64", "-x86"))
     named = isinstance(value, dict) or cpu_of_arch(arch) in text
@@ -104,12 +104,12 @@ def _archs(row: dict[str, Any]) -> list[str]:
     return list(archs)
 
 
-def _image(fixture: str, kind: str, row: dict[str, Any], arch: str) -> Image:
-    mine = {key: _for(value, arch) for key, value in row.items() if key != "end"}
+def _image(fixture: str, kind: str, row: dict[str, Any], arch: str) -> FixtureImage:
+    mine = {key: _for_arch(value, arch) for key, value in row.items() if key != "end"}
     mine = {key: value for key, value in mine.items() if value is not None}
     known = {key: mine[key] for key in _TEXT if key in mine}
     lists: dict[str, Any] = {key: tuple(mine[key]) for key in _LISTS if key in mine}
-    return Image(
+    return FixtureImage(
         id=row["id"],
         fixture=fixture,
         kind=kind,
@@ -123,7 +123,7 @@ def _image(fixture: str, kind: str, row: dict[str, Any], arch: str) -> Image:
     )
 
 
-def parse(text: str, kind: str, fixture: str) -> list[Image]:
+def parse(text: str, kind: str, fixture: str) -> list[FixtureImage]:
     """The images of one fixture.toml.
 
     A key above the first [[image]] is the default for every image of the file. The image's file is KIND/ARCH/ID under
@@ -147,9 +147,9 @@ def parse(text: str, kind: str, fixture: str) -> list[Image]:
 
 
 @lru_cache(maxsize=1)
-def every_image() -> tuple[Image, ...]:
+def all_images() -> tuple[FixtureImage, ...]:
     """Every image of every kind of CPU, in the order of the files. ValueError names the file that is wrong."""
-    found: dict[tuple[str, str], Image] = {}
+    found: dict[tuple[str, str], FixtureImage] = {}
     for path in sorted((ROOT / "fixtures").glob("*/*/fixture.toml")):
         try:
             for image in parse(path.read_text(), path.parts[-3], path.parts[-2]):
@@ -162,6 +162,6 @@ def every_image() -> tuple[Image, ...]:
 
 
 @lru_cache(maxsize=8)
-def images(arch: str = "x86_64") -> dict[str, Image]:
+def images(arch: str = "x86_64") -> dict[str, FixtureImage]:
     """The images of one kind of CPU by id."""
-    return {image.id: image for image in every_image() if image.arch == arch}
+    return {image.id: image for image in all_images() if image.arch == arch}

@@ -12,13 +12,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hermit_harness.vm.machines import NAMES
-from hermit_harness.vm.nic import CARDS, KINDS
+from hermit_harness.vm.machines import MACHINE_NAMES
+from hermit_harness.vm.nic import NETWORK_KINDS, NIC_MODELS
 from hermit_harness.vm.targets import TARGETS, WAYS
 
 TARGET_NAMES = (*TARGETS, *(alias for row in TARGETS.values() for alias in row.aliases))
 DEFAULT_APP = "real-hello-0.11.0"
-MOST = 40  # characters of a list of choices that stands in place of the value; a longer one stands in the help
+MAX_METAVAR = 40  # characters of a list of choices that stands in place of the value; a longer one stands in the help
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Option:
     kind: str = "text"
     metavar: str = ""
     choices: tuple[str, ...] = ()
-    older: tuple[str, ...] = ()  # names of the make variable in other runners of Hermit's; NAME wins
+    aliases: tuple[str, ...] = ()  # names of the make variable in other runners of Hermit's; NAME wins
 
     @property
     def env(self) -> str:
@@ -42,7 +42,7 @@ class Option:
     @property
     def envs(self) -> tuple[str, ...]:
         """Every variable that gives it, the one that wins first."""
-        return (self.env, *(f"HERMIT_{name}" for name in self.older))
+        return (self.env, *(f"HERMIT_{name}" for name in self.aliases))
 
     @property
     def dest(self) -> str:
@@ -56,10 +56,10 @@ OPTIONS: tuple[Option, ...] = (
         "what the loader is built for; default: by the application's CPU and byte order",
         choices=("", *TARGET_NAMES),
     ),
-    Option("MACHINE", "machine", "machine of the table; default: the target's", choices=("", *NAMES)),
+    Option("MACHINE", "machine", "machine of the table; default: the target's", choices=("", *MACHINE_NAMES)),
     Option("ACCEL", "accel", "accelerator", "tcg", choices=("tcg", "kvm")),
-    Option("MEM", "mem", "memory of the machine; default: the machine's", metavar="SIZE", older=("MEMORY_SIZE",)),
-    Option("SMP", "smp", "number of processors", "1", "number", "N", older=("CPUS", "CPU_COUNT")),
+    Option("MEM", "mem", "memory of the machine; default: the machine's", metavar="SIZE", aliases=("MEMORY_SIZE",)),
+    Option("SMP", "smp", "number of processors", "1", "number", "N", aliases=("CPUS", "CPU_COUNT")),
     Option("CPU", "cpu", "CPU model; default: the machine's for the accelerator", metavar="MODEL"),
     Option("LOADER", "loader", "loader file, or a target's name; default: the target's", metavar="FILE"),
     Option("WAY", "way", f"how the application is passed; default: the target's ({', '.join(WAYS)})", metavar="WAY"),
@@ -89,9 +89,12 @@ OPTIONS: tuple[Option, ...] = (
         kind="yes",
     ),
     Option(
-        "NET", "net", "the guest's network; default: tap with NETIF, user with FORWARD or CAPTURE", choices=("", *KINDS)
+        "NET",
+        "net",
+        "the guest's network; default: tap with NETIF, user with FORWARD or CAPTURE",
+        choices=("", *NETWORK_KINDS),
     ),
-    Option("NIC", "nic", "its network card; default: virtio, by MMIO on microvm", choices=("", *CARDS)),
+    Option("NIC", "nic", "its network card; default: virtio, by MMIO on microvm", choices=("", *NIC_MODELS)),
     Option(
         "MAC",
         "mac",
@@ -162,15 +165,15 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
 )
 
 # Names that nobody has mistyped: ours, and those of the Makefile's that look like others.
-KNOWN = (
-    *(n for o in OPTIONS + DEBUG_OPTIONS for n in (o.name, *o.older)),
+KNOWN_VARIABLES = (
+    *(n for o in OPTIONS + DEBUG_OPTIONS for n in (o.name, *o.aliases)),
     "LOADER_LOG",
     "MTUNE",
     *("ISLE", "KVM", "PORT", "APP_PORT", "MONITOR", "CAPTURE_NET"),  # cli/proxy.py
 )
 
 
-def truth(text: str) -> bool:
+def is_on(text: str) -> bool:
     """Whether a variable with this text is on."""
     return text.lower() not in ("", "0", "no", "off", "false")
 
@@ -179,7 +182,7 @@ def default_of(option: Option, environment: Mapping[str, str]) -> object:
     """The value that stands when the flag is not given: the HERMIT_ variable, else the table's default."""
     text = next(filter(None, map(environment.get, option.envs)), option.default)
     if option.kind == "yes":
-        return truth(text)
+        return is_on(text)
     if option.kind == "many":
         return text.split() if option.name == "FORWARD" else [text] if text else []
     return text
@@ -196,7 +199,7 @@ def add_to(
     for option in options:
         shown = f" (default: {option.default})" if option.default and option.kind != "yes" else ""
         listed = "|".join(filter(None, option.choices))
-        among = f"; one of {', '.join(filter(None, option.choices))}" if len(listed) > MOST else ""
+        among = f"; one of {', '.join(filter(None, option.choices))}" if len(listed) > MAX_METAVAR else ""
         text = f"{option.help}{shown}{among} [{option.name}=]"
         value = default_of(option, environment)
         if option.kind == "yes":
@@ -208,7 +211,7 @@ def add_to(
             parser.add_argument(f"--{option.flag}", default=value, metavar=metavar, help=text)
 
 
-def again(values: Mapping[str, object]) -> list[str]:
+def to_words(values: Mapping[str, object]) -> list[str]:
     """The words that give OPTIONS these values once more."""
     words: list[str] = []
     for option in OPTIONS:

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from hermit_harness import options
-from hermit_harness.background import Guest
+from hermit_harness.background import BackgroundGuest
 from hermit_harness.boot import boot
 from hermit_harness.cli.main import build_parser
 from hermit_harness.cli.run import make_spec
-from hermit_harness.cli.run_network import Online
+from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.verdict.outcome import Outcome
 
 SECONDS = 60  # a test's guest may run, unless it says timeout=
@@ -31,8 +31,8 @@ SECONDS = 60  # a test's guest may run, unless it says timeout=
 class Server:
     """A guest that runs while the test talks with it."""
 
-    def __init__(self, guest: Guest, online: Online) -> None:
-        self._guest, self._online = guest, online
+    def __init__(self, guest: BackgroundGuest, network: RunNetwork) -> None:
+        self._guest, self._network = guest, network
 
     @property
     def console(self) -> bytes:
@@ -46,20 +46,20 @@ class Server:
     def wait_for_port(self, port: int, seconds: float = SECONDS) -> tuple[str, int]:
         """Until it answers at this TCP port; the address and port at which a client reaches it. AssertionError with
         the step of the network that keeps clients away."""
-        self._guest.wait(lambda: port in self._online.wire.seen.tcp_open, seconds)
+        self._guest.wait(lambda: port in self._network.monitor.traffic.tcp_open, seconds)
         # The guest answers on its wire; whether the network carries others there is another question.
-        finding = self._online.look(port)
+        finding = self._network.diagnose_port(port)
         assert not finding.step, str(finding)
-        forwards = self._online.plan.net.forwards
+        forwards = self._network.network.nic.forwards
         reach = ((row.address, row.port) for row in forwards if (row.protocol, row.guest_port) == ("tcp", port))
-        return next(reach, (self._online.wire.address, port))
+        return next(reach, (self._network.monitor.address, port))
 
     def connect(self, port: int, seconds: float = SECONDS) -> socket.socket:
         """A connection to this TCP port of the guest, with isolate=True, too: then only this one reaches it."""
-        there, lab = self.wait_for_port(port, seconds), self._online.plan.lab
-        client = lab.socket() if lab else socket.socket()
+        address, namespace = self.wait_for_port(port, seconds), self._network.network.namespace
+        client = namespace.socket() if namespace else socket.socket()
         client.settimeout(seconds)
-        client.connect(there)
+        client.connect(address)
         return client
 
     def stop(self) -> Outcome:
@@ -80,23 +80,31 @@ class Hermit:
         `named` are hermitctl's options with _ for -: machine="microvm", mem="64M", kernel_args="env=A=b",
         forward=["8080:8080"], isolate=True.
         """
-        a = parse(app, args, named)
-        spec, image, _ = make_spec(a)
-        with Online(a, spec, image) as online:
-            outcome = boot(online.spec, self._next(), within=online.plan.within, watchers=online.watchers)
+        arguments = parse(app, args, named)
+        spec, image, _ = make_spec(arguments)
+        with RunNetwork(arguments, spec, image) as network:
+            outcome = boot(
+                network.spec,
+                self._next_folder(),
+                namespace_command=network.network.namespace_command,
+                watchers=network.watchers,
+            )
         if expect and not outcome.matches(expect):
-            pytest.fail(told(outcome, expect), pytrace=False)
+            pytest.fail(failure_text(outcome, expect), pytrace=False)
         return outcome
 
     @contextmanager
     def start(self, app: str | Path, *args: object, **named: object) -> Iterator[Server]:
         """The same in the background, for as long as the `with` lasts."""
-        a = parse(app, args, named)
-        spec, image, _ = make_spec(a)
-        with Online(a, spec, image) as online, Guest(online.spec, online.plan.lab, self._next(), online.wire) as guest:
-            yield Server(guest, online)
+        arguments = parse(app, args, named)
+        spec, image, _ = make_spec(arguments)
+        with (
+            RunNetwork(arguments, spec, image) as network,
+            BackgroundGuest(network.spec, network.network.namespace, self._next_folder(), network.monitor) as guest,
+        ):
+            yield Server(guest, network)
 
-    def _next(self) -> Path:
+    def _next_folder(self) -> Path:
         self._count += 1
         return self._folder / str(self._count)
 
@@ -107,8 +115,8 @@ def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -
     words = ["run"]
     for name, value in ({"timeout": SECONDS} | named).items():
         if name not in rows:
-            near = difflib.get_close_matches(name, rows, 1)
-            raise TypeError(f"hermit has no option {name}" + (f"; did you mean {near[0]}?" if near else ""))
+            similar = difflib.get_close_matches(name, rows, 1)
+            raise TypeError(f"hermit has no option {name}" + (f"; did you mean {similar[0]}?" if similar else ""))
         flag = f"--{rows[name].flag}"
         if rows[name].kind == "yes":
             words += [flag] if value else []
@@ -119,7 +127,7 @@ def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -
     return parsed
 
 
-def told(outcome: Outcome, expected: str) -> str:
+def failure_text(outcome: Outcome, expected: str) -> str:
     """A red boot in a few lines: what, why, whose, the console's end, where the rest lies."""
     tail = outcome.console[-800:].decode("utf-8", "backslashreplace")
     return (

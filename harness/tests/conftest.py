@@ -15,10 +15,10 @@ from hermit_harness.matrix import expand, ledger, prerequisites, probe, specs
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.report import plugin
-from hermit_harness.testing import told
+from hermit_harness.testing import failure_text
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
-from tests.support.probe_session import PURE, probe_session
+from tests.support.probe_session import WITHOUT_GUESTS, probe_session
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly or not _boots(config) or prerequisites.PREPARED in os.environ:
         return
     try:
-        prerequisites.prepare(expand.planned(probe.Probe()).cells())
+        prerequisites.prepare(expand.expand_for_host(probe.Probe()).cells())
         if probe.VARIABLE not in os.environ:
             os.environ[probe.VARIABLE] = probe_session().dump()
     except prerequisites.BuildError as error:
@@ -70,7 +70,9 @@ def cell_of(item: pytest.Item) -> str:
 
 def _boots(config: pytest.Config) -> bool:
     """Return whether the selected tests start guests; the folders of PURE start none."""
-    return not all(any(part in PURE for part in Path(argument.split("::")[0]).parts) for argument in config.args)
+    return not all(
+        any(part in WITHOUT_GUESTS for part in Path(argument.split("::")[0]).parts) for argument in config.args
+    )
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
             known = ledger.erratum_for(cell.id, str(outcome))
             if known is not None:
                 pytest.skip(f"erratum: {known.id}: {outcome}")
-            pytest.fail(told(outcome, expected), pytrace=False)
+            pytest.fail(failure_text(outcome, expected), pytrace=False)
         return outcome
 
     return go
@@ -94,7 +96,7 @@ def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
 @pytest.fixture
 def boot_here(request: pytest.FixtureRequest) -> Iterator[Boot]:
     """Boot something that is not a cell. Its artifacts are stored under the test's name."""
-    name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
+    name = plugin.short_id(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(spec: RunSpec) -> Outcome:
         return boot(spec, artifacts=specs.artifacts(name))

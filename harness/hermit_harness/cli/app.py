@@ -8,13 +8,13 @@ import os
 from pathlib import Path
 
 from hermit_harness import elf
-from hermit_harness.fixtures import Image, every_image, images
+from hermit_harness.fixtures import FixtureImage, all_images, images
 from hermit_harness.vm.targets import ARCHS
 
-BUILT = "*-unknown-hermit/*"
+CARGO_PATTERN = "*-unknown-hermit/*"
 
 
-def find_app(name: str, arch: str = "") -> tuple[Path, Image | None]:
+def find_app(name: str, arch: str = "") -> tuple[Path, FixtureImage | None]:
     """The file of a name or path: what cargo has built here comes first, then the images, whose names are not taken
     from anybody. An id that several CPUs have means the one of `arch`, or the first of them. ValueError says what to
     do when there is none."""
@@ -27,12 +27,12 @@ def find_app(name: str, arch: str = "") -> tuple[Path, Image | None]:
     if path.is_dir():
         path = built_in(path)
     if not path.is_file():
-        there = f" of {arch}" if arch and any(i.id == name for i in every_image()) else ""
-        raise ValueError(f"{name} is neither a file nor an image{there} (`hermitctl list` shows the images)")
+        of_arch = f" of {arch}" if arch and any(i.id == name for i in all_images()) else ""
+        raise ValueError(f"{name} is neither a file nor an image{of_arch} (`hermitctl list` shows the images)")
     if not os.access(path, os.R_OK):
         raise ValueError(f"{path} cannot be read by this user: chmod +r")
-    here = path.resolve()
-    return path, next((i for i in every_image() if i.path == here), None)
+    resolved = path.resolve()
+    return path, next((i for i in all_images() if i.path == resolved), None)
 
 
 def _target(folder: Path) -> Path:
@@ -40,7 +40,7 @@ def _target(folder: Path) -> Path:
     return folder / (os.environ.get("CARGO_TARGET_DIR") or "target")
 
 
-def _age(path: Path) -> float:
+def _modified_at(path: Path) -> float:
     return path.stat().st_mtime
 
 
@@ -49,15 +49,17 @@ def built_by_cargo(name: str) -> Path | None:
     if "/" in name or not name or name in (".", ".."):
         return None
     for folder in (Path(), *Path.cwd().parents):
-        built = [path for path in _target(folder).glob(f"{BUILT}/{glob.escape(name)}") if path.is_file()]
+        built = [path for path in _target(folder).glob(f"{CARGO_PATTERN}/{glob.escape(name)}") if path.is_file()]
         if built:
-            return max(built, key=_age)
+            return max(built, key=_modified_at)
     return None
 
 
 def built_in(folder: Path) -> Path:
     """The newest build of the one application in a folder of cargo's. ValueError where there is none, or a choice."""
-    files = [p for p in _target(folder).glob(f"{BUILT}/*") if p.is_file() and p.suffix != ".debug" and elf.read(p)]
+    files = [
+        p for p in _target(folder).glob(f"{CARGO_PATTERN}/*") if p.is_file() and p.suffix != ".debug" and elf.read(p)
+    ]
     names = sorted({path.name for path in files})
     if not names:
         raise ValueError(
@@ -66,4 +68,4 @@ def built_in(folder: Path) -> Path:
         )
     if len(names) > 1:
         raise ValueError(f"{folder} has several applications, {', '.join(names)}: name one, by its file")
-    return max(files, key=_age)
+    return max(files, key=_modified_at)

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from hermit_harness import options
 from hermit_harness.gdb import load_address, program, running, script, session, symbols
-from hermit_harness.gdb.running import Running
-from hermit_harness.gdb.script import Plan
+from hermit_harness.gdb.running import RunningGuest
+from hermit_harness.gdb.script import DebugPlan
 from hermit_harness.paths import GDBCMDS
 
 DESCRIPTION = """\
@@ -39,47 +39,47 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
-def which(running: list[Running], pid: int | None) -> Running:
+def select_guest(guests: list[RunningGuest], pid: int | None) -> RunningGuest:
     """The guest that is meant; a terminal is asked where it is not clear. ValueError lists what there is."""
-    if not running:
+    if not guests:
         raise ValueError("no `hermitctl run` of this user is running; `hermitctl debug APP` starts a guest with GDB")
-    listed = "\n".join(f"  {one}" for one in running)
-    if pid is None and len(running) > 1 and sys.stdin.isatty():
-        answer = input(f"{listed}\nWhich one? [{running[-1].pid}] ").strip()
-        pid = int(answer) if answer.isdecimal() else running[-1].pid
-    found = [one for one in running if pid in (None, one.pid)]
+    listed = "\n".join(f"  {one}" for one in guests)
+    if pid is None and len(guests) > 1 and sys.stdin.isatty():
+        answer = input(f"{listed}\nWhich one? [{guests[-1].pid}] ").strip()
+        pid = int(answer) if answer.isdecimal() else guests[-1].pid
+    found = [one for one in guests if pid in (None, one.pid)]
     if len(found) != 1:
         raise ValueError(f"{'say which' if pid is None else f'{pid} is none of them'}:\n{listed}")
     return found[0]
 
 
-def plan_of(running: Running, given: str) -> Plan:
+def plan_of(guest: RunningGuest, given: str) -> DebugPlan:
     """What is known of a guest that runs. The loader has gone once the application was reached."""
-    app, loader = Path(running.app), Path(running.loader)
+    app, loader = Path(guest.app), Path(guest.loader)
     facts = symbols.read_elf(app)
     found = symbols.find(app, facts, Path(given) if given else None)
     if found.note:
         print(f"hermitctl: {found.note}", file=sys.stderr)
-    theirs = load_address.loader_symbols(loader) if running.start is None else None
-    return Plan(facts.arch, running.target, running.machine, app, facts, found, theirs, start=running.start)
+    loader_symbols = load_address.loader_symbols(loader) if guest.start is None else None
+    return DebugPlan(facts.arch, guest.target, guest.machine, app, facts, found, loader_symbols, start=guest.start)
 
 
-def become(words: list[str], environment: dict[str, str]) -> NoReturn:
+def exec_gdb(argv: list[str], environment: dict[str, str]) -> NoReturn:
     """GDB in the place of this program."""
     sys.stdout.flush()
-    os.execvpe(words[0], words, {**os.environ, **environment})
+    os.execvpe(argv[0], argv, {**os.environ, **environment})
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Choose, and become GDB."""
     try:
-        guest = which(list(running.every()), a.pid)
-        plan = plan_of(guest, a.symbols)
-        gdb = program.first(program.choose(plan.arch), plan.arch)
+        guest = select_guest(list(running.running_guests()), arguments.pid)
+        plan = plan_of(guest, arguments.symbols)
+        gdb = program.first_working(program.find_all(plan.arch), plan.arch)
     except ValueError as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return FAILED
-    remote = running.reachable(running.socket_of(guest.pid))
-    more = {"stop": "here", "breaks": [], "commands": a.command, "batch": a.batch, "kill": False}
-    environment = script.for_session(plan, remote, **more)
-    become(session.gdb_argv(gdb, GDBCMDS / "session.py", a.batch), {**gdb.environment, **environment})
+    remote = running.short_path(running.socket_path(guest.pid))
+    fields = {"stop": "here", "breaks": [], "commands": arguments.command, "batch": arguments.batch, "kill": False}
+    environment = script.session_environment(plan, remote, **fields)
+    exec_gdb(session.gdb_argv(gdb, GDBCMDS / "session.py", arguments.batch), {**gdb.environment, **environment})

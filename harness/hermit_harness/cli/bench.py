@@ -19,7 +19,7 @@ from hermit_harness.vm.spec import RunSpec
 DEFAULT_APP = "real-hello-0.11.0-microvm"
 # The steady clock that measurements under KVM want; where this CPU does not start, the machine's usual one is next.
 STEADY_CPU = "host,migratable=no,+invtsc,enforce"
-WAYS = (("kvm", STEADY_CPU), ("kvm", ""), ("tcg", ""))
+ACCELERATORS = (("kvm", STEADY_CPU), ("kvm", ""), ("tcg", ""))
 DESCRIPTION = """\
 How long an application takes to its first line and to its end, some boots after
 another, under KVM with a steady clock where it works, and TCG. Times are of one
@@ -40,46 +40,46 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
-def tell(text: str) -> None:
+def report(text: str) -> None:
     """A line of ours."""
     print(f"hermitctl: {text}", file=sys.stderr)
 
 
 def measure(spec: RunSpec, runs: int) -> dict[str, list[float]] | None:
     """Seconds from QEMU's start, by what was reached; None when a boot did not go well, which is told."""
-    seen: dict[str, list[float]] = {"loading": [], "kernel_line": [], "end": []}
+    times: dict[str, list[float]] = {"loading": [], "kernel_line": [], "end": []}
     for _ in range(runs):
         outcome = boot(spec)
         if outcome.verdict != "pass":
-            tell(f"{spec.accel} with -cpu {spec.cpu or 'of the machine'} is left out: {outcome.cause}")
+            report(f"{spec.accel} with -cpu {spec.cpu or 'of the machine'} is left out: {outcome.cause}")
             return None
-        for name, values in seen.items():
+        for name, values in times.items():
             values.append(outcome.timings.get(name, outcome.timings["end"]))
-    return seen
+    return times
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """0 when something could be measured, else 125."""
     try:
-        path, image = find_app(a.app)
+        path, image = find_app(arguments.app)
         loader = find_loader("x86_64-multiboot", "release")
     except ValueError as error:
-        tell(str(error))
+        report(str(error))
         return 125
-    plain = RunSpec(loader=loader, app=path, machine=a.machine, end=end_row(read(path), image))
+    plain = RunSpec(loader=loader, app=path, machine=arguments.machine, end=end_row(read(path), image))
     done: set[str] = set()
-    for accel, cpu in WAYS:
+    for accel, cpu in ACCELERATORS:
         if accel in done:
             continue
         if accel == "kvm" and host.kvm_problem():
-            tell(f"kvm is left out: {host.kvm_problem()}")
+            report(f"kvm is left out: {host.kvm_problem()}")
             done.add("kvm")
             continue
-        seen = measure(replace(plain, accel=accel, cpu=cpu), max(1, a.runs))
-        if seen is None:
+        times = measure(replace(plain, accel=accel, cpu=cpu), max(1, arguments.runs))
+        if times is None:
             continue
         done.add(accel)
-        for name, values in seen.items():
+        for name, values in times.items():
             low, middle = 1000 * min(values), 1000 * statistics.median(values)
             print(f"{accel:4} {name:12} best {low:7.1f} ms, median {middle:7.1f} ms of {len(values)}")
     return 0 if "tcg" in done or "kvm" in done else 125

@@ -10,14 +10,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from hermit_harness.matrix.servers import TAP, WAYS, Served, Way, plug
-from hermit_harness.net.netns import Lab
+from hermit_harness.matrix.servers import ATTACHMENTS, TAP, Attachment, ServerGuest, prepare_server
+from hermit_harness.net.netns import NetworkNamespace
 from hermit_harness.paths import REPORT
 from hermit_harness.vm.process import LaunchError
 
 PORT = 9975
 REQUEST = b"GET / HTTP/1.1\r\nHost: guest\r\nConnection: close\r\n\r\n"
-AT_ONCE = 8  # of the 12 that the guest's server lets wait
+CLIENTS = 8  # of the 12 that the guest's server lets wait
 REPORT_FILE = REPORT / "bench-net.txt"
 DESCRIPTION = """\
 A guest that serves HTTP, on a tap and on QEMU's user network: how long from
@@ -40,9 +40,9 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
-def ask(served: Served) -> None:
+def request_page(server: ServerGuest) -> None:
     """One request; OSError unless the page comes."""
-    with served.connect(PORT) as client:
+    with server.connect(PORT) as client:
         client.sendall(REQUEST)
         answer = b""
         while more := client.recv(65536):
@@ -51,46 +51,53 @@ def ask(served: Served) -> None:
         raise OSError(f"the guest answered {answer[:60]!r}")
 
 
-def rate(served: Served, seconds: float, at_once: int) -> float:
+def rate(server: ServerGuest, seconds: float, clients: int) -> float:
     """Requests a second, `at_once` clients that ask one after another."""
     start = time.monotonic()
 
     def client() -> int:
         number = 0
         while time.monotonic() < start + seconds:
-            ask(served)
+            request_page(server)
             number += 1
         return number
 
-    with ThreadPoolExecutor(at_once) as pool:
-        numbers = [future.result() for future in [pool.submit(client) for _ in range(at_once)]]
+    with ThreadPoolExecutor(clients) as pool:
+        numbers = [future.result() for future in [pool.submit(client) for _ in range(clients)]]
     return sum(numbers) / (time.monotonic() - start)
 
 
-def measure(way: Way, runs: int, seconds: float) -> str:
+def measure(attachment: Attachment, runs: int, seconds: float) -> str:
     """One line of figures."""
     firsts, rates = [], ""
     for number in range(runs):
-        with Lab() as lab:
-            served = plug(lab, way, "http", REPORT / "bench-net" / way.id, ports=(f"tcp:{PORT}",), captured=False)
-            with served.guest as guest:
-                served.ready(PORT)
-                ask(served)
+        with NetworkNamespace() as namespace:
+            server = prepare_server(
+                namespace,
+                attachment,
+                "http",
+                REPORT / "bench-net" / attachment.id,
+                ports=(f"tcp:{PORT}",),
+                capture=False,
+            )
+            with server.guest as guest:
+                server.wait_until_listening(PORT)
+                request_page(server)
                 firsts.append(1000 * (time.monotonic() - guest.started))
                 if number == runs - 1:
-                    one, many = rate(served, seconds, 1), rate(served, seconds, AT_ONCE)
-                    rates = f"{one:.0f} requests/s one after another, {many:.0f} with {AT_ONCE} clients"
+                    one, many = rate(server, seconds, 1), rate(server, seconds, CLIENTS)
+                    rates = f"{one:.0f} requests/s one after another, {many:.0f} with {CLIENTS} clients"
                 guest.stop()
     middle = statistics.median(firsts)
-    return f"tcg {way.id:12} first answer best {min(firsts):.0f} ms, median {middle:.0f} ms of {runs}; {rates}"
+    return f"tcg {attachment.id:12} first answer best {min(firsts):.0f} ms, median {middle:.0f} ms of {runs}; {rates}"
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """0 when both could be measured, else 125."""
     lines = []
     try:
-        for way in (TAP, next(way for way in WAYS if way.id == "user-virtio")):
-            lines.append(measure(way, max(1, a.runs), a.seconds))
+        for attachment in (TAP, next(way for way in ATTACHMENTS if way.id == "user-virtio")):
+            lines.append(measure(attachment, max(1, arguments.runs), arguments.seconds))
             print(lines[-1], flush=True)
     except (ValueError, LaunchError, AssertionError, OSError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)

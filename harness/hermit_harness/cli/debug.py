@@ -14,16 +14,16 @@ from typing import Any
 
 from hermit_harness import options
 from hermit_harness.cli import run
-from hermit_harness.cli.run_network import Online
-from hermit_harness.fixtures import Image, images
+from hermit_harness.cli.run_network import RunNetwork
+from hermit_harness.fixtures import FixtureImage, images
 from hermit_harness.gdb import load_address, program, reverse, script, session, symbols, vscode
-from hermit_harness.gdb.running import LONGEST
-from hermit_harness.gdb.script import Plan
+from hermit_harness.gdb.running import MAX_SOCKET_PATH
+from hermit_harness.gdb.script import DebugPlan
 from hermit_harness.matrix import expand
 from hermit_harness.matrix import specs as cells
 from hermit_harness.paths import GDBCMDS
 from hermit_harness.vm import gdb_relay
-from hermit_harness.vm.argv import helper_note, plain_argv, shell_line
+from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.process import LaunchError, Process
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.spec import RunSpec
@@ -43,187 +43,197 @@ guest's console goes to stdout.
 Exit status: GDB's own; an odd number from 65 to 119: the loader refused; 125:
 the application was not reached, or something is missing."""
 SWITCHES = ("--dry-run", "--print")
-NOT_REACHED, WRONG = 3, 4  # of gdbcmds/session.py
+GDB_NOT_REACHED, GDB_WRONG_PLACE = 3, 4  # of gdbcmds/session.py
 FAILED = 125
 
 
 def add(commands: Any) -> None:
     """Register the command."""
-    parser = run.booting(commands, "debug", "boot one application to a GDB prompt", DESCRIPTION)
+    parser = run.boot_parser(commands, "debug", "boot one application to a GDB prompt", DESCRIPTION)
     options.add_to(parser, options=options.DEBUG_OPTIONS)
     options.add_to(parser)
     parser.add_argument("--print", action="store_true", help="print a .gdbinit that does the same by itself")
-    run.add_words(parser)
+    run.add_positionals(parser)
     parser.set_defaults(function=command)
 
 
-def split(words: list[str]) -> tuple[list[str], list[str]]:
+def split_words(words: list[str]) -> tuple[list[str], list[str]]:
     """As run.split."""
-    return run.split(words, options.OPTIONS + options.DEBUG_OPTIONS, SWITCHES)
+    return run.split_words(words, options.OPTIONS + options.DEBUG_OPTIONS, SWITCHES)
 
 
-def boot_of(a: argparse.Namespace) -> tuple[RunSpec, Image | None]:
+def spec_of(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | None]:
     """What is booted: a cell as the tests boot it, or an application as `hermitctl run` does."""
-    if not a.cell:
-        spec, image, _ = run.make_spec(a)
+    if not arguments.cell:
+        spec, image, _ = run.make_spec(arguments)
         return spec, image
-    options.check_choices(vars(a))
-    cell = expand.find(a.cell)
+    options.check_choices(vars(arguments))
+    cell = expand.find(arguments.cell)
     spec = cells.spec(cell)
     if not spec.loader.is_file():
         raise ValueError(f"{spec.loader} is not built: `make test CELL={cell.id}` builds it")
     return spec, images(target(cell.target).arch)[cell.image]
 
 
-def make_plan(a: argparse.Namespace, spec: RunSpec, image: Image | None) -> tuple[RunSpec, Plan]:
+def make_plan(arguments: argparse.Namespace, spec: RunSpec, image: FixtureImage | None) -> tuple[RunSpec, DebugPlan]:
     """What is known about a boot, and the boot as it is done; ValueError with a sentence for what cannot be."""
     if spec.app is None:
         raise ValueError(f"{image.id if image else spec.loader} starts without a loader: there is nothing to find")
     app, facts = spec.app, symbols.read_elf(spec.app)
-    found = symbols.find(app, facts, Path(a.symbols) if a.symbols else None)
+    found = symbols.find(app, facts, Path(arguments.symbols) if arguments.symbols else None)
     if found.note:
         print(f"hermitctl: {found.note}", file=sys.stderr)
-    if a.get_breaks and not found.functions:
-        raise ValueError(f"--break {a.get_breaks[0]}: {found.path} has no symbols by which that could be found")
+    if arguments.get_breaks and not found.has_functions:
+        raise ValueError(f"--break {arguments.get_breaks[0]}: {found.path} has no symbols by which that could be found")
     loader = load_address.loader_symbols(spec.loader)
-    spec, moved = load_address.pinned(spec, target(spec.target).cpu)
-    sources = script.sources_of(image) if image and image.kernel else ()
-    plan = Plan(facts.arch, spec.target, spec.machine, app, facts, found, loader, moved, sources=sources)
+    spec, loader_offset = load_address.with_known_base(spec, target(spec.target).cpu)
+    sources = script.source_commands(image) if image and image.kernel else ()
+    plan = DebugPlan(facts.arch, spec.target, spec.machine, app, facts, found, loader, loader_offset, sources=sources)
     if loader is None:
-        if a.stop_at == "loader":
+        if arguments.stop_at == "loader":
             raise ValueError(f"{spec.loader} has no symbols: build it by `make loader`")
         print("hermitctl: no symbols of this loader: one boot more, to read its log", file=sys.stderr)
-        plan = replace(plan, start=load_address.told_by_a_boot(spec)[0])
+        plan = replace(plan, start=load_address.range_from_boot(spec)[0])
     if spec.target == "x86_64-linux":  # what QEMU does not start by itself
-        if not cells.LINUX_STARTER.is_file():
-            raise ValueError(f"{cells.LINUX_STARTER} is not built, which starts this target: `make fixtures`")
-        spec = cells.played(spec, cells.LINUX_STARTER, "good")
+        if not cells.LINUX_SIMULATOR.is_file():
+            raise ValueError(f"{cells.LINUX_SIMULATOR} is not built, which starts this target: `make fixtures`")
+        spec = cells.with_simulator(spec, cells.LINUX_SIMULATOR, "good")
     return spec, plan
 
 
-def plain(spec: RunSpec, port: int) -> str:
+def qemu_command_line(spec: RunSpec, port: int) -> str:
     """QEMU's command line for a person: stopped before the first instruction, reachable from this machine alone."""
-    return helper_note(spec) + shell_line([*plain_argv(spec), "-S", "-gdb", f"tcp:127.0.0.1:{port}"])
+    return virtiofsd_note(spec) + shell_line([*standalone_argv(spec), "-S", "-gdb", f"tcp:127.0.0.1:{port}"])
 
 
-def number(text: str, name: str) -> int:
+def port_number(text: str, name: str) -> int:
     """A port; 0 where none is given."""
     if text and not (text.isdecimal() and 0 < int(text) < 65536):
         raise ValueError(f"--{name} wants a number from 1 to 65535, not {text!r}")
     return int(text or 0)
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Plan, start, and say how it ended."""
-    a.get_breaks = vars(a)["break"]
+    arguments.get_breaks = vars(arguments)["break"]
     try:
-        spec, image = boot_of(a)
-        port = number(a.port, "port") or gdb_relay.PORT
-        with Online(a, spec, image) as online:
+        spec, image = spec_of(arguments)
+        port = port_number(arguments.port, "port") or gdb_relay.DEFAULT_PORT
+        with RunNetwork(arguments, spec, image) as network:
             # Nobody looks at the guest's frames here, and who does not read them would stop it.
-            unwatched = replace(online.spec, net=replace(online.spec.net, watched=False))
-            spec, plan = make_plan(a, unwatched, image)
-            if a.dry_run:
-                print(plain(spec, port))
+            unwatched = replace(network.spec, net=replace(network.spec.net, watched=False))
+            spec, plan = make_plan(arguments, unwatched, image)
+            if arguments.dry_run:
+                print(qemu_command_line(spec, port))
                 return 0
-            if a.print:
-                print(script.by_hand(plan, f":{port}", a.get_breaks, plain(spec, port)), end="")
+            if arguments.print:
+                print(
+                    script.standalone_script(plan, f":{port}", arguments.get_breaks, qemu_command_line(spec, port)),
+                    end="",
+                )
                 return 0
-            if a.write:
-                return write(spec, plan, a, port)
-            if a.port:
-                return for_others(spec, port, online.plan.within)
-            return (backwards if a.reverse else with_gdb)(spec, plan, a, online.plan.within)
+            if arguments.write:
+                return write_files(spec, plan, arguments, port)
+            if arguments.port:
+                return wait_for_client(spec, port, network.network.namespace_command)
+            return (debug_recording if arguments.reverse else debug_with_gdb)(
+                spec, plan, arguments, network.network.namespace_command
+            )
     except (ValueError, LaunchError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return FAILED
 
 
-def backwards(spec: RunSpec, plan: Plan, a: argparse.Namespace, within: Sequence[str]) -> int:
+def debug_recording(
+    spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, namespace_command: Sequence[str]
+) -> int:
     """Record the run, then a session at the end of its replay."""
     with tempfile.TemporaryDirectory(prefix="hermit-recording-") as folder:
         recording = reverse.record(spec, Path(folder), run.to_stdout)
-        if not recording.last:
+        if not recording.last_instruction:
             raise ValueError("the guest ended QEMU itself, so its end cannot be stopped at: debug it forwards")
         print(
-            f"hermitctl: recorded {recording.last} instructions ({recording.how}); GDB stands at the last one: "
-            "reverse-stepi, reverse-continue",
+            f"hermitctl: recorded {recording.last_instruction} instructions ({recording.ending}); "
+            "GDB stands at the last one: reverse-stepi, reverse-continue",
             file=sys.stderr,
         )
-        a.command = [*(f"hbreak {place}" for place in a.get_breaks), *a.command]
-        a.get_breaks, a.stop_at = [], "here"
+        arguments.command = [*(f"hbreak {place}" for place in arguments.get_breaks), *arguments.command]
+        arguments.get_breaks, arguments.stop_at = [], "here"
         plan = replace(plan, start=recording.start)
-        return with_gdb(recording.replay, plan, a, within, recording.to_the_end)
+        return debug_with_gdb(recording.replay, plan, arguments, namespace_command, recording.replay_to_end)
 
 
-def with_gdb(
+def debug_with_gdb(
     spec: RunSpec,
-    plan: Plan,
-    a: argparse.Namespace,
-    within: Sequence[str],
+    plan: DebugPlan,
+    arguments: argparse.Namespace,
+    namespace_command: Sequence[str],
     prepare: Callable[[Process, Qmp], None] | None = None,
 ) -> int:
     """A session with a GDB of ours. What a replay prints has been seen."""
-    gdbs = program.choose(plan.arch)
-    usual = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=usual if len(usual) + 20 <= LONGEST else "/tmp"))
-    environment = script.for_session(
+    gdbs = program.find_all(plan.arch)
+    temp_folder = tempfile.gettempdir()
+    folder = Path(
+        tempfile.mkdtemp(prefix="hermit-", dir=temp_folder if len(temp_folder) + 20 <= MAX_SOCKET_PATH else "/tmp")
+    )
+    environment = script.session_environment(
         plan,
         str(folder / "gdb"),
-        stop=a.stop_at,
-        breaks=a.get_breaks,
-        commands=a.command,
-        batch=a.batch,
+        stop=arguments.stop_at,
+        breaks=arguments.get_breaks,
+        commands=arguments.command,
+        batch=arguments.batch,
         kill=True,
     )
-    started = [
-        (session.gdb_argv(gdb, GDBCMDS / "session.py", a.batch), {**gdb.environment, **environment}) for gdb in gdbs
+    commands = [
+        (session.gdb_argv(gdb, GDBCMDS / "session.py", arguments.batch), {**gdb.environment, **environment})
+        for gdb in gdbs
     ]
-    ending = session.Session(
+    end = session.DebugSession(
         spec,
         gdb_relay.listen_unix(folder / "gdb"),
         folder,
-        started,
+        commands,
         (lambda data: None) if prepare else run.to_stdout,
         prepare,
-    ).run(within)
-    return told(ending)
+    ).run(namespace_command)
+    return report_end(end)
 
 
-def for_others(spec: RunSpec, port: int, within: Sequence[str]) -> int:
+def wait_for_client(spec: RunSpec, port: int, namespace_command: Sequence[str]) -> int:
     """A machine that waits for another client."""
     listener = gdb_relay.listen_tcp(port)
     where = "{}:{}".format(*listener.getsockname())
     print(f"hermitctl: listening for GDB on {where}; the machine is stopped at its first instruction", file=sys.stderr)
-    return told(session.Session(spec, listener, None, (), run.to_stdout).run(within))
+    return report_end(session.DebugSession(spec, listener, None, (), run.to_stdout).run(namespace_command))
 
 
-def write(spec: RunSpec, plan: Plan, a: argparse.Namespace, port: int) -> int:
+def write_files(spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, port: int) -> int:
     """Files for other clients."""
-    folder = Path(a.write).resolve()
+    folder = Path(arguments.write).resolve()
     words = ["--port", str(port)]
-    if a.cell:
-        words += ["--cell", a.cell]
+    if arguments.cell:
+        words += ["--cell", arguments.cell]
     else:
-        words += [*options.again(vars(a)), str(plan.app.resolve()), *a.kernel_words]
-        words += ["--", *a.app_words] if a.app_words else []
-    gdb = shutil.which(program.first(program.choose(plan.arch), plan.arch).words[0]) or "gdb"
-    content = vscode.files(plan, port, a.get_breaks, plain(spec, port), gdb, words, folder)
+        words += [*options.to_words(vars(arguments)), str(plan.app.resolve()), *arguments.kernel_words]
+        words += ["--", *arguments.app_words] if arguments.app_words else []
+    gdb = shutil.which(program.first_working(program.find_all(plan.arch), plan.arch).words[0]) or "gdb"
+    content = vscode.files(plan, port, arguments.get_breaks, qemu_command_line(spec, port), gdb, words, folder)
     vscode.write(folder, content)
     for name in content:
         print(folder / name)
     return 0
 
 
-def told(ending: session.Ending) -> int:
+def report_end(end: session.SessionEnd) -> int:
     """Say what the person cannot know from GDB; the exit status."""
-    refusal = ending.marks.refusal
+    refusal = end.boot_log.refusal
     if refusal and refusal.believed:
         said = f"{refusal.number} {refusal.rule}: {refusal.sentence}"
         print(f"hermitctl: the loader refused: {said}", file=sys.stderr)
         return refusal.number
-    if not ending.connected:
+    if not end.gdb_connected:
         raise ValueError("GDB ended before it had connected")
-    for line in ending.stderr if ending.gdb == NOT_REACHED else ():
+    for line in end.stderr if end.gdb_status == GDB_NOT_REACHED else ():
         print(line, file=sys.stderr)
-    return FAILED if ending.gdb in (NOT_REACHED, WRONG) else ending.gdb or 0
+    return FAILED if end.gdb_status in (GDB_NOT_REACHED, GDB_WRONG_PLACE) else end.gdb_status or 0

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hermit_harness.cli.app import find_app
-from hermit_harness.matrix.servers import USER, Served, plug
-from hermit_harness.net.netns import Lab
+from hermit_harness.matrix.servers import USER, ServerGuest, prepare_server
+from hermit_harness.net.netns import NetworkNamespace
 from hermit_harness.paths import REPORT
 from hermit_harness.vm.process import LaunchError
 
@@ -34,43 +34,43 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     """A line for the audience."""
     print(text, file=sys.stderr, flush=True)
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """0 when everything went as told."""
     try:
         find_app(ECHO)
-        with Lab() as lab:
-            served = plug(lab, USER, "echo", Path(REPORT) / "demo", ports=(f"tcp:{PORT}",))
-            with served.guest as guest:
-                served.ready(PORT)
-                address = served.wire.address
-                say(f"A unikernel listens at {address}, port {PORT}. Type a line and get it back; end with Ctrl-D.")
-                lines = _talk(served, sys.stdin.buffer, sys.stdout.buffer)
+        with NetworkNamespace() as namespace:
+            server = prepare_server(namespace, USER, "echo", Path(REPORT) / "demo", ports=(f"tcp:{PORT}",))
+            with server.guest as guest:
+                server.wait_until_listening(PORT)
+                address = server.monitor.address
+                show(f"A unikernel listens at {address}, port {PORT}. Type a line and get it back; end with Ctrl-D.")
+                lines = _talk(server, sys.stdin.buffer, sys.stdout.buffer)
                 guest.stop()
-            say(f"{lines} lines; what went over the wire: tcpdump -n -r {served.capture}")
+            show(f"{lines} lines; what went over the wire: tcpdump -n -r {server.capture}")
     except (ValueError, LaunchError, AssertionError, OSError) as error:
-        say(f"hermitctl: {error}")
+        show(f"hermitctl: {error}")
         return 125
     return 0
 
 
-def _talk(served: Served, source: BinaryIO, sink: BinaryIO) -> int:
+def _talk(server: ServerGuest, source: BinaryIO, sink: BinaryIO) -> int:
     """Send each line and show what comes back; how many."""
     lines = 0
-    with served.connect(PORT) as client:
+    with server.connect(PORT) as client:
         for line in source:
             client.sendall(line)
-            back = b""
-            while len(back) < len(line):
+            echoed = b""
+            while len(echoed) < len(line):
                 more = client.recv(65536)
                 if not more:
                     raise OSError("the guest closed the connection")
-                back += more
-            sink.write(back)
+                echoed += more
+            sink.write(echoed)
             sink.flush()
             lines += 1
     return lines

@@ -60,7 +60,7 @@ Exit status: 0; 1 when something that is needed is missing."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the report; `cure` is what to type or do when it is not good."""
 
     what: str
@@ -114,7 +114,7 @@ def packages(name: str) -> list[tuple[str, str, str]]:
     return [(row[0].strip(), row[1].strip(), row[2].strip()) for row in rows if len(row) == 3]
 
 
-def tools() -> list[Finding]:
+def tools() -> list[Check]:
     """Each package of the list: the version of its program, or the line that installs it."""
     name = system()
     sudo = "" if os.geteuid() == 0 else "sudo "
@@ -125,28 +125,28 @@ def tools() -> list[Finding]:
             continue
         version = version_of(program)
         found.append(
-            Finding(program, bool(version), version or f"missing ({purpose})", f"{sudo}{INSTALL[name]} {package}")
+            Check(program, bool(version), version or f"missing ({purpose})", f"{sudo}{INSTALL[name]} {package}")
         )
     return found
 
 
-def permissions() -> list[Finding]:
+def permissions() -> list[Check]:
     """What the kernel lets us do: namespaces, KVM, tun."""
     names = host.namespace_problem()
-    found = [Finding("namespaces", not names, names or "user, network and PID namespaces are permitted")]
+    found = [Check("namespaces", not names, names or "user, network and PID namespaces are permitted")]
     kvm = host.kvm_problem()
     text = kvm or f"usable, -cpu {host.kvm_cpu('qemu-system-x86_64', CPU_KVM)}"
-    found.append(Finding("KVM", not kvm, text, "without it everything runs under TCG", needed=False))
-    tun = host.device_problem(host.TUN)
-    found.append(Finding("tun", not tun, tun or "can be opened", "only tests with a tap device need it", needed=False))
+    found.append(Check("KVM", not kvm, text, "without it everything runs under TCG", needed=False))
+    tun = host.device_problem(host.TUN_DEVICE)
+    found.append(Check("tun", not tun, tun or "can be opened", "only tests with a tap device need it", needed=False))
     mhz = host.mhz()
     found.append(
-        Finding("MHz", mhz is not None, f"{mhz} (for -freq)" if mhz else "not known", "give FREQ=", needed=False)
+        Check("MHz", mhz is not None, f"{mhz} (for -freq)" if mhz else "not known", "give FREQ=", needed=False)
     )
     return found
 
 
-def sharing() -> list[Finding]:
+def sharing() -> list[Check]:
     """Whether QEMU can give a guest a folder, and what serves it."""
     program = os.environ.get("HERMIT_QEMU") or "qemu-system-x86_64"
     try:
@@ -160,8 +160,10 @@ def sharing() -> list[Finding]:
     dax = "with" if "cache-size" in said else "without"
     text = f"{DEVICE}, {dax} a window for DAX" if good else f"{program} has no {DEVICE}"
     return [
-        Finding("virtiofs", good, text, "only SHARE= needs it: QEMU= takes another QEMU", needed=False),
-        Finding("virtiofsd", True, virtiofsd.installed() or "none in Rust here: one is made when a folder is shared"),
+        Check("virtiofs", good, text, "only SHARE= needs it: QEMU= takes another QEMU", needed=False),
+        Check(
+            "virtiofsd", True, virtiofsd.installed_program() or "none in Rust here: one is made when a folder is shared"
+        ),
     ]
 
 
@@ -172,10 +174,10 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 when something needed is missing."""
     findings = tools() + permissions() + sharing()
-    if a.json:
+    if arguments.json:
         print(json.dumps([asdict(f) for f in findings], indent=2))
     else:
         for f in findings:

@@ -11,9 +11,9 @@ from typing import Any
 from hermit_harness import options
 from hermit_harness.cli.options_page import page
 from hermit_harness.ends import ends
-from hermit_harness.fixtures import every_image
+from hermit_harness.fixtures import all_images
 from hermit_harness.status import statuses
-from hermit_harness.vm.machines import EVERY as MACHINES
+from hermit_harness.vm.machines import ALL_MACHINES as MACHINES
 
 LIST = """\
 What there is to run: images by id, machines, ends, the cells of the tests.
@@ -62,15 +62,15 @@ def _print_table(title: str, rows: list[tuple[str, ...]]) -> None:
 
 def _cells() -> list[str]:
     # Imported here: the matrix builds on this package, and most commands do without it.
-    from hermit_harness.matrix.expand import plan
+    from hermit_harness.matrix.expand import session_matrix
 
-    return [cell.id for cell in plan().cells()]
+    return [cell.id for cell in session_matrix().cells()]
 
 
-def list_command(a: argparse.Namespace) -> int:
+def list_command(arguments: argparse.Namespace) -> int:
     """Print images, machines and ends; cells only when asked for."""
     tables: dict[str, Any] = {}
-    if a.what in ("all", "images"):
+    if arguments.what in ("all", "images"):
         tables["images"] = [
             {
                 "id": i.id,
@@ -81,17 +81,17 @@ def list_command(a: argparse.Namespace) -> int:
                 "needs": list(i.needs),
                 "summary": i.summary,
             }
-            for i in every_image()
+            for i in all_images()
         ]
-    if a.what in ("all", "machines"):
+    if arguments.what in ("all", "machines"):
         tables["machines"] = [
-            {"id": m.name, "arch": m.arch, "has": sorted(m.has), "argv": list(m.argv)} for m in MACHINES
+            {"id": m.name, "arch": m.arch, "has": sorted(m.provides), "argv": list(m.argv)} for m in MACHINES
         ]
-    if a.what in ("all", "ends"):
+    if arguments.what in ("all", "ends"):
         tables["ends"] = [{"id": e.id, "kernels": e.kernels} for e in ends().values()]
-    if a.what in ("all", "cells"):
+    if arguments.what in ("all", "cells"):
         tables["cells"] = _cells()
-    if a.json:
+    if arguments.json:
         print(json.dumps(tables, indent=2))
         return 0
     built = {True: "built", False: "not built"}
@@ -108,23 +108,23 @@ def list_command(a: argparse.Namespace) -> int:
     return 0
 
 
-def status_command(a: argparse.Namespace) -> int:
+def status_command(arguments: argparse.Namespace) -> int:
     """Print the loader's statuses as its own program tells them."""
     try:
         rows = statuses()
     except FileNotFoundError as error:
         print(f"hermitctl: {error.filename} is not built: `make loader`", file=sys.stderr)
         return 125
-    if a.json:
+    if arguments.json:
         print(json.dumps([vars(row) for row in rows], indent=2))
     else:
         _print_table("statuses", [(str(s.number), s.class_word, s.rule, s.sentence) for s in rows])
     return 0
 
 
-def options_command(a: argparse.Namespace) -> int:
+def options_command(arguments: argparse.Namespace) -> int:
     """Print the table of options."""
-    if a.markdown:
+    if arguments.markdown:
         print(page(), end="")
     else:
         _print_table(

@@ -32,8 +32,8 @@ COMMANDS = {
     "doctor": "doctor",
 }
 
-SPLIT = ("run", "debug")  # with arguments of the guest behind APP
-OWN_FAULT = 125
+WITH_GUEST_ARGUMENTS = ("run", "debug")  # with arguments of the guest behind APP
+HARNESS_FAILED = 125
 DESCRIPTION = """\
 Boot Hermit applications and say how they ended.
 
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **{"formatter_class": Help} | named)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(OWN_FAULT, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        self.exit(HARNESS_FAILED, f"{self.prog}: {message}; see `{self.prog} --help`\n")
 
 
 def check_command(word: str) -> str:
@@ -75,18 +75,22 @@ def check_command(word: str) -> str:
         return ""
     if "/" in word or os.path.exists(word):
         return f"{word} is no command: `hermitctl run {word}` boots it"
-    near = difflib.get_close_matches(word, COMMANDS, 1)
-    return f"{word} is no command" + (f"; did you mean {near[0]}?" if near else "; see `hermitctl --help`")
+    similar = difflib.get_close_matches(word, COMMANDS, 1)
+    return f"{word} is no command" + (f"; did you mean {similar[0]}?" if similar else "; see `hermitctl --help`")
 
 
 def check_rest(rest: Sequence[str], command: str) -> str:
     """What to say of the first word that the command does not know."""
     word = rest[0].partition("=")[0]
-    flags = [f"--{option.flag}" for option in options.OPTIONS + options.DEBUG_OPTIONS] if command in SPLIT else []
-    near = difflib.get_close_matches(word, flags, 1)
-    if near:
-        return f"{word} is not known; did you mean {near[0]}?"
-    if command in SPLIT and re.match(r"-[^-]", word):
+    flags = (
+        [f"--{option.flag}" for option in options.OPTIONS + options.DEBUG_OPTIONS]
+        if command in WITH_GUEST_ARGUMENTS
+        else []
+    )
+    similar = difflib.get_close_matches(word, flags, 1)
+    if similar:
+        return f"{word} is not known; did you mean {similar[0]}?"
+    if command in WITH_GUEST_ARGUMENTS and re.match(r"-[^-]", word):
         return f"{word} is not known: options have two dashes; arguments of the kernel stand behind APP"
     return f"{word} is not known; see `hermitctl {command} --help`"
 
@@ -117,10 +121,10 @@ def open_missing_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
-def complain(text: str) -> int:
+def reject(text: str) -> int:
     """Say what is wrong with a call."""
     print(f"hermitctl: {text}", file=sys.stderr)
-    return OWN_FAULT
+    return HARNESS_FAILED
 
 
 class Signalled(BaseException):
@@ -130,11 +134,11 @@ class Signalled(BaseException):
 def end_by_signal(number: int, frame: object) -> NoReturn:
     """The handler. The same signal once more ends the program at once."""
     signal.signal(number, signal.SIG_DFL)
-    leave_terminal()
+    detach_from_terminal()
     raise Signalled(number)
 
 
-def leave_terminal() -> None:
+def detach_from_terminal() -> None:
     """Give /dev/null to those of our streams whose terminal has gone: what is still to be said is no error."""
     for fd in (1, 2):
         try:
@@ -149,13 +153,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     app_words: list[str] = []
     if wrong := check_command(words[0]):
-        return complain(wrong)
-    if words and words[0] in SPLIT:
+        return reject(wrong)
+    if words and words[0] in WITH_GUEST_ARGUMENTS:
         (module,) = load(words)
-        words, app_words = module.split(words)
+        words, app_words = module.split_words(words)
     arguments, rest = build_parser(words).parse_known_args(words)
     if rest:
-        return complain(check_rest(rest, words[0]))
+        return reject(check_rest(rest, words[0]))
     arguments.app_words = app_words
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Become the script."""
-    script = str(NETSETUP / a.script)
-    os.execv(script, [script, *a.words])
+    script = str(NETSETUP / arguments.script)
+    os.execv(script, [script, *arguments.words])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import textwrap
 
 from hermit_harness.net.guest_network import KERNEL_VARIABLES
-from hermit_harness.options import DEBUG_OPTIONS, MOST, OPTIONS, Option
+from hermit_harness.options import DEBUG_OPTIONS, MAX_METAVAR, OPTIONS, Option
 
 HEAD = """\
 # Options
@@ -67,7 +67,7 @@ def row(option: Option) -> str:
     """One line of a table."""
     choices = [choice for choice in option.choices if choice]
     listed = "\\|".join(choices)
-    among = f"; one of {', '.join(f'`{choice}`' for choice in choices)}" if len(listed) > MOST else ""
+    among = f"; one of {', '.join(f'`{choice}`' for choice in choices)}" if len(listed) > MAX_METAVAR else ""
     value = "" if option.kind == "yes" else f" {option.metavar or (option.name if among else listed)}"
     default = f"`{option.default}`" if option.default and option.kind != "yes" else ""
     names = ", ".join(f"`{name}`" for name in option.envs)

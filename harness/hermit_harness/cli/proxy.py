@@ -19,7 +19,7 @@ from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.targets import target
 
 PORT = 18766  # where an application of old waited for its proxy
-LAST = 65534  # the monitor's port is the next one
+LAST_PORT = 65534  # the monitor's port is the next one
 CAPTURE = "qemu-vlan0.pcap"
 MEMORY = {"qemu": "2G", "uhyve": "512M"}  # what each of the two gave by itself
 DESCRIPTION = """\
@@ -63,8 +63,8 @@ def add(commands: Any) -> None:
 
 
 def _port(name: str, text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= LAST:
-        raise ValueError(f"{name}={text}: a port is a number from 1 to {LAST}")
+    if not text.isdecimal() or not 0 < int(text) <= LAST_PORT:
+        raise ValueError(f"{name}={text}: a port is a number from 1 to {LAST_PORT}")
     return int(text)
 
 
@@ -82,8 +82,8 @@ def _free(name: str, port: int) -> None:
             raise ValueError(f"{name}: port {port} of 127.0.0.1: {error.strerror}") from None
 
 
-def _on(environment: Mapping[str, str], name: str) -> bool:
-    return options.truth(environment.get(name, ""))
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    return options.is_on(environment.get(name, ""))
 
 
 def memory(environment: Mapping[str, str]) -> str:
@@ -97,7 +97,7 @@ def memory(environment: Mapping[str, str]) -> str:
 
 def accelerator(environment: Mapping[str, str], arch: str) -> list[str]:
     """KVM unless it is forbidden, HERMIT_ACCEL decides, or it is not there for this processor, which is told."""
-    if not options.truth(environment.get("HERMIT_KVM") or "1"):
+    if not options.is_on(environment.get("HERMIT_KVM") or "1"):
         return ["--accel", "tcg"]
     if environment.get("HERMIT_ACCEL"):
         return []
@@ -110,7 +110,7 @@ def accelerator(environment: Mapping[str, str], arch: str) -> list[str]:
 
 def network(environment: Mapping[str, str]) -> tuple[list[str], int]:
     """Words of `hermitctl run` for the network, and the port for the application's proxy, 0 if there is none."""
-    capture = ["--capture", CAPTURE] if _on(environment, "HERMIT_CAPTURE_NET") else []
+    capture = ["--capture", CAPTURE] if _is_on(environment, "HERMIT_CAPTURE_NET") else []
     if environment.get("HERMIT_NETIF") or environment.get("HERMIT_NET"):
         return capture, 0
     if isle(environment) == "uhyve":
@@ -128,7 +128,7 @@ def network(environment: Mapping[str, str]) -> tuple[list[str], int]:
 
 def monitor(environment: Mapping[str, str]) -> list[str]:
     """Words of `hermitctl run` for QEMU's monitor. ValueError where its port is taken."""
-    if not _on(environment, "HERMIT_MONITOR"):
+    if not _is_on(environment, "HERMIT_MONITOR"):
         return []
     port = _own_port(environment) + 1
     _free("HERMIT_MONITOR", port)
@@ -144,19 +144,19 @@ def run_words(environment: Mapping[str, str], arch: str) -> tuple[list[str], int
     return [*words, *more, *monitor(environment)], port
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Translate, then run."""
     parser = argparse.ArgumentParser(prog="hermitctl")
     run.add(parser.add_subparsers())
     try:
-        wanted = run.named_target(parser.parse_args(["run"]))
-        facts = elf.read(find_app(a.app, target(wanted).arch if wanted else "")[0])
+        target_name = run.named_target(parser.parse_args(["run"]))
+        facts = elf.read(find_app(arguments.app, target(target_name).arch if target_name else "")[0])
         words, port = run_words(os.environ, facts.arch if facts else "x86_64")
     except ValueError as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return 125
-    more = ["--dry-run"] if a.print else []
-    given = parser.parse_args(["run", *words, *more, a.app])
-    given.app_words = a.arguments
-    given.silent = (port,) if port else ()
-    return run.command(given)
+    more = ["--dry-run"] if arguments.print else []
+    run_arguments = parser.parse_args(["run", *words, *more, arguments.app])
+    run_arguments.app_words = arguments.arguments
+    run_arguments.silent = (port,) if port else ()
+    return run.command(run_arguments)

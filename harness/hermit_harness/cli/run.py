@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf, options
-from hermit_harness.boot import DIED, boot
+from hermit_harness.boot import GUEST_FAILURES, boot
 from hermit_harness.cli.app import find_app
-from hermit_harness.cli.run_network import Online
+from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.cli.summary import as_json, exit_status, summary
 from hermit_harness.ends import end
-from hermit_harness.fixtures import Image, join_append
-from hermit_harness.gdb.running import Handle, Running
+from hermit_harness.fixtures import FixtureImage, join_append
+from hermit_harness.gdb.running import AttachPoint, RunningGuest
 from hermit_harness.paths import ROOT, loader_file
-from hermit_harness.vm.argv import check_mhz, helper_note, plain_argv, shell_line
-from hermit_harness.vm.filenames import own_folder
-from hermit_harness.vm.gdb_relay import PORT, listen_tcp
+from hermit_harness.vm.argv import check_mhz, shell_line, standalone_argv, virtiofsd_note
+from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.process import LaunchError
-from hermit_harness.vm.shared_folder import TAG, Share, share
+from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import BY_ARCH, cpu_of_arch, target, target_of_file
+from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target, target_of_file
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
@@ -52,17 +52,17 @@ line on stderr says whose it is, and --json says it in `origin`."""
 
 def add(commands: Any) -> None:
     """Register the command."""
-    parser = booting(commands, "run", "boot one application", DESCRIPTION)
+    parser = boot_parser(commands, "run", "boot one application", DESCRIPTION)
     options.add_to(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="uhyve's; the kernel's log is shown anyway")
-    add_words(parser)
+    add_positionals(parser)
     parser.set_defaults(function=command)
 
 
-def booting(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+def boot_parser(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
     """The parser of a command that boots an application, for its options and add_words()."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -75,7 +75,7 @@ def booting(commands: Any, name: str, summary: str, description: str) -> argpars
     return parser
 
 
-def add_words(parser: argparse.ArgumentParser) -> None:
+def add_positionals(parser: argparse.ArgumentParser) -> None:
     """What stands behind the options of such a command."""
     parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
     parser.add_argument(
@@ -92,7 +92,7 @@ def add_words(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def split(
+def split_words(
     words: list[str],
     rows: tuple[options.Option, ...] = options.OPTIONS,
     switches: tuple[str, ...] = ("--json", "--dry-run", "--verbose", "-v"),
@@ -106,17 +106,17 @@ def split(
     head, tail = words[1:cut], words[cut + 1 :]
     with_value = {f"--{o.flag}" for o in rows if o.kind != "yes"}
     known = with_value | {f"--{o.flag}" for o in rows} | {*switches, "--help", "-h"}
-    ours: list[str] = []
-    theirs: list[str] = []
+    our_words: list[str] = []
+    kernel_words: list[str] = []
     while head:
         word = head.pop(0)
         if word.partition("=")[0] not in known:
-            theirs.append(word)
+            kernel_words.append(word)
             continue
-        ours.append(word)
+        our_words.append(word)
         if word in with_value and head:
-            ours.append(head.pop(0))
-    return [words[0], *ours, *theirs], tail
+            our_words.append(head.pop(0))
+    return [words[0], *our_words, *kernel_words], tail
 
 
 def find_loader(name: str, profile: str) -> Path:
@@ -130,15 +130,15 @@ def find_loader(name: str, profile: str) -> Path:
     return built
 
 
-def named_target(a: argparse.Namespace) -> str:
+def named_target(arguments: argparse.Namespace) -> str:
     """The target that --target or --loader name, by whichever of its names; "" where neither does."""
-    if a.target or a.loader in options.TARGET_NAMES:
-        return target(a.target or a.loader).name
-    of_file = target_of_file(Path(a.loader).name) if a.loader else None
+    if arguments.target or arguments.loader in options.TARGET_NAMES:
+        return target(arguments.target or arguments.loader).name
+    of_file = target_of_file(Path(arguments.loader).name) if arguments.loader else None
     return of_file.name if of_file else ""
 
 
-def end_row(facts: elf.ElfFacts | None, image: Image | None) -> str:
+def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
     """The row of ends.toml for a file: its fixture's, else by the kernel's version in its notes."""
     if image:
         return image.end
@@ -150,76 +150,79 @@ def end_row(facts: elf.ElfFacts | None, image: Image | None) -> str:
     return "hermit-acpi-off" if facts and facts.entry_version in (2, 3) else "hermit-v4-x86"
 
 
-def command_line(a: argparse.Namespace, image: Image | None) -> str:
+def command_line(arguments: argparse.Namespace, image: FixtureImage | None) -> str:
     """The text after -append. Words behind `--` are quoted for the kernel's shell-like parser; texts from ARGS= stay
     as they are."""
-    kernel_text = " ".join(t for t in (a.kernel_args, *a.kernel_words) if t)
-    app_text = shlex.join(a.app_words) or a.args
+    kernel_text = " ".join(t for t in (arguments.kernel_args, *arguments.kernel_words) if t)
+    app_text = shlex.join(arguments.app_words) or arguments.args
     if image and not kernel_text and not app_text:
         kernel_text, app_text = image.kernel_args, image.args
-    if a.freq:
-        kernel_text = f"-freq {check_mhz(a.freq)} {kernel_text}".strip()
+    if arguments.freq:
+        kernel_text = f"-freq {check_mhz(arguments.freq)} {kernel_text}".strip()
     return join_append(kernel_text, app_text)
 
 
-def _number(text: str, name: str, least: int) -> float:
+def _number(text: str, name: str, minimum: int) -> float:
     try:
         number = float(text)
     except ValueError:
         raise ValueError(f"--{name} wants a number, not {text!r}") from None
-    if not least <= number < FOREVER:
-        raise ValueError(f"--{name} {text}: {least} is the least")
+    if not minimum <= number < FOREVER:
+        raise ValueError(f"--{name} {text}: {minimum} is the least")
     return number
 
 
-def shared(a: argparse.Namespace, image: Image | None) -> Share | None:
+def shared_folder_of(arguments: argparse.Namespace, image: FixtureImage | None) -> SharedFolder | None:
     """The folder that is asked for; an empty one for an application that is known to want one."""
-    if not a.share and image and "files" in image.needs:
-        print(f"hermitctl: /{TAG} is an empty folder, gone after the run; --share DIR shows another", file=sys.stderr)
-        a.share = f":{TAG}"
-    return share(a.share, a.virtiofsd) if a.share else None
+    if not arguments.share and image and "files" in image.needs:
+        print(
+            f"hermitctl: /{DEFAULT_TAG} is an empty folder, gone after the run; --share DIR shows another",
+            file=sys.stderr,
+        )
+        arguments.share = f":{DEFAULT_TAG}"
+    return parse_shared_folder(arguments.share, arguments.virtiofsd) if arguments.share else None
 
 
-def make_spec(a: argparse.Namespace) -> tuple[RunSpec, Image | None, elf.ElfFacts | None]:
+def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | None, elf.ElfFacts | None]:
     """From the parsed options to a RunSpec; ValueError with a sentence for what cannot be."""
-    options.check_choices(vars(a))
-    wanted = named_target(a)
-    app = a.app or os.environ.get("HERMIT_APP")
-    if not app and a.app_words:
-        app, *a.app_words = a.app_words
+    options.check_choices(vars(arguments))
+    target_name = named_target(arguments)
+    app = arguments.app or os.environ.get("HERMIT_APP")
+    if not app and arguments.app_words:
+        app, *arguments.app_words = arguments.app_words
     app = app or options.DEFAULT_APP
-    path, image = find_app(app, target(wanted).arch if wanted else "")
+    path, image = find_app(app, target(target_name).arch if target_name else "")
     facts = elf.read(path)
     arch = (facts.arch if facts else "") or (image.arch if image else "") or "x86_64"
-    to = target(wanted or BY_ARCH[arch])
-    where = machine(a.machine or to.machine, to.cpu)
-    liar = image is not None and image.kind == "liar"
-    timeout = _number(a.timeout, "timeout", 0) or FOREVER
-    row = a.end or end_row(facts, image)
+    target_row = target(target_name or DEFAULT_TARGETS[arch])
+    machine_row = machine(arguments.machine or target_row.machine, target_row.cpu)
+    is_liar = image is not None and image.kind == "liar"
+    timeout = _number(arguments.timeout, "timeout", 0) or FOREVER
+    row = arguments.end or end_row(facts, image)
     end(row)
     spec = RunSpec(
-        loader=path if liar else find_loader(a.loader or to.name, a.profile),
-        app=None if liar else path,
-        machine=where.name,
-        accel=a.accel,
-        cpu=a.cpu,
-        smp=int(_number(a.smp, "smp", 1)),
-        memory=a.mem or where.memory,
-        append=command_line(a, image),
-        debug_exit=not a.no_debug_exit and "debug-exit" in where.has,
-        extra=tuple(a.qemu_arg),
+        loader=path if is_liar else find_loader(arguments.loader or target_row.name, arguments.profile),
+        app=None if is_liar else path,
+        machine=machine_row.name,
+        accel=arguments.accel,
+        cpu=arguments.cpu,
+        smp=int(_number(arguments.smp, "smp", 1)),
+        memory=arguments.mem or machine_row.memory,
+        append=command_line(arguments, image),
+        debug_exit=not arguments.no_debug_exit and "debug-exit" in machine_row.provides,
+        extra=tuple(arguments.qemu_arg),
         stdin=None,
         end=row,
         cpu_seconds=timeout,
         wall_seconds=timeout,
-        isolate=a.isolate,
-        qemu=a.qemu,
-        modules=tuple(Path(m) for m in a.module),
+        isolate=arguments.isolate,
+        qemu=arguments.qemu,
+        modules=tuple(Path(m) for m in arguments.module),
         # A person who runs what is meant to fail wants to see why it did.
-        expect=image.expect if image and image.expect not in DIED else "exit 0",
-        target=to.name,
-        way=a.way,
-        share=shared(a, image),
+        expect=image.expect if image and image.expect not in GUEST_FAILURES else "exit 0",
+        target=target_row.name,
+        way=arguments.way,
+        share=shared_folder_of(arguments, image),
     )
     return spec, image, facts
 
@@ -236,7 +239,7 @@ def to_stdout(data: bytes) -> None:
         raise ValueError(f"the console could not be written to stdout: {error.strerror}") from None
 
 
-def leavings(folder: Path) -> Path:
+def artifacts_folder(folder: Path) -> Path:
     """The folder for what a run leaves; one of this user's where that one is somebody else's. ValueError if neither can
     be had."""
     try:
@@ -245,54 +248,56 @@ def leavings(folder: Path) -> Path:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         try:
-            own = own_folder() / "run"
-            own.mkdir(exist_ok=True)
+            own_folder = user_temp_folder() / "run"
+            own_folder.mkdir(exist_ok=True)
         except OSError:
             raise ValueError(f"{folder} cannot be written ({error.strerror}): name another by --artifacts") from None
-        print(f"hermitctl: {folder} cannot be written ({error.strerror}), so {own} is taken", file=sys.stderr)
-        return own
+        print(f"hermitctl: {folder} cannot be written ({error.strerror}), so {own_folder} is taken", file=sys.stderr)
+        return own_folder
     return folder
 
 
 @contextlib.contextmanager
-def make_handle(spec: RunSpec, port: bool) -> Iterator[tuple[Handle, ...]]:
+def attach_point(spec: RunSpec, port: bool) -> Iterator[tuple[AttachPoint, ...]]:
     """What lets debuggers in: a socket that `hermitctl attach` finds, and a port where one was asked for."""
-    further = [listen_tcp(PORT)] if port else []
-    for listener in further:
+    extra_listeners = [listen_tcp(DEFAULT_PORT)] if port else []
+    for listener in extra_listeners:
         print("hermitctl: GDB may connect to {}:{}".format(*listener.getsockname()), file=sys.stderr)
     app, loader = str((spec.app or spec.loader).resolve()), str(spec.loader.resolve())
     try:
-        handle = Handle(Running(os.getpid(), app, loader, spec.target, spec.machine), further)
+        point = AttachPoint(RunningGuest(os.getpid(), app, loader, spec.target, spec.machine), extra_listeners)
     except OSError as error:
         print(f"hermitctl: no debugger can be attached: {error}", file=sys.stderr)
         yield ()
         return
     try:
-        yield (handle,)
+        yield (point,)
     finally:
-        handle.close()
+        point.close()
 
 
-def command(a: argparse.Namespace) -> int:
+def command(arguments: argparse.Namespace) -> int:
     """Boot, stream, report."""
     try:
-        spec, image, facts = make_spec(a)
-        artifacts = leavings(ROOT / a.artifacts)
-        with Online(a, spec, image) as online:
-            spec = online.spec
-            if a.dry_run:
-                print(helper_note(spec) + shell_line(plain_argv(spec)))
+        spec, image, facts = make_spec(arguments)
+        artifacts = artifacts_folder(ROOT / arguments.artifacts)
+        with RunNetwork(arguments, spec, image) as network:
+            spec = network.spec
+            if arguments.dry_run:
+                print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
                 return 0
-            console = None if a.json else to_stdout
-            with make_handle(spec, a.debug) as handle:
-                outcome = boot(spec, artifacts, console, 0, online.plan.within, (*online.watchers, *handle))
+            console = None if arguments.json else to_stdout
+            with attach_point(spec, arguments.debug) as attach_points:
+                outcome = boot(
+                    spec, artifacts, console, 0, network.network.namespace_command, (*network.watchers, *attach_points)
+                )
     except (ValueError, LaunchError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return 125
     name = image.id if image else (spec.app or spec.loader).name
     kernel = (facts.kernel if facts else None) or outcome.kernel or (image.kernel if image else "")
-    if a.json:
+    if arguments.json:
         print(json.dumps(as_json(spec, outcome, name, kernel)))
-    ends_with_newline = a.json or not outcome.console or outcome.console.endswith(b"\n")
+    ends_with_newline = arguments.json or not outcome.console or outcome.console.endswith(b"\n")
     sys.stderr.write(("" if ends_with_newline else "\n") + summary(spec, outcome, name, kernel))
     return exit_status(outcome)

@@ -13,128 +13,135 @@ from types import TracebackType
 from typing import Self
 
 from hermit_harness import options
-from hermit_harness.fixtures import Image
+from hermit_harness.fixtures import FixtureImage
 from hermit_harness.net import diagnosis, guest_network
-from hermit_harness.net.monitor import Wire
+from hermit_harness.net.monitor import NetworkMonitor
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.watch.run_facts import Facts
+from hermit_harness.watch.run_facts import RunFacts
 from hermit_harness.watch.supervisor import Watcher
 
-DATAGRAMS = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
-PATIENCE = 10.0  # seconds that an application may take to listen before the doctor says what is missing
-MEMORY = "512M"  # what applications with a network are given unless told otherwise
+UDP_LISTENING_LINE = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
+DIAGNOSE_AFTER = 10.0  # seconds that an application may take to listen before the doctor says what is missing
+DEFAULT_MEMORY = "512M"  # what applications with a network are given unless told otherwise
 
 
-class Online(Watcher):
+class RunNetwork(Watcher):
     """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
 
-    def __init__(self, a: argparse.Namespace, spec: RunSpec, image: Image | None) -> None:
-        words, self.notes = guest_network.kernel_words(os.environ, options.KNOWN)
-        more, notes = guest_network.isle_words(os.environ, spec.append, a.net not in ("", "none") or bool(a.netif))
-        words, self.notes = words + more, self.notes + notes
+    def __init__(self, arguments: argparse.Namespace, spec: RunSpec, image: FixtureImage | None) -> None:
+        words, self.notes = guest_network.kernel_words(os.environ, options.KNOWN_VARIABLES)
+        isle_words, notes = guest_network.isle_words(
+            os.environ, spec.append, arguments.net not in ("", "none") or bool(arguments.netif)
+        )
+        words, self.notes = words + isle_words, self.notes + notes
         append = " ".join((*words, spec.append)).strip()
         features = image.features if image and image.kind == "real" else None
-        wish = guest_network.Wish(
-            a.net, a.nic, a.netif, tuple(a.forward), a.capture, append, a.isolate, spec.machine,
-            None if features is None else "dhcpv4" in features, _port(image), _driver(image, features),
-            a.mac.lower(), a.silent,
+        request = guest_network.NetworkRequest(
+            arguments.net, arguments.nic, arguments.netif, tuple(arguments.forward), arguments.capture, append,
+            arguments.isolate, spec.machine,
+            None if features is None else "dhcpv4" in features, _listening_port(image),
+            _default_nic_model(image, features), arguments.mac.lower(), arguments.silent,
         )  # fmt: skip
-        self.plan = guest_network.make(wish, os.environ)
-        networked = self.plan.net.kind != "none"
-        memory = MEMORY if networked and not a.mem else spec.memory
-        append = " ".join((*self.plan.words, append)).strip()
-        self.spec = replace(spec, net=self.plan.net, append=append, memory=memory)
-        self.notes += self.plan.notes
-        self.wire = Wire(
-            self.plan.net.mac, self.plan.expected, self.plan.ports, any_port=networked, listens=self._listens,
-            knock=self.plan.lab.socket if self.plan.lab else socket.socket,
+        self.network = guest_network.set_up(request, os.environ)
+        networked = self.network.nic.kind != "none"
+        memory = DEFAULT_MEMORY if networked and not arguments.mem else spec.memory
+        append = " ".join((*self.network.kernel_words, append)).strip()
+        self.spec = replace(spec, net=self.network.nic, append=append, memory=memory)
+        self.notes += self.network.notes
+        self.monitor = NetworkMonitor(
+            self.network.nic.mac, self.network.expected_address, self.network.ports, any_port=networked,
+            on_listening=self._on_listening,
+            make_socket=self.network.namespace.socket if self.network.namespace else socket.socket,
         )  # fmt: skip
-        self.watchers = (self.wire, self) if networked else ()
-        self._looks_only = a.dry_run
+        self.watchers = (self.monitor, self) if networked else ()
+        self._dry_run = arguments.dry_run
         self._console = b""
-        self._due = PATIENCE if self.plan.ports else float("inf")
-        self._said = self._datagrams = False
+        self._diagnose_at = DIAGNOSE_AFTER if self.network.ports else float("inf")
+        self._diagnosed = self._udp_reported = False
 
     def __enter__(self) -> Self:
         for note in self.notes:
-            say(note)
+            report(note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.plan.close()
-        capture = self.plan.net.capture
-        if capture and capture.is_file() and not self._looks_only:
-            say(f"captured: tcpdump -n -r {capture} (or tshark -r {capture})")
+        self.network.close()
+        capture = self.network.nic.capture
+        if capture and capture.is_file() and not self._dry_run:
+            report(f"captured: tcpdump -n -r {capture} (or tshark -r {capture})")
 
     # --- Watcher
 
-    def printed(self, data: bytes) -> None:
+    def on_output(self, data: bytes) -> None:
         self._console = (self._console + data)[-65536:]
-        if not self._datagrams and (told := DATAGRAMS.search(self._console)):
-            self._datagrams = True  # a UDP port cannot be asked: nothing answers where nothing is wrong
-            say(f"the guest says that it listens: {self.plan.where(int(told[1]), self.wire.address)}, by UDP")
+        if not self._udp_reported and (match := UDP_LISTENING_LINE.search(self._console)):
+            reached = self.network.describe_port(int(match[1]), self.monitor.address)
+            reached = self.network.describe_port(int(match[1]), self.monitor.address)
+            self._udp_reported = True  # a UDP port cannot be asked: nothing answers where nothing is wrong
+            report(f"the guest says that it listens: {reached}, by UDP")
 
-    def next_at(self) -> float:
-        return self._due
+    def next_tick(self) -> float:
+        return self._diagnose_at
 
-    def tick(self, now: float) -> None:
-        if now >= self._due:
+    def on_tick(self, now: float) -> None:
+        if now >= self._diagnose_at:
             self._diagnose()
 
-    def ended(self, facts: Facts) -> None:
-        facts.serves = tuple(sorted(self.wire.seen.tcp_open))
-        if self._due < float("inf") and facts.printed:  # else there was no guest
+    def on_end(self, facts: RunFacts) -> None:
+        facts.open_ports = tuple(sorted(self.monitor.traffic.tcp_open))
+        if self._diagnose_at < float("inf") and facts.printed:  # else there was no guest
             self._diagnose()
 
-    def _listens(self, address: str, port: int, at: float) -> None:
-        finding = self.look(port)
+    def _on_listening(self, address: str, port: int, at: float) -> None:
+        finding = self.diagnose_port(port)
         if finding.step:
             self._diagnose()
             return
-        if not self._missing():
-            self._due = float("inf")
-        say(f"the guest listens: {self.plan.where(port, address)}, {at * 1000:.0f} ms after its start")
+        if not self._unanswered_ports():
+            self._diagnose_at = float("inf")
+        report(f"the guest listens: {self.network.describe_port(port, address)}, {at * 1000:.0f} ms after its start")
 
     # --- when nobody listens
 
-    def _missing(self) -> tuple[int, ...]:
+    def _unanswered_ports(self) -> tuple[int, ...]:
         """Ports that were asked for and did not answer."""
-        return tuple(port for port in self.plan.ports if port not in self.wire.seen.tcp_open)
+        return tuple(port for port in self.network.ports if port not in self.monitor.traffic.tcp_open)
 
-    def look(self, port: int) -> diagnosis.Finding:
+    def diagnose_port(self, port: int) -> diagnosis.Finding:
         """The step of the network that keeps clients from a port of the guest's; no step where nothing does."""
-        net = self.plan.net
+        net = self.network.nic
         return diagnosis.diagnose(
-            diagnosis.Sight(
-                self.wire.seen, self._console, port, self.wire.address, self.plan.host_link(), self.plan.network,
-                net.card, net.ifname,
+            diagnosis.NetworkState(
+                self.monitor.traffic, self._console, port, self.monitor.address,
+                self.network.is_host_link_up(), self.network.network,
+                net.model, net.ifname,
             )
         )  # fmt: skip
 
     def _diagnose(self) -> None:
-        self._due = float("inf")
-        missing = self._missing() or self.plan.ports
-        if not self._said and missing:
-            self._said = True
-            finding = self.look(missing[0])
+        self._diagnose_at = float("inf")
+        unanswered = self._unanswered_ports() or self.network.ports
+        if not self._diagnosed and unanswered:
+            self._diagnosed = True
+            finding = self.diagnose_port(unanswered[0])
             if finding.step:
-                say(str(finding))
+                report(str(finding))
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """One line of ours."""
     print(f"hermitctl: {text}", file=sys.stderr, flush=True)
 
 
-def _port(image: Image | None) -> tuple[str, int]:
+def _listening_port(image: FixtureImage | None) -> tuple[str, int]:
     """Protocol and port that an image of the tree listens on, by its greeting; port 0 where it does not."""
     found = re.search(r"(TCP|UDP) port (\d+)", image.greeting) if image else None
     return (found[1].lower(), int(found[2])) if found else ("tcp", 0)
 
 
-def _driver(image: Image | None, features: tuple[str, ...] | None) -> str:
+def _default_nic_model(image: FixtureImage | None, features: tuple[str, ...] | None) -> str:
     """The card that an image of the tree says, or that a kernel with these features drives."""
     if image and "nic" in image.extra:
         return str(image.extra["nic"])

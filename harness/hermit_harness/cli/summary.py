@@ -7,12 +7,12 @@ import os
 import sys
 from typing import Any
 
-from hermit_harness.boot import is_fold_note
+from hermit_harness.boot import is_feature_warnings_note
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target_of_file
 
-DEADLINE, OWN_FAULT, NO_NUMBER = 124, 125, 1
+DEADLINE, HARNESS_FAILED, NO_NUMBER = 124, 125, 1
 
 
 def exit_status(outcome: Outcome) -> int:
@@ -23,7 +23,7 @@ def exit_status(outcome: Outcome) -> int:
     if outcome.verdict in ("hang", "timeout"):
         return DEADLINE
     if outcome.verdict in ("infra", "harness-bug"):
-        return OWN_FAULT
+        return HARNESS_FAILED
     if outcome.status is not None:
         number = outcome.status & 0xFF
         return NO_NUMBER if outcome.verdict == "panic" and number == 0 else number
@@ -49,7 +49,7 @@ def _times(outcome: Outcome) -> str:
     return f"{first}end after {times['end'] * 1000:.0f} ms" if "end" in times else "never ran"
 
 
-def _bare_machine(spec: RunSpec, outcome: Outcome) -> str:
+def _microvm_hint(spec: RunSpec, outcome: Outcome) -> str:
     """What kernels that were built for other machines stumble over on microvm, each at another place."""
     if spec.machine.startswith("microvm") and outcome.verdict in ("panic", "crash", "hang"):
         return (
@@ -62,10 +62,10 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
     """Notes, cause and hint where something went wrong, and the last line that says it all."""
     good = outcome.verdict == "pass"
     folds = good or outcome.verdict == "refused"  # QEMU's words about the CPU have nothing to do with it
-    lines = [f"hermitctl: {note}" for note in outcome.notes if not (folds and is_fold_note(note))]
+    lines = [f"hermitctl: {note}" for note in outcome.notes if not (folds and is_feature_warnings_note(note))]
     if not good:
         lines.append(f"hermitctl: {outcome.cause}")
-        lines += [f"hermitctl: hint: {hint}" for hint in (_bare_machine(spec, outcome), outcome.hint) if hint]
+        lines += [f"hermitctl: hint: {hint}" for hint in (_microvm_hint(spec, outcome), outcome.hint) if hint]
         lines += outcome.postmortem.splitlines()
         lines += [f"hermitctl: details in {outcome.artifacts}"] if outcome.artifacts else []
     elif outcome.hint:

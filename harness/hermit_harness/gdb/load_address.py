@@ -17,16 +17,16 @@ from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.process import LaunchError, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.watch.boot_log import Marks
-from hermit_harness.watch.console import Lines
+from hermit_harness.watch.boot_log import BootLog
+from hermit_harness.watch.console import LineSplitter
 from hermit_harness.watch.supervisor import GREETING_SECONDS
 
-TELL_SECONDS = 20.0
-COPIES = BUILD / "fixed"
+LOG_SECONDS = 20.0
+COPIES_FOLDER = BUILD / "fixed"
 MIB = 1 << 20
 # RAM of each processor's board begins here.
-RAM = {"x86_64": 0, "aarch64": 0x40000000, "riscv64": 0x80000000}
-IMAGE_MAGIC, IMAGE_MAGIC_AT = b"ARM\x64", 56
+RAM_START = {"x86_64": 0, "aarch64": 0x40000000, "riscv64": 0x80000000}
+IMAGE_MAGIC, IMAGE_MAGIC_OFFSET = b"ARM\x64", 56
 
 
 def loader_symbols(loader: Path) -> Path | None:
@@ -42,12 +42,12 @@ def loader_symbols(loader: Path) -> Path | None:
     return None
 
 
-def _memory(spec: RunSpec) -> int:
+def _memory_bytes(spec: RunSpec) -> int:
     digits, unit = spec.memory.rstrip("MGmg"), spec.memory[-1:].upper()
     return int(digits) * (1024 * MIB if unit == "G" else MIB)
 
 
-def pinned(spec: RunSpec, arch: str) -> tuple[RunSpec, int]:
+def with_known_base(spec: RunSpec, arch: str) -> tuple[RunSpec, int]:
     """The boot with a loader whose place is known beforehand, and what is added to the addresses of its symbols.
 
     An ELF runs where it was linked, Linux's image where QEMU puts it. Firmware puts a UEFI program at the image base of
@@ -56,12 +56,12 @@ def pinned(spec: RunSpec, arch: str) -> tuple[RunSpec, int]:
     data = spec.loader.read_bytes()
     row = machine_of(spec)
     if (row.flash or row.bios) and data[:2] == b"MZ":
-        at = RAM[arch] + _memory(spec) // 2 // (2 * MIB) * (2 * MIB)
-        return replace(spec, loader=_with_base(data, at, spec.loader.name), loader_debug=None), at
-    if data[IMAGE_MAGIC_AT : IMAGE_MAGIC_AT + 4] == IMAGE_MAGIC:
+        base = RAM_START[arch] + _memory_bytes(spec) // 2 // (2 * MIB) * (2 * MIB)
+        return replace(spec, loader=_with_base(data, base, spec.loader.name), loader_debug=None), base
+    if data[IMAGE_MAGIC_OFFSET : IMAGE_MAGIC_OFFSET + 4] == IMAGE_MAGIC:
         (offset,) = struct.unpack_from("<Q", data, 8)
         # QEMU keeps the first page for code of its own.
-        return spec, RAM[arch] + (offset if offset >= 4096 else offset + 2 * MIB)
+        return spec, RAM_START[arch] + (offset if offset >= 4096 else offset + 2 * MIB)
     return spec, 0
 
 
@@ -69,38 +69,40 @@ def _with_base(data: bytes, base: int, name: str) -> Path:
     """A copy of a PE32+ file that asks for `base`; one file for the same content."""
     (pe,) = struct.unpack_from("<I", data, 0x3C)
     changed = data[: pe + 48] + struct.pack("<Q", base) + data[pe + 56 :]
-    folder = COPIES / hashlib.sha256(changed).hexdigest()[:16]
+    folder = COPIES_FOLDER / hashlib.sha256(changed).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    part, copy = folder / f"{name}.new", folder / name
-    part.write_bytes(changed)
-    part.replace(copy)
+    partial, copy = folder / f"{name}.new", folder / name
+    partial.write_bytes(changed)
+    partial.replace(copy)
     return copy
 
 
-def told_by_a_boot(spec: RunSpec) -> tuple[int, int]:
+def range_from_boot(spec: RunSpec) -> tuple[int, int]:
     """Start and end of the application as the loader's line tells them in a boot of its own; ValueError with what it
     said instead. It is the same in every boot of the same files."""
     machine = machine_of(spec)
-    marks = Marks.of(spec)
+    boot_log = BootLog.of(spec)
     process = launch(spec)
     try:
         qmp = Qmp(process.qmp)
         qmp.greet(GREETING_SECONDS)
         qmp.send("cont")
-        lines, deadline = Lines(), time.monotonic() + TELL_SECONDS * machine.slow
-        while marks.load_range is None and not marks.refusal and time.monotonic() < deadline:
+        lines, deadline = LineSplitter(), time.monotonic() + LOG_SECONDS * machine.deadline_factor
+        while boot_log.load_range is None and not boot_log.refusal and time.monotonic() < deadline:
             select.select([process.serial], [], [], deadline - time.monotonic())
             data = process.serial.recv(65536)
             for line in lines.feed(data):
-                marks.line(line, 0.0)
+                boot_log.add_line(line, 0.0)
             if not data:
                 break
     except QmpError as error:
         raise LaunchError(str(error)) from error
     finally:
         process.kill()
-    if marks.refusal:
-        raise ValueError(f"the loader refused: {marks.refusal.number} {marks.refusal.rule}: {marks.refusal.sentence}")
-    if marks.load_range is None:
+    if boot_log.refusal:
+        raise ValueError(
+            f"the loader refused: {boot_log.refusal.number} {boot_log.refusal.rule}: {boot_log.refusal.sentence}"
+        )
+    if boot_log.load_range is None:
         raise ValueError("the loader did not tell where it puts the application (no line `Loading kernel to 0x…`)")
-    return marks.load_range
+    return boot_log.load_range

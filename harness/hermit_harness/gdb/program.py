@@ -17,14 +17,14 @@ from hermit_harness.vm.targets import cpu_of_arch
 
 # What GDB calls each processor.
 ARCHITECTURES = {"x86_64": "i386:x86-64", "aarch64": "aarch64", "riscv64": "riscv:rv64"}
-ASK_SECONDS = 20.0
-SECONDS = 30.0
+QUERY_SECONDS = 20.0
+BATCH_SECONDS = 30.0
 # The stub's socket comes as descriptor 0 and becomes 9: a shell takes only one digit. The first cat ends when QEMU
 # does, the second with GDB.
 STUB_AS_9 = ("sh", "-c", 'exec "$@" 9<&0 </dev/null', "sh")
-PIPE = "| cat <&9 & exec cat >&9"
+PIPE_TARGET = "| cat <&9 & exec cat >&9"
 # Nothing of the person's own settings, nothing from the network.
-PLAIN = ("-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
+BATCH_OPTIONS = ("-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Gdb:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def knows(gdb: Gdb, cpu: str) -> bool:
+def supports_cpu(gdb: Gdb, cpu: str) -> bool:
     """Whether this program starts and knows the processor."""
     name = ARCHITECTURES[cpu]
     try:
@@ -45,7 +45,7 @@ def knows(gdb: Gdb, cpu: str) -> bool:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=ASK_SECONDS,
+            timeout=QUERY_SECONDS,
             check=False,
             env={**os.environ, **gdb.environment, "LC_ALL": "C"},
         )
@@ -54,7 +54,7 @@ def knows(gdb: Gdb, cpu: str) -> bool:
     return f'set to "{name}"' in done.stdout
 
 
-def choose(arch: str, environment: Mapping[str, str] | None = None) -> list[Gdb]:
+def find_all(arch: str, environment: Mapping[str, str] | None = None) -> list[Gdb]:
     """The GDBs for applications of a kind, best first: $GDB or $RUST_GDB alone where they are set, else rust-gdb,
     gdb-multiarch, gdb, as far as they are installed. One that does not even start (Rust's wrapper without a toolchain,
     say) is passed over by who starts it.
@@ -65,12 +65,12 @@ def choose(arch: str, environment: Mapping[str, str] | None = None) -> list[Gdb]
     cpu = cpu_of_arch(arch)
     for name in ("GDB", "RUST_GDB"):
         if environment.get(name):
-            return [_named(name, environment[name], cpu)]
+            return [_from_variable(name, environment[name], cpu)]
     native = cpu == platform.machine()
     multiarch = shutil.which("gdb-multiarch")
     found = [Gdb(("gdb-multiarch",))] if multiarch else []
     # Debian's plain gdb knows the machine's own processor alone, others' know all.
-    if shutil.which("gdb") and (native or (not multiarch and knows(Gdb(("gdb",)), cpu))):
+    if shutil.which("gdb") and (native or (not multiarch and supports_cpu(Gdb(("gdb",)), cpu))):
         found.append(Gdb(("gdb",)))
     if found and shutil.which("rust-gdb"):
         found.insert(0, Gdb(("rust-gdb",), {} if native and shutil.which("gdb") else {"RUST_GDB": found[0].words[0]}))
@@ -80,22 +80,24 @@ def choose(arch: str, environment: Mapping[str, str] | None = None) -> list[Gdb]
     return found
 
 
-def first(gdbs: Sequence[Gdb], arch: str) -> Gdb:
+def first_working(gdbs: Sequence[Gdb], arch: str) -> Gdb:
     """The best that starts, for who cannot try one after the other."""
-    return next(gdb for gdb in gdbs if gdb is gdbs[-1] or gdb.words[0] != "rust-gdb" or knows(gdb, cpu_of_arch(arch)))
+    return next(
+        gdb for gdb in gdbs if gdb is gdbs[-1] or gdb.words[0] != "rust-gdb" or supports_cpu(gdb, cpu_of_arch(arch))
+    )
 
 
-def _named(variable: str, text: str, cpu: str) -> Gdb:
+def _from_variable(variable: str, text: str, cpu: str) -> Gdb:
     words = tuple(shlex.split(text))
     if not words or not shutil.which(words[0]):
         raise ValueError(f"{variable}={text}: there is no such program")
     found = Gdb(words)
-    if cpu != platform.machine() and not knows(found, cpu):
+    if cpu != platform.machine() and not supports_cpu(found, cpu):
         raise ValueError(f"{variable}={text} does not know {cpu}: unset it or name another one (gdb-multiarch, say)")
     return found
 
 
-def program(cpu: str) -> str:
+def batch_program(cpu: str) -> str:
     """The GDB for a processor: Debian's plain one knows the host's alone. OSError says what to install."""
     found = shutil.which("gdb-multiarch") or (shutil.which("gdb") if cpu == "x86_64" else None)
     if not found:
@@ -104,35 +106,35 @@ def program(cpu: str) -> str:
     return found
 
 
-def quoted(path: object) -> str:
+def quote(path: object) -> str:
     """A file name as a word of a GDB command."""
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def connect(arch: str, symbols: Sequence[tuple[str, int]]) -> list[str]:
+def connect_commands(arch: str, symbols: Sequence[tuple[str, int]]) -> list[str]:
     """The GDB commands that load symbols (each file is moved by its offset) and connect. The first file is the main
     one. QEMU's stub has little-endian registers for a big-endian application, too."""
     lines = ["set pagination off", "set confirm off", f"set architecture {ARCHITECTURES[cpu_of_arch(arch)]}"]
     lines += ["set endian little"] if arch.endswith("_be") else []
     for number, (path, offset) in enumerate(symbols):
-        verb = "add-symbol-file" if number else "symbol-file"
-        lines.append(f"{verb} {quoted(path)} -o {offset:#x}")
-    return [*lines, f"target remote {PIPE}"]
+        command = "add-symbol-file" if number else "symbol-file"
+        lines.append(f"{command} {quote(path)} -o {offset:#x}")
+    return [*lines, f"target remote {PIPE_TARGET}"]
 
 
-def run(
+def run_batch(
     process: Process,
     qmp: Qmp,
     cpu: str,
     words: Sequence[str],
     environment: Mapping[str, str] | None = None,
-    seconds: float = SECONDS,
+    seconds: float = BATCH_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     """Open the machine's stub and run GDB with these words to its end. OSError without a GDB,
     subprocess.TimeoutExpired for one that does not end."""
     qmp.hmp("gdbserver chardev:gdb0")
     return subprocess.run(
-        [*DIE_WITH_PARENT, *STUB_AS_9, program(cpu), *PLAIN, *words],
+        [*DIE_WITH_PARENT, *STUB_AS_9, batch_program(cpu), *BATCH_OPTIONS, *words],
         stdin=process.gdb.fileno(),
         capture_output=True,
         text=True,

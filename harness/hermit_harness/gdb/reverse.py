@@ -19,23 +19,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.vm.argv import machine_of
-from hermit_harness.vm.filenames import comma_escaped
+from hermit_harness.vm.filenames import escape_commas
 from hermit_harness.vm.process import LaunchError, Process, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
-from hermit_harness.watch.boot_log import Marks
-from hermit_harness.watch.console import Lines
-from hermit_harness.watch.cpus import all_halted_for_good, text_tells
+from hermit_harness.watch.boot_log import BootLog
+from hermit_harness.watch.console import LineSplitter
+from hermit_harness.watch.cpus import all_halted_for_good, shows_halted_cpus
 from hermit_harness.watch.supervisor import GREETING_SECONDS
 
 SNAPSHOT = "start"
-LOG, DISK = "recording", "snapshots.qcow2"
+LOG_NAME, DISK_NAME = "recording", "snapshots.qcow2"
 DISK_SIZE = 64 << 20  # what a machine could address: snapshots lie behind it
 END_SECONDS = 60.0
 QUIET_SECONDS = 1.0
 CLUSTER_BITS = 16
-STANDS = (HALTED, DEADLINE) = ("halted for good", "went on until the deadline")
+MACHINE_RUNNING = (HALTED, DEADLINE) = ("halted for good", "went on until the deadline")
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Recording:
 
     spec: RunSpec
     folder: Path
-    last: int
+    last_instruction: int
     start: int | None
-    how: str
+    ending: str
 
     @property
     def replay(self) -> RunSpec:
         """The boot that goes through the recording again."""
-        return _with(self.spec, self.folder, "replay")
+        return _with_mode(self.spec, self.folder, "replay")
 
-    def to_the_end(self, process: Process, qmp: Qmp) -> None:
+    def replay_to_end(self, process: Process, qmp: Qmp) -> None:
         """Let a replay that stands at its first instruction run to the last one. QmpError if it does not stop there.
         What it prints is read and forgotten: QEMU would wait for a reader."""
         self.run(process, qmp)
@@ -62,9 +62,9 @@ class Recording:
 
     def run(self, process: Process, qmp: Qmp) -> None:
         """The same; the monitor's events are kept."""
-        if not self.last:
+        if not self.last_instruction:
             return
-        qmp.execute("replay-break", {"icount": self.last})
+        qmp.execute("replay-break", {"icount": self.last_instruction})
         qmp.execute("cont")
         deadline = time.monotonic() + END_SECONDS
         while not any(event["event"] == "STOP" for event in qmp.events):
@@ -91,24 +91,24 @@ def empty_disk(size: int = DISK_SIZE) -> bytes:
 
 
 # Its reset waits for the processor while the processor waits for the replay: QEMU hangs when a snapshot is loaded.
-EXTRA = {"x86_64": ("-global", "apic.vapic=off")}
+CPU_OPTIONS = {"x86_64": ("-global", "apic.vapic=off")}
 
 
 def arguments(folder: Path, mode: str, cpu: str) -> tuple[str, ...]:
     """What makes of a QEMU command line one that records into `folder`, or replays from it."""
-    log, disk = comma_escaped(folder / LOG), comma_escaped(folder / DISK)
+    log, disk = escape_commas(folder / LOG_NAME), escape_commas(folder / DISK_NAME)
     return (
-        *EXTRA.get(cpu, ()),
+        *CPU_OPTIONS.get(cpu, ()),
         *("-drive", f"if=none,id=snapshots,format=qcow2,file={disk}"),
         *("-icount", f"shift=auto,rr={mode},rrfile={log},rrsnapshot={SNAPSHOT}"),
     )
 
 
-def _with(spec: RunSpec, folder: Path, mode: str) -> RunSpec:
+def _with_mode(spec: RunSpec, folder: Path, mode: str) -> RunSpec:
     return replace(spec, extra=(*spec.extra, *arguments(folder, mode, target(spec.target).cpu)))
 
 
-def check(spec: RunSpec) -> None:
+def check_recordable(spec: RunSpec) -> None:
     """ValueError for a boot that cannot be recorded, or not be gone through backwards."""
     if spec.accel != "tcg":
         raise ValueError("a run can be recorded by TCG alone: --accel tcg")
@@ -121,46 +121,48 @@ def check(spec: RunSpec) -> None:
 def record(spec: RunSpec, folder: Path, console: Callable[[bytes], None]) -> Recording:
     """Run `spec` once to its end, or to its deadline, and keep it in `folder`. LaunchError where QEMU cannot be
     started, ValueError for what cannot be recorded."""
-    check(spec)
+    check_recordable(spec)
     spec = replace(spec, debug_exit=False, stdin=None)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / DISK).write_bytes(empty_disk())
-    process = launch(_with(spec, folder, "record"))
+    (folder / DISK_NAME).write_bytes(empty_disk())
+    process = launch(_with_mode(spec, folder, "record"))
     try:
-        return _recorded(spec, folder, process, console)
+        return _record(spec, folder, process, console)
     except QmpError as error:
         raise LaunchError(f"the run could not be recorded: {error}") from error
     finally:
         process.kill()
 
 
-def _recorded(spec: RunSpec, folder: Path, process: Process, console: Callable[[bytes], None]) -> Recording:
+def _record(spec: RunSpec, folder: Path, process: Process, console: Callable[[bytes], None]) -> Recording:
     qmp = Qmp(process.qmp)
     qmp.greet(GREETING_SECONDS)
-    marks = Marks.of(spec)
-    lines = Lines()
+    boot_log = BootLog.of(spec)
+    lines = LineSplitter()
 
     def output() -> None:
         data = process.serial.recv(65536)
         for line in lines.feed(data):
-            marks.line(line, 0.0)
+            boot_log.add_line(line, 0.0)
         console(data)
 
     qmp.send("cont")
-    how = _watch(spec, process, qmp, output)
-    last = 0
-    if how != "ended QEMU":
+    ending = _run_to_end(spec, process, qmp, output)
+    last_instruction = 0
+    if ending != "ended QEMU":
         qmp.execute("stop")
-        last = int(qmp.execute("query-replay")["icount"])
+        last_instruction = int(qmp.execute("query-replay")["icount"])
         qmp.execute("quit")
     ended = bool(select.select([process.pidfd], [], [], END_SECONDS)[0])  # the log is complete when QEMU has gone
-    said = _said(process)
-    if not ended or (process.reap() and said):
-        raise QmpError(said or "QEMU does not end")
-    return _settled(Recording(spec, folder, last, marks.load_range[0] if marks.load_range else None, how))
+    message = _qemu_message(process)
+    if not ended or (process.reap() and message):
+        raise QmpError(message or "QEMU does not end")
+    return _without_shutdown(
+        Recording(spec, folder, last_instruction, boot_log.load_range[0] if boot_log.load_range else None, ending)
+    )
 
 
-def _said(process: Process) -> str:
+def _qemu_message(process: Process) -> str:
     """The last of QEMU's own words that is no warning."""
     assert process.popen.stderr is not None
     with suppress(BlockingIOError):
@@ -169,27 +171,27 @@ def _said(process: Process) -> str:
     return ""
 
 
-def _settled(recording: Recording) -> Recording:
+def _without_shutdown(recording: Recording) -> Recording:
     """The recording with a last instruction before that by which the machine was ended, where it was. QEMU goes on, or
     back, from no machine that was ended; and its processor has run on for a while after it had asked for that."""
     back = 0
-    while recording.last and recording.how not in STANDS:
+    while recording.last_instruction and recording.ending not in MACHINE_RUNNING:
         process = launch(recording.replay)
         try:
             qmp = Qmp(process.qmp)
             qmp.greet(GREETING_SECONDS)
             recording.run(process, qmp)
-            if not _ended(qmp):
+            if not _is_shut_down(qmp):
                 break
             back = 128 * back or 1
-            at = min(recording.last, int(qmp.execute("query-replay")["icount"]))
+            at = min(recording.last_instruction, int(qmp.execute("query-replay")["icount"]))
         finally:
             process.kill()
-        recording = replace(recording, last=max(at - back, 0))
+        recording = replace(recording, last_instruction=max(at - back, 0))
     return recording
 
 
-def _ended(qmp: Qmp) -> bool:
+def _is_shut_down(qmp: Qmp) -> bool:
     """Whether the machine that stands was ended. QEMU looks for that once between two commands."""
     qmp.execute("query-status")
     return bool(
@@ -197,7 +199,7 @@ def _ended(qmp: Qmp) -> bool:
     )
 
 
-def _watch(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]) -> str:
+def _run_to_end(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]) -> str:
     """Let the guest run; how it ended."""
     deadline = time.monotonic() + min(spec.wall_seconds, END_SECONDS)
     watched = [process.serial.fileno(), process.qmp.fileno(), process.pidfd]
@@ -207,7 +209,7 @@ def _watch(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]
         if process.serial.fileno() in ready:
             output()
             continue
-        if not ready and _halted(qmp.hmp("info registers -a")):
+        if not ready and _is_halted(qmp.hmp("info registers -a")):
             return HALTED
         if process.qmp.fileno() in ready:
             qmp.receive()
@@ -221,6 +223,6 @@ def _watch(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], None]
             return DEADLINE
 
 
-def _halted(registers: str) -> bool:
+def _is_halted(registers: str) -> bool:
     """Whether nothing will run any more, where the registers tell."""
-    return text_tells(registers) and all_halted_for_good(registers)
+    return shows_halted_cpus(registers) and all_halted_for_good(registers)

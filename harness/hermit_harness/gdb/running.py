@@ -20,14 +20,14 @@ from typing import IO
 
 from hermit_harness.paths import BUILD
 from hermit_harness.vm.gdb_relay import listen_unix
-from hermit_harness.watch.run_facts import Facts
-from hermit_harness.watch.supervisor import Session, Watcher
+from hermit_harness.watch.run_facts import RunFacts
+from hermit_harness.watch.supervisor import Supervisor, Watcher
 
-LONGEST = 100  # a socket's name has at most 107 bytes
+MAX_SOCKET_PATH = 100  # a socket's name has at most 107 bytes
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningGuest:
     """One guest that runs. `start` is where the loader put the application, None until it has said so."""
 
     pid: int
@@ -48,31 +48,31 @@ def folder() -> Path:
     return Path(runtime) / "hermit-harness" if runtime and Path(runtime).is_dir() else BUILD / "run"
 
 
-def socket_of(pid: int) -> Path:
+def socket_path(pid: int) -> Path:
     return folder() / f"{pid}.gdb"
 
 
-def reachable(path: Path) -> str:
+def short_path(path: Path) -> str:
     """A name for a socket that is short enough for it, for this process and those that inherit its descriptors."""
-    if len(str(path)) <= LONGEST:
+    if len(str(path)) <= MAX_SOCKET_PATH:
         return str(path)
-    here = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    os.set_inheritable(here, True)
-    return f"/proc/self/fd/{here}/{path.name}"
+    folder_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    os.set_inheritable(folder_fd, True)
+    return f"/proc/self/fd/{folder_fd}/{path.name}"
 
 
-class Handle(Watcher):
+class AttachPoint(Watcher):
     """The writer's side, a watcher of the run."""
 
-    def __init__(self, running: Running, further: list[socket.socket]) -> None:
+    def __init__(self, running: RunningGuest, extra_listeners: list[socket.socket]) -> None:
         self._running = running
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = folder() / f"{running.pid}.json"
         self._file: IO[str] = self._path.open("w", encoding="utf-8")
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with contextlib.suppress(FileNotFoundError):
-            socket_of(running.pid).unlink()
-        self._listeners = [listen_unix(socket_of(running.pid)), *further]
+            socket_path(running.pid).unlink()
+        self._listeners = [listen_unix(socket_path(running.pid)), *extra_listeners]
         self._write()
 
     def _write(self) -> None:
@@ -83,28 +83,28 @@ class Handle(Watcher):
 
     # --- Watcher
 
-    def start(self, session: Session) -> None:
-        self._session = session
-        session.admit(self._listeners)
+    def on_start(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        supervisor.accept_debuggers(self._listeners)
 
-    def printed(self, data: bytes) -> None:
-        told = self._session.marks.load_range
+    def on_output(self, data: bytes) -> None:
+        told = self._supervisor.boot_log.load_range
         if told and self._running.start is None:
             self._running = replace(self._running, start=told[0])
             self._write()
 
-    def ended(self, facts: Facts) -> None:
+    def on_end(self, facts: RunFacts) -> None:
         self.close()
 
     def close(self) -> None:
         """Nothing can be attached to any more. Safe to call twice."""
-        for path in (self._path, socket_of(self._running.pid)):
+        for path in (self._path, socket_path(self._running.pid)):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
         self._file.close()
 
 
-def _alive(file: IO[str]) -> bool:
+def _is_locked(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -112,13 +112,13 @@ def _alive(file: IO[str]) -> bool:
     return False
 
 
-def every() -> Iterator[Running]:
+def running_guests() -> Iterator[RunningGuest]:
     """What runs now, the newest last."""
     for path in sorted(folder().glob("*.json"), key=lambda path: path.name):
         try:
             with path.open(encoding="utf-8") as file:
-                if _alive(file):
-                    yield Running(**json.load(file))
+                if _is_locked(file):
+                    yield RunningGuest(**json.load(file))
                 else:
                     path.unlink()
                     path.with_suffix(".gdb").unlink()

@@ -14,8 +14,8 @@ from typing import Any
 
 from hermit_harness.elf import ET_DYN, ElfFacts
 from hermit_harness.elf import read as read_elf
-from hermit_harness.fixtures import Image
-from hermit_harness.gdb.program import ARCHITECTURES, quoted
+from hermit_harness.fixtures import FixtureImage
+from hermit_harness.gdb.program import ARCHITECTURES, quote
 from hermit_harness.gdb.symbols import Symbols
 from hermit_harness.paths import BUILD, GDBCMDS, ROOT
 from hermit_harness.vm.targets import cpu_of_arch
@@ -23,15 +23,15 @@ from hermit_harness.vm.targets import cpu_of_arch
 HAND_OVER = "arch_handover"
 LOADER_MAIN = "boot_run"
 # Where each processor's calling convention has the first argument.
-ARGUMENTS = {"x86_64": "$rdi", "aarch64": "$x0", "riscv64": "$a0"}
-FIELDS = (("start", "image.start"), ("entry", "entry"))  # of struct handover
+FIRST_ARGUMENT = {"x86_64": "$rdi", "aarch64": "$x0", "riscv64": "$a0"}
+HANDOVER_FIELDS = (("start", "image.start"), ("entry", "entry"))  # of struct handover
 # The trampoline runs from a copy in the block, at the next multiple of TRAMPOLINE_ALIGN of arch/CPU/trampoline.h.
 TRAMPOLINE = "((unsigned long)({h}->block->at.base + {h}->block->trampoline + {slack}) & ~{slack}UL)"
 TRAMPOLINE_ALIGN = {"aarch64": 2048}
 
 
 @dataclass(frozen=True)
-class Plan:
+class DebugPlan:
     """What a session is about. `loader` is the file with the loader's symbols, None where nothing is known of it, and
     `loader_moved` what is added to its addresses. `start` is where the image is, as far as it is known beforehand;
     `sources` are commands by which GDB finds the application's."""
@@ -43,12 +43,12 @@ class Plan:
     facts: ElfFacts
     symbols: Symbols
     loader: Path | None = None
-    loader_moved: int = 0
+    loader_offset: int = 0
     start: int | None = None
     sources: tuple[str, ...] = ()
 
     @property
-    def low(self) -> int | None:
+    def lowest_address(self) -> int | None:
         """What is subtracted from the image's start to move the file's addresses; None where they are not moved."""
         return self.facts.low if self.facts.type == ET_DYN else None
 
@@ -64,30 +64,30 @@ class Plan:
         return {"file": str(file.resolve()), "linked": facts.low, "at": TRAMPOLINE.replace("{slack}", str(slack))}
 
 
-def sources_of(image: Image) -> tuple[str, ...]:
+def source_commands(image: FixtureImage) -> tuple[str, ...]:
     """The sources of a real image, whose names are those of the package that fixtures/real/build.sh puts together."""
     real = ROOT / "fixtures" / "real"
     links = {f"src/bin/{image.fixture}.rs": real / image.fixture / "main.rs", "src/shared": real / "shared"}
-    moved = (f"set substitute-path {name} {quoted(file)}" for name, file in links.items())
-    return (f"directory {quoted(BUILD / 'fixtures' / 'real' / 'work' / image.kernel)}", *moved)
+    moved = (f"set substitute-path {name} {quote(file)}" for name, file in links.items())
+    return (f"directory {quote(BUILD / 'fixtures' / 'real' / 'work' / image.kernel)}", *moved)
 
 
-def settings(plan: Plan) -> list[str]:
+def setup_commands(plan: DebugPlan) -> list[str]:
     """What must hold before GDB connects. Told the processor, it never takes a machine that starts in 16-bit mode for
     a 32-bit one; and no operating system's conventions apply."""
     commands = ["set osabi none", f"set architecture {ARCHITECTURES[cpu_of_arch(plan.arch)]}"]
     if plan.arch.endswith("_be"):
         commands.append("set endian big")
     # Our files tell their sources relative to the checkout.
-    commands += [f"directory {quoted(ROOT)}", *plan.sources]
+    commands += [f"directory {quote(ROOT)}", *plan.sources]
     if plan.loader:
-        commands.append(f"add-symbol-file {quoted(plan.loader.resolve())} -o {plan.loader_moved:#x}")
+        commands.append(f"add-symbol-file {quote(plan.loader.resolve())} -o {plan.loader_offset:#x}")
     return commands
 
 
-def for_session(plan: Plan, remote: str, **more: Any) -> dict[str, str]:
+def session_environment(plan: DebugPlan, remote: str, **fields: Any) -> dict[str, str]:
     """The environment that gdbcmds/session.py reads; `more` are its further fields."""
-    low = plan.low
+    low = plan.lowest_address
     known = {
         "arch": plan.arch,
         "target": plan.target,
@@ -101,7 +101,7 @@ def for_session(plan: Plan, remote: str, **more: Any) -> dict[str, str]:
     }
     commands = GDBCMDS / "hermit.py"
     session = {
-        "settings": settings(plan),
+        "settings": setup_commands(plan),
         "remote": remote,
         "symbols": str(plan.symbols.path.resolve()),
         "low": low,
@@ -110,17 +110,17 @@ def for_session(plan: Plan, remote: str, **more: Any) -> dict[str, str]:
         "start": plan.start,
         "hand_over": HAND_OVER if plan.loader else "",
         "trampoline": plan.trampoline,
-        "argument": ARGUMENTS[cpu_of_arch(plan.arch)],
+        "argument": FIRST_ARGUMENT[cpu_of_arch(plan.arch)],
         "loader_main": LOADER_MAIN,
         "hermit": str(commands) if commands.is_file() else "",
-        **more,
+        **fields,
     }
     return {"HERMIT_GDB": json.dumps(known), "HERMIT_SESSION": json.dumps(session)}
 
 
-def by_hand(plan: Plan, remote: str, breaks: list[str], qemu: str) -> str:
+def standalone_script(plan: DebugPlan, remote: str, breaks: list[str], qemu: str) -> str:
     """The session as a plain script of GDB commands, which needs neither Python nor this program."""
-    symbols = quoted(plan.symbols.path.resolve())
+    symbols = quote(plan.symbols.path.resolve())
     lines = ["# SPDX-License-Identifier: Apache-2.0 OR MIT", f"# For GDB: {plan.app} on {plan.target}, {plan.machine}."]
     if plan.arch.endswith("_be"):
         port = remote.removeprefix(":")
@@ -128,16 +128,16 @@ def by_hand(plan: Plan, remote: str, breaks: list[str], qemu: str) -> str:
         lines += [f"#   hermitctl debug --port {port} {plan.app}", ""]
     else:
         lines += ["# Start the machine by this line first:", *(f"#   {line}" for line in qemu.splitlines()), ""]
-    lines += [*settings(plan), f"target remote {remote}"]
+    lines += [*setup_commands(plan), f"target remote {remote}"]
     if plan.loader:
         lines += ["", "# The loader's last function: from now on it is known where the application is."]
-        lines += [f"thbreak *{HAND_OVER}", "continue", f"set $h = {ARGUMENTS[cpu_of_arch(plan.arch)]}"]
-        lines += [f"set ${name} = (unsigned long)((struct handover *)$h)->{field}" for name, field in FIELDS]
-        moved = "0" if plan.low is None else f"$start - {plan.low:#x}"
+        lines += [f"thbreak *{HAND_OVER}", "continue", f"set $h = {FIRST_ARGUMENT[cpu_of_arch(plan.arch)]}"]
+        lines += [f"set ${name} = (unsigned long)((struct handover *)$h)->{field}" for name, field in HANDOVER_FIELDS]
+        moved = "0" if plan.lowest_address is None else f"$start - {plan.lowest_address:#x}"
         lines.append(_eval(f"symbol-file {symbols} -o", moved))
         if trampoline := plan.trampoline:
             moved = f"{trampoline['at'].format(h='((struct handover *)$h)')} - {trampoline['linked']:#x}"
-            lines.append(_eval(f"add-symbol-file {quoted(trampoline['file'])} -o", moved))
+            lines.append(_eval(f"add-symbol-file {quote(trampoline['file'])} -o", moved))
         entry = ['eval "thbreak *%#lx", $entry']
     else:
         moved_by = plan.facts.offset_for(plan.start or 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hermit_harness import elf
 
-HOW_LINES = 'Rust: debug = "line-tables-only" or more in the profile, strip = false; C: -g'
+BUILD_HINT = 'Rust: debug = "line-tables-only" or more in the profile, strip = false; C: -g'
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Symbols:
     """The file that GDB reads. `note` is a sentence about what it lacks, "" if nothing."""
 
     path: Path
-    functions: bool
-    lines: bool
+    has_functions: bool
+    has_lines: bool
     note: str = ""
 
 
@@ -73,11 +73,11 @@ def _companion(app: Path, facts: elf.ElfFacts) -> tuple[Path | None, str]:
         other = elf.read(candidate) if candidate.is_file() else None
         if other is None:
             continue
-        wrong = difference(facts, other)
-        if not wrong and link and candidate.name == link[0] and zlib.crc32(candidate.read_bytes()) != link[1]:
-            wrong = "its check sum is not the one that the application names"
-        if wrong:
-            return None, f"{candidate} belongs to another build and is left aside: {wrong}. "
+        problem = difference(facts, other)
+        if not problem and link and candidate.name == link[0] and zlib.crc32(candidate.read_bytes()) != link[1]:
+            problem = "its check sum is not the one that the application names"
+        if problem:
+            return None, f"{candidate} belongs to another build and is left aside: {problem}. "
         return candidate, ""
     return None, ""
 
@@ -85,21 +85,21 @@ def _companion(app: Path, facts: elf.ElfFacts) -> tuple[Path | None, str]:
 def find(app: Path, facts: elf.ElfFacts, given: Path | None = None) -> Symbols:
     """The symbols for `app`: of the file that was `given`, of the application itself, or of a file beside it.
     ValueError where the given one is another program's."""
-    note, path, has = "", app, facts
+    note, path, found = "", app, facts
     if given:
-        has = read_elf(given)
-        wrong = difference(facts, has)
-        if wrong:
-            raise ValueError(f"{given} does not hold the symbols of {app}: {wrong}")
+        found = read_elf(given)
+        problem = difference(facts, found)
+        if problem:
+            raise ValueError(f"{given} does not hold the symbols of {app}: {problem}")
         path = given
     elif not _has_lines(facts):
-        beside, note = _companion(app, facts)
-        other = elf.read(beside)
-        if beside and other:
-            path, has = beside, other
-    functions, lines = _has_functions(has), _has_lines(has)
+        companion, note = _companion(app, facts)
+        other = elf.read(companion)
+        if companion and other:
+            path, found = companion, other
+    functions, lines = _has_functions(found), _has_lines(found)
     if not functions and not lines:
-        note += f"{path} has no symbols, it is stripped: GDB shows addresses only ({HOW_LINES})"
+        note += f"{path} has no symbols, it is stripped: GDB shows addresses only ({BUILD_HINT})"
     elif not lines:
-        note += f"{path} has no line tables: GDB knows functions, but no source lines ({HOW_LINES})"
+        note += f"{path} has no line tables: GDB knows functions, but no source lines ({BUILD_HINT})"
     return Symbols(path, functions, lines, note)

@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hermit_harness.gdb import script
-from hermit_harness.gdb.script import Plan
+from hermit_harness.gdb.script import DebugPlan
 
-SCRIPT = ".vscode/hermit.gdb"
-TASK = "hermit: start the machine"
+SCRIPT_PATH = ".vscode/hermit.gdb"
+TASK_LABEL = "hermit: start the machine"
 
 
 def _task(words: Sequence[str]) -> dict[str, object]:
     ready = "^hermitctl: listening for GDB"
     return {
-        "label": TASK,
+        "label": TASK_LABEL,
         "type": "process",
         "command": str(Path(sys.prefix) / "bin" / "hermitctl"),
         "args": ["debug", *words],
@@ -39,8 +39,8 @@ def _task(words: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _launch(plan: Plan, gdb: str, folder: Path) -> dict[str, object]:
-    source = f"source {folder / SCRIPT}"
+def _launch(plan: DebugPlan, gdb: str, folder: Path) -> dict[str, object]:
+    source = f"source {folder / SCRIPT_PATH}"
     return {
         "name": f"Hermit: {plan.app.name}",
         "type": "cppdbg",
@@ -49,22 +49,22 @@ def _launch(plan: Plan, gdb: str, folder: Path) -> dict[str, object]:
         "cwd": "${workspaceFolder}",
         "MIMode": "gdb",
         "miDebuggerPath": gdb,
-        "preLaunchTask": TASK,
+        "preLaunchTask": TASK_LABEL,
         "customLaunchSetupCommands": [{"text": f'-interpreter-exec console "{source}"'}],
         "launchCompleteCommand": "exec-continue",
     }
 
 
 def files(
-    plan: Plan, port: int, breaks: list[str], qemu: str, gdb: str, words: Sequence[str], folder: Path
+    plan: DebugPlan, port: int, breaks: list[str], qemu: str, gdb: str, words: Sequence[str], folder: Path
 ) -> dict[str, str]:
     """Names below `folder` and contents. `words` are hermitctl's for the same machine, waiting at `port`."""
-    whole = script.by_hand(plan, f":{port}", breaks, qemu)
+    script_text = script.standalone_script(plan, f":{port}", breaks, qemu)
     launch = {"version": "0.2.0", "configurations": [_launch(plan, gdb, folder)]}
     tasks = {"version": "2.0.0", "tasks": [_task(words)]}
     return {
-        ".gdbinit": whole,
-        SCRIPT: whole.removesuffix("continue\n"),
+        ".gdbinit": script_text,
+        SCRIPT_PATH: script_text.removesuffix("continue\n"),
         ".vscode/launch.json": json.dumps(launch, indent=4) + "\n",
         ".vscode/tasks.json": json.dumps(tasks, indent=4) + "\n",
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.fixtures import end_for
-from hermit_harness.matrix.specs import MULTIBOOT_STARTER, debug_file, played
+from hermit_harness.matrix.specs import MULTIBOOT_SIMULATOR, debug_file, with_simulator
 from hermit_harness.paths import FIXTURES, loader_file
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.spec import RunSpec
@@ -29,7 +29,7 @@ class Case:
     number: int
     rule: str
     profile: str
-    start: str  # scenario of the guest that plays another starter; "" is QEMU itself
+    scenario: str  # scenario of the guest that plays another starter; "" is QEMU itself
     append: str
     cpu: str
     memory: str
@@ -37,7 +37,7 @@ class Case:
 
     @property
     def id(self) -> str:
-        extra = [text for text in (self.start, self.append, self.cpu) if text]
+        extra = [text for text in (self.scenario, self.append, self.cpu) if text]
         return "/".join([str(self.number), self.rule, self.file.removesuffix(".elf") or "none", *extra])
 
     @property
@@ -49,9 +49,9 @@ class Case:
         return f"refused {self.number} {self.rule}" if self.number else "exit 0"
 
     @property
-    def plain(self) -> bool:
+    def depends_on_file_only(self) -> bool:
         """Whether the file alone earns the refusal, whoever starts the loader."""
-        return bool(self.file) and not (self.start or self.append or self.cpu or self.profile != "release")
+        return bool(self.file) and not (self.scenario or self.append or self.cpu or self.profile != "release")
 
 
 def parse(text: str, arch: str = "x86_64") -> list[Case]:
@@ -73,11 +73,11 @@ def cases(arch: str = "x86_64") -> list[Case]:
     return parse(index.read_text(encoding="utf-8"), arch) if index.is_file() else []
 
 
-def spec(case: Case, by: str = "x86_64-multiboot") -> RunSpec:
+def spec(case: Case, target_name: str = "x86_64-multiboot") -> RunSpec:
     """The boot of a case by a target. With a scenario, the starter is QEMU's kernel and gets loader and application as
     modules; on RISC-V it is the firmware."""
-    loader = loader_file(by, case.profile)
-    row = machine(target(by).machine, target(by).cpu)
+    loader = loader_file(target_name, case.profile)
+    row = machine(target(target_name).machine, target(target_name).cpu)
     plain = RunSpec(
         loader=loader,
         loader_debug=debug_file(loader),
@@ -88,10 +88,10 @@ def spec(case: Case, by: str = "x86_64-multiboot") -> RunSpec:
         append=case.append,
         expect=case.expect,
         end=end_for("bare", case.arch),
-        target=by,
+        target=target_name,
     )
-    if not case.start:
+    if not case.scenario:
         return plain
     if case.arch == "riscv64":
-        return replace(plain, machine=f"virt-{case.start}", smp=4)
-    return played(plain, MULTIBOOT_STARTER, case.start)
+        return replace(plain, machine=f"virt-{case.scenario}", smp=4)
+    return with_simulator(plain, MULTIBOOT_SIMULATOR, case.scenario)

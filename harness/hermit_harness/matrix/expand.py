@@ -19,11 +19,11 @@ from hermit_harness.vm import machines
 from hermit_harness.vm.targets import target
 
 # Needs that a CPU satisfies, not a machine; every CPU of the matrix does.
-CPU_GIVES = frozenset({"fsgsbase", "rdrand", "xsave"})
+CPU_PROVIDES = frozenset({"fsgsbase", "rdrand", "xsave"})
 _UNIT = {"M": 1, "G": 1024}
 
 
-class Fixture(Protocol):
+class ImageProtocol(Protocol):
     """What the matrix needs to know of an image."""
 
     @property
@@ -39,7 +39,7 @@ class Fixture(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExpandedMatrix:
     """Cells by group (a cell that two groups ask for belongs to the first), and what was left out."""
 
     groups: Mapping[str, tuple[Cell, ...]]
@@ -56,28 +56,28 @@ def mebibytes(memory: str) -> int:
     return int(memory[:-1]) * _UNIT[memory[-1]]
 
 
-def _selected(group: Group, images: Iterable[Fixture]) -> list[Fixture]:
+def _selected(group: Group, images: Iterable[ImageProtocol]) -> list[ImageProtocol]:
     """The images that a group's patterns name, of the CPUs of its targets; a pattern that names nothing is an
     error. `!` before a pattern takes away what it names."""
-    chosen: dict[tuple[str, str], Fixture] = {}
+    chosen: dict[tuple[str, str], ImageProtocol] = {}
     archs = {target(name).arch for name in group.targets}
     everything = [image for image in images if image.arch in archs]
     for pattern in group.images:
         if pattern.startswith("!"):
             chosen = {key: image for key, image in chosen.items() if not fnmatchcase(image.id, pattern[1:])}
             continue
-        hits = [
+        matches = [
             image
             for image in everything
             if fnmatchcase(image.id, pattern) or fnmatchcase(f"{image.kind}:{image.id}", pattern)
         ]
-        if not hits:
+        if not matches:
             raise MatrixError(f"group {group.name}: no fixture image matches {pattern!r}")
-        chosen.update(((image.arch, image.id), image) for image in hits)
+        chosen.update(((image.arch, image.id), image) for image in matches)
     return list(chosen.values())
 
 
-def _product(group: Group, image: Fixture) -> Iterator[Cell]:
+def _product(group: Group, image: ImageProtocol) -> Iterator[Cell]:
     axes = (
         [name for name in group.targets if target(name).arch == image.arch],
         group.machines,
@@ -94,9 +94,11 @@ def _product(group: Group, image: Fixture) -> Iterator[Cell]:
         yield Cell(name, machine, accel, image.id, profile, memory, cpu, smp, pad, line, way, group.expect)
 
 
-def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: int, kvm: probe.Probe) -> str:
+def _discard_reason(
+    table: Table, group: Group, image: ImageProtocol, cell: Cell, host_mib: int, kvm: probe.Probe
+) -> str:
     """Why this combination does not run; empty when it does."""
-    missing = sorted(set(image.needs) - CPU_GIVES - machines.machine(cell.machine, target(cell.target).cpu).has)
+    missing = sorted(set(image.needs) - CPU_PROVIDES - machines.machine(cell.machine, target(cell.target).cpu).provides)
     if missing and not group.ignore_needs:
         return f"{cell.machine} has no {', '.join(missing)}"
     if group.when == "firmware":
@@ -108,8 +110,8 @@ def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: i
             return f"this host has {host_mib} MiB of memory"
         if mebibytes(cell.memory) < mebibytes(image.extra.get("memory", "1M")):
             return f"{image.id} needs {image.extra['memory']}"
-    if cell.memory == "floor" and image.id not in table.floors.get(cell.target, {}):
-        raise MatrixError(f"group {group.name}: no floor is recorded for {image.id} by {cell.target}")
+    if cell.memory == "floor" and image.id not in table.min_memory.get(cell.target, {}):
+        raise MatrixError(f"group {group.name}: no minimum memory is recorded for {image.id} by {cell.target}")
     if group.when == "kvm-faster":
         row = kvm.row(table.probes[cell.machine])
         if not row.use_kvm:
@@ -117,17 +119,17 @@ def _refused(table: Table, group: Group, image: Fixture, cell: Cell, host_mib: i
     return ""
 
 
-def expand(table: Table, images: Iterable[Fixture], host_mib: int, kvm: probe.Probe) -> Plan:
+def expand(table: Table, images: Iterable[ImageProtocol], host_mib: int, kvm: probe.Probe) -> ExpandedMatrix:
     """All cells of the table; the same cell is never run twice."""
-    pool = list(images)
+    all_images = list(images)
     seen: set[str] = set()
     groups: dict[str, tuple[Cell, ...]] = {}
     discards: list[Discard] = []
     for group in table.groups:
         cells: list[Cell] = []
-        for image in _selected(group, pool):
+        for image in _selected(group, all_images):
             for cell in _product(group, image):
-                reason = _refused(table, group, image, cell, host_mib, kvm)
+                reason = _discard_reason(table, group, image, cell, host_mib, kvm)
                 if reason:
                     discards.append(Discard(cell.id, reason))
                 elif cell.id not in seen:
@@ -136,7 +138,7 @@ def expand(table: Table, images: Iterable[Fixture], host_mib: int, kvm: probe.Pr
         if not cells and not group.when:
             raise MatrixError(f"group {group.name}: nothing of it can run")
         groups[group.name] = tuple(cells)
-    return Plan(groups, tuple(discards))
+    return ExpandedMatrix(groups, tuple(discards))
 
 
 def host_memory() -> int:
@@ -144,22 +146,22 @@ def host_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
 
 
-def planned(kvm: probe.Probe) -> Plan:
+def expand_for_host(kvm: probe.Probe) -> ExpandedMatrix:
     """The plan of this tree on this machine, for a given answer of the probe."""
-    from hermit_harness.fixtures import every_image  # late: the pure parts above need no fixture
+    from hermit_harness.fixtures import all_images  # late: the pure parts above need no fixture
 
-    return expand(matrix(), every_image(), host_memory(), kvm)
+    return expand(matrix(), all_images(), host_memory(), kvm)
 
 
 @cache
-def plan() -> Plan:
+def session_matrix() -> ExpandedMatrix:
     """The plan of this session; KVM as its first process found it."""
-    return planned(probe.known())
+    return expand_for_host(probe.from_environment())
 
 
 def cells(*names: str) -> list[Cell]:
     """The cells of the named groups, for parametrize."""
-    groups = plan().groups
+    groups = session_matrix().groups
     unknown = [name for name in names if name not in groups]
     if unknown:
         raise MatrixError(f"matrix.toml has no group {', '.join(unknown)}")
@@ -168,8 +170,8 @@ def cells(*names: str) -> list[Cell]:
 
 def find(name: str) -> Cell:
     """The cell of this id; ValueError where there is none, with what is like it."""
-    known = {cell.id: cell for cell in planned(probe.Probe()).cells()}
+    known = {cell.id: cell for cell in expand_for_host(probe.Probe()).cells()}
     if name not in known:
-        alike = ", ".join(difflib.get_close_matches(name, known)) or "see `make list`"
-        raise ValueError(f"no cell {name}: {alike}")
+        similar = ", ".join(difflib.get_close_matches(name, known)) or "see `make list`"
+        raise ValueError(f"no cell {name}: {similar}")
     return known[name]

@@ -42,7 +42,7 @@ class Erratum:
 
 
 @dataclass(frozen=True)
-class Ran:
+class TestResult:
     """One test as it ended. `cell` is empty for a test that is not a cell."""
 
     test: str
@@ -114,12 +114,12 @@ def erratum_for(cell: str, ended: str, known: Iterable[Erratum] | None = None) -
     return None
 
 
-def lapsed(today: datetime.date, known: Iterable[Erratum]) -> list[str]:
+def expired(today: datetime.date, known: Iterable[Erratum]) -> list[str]:
     """Complaints about errata whose day has come: look again, then mend or prolong by hand."""
     return [f"erratum {entry.id} lapsed on {entry.expires}: {entry.what}" for entry in known if entry.expires < today]
 
 
-def _skip_faults(ran: Iterable[Ran], allowed: Iterable[Reason], max_skips: int) -> list[str]:
+def _skip_faults(ran: Iterable[TestResult], allowed: Iterable[Reason], max_skips: int) -> list[str]:
     by_id = {reason.id: reason for reason in allowed}
     faults: list[str] = []
     counts: Counter[str] = Counter()
@@ -145,11 +145,11 @@ def _skip_faults(ran: Iterable[Ran], allowed: Iterable[Reason], max_skips: int) 
 
 
 def judge(
-    table: Table, ran: Iterable[Ran], allowed: Iterable[Reason], known: Sequence[Erratum], today: datetime.date
+    table: Table, ran: Iterable[TestResult], allowed: Iterable[Reason], known: Sequence[Erratum], today: datetime.date
 ) -> list[str]:
     """Why a complete run that has no failure is not green all the same; empty when it is."""
     results = list(ran)
-    faults = lapsed(today, known) + _skip_faults(results, allowed, table.max_skips)
+    faults = expired(today, known) + _skip_faults(results, allowed, table.max_skips)
     passed = {test.cell for test in results if test.cell and test.outcome == "passed"}
     if len(passed) < table.min_cells:
         faults.append(f"{len(passed)} cells passed, at least {table.min_cells} must")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Finds the smallest -m of images, for [floors.TARGET] of matrix.toml:
-python -m hermit_harness.matrix.floor TARGET IMAGE[@MACHINE]...
+"""Finds the smallest -m of images, for [min_memory.TARGET] of matrix.toml:
+python -m hermit_harness.matrix.min_memory TARGET IMAGE[@MACHINE]...
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ def boots(target: str, image: str, machine: str, mebibytes: int) -> bool:
     return boot(spec).matches(spec.expect)
 
 
-def floor(target: str, image: str, machine: str = "", top: int = 256) -> int:
+def min_memory(target: str, image: str, machine: str = "", maximum: int = 256) -> int:
     """The smallest size in MiB that boots, by halving; 0 when even `top` does not. More memory never boots less."""
-    if not boots(target, image, machine, top):
+    if not boots(target, image, machine, maximum):
         return 0
     low = 1  # QEMU's own smallest size; taken as too little
-    while low + 1 < top:
-        middle = (low + top) // 2
+    while low + 1 < maximum:
+        middle = (low + maximum) // 2
         if boots(target, image, machine, middle):
-            top = middle
+            maximum = middle
         else:
             low = middle
-    return top
+    return maximum
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
     target, *words = sys.argv[1:]
     for word in words:
         image, _, machine = word.partition("@")
-        print(f'"{image}" = {floor(target, image, machine)}', flush=True)
+        print(f'"{image}" = {min_memory(target, image, machine)}', flush=True)
     return 0
 
 

@@ -35,7 +35,7 @@ def make(*arguments: str, cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-def pads(cells: Iterable[Cell]) -> None:
+def build_padded_loaders(cells: Iterable[Cell]) -> None:
     """Loaders of other sizes, of the targets that are booted so, each size in a build folder of its own."""
     padded = [cell for cell in cells if cell.pad]
     for name in sorted({cell.pad for cell in padded}):
@@ -57,12 +57,12 @@ def without_multiboot(file: Path, copy: Path) -> None:
     if found != 1:
         raise BuildError(f"{file.name}: the Multiboot magic stands {found} times in the first 8 KiB")
     copy.parent.mkdir(parents=True, exist_ok=True)
-    part = copy.with_name(f"{copy.name}.{os.getpid()}")
-    part.write_bytes(data.replace(MULTIBOOT_MAGIC, bytes(4), 1))
-    part.replace(copy)
+    partial = copy.with_name(f"{copy.name}.{os.getpid()}")
+    partial.write_bytes(data.replace(MULTIBOOT_MAGIC, bytes(4), 1))
+    partial.replace(copy)
 
 
-def variants(cells: Iterable[Cell]) -> None:
+def build_variants(cells: Iterable[Cell]) -> None:
     """The loader files that a way of starting wants for itself."""
     for cell in {replace(cell, image="") for cell in cells if cell.way == "pvh"}:
         original = loader_file(cell.target, cell.profile)
@@ -70,7 +70,7 @@ def variants(cells: Iterable[Cell]) -> None:
             without_multiboot(original, specs.loader(cell))
 
 
-def missing(cells: Iterable[Cell]) -> list[Path]:
+def missing_files(cells: Iterable[Cell]) -> list[Path]:
     """Files that the cells boot and that are not there."""
     from hermit_harness.fixtures import images  # late: the pure part of this package needs no fixture
     from hermit_harness.matrix import corpus
@@ -79,9 +79,9 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
         BUILD / "host" / "hermit-status",
         BUILD / "host" / "hermit-host",
         *(corpus.folder(arch) / "index.tsv" for arch in ARCHS),
-        specs.MULTIBOOT_STARTER,
-        specs.LINUX_STARTER,
-        specs.PVH_STARTER,
+        specs.MULTIBOOT_SIMULATOR,
+        specs.LINUX_SIMULATOR,
+        specs.PVH_SIMULATOR,
     }
     for cell in cells:
         files.add(images(target(cell.target).arch)[cell.image].path)
@@ -92,10 +92,10 @@ def missing(cells: Iterable[Cell]) -> list[Path]:
 def prepare(cells: Iterable[Cell]) -> None:
     """Make what tests alone want, then insist on the rest."""
     everything = list(cells)
-    pads(everything)
-    variants(everything)
-    lacking = missing(everything)
-    if lacking:
-        names = "\n".join(f"  {path.relative_to(ROOT)}" for path in lacking[:20])
-        more = f"\n  and {len(lacking) - 20} more" if len(lacking) > 20 else ""
-        raise BuildError(f"{len(lacking)} files are not built; `make test` builds them first:\n{names}{more}")
+    build_padded_loaders(everything)
+    build_variants(everything)
+    missing = missing_files(everything)
+    if missing:
+        names = "\n".join(f"  {path.relative_to(ROOT)}" for path in missing[:20])
+        more = f"\n  and {len(missing) - 20} more" if len(missing) > 20 else ""
+        raise BuildError(f"{len(missing)} files are not built; `make test` builds them first:\n{names}{more}")

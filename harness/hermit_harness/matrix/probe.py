@@ -17,7 +17,7 @@ VARIABLE = "HERMIT_ACCEL_PROBE"
 
 
 @dataclass(frozen=True)
-class Row:
+class ProbeResult:
     """What the probe saw on one machine. Seconds are wall time of the whole run, QEMU's start included."""
 
     machine: str
@@ -40,39 +40,39 @@ class Row:
 
 @dataclass(frozen=True)
 class Probe:
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ProbeResult, ...] = ()
 
-    def row(self, machine: str) -> Row:
+    def row(self, machine: str) -> ProbeResult:
         for row in self.rows:
             if row.machine == machine:
                 return row
-        return Row(machine)
+        return ProbeResult(machine)
 
     def dump(self) -> str:
         return json.dumps([asdict(row) for row in self.rows])
 
 
 def parse(text: str) -> Probe:
-    return Probe(tuple(Row(**entry) for entry in json.loads(text)))
+    return Probe(tuple(ProbeResult(**entry) for entry in json.loads(text)))
 
 
-def known() -> Probe:
+def from_environment() -> Probe:
     """What this session's first process found; nothing found means that KVM is not used."""
     text = os.environ.get(VARIABLE, "")
     return parse(text) if text else Probe()
 
 
-def take(
-    machines: Iterable[str], once: Callable[[str, str], tuple[str, bool, float]], device: str = "/dev/kvm"
+def measure(
+    machines: Iterable[str], boot_once: Callable[[str, str], tuple[str, bool, float]], device: str = "/dev/kvm"
 ) -> Probe:
     """Try every machine; `once(machine, accel)` answers (what happened, was it right, seconds)."""
-    rows: list[Row] = []
+    rows: list[ProbeResult] = []
     usable = os.access(device, os.R_OK | os.W_OK)
     for machine in machines:
-        tcg, _, tcg_seconds = once(machine, "tcg")
+        tcg, _, tcg_seconds = boot_once(machine, "tcg")
         if usable:
-            kvm, works, kvm_seconds = once(machine, "kvm")
+            kvm, works, kvm_seconds = boot_once(machine, "kvm")
         else:
             kvm, works, kvm_seconds = f"no access to {device}", False, 0.0
-        rows.append(Row(machine, tcg, round(tcg_seconds, 3), kvm, round(kvm_seconds, 3), works))
+        rows.append(ProbeResult(machine, tcg, round(tcg_seconds, 3), kvm, round(kvm_seconds, 3), works))
     return Probe(tuple(rows))

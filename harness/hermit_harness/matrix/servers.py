@@ -7,34 +7,34 @@ import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.background import Guest
+from hermit_harness.background import BackgroundGuest
 from hermit_harness.fixtures import join_append
 from hermit_harness.matrix import specs
 from hermit_harness.net import pcap
 from hermit_harness.net.frames import Frame
-from hermit_harness.net.monitor import Wire
-from hermit_harness.net.netns import GUEST, Lab
-from hermit_harness.vm.nic import Forward, Net
+from hermit_harness.net.monitor import NetworkMonitor
+from hermit_harness.net.netns import GUEST_ADDRESS, NetworkNamespace
+from hermit_harness.vm.nic import HostForward, Nic
 from hermit_harness.vm.spec import RunSpec
 
-SECONDS = 30.0
+CLIENT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Way:
+class Attachment:
     """One way to plug a guest in. `variant` ends the image's name; `lease`: the guest asks for its address; `mute`: it
     prints nothing, so that the wire alone tells when it listens; `kernel`: the application's, empty for a bare one."""
 
     id: str
-    kind: str
-    card: str
+    network: str
+    nic_model: str
     machine: str = "pc"
     variant: str = ""
     target: str = "x86_64-multiboot"
-    lease: bool = False
+    uses_dhcp: bool = False
     options: str = ""
-    address: str = GUEST
-    mute: bool = False
+    address: str = GUEST_ADDRESS
+    is_silent: bool = False
     kernel: str = "0.11.0"
 
     def image(self, app: str) -> str:
@@ -45,46 +45,54 @@ class Way:
         return self.id
 
 
-TAP = Way("tap", "tap", "virtio")
-USER = Way("user-rtl8139", "user", "rtl8139", variant="-rtl8139", lease=True, address="10.0.2.15")
-WAYS = (
+TAP = Attachment("tap", "tap", "virtio")
+USER = Attachment("user-rtl8139", "user", "rtl8139", variant="-rtl8139", uses_dhcp=True, address="10.0.2.15")
+ATTACHMENTS = (
     TAP,
-    Way("tap-q35", "tap", "virtio", "q35"),
-    Way("tap-packed", "tap", "virtio-packed"),
-    Way("tap-mq", "tap", "virtio-mq"),
-    Way("tap-mmio", "tap", "virtio-mmio", "microvm-mmio", "-microvm"),
-    Way("tap-dhcp", "tap", "virtio", variant="-dhcp", lease=True, address=""),
-    Way("bridge-dhcp", "bridge", "virtio", variant="-dhcp", lease=True, address=""),
-    Way("user-virtio", "user", "virtio", variant="-dhcp", lease=True, address="10.0.2.15"),
-    Way("user-mmio", "user", "virtio-mmio", "microvm-mmio", "-microvm-dhcp", lease=True, address="10.0.2.15"),
+    Attachment("tap-q35", "tap", "virtio", "q35"),
+    Attachment("tap-packed", "tap", "virtio-packed"),
+    Attachment("tap-mq", "tap", "virtio-mq"),
+    Attachment("tap-mmio", "tap", "virtio-mmio", "microvm-mmio", "-microvm"),
+    Attachment("tap-dhcp", "tap", "virtio", variant="-dhcp", uses_dhcp=True, address=""),
+    Attachment("bridge-dhcp", "bridge", "virtio", variant="-dhcp", uses_dhcp=True, address=""),
+    Attachment("user-virtio", "user", "virtio", variant="-dhcp", uses_dhcp=True, address="10.0.2.15"),
+    Attachment("user-mmio", "user", "virtio-mmio", "microvm-mmio", "-microvm-dhcp", uses_dhcp=True,
+               address="10.0.2.15"),
     # The line of the kernel's own tests: another network, both rings' variants.
-    Way(
-        "user-packed-mq", "user", "virtio-packed-mq", variant="-dhcp", lease=True, address="192.168.76.9",
+    Attachment(
+        "user-packed-mq", "user", "virtio-packed-mq", variant="-dhcp", uses_dhcp=True, address="192.168.76.9",
         options="net=192.168.76.0/24,dhcpstart=192.168.76.9",
     ),
     USER,
-    Way("tap-aarch64", "tap", "virtio", "virt", "-aarch64", "aarch64-elf"),
-    Way("tap-riscv64", "tap", "virtio-mmio", "virt", "-riscv64", "riscv64-sbi", mute=True),
+    Attachment("tap-aarch64", "tap", "virtio", "virt", "-aarch64", "aarch64-elf"),
+    Attachment("tap-riscv64", "tap", "virtio-mmio", "virt", "-riscv64", "riscv64-sbi", is_silent=True),
 )  # fmt: skip
 # What Hermit 0.11.0 has no driver for; see harness/errata.toml, and tests/net/test_bare_nics.py for who has.
-UNDRIVEN = (
-    Way("tap-transitional", "tap", "virtio-transitional"),
-    Way("tap-mmio-legacy", "tap", "virtio-mmio-legacy", "microvm-mmio", "-microvm"),
+UNSUPPORTED = (
+    Attachment("tap-transitional", "tap", "virtio-transitional"),
+    Attachment("tap-mmio-legacy", "tap", "virtio-mmio-legacy", "microvm-mmio", "-microvm"),
 )
 
 
-class Served:
+class ServerGuest:
     """A guest that serves, and how its clients reach it."""
 
-    def __init__(self, way: Way, lab: Lab, spec: RunSpec, artifacts: Path, ports: tuple[int, ...] = ()) -> None:
-        self.way, self.lab, self.spec = way, lab, spec
-        self.wire = Wire(spec.net.mac, way.address, ports)
-        self.guest = Guest(spec, lab, artifacts, self.wire)
+    def __init__(
+        self,
+        attachment: Attachment,
+        namespace: NetworkNamespace,
+        spec: RunSpec,
+        artifacts: Path,
+        ports: tuple[int, ...] = (),
+    ) -> None:
+        self.attachment, self.namespace, self.spec = attachment, namespace, spec
+        self.monitor = NetworkMonitor(spec.net.mac, attachment.address, ports)
+        self.guest = BackgroundGuest(spec, namespace, artifacts, self.monitor)
 
-    def ready(self, port: int) -> None:
+    def wait_until_listening(self, port: int) -> None:
         """Wait until it listens, by its own word or, where it has none, by the wire."""
-        if self.way.mute:
-            self.guest.wait(lambda: port in self.wire.seen.tcp_open)
+        if self.attachment.is_silent:
+            self.guest.wait(lambda: port in self.monitor.traffic.tcp_open)
         else:
             self.guest.wait_for_text(f"P port {port}")
 
@@ -96,37 +104,37 @@ class Served:
     def frames(self) -> list[Frame]:
         return pcap.frames(self.capture)
 
-    def end(self, port: int, protocol: str = "tcp") -> tuple[str, int]:
+    def address_of(self, port: int, protocol: str = "tcp") -> tuple[str, int]:
         """Address and port for a client."""
         for row in self.spec.net.forwards:
             if (row.guest_port, row.protocol) == (port, protocol):
                 return row.address, row.port
-        return self.wire.address or self.way.address, port
+        return self.monitor.address or self.attachment.address, port
 
     def connect(self, port: int) -> socket.socket:
         """A connection of a client's to a port of the guest."""
-        client = self.lab.socket()
-        client.settimeout(SECONDS)
-        client.connect(self.end(port))
+        client = self.namespace.socket()
+        client.settimeout(CLIENT_SECONDS)
+        client.connect(self.address_of(port))
         return client
 
-    def datagrams(self, port: int) -> socket.socket:
+    def connect_udp(self, port: int) -> socket.socket:
         """The same for UDP."""
-        client = self.lab.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        client.settimeout(SECONDS)
-        client.connect(self.end(port, "udp"))
+        client = self.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.settimeout(CLIENT_SECONDS)
+        client.connect(self.address_of(port, "udp"))
         return client
 
-    def ping(self, size: int = 56, address: str = GUEST, seconds: int = 10) -> bool:
+    def ping(self, size: int = 56, address: str = GUEST_ADDRESS, seconds: int = 10) -> bool:
         """Whether an echo request with so many bytes is answered. One at a time: for the last of several, ping waits
         only twice as long as the others took."""
         words = ("ping", "-c", "1", "-W", str(seconds), "-s", str(size), address)
-        return self.lab.result(*words).returncode == 0
+        return self.namespace.result(*words).returncode == 0
 
 
-def plug(
-    lab: Lab,
-    way: Way,
+def prepare_server(
+    namespace: NetworkNamespace,
+    attachment: Attachment,
     app: str,
     folder: Path,
     *,
@@ -134,24 +142,25 @@ def plug(
     args: str = "",
     kernel_args: str = "",
     memory: str = "512M",
-    captured: bool = True,
-) -> Served:
+    capture: bool = True,
+) -> ServerGuest:
     """Plug in an application: the host's side is set up, its ports ("tcp:8080") are forwarded where there is a user
     network, its frames go to `folder`. The guest starts with the `with` of Served.guest."""
-    if way.kind == "tap":
-        lab.script("tap", "up")
-    elif way.kind == "bridge":
-        lab.script("bridge", "up", "--tap", "tap10")
-    if way.lease and way.kind != "user":
-        lab.script("dhcp", "up", "tap10" if way.kind == "tap" else "hermitbr0")
-    rows = [text.split(":") for text in ports] if way.kind == "user" else []
-    net = Net(
-        way.kind, way.card, ifname="" if way.kind == "user" else "tap10",
-        capture=folder / "wire.pcap" if captured else None,
-        forwards=tuple(Forward(int(port), int(port), protocol) for protocol, port in rows), options=way.options,
+    if attachment.network == "tap":
+        namespace.script("tap", "up")
+    elif attachment.network == "bridge":
+        namespace.script("bridge", "up", "--tap", "tap10")
+    if attachment.uses_dhcp and attachment.network != "user":
+        namespace.script("dhcp", "up", "tap10" if attachment.network == "tap" else "hermitbr0")
+    rows = [text.split(":") for text in ports] if attachment.network == "user" else []
+    nic = Nic(
+        attachment.network, attachment.nic_model, ifname="" if attachment.network == "user" else "tap10",
+        capture=folder / "wire.pcap" if capture else None,
+        forwards=tuple(HostForward(int(port), int(port), protocol) for protocol, port in rows),
+        options=attachment.options,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    spec = specs.release(way.image(app), way.machine, way.target)
-    spec = replace(spec, memory=memory, append=join_append(kernel_args, args), net=net)
-    asked = tuple(int(text.partition(":")[2]) for text in ports) if way.mute else ()
-    return Served(way, lab, spec, folder, asked)
+    spec = specs.release(attachment.image(app), attachment.machine, attachment.target)
+    spec = replace(spec, memory=memory, append=join_append(kernel_args, args), net=nic)
+    probed_ports = tuple(int(text.partition(":")[2]) for text in ports) if attachment.is_silent else ()
+    return ServerGuest(attachment, namespace, spec, folder, probed_ports)

@@ -17,9 +17,9 @@ from hermit_harness.vm.targets import target
 # Ways for which a loader file of their own is made, in a build folder of that name.
 VARIANTS = ("pvh",)
 # Guests that play other starters, see fixtures/start.
-MULTIBOOT_STARTER = FIXTURES / "start" / "x86_64" / "start-mb"
-LINUX_STARTER = FIXTURES / "start" / "x86_64" / "start-linux"
-PVH_STARTER = FIXTURES / "start" / "x86_64" / "start-pvh"
+MULTIBOOT_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-mb"
+LINUX_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-linux"
+PVH_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-pvh"
 # QEMU's CPU time for an app that is meant to spin: far more than any boot here takes.
 HANG_SECONDS = 3.0
 
@@ -44,7 +44,7 @@ def spec(cell: Cell) -> RunSpec:
     row = machine(cell.machine, target(cell.target).cpu)
     memory = cell.memory or str(image.extra.get("memory", row.memory))
     if cell.memory == "floor":
-        memory = f"{table.floors[cell.target][cell.image].boots}M"
+        memory = f"{table.min_memory[cell.target][cell.image].boots_with}M"
     file = loader(cell)
     return RunSpec(
         loader=file,
@@ -55,31 +55,31 @@ def spec(cell: Cell) -> RunSpec:
         cpu=table.cpus[cell.cpu] if cell.cpu else "",
         smp=cell.smp,
         memory=memory,
-        debug_exit="debug-exit" in row.has,
+        debug_exit="debug-exit" in row.provides,
         append=table.lines[cell.line].text if cell.line else image.append,
         stdin=str(image.extra.get("stdin", "")).encode(),
         end=image.end,
         expect=expect,
-        cpu_seconds=row.slow * (HANG_SECONDS if expect == "hang" else RunSpec.cpu_seconds),
-        wall_seconds=row.slow * RunSpec.wall_seconds,
+        cpu_seconds=row.deadline_factor * (HANG_SECONDS if expect == "hang" else RunSpec.cpu_seconds),
+        wall_seconds=row.deadline_factor * RunSpec.wall_seconds,
         target=cell.target,
         way=cell.way,
     )
 
 
-def release(image: str, where: str = "", on: str = "x86_64-multiboot", **changes: object) -> RunSpec:
+def release(image: str, machine_name: str = "", target_name: str = "x86_64-multiboot", **changes: object) -> RunSpec:
     """The plain boot of an image by the release loader, for tests that are no cells: on a machine (the target's own,
     when none is named), by a target; `changes` are RunSpec's fields."""
-    plain = spec(Cell(on, where or target(on).machine, "tcg", image))
+    plain = spec(Cell(target_name, machine_name or target(target_name).machine, "tcg", image))
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def played(spec: RunSpec, starter: Path, scenario: str) -> RunSpec:
+def with_simulator(spec: RunSpec, simulator: Path, scenario: str) -> RunSpec:
     """The boot with a guest in between that plays another starter than QEMU: it gets loader and application as
     modules, and the scenario as its first word."""
     assert spec.app
     words = f"{scenario} {spec.append}".strip()
-    return replace(spec, loader=starter, app=spec.loader, modules=(spec.app,), append=words)
+    return replace(spec, loader=simulator, app=spec.loader, modules=(spec.app,), append=words)
 
 
 def artifacts(name: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness.paths import ROOT
-from hermit_harness.vm.machines import NAMES
+from hermit_harness.vm.machines import MACHINE_NAMES
 from hermit_harness.vm.targets import TARGETS, WAYS
 
 HARNESS = ROOT / "harness"
@@ -66,11 +66,11 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Floor:
-    """How little memory an image needs, in MiB. Usually less is boots - 1; not where QEMU's version decides."""
+class MinMemory:
+    """How little memory an image needs, in MiB. fails_with is boots_with - 1 except where QEMU's version decides."""
 
-    boots: int  # the smallest -m that boots the image with every QEMU
-    less: int  # the largest -m that boots it with none
+    boots_with: int  # the smallest -m that boots the image with every QEMU
+    fails_with: int  # the largest -m that boots it with none
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Table:
     probes: Mapping[str, str]  # machine -> the machine whose probe decides about KVM on it
     cpus: Mapping[str, str]
     pads: Mapping[str, int]
-    floors: Mapping[str, Mapping[str, Floor]]  # target, image id
+    min_memory: Mapping[str, Mapping[str, MinMemory]]  # target, image id
     lines: Mapping[str, Line]
     groups: tuple[Group, ...]
     path: Path = field(default=HARNESS / "matrix.toml", compare=False)
@@ -102,7 +102,7 @@ def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Gro
         if not entry.get(key):
             raise MatrixError(f"{where}: {key} is missing or empty")
     known: dict[str, set[str]] = {
-        "machines": set(NAMES),
+        "machines": set(MACHINE_NAMES),
         "targets": set(TARGETS),
         "cpus": {"", *table["cpus"]},
         "pads": {"", *table["pads"]},
@@ -121,20 +121,20 @@ def _group(name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Gro
     return Group(name=name, **values)
 
 
-def _floor(where: str, entry: int | Mapping[str, int]) -> Floor:
+def _min_memory(where: str, entry: int | Mapping[str, int]) -> MinMemory:
     if isinstance(entry, int):
-        return Floor(entry, entry - 1)
-    if set(entry) != set(Floor.__dataclass_fields__) or entry["less"] >= entry["boots"]:
-        raise MatrixError(f"{where}: a number, or boots and a smaller less")
-    return Floor(**entry)
+        return MinMemory(entry, entry - 1)
+    if set(entry) != set(MinMemory.__dataclass_fields__) or entry["fails_with"] >= entry["boots_with"]:
+        raise MatrixError(f"{where}: a number, or boots_with and a smaller fails_with")
+    return MinMemory(**entry)
 
 
 def parse(text: str, path: Path = HARNESS / "matrix.toml") -> Table:
     """Read a matrix from TOML text."""
     data = tomllib.loads(text)
-    tops = ("min_cells", "max_skips", "must_run", "probes", "cpus", "pads", "floors", "line", "group")
-    _keys("matrix", data, tops)
-    for key in tops:
+    top_level = ("min_cells", "max_skips", "must_run", "probes", "cpus", "pads", "min_memory", "line", "group")
+    _keys("matrix", data, top_level)
+    for key in top_level:
         if key not in data:
             raise MatrixError(f"matrix: {key} is missing")
     lines: dict[str, Line] = {}
@@ -151,9 +151,9 @@ def parse(text: str, path: Path = HARNESS / "matrix.toml") -> Table:
         probes=data["probes"],
         cpus=data["cpus"],
         pads=data["pads"],
-        floors={
-            on: {image: _floor(f"floors.{on}.{image}", entry) for image, entry in row.items()}
-            for on, row in data["floors"].items()
+        min_memory={
+            on: {image: _min_memory(f"min_memory.{on}.{image}", entry) for image, entry in row.items()}
+            for on, row in data["min_memory"].items()
         },
         lines=lines,
         groups=groups,

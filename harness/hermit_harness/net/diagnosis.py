@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from hermit_harness.net.monitor import Seen
+from hermit_harness.net.monitor import Traffic
 
 STEPS = ("driver", "link", "address", "arp", "port")
 NOT_SUPPORTED = re.compile(rb"Virtio device, with id: (0x[0-9a-f]+) is NOT supported")
@@ -22,17 +22,17 @@ NO_SOCKET = re.compile(rb"socket: error -?\d+")
 
 
 @dataclass(frozen=True)
-class Sight:
+class NetworkState:
     """All that there is to see. `port` is the one that should be open; `host_link` is None where nobody looked;
     `network` is that of the host's side, such as 10.0.5.0/24."""
 
-    seen: Seen
+    traffic: Traffic
     console: bytes
     port: int
     address: str = ""
-    host_link: bool | None = None
+    host_link_up: bool | None = None
     network: str = ""
-    card: str = ""
+    nic_model: str = ""
     interface: str = ""
 
 
@@ -42,69 +42,69 @@ class Finding:
 
     step: str
     cause: str
-    cure: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"network, step {self.step}: {self.cause}" + (f"; {self.cure}" if self.cure else "")
+        return f"network, step {self.step}: {self.cause}" + (f"; {self.remedy}" if self.remedy else "")
 
 
-def diagnose(sight: Sight) -> Finding:
+def diagnose(state: NetworkState) -> Finding:
     """The first step that failed."""
-    for look in (_driver, _link, _address, _arp, _port):
-        finding = look(sight)
+    for check in (_check_driver, _check_link, _check_address, _check_arp, _check_port):
+        finding = check(state)
         if finding:
             return finding
-    return Finding("", f"port {sight.port} of {sight.address} is open")
+    return Finding("", f"port {state.port} of {state.address} is open")
 
 
-def _driver(sight: Sight) -> Finding | None:
-    refused = NOT_SUPPORTED.search(sight.console)
+def _check_driver(state: NetworkState) -> Finding | None:
+    refused = NOT_SUPPORTED.search(state.console)
     if refused:
         cause = f"the kernel has no driver for this kind of card (virtio device {refused[1].decode()}, transitional)"
         return Finding("driver", cause, "NIC=virtio is the modern one")
-    if sight.seen.sent or BOUND.search(sight.console):
+    if state.traffic.frames_sent or BOUND.search(state.console):
         return None
-    why = " and a socket was refused" if NO_SOCKET.search(sight.console) else ""
+    why = " and a socket was refused" if NO_SOCKET.search(state.console) else ""
     cause = f"the guest sent no frame, and its kernel does not tell of a network driver{why}"
-    cure = (
-        f"was the kernel built with a driver for {sight.card or 'this card'} (features tcp, and pci or virtio by MMIO; "
-        "rtl8139 in place of virtio)?"
+    remedy = (
+        f"was the kernel built with a driver for {state.nic_model or 'this card'} "
+        "(features tcp, and pci or virtio by MMIO; rtl8139 in place of virtio)?"
     )
-    return Finding("driver", cause, cure)
+    return Finding("driver", cause, remedy)
 
 
-def _link(sight: Sight) -> Finding | None:
-    if sight.host_link is False:
-        name = sight.interface or "the tap"
+def _check_link(state: NetworkState) -> Finding | None:
+    if state.host_link_up is False:
+        name = state.interface or "the tap"
         return Finding("link", f"the host's end, {name}, is down", f"netsetup/tap up {name} brings it up")
-    if LINK_DOWN.search(sight.console):
+    if LINK_DOWN.search(state.console):
         return Finding("link", "the guest says that its link is down")
     return None
 
 
-def _address(sight: Sight) -> Finding | None:
-    seen = sight.seen
-    if "discover" in seen.dhcp and "ack" not in seen.dhcp:
-        if "offer" not in seen.dhcp:
-            cure = "netsetup/dhcp up" if sight.interface else "a kernel without dhcpv4 is told its own by HERMIT_IP="
-            return Finding("address", "the guest asks for an address by DHCP and nobody offers one", cure)
-        return Finding("address", f"the guest got no address by DHCP (seen: {', '.join(seen.dhcp)})")
-    if not sight.address:
+def _check_address(state: NetworkState) -> Finding | None:
+    traffic = state.traffic
+    if "discover" in traffic.dhcp and "ack" not in traffic.dhcp:
+        if "offer" not in traffic.dhcp:
+            remedy = "netsetup/dhcp up" if state.interface else "a kernel without dhcpv4 is told its own by HERMIT_IP="
+            return Finding("address", "the guest asks for an address by DHCP and nobody offers one", remedy)
+        return Finding("address", f"the guest got no address by DHCP (seen: {', '.join(traffic.dhcp)})")
+    if not state.address:
         return Finding("address", "the guest told no address and asked for none")
-    if sight.network and IPv4Address(sight.address) not in (network := IPv4Network(sight.network, strict=False)):
-        cause = f"the guest is at {sight.address}, which is not in {sight.network}"
+    if state.network and IPv4Address(state.address) not in (network := IPv4Network(state.network, strict=False)):
+        cause = f"the guest is at {state.address}, which is not in {state.network}"
         # QEMU's user network has its router there, and gives addresses from there on.
-        guest, router = ("…", "…") if sight.interface else (network[15], network[2])
-        cure = f"give it another one by KERNEL_ARGS='-ip {guest} -gateway {router} -mask {network.netmask}'"
-        return Finding("address", cause, cure)
+        guest, router = ("…", "…") if state.interface else (network[15], network[2])
+        remedy = f"give it another one by KERNEL_ARGS='-ip {guest} -gateway {router} -mask {network.netmask}'"
+        return Finding("address", cause, remedy)
     return None
 
 
-def _arp(sight: Sight) -> Finding | None:
-    if sight.seen.arp_answered or sight.seen.tcp_open or not sight.seen.asked_arp:
+def _check_arp(state: NetworkState) -> Finding | None:
+    if state.traffic.arp_answered or state.traffic.tcp_open or not state.traffic.arp_requested:
         return None
-    cause = f"nobody answers to ARP requests for {sight.address}"
-    others = [other for other in sight.seen.addresses if other != sight.address]
+    cause = f"nobody answers to ARP requests for {state.address}"
+    others = [other for other in state.traffic.addresses if other != state.address]
     return Finding(
         "arp",
         cause,
@@ -112,10 +112,10 @@ def _arp(sight: Sight) -> Finding | None:
     )
 
 
-def _port(sight: Sight) -> Finding | None:
-    if sight.port in sight.seen.tcp_open:
+def _check_port(state: NetworkState) -> Finding | None:
+    if state.port in state.traffic.tcp_open:
         return None
-    if sight.port in sight.seen.tcp_closed:
-        cause = f"the guest is there, but its port {sight.port} is closed"
+    if state.port in state.traffic.tcp_closed:
+        cause = f"the guest is there, but its port {state.port} is closed"
         return Finding("port", cause, "does the application listen already, and on this port?")
-    return Finding("port", f"the guest is there, but does not answer on port {sight.port}")
+    return Finding("port", f"the guest is there, but does not answer on port {state.port}")

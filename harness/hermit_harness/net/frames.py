@@ -34,9 +34,9 @@ class Frame:
     target_port: int = 0
     flags: int = 0
     sequence: int = 0
-    acknowledged: int = 0
-    note: str = ""
-    given: str = ""
+    acknowledgement: int = 0
+    dhcp_message: str = ""
+    dhcp_address: str = ""
     payload: bytes = b""
     problems: tuple[str, ...] = ()
 
@@ -58,7 +58,7 @@ def checksum(data: bytes) -> int:
     return total ^ 0xFFFF
 
 
-def read(data: bytes) -> Frame:
+def parse(data: bytes) -> Frame:
     """The frame in `data`."""
     if len(data) < 14:
         return Frame(problems=("shorter than an Ethernet header",))
@@ -120,7 +120,7 @@ def _tcp(frame: Frame, body: bytes, pseudo: bytes) -> None:
     if not 20 <= offset <= len(body):
         frame.problems += ("TCP header",)
         return
-    frame.source_port, frame.target_port, frame.sequence, frame.acknowledged = struct.unpack(">HHII", body[:12])
+    frame.source_port, frame.target_port, frame.sequence, frame.acknowledgement = struct.unpack(">HHII", body[:12])
     frame.flags, frame.payload = body[13] & 31, body[offset:]
     if checksum(pseudo + body):
         frame.problems += ("TCP checksum",)
@@ -142,14 +142,14 @@ def _udp(frame: Frame, body: bytes, pseudo: bytes) -> None:
 def _dhcp(frame: Frame, data: bytes) -> None:
     if len(data) < 241 or data[236:240] != DHCP_COOKIE:
         return
-    frame.given = str(IPv4Address(data[16:20]))
+    frame.dhcp_address = str(IPv4Address(data[16:20]))
     at = 240
     while at + 1 < len(data) and data[at] != 255:
         if data[at] == 0:
             at += 1
             continue
         if data[at] == 53 and data[at + 2 : at + 3] and data[at + 2] < len(DHCP_WORDS):
-            frame.note = DHCP_WORDS[data[at + 2]]
+            frame.dhcp_message = DHCP_WORDS[data[at + 2]]
         at += 2 + data[at + 1]
 
 

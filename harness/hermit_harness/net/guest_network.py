@@ -19,73 +19,82 @@ from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 from pathlib import Path
 
-from hermit_harness.net.netns import GUEST, Lab
-from hermit_harness.net.socket_link import Cable, place_of
-from hermit_harness.vm.host import TUN, device_problem
-from hermit_harness.vm.nic import CARDS, KINDS, MAC, NO_NET, SECOND_MAC, Forward, Net, forward
+from hermit_harness.net.netns import GUEST_ADDRESS, NetworkNamespace
+from hermit_harness.net.socket_link import SocketLink, socket_path
+from hermit_harness.vm.host import TUN_DEVICE, device_problem
+from hermit_harness.vm.nic import (
+    DEFAULT_MAC,
+    NETWORK_KINDS,
+    NIC_MODELS,
+    NO_NETWORK,
+    SECOND_MAC,
+    HostForward,
+    Nic,
+    parse_host_forward,
+)
 
 # Variables of the kernel's; the others that begin with HERMIT_ are this program's or the Makefile's.
 KERNEL_VARIABLES = (
     "IP", "GATEWAY", "MASK", "DNS1", "DNS2", "MTU", "MRG_RXBUF_SIZE", "PCAP_PATH", "LOG_LEVEL_FILTER", "WD",
 )  # fmt: skip
-ADDRESSES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
+ADDRESS_VARIABLES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
 # QEMU's user network as a kernel without DHCP expects the world.
-STATIC = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
-SECOND_GUEST = "10.0.5.4"  # at the second end of a cable
-UHYVE_GUEST = "10.0.5.2"  # where uhyve expects a guest that was not told otherwise
-BY_DHCP = "10.0.2.15"  # the first address that QEMU's user network gives
-VHOST = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
+STATIC_OPTIONS = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
+SECOND_GUEST_ADDRESS = "10.0.5.4"  # at the second end of a cable
+UHYVE_GUEST_ADDRESS = "10.0.5.2"  # where uhyve expects a guest that was not told otherwise
+DHCP_ADDRESS = "10.0.2.15"  # the first address that QEMU's user network gives
+VHOST_DEVICE = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
 TUNSETIFF, IFF_TAP_WITHOUT_INFO = 0x400454CA, 0x1002  # linux/if_tun.h
 
 
 @dataclass
-class Plan:
+class GuestNetwork:
     """`expected`: the guest's address, empty when only the wire will tell; `ports`: guest's TCP ports to ask for;
     `words`: what the kernel is told besides."""
 
-    net: Net = NO_NET
-    expected: str = ""
+    nic: Nic = NO_NETWORK
+    expected_address: str = ""
     ports: tuple[int, ...] = ()
     notes: list[str] = field(default_factory=list)
-    lab: Lab | None = None
-    cable: Cable | None = None
+    namespace: NetworkNamespace | None = None
+    link: SocketLink | None = None
     network: str = ""
-    words: tuple[str, ...] = ()
+    kernel_words: tuple[str, ...] = ()
 
     def close(self) -> None:
         """What is around the card goes."""
-        for part in (self.lab, self.cable):
+        for part in (self.namespace, self.link):
             if part:
                 part.close()
 
     @property
-    def within(self) -> tuple[str, ...]:
-        return self.lab.isolate if self.lab else ()
+    def namespace_command(self) -> tuple[str, ...]:
+        return self.namespace.qemu_command if self.namespace else ()
 
     def ip(self, *words: str) -> str:
         """What `ip` says in the guest's namespace; empty when it fails."""
-        argv = [*(self.lab.enter if self.lab else ()), "ip", *words]
+        argv = [*(self.namespace.enter_command if self.namespace else ()), "ip", *words]
         with suppress(OSError, subprocess.TimeoutExpired):
             return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False).stdout
         return ""
 
-    def host_link(self) -> bool | None:
+    def is_host_link_up(self) -> bool | None:
         """Whether the host's end is up; None where there is none to look at."""
-        if not self.net.ifname:
+        if not self.nic.ifname:
             return None
-        return bool(re.search(r"[<,]UP[,>]", self.ip("-o", "link", "show", "dev", self.net.ifname)))
+        return bool(re.search(r"[<,]UP[,>]", self.ip("-o", "link", "show", "dev", self.nic.ifname)))
 
-    def where(self, port: int, address: str) -> str:
+    def describe_port(self, port: int, address: str) -> str:
         """How a client reaches a port of the guest."""
-        rows = [row for row in self.net.forwards if row.guest_port == port]
-        if not rows and self.net.kind == "user":
+        rows = [row for row in self.nic.forwards if row.guest_port == port]
+        if not rows and self.nic.kind == "user":
             return f"port {port} of the guest, to which no port of this machine leads (--forward {port}:{port} would)"
-        if not rows and self.net.kind == "socket":
+        if not rows and self.nic.kind == "socket":
             return f"{address}:{port}, for the other end of the cable"
         if not rows:
             return f"{address}:{port}"
-        doors = " and ".join(f"{row.address}:{row.port}" for row in rows)
-        return f"{doors} ({rows[0].protocol} port {port} of the guest)"
+        host_ports = " and ".join(f"{row.address}:{row.port}" for row in rows)
+        return f"{host_ports} ({rows[0].protocol} port {port} of the guest)"
 
 
 def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -101,13 +110,13 @@ def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tup
             continue
         short = name[7:]
         if short in KERNEL_VARIABLES and short not in consumed:
-            if short in ADDRESSES:
+            if short in ADDRESS_VARIABLES:
                 _check_address(name, value)
             words.append(shlex.quote(f"env={name}={value}"))
         elif short not in consumed and (
-            near := difflib.get_close_matches(short.upper(), (*KERNEL_VARIABLES, *consumed), 1, 0.75)
+            similar := difflib.get_close_matches(short.upper(), (*KERNEL_VARIABLES, *consumed), 1, 0.75)
         ):
-            notes.append(f"{name} is not known: did you mean HERMIT_{near[0]}?")
+            notes.append(f"{name} is not known: did you mean HERMIT_{similar[0]}?")
     return words, notes
 
 
@@ -129,7 +138,9 @@ def isle_words(environment: Mapping[str, str], append: str, networked: bool) -> 
     notes = ["HERMIT_ISLE=uhyve: QEMU is started all the same"]
     if not networked or static_address(append, environment):
         return [], notes
-    return [f"env=HERMIT_IP={UHYVE_GUEST}"], [f"{notes[0]}, and the guest is told uhyve's address, {UHYVE_GUEST}"]
+    return [f"env=HERMIT_IP={UHYVE_GUEST_ADDRESS}"], [
+        f"{notes[0]}, and the guest is told uhyve's address, {UHYVE_GUEST_ADDRESS}"
+    ]
 
 
 def _check_address(name: str, value: str) -> None:
@@ -142,50 +153,50 @@ def _check_address(name: str, value: str) -> None:
 def static_address(append: str, environment: Mapping[str, str]) -> str:
     """The address that the kernel is told on its command line, "" when it is not."""
     head = append.split(" -- ")[0]
-    told = re.findall(r"(?:^|\s)(?:-ip\s+|env=HERMIT_IP=)(\S+)", head)
-    return told[-1] if told else environment.get("HERMIT_IP", "")
+    addresses = re.findall(r"(?:^|\s)(?:-ip\s+|env=HERMIT_IP=)(\S+)", head)
+    return addresses[-1] if addresses else environment.get("HERMIT_IP", "")
 
 
 def tap_problem(name: str) -> str:
     """Why this process's QEMU could not use the tap, which is there, with the remedy; "" if it could. To take the tap
     for a moment, as QEMU will, is the test."""
     try:
-        tun = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
+        tun = os.open(TUN_DEVICE, os.O_RDWR | os.O_CLOEXEC)
     except PermissionError:
-        return f"{TUN} may not be opened: sudo chmod 0666 {TUN}"
+        return f"{TUN_DEVICE} may not be opened: sudo chmod 0666 {TUN_DEVICE}"
     except OSError as error:
-        return f"{TUN}: {error.strerror}: sudo modprobe tun, or give it to the container (--device {TUN})"
+        return f"{TUN_DEVICE}: {error.strerror}: sudo modprobe tun, or give it to the container (--device {TUN_DEVICE})"
     try:
         fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP_WITHOUT_INFO))
     except OSError as error:
         if error.errno == errno.EPERM:
-            cure = f"sudo netsetup/tap down {name}, then sudo netsetup/tap up {name} --user $USER"
-            return f"{name} is another user's: {cure}"
+            remedy = f"sudo netsetup/tap down {name}, then sudo netsetup/tap up {name} --user $USER"
+            return f"{name} is another user's: {remedy}"
         return f"{name} is in use by another guest" if error.errno == errno.EBUSY else f"{name}: {error.strerror}"
     finally:
         os.close(tun)
     return ""
 
 
-def free_port(row: Forward, lab: Lab | None) -> Forward:
+def free_port(row: HostForward, namespace: NetworkNamespace | None) -> HostForward:
     """The row, with another port where its own is taken (or 0)."""
     kind = socket.SOCK_DGRAM if row.protocol == "udp" else socket.SOCK_STREAM
     for port in (row.port, 0):
-        made = lab.socket(socket.AF_INET, kind) if lab else socket.socket(socket.AF_INET, kind)
-        with made as trial, suppress(OSError):
+        created = namespace.socket(socket.AF_INET, kind) if namespace else socket.socket(socket.AF_INET, kind)
+        with created as trial, suppress(OSError):
             trial.bind((row.address, port))
             return replace(row, port=trial.getsockname()[1])
     return row
 
 
 @dataclass(frozen=True)
-class Wish:
+class NetworkRequest:
     """What was asked for. `dhcp`: whether the application's kernel asks for its address (None: not known);
     `listens`: the port that the application is known to listen on; `driver`: the card that its kernel drives; `silent`:
     ports of the guest's that nobody waits for."""
 
     kind: str = ""
-    card: str = ""
+    nic_model: str = ""
     ifname: str = ""
     forwards: tuple[str, ...] = ()
     capture: str = ""
@@ -193,109 +204,125 @@ class Wish:
     isolate: bool = False
     machine: str = "pc"
     dhcp: bool | None = None
-    listens: tuple[str, int] = ("tcp", 0)
-    driver: str = "virtio"
+    listening_port: tuple[str, int] = ("tcp", 0)
+    default_nic_model: str = "virtio"
     mac: str = ""
-    silent: tuple[int, ...] = ()
+    unwatched_ports: tuple[int, ...] = ()
 
 
-def make(wish: Wish, environment: Mapping[str, str]) -> Plan:
+def set_up(request: NetworkRequest, environment: Mapping[str, str]) -> GuestNetwork:
     """The plan, with its namespace made and set up where one is wanted. ValueError, LaunchError: a sentence."""
-    kind = wish.kind or ("tap" if wish.ifname else "user" if wish.forwards or wish.capture else "none")
-    if kind not in KINDS:
-        raise ValueError(f"--net {kind}: known are {', '.join(KINDS)}")
-    card = wish.card or ("virtio-mmio" if wish.machine.startswith("microvm") else wish.driver)
-    if card not in CARDS:
-        raise ValueError(f"--nic {card}: known are {', '.join(CARDS)}")
+    kind = request.kind or ("tap" if request.ifname else "user" if request.forwards or request.capture else "none")
+    if kind not in NETWORK_KINDS:
+        raise ValueError(f"--net {kind}: known are {', '.join(NETWORK_KINDS)}")
+    model = request.nic_model or ("virtio-mmio" if request.machine.startswith("microvm") else request.default_nic_model)
+    if model not in NIC_MODELS:
+        raise ValueError(f"--nic {model}: known are {', '.join(NIC_MODELS)}")
     if kind == "none":
-        return Plan()
-    if wish.machine in ("microvm", "microvm-acpi-off"):
-        raise ValueError(f"--machine {wish.machine} does not tell a kernel of its network cards; microvm-mmio does")
-    capture = Path(wish.capture).absolute() if wish.capture else None
-    plan = Plan(Net(kind, card, mac=wish.mac or MAC, capture=capture))
-    rows = [forward(text) for text in wish.forwards]
-    waited = [row.guest_port for row in rows if row.protocol == "tcp" and row.guest_port not in wish.silent]
-    protocol, port = wish.listens
-    plan.ports = tuple(dict.fromkeys(waited)) or ((port,) if port and protocol == "tcp" else ())
-    plan.lab = Lab() if wish.isolate else None
+        return GuestNetwork()
+    if request.machine in ("microvm", "microvm-acpi-off"):
+        raise ValueError(f"--machine {request.machine} does not tell a kernel of its network cards; microvm-mmio does")
+    capture = Path(request.capture).absolute() if request.capture else None
+    network = GuestNetwork(Nic(kind, model, mac=request.mac or DEFAULT_MAC, capture=capture))
+    rows = [parse_host_forward(text) for text in request.forwards]
+    forwarded_ports = [
+        row.guest_port for row in rows if row.protocol == "tcp" and row.guest_port not in request.unwatched_ports
+    ]
+    protocol, port = request.listening_port
+    network.ports = tuple(dict.fromkeys(forwarded_ports)) or ((port,) if port and protocol == "tcp" else ())
+    network.namespace = NetworkNamespace() if request.isolate else None
     try:
-        {"user": _user, "socket": _socket}.get(kind, _tap)(plan, wish, environment)
+        {"user": _set_up_user, "socket": _set_up_socket}.get(kind, _set_up_tap)(network, request, environment)
     except BaseException:
-        plan.close()
+        network.close()
         raise
-    return plan
+    return network
 
 
-def _user(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
-    protocol, port = wish.listens
-    rows = [forward(text) for text in wish.forwards] or ([Forward(port, port, protocol)] if port else [])
-    free = [free_port(row, plan.lab) for row in rows]
-    for row, got in zip(rows, free, strict=True):
-        if row.port not in (0, got.port):
-            plan.notes.append(f"port {row.port} is taken; {got.port} leads to the guest's {row.guest_port}")
-    static = wish.dhcp is False
-    plan.net = replace(plan.net, forwards=tuple(free), options=STATIC if static else "")
-    plan.expected = static_address(wish.append, environment) or (GUEST if static else BY_DHCP)
-    plan.network = "10.0.5.0/24" if static else "10.0.2.0/24"
+def _set_up_user(network: GuestNetwork, request: NetworkRequest, environment: Mapping[str, str]) -> None:
+    protocol, port = request.listening_port
+    rows = [parse_host_forward(text) for text in request.forwards] or (
+        [HostForward(port, port, protocol)] if port else []
+    )
+    free = [free_port(row, network.namespace) for row in rows]
+    for row, free_row in zip(rows, free, strict=True):
+        if row.port not in (0, free_row.port):
+            network.notes.append(f"port {row.port} is taken; {free_row.port} leads to the guest's {row.guest_port}")
+    static = request.dhcp is False
+    network.nic = replace(network.nic, forwards=tuple(free), options=STATIC_OPTIONS if static else "")
+    network.expected_address = static_address(request.append, environment) or (
+        GUEST_ADDRESS if static else DHCP_ADDRESS
+    )
+    network.network = "10.0.5.0/24" if static else "10.0.2.0/24"
 
 
-def _socket(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
-    plan.cable = Cable(place_of(wish.ifname))
-    place, first = plan.cable.place, plan.cable.first
-    mac = wish.mac or (MAC if first else SECOND_MAC)
-    plan.net = replace(plan.net, mac=mac, place=str(place), waits=first, fd=plan.cable.socket.fileno())
-    told = static_address(wish.append, environment)
-    if not (told or first or wish.dhcp):
-        told = SECOND_GUEST
-        plan.words = (f"env=HERMIT_IP={told}",)
-    plan.expected = told or ("" if wish.dhcp else GUEST)
-    if first:
-        words = ("hermitctl", "run", "--net", "socket", *(("--netif", wish.ifname) if wish.ifname else ()), "APP")
-        plan.notes.append(f"first end of the cable at {place}; the other one: {shlex.join(words)}")
+def _set_up_socket(network: GuestNetwork, request: NetworkRequest, environment: Mapping[str, str]) -> None:
+    network.link = SocketLink(socket_path(request.ifname))
+    path, listens = network.link.path, network.link.listens
+    mac = request.mac or (DEFAULT_MAC if listens else SECOND_MAC)
+    network.nic = replace(network.nic, mac=mac, socket_path=str(path), listens=listens, fd=network.link.socket.fileno())
+    address = static_address(request.append, environment)
+    if not (address or listens or request.dhcp):
+        address = SECOND_GUEST_ADDRESS
+        network.kernel_words = (f"env=HERMIT_IP={address}",)
+    network.expected_address = address or ("" if request.dhcp else GUEST_ADDRESS)
+    if listens:
+        words = ("hermitctl", "run", "--net", "socket", *(("--netif", request.ifname) if request.ifname else ()), "APP")
+        network.notes.append(f"first end of the cable at {path}; the other one: {shlex.join(words)}")
     else:
-        here = f"; its guest is told to be {told}" if plan.words else ""
-        plan.notes.append(f"second end of the cable at {place}, where the first one waits{here}")
+        here = f"; its guest is told to be {address}" if network.kernel_words else ""
+        network.notes.append(f"second end of the cable at {path}, where the first one waits{here}")
 
 
-def _tap(plan: Plan, wish: Wish, environment: Mapping[str, str]) -> None:
-    bridge = plan.net.kind == "bridge" or _is_bridge(plan, wish.ifname)
-    host = wish.ifname or ("hermitbr0" if bridge else "tap10")
-    name = _made(plan, plan.lab, host, bridge, wish.dhcp) if plan.lab else _there(plan, host, bridge)
-    why = device_problem(VHOST)
-    vhost = not why and not wish.capture
+def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Mapping[str, str]) -> None:
+    bridge = network.nic.kind == "bridge" or _is_bridge(network, request.ifname)
+    host = request.ifname or ("hermitbr0" if bridge else "tap10")
+    name = (
+        _create_tap(network, network.namespace, host, bridge, request.dhcp)
+        if network.namespace
+        else _existing_tap(network, host, bridge)
+    )
+    vhost_problem = device_problem(VHOST_DEVICE)
+    vhost = not vhost_problem and not request.capture
     if not vhost:
-        plan.notes.append(f"vhost=off: {why or 'a capture is wanted, and vhost leads the frames past QEMU'}")
-    mac = wish.mac or (own_mac(name) if bridge else plan.net.mac)
+        network.notes.append(
+            f"vhost=off: {vhost_problem or 'a capture is wanted, and vhost leads the frames past QEMU'}"
+        )
+    mac = request.mac or (mac_of_tap(name) if bridge else network.nic.mac)
     kind = "bridge" if bridge else "tap"
-    plan.net = replace(plan.net, kind=kind, ifname=name, mac=mac, vhost=vhost, watched=not vhost)
-    plan.expected = static_address(wish.append, environment) or ("" if wish.dhcp else GUEST)
-    found = re.search(r" inet (\S+)", plan.ip("-4", "-o", "addr", "show", "dev", host))
-    plan.network = str(IPv4Interface(found[1]).network) if found else ""
+    network.nic = replace(network.nic, kind=kind, ifname=name, mac=mac, vhost=vhost, watched=not vhost)
+    network.expected_address = static_address(request.append, environment) or ("" if request.dhcp else GUEST_ADDRESS)
+    found = re.search(r" inet (\S+)", network.ip("-4", "-o", "addr", "show", "dev", host))
+    network.network = str(IPv4Interface(found[1]).network) if found else ""
 
 
-def own_mac(tap: str) -> str:
+def mac_of_tap(tap: str) -> str:
     """An address for the card at this tap: several guests of a bridge must not have the same one."""
     return f"52:54:00:{zlib.crc32(tap.encode()).to_bytes(4, 'big')[1:].hex(':')}"
 
 
-def _is_bridge(plan: Plan, name: str) -> bool:
-    return bool(name) and not plan.lab and bool(plan.ip("-o", "link", "show", "dev", name, "type", "bridge"))
+def _is_bridge(network: GuestNetwork, name: str) -> bool:
+    return (
+        bool(name) and not network.namespace and bool(network.ip("-o", "link", "show", "dev", name, "type", "bridge"))
+    )
 
 
-def _made(plan: Plan, lab: Lab, host: str, bridge: bool, dhcp: bool | None) -> str:
+def _create_tap(network: GuestNetwork, namespace: NetworkNamespace, host: str, bridge: bool, dhcp: bool | None) -> str:
     """The tap that was made in a namespace of its own."""
     name = "tap10" if bridge else host
-    lab.script("bridge", "up", host, "--tap", name) if bridge else lab.script("tap", "up", name)
+    namespace.script("bridge", "up", host, "--tap", name) if bridge else namespace.script("tap", "up", name)
     if dhcp:
-        lab.script("dhcp", "up", host)
-    plan.notes.append(f"the guest's network is a namespace of its own; into it: {' '.join(lab.visitor)} sh")
+        namespace.script("dhcp", "up", host)
+    network.notes.append(
+        f"the guest's network is a namespace of its own; into it: {' '.join(namespace.join_command)} sh"
+    )
     return name
 
 
-def _there(plan: Plan, host: str, bridge: bool) -> str:
+def _existing_tap(network: GuestNetwork, host: str, bridge: bool) -> str:
     """The tap, or the first one of the bridge that can be used. ValueError, with the remedy, if there is none."""
     which = ("master", host, "type", "tun") if bridge else ("dev", host)
-    names: list[str] = re.findall(r"(?m)^\d+: ([^:@ ]+)", plan.ip("-o", "link", "show", *which))
+    names: list[str] = re.findall(r"(?m)^\d+: ([^:@ ]+)", network.ip("-o", "link", "show", *which))
     if not names:
         what, remedy = f"there is no {host}", f"netsetup/tap up {host}"
         if bridge:

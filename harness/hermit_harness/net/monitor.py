@@ -18,61 +18,61 @@ from dataclasses import dataclass, field
 
 from hermit_harness.net import frames
 from hermit_harness.net.frames import ACK, FIN, RST, SYN, Frame
-from hermit_harness.watch.run_facts import Facts
-from hermit_harness.watch.supervisor import Session, Watcher
+from hermit_harness.watch.run_facts import RunFacts
+from hermit_harness.watch.supervisor import Supervisor, Watcher
 
-ASKER_MAC = "52:54:00:fe:ed:01"
-ASKER_PORT = 61234
+PROBE_MAC = "52:54:00:fe:ed:01"
+PROBE_PORT = 61234
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two askings, doubled each time
-QUIET = 1.0  # seconds without a word or a frame of the guest's
-LARGEST = 1 << 17  # bytes of one message on the copy's descriptor; more is not one
-TAIL = 1024  # bytes of the console in which these are looked for
-TOLD = re.compile(rb"interface with address ([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)/[0-9]+\s")
-LISTENING = re.compile(rb"(?i)listening on (?:tcp )?port ([0-9]{1,5})\s")
+QUIET_SECONDS = 1.0  # seconds without a word or a frame of the guest's
+MAX_MESSAGE = 1 << 17  # bytes of one message on the copy's descriptor; more is not one
+CONSOLE_TAIL = 1024  # bytes of the console in which these are looked for
+ADDRESS_LINE = re.compile(rb"interface with address ([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)/[0-9]+\s")
+LISTENING_LINE = re.compile(rb"(?i)listening on (?:tcp )?port ([0-9]{1,5})\s")
 
 
 @dataclass
-class Seen:
+class Traffic:
     """What the guest did on the wire so far."""
 
     mac: str
-    sent: int = 0
+    frames_sent: int = 0
     addresses: list[str] = field(default_factory=list)  # in order of appearance
     dhcp: list[str] = field(default_factory=list)  # messages of both sides
-    arp_for: set[str] = field(default_factory=set)
-    asked_arp: bool = False
+    arp_targets: set[str] = field(default_factory=set)
+    arp_requested: bool = False
     arp_answered: bool = False
     tcp_open: set[int] = field(default_factory=set)
     tcp_closed: set[int] = field(default_factory=set)
-    asked_tcp: set[int] = field(default_factory=set)
+    tcp_probed: set[int] = field(default_factory=set)
 
-    def frame(self, frame: Frame) -> None:
+    def add_frame(self, frame: Frame) -> None:
         """Take one more into account."""
         if frame.sender != self.mac:
-            if frame.note and frame.receiver in (self.mac, frames.BROADCAST):
-                self.dhcp.append(frame.note)
-                if frame.note == "ack":
-                    self._address(frame.given)
+            if frame.dhcp_message and frame.receiver in (self.mac, frames.BROADCAST):
+                self.dhcp.append(frame.dhcp_message)
+                if frame.dhcp_message == "ack":
+                    self._add_address(frame.dhcp_address)
             return
-        self.sent += 1
-        if frame.note:
-            self.dhcp.append(frame.note)
+        self.frames_sent += 1
+        if frame.dhcp_message:
+            self.dhcp.append(frame.dhcp_message)
         if frame.kind == "arp-request":
-            self.arp_for.add(frame.target)
+            self.arp_targets.add(frame.target)
         if frame.source and frame.kind:
-            self._address(frame.source)
+            self._add_address(frame.source)
         if frame.kind == "tcp" and frame.flags & (SYN | ACK) == SYN | ACK:
             self.tcp_open.add(frame.source_port)
             self.tcp_closed.discard(frame.source_port)
         elif frame.kind == "tcp" and frame.flags & RST and frame.source_port not in self.tcp_open:
             self.tcp_closed.add(frame.source_port)
 
-    def _address(self, address: str) -> None:
+    def _add_address(self, address: str) -> None:
         if address and address not in ("0.0.0.0", *self.addresses):
             self.addresses.append(address)
 
 
-class Wire(Watcher):
+class NetworkMonitor(Watcher):
     """A watcher of the guest's network.
 
     `expected` is the address that the guest is taken to have while the wire does not tell. `ports` are those to ask
@@ -84,73 +84,73 @@ class Wire(Watcher):
     def __init__(
         self,
         mac: str,
-        expected: str = "",
+        expected_address: str = "",
         ports: tuple[int, ...] = (),
         any_port: bool = False,
-        heard: Callable[[bytes, Frame], None] | None = None,
-        knock: Callable[[], socket.socket] = socket.socket,
-        listens: Callable[[str, int, float], None] | None = None,
+        on_frame: Callable[[bytes, Frame], None] | None = None,
+        make_socket: Callable[[], socket.socket] = socket.socket,
+        on_listening: Callable[[str, int, float], None] | None = None,
     ) -> None:
-        self.seen = Seen(mac)
-        self.expected = expected
-        self.asked = 0  # how often
-        self._wanted = list(ports)
+        self.traffic = Traffic(mac)
+        self.expected_address = expected_address
+        self.probes_sent = 0  # how often
+        self._pending_ports = list(ports)
         self._any_port = any_port
-        self._tail = b""
-        self._heard = heard
-        self._knock = knock
-        self._listens = listens
-        self._session: Session | None = None
+        self._console_tail = b""
+        self._on_frame = on_frame
+        self._make_socket = make_socket
+        self._on_listening = on_listening
+        self._supervisor: Supervisor | None = None
         self._buffer = bytearray()
-        self._pause, self._next = FIRST_PAUSE, math.inf
+        self._pause, self._next_probe = FIRST_PAUSE, math.inf
 
     # --- Watcher
 
-    def start(self, session: Session) -> None:
-        self._session = session
-        self._next = QUIET if self._wanted else math.inf
-        for sock in session.process.net:
+    def on_start(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._next_probe = QUIET_SECONDS if self._pending_ports else math.inf
+        for sock in supervisor.process.net:
             sock.setblocking(False)
-        if session.process.net:
-            session.watch(session.process.net[0], self._read)
+        if supervisor.process.net:
+            supervisor.add_reader(supervisor.process.net[0], self._on_readable)
 
-    def printed(self, data: bytes) -> None:
-        self._tail = (self._tail + data)[-TAIL:]
-        told = TOLD.findall(self._tail)
-        if told and not self.seen.addresses:
-            self.expected = told[-1].decode()
-        ports = [int(text) for text in LISTENING.findall(self._tail)]
+    def on_output(self, data: bytes) -> None:
+        self._console_tail = (self._console_tail + data)[-CONSOLE_TAIL:]
+        addresses = ADDRESS_LINE.findall(self._console_tail)
+        if addresses and not self.traffic.addresses:
+            self.expected_address = addresses[-1].decode()
+        ports = [int(text) for text in LISTENING_LINE.findall(self._console_tail)]
         if ports:
-            self._tail = b""
-            more = [port for port in ports if port not in (*self._wanted, *self.seen.tcp_open)]
-            self._wanted += more if self._any_port else []
-        self._stir(0.0 if ports else QUIET)
+            self._console_tail = b""
+            new_ports = [port for port in ports if port not in (*self._pending_ports, *self.traffic.tcp_open)]
+            self._pending_ports += new_ports if self._any_port else []
+        self._schedule_probe(0.0 if ports else QUIET_SECONDS)
 
-    def next_at(self) -> float:
-        return self._next
+    def next_tick(self) -> float:
+        return self._next_probe
 
-    def tick(self, now: float) -> None:
-        if now >= self._next:
-            self._ask(now)
+    def on_tick(self, now: float) -> None:
+        if now >= self._next_probe:
+            self._probe(now)
 
-    def ended(self, facts: Facts) -> None:
+    def on_end(self, facts: RunFacts) -> None:
         """Take what is still in the pipe."""
-        if self._session and self._session.process.net:
-            self._take()
+        if self._supervisor and self._supervisor.process.net:
+            self._read_frames()
 
     # --- frames
 
-    def _read(self) -> None:
-        assert self._session is not None
-        if not self._take():
-            self._session.unwatch(self._session.process.net[0])
+    def _on_readable(self) -> None:
+        assert self._supervisor is not None
+        if not self._read_frames():
+            self._supervisor.remove_reader(self._supervisor.process.net[0])
 
-    def _take(self) -> bool:
+    def _read_frames(self) -> bool:
         """Read what there is; false at the end of it all. The wire carries a length of four bytes, then the frame."""
-        assert self._session is not None
+        assert self._supervisor is not None
         while True:
             try:
-                data = self._session.process.net[0].recv(1 << 16)
+                data = self._supervisor.process.net[0].recv(1 << 16)
             except BlockingIOError:
                 return True
             except OSError:
@@ -160,97 +160,97 @@ class Wire(Watcher):
             self._buffer += data
             while len(self._buffer) >= 4:
                 length = int.from_bytes(self._buffer[:4], "big")
-                if length > LARGEST:
+                if length > MAX_MESSAGE:
                     return False
                 if len(self._buffer) < 4 + length:
                     break
                 packet = bytes(self._buffer[4 : 4 + length])
                 del self._buffer[: 4 + length]
-                self._frame(packet)
+                self._handle_frame(packet)
 
-    def _frame(self, packet: bytes) -> None:
-        frame = frames.read(packet)
-        self.seen.frame(frame)
-        if frame.sender == self.seen.mac and frame.receiver == ASKER_MAC:
-            self._answer(frame)
-        elif frame.sender == self.seen.mac:
-            self._stir(QUIET)
-        if self._heard:
-            self._heard(packet, frame)
+    def _handle_frame(self, packet: bytes) -> None:
+        frame = frames.parse(packet)
+        self.traffic.add_frame(frame)
+        if frame.sender == self.traffic.mac and frame.receiver == PROBE_MAC:
+            self._handle_reply(frame)
+        elif frame.sender == self.traffic.mac:
+            self._schedule_probe(QUIET_SECONDS)
+        if self._on_frame:
+            self._on_frame(packet, frame)
 
     # --- questions
 
     @property
     def address(self) -> str:
         """The guest's, as far as is known."""
-        return self.seen.addresses[-1] if self.seen.addresses else self.expected
+        return self.traffic.addresses[-1] if self.traffic.addresses else self.expected_address
 
-    def _asker(self) -> str:
+    def _probe_address(self) -> str:
         """An address in the guest's network that is nobody's."""
         return self.address.rpartition(".")[0] + ".251"
 
-    def _stir(self, pause: float) -> None:
+    def _schedule_probe(self, pause: float) -> None:
         """Something happened: ask so much later, and quickly after one another then."""
-        if self._wanted and self._session is not None:
+        if self._pending_ports and self._supervisor is not None:
             self._pause = FIRST_PAUSE
-            self._next = self._session.now() + pause
+            self._next_probe = self._supervisor.now() + pause
 
-    def _ask(self, now: float) -> None:
+    def _probe(self, now: float) -> None:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        self._next = now + self._pause if self._wanted else math.inf
-        assert self._session is not None
-        if self.address and not self._session.process.net:
-            for port in tuple(self._wanted):
+        self._next_probe = now + self._pause if self._pending_ports else math.inf
+        assert self._supervisor is not None
+        if self.address and not self._supervisor.process.net:
+            for port in tuple(self._pending_ports):
                 self._connect(port)
-        elif self.address and self._wanted:
-            self.seen.asked_arp = True
-            self.asked += 1
-            self._send(frames.arp_request(ASKER_MAC, self._asker(), self.address))
+        elif self.address and self._pending_ports:
+            self.traffic.arp_requested = True
+            self.probes_sent += 1
+            self._send(frames.arp_request(PROBE_MAC, self._probe_address(), self.address))
 
-    def _answer(self, frame: Frame) -> None:
+    def _handle_reply(self, frame: Frame) -> None:
         """The guest answers us: then it is there, so ask for the ports; or that is the answer."""
-        assert self._session is not None
+        assert self._supervisor is not None
         if frame.kind == "arp-reply":
-            self.seen.arp_answered = True
-            for port in self._wanted:
-                self.seen.asked_tcp.add(port)
-                self._segment(port, SYN, 0)
-        elif frame.kind == "tcp" and frame.target_port == ASKER_PORT and not frame.flags & RST:
+            self.traffic.arp_answered = True
+            for port in self._pending_ports:
+                self.traffic.tcp_probed.add(port)
+                self._send_segment(port, SYN, 0)
+        elif frame.kind == "tcp" and frame.target_port == PROBE_PORT and not frame.flags & RST:
             # The connection is closed as any client would: kernel 0.11.0 can panic over one that is reset at once.
             opens, closes = frame.flags & (SYN | ACK) == SYN | ACK, frame.flags & FIN
-            took = frame.sequence + len(frame.payload) + bool(opens) + bool(closes)
+            acknowledgement = frame.sequence + len(frame.payload) + bool(opens) + bool(closes)
             if opens or closes or frame.payload:
                 flags = FIN | ACK if opens else ACK
-                self._segment(frame.source_port, flags, frame.acknowledged, took & 0xFFFFFFFF)
+                self._send_segment(frame.source_port, flags, frame.acknowledgement, acknowledgement & 0xFFFFFFFF)
             if opens:
-                self._open(frame.source_port)
+                self._port_is_open(frame.source_port)
 
-    def _open(self, port: int) -> None:
-        assert self._session is not None
-        if port in self._wanted:
-            self._wanted.remove(port)
-            self._next = self._next if self._wanted else math.inf
-            if self._listens:
-                self._listens(self.address, port, self._session.now())
+    def _port_is_open(self, port: int) -> None:
+        assert self._supervisor is not None
+        if port in self._pending_ports:
+            self._pending_ports.remove(port)
+            self._next_probe = self._next_probe if self._pending_ports else math.inf
+            if self._on_listening:
+                self._on_listening(self.address, port, self._supervisor.now())
 
     def _connect(self, port: int) -> None:
         """Knock, and go away at once."""
-        with self._knock() as sock:
+        with self._make_socket() as sock:
             sock.settimeout(FIRST_PAUSE)
-            answer = sock.connect_ex((self.address, port))
-        if answer == 0:
-            self.seen.tcp_open.add(port)
-            self._open(port)
-        elif answer == errno.ECONNREFUSED:
-            self.seen.tcp_closed.add(port)
+            result = sock.connect_ex((self.address, port))
+        if result == 0:
+            self.traffic.tcp_open.add(port)
+            self._port_is_open(port)
+        elif result == errno.ECONNREFUSED:
+            self.traffic.tcp_closed.add(port)
 
-    def _segment(self, port: int, flags: int, sequence: int, acknowledged: int = 0) -> None:
-        ends, ports = (self._asker(), self.address), (ASKER_PORT, port)
-        self._send(frames.tcp((ASKER_MAC, self.seen.mac), ends, ports, flags, (sequence, acknowledged)))
+    def _send_segment(self, port: int, flags: int, sequence: int, acknowledged: int = 0) -> None:
+        ends, ports = (self._probe_address(), self.address), (PROBE_PORT, port)
+        self._send(frames.tcp((PROBE_MAC, self.traffic.mac), ends, ports, flags, (sequence, acknowledged)))
 
     def _send(self, packet: bytes) -> None:
-        assert self._session is not None
+        assert self._supervisor is not None
         try:
-            self._session.process.net[1].send(len(packet).to_bytes(4, "big") + packet)
+            self._supervisor.process.net[1].send(len(packet).to_bytes(4, "big") + packet)
         except (BlockingIOError, ConnectionError):
             return  # it is busy, or gone; there is another asking

@@ -18,39 +18,39 @@ from contextlib import suppress
 from pathlib import Path
 
 from hermit_harness.paths import ROOT
-from hermit_harness.vm.host import NAMESPACES, namespace_sentence
-from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, Closing, LaunchError, spawn
+from hermit_harness.vm.host import UNSHARE_COMMAND, namespace_remedy
+from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, Closeable, LaunchError, spawn
 
 NETSETUP = ROOT / "netsetup"
-GUEST = "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
+GUEST_ADDRESS = "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
 # The first word of this stat file is our number for the process; from then on /proc is the namespace's.
 # Without IPv6 Linux sends nothing of its own accord: kernel 0.11.0 goes deaf when a frame comes before its interrupt
 # handler is in place (docs/network.md).
-QUIET = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null; "
-HOLD = (
+DISABLE_IPV6 = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null; "
+HOLDER_SCRIPT = (
     "read -r pid rest </proc/self/stat; mount -t proc proc /proc; mount -t tmpfs tmpfs /run; "
-    + QUIET
+    + DISABLE_IPV6
     + LO_UP
     + 'exec "$@" "$pid"'
 )
 
 
-class Lab(Closing):
+class NetworkNamespace(Closeable):
     """The namespace. Use it in a `with` statement."""
 
     def __init__(self) -> None:
         """LaunchError, with what to do, where this system does not permit it."""
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, holder_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ARM_SECONDS)
         holder = Path(__file__).with_name("netns_holder.py")
-        words = (*NAMESPACES, "--mount", "sh", "-c", HOLD, "sh", sys.executable, "-I", "-S", str(holder))
+        words = (*UNSHARE_COMMAND, "--mount", "sh", "-c", HOLDER_SCRIPT, "sh", sys.executable, "-I", "-S", str(holder))
         try:
-            self._holder = spawn(words, theirs, None, subprocess.PIPE)
+            self._holder = spawn(words, holder_end, None, subprocess.PIPE)
         except LaunchError:
             self._control.close()
             raise
         finally:
-            theirs.close()
+            holder_end.close()
         try:
             self.pid = int(self._control.recv(64) or b"0")
         except TimeoutError:
@@ -58,7 +58,7 @@ class Lab(Closing):
         if not self.pid:
             self.close()
             assert self._holder.stderr is not None
-            raise LaunchError(namespace_sentence(self._holder.stderr.read().decode("utf-8", "replace")))
+            raise LaunchError(namespace_remedy(self._holder.stderr.read().decode("utf-8", "replace")))
 
     def close(self) -> None:
         """End everything in the namespace."""
@@ -68,34 +68,34 @@ class Lab(Closing):
         self._holder.wait()
 
     @property
-    def enter(self) -> tuple[str, ...]:
+    def enter_command(self) -> tuple[str, ...]:
         """Words before a command that make it run in the namespace; it dies with this process."""
         return (*DIE_WITH_PARENT, *self._nsenter("--pid", "--mount"))
 
     @property
-    def visitor(self) -> tuple[str, ...]:
+    def join_command(self) -> tuple[str, ...]:
         """Words before a command that a person may type in another terminal."""
         return self._nsenter("--mount")
 
     @property
-    def isolate(self) -> tuple[str, ...]:
+    def qemu_command(self) -> tuple[str, ...]:
         """Words before QEMU: the network of the namespace, and a PID namespace of its own within."""
         return (*self._nsenter(), "unshare", "--pid", "--fork", "--kill-child=SIGKILL")
 
-    def _nsenter(self, *more: str) -> tuple[str, ...]:
-        return ("nsenter", "--target", str(self.pid), "--user", "--net", *more, "--preserve-credentials", "--")
+    def _nsenter(self, *options: str) -> tuple[str, ...]:
+        return ("nsenter", "--target", str(self.pid), "--user", "--net", *options, "--preserve-credentials", "--")
 
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """A socket that belongs to the namespace. OSError as if it were made here."""
         self._control.send(b"%d %d %d" % (family, kind, protocol))
-        said, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
+        reply, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
         if not descriptors:
-            raise OSError(int(said or b"0"), os.strerror(int(said or b"0")))
+            raise OSError(int(reply or b"0"), os.strerror(int(reply or b"0")))
         return socket.socket(family, kind, protocol, fileno=descriptors[0])
 
     def popen(self, *words: str, **options: object) -> subprocess.Popen[bytes]:
         """Start a program in there."""
-        return subprocess.Popen([*self.enter, *words], **options)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen([*self.enter_command, *words], **options)  # type: ignore[call-overload,no-any-return]
 
     def run(self, *words: str, check: bool = True, seconds: float = 60, env: Mapping[str, str] | None = None) -> str:
         """Run a program in there to its end; what it printed. CalledProcessError when it fails and `check`."""
@@ -109,7 +109,7 @@ class Lab(Closing):
     ) -> subprocess.CompletedProcess[str]:
         """The same, with its status and what it printed on either stream."""
         return subprocess.run(
-            [*self.enter, *words],
+            [*self.enter_command, *words],
             capture_output=True,
             text=True,
             timeout=seconds,

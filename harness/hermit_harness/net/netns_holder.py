@@ -19,12 +19,12 @@ def serve(control: socket.socket) -> None:
     while words := control.recv(256):
         family, kind, protocol = map(int, words.split())
         try:
-            made = socket.socket(family, kind, protocol)
+            created = socket.socket(family, kind, protocol)
         except OSError as error:
             control.send(b"%d" % (error.errno or 0))
         else:
-            socket.send_fds(control, [b"made"], [made.fileno()])
-            made.close()
+            socket.send_fds(control, [b"made"], [created.fileno()])
+            created.close()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from hermit_harness.net.frames import Frame, read
+from hermit_harness.net.frames import Frame, parse
 
 HEADER = 24
 MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}
@@ -29,7 +29,7 @@ def packets(path: Path) -> list[bytes]:
 
 def frames(path: Path) -> list[Frame]:
     """The same, understood."""
-    return [read(packet) for packet in packets(path)]
+    return [parse(packet) for packet in packets(path)]
 
 
 def tcpdump(path: Path, expression: str = "") -> list[str]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Seen = Mapping[str, Any]
-HEADERS = 64 + 8 * 56  # the ELF header and the program headers behind it
+CpuReport = Mapping[str, Any]
+ELF_HEADERS_SIZE = 64 + 8 * 56  # the ELF header and the program headers behind it
 # ESR_EL1.EC where the word alone is the reason (Arm ARM, D17.2.37).
-CLASSES = {
+EXCEPTION_CLASSES = {
     0x00: "undefined instruction",
     0x07: "floating point or SIMD is switched off",
     0x0E: "illegal execution state",
@@ -23,7 +23,7 @@ CLASSES = {
     0x3C: "breakpoint instruction",
 }
 # scause (privileged specification, table 4.2): what it is called, and what was done to the address in stval.
-TRAPS = {
+TRAP_CAUSES = {
     0: ("misaligned jump", ""),
     1: ("access fault", "the program counter points to"),
     2: ("illegal instruction", ""),
@@ -42,83 +42,83 @@ TRAPS = {
 _PANICS = re.compile(r"(^|::)(panic(_\w+)?|rust_begin_unwind|(unwrap|expect|assert)_failed\w*|slice_\w*fail\w*)$")
 
 
-def place(at: Seen) -> str:
+def location_text(location: CpuReport) -> str:
     """`0x201234 in function (file:line)`."""
-    name = f" in {at['function']}" if at["function"] else ""
-    return f"{at['address']:#x}{name}" + (f" ({at['where']})" if at["where"] else "")
+    name = f" in {location['function']}" if location["function"] else ""
+    return f"{location['address']:#x}{name}" + (f" ({location['where']})" if location["where"] else "")
 
 
-def explain(cpu: str, verdict: str, seen: Sequence[Seen], image: range | None = None) -> str:
+def explain(cpu: str, verdict: str, cpus: Sequence[CpuReport], image: range | None = None) -> str:
     """The sentence about the first processor that shows a reason; "" where none does. `image` is where the application
     lies."""
     if verdict in ("hang", "timeout"):
         word = "hang" if verdict == "hang" else "stopped"
-        return next(filter(None, (_vector_loop(one) for one in seen)), "") or _hang(seen, word)
+        return next(filter(None, (_vector_loop(one) for one in cpus)), "") or _hang(cpus, word)
     if verdict == "panic":
-        return next(filter(None, map(_panicked, seen)), "")
+        return next(filter(None, map(_panicked, cpus)), "")
     if verdict != "crash":
         return ""
     reason = {"x86_64": _x86, "aarch64": _aarch64, "riscv64": _riscv64}[cpu]
-    return next(filter(None, (reason(one, image) for one in seen)), "")
+    return next(filter(None, (reason(cpu_report, image) for cpu_report in cpus)), "")
 
 
 # --- what the code at an address is ---
 
 
-def no_code(code: bytes, at: int, image: range | None) -> str:
+def not_code(code: bytes, address: int, image: range | None) -> str:
     """A sentence for bytes that nobody meant to be executed."""
-    if code[:4] == b"\x7fELF" or (image and image.start <= at < image.start + HEADERS):
+    if code[:4] == b"\x7fELF" or (image and image.start <= address < image.start + ELF_HEADERS_SIZE):
         return "that is the ELF header of the application, not code"
     if len(code) >= 8 and not any(code[:8]):
         return "there are only zeros, not code"
     return ""
 
 
-def _fetched(at: Seen, image: range | None) -> str:
+def _fetched(location: CpuReport, image: range | None) -> str:
     """The instruction, or what stands in its place."""
-    code = bytes.fromhex(at["code"])
-    return no_code(code, at["address"], image) or at["instruction"] or "it cannot be read"
+    code = bytes.fromhex(location["code"])
+    return not_code(code, location["address"], image) or location["instruction"] or "it cannot be read"
 
 
 # --- x86_64: the machine stands where it faulted, and CR2 is the last page fault's address ---
 
 
-def _x86(one: Seen, image: range | None) -> str:
-    here = one["here"]
-    reason = _x86_reason(one, here, image)
-    return f"triple fault at {place(here)}" + (f": {reason}" if reason else "")
+def _x86(cpu: CpuReport, image: range | None) -> str:
+    here = cpu["here"]
+    reason = _x86_reason(cpu, here, image)
+    return f"triple fault at {location_text(here)}" + (f": {reason}" if reason else "")
 
 
-def _x86_reason(one: Seen, here: Seen, image: range | None) -> str:
+def _x86_reason(cpu: CpuReport, here: CpuReport, image: range | None) -> str:
     code, text = bytes.fromhex(here["code"]), here["instruction"]
     word = text.partition(" ")[0]
-    mapped = one["maps"]
+    mapped = cpu["maps"]
     if mapped.get(hex(here["address"])) == "" or not code:
         return "page fault, the program counter points to memory that is not mapped"
-    strange = no_code(code, here["address"], image)
-    if strange:
-        return strange
+    data_instead = not_code(code, here["address"], image)
+    if data_instead:
+        return data_instead
     if word.startswith("ud") or "(bad)" in text:
         return f"illegal instruction {text}"
     if word in ("div", "divb", "divw", "divl", "divq", "idiv", "idivb", "idivw", "idivl", "idivq"):
         return f"divide error by {text}"
     if word.startswith("int"):
         return f"{text}, which nothing handles"
-    return next(filter(None, (_touched(address, written, mapped) for address, written in one["operands"])), "")
+    return next(filter(None, (_memory_access(address, written, mapped) for address, written in cpu["operands"])), "")
 
 
-def canonical(address: int) -> bool:
+def is_canonical(address: int) -> bool:
     """Whether bits 47 to 63 are equal."""
     return address >> 47 in (0, 0x1FFFF)
 
 
-def _touched(address: int, written: bool, mapped: Mapping[str, str]) -> str:
-    does = "writes to" if written else "reads"
-    if not canonical(address):
-        return f"general protection, it {does} {address:#x}, which is no canonical address"
+def _memory_access(address: int, written: bool, mapped: Mapping[str, str]) -> str:
+    verb = "writes to" if written else "reads"
+    if not is_canonical(address):
+        return f"general protection, it {verb} {address:#x}, which is no canonical address"
     rights = mapped.get(hex(address))
     if rights == "":
-        return f"page fault, it {does} {address:#x}, which is not mapped"
+        return f"page fault, it {verb} {address:#x}, which is not mapped"
     if rights and written and rights[1] != "w":
         return f"page fault, it writes to {address:#x}, which is mapped read-only"
     return ""
@@ -127,18 +127,18 @@ def _touched(address: int, written: bool, mapped: Mapping[str, str]) -> str:
 # --- AArch64 and riscv64: the processor keeps why, where and what for its handler ---
 
 
-def _aarch64(one: Seen, image: range | None) -> str:
-    esr, far = one["registers"].get("ESR_EL1") or 0, one["registers"].get("FAR_EL1") or 0
-    at, kind = one["fault"], esr >> 26 & 63
-    if not esr or not at:
+def _aarch64(cpu: CpuReport, image: range | None) -> str:
+    esr, far = cpu["registers"].get("ESR_EL1") or 0, cpu["registers"].get("FAR_EL1") or 0
+    location, kind = cpu["fault"], esr >> 26 & 63
+    if not esr or not location:
         return ""
     if kind in (0x20, 0x21):
-        return f"{_abort(esr)} at {place(at)}: the program counter points to memory that {_status(esr)}"
+        return f"{_abort(esr)} at {location_text(location)}: the program counter points to memory that {_status(esr)}"
     if kind in (0x24, 0x25):
-        does = "writes to" if esr >> 6 & 1 else "reads"
-        return f"{_abort(esr)} at {place(at)}: it {does} {far:#x}, which {_status(esr)}"
-    word = CLASSES.get(kind, f"exception class {kind:#x}")
-    return f"{word} at {place(at)}: {_fetched(at, image)}"
+        verb = "writes to" if esr >> 6 & 1 else "reads"
+        return f"{_abort(esr)} at {location_text(location)}: it {verb} {far:#x}, which {_status(esr)}"
+    word = EXCEPTION_CLASSES.get(kind, f"exception class {kind:#x}")
+    return f"{word} at {location_text(location)}: {_fetched(location, image)}"
 
 
 def _abort(esr: int) -> str:
@@ -159,66 +159,66 @@ def _status(esr: int) -> str:
     return "is not aligned" if code == 0x21 else words.get(code & 0x3C, f"fails with status {code:#x}")
 
 
-def _riscv64(one: Seen, image: range | None) -> str:
-    number, value = one["registers"].get("scause") or 0, one["registers"].get("stval") or 0
-    at = one["fault"]
-    if not at or number >> 63:
+def _riscv64(cpu: CpuReport, image: range | None) -> str:
+    number, value = cpu["registers"].get("scause") or 0, cpu["registers"].get("stval") or 0
+    location = cpu["fault"]
+    if not location or number >> 63:
         return ""
-    word, does = TRAPS.get(number, (f"exception {number}", ""))
-    if does:
+    word, verb = TRAP_CAUSES.get(number, (f"exception {number}", ""))
+    if verb:
         where = "which is not mapped" if word == "page fault" else "where there is no memory"
         where = (
-            where if one["maps"].get(hex(value)) == "" or word != "page fault" else "which is mapped without that right"
+            where if cpu["maps"].get(hex(value)) == "" or word != "page fault" else "which is mapped without that right"
         )
-        return f"{word} at {place(at)}: {does} {value:#x}, {where}"
-    return f"{word} at {place(at)}: {_fetched(at, image)}"
+        return f"{word} at {location_text(location)}: {verb} {value:#x}, {where}"
+    return f"{word} at {location_text(location)}: {_fetched(location, image)}"
 
 
-def undefined(cpu: str, one: Seen) -> str:
+def undefined_instruction(cpu: str, report: CpuReport) -> str:
     """The text of an instruction that the processor does not know; "" if it died of something else."""
     if cpu == "x86_64":
-        reason = _x86_reason(one, one["here"], None)
-        return str(one["here"]["instruction"]) if not reason or reason.startswith("illegal") else ""
-    at, registers = one["fault"], one["registers"]
+        reason = _x86_reason(report, report["here"], None)
+        return str(report["here"]["instruction"]) if not reason or reason.startswith("illegal") else ""
+    location, registers = report["fault"], report["registers"]
     unknown = (registers.get("ESR_EL1") or 1 << 26) >> 26 == 0 if cpu == "aarch64" else registers.get("scause") == 2
-    return str(at["instruction"]) if at and unknown else ""
+    return str(location["instruction"]) if location and unknown else ""
 
 
 # --- panics ---
 
 
-def _panicked(one: Seen) -> str:
+def _panicked(cpu: CpuReport) -> str:
     """Who called the functions by which a program panics."""
-    frames = one["frames"]
+    frames = cpu["frames"]
     called = [number for number, frame in enumerate(frames) if _PANICS.search(frame["function"])]
     caller = frames[called[-1] + 1 :][:1] if called else []
-    return f"panicked at {place({**caller[0], 'address': int(caller[0]['pc'], 16)})}" if caller else ""
+    return f"panicked at {location_text({**caller[0], 'address': int(caller[0]['pc'], 16)})}" if caller else ""
 
 
 # --- hangs ---
 
 
-def _vector_loop(one: Seen) -> str:
+def _vector_loop(cpu: CpuReport) -> str:
     """AArch64: the handler itself raises the exception that leads to it."""
-    vectors, at = one["registers"].get("VBAR_EL1"), one["fault"]
-    if vectors is None or not at:
+    vectors, location = cpu["registers"].get("VBAR_EL1"), cpu["fault"]
+    if vectors is None or not location:
         return ""
     inside = range(vectors, vectors + 0x800)
-    if int(one["pc"], 16) in inside and at["address"] in inside:
-        return f"an exception in the exception handler at {place(at)}, for ever: {_aarch64(one, None)}"
+    if int(cpu["pc"], 16) in inside and location["address"] in inside:
+        return f"an exception in the exception handler at {location_text(location)}, for ever: {_aarch64(cpu, None)}"
     return ""
 
 
-def _hang(seen: Sequence[Seen], word: str) -> str:
+def _hang(cpus: Sequence[CpuReport], word: str) -> str:
     """The first processor that does not sleep, else the first. Of functions that were inlined the outermost counts."""
-    awake = [one for one in seen if one["here"]["instruction"].partition(" ")[0] not in ("hlt", "wfi", "wfe")]
-    one = next(iter([*awake, *seen]), None)
-    if not one:
+    awake = [one for one in cpus if one["here"]["instruction"].partition(" ")[0] not in ("hlt", "wfi", "wfe")]
+    cpu = next(iter([*awake, *cpus]), None)
+    if not cpu:
         return ""
-    frames = [f for f in one["frames"] if f["function"]]
-    inner = [f for f in frames if f["pc"] == one["pc"]]
+    frames = [f for f in cpu["frames"] if f["function"]]
+    inner = [f for f in frames if f["pc"] == cpu["pc"]]
     if not inner:
-        return f"{word} at {place(one['here'])}"
+        return f"{word} at {location_text(cpu['here'])}"
     callers = [f["function"] for f in frames[len(inner) :][:2]]
-    here = {**inner[-1], "address": one["here"]["address"]}
-    return f"{word} at {place(here)}" + "".join(f", called by {name}" for name in callers)
+    here = {**inner[-1], "address": cpu["here"]["address"]}
+    return f"{word} at {location_text(here)}" + "".join(f", called by {name}" for name in callers)

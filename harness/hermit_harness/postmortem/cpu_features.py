@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 FEATURES = ("fsgsbase", "rdtscp", "xsaveopt", "xsave", "fxsr", "apic", "rdrand", "rdseed", "x2apic", "tsc")
-_NEED = re.compile(r"requir|missing|lack|\bneed|n[o']t support|unsupported|not available|unavailable", re.I)
+_MISSING_FEATURE = re.compile(r"requir|missing|lack|\bneed|n[o']t support|unsupported|not available|unavailable", re.I)
 # "instruction_pointer: VirtAddr(0x…)", "ip: 0x…", "rip = 0x…", "RIP: 0010:0x…"
 _POINTER = re.compile(
     r"(?:instruction[_ ]pointer|\brip\b|\bip\b)\W*(?:VirtAddr\()?(?:[0-9a-f]{2,4}:)?(0x[0-9a-f]+)", re.I
@@ -71,24 +71,24 @@ _BY_MNEMONIC = {
 _APIC_MSRS = (0x1B, *range(0x800, 0x900))
 
 
-def taken_away(cpu: str) -> tuple[str, ...]:
+def disabled_features(cpu: str) -> tuple[str, ...]:
     """Features that a -cpu text switches off by name: "-fsgsbase" and "fsgsbase=off"."""
     words = cpu.split(",")[1:]
     off = [w[1:] for w in words if w.startswith("-")]
     return tuple(off + [w.partition("=")[0] for w in words if w.endswith("=off")])
 
 
-def named_in(console: str) -> str:
+def feature_named_in(console: str) -> str:
     """The feature that a line of the console says is missing, "" if none does."""
     for line in console.splitlines():
-        if _NEED.search(line):
+        if _MISSING_FEATURE.search(line):
             for feature in FEATURES:
                 if re.search(rf"(?<![a-z0-9]){feature}(?![a-z0-9])", line, re.I):
                     return feature
     return ""
 
 
-def pointer_in(console: str) -> int | None:
+def instruction_pointer_in(console: str) -> int | None:
     """The last instruction pointer that an exception message of the guest shows."""
     found = _POINTER.findall(console)
     return int(found[-1], 16) if found else None
@@ -102,7 +102,7 @@ _BY_WORD = (
 )
 
 
-def of_instruction(arch: str, text: str) -> str:
+def feature_of_instruction(arch: str, text: str) -> str:
     """The CPU feature that an instruction belongs to, by its text; "" for one that every CPU of the kind has."""
     number = re.match(r"\.(?:4byte|word|insn\s+4,)\s+(0x[0-9a-f]+)", text)  # the last one from binutils 2.43 on
     if arch == "riscv64" and number:
@@ -110,7 +110,7 @@ def of_instruction(arch: str, text: str) -> str:
     return next((feature for pattern, feature in _BY_MNEMONIC[arch] if re.match(pattern, text)), "")
 
 
-def needed_by(code: bytes, ecx: int | None = None) -> tuple[str, str]:
+def feature_needed_by(code: bytes, ecx: int | None = None) -> tuple[str, str]:
     """(mnemonic, feature) of an instruction that needs a feature of FEATURES; two empty strings for any other."""
     prefixes, at = set(), 0
     while at < len(code) and code[at] in _PREFIXES:

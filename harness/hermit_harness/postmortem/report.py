@@ -21,12 +21,12 @@ from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import cpu_of_arch, target
 
-MARK = "POSTMORTEM "
+REPORT_PREFIX = "POSTMORTEM "
 SHORT_CPUS, SHORT_FRAMES = 4, 12
 
 
 @dataclass
-class Report:
+class PostMortem:
     """What the post-mortem found: QEMU's registers, GDB's report, and why there is none."""
 
     registers: str = ""
@@ -91,26 +91,28 @@ def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: st
     """GDB's report on the machine behind the process's gdb wire, whose registers are other ones afterwards if it has
     crashed. OSError or ValueError with the reason if there is none."""
     cpu = cpu_of_arch(arch)
-    connect = program.connect(arch, symbols)
-    wanted = {"connect": connect, "cpu": cpu, "crashed": crashed, "big": arch.endswith("_be")}
-    done = program.run(
+    connect = program.connect_commands(arch, symbols)
+    request = {"connect": connect, "cpu": cpu, "crashed": crashed, "big": arch.endswith("_be")}
+    done = program.run_batch(
         process,
         qmp,
         cpu,
         ["-x", str(GDBCMDS / "postmortem.py")],
-        {"HERMIT_POSTMORTEM": json.dumps(wanted)},
+        {"HERMIT_POSTMORTEM": json.dumps(request)},
     )
     for line in done.stdout.splitlines():
-        if line.startswith(MARK):
-            report: dict[str, Any] = json.loads(line[len(MARK) :])
+        if line.startswith(REPORT_PREFIX):
+            report: dict[str, Any] = json.loads(line[len(REPORT_PREFIX) :])
             return report
     raise ValueError(f"gdb said nothing useful (status {done.returncode}): {done.stderr.strip()[-300:]}")
 
 
-def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str, crashed: bool) -> Report:
+def examine(
+    spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str, crashed: bool
+) -> PostMortem:
     """The post-mortem of a machine that still stands and will not run again. Never raises: what fails is said in
     `problem`."""
-    report = Report(registers=registers)
+    report = PostMortem(registers=registers)
     try:
         qmp.execute("stop")
         report.registers = report.registers or qmp.hmp("info registers -a")
@@ -121,49 +123,49 @@ def examine(spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, r
     return report
 
 
-def why(spec: RunSpec, verdict: str, report: Report, load_range: tuple[int, int] | None) -> str:
+def explain_cause(spec: RunSpec, verdict: str, report: PostMortem, load_range: tuple[int, int] | None) -> str:
     """The sentence that a report begins with: what the first processor with a reason died of, else where it is."""
-    seen = report.gdb.get("cpus", [])
-    if not seen:
+    cpus = report.gdb.get("cpus", [])
+    if not cpus:
         return ""
     image = range(*load_range) if load_range else None
-    return cause.explain(target(spec.target).cpu, verdict, seen, image) or f"at {cause.place(seen[0]['here'])}"
+    return cause.explain(target(spec.target).cpu, verdict, cpus, image) or f"at {cause.location_text(cpus[0]['here'])}"
 
 
 def missing_feature(
-    spec: RunSpec, cpu: str, console: str, report: Report, load_start: int | None, crashed: bool = True
+    spec: RunSpec, cpu: str, console: str, report: PostMortem, load_start: int | None, crashed: bool = True
 ) -> str:
     """A sentence that names the CPU feature for want of which the guest died, or those that the person has switched
     off where nothing tells; "" if that is not why."""
-    named = cpu_features.named_in(console)
-    if named:
-        return f"the guest says that it needs the CPU feature {named}; -cpu is {cpu}"
+    feature_in_console = cpu_features.feature_named_in(console)
+    if feature_in_console:
+        return f"the guest says that it needs the CPU feature {feature_in_console}; -cpu is {cpu}"
     arch = target(spec.target).cpu
     for code, ecx in _failing_code(spec, console, report, load_start) if arch == "x86_64" else ():
-        word, feature = cpu_features.needed_by(code, ecx)
+        word, feature = cpu_features.feature_needed_by(code, ecx)
         if feature:
             return _lacking(word, feature, cpu)
-    for seen in report.gdb.get("cpus", []) if crashed else ():
-        text = cause.undefined(arch, seen)
-        feature = cpu_features.of_instruction(arch, text)
+    for cpu_report in report.gdb.get("cpus", []) if crashed else ():
+        text = cause.undefined_instruction(arch, cpu_report)
+        feature = cpu_features.feature_of_instruction(arch, text)
         if feature:
             return _lacking(text.partition(" ")[0], feature, cpu)
-    off = cpu_features.taken_away(spec.cpu)
+    off = cpu_features.disabled_features(spec.cpu)
     return f"-cpu switches off {' and '.join(off)}, which may be why (-cpu {cpu})" if off else ""
 
 
 def _lacking(word: str, feature: str, cpu: str) -> str:
-    lacks = "which -cpu switches off" if feature in cpu_features.taken_away(cpu) else "which this CPU may lack"
+    lacks = "which -cpu switches off" if feature in cpu_features.disabled_features(cpu) else "which this CPU may lack"
     return f"it stopped at {word}, which needs the CPU feature {feature}, {lacks} (-cpu {cpu})"
 
 
 def _failing_code(
-    spec: RunSpec, console: str, report: Report, load_start: int | None
+    spec: RunSpec, console: str, report: PostMortem, load_start: int | None
 ) -> list[tuple[bytes, int | None]]:
     found: list[tuple[bytes, int | None]] = []
     for cpu in report.gdb.get("cpus", []):
         found.append((bytes.fromhex(cpu["code"]), (cpu["registers"]["rcx"] or 0) & 0xFFFFFFFF))
-    pointer, facts = cpu_features.pointer_in(console), elf.read(spec.app)
+    pointer, facts = cpu_features.instruction_pointer_in(console), elf.read(spec.app)
     if pointer is not None and facts and spec.app and load_start is not None:
         offset = facts.file_offset(pointer - facts.offset_for(load_start))
         if offset is not None:

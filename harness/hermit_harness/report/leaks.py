@@ -15,13 +15,13 @@ VARIABLE = "HARNESS_SESSION"
 SECONDS = 10.0  # for what has been told to end, on a busy machine
 
 
-def begin() -> str:
+def mark_session() -> str:
     """The mark of this session, from now on in its environment."""
     os.environ[VARIABLE] = f"{os.getpid()}-{time.monotonic_ns()}"
     return os.environ[VARIABLE]
 
 
-def marked(mark: str, stack: ExitStack) -> Iterator[tuple[int, str]]:
+def marked_processes(mark: str, stack: ExitStack) -> Iterator[tuple[int, str]]:
     """The processes with this mark but this one, each by a descriptor that `stack` closes, with a sentence. Whose
     environment may not be read is not among them."""
     for folder in Path("/proc").glob("[0-9]*"):
@@ -35,19 +35,19 @@ def marked(mark: str, stack: ExitStack) -> Iterator[tuple[int, str]]:
                 yield descriptor, f"process {pid} was left behind: {b' '.join(words).decode('utf-8', 'replace')[:200]}"
 
 
-def behind(mark: str, seconds: float = SECONDS) -> list[str]:
+def end_leaked_processes(mark: str, seconds: float = SECONDS) -> list[str]:
     """A sentence for each process that does not end by itself within `seconds`. They are killed, and gone then."""
-    ends = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     with ExitStack() as stack:
-        found = list(marked(mark, stack))
-        stayed = [(descriptor, sentence) for descriptor, sentence in found if not _ended(descriptor, ends)]
-        for descriptor, _ in stayed:
+        found = list(marked_processes(mark, stack))
+        remaining = [(descriptor, sentence) for descriptor, sentence in found if not _ended(descriptor, deadline)]
+        for descriptor, _ in remaining:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        for descriptor, _ in stayed:
+        for descriptor, _ in remaining:
             _ended(descriptor, time.monotonic() + seconds)
-    return [sentence for _, sentence in stayed]
+    return [sentence for _, sentence in remaining]
 
 
-def _ended(descriptor: int, by: float) -> bool:
-    return bool(select.select([descriptor], [], [], max(0.0, by - time.monotonic()))[0])
+def _ended(descriptor: int, deadline: float) -> bool:
+    return bool(select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0])

@@ -16,7 +16,7 @@ import pytest
 
 from hermit_harness.matrix import ledger, probe
 from hermit_harness.matrix.cell import Discard
-from hermit_harness.matrix.ledger import Ran
+from hermit_harness.matrix.ledger import TestResult
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT
 from hermit_harness.report import leaks, text
@@ -25,12 +25,12 @@ from hermit_harness.report.progress import Progress
 CELL = "cell"  # name of the property by which a test says which cell it ran
 
 
-def short(nodeid: str) -> str:
+def short_id(nodeid: str) -> str:
     """A test's id without the folders above the tests."""
     return nodeid.split("tests/", 1)[-1]
 
 
-def ran_of(report: pytest.TestReport, seconds: float) -> Ran:
+def result_of(report: pytest.TestReport, seconds: float) -> TestResult:
     """One ended test as the ledger wants it."""
     reason = ""
     if report.skipped and isinstance(report.longrepr, tuple):
@@ -39,7 +39,7 @@ def ran_of(report: pytest.TestReport, seconds: float) -> Ran:
         reason = first_line(report)
     cell = next((str(value) for name, value in report.user_properties if name == CELL), "")
     outcome = "failed" if report.failed else "skipped" if report.skipped else "passed"
-    return Ran(short(report.nodeid), cell, outcome, reason, seconds)
+    return TestResult(short_id(report.nodeid), cell, outcome, reason, seconds)
 
 
 def first_line(report: pytest.TestReport) -> str:
@@ -54,7 +54,7 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.ran: dict[str, Ran] = {}
+        self.results: dict[str, TestResult] = {}
         self.seconds: dict[str, float] = {}
         self.progress = Progress(sys.stderr)
         self.faults: list[str] = []
@@ -70,7 +70,7 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         # Before there are workers, and after the builds: a server that a compiler has left is not the tests'.
-        self.mark = leaks.begin()
+        self.mark = leaks.mark_session()
 
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
         self.progress.total = len(ids)
@@ -90,14 +90,14 @@ class Reporter:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         total = self.seconds.get(report.nodeid, 0.0) + report.duration
         self.seconds[report.nodeid] = total
-        ended = _ended(report, self.ran.get(report.nodeid))
+        ended = _ended(report, self.results.get(report.nodeid))
         if ended:
-            result = ran_of(report, total)
-            self.ran[report.nodeid] = result
-            self.progress.ended(result.cell or result.test, result.outcome, result.reason)
-        elif report.when == "teardown" and report.nodeid in self.ran:
-            before = self.ran[report.nodeid]
-            self.ran[report.nodeid] = Ran(before.test, before.cell, before.outcome, before.reason, total)
+            result = result_of(report, total)
+            self.results[report.nodeid] = result
+            self.progress.test_ended(result.cell or result.test, result.outcome, result.reason)
+        elif report.when == "teardown" and report.nodeid in self.results:
+            before = self.results[report.nodeid]
+            self.results[report.nodeid] = TestResult(before.test, before.cell, before.outcome, before.reason, total)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -107,10 +107,10 @@ class Reporter:
         known = ledger.errata()
         today = datetime.date.today()
         if self.complete:
-            self.faults = ledger.judge(matrix(), self.ran.values(), ledger.reasons(), known, today)
+            self.faults = ledger.judge(matrix(), self.results.values(), ledger.reasons(), known, today)
         else:
-            self.faults = ledger.lapsed(today, known)
-        self.faults += leaks.behind(self.mark)
+            self.faults = ledger.expired(today, known)
+        self.faults += leaks.end_leaked_processes(self.mark)
         if self.faults and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -123,20 +123,20 @@ class Reporter:
             terminalreporter.write_line("\n".join(lines))
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(page).open("a", encoding="utf-8") as out:
-                out.write(text.markdown([("failed", text.failures(self.ran.values())), *sections]))
+                out.write(text.markdown([("failed", text.failures(self.results.values())), *sections]))
 
     def _discards(self) -> list[str]:
         found = discards()
         return [*text.discard_list(found), f"the whole list: {_write_discards(found)}"]
 
     def _sections(self) -> list[tuple[str, list[str]]]:
-        ran = list(self.ran.values())
+        ran = list(self.results.values())
         cells = [test for test in ran if test.cell]
         junit = self.config.option.xmlpath
         paths = [f"report: {REPORT}"] + ([f"JUnit:  {junit}"] if junit else [])
         return [
             ("cells", text.cells_table(ran) if cells else []),
-            ("accelerators", text.probe_table(probe.known()) if cells else []),
+            ("accelerators", text.probe_table(probe.from_environment()) if cells else []),
             ("not run, and why", self._discards() if cells and self.complete else []),
             ("skips", text.skip_list(ran)),
             ("slowest ten", text.slowest(ran)),
@@ -153,7 +153,7 @@ def _write_discards(found: tuple[Discard, ...]) -> Path:
     return path
 
 
-def _ended(report: pytest.TestReport, before: Ran | None) -> bool:
+def _ended(report: pytest.TestReport, before: TestResult | None) -> bool:
     """A test ends with its call, with a set-up that did not pass, or with a tear-down that failed after a pass."""
     if report.when == "call" or (report.when == "setup" and not report.passed):
         return True
@@ -162,6 +162,6 @@ def _ended(report: pytest.TestReport, before: Ran | None) -> bool:
 
 def discards() -> tuple[Discard, ...]:
     """Left-out combinations of this tree on this machine."""
-    from hermit_harness.matrix.expand import plan  # late: reads the fixtures
+    from hermit_harness.matrix.expand import session_matrix  # late: reads the fixtures
 
-    return plan().discards
+    return session_matrix().discards

@@ -10,7 +10,7 @@ import os
 import time
 from typing import TextIO
 
-WIDE = 120
+DEFAULT_COLUMNS = 120
 
 
 class Progress:
@@ -33,13 +33,13 @@ class Progress:
         counts = f"{self.counts['passed']} passed, {self.counts['failed']} failed, {self.counts['skipped']} skipped"
         return f"[{self.done}/{self.total or '?'}] {seconds:.0f} s, {counts}: {name}"
 
-    def ended(self, name: str, outcome: str, why: str = "") -> None:
+    def test_ended(self, name: str, outcome: str, reason: str = "") -> None:
         """A test ended; `why` is the first line of a failure."""
         self.counts[outcome] += 1
         if outcome == "failed":
-            self._line(f"FAILED {name}: {why}" if why else f"FAILED {name}")
+            self._line(f"FAILED {name}: {reason}" if reason else f"FAILED {name}")
         if self.terminal:
-            columns = os.get_terminal_size(self.out.fileno()).columns or WIDE  # 0: it does not know
+            columns = os.get_terminal_size(self.out.fileno()).columns or DEFAULT_COLUMNS  # 0: it does not know
             self.out.write(f"\r{self.text(name)[: columns - 1]}\x1b[K")
             self.out.flush()
         elif self.total and self.done * 20 // self.total > self.shown:

@@ -68,8 +68,8 @@ class Outcome:
             )
         if word == "refused" and rest:
             number, _, rule = rest.partition(" ")
-            mine = (str(self.status), self.rule)
-            return self.verdict == "refused" and mine[0] == number and rule.strip() in ("", mine[1])
+            actual = (str(self.status), self.rule)
+            return self.verdict == "refused" and actual[0] == number and rule.strip() in ("", actual[1])
         if word not in VERDICTS:
             raise ValueError(f"expectation not understood: {expect!r}")
         return self.verdict == word and not rest

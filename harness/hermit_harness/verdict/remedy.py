@@ -3,26 +3,26 @@
 
 from __future__ import annotations
 
-BUILD_AGAIN = "the file is damaged or was copied in part: build it again, and look whether the disk is full"
-NOT_OURS = (
+REBUILD = "the file is damaged or was copied in part: build it again, and look whether the disk is full"
+NOT_AN_APPLICATION = (
     "an application for Hermit is an ELF file with the kernel in it, of cargo's target/*-unknown-hermit/*/NAME; a"
     " program or a library of Linux cannot be booted"
 )
 
 REMEDIES = {
     "no-module": "QEMU needs -initrd APP besides -kernel",
-    "elf-header-beyond-file": BUILD_AGAIN,
-    "elf-phdrs-beyond-file": BUILD_AGAIN,
-    "elf-segment-beyond-file": BUILD_AGAIN,
-    "app-unknown-format": NOT_OURS,
-    "elf-not-64-bit": NOT_OURS,
+    "elf-header-beyond-file": REBUILD,
+    "elf-phdrs-beyond-file": REBUILD,
+    "elf-segment-beyond-file": REBUILD,
+    "app-unknown-format": NOT_AN_APPLICATION,
+    "elf-not-64-bit": NOT_AN_APPLICATION,
     "elf-wrong-byte-order": "leave out --target and --loader: the loader is then the one for the application's CPU",
     "elf-wrong-machine": "leave out --target and --loader: the loader is then the one for the application's CPU",
-    "elf-wrong-type": NOT_OURS + "; nor can an object file (.o)",
-    "elf-needs-library": NOT_OURS,
-    "elf-entry-outside": NOT_OURS,
-    "reloc-type": NOT_OURS,
-    "era-no-note": NOT_OURS,
+    "elf-wrong-type": NOT_AN_APPLICATION + "; nor can an object file (.o)",
+    "elf-needs-library": NOT_AN_APPLICATION,
+    "elf-entry-outside": NOT_AN_APPLICATION,
+    "reloc-type": NOT_AN_APPLICATION,
+    "era-no-note": NOT_AN_APPLICATION,
     "era-unsupported": "docs/eras.md says which kernels can be booted: build with a newer one",
     "image-not-in-ram": "the application is linked to a fixed address: give more memory by --mem",
     "image-no-room": "give more memory by --mem",

@@ -10,21 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.vm import esp, host, nic, shared_folder
-from hermit_harness.vm.filenames import comma_escaped, plain_name
+from hermit_harness.vm.filenames import escape_commas, initrd_name
 from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import PLACE, WAYS, target
+from hermit_harness.vm.targets import GUEST_LOADER_ADDRESS, WAYS, target
 
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
 # What carries a number out of a guest; RISC-V's board always has its device for that.
-CARRIERS = {"x86_64": DEBUG_EXIT, "aarch64": ("-semihosting",), "riscv64": ()}
+EXIT_DEVICES = {"x86_64": DEBUG_EXIT, "aarch64": ("-semihosting",), "riscv64": ()}
 # In the current folder, when a person starts the machine by hand: the daemon's socket, and what stands for no folder.
 SHARE_SOCKET, SHARE_FOLDER = "virtiofsd.sock", "virtiofsd.dir"
 MAX_MHZ = 65535  # the kernel parses the number as u16
 
 
 @dataclass(frozen=True)
-class Wires:
+class InheritedFds:
     """The descriptors that QEMU inherits, one end of a socket pair each."""
 
     serial: int
@@ -71,9 +71,9 @@ def qemu_of(spec: RunSpec) -> str:
     return spec.qemu or target(spec.target).qemu
 
 
-def append_text(spec: RunSpec) -> str:
+def append_of(spec: RunSpec) -> str:
     """What stands after -append."""
-    if not machine_of(spec).freq:
+    if not machine_of(spec).passes_mhz:
         return spec.append
     return with_freq(spec.append, host.mhz() or 1000)
 
@@ -89,21 +89,21 @@ def cpu_of(spec: RunSpec) -> str:
 def machine_argv(spec: RunSpec) -> tuple[str, ...]:
     """The words of the machine's row for this QEMU."""
     row = machine_of(spec)
-    return row.argv_newer if row.argv_newer and host.qemu_major(qemu_of(spec)) >= 8 else row.argv
+    return row.argv_qemu8 if row.argv_qemu8 and host.qemu_major(qemu_of(spec)) >= 8 else row.argv
 
 
 def firmware_argv(row: Machine) -> list[str]:
     """The machine's firmware; what it writes to its variables goes to a temporary file of QEMU's."""
     argv = ["-bios", str(firmware_file(row.bios))] if row.bios else []
     for unit, word in enumerate(row.flash or ()):
-        keeps = "readonly=on" if unit == 0 else "snapshot=on"
-        argv += ["-drive", f"if=pflash,unit={unit},format=raw,{keeps},file={comma_escaped(firmware_file(word))}"]
+        write_option = "readonly=on" if unit == 0 else "snapshot=on"
+        argv += ["-drive", f"if=pflash,unit={unit},format=raw,{write_option},file={escape_commas(firmware_file(word))}"]
     return argv
 
 
 def disk_argv(name: str, image: Path) -> list[str]:
     """A disk that the guest cannot write."""
-    drive = f"if=none,id={name},format=raw,readonly=on,file={comma_escaped(image)}"
+    drive = f"if=none,id={name},format=raw,readonly=on,file={escape_commas(image)}"
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
 
 
@@ -112,7 +112,7 @@ def loader_argv(spec: RunSpec) -> list[str]:
     way, _, place = (spec.way or target(spec.target).way).partition("@")
     if way not in WAYS:
         raise ValueError(f"unknown way {way!r} to pass an application; known: {', '.join(WAYS)}")
-    append = append_text(spec)
+    append = append_of(spec)
     if way == "esp-shell":
         return disk_argv("esp", esp.shell_disk(spec.loader, spec.app, append))
     if way in ("esp", "esp-boot"):
@@ -121,14 +121,14 @@ def loader_argv(spec: RunSpec) -> list[str]:
     argv = ["-kernel", str(spec.loader)]
     apps, modules = (spec.app,) if spec.app else (), spec.modules
     if way == "guest-loader" and spec.app:
-        argv += ["-device", f"guest-loader,addr={place or PLACE},initrd={comma_escaped(spec.app)}"]
+        argv += ["-device", f"guest-loader,addr={place or GUEST_LOADER_ADDRESS},initrd={escape_commas(spec.app)}"]
         apps = ()
     if apps + modules:
-        argv += ["-initrd", ",".join(map(plain_name, apps + modules))]
+        argv += ["-initrd", ",".join(map(initrd_name, apps + modules))]
     return argv + (["-append", append] if append else [])
 
 
-def is_watched(spec: RunSpec) -> bool:
+def is_network_watched(spec: RunSpec) -> bool:
     """Whether the harness sees the guest's frames."""
     return spec.net.kind != "none" and spec.net.watched
 
@@ -137,31 +137,31 @@ def guest_argv(spec: RunSpec) -> list[str]:
     """The part of the command line that decides what the guest sees."""
     row = machine_of(spec)
     argv = [qemu_of(spec), *machine_argv(spec), "-accel", spec.accel, "-cpu", cpu_of(spec)]
-    argv += ["-smp", str(max(spec.smp, row.least)), "-m", spec.memory, *firmware_argv(row)]
+    argv += ["-smp", str(max(spec.smp, row.min_cpus)), "-m", spec.memory, *firmware_argv(row)]
     if spec.debug_exit:
-        argv += CARRIERS[row.arch]
+        argv += EXIT_DEVICES[row.arch]
     argv += [*loader_argv(spec), *nic.argv(spec.net)]
     if spec.share:
         argv += shared_folder.argv(spec.share, spec.memory, spec.share.mmio or spec.machine.startswith("microvm"))
     return [*argv, *spec.extra]
 
 
-def wired_argv(spec: RunSpec, wires: Wires) -> list[str]:
+def harness_argv(spec: RunSpec, fds: InheritedFds) -> list[str]:
     """The command line as the harness runs it: paused, serial, QMP and the later gdb stub over inherited descriptors.
 
     A reset or a triple fault stops the machine where it happened (-no-reboot turns it into a shutdown, -no-shutdown
     into a pause).
     """
-    argv = [*share_argv(spec, f"fd={wires.share}"), *guest_argv(spec)[1:]]
+    argv = [*share_argv(spec, f"fd={fds.share}"), *guest_argv(spec)[1:]]
     argv += ["-display", "none", "-no-reboot", "-no-shutdown", "-S"]
-    for name, fd in (("serial0", wires.serial), ("qmp0", wires.qmp), ("gdb0", wires.gdb)):
+    for name, fd in (("serial0", fds.serial), ("qmp0", fds.qmp), ("gdb0", fds.gdb)):
         argv += ["-chardev", f"socket,id={name},fd={fd}"]
-    if is_watched(spec):
-        argv += nic.watch_argv(wires.mirror, wires.inject)
+    if is_network_watched(spec):
+        argv += nic.watch_argv(fds.mirror, fds.inject)
     return argv + ["-serial", "chardev:serial0", "-mon", "chardev=qmp0,mode=control"]
 
 
-def plain_argv(spec: RunSpec) -> list[str]:
+def standalone_argv(spec: RunSpec) -> list[str]:
     """The same machine for a person: serial on stdio, no monitor, runs at once, ends at a reset. A shared folder's
     daemon waits at SHARE_SOCKET."""
     spec = replace(spec, net=replace(spec.net, fd=-1))
@@ -169,18 +169,18 @@ def plain_argv(spec: RunSpec) -> list[str]:
     return [*argv, "-display", "none", "-serial", "stdio", "-no-reboot"]
 
 
-def helper_note(spec: RunSpec) -> str:
+def virtiofsd_note(spec: RunSpec) -> str:
     """What a person must start before plain_argv(), as a comment of the shell's; "" if nothing."""
     if not spec.share:
         return ""
-    program, made = spec.share.program or "virtiofsd", "" if spec.share.folder else f"mkdir -p {SHARE_FOLDER}; "
-    words = shared_folder.command(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_FOLDER)
-    return f"# before, in another terminal and this folder: {made}{shlex.join(words)}\n"
+    program, make_folder = spec.share.program or "virtiofsd", "" if spec.share.folder else f"mkdir -p {SHARE_FOLDER}; "
+    words = shared_folder.virtiofsd_argv(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_FOLDER)
+    return f"# before, in another terminal and this folder: {make_folder}{shlex.join(words)}\n"
 
 
-def share_argv(spec: RunSpec, where: str) -> list[str]:
+def share_argv(spec: RunSpec, address: str) -> list[str]:
     """QEMU, and its connection to the daemon of the shared folder, which must stand before the device."""
-    return [qemu_of(spec), *(("-chardev", f"socket,id=share0,{where}") if spec.share else ())]
+    return [qemu_of(spec), *(("-chardev", f"socket,id=share0,{address}") if spec.share else ())]
 
 
 def shell_line(argv: Sequence[str], width: int = 110) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from hermit_harness.paths import BUILD
 
-FOLDER = BUILD / "esp"
+CACHE_FOLDER = BUILD / "esp"
 # The name that firmware looks for on a disk of which it knows nothing.
 BOOT_FILES = {"x86_64": "BOOTX64.EFI", "aarch64": "BOOTAA64.EFI", "riscv64": "BOOTRISCV64.EFI"}
-ROOM = 2 << 20  # bytes for the file system's own tables
+METADATA_BYTES = 2 << 20  # bytes for the file system's own tables
 
 
 def _mtools(*words: str) -> None:
@@ -37,13 +37,13 @@ def _mtools(*words: str) -> None:
 
 
 def _make(image: Path, files: dict[str, bytes]) -> None:
-    size = sum(len(data) + 4096 for data in files.values()) + ROOM
+    size = sum(len(data) + 4096 for data in files.values()) + METADATA_BYTES
     kibibytes = max(8192, (size // (1 << 20) + 1) * 1024)
     _mtools("mformat", "-i", str(image), "-C", "-h", "16", "-s", "63", "-T", str(kibibytes * 2), "-v", "HERMIT", "::")
     folders = {parent for name in files for parent in Path(name).parents} - {Path(".")}
     for folder in sorted(folders):
         _mtools("mmd", "-i", str(image), f"::/{folder}")
-    with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
+    with tempfile.TemporaryDirectory(dir=CACHE_FOLDER) as scratch:
         for name, data in files.items():
             file = Path(scratch) / Path(name).name
             file.write_bytes(data)
@@ -79,15 +79,15 @@ def disk(files: dict[str, bytes]) -> Path:
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
-    made = FOLDER / f"{digest.hexdigest()[:24]}.img"
-    if not made.is_file():
-        FOLDER.mkdir(parents=True, exist_ok=True)
+    image = CACHE_FOLDER / f"{digest.hexdigest()[:24]}.img"
+    if not image.is_file():
+        CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
         # Made under a name of its own: another process may want the same disk at the same time.
-        part = FOLDER / f"{made.stem}.{os.getpid()}"
+        partial = CACHE_FOLDER / f"{image.stem}.{os.getpid()}"
         try:
-            _make(part, files)
-            part.replace(made)
+            _make(partial, files)
+            partial.replace(image)
         finally:
             with contextlib.suppress(FileNotFoundError):
-                part.unlink()
-    return made
+                partial.unlink()
+    return image

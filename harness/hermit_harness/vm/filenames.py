@@ -12,12 +12,12 @@ import tempfile
 from pathlib import Path
 
 
-def comma_escaped(text: object) -> str:
+def escape_commas(text: object) -> str:
     """A file name inside one of QEMU's comma-separated options: a comma is doubled."""
     return str(text).replace(",", ",,")
 
 
-def plain_name(path: Path) -> str:
+def initrd_name(path: Path) -> str:
     """A name of the file that holds neither blank nor comma: a link where its own does.
 
     For a Multiboot kernel QEMU parts -initrd at commas and ends each name at its first blank; for other kernels it
@@ -28,7 +28,7 @@ def plain_name(path: Path) -> str:
     target = path.resolve()
     number, name = hashlib.sha256(os.fsencode(target)).hexdigest()[:16], re.sub(r"[^\w.+-]", "_", path.name)
     try:
-        link = own_folder() / f"{number}-{name}"
+        link = user_temp_folder() / f"{number}-{name}"
         if not link.is_symlink() or link.readlink() != target:
             fresh = link.with_name(f"{link.name}.{os.getpid()}")
             fresh.symlink_to(target)
@@ -38,7 +38,7 @@ def plain_name(path: Path) -> str:
     return str(link)
 
 
-def own_folder() -> Path:
+def user_temp_folder() -> Path:
     """A folder for this user alone, among the temporary files. OSError, or ValueError where somebody else was first."""
     folder = Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

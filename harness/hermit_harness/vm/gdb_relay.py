@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from hermit_harness.vm.gdb_rsp import Interrupt, Pipe, Turn
+from hermit_harness.vm.gdb_rsp import InterruptQueue, PacketFilter, RegisterByteSwap
 from hermit_harness.vm.qmp import Qmp, QmpError
 
-PORT = 1234
-PORTS = 100  # how many are tried from the wanted one on
-DETACH = b"\x03+$D;1#b0"  # stop, whatever you do; then the packet that lets the machine go
+DEFAULT_PORT = 1234
+PORTS_TRIED = 100  # how many are tried from the wanted one on
+DETACH_REQUEST = b"\x03+$D;1#b0"  # stop, whatever you do; then the packet that lets the machine go
 DETACH_SECONDS = 2.0
 
 
@@ -47,7 +47,7 @@ def listen_unix(path: Path) -> socket.socket:
 
 def listen_tcp(port: int) -> socket.socket:
     """The first free port from this one on, on the loopback address only."""
-    for candidate in range(port, min(port + PORTS, 65536)):
+    for candidate in range(port, min(port + PORTS_TRIED, 65536)):
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -57,10 +57,10 @@ def listen_tcp(port: int) -> socket.socket:
             sock.close()
             continue
         return sock
-    raise ValueError(f"none of the ports {port} to {port + PORTS - 1} is free on 127.0.0.1")
+    raise ValueError(f"none of the ports {port} to {port + PORTS_TRIED - 1} is free on 127.0.0.1")
 
 
-class Door:
+class GdbRelay:
     """Carries bytes while the loop of `selector` runs. `before` is called each time before the stub's bytes go out:
     what the guest printed until then is on the screen before GDB says that it has stopped. `big_endian` is the
     application."""
@@ -70,29 +70,29 @@ class Door:
         selector: selectors.BaseSelector,
         listeners: Sequence[socket.socket],
         qmp: Qmp,
-        before: Callable[[], object],
+        before_reply: Callable[[], object],
         big_endian: bool = False,
     ) -> None:
         self._selector = selector
         self._listeners = listeners
         self._qmp = qmp
-        self._before = before
+        self._before_reply = before_reply
         self._big_endian = big_endian
-        self._pipes: tuple[Pipe, ...] = ()  # what the bytes go through, the debugger's end first
+        self._filters: tuple[PacketFilter, ...] = ()  # what the bytes go through, the debugger's end first
         self._client: socket.socket | None = None
-        self._wire: socket.socket | None = None  # to the stub; there with the client
+        self._stub: socket.socket | None = None  # to the stub; there with the client
         self._detached = False  # the client said that it would go: a second time would be too much for QEMU 7.2
-        self.visits = 0
+        self.connections = 0
         for listener in listeners:
             listener.setblocking(False)
-            selector.register(listener, selectors.EVENT_READ, partial(self._knock, listener))
+            selector.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
 
     @property
-    def busy(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether a debugger is connected: then the machine stands and runs as that one says."""
         return self._client is not None
 
-    def _knock(self, listener: socket.socket, mask: int) -> None:
+    def _accept(self, listener: socket.socket, mask: int) -> None:
         try:
             client, _ = listener.accept()
         except OSError:
@@ -103,67 +103,67 @@ class Door:
         client.setblocking(True)
         if client.family == socket.AF_INET:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.visits += 1
+        self.connections += 1
         try:
-            self._wire = self._open_stub(f"gdb-{self.visits}")
+            self._stub = self._open_stub(f"gdb-{self.connections}")
         except QmpError:
             client.close()  # the machine is about to end
             return
         self._client, self._detached = client, False
-        self._pipes = (Interrupt(), Turn()) if self._big_endian else (Interrupt(),)
+        self._filters = (InterruptQueue(), RegisterByteSwap()) if self._big_endian else (InterruptQueue(),)
         self._selector.register(client, selectors.EVENT_READ, self._from_client)
-        self._selector.register(self._wire, selectors.EVENT_READ, self._from_stub)
+        self._selector.register(self._stub, selectors.EVENT_READ, self._from_stub)
 
     def _open_stub(self, name: str) -> socket.socket:
         """A connection to QEMU's stub, which stops the machine. The one before is forgotten by QEMU."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._qmp.execute("getfd", {"fdname": name}, fds=[theirs.fileno()])
+        relay_end, qemu_end = socket.socketpair()
+        with qemu_end:
+            self._qmp.execute("getfd", {"fdname": name}, fds=[qemu_end.fileno()])
             address = {"type": "fd", "data": {"str": name}}
             backend = {"type": "socket", "data": {"addr": address, "server": False}}
             self._qmp.execute("chardev-add", {"id": name, "backend": backend})
             self._qmp.hmp(f"gdbserver chardev:{name}")
-        return ours
+        return relay_end
 
     def _from_client(self, mask: int) -> None:
-        if not self._client or not self._wire:
+        if not self._client or not self._stub:
             return
         data = _received(self._client)
         with contextlib.suppress(OSError):
             if data:
                 self._detached = self._detached or b"$D;" in data or b"$D#" in data
-                for pipe in self._pipes:
-                    data = pipe.to_stub(data)
-                self._wire.sendall(data)
+                for packet_filter in self._filters:
+                    data = packet_filter.to_stub(data)
+                self._stub.sendall(data)
                 return
             if not self._detached:
-                self._wire.sendall(DETACH)
-                _discard_until(self._wire, b"$OK#9a", time.monotonic() + DETACH_SECONDS)
-        self._drop()
+                self._stub.sendall(DETACH_REQUEST)
+                _discard_until(self._stub, b"$OK#9a", time.monotonic() + DETACH_SECONDS)
+        self._disconnect()
 
     def _from_stub(self, mask: int) -> None:
-        if not self._client or not self._wire:
+        if not self._client or not self._stub:
             return
-        data = _received(self._wire)
-        self._before()
+        data = _received(self._stub)
+        self._before_reply()
         with contextlib.suppress(OSError):
             if data:
-                for pipe in reversed(self._pipes):
-                    data = pipe.to_client(data)
+                for packet_filter in reversed(self._filters):
+                    data = packet_filter.to_client(data)
                 self._client.sendall(data)
                 return
-        self._drop()  # QEMU has ended
+        self._disconnect()  # QEMU has ended
 
-    def _drop(self) -> None:
-        for sock in (self._wire, self._client):
+    def _disconnect(self) -> None:
+        for sock in (self._stub, self._client):
             if sock:
                 self._selector.unregister(sock)
                 sock.close()
-        self._wire = self._client = None
+        self._stub = self._client = None
 
     def close(self) -> None:
         """Close the listening sockets and whoever is connected; the machine is left as it is."""
-        self._drop()
+        self._disconnect()
         for listener in self._listeners:
             self._selector.unregister(listener)
             listener.close()
@@ -176,11 +176,11 @@ def _received(sock: socket.socket) -> bytes:
         return b""
 
 
-def _discard_until(sock: socket.socket, wanted: bytes, deadline: float) -> None:
+def _discard_until(sock: socket.socket, expected: bytes, deadline: float) -> None:
     seen = b""
-    while wanted not in seen:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([sock], [], [], left)[0]:
+    while expected not in seen:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not select.select([sock], [], [], remaining)[0]:
             return
         data = _received(sock)
         if not data:

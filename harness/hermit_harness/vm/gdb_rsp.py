@@ -6,39 +6,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-RESUMES = (b"$c", b"$C", b"$s", b"$S", b"$vCont;", b"$bc", b"$bs")
-STOPS = (b"$T", b"$S", b"$W", b"$X")
+RESUME_PACKETS = (b"$c", b"$C", b"$s", b"$S", b"$vCont;", b"$bc", b"$bs")
+STOP_PACKETS = (b"$T", b"$S", b"$W", b"$X")
 INTERRUPT = b"\x03"
 
 
-def packet(body: bytes) -> bytes:
+def encode_packet(body: bytes) -> bytes:
     """The packet with this body."""
     return b"$%s#%02x" % (body, sum(body) % 256)
 
 
-def _pieces(data: bytes) -> Iterator[tuple[bytes, bool]]:
+def _split_stream(data: bytes) -> Iterator[tuple[bytes, bool]]:
     """Each whole packet, and each byte between packets, with whether it is whole; the rest comes last. A `#` within a
     body is escaped, so the first one ends it."""
-    at = 0
-    while at < len(data):
-        if data[at : at + 1] != b"$":
-            yield data[at : at + 1], True
-            at += 1
+    position = 0
+    while position < len(data):
+        if data[position : position + 1] != b"$":
+            yield data[position : position + 1], True
+            position += 1
             continue
-        end = data.find(b"#", at)
+        end = data.find(b"#", position)
         if end < 0 or end + 3 > len(data):
-            yield data[at:], False
+            yield data[position:], False
             return
-        yield data[at : end + 3], True
-        at = end + 3
+        yield data[position : end + 3], True
+        position = end + 3
 
 
-class Pipe:
+class PacketFilter:
     """One connection, both ways; what is not whole yet is kept until it is. A piece is a packet, or a byte between
     packets. This one changes nothing; others override request() and answer()."""
 
     def __init__(self) -> None:
-        self._parts = {"stub": b"", "client": b""}
+        self._incomplete = {"stub": b"", "client": b""}
 
     def request(self, piece: bytes) -> bytes:
         """What goes to the stub for a piece from the debugger."""
@@ -49,87 +49,87 @@ class Pipe:
         return piece
 
     def to_stub(self, data: bytes) -> bytes:
-        return self._through("stub", data, self.request)
+        return self._filtered("stub", data, self.request)
 
     def to_client(self, data: bytes) -> bytes:
-        return self._through("client", data, self.answer)
+        return self._filtered("client", data, self.answer)
 
-    def _through(self, way: str, data: bytes, change: Callable[[bytes], bytes]) -> bytes:
-        out, whole = b"", True
-        for piece, whole in _pieces(self._parts[way] + data):
-            self._parts[way] = b"" if whole else piece
-            if not whole:
+    def _filtered(self, direction: str, data: bytes, transform: Callable[[bytes], bytes]) -> bytes:
+        output, complete = b"", True
+        for piece, complete in _split_stream(self._incomplete[direction] + data):
+            self._incomplete[direction] = b"" if complete else piece
+            if not complete:
                 break
-            out += change(piece)
-        return out
+            output += transform(piece)
+        return output
 
 
-class Interrupt(Pipe):
+class InterruptQueue(PacketFilter):
     """Ctrl-C is never lost. GDB takes one between its "Continuing." and the guest's start, while it steps over a
     breakpoint say, and sends it to a stub that stands; QEMU's does not hear it then, GDB waits for ever, and a second
     Ctrl-C makes it give up the connection. So it is kept here until the guest runs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._runs = self._late = False
+        self._running = self._interrupt_pending = False
 
     def request(self, piece: bytes) -> bytes:
-        if piece == INTERRUPT and not self._runs:
-            self._late = True
+        if piece == INTERRUPT and not self._running:
+            self._interrupt_pending = True
             return b""
-        if not piece.startswith(RESUMES):
+        if not piece.startswith(RESUME_PACKETS):
             return piece
-        late, self._runs, self._late = self._late, True, False
-        return piece + (INTERRUPT if late else b"")
+        pending, self._running, self._interrupt_pending = self._interrupt_pending, True, False
+        return piece + (INTERRUPT if pending else b"")
 
     def answer(self, piece: bytes) -> bytes:
-        self._runs = self._runs and not piece.startswith(STOPS)
+        self._running = self._running and not piece.startswith(STOP_PACKETS)
         return piece
 
 
 # --- big-endian applications on AArch64 ---
 
 # Bytes of each register in the packets `g` and `G`: x0 to x30, sp, pc, cpsr; v0 to v31, fpsr, fpcr.
-SIZES = (*[8] * 33, 4, *[16] * 32, 4, 4)
+AARCH64_REGISTER_SIZES = (*[8] * 33, 4, *[16] * 32, 4, 4)
 
 
-def _turned(value: bytes) -> bytes:
+def _byte_swapped(value: bytes) -> bytes:
     """Hexadecimal digits of one register, its bytes the other way round."""
     return bytes.fromhex(value.decode())[::-1].hex().encode() if len(value) % 2 == 0 and b"x" not in value else value
 
 
-def _all_turned(values: bytes) -> bytes:
-    turned, at = [], 0
-    for size in SIZES:
-        turned.append(_turned(values[at : at + 2 * size]))
-        at += 2 * size
-    return b"".join(turned) + values[at:]
+def _all_byte_swapped(values: bytes) -> bytes:
+    swapped, offset = [], 0
+    for size in AARCH64_REGISTER_SIZES:
+        swapped.append(_byte_swapped(values[offset : offset + 2 * size]))
+        offset += 2 * size
+    return b"".join(swapped) + values[offset:]
 
 
-class Turn(Pipe):
+class RegisterByteSwap(PacketFilter):
     """Turns the registers in requests and answers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked = b""
+        self._last_command = b""
 
     def request(self, piece: bytes) -> bytes:
-        return packet(self._request(piece[1:-3])) if piece.startswith(b"$") else piece
+        return encode_packet(self._swap_request(piece[1:-3])) if piece.startswith(b"$") else piece
 
     def answer(self, piece: bytes) -> bytes:
-        return packet(self._answer(piece[1:-3])) if piece.startswith(b"$") else piece
+        return encode_packet(self._swap_reply(piece[1:-3])) if piece.startswith(b"$") else piece
 
-    def _request(self, body: bytes) -> bytes:
-        self._asked = body[:1]
-        if self._asked == b"G":
-            return b"G" + _all_turned(body[1:])
-        if self._asked == b"P":
+    def _swap_request(self, body: bytes) -> bytes:
+        self._last_command = body[:1]
+        if self._last_command == b"G":
+            return b"G" + _all_byte_swapped(body[1:])
+        if self._last_command == b"P":
             number, _, value = body.partition(b"=")
-            return number + b"=" + _turned(value)
+            return number + b"=" + _byte_swapped(value)
         return body
 
-    def _answer(self, body: bytes) -> bytes:
-        asked, self._asked = self._asked, b""
-        if asked not in (b"g", b"p") or body[:1] == b"E" or body == b"":
+    def _swap_reply(self, body: bytes) -> bytes:
+        command, self._last_command = self._last_command, b""
+        if command not in (b"g", b"p") or body[:1] == b"E" or body == b"":
             return body
-        return _all_turned(body) if asked == b"g" else _turned(body)
+        return _all_byte_swapped(body) if command == b"g" else _byte_swapped(body)

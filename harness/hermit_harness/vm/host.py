@@ -13,9 +13,9 @@ from hermit_harness.vm.machines import CPU_KVM_FALLBACKS, MICROVM
 
 CPUINFO = Path("/proc/cpuinfo")
 CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
-TUN = Path("/dev/net/tun")  # taps are made by it
+TUN_DEVICE = Path("/dev/net/tun")  # taps are made by it
 # Words before a command that take it off the network, and end it and its children when they are ended.
-NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=SIGKILL")
+UNSHARE_COMMAND = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=SIGKILL")
 
 
 def mhz_from(cpuinfo: str, base_khz: str = "", max_khz: str = "") -> int | None:
@@ -77,7 +77,7 @@ def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
     return ""
 
 
-def _starts(qemu: str, cpu: str) -> bool:
+def _cpu_model_starts(qemu: str, cpu: str) -> bool:
     """Whether QEMU with KVM gets as far as its monitor with this CPU model; `quit` follows at once."""
     argv = [
         qemu,
@@ -95,9 +95,9 @@ def _starts(qemu: str, cpu: str) -> bool:
         "-qmp",
         "stdio",
     ]
-    ask = b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n'
+    commands = b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n'
     try:
-        done = subprocess.run(argv, input=ask, capture_output=True, timeout=10, check=False)
+        done = subprocess.run(argv, input=commands, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -109,30 +109,30 @@ def kvm_cpu(qemu: str, wanted: str) -> str:
     is then shown)."""
     if kvm_problem():
         return wanted
-    return next((cpu for cpu in (wanted, *CPU_KVM_FALLBACKS) if _starts(qemu, cpu)), wanted)
+    return next((cpu for cpu in (wanted, *CPU_KVM_FALLBACKS) if _cpu_model_starts(qemu, cpu)), wanted)
 
 
 @lru_cache(maxsize=1)
 def namespace_problem() -> str:
     """Why QEMU cannot be isolated here, "" if it can. One sentence, with what to do."""
     try:
-        done = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run([*UNSHARE_COMMAND, "true"], capture_output=True, text=True, timeout=10, check=False)
     except OSError as error:
         return f"unshare is missing ({error.strerror}): install util-linux"
-    return "" if done.returncode == 0 else namespace_sentence(done.stderr)
+    return "" if done.returncode == 0 else namespace_remedy(done.stderr)
 
 
-def namespace_sentence(stderr: str) -> str:
+def namespace_remedy(stderr: str) -> str:
     """What to do about the message of a failed `unshare`, or of the shell that it started."""
-    said = (stderr.strip().splitlines() or ["no message"])[-1]
-    if said.startswith("sh: "):
-        return f"this run's namespaces cannot be set up, though they are permitted: {said}"
+    message = (stderr.strip().splitlines() or ["no message"])[-1]
+    if message.startswith("sh: "):
+        return f"this run's namespaces cannot be set up, though they are permitted: {message}"
     if _text(Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")).strip() == "1":
-        cure = "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+        remedy = "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
     elif _text(Path("/proc/sys/kernel/unprivileged_userns_clone")).strip() == "0":
-        cure = "sudo sysctl kernel.unprivileged_userns_clone=1"
+        remedy = "sudo sysctl kernel.unprivileged_userns_clone=1"
     elif _text(Path("/proc/sys/user/max_user_namespaces")).strip() == "0":
-        cure = "sudo sysctl user.max_user_namespaces=10000"
+        remedy = "sudo sysctl user.max_user_namespaces=10000"
     else:
-        cure = "in a container, allow the unshare system call (docker run --security-opt seccomp=unconfined)"
-    return f"this system does not permit user, network and PID namespaces ({said}): {cure}"
+        remedy = "in a container, allow the unshare system call (docker run --security-opt seccomp=unconfined)"
+    return f"this system does not permit user, network and PID namespaces ({message}): {remedy}"

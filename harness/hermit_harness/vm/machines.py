@@ -53,7 +53,7 @@ FIRMWARE: dict[str, tuple[str, ...]] = {
     },
 }
 # What brings the files of a word's first part.
-CURES = {
+FIRMWARE_REMEDIES = {
     "ovmf": "install ovmf",
     "aavmf": "install qemu-efi-aarch64",
     "opensbi": "ci/opensbi.sh fetches it, or says why not",
@@ -74,87 +74,99 @@ class Machine:
 
     name: str
     argv: tuple[str, ...]
-    has: frozenset[str]
-    freq: bool = False
-    argv_newer: tuple[str, ...] = ()
+    provides: frozenset[str]
+    passes_mhz: bool = False
+    argv_qemu8: tuple[str, ...] = ()
     cpu_tcg: str = CPU_TCG
     cpu_kvm: str = CPU_KVM
     arch: str = "x86_64"
     memory: str = "128M"
     bios: str = ""
     flash: tuple[str, str] | None = None
-    prints: bool = False
-    returns: bool = False
-    slow: float = 1.0
-    least: int = 1
+    firmware_prints: bool = False
+    returns_to_firmware: bool = False
+    deadline_factor: float = 1.0
+    min_cpus: int = 1
 
 
-_CPU = {"fsgsbase", "rdrand", "xsave"}
-_SMALL = frozenset({"debug-exit", *_CPU})
-_FULL = _SMALL | {"acpi", "pci", "smp"}
-_TREE = frozenset({"debug-exit", "pci", "smp"})
+_CPU_FEATURES = {"fsgsbase", "rdrand", "xsave"}
+_MICROVM_PROVIDES = frozenset({"debug-exit", *_CPU_FEATURES})
+_PC_PROVIDES = _MICROVM_PROVIDES | {"acpi", "pci", "smp"}
+_VIRT_PROVIDES = frozenset({"debug-exit", "pci", "smp"})
 
 
 def _arm(name: str, options: str, **changes: Any) -> Machine:
     """A row of AArch64's virt board."""
     argv = ("-M", f"virt,{options}", *NO_DEFAULTS)
-    return Machine(name, argv, _TREE, cpu_tcg=CPU_AARCH64, arch="aarch64", **{"memory": "512M", **changes})
+    return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_AARCH64, arch="aarch64", **{"memory": "512M", **changes})
 
 
 def _riscv(name: str, **changes: Any) -> Machine:
     """A row of RISC-V's virt board, whose SBI firmware tells of itself first."""
     argv = ("-M", "virt", *NO_DEFAULTS)
-    return Machine(name, argv, _TREE, cpu_tcg=CPU_RISCV64, arch="riscv64", prints=True, **changes)
+    return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_RISCV64, arch="riscv64", firmware_prints=True, **changes)
 
 
-def _xilinx(board: str, cpu: str, least: int = 1) -> Machine:
+def _xilinx(board: str, cpu: str, min_cpus: int = 1) -> Machine:
     """A row of a Xilinx board; its network controllers are part of it, and lead nowhere unless a run says otherwise. So
     is a sound card, for which newer QEMUs want to be told where it leads, in words that QEMU 7.2 does not know.
     """
     argv = ("-M", f"xlnx-{board}", *NO_DEFAULTS, "-nic", "none")
-    newer = (*argv, "-audio", "none")
+    argv_qemu8 = (*argv, "-audio", "none")
     return Machine(
-        board, argv, frozenset({"debug-exit"}), argv_newer=newer, cpu_tcg=cpu, arch="aarch64", memory="2G", least=least
+        board,
+        argv,
+        frozenset({"debug-exit"}),
+        argv_qemu8=argv_qemu8,
+        cpu_tcg=cpu,
+        arch="aarch64",
+        memory="2G",
+        min_cpus=min_cpus,
     )
 
 
-_UEFI: dict[str, Any] = {"memory": "512M", "prints": True, "returns": True, "slow": 6.0}
+_UEFI: dict[str, Any] = {
+    "memory": "512M",
+    "firmware_prints": True,
+    "returns_to_firmware": True,
+    "deadline_factor": 6.0,
+}
 _AAVMF: dict[str, Any] = {"flash": ("aavmf-code", "aavmf-vars"), **_UEFI}
 
-EVERY: tuple[Machine, ...] = (
-    Machine("pc", ("-M", "pc", *NO_DEFAULTS), _FULL),
-    Machine("q35", ("-M", "q35", *NO_DEFAULTS), _FULL),
+ALL_MACHINES: tuple[Machine, ...] = (
+    Machine("pc", ("-M", "pc", *NO_DEFAULTS), _PC_PROVIDES),
+    Machine("q35", ("-M", "q35", *NO_DEFAULTS), _PC_PROVIDES),
     # QEMU 7.2 boots the line as upstream wrote it; QEMU 10.0 with it boots no -kernel at all, whatever it is: its
     # firmware (SeaBIOS, since ACPI is on) finds a kernel by the option ROM alone.
     Machine(
         "microvm",
         ("-M", MICROVM, *NO_DEFAULTS),
-        _SMALL,
-        freq=True,
-        argv_newer=("-M", MICROVM.replace("x-option-roms=off", "x-option-roms=on"), *NO_DEFAULTS),
+        _MICROVM_PROVIDES,
+        passes_mhz=True,
+        argv_qemu8=("-M", MICROVM.replace("x-option-roms=off", "x-option-roms=on"), *NO_DEFAULTS),
     ),
     Machine(
         "microvm-acpi-off",
         ("-M", f"{MICROVM},acpi=off", "-global", "virtio-mmio.force-legacy=on", *NO_DEFAULTS),
-        _SMALL,
-        freq=True,
+        _MICROVM_PROVIDES,
+        passes_mhz=True,
     ),
     # With virtio-mmio cards: QEMU's list of them is on the command line (by PVH; Multiboot's is made before), and a
     # card says which transport it speaks.
     Machine(
         "microvm-mmio",
         ("-M", f"{MICROVM.replace('cmdline=off', 'cmdline=on')},acpi=off", *NO_DEFAULTS),
-        _SMALL,
-        freq=True,
+        _MICROVM_PROVIDES,
+        passes_mhz=True,
     ),
-    Machine("ovmf", ("-M", "q35", *NO_DEFAULTS), _FULL, flash=("ovmf-code", "ovmf-vars"), **_UEFI),
+    Machine("ovmf", ("-M", "q35", *NO_DEFAULTS), _PC_PROVIDES, flash=("ovmf-code", "ovmf-vars"), **_UEFI),
     # One file for code and variables, without flash: as -bios takes it.
-    Machine("ovmf-bios", ("-M", "pc", *NO_DEFAULTS), _FULL, bios="ovmf-whole", **_UEFI),
+    Machine("ovmf-bios", ("-M", "pc", *NO_DEFAULTS), _PC_PROVIDES, bios="ovmf-whole", **_UEFI),
     _arm("virt", "gic-version=3"),
     _arm("virt-gic2", "gic-version=2"),
     _arm("virt-el2", "gic-version=3,virtualization=on"),
     # QEMU makes a device tree for the first alone.
-    _xilinx("versal-virt", "cortex-a72", least=4),
+    _xilinx("versal-virt", "cortex-a72", min_cpus=4),
     _xilinx("zcu102", "cortex-a53"),
     _arm("aavmf", "gic-version=3,acpi=off", **_AAVMF),
     _arm("aavmf-el2", "gic-version=3,acpi=off,virtualization=on", **_AAVMF),
@@ -169,8 +181,8 @@ EVERY: tuple[Machine, ...] = (
         cpu_tcg="sifive-u54",
         arch="riscv64",
         memory="512M",
-        prints=True,
-        least=2,
+        firmware_prints=True,
+        min_cpus=2,
     ),
     # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
     _riscv("virt-together", bios="start-sbi-together"),
@@ -178,13 +190,13 @@ EVERY: tuple[Machine, ...] = (
     *(_riscv(f"virt-opensbi-{version}", bios=f"opensbi-{version}-dynamic") for version in OPENSBI),
     *(_riscv(f"virt-fw-jump-{version}", bios=f"opensbi-{version}-jump") for version in OPENSBI),
 )
-MACHINES: dict[str, Machine] = {m.name: m for m in EVERY if m.arch == "x86_64"}
-NAMES: tuple[str, ...] = tuple(dict.fromkeys(m.name for m in EVERY))
+MACHINES: dict[str, Machine] = {m.name: m for m in ALL_MACHINES if m.arch == "x86_64"}
+MACHINE_NAMES: tuple[str, ...] = tuple(dict.fromkeys(m.name for m in ALL_MACHINES))
 
 
 def machine(name: str, arch: str = "x86_64") -> Machine:
     """The row called `name` of a processor; ValueError with the list of names otherwise."""
-    known = {m.name: m for m in EVERY if m.arch == arch}
+    known = {m.name: m for m in ALL_MACHINES if m.arch == arch}
     try:
         return known[name]
     except KeyError:
@@ -207,4 +219,4 @@ def firmware_file(word: str) -> Path:
     for candidate in map(Path, FIRMWARE[word]):
         if candidate.is_file():
             return candidate
-    raise ValueError(f"no {FIRMWARE[word][0]}: {CURES[word.partition('-')[0]]}")
+    raise ValueError(f"no {FIRMWARE[word][0]}: {FIRMWARE_REMEDIES[word.partition('-')[0]]}")

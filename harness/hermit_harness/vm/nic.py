@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
-from hermit_harness.vm.filenames import comma_escaped
+from hermit_harness.vm.filenames import escape_commas
 
-KINDS = ("none", "user", "tap", "bridge", "socket")
-MAC, SECOND_MAC = "52:54:00:12:34:56", "52:54:00:12:34:57"  # QEMU's own for its first two cards
+NETWORK_KINDS = ("none", "user", "tap", "bridge", "socket")
+DEFAULT_MAC, SECOND_MAC = "52:54:00:12:34:56", "52:54:00:12:34:57"  # QEMU's own for its first two cards
 # Cards by name: QEMU's device and its options, and further words that the machine needs for it. No device: the card is
 # part of the board.
-CARDS: dict[str, tuple[str, tuple[str, ...]]] = {
+NIC_MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "virtio": ("virtio-net-pci,disable-legacy=on", ()),
     "virtio-transitional": ("virtio-net-pci", ()),
     "virtio-packed": ("virtio-net-pci,disable-legacy=on,packed=on", ()),
@@ -25,11 +25,11 @@ CARDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rtl8139": ("rtl8139", ()),
     "cadence-gem": ("", ()),
 }
-NETDEV = "net0"
+NETDEV_ID = "net0"
 
 
 @dataclass(frozen=True)
-class Forward:
+class HostForward:
     """A port of this machine behind which QEMU's user network puts one of the guest. `port` 0: any that is free."""
 
     port: int
@@ -38,14 +38,14 @@ class Forward:
     address: str = "127.0.0.1"
 
     @property
-    def option(self) -> str:
+    def hostfwd(self) -> str:
         return f"hostfwd={self.protocol}:{self.address}:{self.port}-:{self.guest_port}"
 
     def __str__(self) -> str:
         return f"{self.protocol}:{self.address}:{self.port}"
 
 
-def forward(text: str) -> Forward:
+def parse_host_forward(text: str) -> HostForward:
     """[tcp:|udp:][ADDRESS:]PORT:GUEST_PORT, or PORT for both. ValueError says what is wrong."""
     *front, last = text.split(":")
     protocol = front.pop(0) if front and front[0] in ("tcp", "udp") else "tcp"
@@ -58,11 +58,11 @@ def forward(text: str) -> Forward:
         numbers = [-1]
     if front or not all(0 <= number < 65536 for number in numbers) or numbers[-1] < 1:
         raise ValueError(f"--forward {text}: [tcp:|udp:][ADDRESS:]PORT:GUEST_PORT, such as 8080:8080 or udp:9975:9975")
-    return Forward(numbers[0], numbers[1], protocol, address)
+    return HostForward(numbers[0], numbers[1], protocol, address)
 
 
 @dataclass(frozen=True)
-class Net:
+class Nic:
     """One card. `kind` is one of KINDS; a bridge's card is a tap, too.
 
     `capture` gets every frame. `watched` lets the harness see the frames while the guest runs, and send some; QEMU can
@@ -71,59 +71,60 @@ class Net:
     """
 
     kind: str
-    card: str = "virtio"
-    mac: str = MAC
+    model: str = "virtio"
+    mac: str = DEFAULT_MAC
     ifname: str = ""
-    forwards: tuple[Forward, ...] = ()
+    forwards: tuple[HostForward, ...] = ()
     capture: Path | None = None
     vhost: bool = False
     watched: bool = True
     options: str = ""
-    place: str = ""
-    waits: bool = False
+    socket_path: str = ""
+    listens: bool = False
     fd: int = -1
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS or self.card not in CARDS:
+        if self.kind not in NETWORK_KINDS or self.model not in NIC_MODELS:
             raise ValueError(
-                f"unknown network {self.kind!r} or card {self.card!r}; known: {', '.join((*KINDS, *CARDS))}"
+                f"unknown network {self.kind!r} or card {self.model!r}; "
+                f"known: {', '.join((*NETWORK_KINDS, *NIC_MODELS))}"
             )
         if not re.fullmatch("[0-9a-f][02468ace](:[0-9a-f]{2}){5}", self.mac):
-            raise ValueError(f"{self.mac!r} is no address of a network card, such as {MAC}")
+            raise ValueError(f"{self.mac!r} is no address of a network card, such as {DEFAULT_MAC}")
         if self.vhost and (self.capture or self.watched):
             raise ValueError("with vhost=on the frames pass QEMU by: nothing can be captured or watched there")
 
 
-NO_NET = Net("none")
+NO_NETWORK = Nic("none")
 
 
-def backend(net: Net) -> str:
+def netdev(net: Nic) -> str:
     """The text after -netdev."""
     if net.kind == "user":
-        words = [f"user,id={NETDEV}", *(row.option for row in net.forwards)]
+        options = [f"user,id={NETDEV_ID}", *(row.hostfwd for row in net.forwards)]
     elif net.kind == "socket":
-        where = f"fd,addr.str={net.fd}" if net.fd >= 0 else f"unix,addr.path={comma_escaped(net.place)}"
-        words = [f"stream,id={NETDEV},server={'on' if net.waits else 'off'},addr.type={where}"]
+        address = f"fd,addr.str={net.fd}" if net.fd >= 0 else f"unix,addr.path={escape_commas(net.socket_path)}"
+        options = [f"stream,id={NETDEV_ID},server={'on' if net.listens else 'off'},addr.type={address}"]
     else:
-        words = [f"tap,id={NETDEV},ifname={net.ifname},script=no,downscript=no"]
+        options = [f"tap,id={NETDEV_ID},ifname={net.ifname},script=no,downscript=no"]
         # Without the header of virtio, frames look on the wire and in captures as the guest sent them: nobody is asked
         # to fill in a checksum. Kernel 0.11.0 asks for it in ARP, too, and Linux drops such frames.
-        words.append(f"vhost={'on' if net.vhost else 'off'},vnet_hdr=off")
-    return ",".join(words + ([net.options] if net.options else []))
+        options.append(f"vhost={'on' if net.vhost else 'off'},vnet_hdr=off")
+    return ",".join(options + ([net.options] if net.options else []))
 
 
-def argv(net: Net) -> list[str]:
+def argv(net: Nic) -> list[str]:
     """QEMU's words for the card and what it is plugged into."""
     if net.kind == "none":
         return []
-    device, more = CARDS[net.card]
-    words = [*more, "-netdev", backend(net)]
+    device, extra = NIC_MODELS[net.model]
+    words = [*extra, "-netdev", netdev(net)]
     if device:
-        words += ["-device", f"{device},netdev={NETDEV},mac={net.mac}"]
+        words += ["-device", f"{device},netdev={NETDEV_ID},mac={net.mac}"]
     else:
-        words += ["-net", f"nic,netdev={NETDEV},macaddr={net.mac}"]
+        words += ["-net", f"nic,netdev={NETDEV_ID},macaddr={net.mac}"]
     if net.capture:
-        words += ["-object", f"filter-dump,id=dump0,netdev={NETDEV},file={comma_escaped(net.capture)}"]
+        words += ["-object", f"filter-dump,id=dump0,netdev={NETDEV_ID},file={escape_commas(net.capture)}"]
     return words
 
 
@@ -132,6 +133,6 @@ def watch_argv(mirror: int, inject: int) -> list[str]:
     ahead of the capture, so that it is in there, too."""
     return [
         *("-chardev", f"socket,id=mirror0,fd={mirror}", "-chardev", f"socket,id=inject0,fd={inject}"),
-        *("-object", f"filter-redirector,id=in0,netdev={NETDEV},queue=tx,position=head,indev=inject0"),
-        *("-object", f"filter-mirror,id=copy0,netdev={NETDEV},queue=all,outdev=mirror0"),
+        *("-object", f"filter-redirector,id=in0,netdev={NETDEV_ID},queue=tx,position=head,indev=inject0"),
+        *("-object", f"filter-mirror,id=copy0,netdev={NETDEV_ID},queue=all,outdev=mirror0"),
     ]

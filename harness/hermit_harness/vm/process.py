@@ -34,8 +34,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hermit_harness.vm.argv import Wires, is_watched, wired_argv
-from hermit_harness.vm.host import NAMESPACES, namespace_sentence
+from hermit_harness.vm.argv import InheritedFds, harness_argv, is_network_watched
+from hermit_harness.vm.host import UNSHARE_COMMAND, namespace_remedy
 from hermit_harness.vm.spec import RunSpec
 
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
@@ -50,7 +50,7 @@ class LaunchError(Exception):
     """The process could not be set up; the text is one sentence with what to do."""
 
 
-class Closing(ABC):
+class Closeable(ABC):
     """What a `with` statement closes at its end, however that comes."""
 
     @abstractmethod
@@ -75,7 +75,7 @@ class Process:
     qemu_pid: int
     qemu_pidfd: int
     argv: tuple[str, ...]
-    wires: tuple[socket.socket, ...]
+    sockets: tuple[socket.socket, ...]
     started: float
     status: int | None = None
     cpu_total: float = 0.0
@@ -83,20 +83,20 @@ class Process:
 
     @property
     def serial(self) -> socket.socket:
-        return self.wires[0]
+        return self.sockets[0]
 
     @property
     def qmp(self) -> socket.socket:
-        return self.wires[1]
+        return self.sockets[1]
 
     @property
     def gdb(self) -> socket.socket:
-        return self.wires[2]
+        return self.sockets[2]
 
     @property
     def net(self) -> tuple[socket.socket, ...]:
         """A copy of each frame, and the way in for ours; nothing when the guest's network is not watched."""
-        return self.wires[3:]
+        return self.sockets[3:]
 
     def reap(self) -> int:
         """Wait for the process that has ended (or is about to) and keep its status; negative for a signal."""
@@ -107,7 +107,7 @@ class Process:
             self.cpu_total = usage.ru_utime + usage.ru_stime
         return self.status
 
-    def wants_cpu(self) -> bool:
+    def has_runnable_thread(self) -> bool:
         """Whether a thread of QEMU's other than its first runs, or waits for a processor of this machine: then a guest
         that used no time is starved, not asleep."""
         for stat in Path(f"/proc/{self.qemu_pid}/task").glob("*/stat"):
@@ -139,7 +139,7 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.qemu_pidfd, signal.SIGKILL)
             self.reap()
-        for sock in self.wires:
+        for sock in self.sockets:
             sock.close()
         if self.popen.stderr:
             self.popen.stderr.close()
@@ -147,23 +147,23 @@ class Process:
             os.close(fd)
 
 
-def _pairs(number: int) -> tuple[list[socket.socket], list[socket.socket]]:
-    ours, theirs = [], []
-    for _ in range(number):
-        left, right = socket.socketpair()
-        for sock in (left, right):
+def _socket_pairs(count: int) -> tuple[list[socket.socket], list[socket.socket]]:
+    harness_ends, qemu_ends = [], []
+    for _ in range(count):
+        harness_end, qemu_end = socket.socketpair()
+        for sock in (harness_end, qemu_end):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
-        ours.append(left)
-        theirs.append(right)
-    return ours, theirs
+        harness_ends.append(harness_end)
+        qemu_ends.append(qemu_end)
+    return harness_ends, qemu_ends
 
 
 def read_armed(gate: socket.socket, deadline: float) -> int | None:
     """The process number from the shell's report; None if it ended without one or said nothing in time."""
     line = b""
     while not line.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([gate], [], [], left)[0]:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not select.select([gate], [], [], remaining)[0]:
             return None
         data = gate.recv(64)
         if not data:
@@ -173,10 +173,10 @@ def read_armed(gate: socket.socket, deadline: float) -> int | None:
 
 
 def spawn(
-    words: Sequence[str], stdin: socket.socket, stdout: int | None, stderr: int, pass_fds: Sequence[int] = ()
+    command: Sequence[str], stdin: socket.socket, stdout: int | None, stderr: int, pass_fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """Start a program that dies with this process. LaunchError where what sees to that is missing."""
-    argv = (*DIE_WITH_PARENT, *words)
+    argv = (*DIE_WITH_PARENT, *command)
     try:
         return subprocess.Popen(
             argv, stdin=stdin.fileno(), stdout=stdout, stderr=stderr, pass_fds=pass_fds, start_new_session=True
@@ -186,39 +186,39 @@ def spawn(
         raise LaunchError(f"{missing} cannot be started ({error.strerror}): install util-linux") from error
 
 
-def launch(spec: RunSpec, within: Sequence[str] = (), share: socket.socket | None = None) -> Process:
+def launch(spec: RunSpec, namespace_command: Sequence[str] = (), virtiofsd: socket.socket | None = None) -> Process:
     """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show
     later.
 
     `within`: words that enter a network namespace and make a PID namespace, in place of namespaces of its own.
     `share`: a connection to the daemon of the shared folder.
     """
-    ours, theirs = _pairs(6 if is_watched(spec) else 4)
-    gate_ours = ours[0]
-    wires = Wires(*(sock.fileno() for sock in theirs[1:]))
-    argv = tuple(wired_argv(spec, replace(wires, share=share.fileno()) if share else wires))
-    unshare = within or (NAMESPACES if spec.isolate else ())
-    script = (LO_UP if spec.isolate and not within else "") + GATE
-    words = (*unshare, "sh", "-c", script, "sh", *argv)
-    given = [sock.fileno() for sock in (*theirs[1:], *((share,) if share else ()))]
-    given += [spec.net.fd] if spec.net.fd >= 0 else []
+    harness_ends, qemu_ends = _socket_pairs(6 if is_network_watched(spec) else 4)
+    gate = harness_ends[0]
+    inherited = InheritedFds(*(sock.fileno() for sock in qemu_ends[1:]))
+    argv = tuple(harness_argv(spec, replace(inherited, share=virtiofsd.fileno()) if virtiofsd else inherited))
+    unshare = namespace_command or (UNSHARE_COMMAND if spec.isolate else ())
+    script = (LO_UP if spec.isolate and not namespace_command else "") + GATE
+    command = (*unshare, "sh", "-c", script, "sh", *argv)
+    inherited_fds = [sock.fileno() for sock in (*qemu_ends[1:], *((virtiofsd,) if virtiofsd else ()))]
+    inherited_fds += [spec.net.fd] if spec.net.fd >= 0 else []
     try:
-        popen = spawn(words, theirs[0], subprocess.DEVNULL, subprocess.PIPE, given)
+        popen = spawn(command, qemu_ends[0], subprocess.DEVNULL, subprocess.PIPE, inherited_fds)
     except LaunchError:
-        for sock in ours + theirs:
+        for sock in harness_ends + qemu_ends:
             sock.close()
         raise
     pidfd = os.pidfd_open(popen.pid)
-    process = Process(popen, pidfd, popen.pid, pidfd, argv, tuple(ours[1:]), time.monotonic())
-    for sock in theirs:
+    process = Process(popen, pidfd, popen.pid, pidfd, argv, tuple(harness_ends[1:]), time.monotonic())
+    for sock in qemu_ends:
         sock.close()
     try:
-        _open_gate(process, gate_ours, spec.isolate)
+        _open_gate(process, gate, spec.isolate)
     except BaseException:
         process.kill()
         raise
     finally:
-        gate_ours.close()
+        gate.close()
     return process
 
 
@@ -229,9 +229,9 @@ def _open_gate(process: Process, gate: socket.socket, isolate: bool) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
         process.reap()
-        said = process.popen.stderr.read().decode("utf-8", "replace") if process.popen.stderr else ""
+        output = process.popen.stderr.read().decode("utf-8", "replace") if process.popen.stderr else ""
         raise LaunchError(
-            namespace_sentence(said) if isolate else f"QEMU's process could not be set up: {said.strip()}"
+            namespace_remedy(output) if isolate else f"QEMU's process could not be set up: {output.strip()}"
         )
     process.qemu_pid, process.qemu_pidfd = pid, os.pidfd_open(pid)
     process.started = time.monotonic()

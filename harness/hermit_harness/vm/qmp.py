@@ -62,16 +62,16 @@ class Qmp:
                 raise QmpError(f"QEMU's monitor said something that is no JSON: {text[:80]}") from error
             (self.events if "event" in message else self._inbox).append(message)
 
-    def _wait(self, wanted: Callable[[Message], bool], deadline: float, what: str) -> Message:
+    def _wait(self, matches: Callable[[Message], bool], deadline: float, what: str) -> Message:
         while True:
             while self._inbox:
                 message = self._inbox.popleft()
-                if wanted(message):
+                if matches(message):
                     return message
             if self.closed:
                 raise QmpError(f"QEMU closed its monitor during {what}")
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not select.select([self.sock], [], [], remaining)[0]:
                 raise QmpError(f"no answer from QEMU's monitor to {what}")
             self.receive()
 
@@ -100,15 +100,15 @@ class Qmp:
         self, command: str, arguments: Message | None = None, seconds: float = 5.0, fds: Sequence[int] = ()
     ) -> Any:
         """Run one command and return its result; QmpError on refusal, silence or a closed monitor."""
-        mine = self.send(command, arguments, fds)
-        answer = self._wait(lambda m: m.get("id") == mine, time.monotonic() + seconds, command)
+        request_id = self.send(command, arguments, fds)
+        answer = self._wait(lambda m: m.get("id") == request_id, time.monotonic() + seconds, command)
         if "error" in answer:
             raise QmpError(f"{command}: {answer['error'].get('desc', answer['error'])}")
         return answer.get("return")
 
-    def refusal_of(self, number: int) -> str:
+    def error_of(self, request_id: int) -> str:
         """QEMU's message if it has refused the command that was sent as `number`, else ""."""
-        answer = next((m for m in self._inbox if m.get("id") == number), {})
+        answer = next((m for m in self._inbox if m.get("id") == request_id), {})
         return str(answer["error"].get("desc", answer["error"])) if "error" in answer else ""
 
     def hmp(self, line: str, seconds: float = 5.0) -> str:

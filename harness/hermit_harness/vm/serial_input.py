@@ -11,7 +11,7 @@ from collections.abc import Callable
 CHUNK = 4096
 
 
-class Feed:
+class SerialInput:
     """Writes to `serial` when it takes bytes, and reads the source only when everything read before has gone.
 
     The source may be a terminal, a pipe, or a regular file (which epoll does not take: it is then read whenever the
@@ -19,11 +19,11 @@ class Feed:
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, serial: socket.socket, first: bytes, on_serial: Callable[[int], None]
+        self, selector: selectors.BaseSelector, serial: socket.socket, initial: bytes, on_serial: Callable[[int], None]
     ) -> None:
         self._selector = selector
         self._serial = serial
-        self._pending = bytearray(first)
+        self._pending = bytearray(initial)
         self._on_serial = on_serial
         self._fd: int | None = None
         self._is_file = False
@@ -33,24 +33,24 @@ class Feed:
         self._fd = fd
         if fd is not None:
             try:
-                self._selector.register(fd, selectors.EVENT_READ, self._readable)
+                self._selector.register(fd, selectors.EVENT_READ, self._on_readable)
             except PermissionError:
                 self._is_file = True
-        self._want_write(bool(self._pending) or self._is_file)
+        self._set_writable_interest(bool(self._pending) or self._is_file)
 
     def send(self) -> None:
         """The serial port takes bytes."""
         if not self._pending and self._is_file and self._fd is not None:
-            self._take(self._fd)
+            self._read_source(self._fd)
         try:
             sent = self._serial.send(self._pending) if self._pending else 0
         except (BlockingIOError, ConnectionError):
             return
         del self._pending[:sent]
         if not self._pending and not self._is_file:
-            self._want_write(False)
+            self._set_writable_interest(False)
             if self._fd is not None and self._fd not in self._selector.get_map():
-                self._selector.register(self._fd, selectors.EVENT_READ, self._readable)
+                self._selector.register(self._fd, selectors.EVENT_READ, self._on_readable)
 
     def stop(self) -> None:
         """The serial port is closed: take no more from anywhere."""
@@ -59,13 +59,13 @@ class Feed:
                 self._selector.unregister(source)
         self._fd, self._is_file = None, False
 
-    def _readable(self, mask: int) -> None:
+    def _on_readable(self, mask: int) -> None:
         assert self._fd is not None
         self._selector.unregister(self._fd)  # until what it gave has gone out
-        self._take(self._fd)
-        self._want_write(True)
+        self._read_source(self._fd)
+        self._set_writable_interest(True)
 
-    def _take(self, fd: int) -> None:
+    def _read_source(self, fd: int) -> None:
         try:
             data = os.read(fd, CHUNK)
         except OSError:  # a terminal that went away, or one that this process may not read in the background
@@ -74,7 +74,7 @@ class Feed:
         if not data:
             self._fd, self._is_file = None, False
 
-    def _want_write(self, wanted: bool) -> None:
+    def _set_writable_interest(self, wanted: bool) -> None:
         if self._serial in self._selector.get_map():
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
             self._selector.modify(self._serial, events, self._on_serial)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermit_harness.vm.nic import NO_NET, Net
-from hermit_harness.vm.shared_folder import Share
+from hermit_harness.vm.nic import NO_NETWORK, Nic
+from hermit_harness.vm.shared_folder import SharedFolder
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,5 @@ class RunSpec:
     expect: str = "exit 0"
     target: str = "x86_64-multiboot"
     way: str = ""
-    net: Net = NO_NET
-    share: Share | None = None
+    net: Nic = NO_NETWORK
+    share: SharedFolder | None = None

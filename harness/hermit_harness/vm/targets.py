@@ -19,7 +19,7 @@ from functools import cache
 
 from hermit_harness.paths import TARGETS_TABLE, loader_file
 
-PLACE = "0x48000000"
+GUEST_LOADER_ADDRESS = "0x48000000"
 WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "esp-shell", "efi-kernel", "pvh")
 # ELF e_machine -> kind of application, little-endian.
 ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
@@ -94,7 +94,7 @@ TARGETS = _read()
 # Kinds of applications: an ELF machine and a byte order.
 ARCHS = tuple(dict.fromkeys(row.arch for row in TARGETS.values()))
 # The target that boots an application of a kind by default: the first one in the table.
-BY_ARCH = {arch: next(row.name for row in TARGETS.values() if row.arch == arch) for arch in ARCHS}
+DEFAULT_TARGETS = {arch: next(row.name for row in TARGETS.values() if row.arch == arch) for arch in ARCHS}
 
 
 @cache
@@ -115,5 +115,5 @@ def is_big_endian(name: str) -> bool:
 
 def target_of_file(file: str) -> Target | None:
     """The target whose loader file has this name, with or without `.debug`; None for any other file."""
-    plain = file.removesuffix(".debug")
-    return next((row for row in TARGETS.values() if row.file == plain), None)
+    name = file.removesuffix(".debug")
+    return next((row for row in TARGETS.values() if row.file == name), None)

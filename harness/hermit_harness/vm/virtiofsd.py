@@ -19,17 +19,17 @@ from contextlib import suppress
 from functools import lru_cache
 
 from hermit_harness.paths import ROOT
-from hermit_harness.vm.host import NAMESPACES, namespace_sentence
-from hermit_harness.vm.process import ARM_SECONDS, GATE, Closing, LaunchError, read_armed, spawn
-from hermit_harness.vm.shared_folder import Share, command
+from hermit_harness.vm.host import UNSHARE_COMMAND, namespace_remedy
+from hermit_harness.vm.process import ARM_SECONDS, GATE, Closeable, LaunchError, read_armed, spawn
+from hermit_harness.vm.shared_folder import SharedFolder, virtiofsd_argv
 
-MAKER = ROOT / "fixtures" / "real" / "virtiofsd.sh"
+BUILD_SCRIPT = ROOT / "fixtures" / "real" / "virtiofsd.sh"
 # Where the daemon, and nobody else, sees a folder that exists for one run: memory, in a mount namespace of its own, so
 # that there is nothing to remove, whoever is killed.
-PRIVATE = "/mnt"
-MOUNT = f"mount -t tmpfs -o mode=0700 private {PRIVATE} || exit 1; "
-PLACES = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
-OLD = (
+EMPTY_FOLDER = "/mnt"
+MOUNT_SCRIPT = f"mount -t tmpfs -o mode=0700 private {EMPTY_FOLDER} || exit 1; "
+SYSTEM_PATHS = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
+C_VIRTIOFSD_PROBLEM = (
     "is QEMU's own virtiofsd, in C: it answers EINVAL to names that begin with a slash, which are Hermit's; "
     "the one in Rust (Debian 13's package virtiofsd, or the crate) does not"
 )
@@ -41,94 +41,104 @@ def version_problem(program: str) -> str:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{program} cannot be started: {error}"
-    said = done.stdout + done.stderr
-    if re.search(r"^virtiofsd \d+\.\d+", said, re.M):
+    output = done.stdout + done.stderr
+    if re.search(r"^virtiofsd \d+\.\d+", output, re.M):
         return ""
-    return f"{program} {OLD}" if "FUSE kernel interface" in said else f"{program} does not tell its version: {said!r}"
+    return (
+        f"{program} {C_VIRTIOFSD_PROBLEM}"
+        if "FUSE kernel interface" in output
+        else f"{program} does not tell its version: {output!r}"
+    )
 
 
-def installed() -> str:
+def installed_program() -> str:
     """A virtiofsd of this system that serves Hermit; "" where there is none."""
-    for place in (shutil.which("virtiofsd") or "", *PLACES):
-        if place and os.access(place, os.X_OK) and not version_problem(place):
-            return place
+    for path in (shutil.which("virtiofsd") or "", *SYSTEM_PATHS):
+        if path and os.access(path, os.X_OK) and not version_problem(path):
+            return path
     return ""
 
 
 @lru_cache(maxsize=8)
-def find(wanted: str = "") -> str:
+def find_program(program: str = "") -> str:
     """A virtiofsd that serves Hermit: the wanted one, one of this system, or one that is made now, once, in the user's
     cache. LaunchError says why there is none."""
-    if wanted:
-        problem = version_problem(wanted)
+    if program:
+        problem = version_problem(program)
         if problem:
             raise LaunchError(problem)
-        return wanted
-    if place := installed():
-        return place
-    made = subprocess.run([str(MAKER)], stdout=subprocess.PIPE, text=True, check=False)
-    if made.returncode:
-        raise LaunchError(f"there is no virtiofsd in Rust here, and {MAKER.name} could not make one (see above)")
-    return made.stdout.strip()
+        return program
+    if system_program := installed_program():
+        return system_program
+    built = subprocess.run([str(BUILD_SCRIPT)], stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode:
+        raise LaunchError(f"there is no virtiofsd in Rust here, and {BUILD_SCRIPT.name} could not make one (see above)")
+    return built.stdout.strip()
 
 
-class Daemon(Closing):
+class Virtiofsd(Closeable):
     """One virtiofsd for one run, in a `with` statement. `ours` is for QEMU."""
 
-    def __init__(self, wanted: Share) -> None:
+    def __init__(self, share: SharedFolder) -> None:
         """LaunchError, with what to do, where it cannot be set up."""
-        program = find(wanted.program)
-        self.ours = socket.socket(socket.AF_UNIX)
-        self._said = os.memfd_create("virtiofsd's words")
+        program = find_program(share.program)
+        self.qemu_socket = socket.socket(socket.AF_UNIX)
+        self._output = os.memfd_create("virtiofsd's words")
         self._popen: subprocess.Popen[bytes] | None = None
         self.pidfd = -1
-        gate, theirs = socket.socketpair()
-        with socket.socket(socket.AF_UNIX) as listener, gate, theirs:
+        gate, daemon_gate = socket.socketpair()
+        with socket.socket(socket.AF_UNIX) as listener, gate, daemon_gate:
             listener.bind("")  # a name that the system gives, in no folder
             listener.listen(1)
-            self.ours.connect(listener.getsockname())
-            argv = command(program, wanted, f"--fd={listener.fileno()}", PRIVATE)
-            chain = (
-                (*NAMESPACES, "sh", "-c", GATE) if wanted.folder else (*NAMESPACES, "--mount", "sh", "-c", MOUNT + GATE)
+            self.qemu_socket.connect(listener.getsockname())
+            argv = virtiofsd_argv(program, share, f"--fd={listener.fileno()}", EMPTY_FOLDER)
+            launcher = (
+                (*UNSHARE_COMMAND, "sh", "-c", GATE)
+                if share.folder
+                else (*UNSHARE_COMMAND, "--mount", "sh", "-c", MOUNT_SCRIPT + GATE)
             )
             try:
-                self._start([*chain, "sh", *argv], listener, gate, theirs)
+                self._start([*launcher, "sh", *argv], listener, gate, daemon_gate)
             except BaseException:
                 self.close()
                 raise
 
-    def _start(self, words: list[str], listener: socket.socket, gate: socket.socket, theirs: socket.socket) -> None:
-        self._popen = spawn(words, theirs, subprocess.DEVNULL, self._said, [listener.fileno()])
+    def _start(
+        self, command: list[str], listener: socket.socket, gate: socket.socket, daemon_gate: socket.socket
+    ) -> None:
+        self._popen = spawn(command, daemon_gate, subprocess.DEVNULL, self._output, [listener.fileno()])
         self.pidfd = os.pidfd_open(self._popen.pid)
-        theirs.close()
+        daemon_gate.close()
         if read_armed(gate, time.monotonic() + ARM_SECONDS) is None:
-            said = self.said().strip()
-            raise LaunchError(f"no folder for this run: {said}" if "mount:" in said else namespace_sentence(said))
+            message = self.output().strip()
+            raise LaunchError(
+                f"no folder for this run: {message}" if "mount:" in message else namespace_remedy(message)
+            )
         gate.sendall(b"go\n")
 
     def close(self) -> None:
         """End it if it still runs."""
-        self.ours.close()
+        self.qemu_socket.close()
         if self.pidfd >= 0 and self._popen:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
             self._popen.wait()
             os.close(self.pidfd)
-        if self._said >= 0:
-            os.close(self._said)
-        self.pidfd = self._said = -1
+        if self._output >= 0:
+            os.close(self._output)
+        self.pidfd = self._output = -1
 
-    def said(self) -> str:
+    def output(self) -> str:
         """What it has printed."""
-        return os.pread(self._said, 65536, 0).decode("utf-8", "replace")
+        return os.pread(self._output, 65536, 0).decode("utf-8", "replace")
 
     def failure(self) -> str:
         """How it ended, in a sentence; "" where it ended by itself, with 0, as it does when QEMU is gone."""
         status = self._popen.wait() if self._popen else 0
         if not status:
             return ""
-        said = self.said().strip().splitlines()
-        killed = status < 0 or any(line.startswith("unshare:") for line in said)  # which may fail to die likewise
+        lines = self.output().strip().splitlines()
+        killed = status < 0 or any(line.startswith("unshare:") for line in lines)  # which may fail to die likewise
         how = "was killed" if killed else f"ended with status {status}"
-        told = [line for line in said if not line.startswith("unshare:")] or ["it said nothing"]
-        return f"virtiofsd {how} while the guest ran: {told[-1]}"
+        messages = [line for line in lines if not line.startswith("unshare:")] or ["it said nothing"]
+        return f"virtiofsd {how} while the guest ran: {messages[-1]}"

@@ -36,7 +36,7 @@ class Refusal:
 
 
 @dataclass
-class Marks:
+class BootLog:
     """Collects what matters from the lines of one run, in order.
 
     `status_line` is the pattern of the row of ends.toml that tells the application's status, None if its kernel
@@ -46,49 +46,53 @@ class Marks:
     """
 
     status_line: re.Pattern[bytes] | None = None
-    firmware: bool = False
-    returns: bool = False
-    returned: list[Refusal] = field(default_factory=list)
+    in_firmware: bool = False
+    returns_to_firmware: bool = False
+    earlier_refusals: list[Refusal] = field(default_factory=list)
     refusal: Refusal | None = None
-    forged: Refusal | None = None
+    late_refusal: Refusal | None = None
     loader_panic: str | None = None
     load_range: tuple[int, int] | None = None
     panic: str | None = None
     status: int | None = None
-    kernel: str | None = None
-    foreign: int = 0
-    lines: int = 0
-    last: bytes = b""
-    at: dict[str, float] = field(default_factory=dict)
+    kernel_version: str | None = None
+    guest_lines: int = 0
+    line_count: int = 0
+    last_line: bytes = b""
+    times: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
         """An empty log for a boot of `spec`."""
         machine = machine_of(spec)
-        return cls(status_line=end(spec.end).line, firmware=machine.prints, returns=machine.returns)
+        return cls(
+            status_line=end(spec.end).line,
+            in_firmware=machine.firmware_prints,
+            returns_to_firmware=machine.returns_to_firmware,
+        )
 
     @property
     def handed_over(self) -> bool:
         """Whether the loader's part is over, as far as the console tells."""
-        return self.load_range is not None or self.foreign > 0
+        return self.load_range is not None or self.guest_lines > 0
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         """Whether something was said after which a run should be over soon."""
         return bool(self.refusal or self.loader_panic is not None or self.panic is not None or self.status is not None)
 
-    def line(self, line: bytes, now: float) -> None:
+    def add_line(self, line: bytes, now: float) -> None:
         """Take in one whole line; `now` is seconds since QEMU's exec."""
         if not line.strip():
             return
-        self.lines += 1
-        self.last = line
+        self.line_count += 1
+        self.last_line = line
         # Firmware may leave a line open before it starts the loader.
-        loader = _LOADER.search(line) if self.firmware and not self.foreign else _LOADER.match(line)
+        loader = _LOADER.search(line) if self.in_firmware and not self.guest_lines else _LOADER.match(line)
         if loader:
-            self.firmware = False
+            self.in_firmware = False
             self._loader_line(line[loader.start() :], now)
-        elif self.firmware and not self._tells_status(line):
+        elif self.in_firmware and not self._status_match(line):
             return
         else:
             self._guest_line(line, now)
@@ -96,49 +100,49 @@ class Marks:
     def _loader_line(self, line: bytes, now: float) -> None:
         error = _ERROR.match(line)
         # A report's further lines have no number.
-        if self.returns and self.refusal and (error or not line.startswith(b"[LOADER][ERROR]")):
-            self.returned.append(self.refusal)
+        if self.returns_to_firmware and self.refusal and (error or not line.startswith(b"[LOADER][ERROR]")):
+            self.earlier_refusals.append(self.refusal)
             self.refusal = None
         if error:
             number = int(error[1])
-            believed = not self.foreign and (self.load_range is None or number in LATE_REFUSALS)
-            refusal = Refusal(number, error[2].decode(), text(error[3]), believed)
+            believed = not self.guest_lines and (self.load_range is None or number in LATE_REFUSALS)
+            refusal = Refusal(number, error[2].decode(), printable(error[3]), believed)
             if not believed:
-                self.forged = self.forged or refusal
+                self.late_refusal = self.late_refusal or refusal
             elif self.refusal is None:
                 self.refusal = refusal
-                self.firmware = self.returns
-                self.at.setdefault("refusal", now)
+                self.in_firmware = self.returns_to_firmware
+                self.times.setdefault("refusal", now)
             return
         loading = _LOADING.match(line)
-        if loading and self.load_range is None and not self.foreign:
+        if loading and self.load_range is None and not self.guest_lines:
             self.load_range = (int(loading[1], 16), int(loading[2] or loading[1], 16))
-            self.at.setdefault("loading", now)
+            self.times.setdefault("loading", now)
         panic = _FOREIGN_PANIC.match(line)
-        if panic and self.loader_panic is None and not self.foreign:
-            self.loader_panic = text(panic[1])
+        if panic and self.loader_panic is None and not self.guest_lines:
+            self.loader_panic = printable(panic[1])
 
-    def _tells_status(self, line: bytes) -> re.Match[bytes] | None:
+    def _status_match(self, line: bytes) -> re.Match[bytes] | None:
         return self.status_line.search(line) if self.status_line else None
 
     def _guest_line(self, line: bytes, now: float) -> None:
-        self.foreign += 1
-        self.at.setdefault("kernel_line", now)
+        self.guest_lines += 1
+        self.times.setdefault("kernel_line", now)
         panic = _PANIC.match(line)
         if self.panic is not None and self.panic.endswith(":"):
-            self.panic += f" {text(line.strip())}"  # Rust puts the message on the line behind its place
+            self.panic += f" {printable(line.strip())}"  # Rust puts the message on the line behind its place
         elif panic and self.panic is None:
-            self.panic = text(panic[1])
-            self.at.setdefault("panic", now)
-        status = self._tells_status(line)
+            self.panic = printable(panic[1])
+            self.times.setdefault("panic", now)
+        status = self._status_match(line)
         if status:
             self.status = int(status[1])
         welcome = _WELCOME.search(line)
-        if welcome and self.kernel is None:
-            self.kernel = text(welcome[1])
+        if welcome and self.kernel_version is None:
+            self.kernel_version = printable(welcome[1])
 
 
-def text(data: bytes) -> str:
+def printable(data: bytes) -> str:
     """Guest bytes for a sentence of ours: what is not UTF-8 or not printable is shown escaped."""
     decoded = data.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in decoded)

@@ -16,7 +16,7 @@ def strip_ansi(line: bytes) -> bytes:
     return _ANSI.sub(b"", line) if b"\x1b" in line else line
 
 
-class Record:
+class ConsoleRecord:
     """Keeps the first and the last `half` bytes of a stream and counts the rest."""
 
     def __init__(self, half: int = 512 * 1024) -> None:
@@ -47,7 +47,7 @@ class Record:
         return bytes(self._head) + note + tail
 
 
-class Lines:
+class LineSplitter:
     """Splits a stream into lines (LF or CR LF), escape sequences removed.
 
     A line longer than `limit` is cut there; what follows up to its newline is dropped, so memory stays bounded with

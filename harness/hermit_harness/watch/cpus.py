@@ -14,8 +14,8 @@ _CS = re.compile(r"^CS =[0-9a-f]+ ([0-9a-f]+)", re.M)
 INTERRUPT_FLAG = 0x200
 _PSTATE = re.compile(r"\bPSTATE=([0-9a-f]+)")
 _MIE = re.compile(r"^ mie +([0-9a-f]+)", re.M)
-MASKED = 0xC0  # I and F of AArch64's PSTATE
-WAKING = 1 << 5 | 1 << 7 | 1 << 9  # RISC-V's supervisor and machine timers, supervisor's devices
+DAIF_IRQ_FIQ = 0xC0  # I and F of AArch64's PSTATE
+MIE_WAKE_SOURCES = 1 << 5 | 1 << 7 | 1 << 9  # RISC-V's supervisor and machine timers, supervisor's devices
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Cpu:
     cs_base: int
 
     @property
-    def waits_for_start(self) -> bool:
+    def is_unstarted(self) -> bool:
         """A processor at its reset vector that nobody has started (KVM does not show it as halted)."""
         return self.pc == 0xFFF0 and self.cs_base == 0xFFFF0000
 
     @property
-    def halted_for_good(self) -> bool:
+    def is_halted_for_good(self) -> bool:
         """Halted with interrupts off: only an NMI or a reset could wake it."""
-        return self.waits_for_start or (self.halted and not self.flags & INTERRUPT_FLAG)
+        return self.is_unstarted or (self.halted and not self.flags & INTERRUPT_FLAG)
 
 
 def parse(registers: str) -> list[Cpu]:
@@ -60,16 +60,16 @@ def _cpu(index: int, block: str) -> Cpu:
     )
 
 
-def _sleeps_aarch64(block: str) -> bool:
+def _interrupts_masked_aarch64(block: str) -> bool:
     """Whether IRQ and FIQ are masked. A processor that nobody has started looks like this, too."""
     state = _PSTATE.search(block)
-    return state is not None and int(state[1], 16) & MASKED == MASKED
+    return state is not None and int(state[1], 16) & DAIF_IRQ_FIQ == DAIF_IRQ_FIQ
 
 
-def _sleeps_riscv64(block: str) -> bool:
+def _interrupts_masked_riscv64(block: str) -> bool:
     """Whether no timer and no device can wake the hart; what another hart sends it does not count."""
     enabled = _MIE.search(block)
-    return enabled is not None and not int(enabled[1], 16) & WAKING
+    return enabled is not None and not int(enabled[1], 16) & MIE_WAKE_SOURCES
 
 
 def all_halted_for_good(registers: str) -> bool:
@@ -78,13 +78,13 @@ def all_halted_for_good(registers: str) -> bool:
     On x86 the text tells. Elsewhere it says only that nothing could wake a processor that sleeps: that it does sleep is
     seen when two looks show the same registers and no time used (`text_tells`).
     """
-    if not text_tells(registers):
-        sleeps = _sleeps_aarch64 if _PSTATE.search(registers) else _sleeps_riscv64
-        return all(map(sleeps, _CPU.split(registers)[2::2]))
+    if not shows_halted_cpus(registers):
+        is_masked = _interrupts_masked_aarch64 if _PSTATE.search(registers) else _interrupts_masked_riscv64
+        return all(map(is_masked, _CPU.split(registers)[2::2]))
     cpus = parse(registers)
-    return bool(cpus) and all(c.halted_for_good for c in cpus) and not all(c.waits_for_start for c in cpus)
+    return bool(cpus) and all(c.is_halted_for_good for c in cpus) and not all(c.is_unstarted for c in cpus)
 
 
-def text_tells(registers: str) -> bool:
+def shows_halted_cpus(registers: str) -> bool:
     """Whether the text shows which processors sleep (x86)."""
     return not (_PSTATE.search(registers) or _MIE.search(registers))

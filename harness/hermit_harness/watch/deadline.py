@@ -12,10 +12,10 @@ import math
 import os
 from dataclasses import dataclass
 
-FIRST_LOOK = 0.15  # seconds of silence before the processors of a guest are looked at the first time
-FIRST_LOOK_FINAL = 0.02  # … after a line that says that the run should be over
-LONGEST_LOOK = 3.0
-SECOND_LOOK = 0.4  # seconds between two looks that are compared, where a look by itself does not tell
+FIRST_CHECK = 0.15  # seconds of silence before the processors of a guest are looked at the first time
+FIRST_CHECK_FINAL = 0.02  # … after a line that says that the run should be over
+LONGEST_CHECK = 3.0
+CONFIRM_SECONDS = 0.4  # seconds between two looks that are compared, where a look by itself does not tell
 GRACE_CPU = 2.0  # what is left to a guest that has said that it is over
 GRACE_WALL = 8.0
 NO_CAP = 1e7  # a cap of this many seconds or more means: until it ends by itself
@@ -31,7 +31,7 @@ class Deadline:
     grace_cpu: float = math.inf
     grace_wall: float = math.inf
 
-    def grace(self, cpu_used: float, now: float) -> None:
+    def start_grace(self, cpu_used: float, now: float) -> None:
         """The guest has said that it is over: let it end, but do not wait for the whole budget.
 
         Each further output starts the grace anew, since an application may print such a line itself. No cap, no grace.
@@ -39,18 +39,18 @@ class Deadline:
         if self.wall_cap < NO_CAP:
             self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now + GRACE_WALL
 
-    def no_grace(self) -> None:
+    def cancel_grace(self) -> None:
         """The machine goes on after all: another loader has been started."""
         self.grace_cpu = self.grace_wall = math.inf
 
     def next_check(self, cpu_used: float, now: float) -> float:
         """Earliest moment at which a deadline can have passed, at least a clock tick away."""
         parallel = min(self.threads, os.cpu_count() or 1)
-        cpu_left = min(self.cpu_budget, self.grace_cpu) - cpu_used
-        wall_left = min(self.wall_cap, self.grace_wall) - now
-        return now + max(0.02, min(cpu_left / parallel, wall_left))
+        cpu_remaining = min(self.cpu_budget, self.grace_cpu) - cpu_used
+        wall_remaining = min(self.wall_cap, self.grace_wall) - now
+        return now + max(0.02, min(cpu_remaining / parallel, wall_remaining))
 
-    def passed(self, cpu_used: float, now: float) -> str:
+    def expired(self, cpu_used: float, now: float) -> str:
         """ "cpu", "wall", or "" while there is time."""
         if cpu_used >= min(self.cpu_budget, self.grace_cpu):
             return "cpu"
@@ -58,23 +58,23 @@ class Deadline:
 
 
 @dataclass
-class Quiet:
+class HaltCheck:
     """When to look whether the processors are halted for good: after silence, then at intervals that double."""
 
-    next_at: float = FIRST_LOOK
-    step: float = FIRST_LOOK
-    seen_halted: int = 0
+    next_at: float = FIRST_CHECK
+    step: float = FIRST_CHECK
+    halted_checks: int = 0
 
-    def output(self, now: float, final: bool) -> None:
+    def on_output(self, now: float, final: bool) -> None:
         """The guest printed something: silence starts again."""
-        self.step = FIRST_LOOK_FINAL if final else FIRST_LOOK
+        self.step = FIRST_CHECK_FINAL if final else FIRST_CHECK
         self.next_at = now + self.step
-        self.seen_halted = 0
+        self.halted_checks = 0
 
-    def looked(self, now: float, halted: bool, again: float = FIRST_LOOK_FINAL) -> bool:
+    def record_check(self, now: float, halted: bool, confirm_after: float = FIRST_CHECK_FINAL) -> bool:
         """Count one look; true when two looks in a row, `again` seconds apart, saw every processor halted with
         interrupts off."""
-        self.seen_halted = self.seen_halted + 1 if halted else 0
-        self.step = min(self.step * 2, LONGEST_LOOK)
-        self.next_at = now + (again if halted else self.step)
-        return self.seen_halted >= 2
+        self.halted_checks = self.halted_checks + 1 if halted else 0
+        self.step = min(self.step * 2, LONGEST_CHECK)
+        self.next_at = now + (confirm_after if halted else self.step)
+        return self.halted_checks >= 2

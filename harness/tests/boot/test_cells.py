@@ -12,13 +12,13 @@ from hermit_harness.matrix import probe
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
-from tests.support.cells import every
+from tests.support.cells import each_cell
 
 RunCell = Callable[[Cell], Outcome]
 
 
 @pytest.mark.requirement("L-01", "L-10", "L-33", "L-34", "N-11", "P-09", "P-12", "M-15")
-@every("every")
+@each_cell("every")
 def test_boots(cell: Cell, run_cell: RunCell) -> None:
     """Each application boots on each machine that meets its needs."""
     outcome = run_cell(cell)
@@ -26,7 +26,7 @@ def test_boots(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("L-35", "W-03")
-@every("needs")
+@each_cell("needs")
 def test_application_that_needs_acpi(cell: Cell, run_cell: RunCell) -> None:
     """On a machine without ACPI the application fails with its own message, after the kernel's first line."""
     outcome = run_cell(cell)
@@ -35,13 +35,13 @@ def test_application_that_needs_acpi(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("L-07", "P-05")
-@every("kvm", "kvm-all")
+@each_cell("kvm", "kvm-all")
 def test_kvm(cell: Cell, run_cell: RunCell) -> None:
     """Cells under KVM. The one cell per machine that always runs may be skipped with a listed reason."""
     try:
         run_cell(cell)
     except pytest.fail.Exception as failure:
-        row = probe.known().row(matrix().probes[cell.machine])
+        row = probe.from_environment().row(matrix().probes[cell.machine])
         if row.works:
             raise
         reason = "no-kvm" if row.kvm.startswith("no access") else "kvm-unusable"
@@ -49,42 +49,42 @@ def test_kvm(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("L-06")
-@every("profiles", "universal")
+@each_cell("profiles", "universal")
 def test_profiles_and_targets(cell: Cell, run_cell: RunCell) -> None:
     """Both profiles of the loader boot under both of its names."""
     run_cell(cell)
 
 
 @pytest.mark.requirement("L-11", "R-06", "N-30")
-@every("memory", "memory-microvm")
+@each_cell("memory", "memory-microvm")
 def test_memory(cell: Cell, run_cell: RunCell) -> None:
     """Boots succeed from 64M to 12G, so with RAM below and above the PCI hole."""
     run_cell(cell)
 
 
 @pytest.mark.requirement("N-30", "R-05", "R-06", "R-09")
-@every("cpus", "cpus-microvm")
+@each_cell("cpus", "cpus-microvm")
 def test_cpus(cell: Cell, run_cell: RunCell) -> None:
     """Boots succeed with and without 1 GiB pages, and with the CPU of the former README."""
     run_cell(cell)
 
 
 @pytest.mark.requirement("L-10", "W-01", "N-28")
-@every("smp")
+@each_cell("smp")
 def test_cpus_online(cell: Cell, run_cell: RunCell) -> None:
     """One, two and four CPUs start; the kernel can map page 0x8000."""
     run_cell(cell)
 
 
 @pytest.mark.requirement("N-27")
-@every("pads")
+@each_cell("pads")
 def test_loader_of_any_size(cell: Cell, run_cell: RunCell) -> None:
     """The loader's own size does not matter, even if it overlaps the application's address and file."""
     run_cell(cell)
 
 
 @pytest.mark.requirement("N-01", "N-02", "N-26")
-@every("pvh", "pvh-machines", "pvh-memory", "pvh-real")
+@each_cell("pvh", "pvh-machines", "pvh-memory", "pvh-real")
 def test_pvh(cell: Cell, run_cell: RunCell) -> None:
     """The file with only a PVH note boots on each machine, with RAM below and above 4 GiB."""
     outcome = run_cell(cell)
@@ -93,14 +93,14 @@ def test_pvh(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("N-26")
-@every("pvh-universal")
+@each_cell("pvh-universal")
 def test_universal_file_by_pvh(cell: Cell, run_cell: RunCell) -> None:
     """Without the Multiboot magic QEMU starts the same file by its PVH note."""
     assert b", x86_64, pvh)" in run_cell(cell).console
 
 
 @pytest.mark.requirement("N-12")
-@every("uefi-refused")
+@each_cell("uefi-refused")
 def test_uefi_refusal(cell: Cell, run_cell: RunCell) -> None:
     """The refusal is one line with its status; then the firmware continues with its next boot option."""
     console = run_cell(cell).console

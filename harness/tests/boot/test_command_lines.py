@@ -68,7 +68,7 @@ def test_every_word_on_every_target(name: str, boot_here: Boot) -> None:
     Multiboot adds the loader's path.
     """
     spec = specs.release("args", "pc" if name == "x86_64-linux" else "", name, append=EVERY_WORD)
-    outcome = boot_here(specs.played(spec, specs.LINUX_STARTER, "good") if name == "x86_64-linux" else spec)
+    outcome = boot_here(specs.with_simulator(spec, specs.LINUX_SIMULATOR, "good") if name == "x86_64-linux" else spec)
     assert outcome.matches("exit 0"), str(outcome)
     texts = set(arrived(outcome.console).values())
     if name in ("x86_64-multiboot", "x86_64"):

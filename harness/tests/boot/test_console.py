@@ -14,11 +14,11 @@ import pytest
 from hermit_harness.matrix import specs
 from hermit_harness.paths import BUILD
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.argv import plain_argv
-from hermit_harness.vm.host import NAMESPACES
+from hermit_harness.vm.argv import standalone_argv
+from hermit_harness.vm.host import UNSHARE_COMMAND
 from hermit_harness.vm.process import DIE_WITH_PARENT
 from hermit_harness.vm.spec import RunSpec
-from tests.support.qemu import plain
+from tests.support.qemu import run_qemu
 
 Boot = Callable[[RunSpec], Outcome]
 GREETING = b"Hello from a bare Hermit application"
@@ -96,7 +96,7 @@ def test_typed_line_reaches_the_application(image: str, machine: str, boot_here:
 @pytest.mark.requirement("L-15")
 def test_stdin_and_stdout_are_pipes() -> None:
     """With -serial stdio on pipes, the application's output is on QEMU's stdout."""
-    done = plain(plain_argv(specs.release("echo")), stdin=b"through a pipe\n")
+    done = run_qemu(standalone_argv(specs.release("echo")), stdin=b"through a pipe\n")
     assert done.returncode == 3
     assert b"echo: <<<through a pipe>>>" in done.stdout
     assert done.stdout.startswith(b"[LOADER][INFO] Hermit loader ")
@@ -106,7 +106,7 @@ def test_stdin_and_stdout_are_pipes() -> None:
 def test_stdout_is_a_terminal() -> None:
     """-serial stdio works on a terminal."""
     ours, theirs = pty.openpty()
-    command = [*DIE_WITH_PARENT, *NAMESPACES, *plain_argv(specs.release("hello"))]
+    command = [*DIE_WITH_PARENT, *UNSHARE_COMMAND, *standalone_argv(specs.release("hello"))]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         seen = b""
@@ -124,7 +124,7 @@ def test_stdout_is_a_terminal() -> None:
 def test_closed_reader_does_not_stop_the_guest() -> None:
     """The application completes although the pipe's reader is gone."""
     script = '{ "$@" </dev/null; echo "$?" >&3; } 3>&2 2>/dev/null | true'
-    done = plain(["sh", "-c", script, "sh", *plain_argv(specs.release("hello"))])
+    done = run_qemu(["sh", "-c", script, "sh", *standalone_argv(specs.release("hello"))])
     assert done.stderr.strip() == b"3"
 
 

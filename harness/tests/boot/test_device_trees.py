@@ -83,7 +83,7 @@ def in_memory(spec: RunSpec, at: int) -> RunSpec:
 @pytest.mark.parametrize("image", ["hello", "hello-fixed", "bigbss"])
 def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path: Path) -> None:
     """U-Boot writes the start of the application and size 0; the ELF headers give the end."""
-    spec = specs.release(image, on=name)
+    spec = specs.release(image, target_name=name)
     outcome = boot_here(given(in_memory(spec, PLACE), virt(module(PLACE, 0)), tmp_path))
     assert outcome.matches("exit 0"), str(outcome)
     assert images(spec.target.removesuffix("-elf"))[image].greeting.encode() in outcome.console
@@ -93,7 +93,7 @@ def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path:
 @pytest.mark.parametrize("size", [0, 0x20000])
 def test_empty_memory_instead_of_an_application(size: int, boot_here: Boot, tmp_path: Path) -> None:
     """The refusal distinguishes RAM that was never written from a file."""
-    spec = specs.release("hello", on="aarch64-elf", app=None)
+    spec = specs.release("hello", target_name="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(PLACE, size)), tmp_path))
     assert outcome.matches("refused 69 app-unknown-format"), str(outcome)
 
@@ -102,7 +102,7 @@ def test_empty_memory_instead_of_an_application(size: int, boot_here: Boot, tmp_
 @pytest.mark.parametrize("start", [LOADER_PLACE, LOADER_PLACE + 0x4000, LOADER_PLACE - 0x1000])
 def test_application_over_the_loader(start: int, boot_here: Boot, tmp_path: Path) -> None:
     """An application at the loader's own address is refused with a line that names the overlap."""
-    spec = specs.release("hello", on="aarch64-elf", app=None)
+    spec = specs.release("hello", target_name="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(start, 0x4000)), tmp_path))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
     assert b"the loader's own place 0x40100000.." in outcome.console
@@ -111,7 +111,7 @@ def test_application_over_the_loader(start: int, boot_here: Boot, tmp_path: Path
 @pytest.mark.requirement("L-21")
 def test_guest_loader_over_the_loader(boot_here: Boot) -> None:
     """With QEMU's guest-loader device the same overlap leaves the loader intact."""
-    outcome = boot_here(specs.release("hello", on="aarch64-elf", way=f"guest-loader@{LOADER_PLACE:#x}"))
+    outcome = boot_here(specs.release("hello", target_name="aarch64-elf", way=f"guest-loader@{LOADER_PLACE:#x}"))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
 
 

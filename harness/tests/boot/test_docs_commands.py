@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.net.netns import Lab
+from hermit_harness.net.netns import NetworkNamespace
 from hermit_harness.paths import ROOT
 from tests.support.pages import Block, Row, blocks, rows
 
@@ -64,7 +64,7 @@ def typed(block: Block) -> str:
 class Shell:
     """The place where blocks run: a namespace, a directory, an environment."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: NetworkNamespace, folder: Path) -> None:
         self._lab = lab
         self.folder = folder
         (folder / "bin").mkdir()
@@ -96,7 +96,7 @@ class Shell:
             shutil.copyfile(images()[image].path, file)
         here = self.folder / "home" if row.files else ROOT
         return subprocess.Popen(
-            [*self._lab.enter, "env", "-C", here, "sh", "-e", "-c", text],
+            [*self._lab.enter_command, "env", "-C", here, "sh", "-e", "-c", text],
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -120,7 +120,7 @@ class Shell:
 @pytest.fixture
 def shell() -> Iterator[Shell]:
     # a name in here is that of a socket, which must be short
-    with Lab() as lab, tempfile.TemporaryDirectory(prefix="docs-", dir="/tmp") as folder:
+    with NetworkNamespace() as lab, tempfile.TemporaryDirectory(prefix="docs-", dir="/tmp") as folder:
         yield Shell(lab, Path(folder))
 
 

@@ -35,7 +35,7 @@ def alone(row: Target, file: Path) -> RunSpec:
         plain = replace(specs.release("hello", "pc"), loader=LINUX_VMM, loader_debug=specs.debug_file(file), app=file)
         return replace(plain, modules=(images()["exit"].path,), append="ramdisk-none")  # the scenario drops it
     way = "efi-kernel" if row.way.startswith("esp") else row.way
-    return replace(specs.release("hello", on=row.name, append=""), loader=file, app=None, way=way)
+    return replace(specs.release("hello", target_name=row.name, append=""), loader=file, app=None, way=way)
 
 
 @pytest.mark.requirement("RX-03")
@@ -58,7 +58,7 @@ def test_embedded_application_boots(row: Target, boot_here: Boot, tmp_path: Path
     shutil.copy(images(row.arch)["exit"].path, app)
     assert embed(row.name, app) == file
     if row.name != "x86_64-linux":
-        given = specs.release("hello", on=row.name)
+        given = specs.release("hello", target_name=row.name)
         outcome = boot_here(replace(given, loader=file))
         assert outcome.matches("exit 0"), str(outcome)
         assert images(row.arch)["hello"].greeting.encode() in outcome.console

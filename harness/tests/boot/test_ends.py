@@ -12,9 +12,9 @@ import pytest
 from hermit_harness.matrix import specs
 from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.argv import plain_argv
+from hermit_harness.vm.argv import standalone_argv
 from hermit_harness.vm.spec import RunSpec
-from tests.support.qemu import plain
+from tests.support.qemu import run_qemu
 
 Boot = Callable[[RunSpec], Outcome]
 MACHINES = ["pc", "q35", "microvm", "microvm-acpi-off"]
@@ -75,8 +75,8 @@ def test_real_kernel_without_the_exit_device(status: int, boot_here: Boot) -> No
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_acpi_powers_off(machine: str) -> None:
     """Without the exit device and -no-reboot, QEMU exits with 0 because the kernel powers the machine off."""
-    argv = plain_argv(specs.release("real-exit-0.11.0", machine, append="-- 7", debug_exit=False))
-    done = plain([word for word in argv if word != "-no-reboot"], seconds=30.0)
+    argv = standalone_argv(specs.release("real-exit-0.11.0", machine, append="-- 7", debug_exit=False))
+    done = run_qemu([word for word in argv if word != "-no-reboot"], seconds=30.0)
     assert done.returncode == 0
     assert b"exit status 7" in done.stdout
     assert done.stdout.count(b"Welcome to Hermit") == 1
@@ -93,6 +93,6 @@ def test_refusal_without_the_exit_device(boot_here: Boot) -> None:
 @pytest.mark.requirement("M-15", "L-12")
 def test_qemu_exits_with_the_guest() -> None:
     """On a plain command line QEMU exits with 3, and the greeting is on its stdout."""
-    done = plain(plain_argv(specs.release("hello")))
+    done = run_qemu(standalone_argv(specs.release("hello")))
     assert done.returncode == 3
     assert b"Hello from a bare Hermit application" in done.stdout

@@ -62,7 +62,7 @@ def test_loader_needs_a_plain_64_bit_cpu(boot_here: Boot) -> None:
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "x86_64", "x86_64-pvh", "x86_64-uefi"])
 def test_former_manuals_cpu(on: str, boot_here: Boot) -> None:
     """The former manual's CPU has neither rdrand nor xsaveopt. Loader and bare application run, with all RAM."""
-    outcome = boot_here(specs.release("probe", on=on, cpu=OLDER_MANUALS))
+    outcome = boot_here(specs.release("probe", target_name=on, cpu=OLDER_MANUALS))
     assert outcome.matches("exit 0"), str(outcome)
 
 

@@ -17,7 +17,7 @@ from hermit_harness.matrix.prerequisites import make
 from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.watch.supervisor import Session, Watcher
+from hermit_harness.watch.supervisor import Supervisor, Watcher
 
 Boot = Callable[[RunSpec], Outcome]
 HERMITCTL = str(BUILD / "venv" / "bin" / "hermitctl")
@@ -105,14 +105,14 @@ class ScreenReader(Watcher):
         self._line, self._console = line + b"\n", b""
         self.rows: list[str] = []
 
-    def start(self, session: Session) -> None:
-        self._session = session
+    def on_start(self, supervisor: Supervisor) -> None:
+        self._session = supervisor
 
-    def printed(self, data: bytes) -> None:
+    def on_output(self, data: bytes) -> None:
         self._console += data.replace(b"\r", b"")
         if self._line in self._console and not self.rows:
             self.rows = screen(self._session.qmp.hmp(f"xp /{COLUMNS * LINES}hx {SCREEN:#x}"))
-            self._session.end("its screen was read")
+            self._session.stop("its screen was read")
 
 
 def screen(dump: str) -> list[str]:

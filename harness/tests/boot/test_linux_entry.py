@@ -48,7 +48,7 @@ def played(
     """Return the boot of an image by a scenario, with further words."""
     scenario, _, append = words.partition(" ")
     plain = specs.release(image, "pc", target, append=append, memory=memory, expect=expect)
-    return specs.played(plain, specs.LINUX_STARTER, scenario)
+    return specs.with_simulator(plain, specs.LINUX_SIMULATOR, scenario)
 
 
 @pytest.mark.requirement("N-03")

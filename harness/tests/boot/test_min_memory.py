@@ -21,18 +21,18 @@ MULTIBOOT = "x86_64-multiboot"
 
 
 @pytest.mark.requirement("L-11")
-@pytest.mark.parametrize("cell", cells("floor", "floor-others", "floor-aarch64"), ids=str)
+@pytest.mark.parametrize("cell", cells("min-memory", "min-memory-others", "min-memory-aarch64"), ids=str)
 def test_minimum_memory_boots(cell: object, run_cell: RunCell) -> None:
     run_cell(cell)
 
 
 @pytest.mark.requirement("L-11")
-@pytest.mark.parametrize(("target", "image"), [(on, image) for on, row in matrix().floors.items() for image in row])
+@pytest.mark.parametrize(("target", "image"), [(on, image) for on, row in matrix().min_memory.items() for image in row])
 def test_less_memory_does_not_boot(target: str, image: str, boot_here: Boot) -> None:
     """If this boots, record the smaller number in matrix.toml."""
-    less = matrix().floors[target][image].less
-    outcome = boot_here(specs.release(image, on=target, memory=f"{less}M", cpu_seconds=5.0))
-    assert not outcome.matches(specs.release(image, on=target).expect), (
+    less = matrix().min_memory[target][image].fails_with
+    outcome = boot_here(specs.release(image, target_name=target, memory=f"{less}M", cpu_seconds=5.0))
+    assert not outcome.matches(specs.release(image, target_name=target).expect), (
         f"{image} boots with {less}M on {target}: the minimum memory in matrix.toml is too high"
     )
 
@@ -40,5 +40,5 @@ def test_less_memory_does_not_boot(target: str, image: str, boot_here: Boot) -> 
 @pytest.mark.requirement("L-11")
 @pytest.mark.parametrize("image", sorted(BUDGET))
 def test_minimum_memory_is_within_the_budget(image: str, record_property: Callable[[str, object], None]) -> None:
-    record_property("floor_mib", matrix().floors[MULTIBOOT][image].boots)
-    assert matrix().floors[MULTIBOOT][image].boots <= BUDGET[image]
+    record_property("min_memory_mib", matrix().min_memory[MULTIBOOT][image].boots_with)
+    assert matrix().min_memory[MULTIBOOT][image].boots_with <= BUDGET[image]

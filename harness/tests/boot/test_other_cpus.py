@@ -16,7 +16,7 @@ from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
-from tests.support.cells import every
+from tests.support.cells import each_cell
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -29,21 +29,21 @@ def greets(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("N-01", "N-02", "N-08")
-@every("riscv64")
+@each_cell("riscv64")
 def test_riscv64_boots(cell: Cell, run_cell: RunCell) -> None:
     """Each application built for RISC-V boots with QEMU's built-in firmware."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08")
-@every("riscv64-firmware", "riscv64-firmware-memory", "riscv64-real-firmware")
+@each_cell("riscv64-firmware", "riscv64-firmware-memory", "riscv64-real-firmware")
 def test_riscv64_firmware(cell: Cell, run_cell: RunCell) -> None:
     """OpenSBI 1.1 and 1.6 boot as fw_dynamic and fw_jump; the real kernel runs if it has a console."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08", "N-12")
-@every("riscv64-fw-jump-64m")
+@each_cell("riscv64-fw-jump-64m")
 def test_riscv64_firmware_overwrites_the_application(cell: Cell, run_cell: RunCell) -> None:
     """One line reports the cause and the remedy."""
     (line,) = re.findall(rb"\[LOADER\]\[ERROR\] .*", run_cell(cell).console)
@@ -51,7 +51,7 @@ def test_riscv64_firmware_overwrites_the_application(cell: Cell, run_cell: RunCe
 
 
 @pytest.mark.requirement("N-08")
-@every("riscv64-together")
+@each_cell("riscv64-together")
 def test_riscv64_all_harts_start_at_once(cell: Cell, run_cell: RunCell) -> None:
     """Firmware without the HSM extension starts each hart in the loader: one hart boots."""
     console = run_cell(cell).console
@@ -61,21 +61,21 @@ def test_riscv64_all_harts_start_at_once(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("N-08")
-@every("riscv64-hart2")
+@each_cell("riscv64-hart2")
 def test_riscv64_hart_2_boots(cell: Cell, run_cell: RunCell) -> None:
     """The boot hart is whichever one the firmware selects."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08", "N-19")
-@every("riscv64-sifive-u")
+@each_cell("riscv64-sifive-u")
 def test_riscv64_board(cell: Cell, run_cell: RunCell) -> None:
     """On this board hart 0 cannot boot. Without an exit device and power-off the log line reports the status."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08", "L-22")
-@every("smp-riscv64", "smp-riscv64-firmware", "smp-aarch64")
+@each_cell("smp-riscv64", "smp-riscv64-firmware", "smp-aarch64")
 def test_every_cpu_starts(cell: Cell, run_cell: RunCell) -> None:
     """The application starts all other CPUs by the device tree: SBI HSM, or PSCI by either conduit, also at EL2."""
     console = run_cell(cell).console
@@ -87,28 +87,28 @@ def test_every_cpu_starts(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("N-08", "N-31")
-@every("riscv64-profiles", "riscv64-memory", "riscv64-smp")
+@each_cell("riscv64-profiles", "riscv64-memory", "riscv64-smp")
 def test_riscv64_sizes(cell: Cell, run_cell: RunCell) -> None:
     """Debug profile, memory sizes and harts; the application is found by the properties that -initrd sets."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-01", "N-02", "L-20", "L-23", "N-31")
-@every("aarch64", "aarch64_be")
+@each_cell("aarch64", "aarch64_be")
 def test_aarch64_boots(cell: Cell, run_cell: RunCell) -> None:
     """Each application boots in both byte orders, and QEMU exits with its status."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("L-20", "L-22")
-@every("aarch64-real", "aarch64-real-machines")
+@each_cell("aarch64-real", "aarch64-real-machines")
 def test_aarch64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
     """The real kernel boots with both interrupt controllers, and if entered at EL2."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-08")
-@every("riscv64-real")
+@each_cell("riscv64-real")
 def test_riscv64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
     """The real kernel completes; its output needs a newer SBI."""
     outcome = run_cell(cell)
@@ -116,35 +116,35 @@ def test_riscv64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("L-22")
-@every("aarch64-machines")
+@each_cell("aarch64-machines")
 def test_aarch64_machines(cell: Cell, run_cell: RunCell) -> None:
     """GIC 2 and 3, entry at EL1 and EL2."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("L-21")
-@every("aarch64-places")
+@each_cell("aarch64-places")
 def test_aarch64_application_at_any_address(cell: Cell, run_cell: RunCell) -> None:
     """The device tree determines the application's address, also above 4 GiB."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-31", "L-22", "N-01")
-@every("image", "image-machines", "image-debug", "image-real")
+@each_cell("image", "image-machines", "image-debug", "image-real")
 def test_aarch64_image(cell: Cell, run_cell: RunCell) -> None:
     """Started as a Linux image with -initrd, with any interrupt controller and exception level."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("N-10")
-@every("image-versal")
+@each_cell("image-versal")
 def test_aarch64_other_board(cell: Cell, run_cell: RunCell) -> None:
     """Nothing depends on QEMU's virt."""
     greets(cell, run_cell)
 
 
 @pytest.mark.requirement("L-20", "N-01")
-@every("aarch64-profiles", "aarch64-memory", "aarch64-smp")
+@each_cell("aarch64-profiles", "aarch64-memory", "aarch64-smp")
 def test_aarch64_sizes(cell: Cell, run_cell: RunCell) -> None:
     """Debug profile, memory sizes and CPUs."""
     greets(cell, run_cell)
@@ -167,7 +167,7 @@ def test_aarch64_without_semihosting(machine: str, status: int, boot_here: Boot)
 @pytest.mark.parametrize("status", [0, 1, 42, 255])
 def test_status_is_qemus_exit_status(name: str, status: int, boot_here: Boot) -> None:
     """On machines with an exit device QEMU exits with the application's status."""
-    outcome = boot_here(specs.release("exit", on=name, append=f"-- {status}", expect=f"exit {status}"))
+    outcome = boot_here(specs.release("exit", target_name=name, append=f"-- {status}", expect=f"exit {status}"))
     assert outcome.matches(f"exit {status}"), str(outcome)
     assert outcome.qemu_status == status
 
@@ -180,7 +180,7 @@ def test_missing_application_is_refused(name: str, debug_exit: bool, boot_here: 
 
     The status leaves through the exit device, if any.
     """
-    spec = specs.release("hello", on=name, append="", expect="refused 65 no-module")
+    spec = specs.release("hello", target_name=name, append="", expect="refused 65 no-module")
     outcome = boot_here(replace(spec, app=None, debug_exit=debug_exit))
     assert outcome.matches("refused 65 no-module"), str(outcome)
     (line,) = re.findall(rb"\[LOADER\]\[ERROR\] .*", outcome.console)
@@ -189,7 +189,7 @@ def test_missing_application_is_refused(name: str, debug_exit: bool, boot_here: 
 
 
 @pytest.mark.requirement("N-08", "N-17", "L-20")
-@every("riscv64-lines", "aarch64-lines")
+@each_cell("riscv64-lines", "aarch64-lines")
 def test_command_line_words(cell: Cell, run_cell: RunCell) -> None:
     """The words reach the application unchanged."""
     console = run_cell(cell).console.decode()
@@ -201,7 +201,7 @@ def test_command_line_words(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.parametrize(("name", "sizes"), [("aarch64-elf", ["4", "4"]), ("riscv64-sbi", [])])
 def test_debug_lines_report_the_mapping(name: str, sizes: list[str], boot_here: Boot) -> None:
     """Block and image appear with the page sizes that this CPU's kernels need, or not at all."""
-    outcome = boot_here(specs.release("hello", on=name, append="loader.log=debug"))
+    outcome = boot_here(specs.release("hello", target_name=name, append="loader.log=debug"))
     assert outcome.matches("exit 0"), str(outcome)
     found = re.findall(rb"Map (\d+) pages at 0x([0-9a-f]+) \(page size (\d+) KByte\)", outcome.console)
     assert [size.decode() for _, _, size in found] == sizes

@@ -21,7 +21,7 @@ def played(words: str, image: str = "hello", target: str = "x86_64-pvh", expect:
     """Return the boot of an image by a scenario, with further words, on a machine with RAM above 4 GiB."""
     scenario, _, append = words.partition(" ")
     plain = specs.release(image, "pc", target, append=append, memory="6G", expect=expect)
-    return specs.played(plain, specs.PVH_STARTER, scenario)
+    return specs.with_simulator(plain, specs.PVH_SIMULATOR, scenario)
 
 
 @pytest.mark.requirement("N-01", "N-02")

@@ -16,7 +16,7 @@ from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.vm import host
 from hermit_harness.vm.targets import TARGETS
 from tests.support.pages import blocks_of
-from tests.support.qemu import plain
+from tests.support.qemu import run_qemu
 
 KVM = "-enable-kvm -cpu host"
 # Lines for one machine serve these loaders: the one that the page names, and others with the same boot protocol.
@@ -75,7 +75,7 @@ def typed(line: Line, folder: Path) -> subprocess.CompletedProcess[bytes]:
 
     for text in line.before:
         subprocess.run(words(text), check=True)
-    return plain(words(line.text), seconds=120)
+    return run_qemu(words(line.text), seconds=120)
 
 
 def greets(line: Line, done: subprocess.CompletedProcess[bytes]) -> None:

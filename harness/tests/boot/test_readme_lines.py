@@ -20,7 +20,7 @@ from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm import host
 from hermit_harness.vm.spec import RunSpec
-from tests.support.qemu import plain
+from tests.support.qemu import run_qemu
 
 Boot = Callable[[RunSpec], Outcome]
 
@@ -65,7 +65,7 @@ def argv(line: str, app: str, loader: Path | None = None) -> list[str]:
 
 def boots(line: str, app: str) -> bytes:
     """Run a line, and require QEMU's status 3 and the application's greeting."""
-    done = plain(argv(line, app))
+    done = run_qemu(argv(line, app))
     assert done.returncode == 3, done.stderr.decode()
     assert images()[app].greeting.encode() in done.stdout
     return done.stderr
@@ -90,14 +90,14 @@ def test_tcg_line(app: str) -> None:
 def test_former_line(app: str) -> None:
     """qemu64 with eight features, 64M and no KVM; QEMU 7.2 prints no warning."""
     warnings = boots(OLDER_LINE, app)
-    version = plain(["qemu-system-x86_64", "--version"]).stdout
+    version = run_qemu(["qemu-system-x86_64", "--version"]).stdout
     assert warnings == b"" or b"version 7.2" not in version
 
 
 @pytest.mark.requirement("R-08", "L-18")
 def test_former_line_with_arguments() -> None:
     """The former line also works with -append."""
-    done = plain(argv(OLDER_LINE.rstrip() + APPENDED, "args"))
+    done = run_qemu(argv(OLDER_LINE.rstrip() + APPENDED, "args"))
     assert done.returncode == 3
     assert b"args argv[1]=<<<one>>>" in done.stdout
     assert b"args argv[2]=<<<two>>>" in done.stdout
@@ -134,7 +134,7 @@ def test_microvm_with_qemus_device_list() -> None:
     line = MICROVM_LINE.replace("auto-kernel-cmdline=off", "auto-kernel-cmdline=on").replace(
         ",rtc=on", ",rtc=on,acpi=off"
     )
-    done = plain(argv(line, "args"))
+    done = run_qemu(argv(line, "args"))
     assert done.returncode == 3, done.stderr.decode()
     assert b"-freq 2800" in done.stdout
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from hermit_harness.fixtures import Image, images
+from hermit_harness.fixtures import FixtureImage, images
 from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -149,7 +149,7 @@ def test_panic(version: str, boot_here: Boot) -> None:
     assert "on purpose" in outcome.cause or "panic" in outcome.cause
 
 
-def real(pattern: str) -> list[Image]:
+def real(pattern: str) -> list[FixtureImage]:
     return [image for image in images().values() if fnmatchcase(image.id, pattern)]
 
 

@@ -55,7 +55,7 @@ def test_toolchain_in_a_folder(target: str, prefix: str, tmp_path: Path, boot_he
         assert f"{folder}/{prefix}{tool} " in said, tool
     assert " gcc " not in said and "linux-gnu-" not in said.replace("--target", "")
     file = Path(said.split()[-1])
-    outcome = boot_here(replace(specs.release("hello", on=target), loader=file))
+    outcome = boot_here(replace(specs.release("hello", target_name=target), loader=file))
     assert outcome.matches("exit 0"), str(outcome)
 
 

@@ -26,7 +26,7 @@ from hermit_harness.vm.argv import disk_argv
 from hermit_harness.vm.machines import CPU_TCG
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
-from tests.support.cells import every
+from tests.support.cells import each_cell
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -41,7 +41,7 @@ def release(image: str, name: str, **changes: object) -> RunSpec:
 
 
 @pytest.mark.requirement("N-01", "N-04", "N-05", "N-06", "L-22", "L-23")
-@every(
+@each_cell(
     *("uefi", "uefi-images", "uefi-fixed", "uefi-debug", "uefi-memory", "uefi-bios", "uefi-shell"),
     *("aarch64-uefi", "aarch64-uefi-images", "aarch64-uefi-large", "aarch64-uefi-debug", "aarch64-uefi-memory"),
     *("aarch64-uefi-smp", "aarch64-uefi-el2"),
@@ -54,7 +54,7 @@ def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("N-05", "N-07")
-@every("uefi-lines", "uefi-shell-lines", "aarch64-uefi-lines")
+@each_cell("uefi-lines", "uefi-shell-lines", "aarch64-uefi-lines")
 def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
     """The words of -append reach the application, and the word that the firmware adds does not."""
     console = run_cell(cell).console.decode()
@@ -64,7 +64,7 @@ def test_uefi_command_lines(cell: Cell, run_cell: RunCell) -> None:
 
 
 @pytest.mark.requirement("N-04", "N-12")
-@every("uefi-refused")
+@each_cell("uefi-refused")
 def test_uefi_refuses_firmware_memory(cell: Cell, run_cell: RunCell) -> None:
     """The loader never uses memory that the firmware keeps at run time."""
     (line,) = run_cell(cell).errors
@@ -142,7 +142,9 @@ def test_application_above_4_gib(name: str, boot_here: Boot, tmp_path: Path) -> 
 def test_exception_in_the_loader_is_reported(boot_here: Boot) -> None:
     """The loader itself reports a page fault, with status, registers and function."""
     loader = loader_file("x86_64-uefi", "debug")
-    spec = specs.release("hello", on="x86_64-uefi", append="loader.selftest=pf", expect="refused 101 cpu-exception")
+    spec = specs.release(
+        "hello", target_name="x86_64-uefi", append="loader.selftest=pf", expect="refused 101 cpu-exception"
+    )
     outcome = boot_here(replace(spec, loader=loader, loader_debug=specs.debug_file(loader), way="efi-kernel"))
     assert outcome.matches("refused 101 cpu-exception"), str(outcome)
     assert outcome.qemu_status == 101
@@ -169,7 +171,7 @@ def test_five_level_page_tables(boot_here: Boot) -> None:
     """
     loader = loader_file("x86_64-uefi", "debug")
     words = "loader.selftest=five-levels loader.log=debug"
-    spec = specs.release("probe", on="x86_64-uefi", append=words, cpu=f"{CPU_TCG},+la57", way="efi-kernel")
+    spec = specs.release("probe", target_name="x86_64-uefi", append=words, cpu=f"{CPU_TCG},+la57", way="efi-kernel")
     outcome = boot_here(replace(spec, loader=loader, loader_debug=specs.debug_file(loader)))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"Leaving page tables of five levels" in outcome.console

@@ -54,7 +54,7 @@ VMMS: dict[str, tuple[Callable[[Path, Path, Path], list[str]], str, str]] = {
 def run(argv: list[str]) -> tuple[bytes, int | None]:
     """Return the output of guest and VMM up to the application's end, and the VMM's status if it ended first."""
     with subprocess.Popen(
-        [*DIE_WITH_PARENT, *host.NAMESPACES, *argv],
+        [*DIE_WITH_PARENT, *host.UNSHARE_COMMAND, *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

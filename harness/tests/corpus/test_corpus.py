@@ -20,7 +20,7 @@ from hermit_harness.vm.targets import ARCHS
 Boot = Callable[[RunSpec], Outcome]
 ERROR = re.compile(rb"^\[LOADER\]\[ERROR\] (\d+) ([a-z0-9-]+): .+$", re.M)
 CASES = corpus.cases()
-FILES = [case for case in CASES if case.plain]
+FILES = [case for case in CASES if case.depends_on_file_only]
 
 
 def errors(console: bytes) -> list[tuple[int, str]]:

@@ -33,7 +33,7 @@ def plain() -> Iterator[tuple[str, Case]]:
     """
     for name in TARGETS:
         for case in corpus.cases(target(name).arch):
-            if case.plain or case.arch != "x86_64":
+            if case.depends_on_file_only or case.arch != "x86_64":
                 yield name, case
 
 
@@ -66,7 +66,7 @@ def test_corpus(name: str, case: Case, boot_here: Boot) -> None:
 
 def by_vmms() -> Iterator[tuple[str, Case]]:
     """Return one case per status for the targets with a slower start than QEMU's own."""
-    cases = {case.number: case for case in reversed(corpus.cases()) if case.plain}
+    cases = {case.number: case for case in reversed(corpus.cases()) if case.depends_on_file_only}
     for name in ("x86_64-linux", "x86_64-uefi"):
         for number in sorted(cases):
             yield name, cases[number]
@@ -78,7 +78,7 @@ def test_corpus_by_vmms(name: str, case: Case, boot_here: Boot) -> None:
     """The Linux entry and UEFI give the same statuses and rules."""
     spec = corpus.spec(case, name)
     if name == "x86_64-linux":
-        spec = specs.played(spec, specs.LINUX_STARTER, "good")
+        spec = specs.with_simulator(spec, specs.LINUX_SIMULATOR, "good")
     else:
         spec = replace(spec, way="efi-kernel", append="loader.onerror=stop")
     outcome = boot_here(spec)

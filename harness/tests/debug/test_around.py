@@ -167,16 +167,16 @@ def test_gdbs_order_of_choice(arch: str, tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("rust-gdb", "gdb-multiarch", "gdb"):
         write_program(fakes, name, f'exec /usr/bin/{name.replace("rust-gdb", "gdb-multiarch")} "$@"')
     monkeypatch.setenv("PATH", str(fakes))
-    found = program.choose(arch, {})
+    found = program.find_all(arch, {})
     assert found[0].words == ("rust-gdb",)
     assert found[0].environment.get("RUST_GDB", "gdb" if arch == "x86_64" else "") in ("gdb", "gdb-multiarch")
     assert found[1].words == ("gdb-multiarch",)
     (fakes / "rust-gdb").unlink()
-    assert program.choose(arch, {})[0].words == ("gdb-multiarch",)
+    assert program.find_all(arch, {})[0].words == ("gdb-multiarch",)
     monkeypatch.setenv("PATH", f"{fakes}:/usr/bin")
-    assert program.choose(arch, {"RUST_GDB": "gdb-multiarch"})[0].words == ("gdb-multiarch",)
+    assert program.find_all(arch, {"RUST_GDB": "gdb-multiarch"})[0].words == ("gdb-multiarch",)
     named = {"GDB": f"{fakes / 'gdb-multiarch'} -nx", "RUST_GDB": "gdb"}
-    assert [gdb.words for gdb in program.choose(arch, named)] == [(str(fakes / "gdb-multiarch"), "-nx")]
+    assert [gdb.words for gdb in program.find_all(arch, named)] == [(str(fakes / "gdb-multiarch"), "-nx")]
 
 
 @pytest.mark.requirement("L-27")
@@ -184,12 +184,12 @@ def test_missing_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names the package. A chosen GDB without support for the CPU is refused."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match="no GDB that knows aarch64 is installed: apt install gdb-multiarch"):
-        program.choose("aarch64", {})
+        program.find_all("aarch64", {})
     with pytest.raises(ValueError, match="GDB=nosuch: there is no such program"):
-        program.choose("x86_64", {"GDB": "nosuch"})
+        program.find_all("x86_64", {"GDB": "nosuch"})
     narrow = write_program(tmp_path, "narrow-gdb", "echo Undefined item")
     with pytest.raises(ValueError, match="does not know riscv64"):
-        program.choose("riscv64", {"GDB": str(narrow)})
+        program.find_all("riscv64", {"GDB": str(narrow)})
 
 
 @pytest.mark.requirement("L-27")

@@ -91,9 +91,9 @@ def test_early_interrupt(start: Start) -> None:
     guest.expect("from here on nothing happens")
     with socket.create_connection(("127.0.0.1", int(port)), 30) as gdb:
         for late in (True, False, True):
-            gdb.sendall(gdb_rsp.packet(b"?"))
+            gdb.sendall(gdb_rsp.encode_packet(b"?"))
             assert stopped(gdb)[:1] == b"T"
-            go = gdb_rsp.packet(b"vCont;c")
+            go = gdb_rsp.encode_packet(b"vCont;c")
             gdb.sendall(b"\x03" + go if late else go + b"\x03")
             assert stopped(gdb)[:3] == b"T02"
 

@@ -47,7 +47,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
     moved = facts.type == elf.ET_DYN
     symbols = LOAD_SYMBOLS.replace("\\\n", "").format(file=spec.app, low=facts.low)
     lines = [
-        *program.connect(target(spec.target).arch, [(str(loader), 0)]),
+        *program.connect_commands(target(spec.target).arch, [(str(loader), 0)]),
         f"source {GDBCMDS / 'hermit.py'}",
         "hbreak arch_handover",
         "continue",
@@ -55,7 +55,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
         "delete",
         f"hbreak {stop}",
         "continue",
-        *([] if loader_symbols else [f"remove-symbol-file {program.quoted(loader)}"]),
+        *([] if loader_symbols else [f"remove-symbol-file {program.quote(loader)}"]),
     ]
     words = [word for line in lines for word in ("-ex", line)]
     for command in commands:
@@ -66,7 +66,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
         qmp = Qmp(process.qmp)
         qmp.greet(20)
         words += ["-ex", f"echo {MARK}\\n", "-ex", "kill"]
-        done = program.run(process, qmp, target(spec.target).cpu, words, seconds=30)
+        done = program.run_batch(process, qmp, target(spec.target).cpu, words, seconds=30)
     finally:
         process.kill()
     _, *answers, _ = done.stdout.split(f"{MARK}\n")
@@ -75,7 +75,7 @@ def session(spec: RunSpec, commands: Sequence[str], stop: str = "_start", loader
 
 
 def hello(on: str) -> RunSpec:
-    return specs.release("tls", on=on, append="-freq 2800 -- first second")
+    return specs.release("tls", target_name=on, append="-freq 2800 -- first second")
 
 
 def fields(text: str) -> dict[str, str]:
@@ -195,7 +195,11 @@ def test_commands_without_a_guest() -> None:
     """Without a connection each command reports what is missing, and never shows a traceback."""
     words = [word for line in (f"source {GDBCMDS / 'hermit.py'}", "hermit", *COMMANDS) for word in ("-ex", line)]
     done = subprocess.run(
-        [program.program("x86_64"), *program.PLAIN, *words], capture_output=True, text=True, check=False, timeout=30
+        [program.batch_program("x86_64"), *program.BATCH_OPTIONS, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
     said = done.stderr.splitlines()
     assert len(said) == len(COMMANDS), done.stderr

@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 
 from hermit_harness.vm import gdb_rsp
-from hermit_harness.vm.gdb_rsp import Turn
+from hermit_harness.vm.gdb_rsp import RegisterByteSwap
 
 
 def packet(body: str) -> bytes:
-    return gdb_rsp.packet(body.encode())
+    return gdb_rsp.encode_packet(body.encode())
 
 
 X0, X1 = "0102030405060708", "1112131415161718"
@@ -29,7 +29,7 @@ EXCHANGES = [
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_answers(asked: str, said: str, wanted: str, size: int) -> None:
     """Only registers change, and the checksum with them."""
-    turn, answer = Turn(), b"+" + packet(said)
+    turn, answer = RegisterByteSwap(), b"+" + packet(said)
     assert turn.to_stub(b"+" + packet(asked) + b"\x03") == b"+" + packet(asked) + b"\x03"
     pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
     assert b"".join(map(turn.to_client, pieces)) == b"+" + packet(wanted)
@@ -37,7 +37,7 @@ def test_answers(asked: str, said: str, wanted: str, size: int) -> None:
 
 
 def test_requests() -> None:
-    turn = Turn()
+    turn = RegisterByteSwap()
     assert turn.to_stub(packet(f"P0={X0}")) == packet("P0=0807060504030201")
     assert turn.to_stub(packet(f"G{X0}{X1}")) == packet("G0807060504030201" + "1817161514131211")
     assert turn.to_stub(packet(f"M1000,8:{X0}")) == packet(f"M1000,8:{X0}")
@@ -46,7 +46,7 @@ def test_requests() -> None:
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_ctrl_c_waits_for_the_guest(size: int) -> None:
     """Ctrl-C is sent with the next request that resumes the guest; inside a packet it is data."""
-    pipe = gdb_rsp.Interrupt()
+    pipe = gdb_rsp.InterruptQueue()
 
     def sent(data: bytes) -> bytes:
         return b"".join(pipe.to_stub(data[at : at + size]) for at in range(0, len(data), size))

@@ -172,14 +172,14 @@ def test_mistyped_variables() -> None:
     """
     wrong = {"MACHIN": "MACHINE", "FORWRAD": "FORWARD", "GATEWY": "GATEWAY"}
     for name, meant in wrong.items():
-        assert kernel_words({f"HERMIT_{name}": "1"}, options.KNOWN)[1] == [
+        assert kernel_words({f"HERMIT_{name}": "1"}, options.KNOWN_VARIABLES)[1] == [
             f"HERMIT_{name} is not known: did you mean HERMIT_{meant}?"
         ]
     makes = (
         "APP ARCH BASE CC CFLAGS CROSS_COMPILE EMBED_APP GDB HERMIT K LOADER_LOG MISSING MTUNE NASM O PREPARED PYTHON"
         " RELEASE ROOT SETUP SRC SUITE TOOLCHAIN_BIN_DIR V YES"
     )
-    assert kernel_words({f"HERMIT_{name}": "1" for name in makes.split()}, options.KNOWN) == ([], [])
+    assert kernel_words({f"HERMIT_{name}": "1" for name in makes.split()}, options.KNOWN_VARIABLES) == ([], [])
 
 
 def test_each_remedy_belongs_to_a_rule() -> None:

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.vm import host
-from hermit_harness.vm.argv import Wires, check_mhz, guest_argv, plain_argv, shell_line, wired_argv, with_freq
+from hermit_harness.vm.argv import (
+    InheritedFds,
+    check_mhz,
+    guest_argv,
+    harness_argv,
+    shell_line,
+    standalone_argv,
+    with_freq,
+)
 from hermit_harness.vm.machines import MACHINES, machine
 from hermit_harness.vm.spec import RunSpec
 
@@ -105,18 +113,18 @@ def test_names_that_qemu_would_split(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_captured_and_plain_lines() -> None:
     """The harness's line starts paused and stops at a reset; the user's has its serial port on stdio."""
-    wired = wired_argv(SPEC, Wires(5, 6, 7))
+    wired = harness_argv(SPEC, InheritedFds(5, 6, 7))
     assert {"-S", "-no-reboot", "-no-shutdown"} <= set(wired)
     assert "socket,id=serial0,fd=5" in wired
-    plain = plain_argv(SPEC)
+    plain = standalone_argv(SPEC)
     assert after(plain, "-serial") == "stdio"
     assert "-S" not in plain
-    assert "-device" not in plain_argv(replace(SPEC, debug_exit=False))
+    assert "-device" not in standalone_argv(replace(SPEC, debug_exit=False))
 
 
 def test_shell_line_can_be_pasted() -> None:
     """A shell splits the printed line into the same words."""
-    argv = plain_argv(replace(SPEC, append="a 'b' $c -- \"d\"", app=Path("a file")))
+    argv = standalone_argv(replace(SPEC, append="a 'b' $c -- \"d\"", app=Path("a file")))
     script = "printf '%s\\0' " + shell_line(argv)
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split("\0")[:-1] == argv
@@ -137,7 +145,7 @@ def test_kvm_is_tested_by_opening(tmp_path: Path) -> None:
 @pytest.mark.parametrize("said", ["unshare: unshare failed: Operation not permitted", ""])
 def test_refused_namespaces(said: str) -> None:
     """One sentence names problem and remedy."""
-    sentence = host.namespace_sentence(said)
+    sentence = host.namespace_remedy(said)
     assert "does not permit" in sentence
     assert "\n" not in sentence
     assert "sudo" in sentence or "container" in sentence

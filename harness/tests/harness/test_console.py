@@ -8,12 +8,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermit_harness.watch.boot_log import Marks, text
-from hermit_harness.watch.console import Lines, Record, strip_ansi
+from hermit_harness.watch.boot_log import BootLog, printable
+from hermit_harness.watch.console import ConsoleRecord, LineSplitter, strip_ansi
 
 
 def split(pieces: list[bytes], limit: int = 8192) -> list[bytes]:
-    lines = Lines(limit)
+    lines = LineSplitter(limit)
     return [line for piece in pieces for line in lines.feed(piece)] + list(lines.finish())
 
 
@@ -39,7 +39,7 @@ def test_endless_line_is_cut() -> None:
 @given(st.lists(st.binary(max_size=64), max_size=64))
 def test_record_is_bounded(pieces: list[bytes]) -> None:
     """The first and last part are kept; the omitted bytes are counted."""
-    record, whole = Record(half=100), b"".join(pieces)
+    record, whole = ConsoleRecord(half=100), b"".join(pieces)
     for piece in pieces:
         record.feed(piece)
     kept = record.bytes()
@@ -56,11 +56,11 @@ def test_record_is_bounded(pieces: list[bytes]) -> None:
 @given(st.binary(max_size=300))
 def test_marks_take_anything(data: bytes) -> None:
     """No console output makes the reader fail."""
-    marks = Marks()
+    marks = BootLog()
     for line in split([data]):
-        marks.line(line, 0.0)
+        marks.add_line(line, 0.0)
 
 
 def test_text_of_guest_bytes() -> None:
     """A message never contains the guest's control characters."""
-    assert text(b"a\x1b[1mb\xff") == "a\\x1b[1mb\\xff"
+    assert printable(b"a\x1b[1mb\xff") == "a\\x1b[1mb\\xff"

@@ -70,7 +70,7 @@ def test_no_datagram_leaves() -> None:
         plain = subprocess.run([*argv[:4], "127.0.0.1"], capture_output=True, text=True, check=True)
         assert plain.stdout == "sent 127.0.0.1\n"
         assert ear.recv(16) == b"out", "the listener receives datagrams from outside"
-        inside = [*host.NAMESPACES, "sh", "-c", process.LO_UP + 'exec "$@"', "sh", *argv]
+        inside = [*host.UNSHARE_COMMAND, "sh", "-c", process.LO_UP + 'exec "$@"', "sh", *argv]
         printed = subprocess.run(inside, capture_output=True, text=True, check=True).stdout
         ear.setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.boot import boot
-from hermit_harness.fixtures import Image, images
+from hermit_harness.fixtures import FixtureImage, images
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -17,7 +17,7 @@ LIARS = [image for image in images().values() if image.kind == "liar"]
 ONLY_PC = ("liar-reset", "liar-poweroff")
 
 
-def liar(image: Image, folder: Path, machine: str = "microvm", **more: object) -> Outcome:
+def liar(image: FixtureImage, folder: Path, machine: str = "microvm", **more: object) -> Outcome:
     spec = RunSpec(
         loader=image.path,
         app=None,
@@ -32,7 +32,7 @@ def liar(image: Image, folder: Path, machine: str = "microvm", **more: object) -
 
 @pytest.mark.requirement("P-11")
 @pytest.mark.parametrize("image", LIARS, ids=lambda image: image.id)
-def test_verdict(image: Image, tmp_path: Path) -> None:
+def test_verdict(image: FixtureImage, tmp_path: Path) -> None:
     """Hang, triple fault, wrong exit, panic then success, garbage, ignored exit device, late output and more."""
     outcome = liar(image, tmp_path)
     assert outcome.verdict == image.extra["verdict"], outcome.cause

@@ -14,16 +14,16 @@ import pytest
 
 from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
-from hermit_harness.vm.shared_folder import Share
+from hermit_harness.vm.shared_folder import SharedFolder
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.virtiofsd import find
+from hermit_harness.vm.virtiofsd import find_program
 
 CENSUS = Path(__file__).parents[1] / "support" / "resource_census.py"
 PARENT = """
 import sys
 from pathlib import Path
-from hermit_harness.share.folder import Share
-from hermit_harness.vm.boot import boot
+from hermit_harness.boot import boot
+from hermit_harness.vm.shared_folder import SharedFolder
 from hermit_harness.vm.spec import RunSpec
 spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm", isolate={isolate}, cpu_seconds={cpu},
 extra={extra}, share={share})
@@ -36,30 +36,30 @@ while {more}:
 # The same with a network: a namespace with a tap, a DHCP server and a guest that is watched.
 NETWORKED = """
 from pathlib import Path
-from hermit_harness.net.card import Net
-from hermit_harness.net.guest import Guest
-from hermit_harness.net.lab import Lab
+from hermit_harness.background import BackgroundGuest
+from hermit_harness.net.netns import NetworkNamespace
+from hermit_harness.vm.nic import Nic
 from hermit_harness.vm.spec import RunSpec
 print("begun", flush=True)
-with Lab() as lab:
-    lab.script("tap", "up")
-    lab.script("dhcp", "up")
-    net = Net("tap", "virtio-mmio", ifname="tap10", capture=Path({folder!r} + ".pcap"))
-    spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=net)
-    with Guest(spec, lab, Path({folder!r})) as guest:
+with NetworkNamespace() as namespace:
+    namespace.script("tap", "up")
+    namespace.script("dhcp", "up")
+    nic = Nic("tap", "virtio-mmio", ifname="tap10", capture=Path({folder!r} + ".pcap"))
+    spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=nic)
+    with BackgroundGuest(spec, namespace, Path({folder!r})) as guest:
         guest.finish(120)
 """
 
 # The same at the first end of a socket link, whose socket is in the folder of temporary files.
 LINKED = """
 from pathlib import Path
-from hermit_harness.net.plan import Wish, make
-from hermit_harness.vm.boot import boot
+from hermit_harness.boot import boot
+from hermit_harness.net.guest_network import NetworkRequest, set_up
 from hermit_harness.vm.spec import RunSpec
 print("begun", flush=True)
 place = str(Path({folder!r}).parent / "tmp" / "link")
-made = make(Wish("socket", ifname=place, machine="microvm-mmio"), {{}})
-boot(RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=made.net))
+network = set_up(NetworkRequest("socket", ifname=place, machine="microvm-mmio"), {{}})
+boot(RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=network.nic))
 """
 
 
@@ -128,9 +128,9 @@ def test_shared_folder_killed_at_any_moment(named: bool, tmp_path: Path) -> None
     (tmp_path / "share").mkdir()
     spin = images()["liar-spin"].path
     folder = tmp_path / "share" if named else None
-    spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=Share(folder))
+    spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=SharedFolder(folder))
     assert boot(spec).matches("hang"), "the guest must run with its folder, otherwise the test shows nothing"
-    share = f"Share({f'Path({str(folder)!r})' if named else None}, program={find()!r})"
+    share = f"SharedFolder({f'Path({str(folder)!r})' if named else None}, program={find_program()!r})"
     census = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
     assert census["survivors"] == []
     assert census["differences"] == {}

@@ -17,7 +17,7 @@ from hermit_harness.fixtures import images
 from hermit_harness.matrix.specs import release
 from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.postmortem import cpu_features
-from hermit_harness.vm.nic import Net
+from hermit_harness.vm.nic import Nic
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch import cpus
 
@@ -96,7 +96,7 @@ FAULTS = {
 )
 def test_cause_of_a_fault(on: str, kind: str, tmp_path: Path) -> None:
     """The first sentence states event, line and address."""
-    outcome = boot(release("fault", on=on, append=f"-- {kind}", expect="exit 0"), artifacts=tmp_path)
+    outcome = boot(release("fault", target_name=on, append=f"-- {kind}", expect="exit 0"), artifacts=tmp_path)
     assert outcome.verdict == "crash"
     pattern = FAULTS[on][kind].replace("RAISE", r"0x\w+ in fault_raise \([^ ]*raise\.c:\d+\)")
     assert re.match(pattern, outcome.cause), outcome.cause
@@ -113,7 +113,7 @@ BOARDS += [("riscv64-sbi", "virt-opensbi-1.6"), ("riscv64-sbi", "virt-fw-jump-1.
 @pytest.mark.parametrize(("on", "machine"), BOARDS)
 def test_backtrace_of_a_fault(on: str, machine: str, kind: str, tmp_path: Path) -> None:
     """The backtrace begins with the function that faulted, not with the reset, and continues with its callers."""
-    spec = release("fault", on=on, machine=machine, append=f"-- {kind}", expect="exit 0")
+    spec = release("fault", target_name=on, machine=machine, append=f"-- {kind}", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
     called = ("fault_raise .*/raise", "app_main .*/fault", "crt_entry .*/crt")
     frames = "".join(rf"  #{number} 0x\w+ {where}\.c:\d+\n" for number, where in enumerate(called))
@@ -169,7 +169,7 @@ def test_names_are_demangled(symbol: str, tmp_path: Path) -> None:
 
 def test_backtrace_of_a_fault_before_the_kernels_vectors(tmp_path: Path) -> None:
     """On riscv64 an early fault enters the loader's vector, and its origin is found nevertheless."""
-    spec = release("hello", on="riscv64-sbi", expect="exit 0")
+    spec = release("hello", target_name="riscv64-sbi", expect="exit 0")
     assert spec.app
     facts, data = elf.read(spec.app), bytearray(spec.app.read_bytes())
     assert facts
@@ -194,7 +194,7 @@ LACKING = [
 @pytest.mark.parametrize(("on", "cpu", "word", "feature"), LACKING)
 def test_unknown_instruction_names_its_feature(on: str, cpu: str, word: str, feature: str, tmp_path: Path) -> None:
     """For an application that needs a newer CPU than -cpu, the report names instruction and feature."""
-    spec = release("fault", on=on, cpu=cpu, append="-- feature", expect="exit 0")
+    spec = release("fault", target_name=on, cpu=cpu, append="-- feature", expect="exit 0")
     outcome = boot(spec, artifacts=tmp_path)
     assert outcome.verdict == "crash"
     sentence = f"it stopped at {word}, which needs the CPU feature {feature}, which this CPU may lack"
@@ -218,7 +218,9 @@ def test_instruction_without_its_feature(feature: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("on", ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"])
 def test_cause_of_a_hang(on: str, tmp_path: Path) -> None:
     """A hang has the function and the line of the endless loop."""
-    outcome = boot(release("hang", on=on, expect="exit 0", cpu_seconds=1.0, wall_seconds=20.0), artifacts=tmp_path)
+    outcome = boot(
+        release("hang", target_name=on, expect="exit 0", cpu_seconds=1.0, wall_seconds=20.0), artifacts=tmp_path
+    )
     assert outcome.verdict == "hang"
     assert re.match(r"hang at 0x\w+ in app_main \([^ ]*hang\.c:\d+\), called by crt_entry", outcome.cause), (
         outcome.cause
@@ -242,7 +244,7 @@ def test_location_of_a_panic(on: str, image: str, place: str, tmp_path: Path) ->
     A second boot without an exit device gives backtrace and registers, and the report names the panicking function.
     """
     machine = "microvm" if image.endswith("microvm") else ""
-    outcome = boot(release(image, machine, on=on, expect="exit 0"), artifacts=tmp_path)
+    outcome = boot(release(image, machine, target_name=on, expect="exit 0"), artifacts=tmp_path)
     assert outcome.verdict == "panic"
     assert re.search(rf"; panicked at 0x\w+ in {place}$", outcome.cause), outcome.cause
     function = place.partition(" ")[0]
@@ -255,7 +257,7 @@ def test_panic_that_cannot_be_repeated(tmp_path: Path) -> None:
 
     The report explains how to stop there.
     """
-    for spec in (release("panic", net=Net("user")), release("panic", on="riscv64-sbi")):
+    for spec in (release("panic", net=Nic("user")), release("panic", target_name="riscv64-sbi")):
         outcome = boot(replace(spec, expect="exit 0"), artifacts=tmp_path)
         assert outcome.verdict == "panic"
         if "QEMU had ended" in (tmp_path / "backtrace.txt").read_text():
@@ -317,31 +319,34 @@ def test_repro_repeats(tmp_path: Path) -> None:
 )
 def test_instructions(code: str, ecx: int | None, wanted: tuple[str, str]) -> None:
     """An instruction that the CPU lacks identifies its feature."""
-    assert cpu_features.needed_by(bytes.fromhex(code), ecx) == wanted
+    assert cpu_features.feature_needed_by(bytes.fromhex(code), ecx) == wanted
 
 
 @pytest.mark.requirement("R-07")
 def test_named_by_the_kernel() -> None:
     """Kernel messages about a feature are recognised, and similar text is not."""
-    assert cpu_features.named_in("FSGSBASE support is enabled, but the processor doesn't support it!") == "fsgsbase"
-    assert cpu_features.named_in("[0][ERROR] Hermit requires the CPU feature rdtscp") == "rdtscp"
-    assert cpu_features.named_in("Compiled with FSGSBASE support") == ""
-    assert cpu_features.named_in("APIC in use: xAPIC") == ""
-    assert cpu_features.taken_away("qemu64,apic,-fsgsbase,xsave=off,+rdtscp") == ("fsgsbase", "xsave")
-    assert cpu_features.pointer_in("instruction_pointer: VirtAddr(0x200abc)") == 0x200ABC
+    assert (
+        cpu_features.feature_named_in("FSGSBASE support is enabled, but the processor doesn't support it!")
+        == "fsgsbase"
+    )
+    assert cpu_features.feature_named_in("[0][ERROR] Hermit requires the CPU feature rdtscp") == "rdtscp"
+    assert cpu_features.feature_named_in("Compiled with FSGSBASE support") == ""
+    assert cpu_features.feature_named_in("APIC in use: xAPIC") == ""
+    assert cpu_features.disabled_features("qemu64,apic,-fsgsbase,xsave=off,+rdtscp") == ("fsgsbase", "xsave")
+    assert cpu_features.instruction_pointer_in("instruction_pointer: VirtAddr(0x200abc)") == 0x200ABC
 
 
 def test_elf_reader_takes_damaged_files() -> None:
     """The ELF reader raises no exception on the corpus, whatever the bytes."""
     data = images()["hello"].path.read_bytes()
-    facts = elf.facts_of(data)
+    facts = elf.parse(data)
     assert facts is not None
     assert facts.segments
     assert facts.entry_version == 4
     for length in (*range(400), 1000, len(data) - 1):
-        elf.facts_of(data[:length])
+        elf.parse(data[:length])
     for at in range(64, 400):
-        elf.facts_of(data[:at] + b"\xff" + data[at + 1 :])
+        elf.parse(data[:at] + b"\xff" + data[at + 1 :])
 
 
 def test_registers_of_qemu() -> None:

@@ -15,10 +15,10 @@ from hermit_harness.cli import doctor
 from hermit_harness.matrix import specs
 from hermit_harness.paths import ROOT
 from hermit_harness.vm import virtiofsd
-from hermit_harness.vm.argv import helper_note, plain_argv
+from hermit_harness.vm.argv import standalone_argv, virtiofsd_note
 from hermit_harness.vm.process import LaunchError
-from hermit_harness.vm.shared_folder import Share, share
-from hermit_harness.vm.virtiofsd import find
+from hermit_harness.vm.shared_folder import SharedFolder, parse_shared_folder
+from hermit_harness.vm.virtiofsd import find_program
 
 C_VERSION = "virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)\nusing FUSE kernel interface version 7.36"
 
@@ -30,20 +30,20 @@ C_VERSION = "virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)\nusing FUSE kernel i
 def test_folder_and_tag(text: str, tag: str, tmp_path: Path) -> None:
     """DIR[:TAG]; a colon in the folder's own name is no separator."""
     (tmp_path / "with:colon").mkdir()
-    asked = share(text.format(tmp_path))
+    asked = parse_shared_folder(text.format(tmp_path))
     assert asked.tag == tag
     assert asked.folder and asked.folder.is_dir()
 
 
 @pytest.mark.requirement("W-29")
 def test_tag_alone_means_a_temporary_folder() -> None:
-    assert share(":root") == Share(None, "root")
+    assert parse_shared_folder(":root") == SharedFolder(None, "root")
 
 
 @pytest.mark.parametrize("text", ["{}/none", "{}:", ":", "{}/none:a", "{}:a/b", "{}:" + 37 * "a", "{}:a,b"])
 def test_mistakes_are_reported(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--share"):
-        share(text.format(tmp_path))
+        parse_shared_folder(text.format(tmp_path))
 
 
 @pytest.mark.requirement("W-32", "W-33")
@@ -52,14 +52,14 @@ def test_words_for_qemu(tmp_path: Path) -> None:
 
     The line for users shows how to start virtiofsd.
     """
-    spec = replace(specs.release("real-read-0.11.0", memory="300M"), share=Share(tmp_path, "root"))
-    line = " ".join(plain_argv(spec))
+    spec = replace(specs.release("real-read-0.11.0", memory="300M"), share=SharedFolder(tmp_path, "root"))
+    line = " ".join(standalone_argv(spec))
     assert "-device vhost-user-fs-pci,chardev=share0,tag=root,queue-size=1024" in line
     assert "-m 300M" in line and "size=300M,share=on" in line
-    assert f"--shared-dir {tmp_path}" in helper_note(spec)
-    own = helper_note(replace(spec, share=Share(None)))
+    assert f"--shared-dir {tmp_path}" in virtiofsd_note(spec)
+    own = virtiofsd_note(replace(spec, share=SharedFolder(None)))
     assert "mkdir -p virtiofsd.dir; " in own and "--shared-dir virtiofsd.dir " in own
-    by_mmio = " ".join(plain_argv(replace(spec, machine="microvm")))
+    by_mmio = " ".join(standalone_argv(replace(spec, machine="microvm")))
     assert "-device vhost-user-fs-device," in by_mmio
 
 
@@ -79,17 +79,17 @@ def stub(folder: Path, text: str) -> str:
 def test_virtiofsd_in_c_is_refused(tmp_path: Path) -> None:
     """QEMU's former C program is recognised by its version text, and refused with reason and remedy."""
     with pytest.raises(LaunchError, match=r"names that begin with a slash.*in Rust"):
-        find(stub(tmp_path, C_VERSION))
+        find_program(stub(tmp_path, C_VERSION))
 
 
 def test_any_virtiofsd_in_rust_is_accepted(tmp_path: Path) -> None:
     program = stub(tmp_path, "virtiofsd 1.13.2")
-    assert find(program) == program
+    assert find_program(program) == program
 
 
 def test_other_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="cannot be started"):
-        find(str(tmp_path / "none"))
+        find_program(str(tmp_path / "none"))
 
 
 @pytest.fixture
@@ -99,11 +99,13 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     `path` is in $PATH; packages use `libexec` and `lib`.
     """
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}{os.pathsep}/usr/bin{os.pathsep}/bin")
-    monkeypatch.setattr(virtiofsd, "PLACES", tuple(str(tmp_path / name / "virtiofsd") for name in ("libexec", "lib")))
-    monkeypatch.setattr(virtiofsd, "MAKER", script(tmp_path / "maker" / "maker.sh", "exit 1"))
-    find.cache_clear()
+    monkeypatch.setattr(
+        virtiofsd, "SYSTEM_PATHS", tuple(str(tmp_path / name / "virtiofsd") for name in ("libexec", "lib"))
+    )
+    monkeypatch.setattr(virtiofsd, "BUILD_SCRIPT", script(tmp_path / "maker" / "maker.sh", "exit 1"))
+    find_program.cache_clear()
     yield tmp_path
-    find.cache_clear()
+    find_program.cache_clear()
 
 
 @pytest.mark.requirement("W-30")
@@ -120,7 +122,7 @@ def test_installed_virtiofsd_is_used(installed: dict[str, str], taken: str, syst
     """The first one in Rust is used, from $PATH or a package's folder, whatever precedes it."""
     for name, version in installed.items():
         stub(system / name, version)
-    assert find() == str(system / taken / "virtiofsd")
+    assert find_program() == str(system / taken / "virtiofsd")
 
 
 @pytest.mark.requirement("W-30")
@@ -128,9 +130,9 @@ def test_virtiofsd_is_built_if_none_is_installed(system: Path, monkeypatch: pyte
     """If there is only QEMU's own, one is built, once; a failure is one sentence."""
     stub(system / "lib", C_VERSION)
     with pytest.raises(LaunchError, match=r"no virtiofsd in Rust here.*maker\.sh"):
-        find()
-    monkeypatch.setattr(virtiofsd, "MAKER", script(system / "maker" / "maker.sh", f"echo {system}/made"))
-    assert find() == f"{system}/made"
+        find_program()
+    monkeypatch.setattr(virtiofsd, "BUILD_SCRIPT", script(system / "maker" / "maker.sh", f"echo {system}/made"))
+    assert find_program() == f"{system}/made"
 
 
 @pytest.mark.requirement("W-30")
@@ -153,7 +155,7 @@ def test_debian_package_is_unpacked(system: Path) -> None:
         done = subprocess.run([str(maker)], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout == f"{cache}/hermit-harness/virtiofsd-package/virtiofsd\n"
         script(system / "path" / "apt-cache", "exit 1")
-    assert find(done.stdout.strip())
+    assert find_program(done.stdout.strip())
 
 
 @pytest.mark.requirement("W-28", "W-38")

@@ -15,7 +15,7 @@ from hermit_harness.vm import esp
 from hermit_harness.vm.argv import guest_argv
 from hermit_harness.vm.machines import firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import ARCHS, BY_ARCH, TARGETS, parse, target, target_of_file
+from hermit_harness.vm.targets import ARCHS, DEFAULT_TARGETS, TARGETS, parse, target, target_of_file
 
 
 def line(name: str, way: str = "", where: str = "", append: str = "-- a") -> str:
@@ -45,7 +45,7 @@ def test_make_and_harness_read_the_same_table() -> None:
 def test_defaults_of_the_table() -> None:
     """The first target of a kind is its default, and every target boots on a machine that exists."""
     assert ARCHS == ("x86_64", "aarch64", "aarch64_be", "riscv64")
-    assert list(BY_ARCH.values()) == ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"]
+    assert list(DEFAULT_TARGETS.values()) == ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"]
     for row in TARGETS.values():
         assert machine(row.machine, row.cpu).name == row.machine
 

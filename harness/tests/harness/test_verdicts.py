@@ -8,9 +8,9 @@ import pytest
 from hermit_harness.ends import end, ends
 from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.watch.boot_log import Marks
-from hermit_harness.watch.console import Lines
-from hermit_harness.watch.run_facts import Facts, How
+from hermit_harness.watch.boot_log import BootLog
+from hermit_harness.watch.console import LineSplitter
+from hermit_harness.watch.run_facts import EndReason, RunFacts
 
 BANNER = "[LOADER][INFO] Hermit loader 0.1.0 (1a2b3c4, x86_64-multiboot, multiboot)\n"
 LOADING = "[LOADER][INFO] Loading kernel to 0x200000..0x29c600 (len = 0x9c600 B / 640512 B)\n"
@@ -22,17 +22,22 @@ NEWER_PANIC = "[00001.234567][0][PANIC hermit::x] oh no\n"
 GOOD = BANNER + LOADING + KERNEL
 
 
-def marks_of(console: str, row: str = "bare") -> Marks:
-    marks, lines = Marks(end(row).line), Lines()
+def marks_of(console: str, row: str = "bare") -> BootLog:
+    marks, lines = BootLog(end(row).line), LineSplitter()
     for line in (*lines.feed(console.encode()), *lines.finish()):
-        marks.line(line, 0.0)
+        marks.add_line(line, 0.0)
     return marks
 
 
 def judge(
-    console: str, qemu: int | None = None, how: How = How.EXITED, row: str = "bare", device: bool = True, **more: object
+    console: str,
+    qemu: int | None = None,
+    how: EndReason = EndReason.EXITED,
+    row: str = "bare",
+    device: bool = True,
+    **more: object,
 ) -> Judgement:
-    facts = Facts(how, marks_of(console, row), qemu_status=qemu, printed=len(console), ran_for=10.0, **more)  # type: ignore[arg-type]
+    facts = RunFacts(how, marks_of(console, row), qemu_status=qemu, printed=len(console), ran_for=10.0, **more)  # type: ignore[arg-type]
     return decide(facts, end(row), device, "exit 0")
 
 
@@ -107,8 +112,10 @@ def test_line_and_number_that_disagree(console: str, qemu: int, row: str) -> Non
 
 
 @pytest.mark.requirement("L-23")
-@pytest.mark.parametrize(("how", "qemu"), [(How.HALTED, None), (How.EXITED, 0)], ids=["halted", "powered-off"])
-def test_refusal_that_only_the_line_carries(how: How, qemu: int | None) -> None:
+@pytest.mark.parametrize(
+    ("how", "qemu"), [(EndReason.HALTED, None), (EndReason.EXITED, 0)], ids=["halted", "powered-off"]
+)
+def test_refusal_that_only_the_line_carries(how: EndReason, qemu: int | None) -> None:
     """Without semihosting the loader powers off or halts; its line is believed, and a hint explains it."""
     judged = judge(BANNER + REFUSAL, qemu, how, "bare-aarch64", device=False)
     assert text(judged) == "loader refused 67 elf-segment-beyond-file"
@@ -116,33 +123,36 @@ def test_refusal_that_only_the_line_carries(how: How, qemu: int | None) -> None:
 
 
 @pytest.mark.requirement("N-12")
-@pytest.mark.parametrize("how", [How.CPU, How.WALL])
-def test_refusal_that_returns_to_firmware(how: How) -> None:
+@pytest.mark.parametrize("how", [EndReason.CPU_BUDGET, EndReason.WALL_CAP])
+def test_refusal_that_returns_to_firmware(how: EndReason) -> None:
     """UEFI firmware continues after a refusal, with any result; without firmware this is a crash."""
-    assert text(judge(BANNER + REFUSAL, None, how, returns=True)) == "loader refused 67 elf-segment-beyond-file"
+    assert (
+        text(judge(BANNER + REFUSAL, None, how, returns_to_firmware=True))
+        == "loader refused 67 elf-segment-beyond-file"
+    )
     assert judge(BANNER + REFUSAL, None, how).verdict == "crash"
 
 
 def test_firmware_output_precedes_the_loaders() -> None:
     """Firmware output does not make a following refusal look forged, and is not the kernel's first line."""
-    marks = Marks(end("bare-riscv64").line, firmware=True)
+    marks = BootLog(end("bare-riscv64").line, in_firmware=True)
     for line in ("OpenSBI v1.1", "Domain0 Boot HART : 0", "", "BdsDxe: starting " + REFUSAL.strip(), "Shell> "):
-        marks.line(line.encode(), 1.0)
+        marks.add_line(line.encode(), 1.0)
     assert marks.refusal is not None and marks.refusal.believed
-    assert marks.foreign == 1
+    assert marks.guest_lines == 1
 
 
 @pytest.mark.requirement("N-04")
 def test_firmware_starts_the_next_loader() -> None:
     """After a refusal and more firmware output, a second loader's boot determines the verdict."""
-    marks = Marks(end("bare").line, firmware=True, returns=True)
+    marks = BootLog(end("bare").line, in_firmware=True, returns_to_firmware=True)
     for line in (BANNER, REFUSAL, "[LOADER][ERROR] rax=0x1"):
-        marks.line(line.strip().encode(), 1.0)
+        marks.add_line(line.strip().encode(), 1.0)
     assert marks.refusal is not None
     for line in ("BdsDxe: failed to start Boot0002", BANNER, LOADING, "hello", "exit status 0"):
-        marks.line(line.strip().encode(), 1.0)
+        marks.add_line(line.strip().encode(), 1.0)
     assert marks.refusal is None
-    assert [refusal.number for refusal in marks.returned] == [67]
+    assert [refusal.number for refusal in marks.earlier_refusals] == [67]
     assert marks.handed_over
     assert marks.status == 0
 
@@ -165,16 +175,16 @@ def test_forged_refusal_is_the_applications(console: str, qemu: int) -> None:
 @pytest.mark.parametrize(
     ("console", "qemu", "how", "device"),
     [
-        (BANNER + REFUSAL, 1, How.EXITED, True),  # another number than in the line
-        (BANNER + REFUSAL, 0, How.EXITED, True),
-        (BANNER + REFUSAL, None, How.RESET, True),
-        (BANNER + REFUSAL, None, How.HALTED, True),  # with an exit device the refusal would have ended QEMU
-        (BANNER + REFUSAL, None, How.CPU, False),
-        (BANNER + REFUSAL.replace("67", "66"), 66, How.EXITED, True),  # isa-debug-exit cannot carry it
-        (BANNER + REFUSAL.replace("67", "121"), 121, How.EXITED, True),
+        (BANNER + REFUSAL, 1, EndReason.EXITED, True),  # another number than in the line
+        (BANNER + REFUSAL, 0, EndReason.EXITED, True),
+        (BANNER + REFUSAL, None, EndReason.RESET, True),
+        (BANNER + REFUSAL, None, EndReason.HALTED, True),  # with an exit device the refusal would have ended QEMU
+        (BANNER + REFUSAL, None, EndReason.CPU_BUDGET, False),
+        (BANNER + REFUSAL.replace("67", "66"), 66, EndReason.EXITED, True),  # isa-debug-exit cannot carry it
+        (BANNER + REFUSAL.replace("67", "121"), 121, EndReason.EXITED, True),
     ],
 )
-def test_inconsistent_refusal(console: str, qemu: int | None, how: How, device: bool) -> None:
+def test_inconsistent_refusal(console: str, qemu: int | None, how: EndReason, device: bool) -> None:
     """The line alone is no refusal: QEMU must exit with its status, or the machine must halt without an exit device."""
     judged = judge(console, qemu, how, device=device)
     assert (judged.verdict, judged.origin) == ("crash", "loader")
@@ -183,7 +193,7 @@ def test_inconsistent_refusal(console: str, qemu: int | None, how: How, device: 
 @pytest.mark.requirement("L-14")
 def test_refusal_without_the_exit_device() -> None:
     """The status is read from the line once the machine has halted."""
-    judged = judge(BANNER + REFUSAL, None, How.HALTED, device=False)
+    judged = judge(BANNER + REFUSAL, None, EndReason.HALTED, device=False)
     assert (judged.verdict, judged.status) == ("refused", 67)
     assert "isa-debug-exit" in judged.hint
 
@@ -192,14 +202,14 @@ def test_refusal_without_the_exit_device() -> None:
 @pytest.mark.parametrize(
     ("row", "how", "qemu"),
     [
-        ("bare", How.HALTED, None),
-        ("hermit-0.10-x86", How.EXITED, 0),  # ACPI power-off
-        ("hermit-0.10-x86", How.RESET, None),  # triple fault, the kernel's last resort
+        ("bare", EndReason.HALTED, None),
+        ("hermit-0.10-x86", EndReason.EXITED, 0),  # ACPI power-off
+        ("hermit-0.10-x86", EndReason.RESET, None),  # triple fault, the kernel's last resort
     ],
 )
-def test_end_without_the_exit_device(row: str, how: How, qemu: int | None) -> None:
+def test_end_without_the_exit_device(row: str, how: EndReason, qemu: int | None) -> None:
     """The text determines the verdict, which names the missing device."""
-    judged = judge(GOOD + "exit status 0\n", qemu, how, row, device=False, power_off=qemu == 0)
+    judged = judge(GOOD + "exit status 0\n", qemu, how, row, device=False, powered_off=qemu == 0)
     assert (judged.verdict, judged.status) == ("pass", 0)
     assert "isa-debug-exit device is missing" in judged.hint
 
@@ -242,14 +252,19 @@ def test_panic_wins(console: str, qemu: int) -> None:
 @pytest.mark.parametrize(
     ("how", "detail", "stderr", "wanted"),
     [
-        (How.LAUNCH, "this system does not permit namespaces", (), ("infra", "harness")),
-        (How.NEVER, "no greeting", ("qemu-system-x86_64: -M: unsupported machine type",), ("infra", "qemu")),
-        (How.STOPPED, "internal-error", ("KVM internal error. Suberror: 1",), ("infra", "qemu")),
+        (EndReason.LAUNCH_FAILED, "this system does not permit namespaces", (), ("infra", "harness")),
+        (
+            EndReason.NOT_STARTED,
+            "no greeting",
+            ("qemu-system-x86_64: -M: unsupported machine type",),
+            ("infra", "qemu"),
+        ),
+        (EndReason.STOPPED, "internal-error", ("KVM internal error. Suberror: 1",), ("infra", "qemu")),
     ],
 )
-def test_infrastructure(how: How, detail: str, stderr: tuple[str, ...], wanted: tuple[str, str]) -> None:
+def test_infrastructure(how: EndReason, detail: str, stderr: tuple[str, ...], wanted: tuple[str, str]) -> None:
     """Status 1 of a QEMU that never started is not the guest's."""
-    judged = judge("", 1 if how is How.NEVER else None, how, detail=detail, stderr=stderr)
+    judged = judge("", 1 if how is EndReason.NOT_STARTED else None, how, detail=detail, stderr=stderr)
     assert (judged.verdict, judged.origin) == wanted
     assert all(line in judged.cause for line in stderr)
 
@@ -269,15 +284,20 @@ def test_fatal_error_of_qemu_is_the_guests_crash() -> None:
 
 def test_upstream_loaders_panic() -> None:
     """Other loaders print this and loop."""
-    judged = judge("[LOADER] panicked at src/main.rs:1:1:\n", None, How.CPU)
+    judged = judge("[LOADER] panicked at src/main.rs:1:1:\n", None, EndReason.CPU_BUDGET)
     assert (judged.verdict, judged.origin) == ("crash", "loader")
 
 
 @pytest.mark.parametrize(
     ("how", "silent", "verdict"),
-    [(How.CPU, 9.9, "hang"), (How.CPU, 0.1, "timeout"), (How.WALL, 9.9, "hang"), (How.WALL, 0.0, "timeout")],
+    [
+        (EndReason.CPU_BUDGET, 9.9, "hang"),
+        (EndReason.CPU_BUDGET, 0.1, "timeout"),
+        (EndReason.WALL_CAP, 9.9, "hang"),
+        (EndReason.WALL_CAP, 0.0, "timeout"),
+    ],
 )
-def test_deadlines(how: How, silent: float, verdict: str) -> None:
+def test_deadlines(how: EndReason, silent: float, verdict: str) -> None:
     """Silence for most of the run is a hang; output up to the end is a timeout."""
     judged = judge(GOOD, None, how, silent_for=silent)
     assert judged.verdict == verdict
@@ -285,7 +305,7 @@ def test_deadlines(how: How, silent: float, verdict: str) -> None:
 
 def test_deadline_of_a_server() -> None:
     """A guest that listens silently has not failed: it waits for clients."""
-    judged = judge(GOOD, None, How.WALL, silent_for=9.9, serves=(80, 8080))
+    judged = judge(GOOD, None, EndReason.WALL_CAP, silent_for=9.9, open_ports=(80, 8080))
     assert judged.verdict == "timeout"
     assert judged.cause.endswith("it listens on TCP port 80, 8080")
 
@@ -293,7 +313,7 @@ def test_deadline_of_a_server() -> None:
 @pytest.mark.parametrize(("console", "origin"), [("", "loader"), (BANNER, "loader"), (GOOD, "app")])
 def test_triple_fault(console: str, origin: str) -> None:
     """The last output determines whose crash it is."""
-    judged = judge(console, None, How.RESET)
+    judged = judge(console, None, EndReason.RESET)
     assert (judged.verdict, judged.origin) == ("crash", origin)
 
 
@@ -307,16 +327,16 @@ def test_triple_fault(console: str, origin: str) -> None:
 )
 def test_reset_is_named_by_cpu(cpu: str, cause: str) -> None:
     """Only x86 has triple faults."""
-    assert judge(GOOD, None, How.RESET, cpu=cpu).cause == cause
+    assert judge(GOOD, None, EndReason.RESET, cpu=cpu).cause == cause
 
 
 def test_table_of_ends() -> None:
     """Each entry is complete, and the error for an unknown one lists them."""
     assert {"bare", "hermit-0.10-x86", "hermit-n4-x86", "hermit-acpi-off"} <= set(ends())
     for row in ends().values():
-        assert row.number in ("line", "qemu", "any", "none")
-        assert (row.line is not None) == (row.number in ("line", "any"))
-        assert set(row.without) <= {"poweroff", "reset", "halt"}
+        assert row.status_source in ("line", "qemu", "any", "none")
+        assert (row.line is not None) == (row.status_source in ("line", "any"))
+        assert set(row.without_exit_device) <= {"poweroff", "reset", "halt"}
     with pytest.raises(ValueError, match="known: bare"):
         end("nowhere")
 

@@ -14,11 +14,11 @@ from hermit_harness.paths import FIXTURES
 CPUS = ["x86_64", "aarch64", "aarch64_be", "riscv64"]
 
 
-def read(text: str, kind: str = "bare") -> list[fixtures.Image]:
+def read(text: str, kind: str = "bare") -> list[fixtures.FixtureImage]:
     return fixtures.parse(f'summary = "says hello"\n{text}', kind, "hello")
 
 
-def one(text: str, arch: str = "x86_64") -> fixtures.Image:
+def one(text: str, arch: str = "x86_64") -> fixtures.FixtureImage:
     return next(image for image in read(f'[[image]]\nid = "hello"\n{text}') if image.arch == arch)
 
 
@@ -120,8 +120,8 @@ def test_a_mistake_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
         (folder / "fixture.toml").write_text('[[image]]\nid = "same"\n')
     monkeypatch.setattr(fixtures, "ROOT", tmp_path)
     with pytest.raises(ValueError, match=r"bare/second/fixture.toml: image same: the id is used twice for x86_64"):
-        fixtures.every_image.__wrapped__()
+        fixtures.all_images.__wrapped__()
 
 
 def test_every_image_has_a_known_end() -> None:
-    assert {image.end for image in fixtures.every_image()} <= set(ends())
+    assert {image.end for image in fixtures.all_images()} <= set(ends())

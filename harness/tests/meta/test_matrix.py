@@ -19,7 +19,7 @@ max_skips = 0
 must_run = []
 cpus = {small = "Nehalem"}
 pads = {big = 4096}
-[floors.x86_64-multiboot]
+[min_memory.x86_64-multiboot]
 hello = 9
 [probes]
 pc = "pc"
@@ -43,10 +43,10 @@ class Image:
 
 
 IMAGES = [Image("hello"), Image("power", needs=("acpi",)), Image("kernel", "real")]
-FAST = probe.Probe((probe.Row("pc", "app exit 0", 2.0, "app exit 0", 1.0, True),))
+FAST = probe.Probe((probe.ProbeResult("pc", "app exit 0", 2.0, "app exit 0", 1.0, True),))
 
 
-def plan(extra: str = "", kvm: probe.Probe | None = None, images: tuple[Image, ...] = ()) -> expand.Plan:
+def plan(extra: str = "", kvm: probe.Probe | None = None, images: tuple[Image, ...] = ()) -> expand.ExpandedMatrix:
     return expand.expand(parse(TEXT + extra), [*IMAGES, *images], 4096, kvm or probe.Probe())
 
 
@@ -121,9 +121,23 @@ def test_missing_firmware_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
         ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nwhen = "firmwear"\n', "when = 'firmwear' is not known"),
         ('[group.x]\nimages = []\nmachines = ["microvm"]\n', "images is missing or empty"),
         ('[[line]]\nname = "both"\nappend = ""\n', "both is there twice"),
-        ("[floors.riscv64-sbi]\nhello = { boots = 7, less = 7 }\n", "floors.riscv64-sbi.hello: a number, or boots and"),
+        (
+            "[min_memory.riscv64-sbi]\nhello = { boots_with = 7, fails_with = 7 }\n",
+            "min_memory.riscv64-sbi.hello: a number, or boots_with and",
+        ),
     ],
-    ids=["machine", "image", "key", "floor", "memory", "empty-group", "when", "no-images", "double-line", "floors"],
+    ids=[
+        "machine",
+        "image",
+        "key",
+        "min-memory",
+        "memory",
+        "empty-group",
+        "when",
+        "no-images",
+        "double-line",
+        "min-memory-range",
+    ],
 )
 def test_mistakes_are_errors(extra: str, text: str) -> None:
     with pytest.raises(MatrixError, match=text):
@@ -133,7 +147,7 @@ def test_mistakes_are_errors(extra: str, text: str) -> None:
 @pytest.mark.requirement("P-05")
 def test_the_real_matrix_is_large_enough() -> None:
     """Without KVM at least the required number of cells is planned, including each must-run cell."""
-    found = expand.planned(probe.Probe())
+    found = expand.expand_for_host(probe.Probe())
     planned = [cell.id for cell in found.cells()]
     assert len(planned) == len(set(planned)) >= matrix().min_cells
     assert not set(matrix().must_run) - set(planned)
@@ -148,10 +162,10 @@ def test_probe_result_depends_on_time() -> None:
         ("c", "tcg"): ("ok", True, 1.0),
         ("c", "kvm"): ("crash: XGETBV", False, 0.1),
     }
-    found = probe.take("abc", lambda machine, accel: answers[machine, accel], "/dev/null")
+    found = probe.measure("abc", lambda machine, accel: answers[machine, accel], "/dev/null")
     assert [row.use_kvm for row in found.rows] == [True, False, False]
     assert found.row("b").text() == "slower than TCG (5.00 s against 0.50 s)"
     assert found.row("c").text() == "the probe ended with crash: XGETBV"
     assert probe.parse(found.dump()) == found
-    closed = probe.take("a", lambda machine, accel: answers[machine, accel], "/nonexistent/kvm")
+    closed = probe.measure("a", lambda machine, accel: answers[machine, accel], "/nonexistent/kvm")
     assert closed.row("a").text() == "the probe ended with no access to /nonexistent/kvm"

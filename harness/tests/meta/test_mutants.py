@@ -29,7 +29,7 @@ def test_there_are_enough_mutations() -> None:
 
 
 def test_each_cell_is_in_the_matrix() -> None:
-    planned = {cell.id for cell in expand.planned(probe.Probe()).cells()}
+    planned = {cell.id for cell in expand.expand_for_host(probe.Probe()).cells()}
     assert [mutation.cell for mutation in mutations() if mutation.cell and mutation.cell not in planned] == []
 
 

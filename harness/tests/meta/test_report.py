@@ -18,17 +18,17 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix.cell import Discard
-from hermit_harness.matrix.ledger import Ran
-from hermit_harness.matrix.probe import Probe, Row
+from hermit_harness.matrix.ledger import TestResult
+from hermit_harness.matrix.probe import Probe, ProbeResult
 from hermit_harness.paths import ROOT
 from hermit_harness.report import text
 from hermit_harness.report.progress import Progress
 
 RAN = [
-    Ran("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),
-    Ran("boot/test_cells.py::b", "t/pc/tcg/args", "failed", "app exit 1", 1.5),
-    Ran("boot/test_cells.py::c", "t/pc/kvm/hello", "skipped", "no-kvm: x", 0.1),
-    Ran("meta/test_requirements.py::d", "", "passed", "", 2.0),
+    TestResult("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),
+    TestResult("boot/test_cells.py::b", "t/pc/tcg/args", "failed", "app exit 1", 1.5),
+    TestResult("boot/test_cells.py::c", "t/pc/kvm/hello", "skipped", "no-kvm: x", 0.1),
+    TestResult("meta/test_requirements.py::d", "", "passed", "", 2.0),
 ]
 
 
@@ -111,7 +111,7 @@ def test_discards_by_reason() -> None:
 @pytest.mark.requirement("P-05")
 def test_probe_is_shown() -> None:
     """The table shows the measurements of the accelerators."""
-    shown = "\n".join(text.probe_table(Probe((Row("pc", "app exit 0", 0.3, "app exit 0", 4.1, True),))))
+    shown = "\n".join(text.probe_table(Probe((ProbeResult("pc", "app exit 0", 0.3, "app exit 0", 4.1, True),))))
     assert "slower than TCG (4.10 s against 0.30 s)" in shown
 
 
@@ -121,7 +121,7 @@ def test_progress_without_a_terminal() -> None:
     out = io.StringIO()
     progress = Progress(out, total=40)
     for number in range(40):
-        progress.ended(f"cell {number}", "failed" if number == 3 else "passed", "app exit 1")
+        progress.test_ended(f"cell {number}", "failed" if number == 3 else "passed", "app exit 1")
     lines = out.getvalue().splitlines()
     assert "FAILED cell 3: app exit 1" in lines
     assert len(lines) == 21
@@ -136,7 +136,7 @@ def test_progress_on_a_small_terminal(columns: int, shown: int) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(theirs, "w") as out:
-        Progress(out, total=40).ended("cell " * 100, "passed")
+        Progress(out, total=40).test_ended("cell " * 100, "passed")
         text = os.read(ours, 4096).decode()
     os.close(ours)
     assert len(text.removeprefix("\r").removesuffix("\x1b[K")) == shown

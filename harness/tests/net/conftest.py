@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hermit_harness.matrix import specs
-from hermit_harness.matrix.servers import Served, Way, plug
-from hermit_harness.net.netns import Lab
+from hermit_harness.matrix.servers import Attachment, ServerGuest, prepare_server
+from hermit_harness.net.netns import NetworkNamespace
 from hermit_harness.report import plugin
 
-Serve = Callable[..., Served]
+Serve = Callable[..., ServerGuest]
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
+def lab() -> Iterator[NetworkNamespace]:
+    with NetworkNamespace() as made:
         yield made
 
 
 @pytest.fixture
-def serve(lab: Lab, request: pytest.FixtureRequest) -> Serve:
+def serve(lab: NetworkNamespace, request: pytest.FixtureRequest) -> Serve:
     """plug() in the test's namespace. The artifacts are stored under the test's name."""
-    name = plugin.short(request.node.nodeid).replace("::", "/").replace(".py", "")
+    name = plugin.short_id(request.node.nodeid).replace("::", "/").replace(".py", "")
 
-    def go(way: Way, app: str, **more: str | tuple[str, ...]) -> Served:
-        return plug(lab, way, app, specs.artifacts(name), **more)  # type: ignore[arg-type]
+    def go(way: Attachment, app: str, **more: str | tuple[str, ...]) -> ServerGuest:
+        return prepare_server(lab, way, app, specs.artifacts(name), **more)  # type: ignore[arg-type]
 
     return go

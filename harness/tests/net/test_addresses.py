@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from hermit_harness.matrix.servers import SECONDS, TAP, Served, Way
-from hermit_harness.net.netns import GUEST
-from hermit_harness.vm.nic import MAC
+from hermit_harness.matrix.servers import CLIENT_SECONDS, TAP, Attachment, ServerGuest
+from hermit_harness.net.netns import GUEST_ADDRESS
+from hermit_harness.vm.nic import DEFAULT_MAC
 
-Serve = Callable[..., Served]
+Serve = Callable[..., ServerGuest]
 ECHO = 8080
 ADDRESS, GATEWAY, MASK = "10.0.5.100", "10.0.5.2", "255.255.0.0"
 # With the default mask the first would not be a neighbour.
@@ -31,26 +31,26 @@ WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
     ],
     ids=["built-in", "by-argument", "by-variable"],
 )
-def test_address_gateway_and_mask(way: Way, given: str, serve: Serve) -> None:
+def test_address_gateway_and_mask(way: Attachment, given: str, serve: Serve) -> None:
     """The guest answers at its address and not at the default one.
 
     It sends ARP requests for neighbours, and uses its gateway for others.
     """
     served = serve(way, "echo", kernel_args=given)
     for address in (GATEWAY, NEIGHBOUR, STRANGER):
-        served.lab.run("ip", "address", "add", f"{address}/32", "dev", "tap10")
+        served.namespace.run("ip", "address", "add", f"{address}/32", "dev", "tap10")
     # It does not answer an ARP request from a foreign address.
-    served.lab.run("ip", "neighbour", "add", ADDRESS, "lladdr", MAC, "nud", "permanent", "dev", "tap10")
+    served.namespace.run("ip", "neighbour", "add", ADDRESS, "lladdr", DEFAULT_MAC, "nud", "permanent", "dev", "tap10")
     with served.guest:
-        served.ready(ECHO)
+        served.wait_until_listening(ECHO)
         for client_address in (NEIGHBOUR, STRANGER):
-            with served.lab.socket() as client:
-                client.settimeout(SECONDS)
+            with served.namespace.socket() as client:
+                client.settimeout(CLIENT_SECONDS)
                 client.bind((client_address, 0))
                 client.connect((ADDRESS, ECHO))
                 client.sendall(b"from far away")
                 assert client.recv(100) == b"from far away"
-        assert served.lab.result("ping", "-c", "1", "-W", "1", GUEST).returncode == 1
-    asked = {frame.target for frame in served.frames() if frame.sender == MAC and frame.kind == "arp-request"}
+        assert served.namespace.result("ping", "-c", "1", "-W", "1", GUEST_ADDRESS).returncode == 1
+    asked = {frame.target for frame in served.frames() if frame.sender == DEFAULT_MAC and frame.kind == "arp-request"}
     assert {GATEWAY, NEIGHBOUR} <= asked
     assert STRANGER not in asked

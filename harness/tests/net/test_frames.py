@@ -11,8 +11,8 @@ import pytest
 
 from hermit_harness.net import diagnosis, frames, guest_network, pcap
 from hermit_harness.net.frames import SYN, Frame
-from hermit_harness.net.monitor import Seen
-from hermit_harness.net.netns import Lab
+from hermit_harness.net.monitor import Traffic
+from hermit_harness.net.netns import NetworkNamespace
 from hermit_harness.vm import nic
 
 GUEST, OTHER = "52:54:00:12:34:56", "52:54:00:00:00:01"
@@ -49,17 +49,17 @@ def test_wrong_checksums_are_found(at: int, problem: str) -> None:
     """One changed byte at any position is found."""
     syn = bytearray(frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (61234, 8080), SYN, (7, 0)))
     syn[at] ^= 0x55
-    assert problem in frames.read(bytes(syn)).problems
+    assert problem in frames.parse(bytes(syn)).problems
 
 
 def test_no_frame_makes_the_reader_fail() -> None:
     """A guest may send anything: each prefix of a valid frame, and random bytes."""
     good = frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (1, 2), SYN, (7, 0))
     for end in range(len(good)):
-        assert isinstance(frames.read(good[:end]), Frame)
+        assert isinstance(frames.parse(good[:end]), Frame)
     for kind in (b"\x08\0", b"\x08\x06"):
         for byte in range(256):
-            assert isinstance(frames.read(bytes(12) + kind + bytes([byte]) * 40), Frame)
+            assert isinstance(frames.parse(bytes(12) + kind + bytes([byte]) * 40), Frame)
 
 
 @pytest.mark.requirement("W-24")
@@ -74,31 +74,31 @@ def test_no_frame_makes_the_reader_fail() -> None:
 )
 def test_forward(text: str, protocol: str, address: str, ports: tuple[int, int]) -> None:
     """The default address is the loopback address."""
-    assert nic.forward(text).option == f"hostfwd={protocol}:{address}:{ports[0]}-:{ports[1]}"
+    assert nic.parse_host_forward(text).hostfwd == f"hostfwd={protocol}:{address}:{ports[0]}-:{ports[1]}"
 
 
 @pytest.mark.parametrize("text", ["", "x", "1:2:3", "8080:", "65536:1", "tcp:8080:0", "sctp:1:2", "127.0.0.300:1:2"])
 def test_forward_refused(text: str) -> None:
     with pytest.raises(ValueError, match="such as 8080:8080"):
-        nic.forward(text)
+        nic.parse_host_forward(text)
 
 
 @pytest.mark.requirement("W-24")
-def test_taken_port_is_replaced(lab: Lab) -> None:
+def test_taken_port_is_replaced(lab: NetworkNamespace) -> None:
     """Another port is used and reported."""
     with lab.socket() as taken:
         taken.bind(("127.0.0.1", 9975))
         taken.listen()
-        got = guest_network.free_port(nic.forward("9975:9975"), lab)
+        got = guest_network.free_port(nic.parse_host_forward("9975:9975"), lab)
     assert got.port not in (0, 9975)
-    assert guest_network.free_port(nic.forward("9975:9975"), lab).port == 9975
+    assert guest_network.free_port(nic.parse_host_forward("9975:9975"), lab).port == 9975
 
 
 @pytest.mark.requirement("L-44")
 def test_vhost_and_capture_exclude_each_other() -> None:
     """With vhost QEMU does not see the frames."""
     with pytest.raises(ValueError, match="vhost=on"):
-        nic.Net("tap", vhost=True, watched=True)
+        nic.Nic("tap", vhost=True, watched=True)
 
 
 @pytest.mark.requirement("L-44", "R-16", "W-19", "M-27")
@@ -116,18 +116,18 @@ def test_vhost_if_available(device: str, capture: str, vhost: str, note: str, mo
 
     The test replaces the device. QEMU gets exactly these words.
     """
-    monkeypatch.setattr(guest_network, "VHOST", Path(device))
-    made = guest_network.make(guest_network.Wish(kind="tap", capture=capture, isolate=True), {})
-    assert made.lab is not None
-    made.lab.close()
+    monkeypatch.setattr(guest_network, "VHOST_DEVICE", Path(device))
+    made = guest_network.set_up(guest_network.NetworkRequest(kind="tap", capture=capture, isolate=True), {})
+    assert made.namespace is not None
+    made.namespace.close()
     assert [text for text in made.notes if "vhost" in text] == ([note] if note else [])
-    words = nic.argv(made.net)
+    words = nic.argv(made.nic)
     assert words[:4] == [
         "-netdev", f"tap,id=net0,ifname=tap10,script=no,downscript=no,vhost={vhost},vnet_hdr=off",
         "-device", "virtio-net-pci,disable-legacy=on,netdev=net0,mac=52:54:00:12:34:56",
     ]  # fmt: skip
     assert ("filter-dump" in " ".join(words)) == bool(capture)
-    assert made.net.watched == (vhost == "off")
+    assert made.nic.watched == (vhost == "off")
 
 
 @pytest.mark.requirement("L-42", "N-18", "C-26")
@@ -144,8 +144,8 @@ def test_kernel_variables() -> None:
         guest_network.kernel_words({"HERMIT_GATEWAY": "10.0.5"}, [])
 
 
-def seen(**values: object) -> Seen:
-    made = Seen(GUEST)
+def seen(**values: object) -> Traffic:
+    made = Traffic(GUEST)
     for name, value in values.items():
         setattr(made, name, value)
     return made
@@ -155,14 +155,24 @@ READY = b"MAC address 52-54-00-12-34-56\n"
 SIGHTS = [
     ("driver", {}, b"", {}),
     ("driver", {}, b"Legacy/transitional Virtio device, with id: 0x1000 is NOT supported, skipping!", {}),
-    ("link", {}, READY, {"host_link": False}),
-    ("address", {"sent": 3, "dhcp": ["discover", "discover"]}, READY, {}),
-    ("address", {"sent": 3, "dhcp": ["discover", "offer", "request"]}, READY, {}),
-    ("address", {"sent": 3, "addresses": ["10.0.6.3"]}, READY, {"address": "10.0.6.3"}),
-    ("arp", {"asked_arp": True}, READY, {"address": "10.0.5.3"}),
-    ("port", {"sent": 2, "asked_arp": True, "arp_answered": True, "tcp_closed": {80}}, READY, {"address": "10.0.5.3"}),
-    ("port", {"sent": 2, "asked_arp": True, "arp_answered": True}, READY, {"address": "10.0.5.3"}),
-    ("", {"sent": 2, "asked_arp": True, "arp_answered": True, "tcp_open": {80}}, READY, {"address": "10.0.5.3"}),
+    ("link", {}, READY, {"host_link_up": False}),
+    ("address", {"frames_sent": 3, "dhcp": ["discover", "discover"]}, READY, {}),
+    ("address", {"frames_sent": 3, "dhcp": ["discover", "offer", "request"]}, READY, {}),
+    ("address", {"frames_sent": 3, "addresses": ["10.0.6.3"]}, READY, {"address": "10.0.6.3"}),
+    ("arp", {"arp_requested": True}, READY, {"address": "10.0.5.3"}),
+    (
+        "port",
+        {"frames_sent": 2, "arp_requested": True, "arp_answered": True, "tcp_closed": {80}},
+        READY,
+        {"address": "10.0.5.3"},
+    ),
+    ("port", {"frames_sent": 2, "arp_requested": True, "arp_answered": True}, READY, {"address": "10.0.5.3"}),
+    (
+        "",
+        {"frames_sent": 2, "arp_requested": True, "arp_answered": True, "tcp_open": {80}},
+        READY,
+        {"address": "10.0.5.3"},
+    ),
 ]
 
 
@@ -170,11 +180,11 @@ SIGHTS = [
 def test_doctor_finds_the_first_failed_step(
     step: str, wire: dict[str, object], console: bytes, more: dict[str, object]
 ) -> None:
-    sight = diagnosis.Sight(seen(**wire), console, 80, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
+    sight = diagnosis.NetworkState(seen(**wire), console, 80, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
     assert diagnosis.diagnose(sight).step == step
 
 
-def test_sockets_of_a_namespace_are_separate(lab: Lab) -> None:
+def test_sockets_of_a_namespace_are_separate(lab: NetworkNamespace) -> None:
     """A listener inside is not visible outside."""
     with lab.socket() as inside, socket.socket() as outside:
         inside.bind(("127.0.0.1", 0))

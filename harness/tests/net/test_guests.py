@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix import ledger
-from hermit_harness.matrix.servers import SECONDS, TAP, UNDRIVEN, USER, WAYS, Served, Way
+from hermit_harness.matrix.servers import ATTACHMENTS, CLIENT_SECONDS, TAP, UNSUPPORTED, USER, Attachment, ServerGuest
 from hermit_harness.net import diagnosis, pcap
 from hermit_harness.net.frames import ACK, BROADCAST, SYN, arp_request, mac_bytes, tcp
-from hermit_harness.net.netns import GUEST, Lab
-from hermit_harness.vm.nic import MAC
+from hermit_harness.net.netns import GUEST_ADDRESS, NetworkNamespace
+from hermit_harness.vm.nic import DEFAULT_MAC
 from hermit_harness.vm.process import DIE_WITH_PARENT
 
-Serve = Callable[..., Served]
+Serve = Callable[..., ServerGuest]
 # One byte, a full segment, one more than that, more than a window.
 SIZES = (1, 1460, 1461, 65536)
 PAGE = "Hello from Hermit! 🦀\n"
@@ -53,40 +53,40 @@ def echoed(client: socket.socket, data: bytes) -> bool:
     return got == data
 
 
-def check_wire(served: Served) -> None:
+def check_wire(served: ServerGuest) -> None:
     """Check each conversation.
 
     Checksums are right without offload, an ARP request precedes the first SYN, and there is one lease.
     """
     frames = served.frames()
-    ours = [frame for frame in frames if frame.sender == MAC]
+    ours = [frame for frame in frames if frame.sender == DEFAULT_MAC]
     assert ours, "the guest sent nothing"
     assert [frame.problems for frame in ours if frame.problems] == []
     kinds = [frame.kind for frame in frames]
     syn = next(n for n, f in enumerate(frames) if f.kind == "tcp" and f.flags & (SYN | ACK) == SYN)
     # A host that gave a lease knows the guest's address without ARP.
-    assert served.way.lease or "arp-request" in kinds[:syn], "an ARP request precedes the first SYN"
-    notes = [frame.note for frame in frames if frame.note]
-    assert notes == (["discover", "offer", "request", "ack"] if served.way.lease else [])
+    assert served.attachment.uses_dhcp or "arp-request" in kinds[:syn], "an ARP request precedes the first SYN"
+    notes = [frame.dhcp_message for frame in frames if frame.dhcp_message]
+    assert notes == (["discover", "offer", "request", "ack"] if served.attachment.uses_dhcp else [])
     assert len(pcap.tcpdump(served.capture)) == len(frames), "tcpdump reads as many frames as the harness"
 
 
 @pytest.mark.requirement(
     "P-07", "L-43", "L-44", "R-15", "R-16", "W-06", "W-07", "W-16", "W-18", "M-22", "M-23", "N-19", "N-20"
 )
-@pytest.mark.parametrize("way", WAYS, ids=str)
-def test_tcp_echo(way: Way, serve: Serve) -> None:
+@pytest.mark.parametrize("way", ATTACHMENTS, ids=str)
+def test_tcp_echo(way: Attachment, serve: Serve) -> None:
     """The echo of 1, 1460, 1461 and 65536 bytes works with each supported NIC and network.
 
     Then the application exits.
     """
-    served = serve(way, "echo", ports=("tcp:8080",), args="" if way.mute else "1")
+    served = serve(way, "echo", ports=("tcp:8080",), args="" if way.is_silent else "1")
     with served.guest as guest:
-        served.ready(ECHO)
+        served.wait_until_listening(ECHO)
         with served.connect(ECHO) as client:
             for size in SIZES:
                 assert echoed(client, pattern(size)), size
-        assert way.mute or guest.finish().matches("exit 0"), str(guest.outcome)
+        assert way.is_silent or guest.finish().matches("exit 0"), str(guest.outcome)
     check_wire(served)
 
 
@@ -95,51 +95,58 @@ def test_ping(serve: Serve) -> None:
     """The guest answers small and large requests once each, with the same bytes."""
     served = serve(TAP, "echo")
     with served.guest:
-        served.ready(ECHO)
+        served.wait_until_listening(ECHO)
         for size in 3 * (0, 56, 1472):
             assert served.ping(size), size
-    answers = pcap.tcpdump(served.capture, f"icmp[icmptype] = icmp-echoreply and ether src {MAC}")
+    answers = pcap.tcpdump(served.capture, f"icmp[icmptype] = icmp-echoreply and ether src {DEFAULT_MAC}")
     assert len(answers) == 9
 
 
 # Each image of an application with a network once.
-EACH = [way for way in WAYS if way.id in ("tap", "user-rtl8139", "tap-mmio", "user-mmio", "tap-aarch64", "tap-riscv64")]
+EACH = [
+    way
+    for way in ATTACHMENTS
+    if way.id in ("tap", "user-rtl8139", "tap-mmio", "user-mmio", "tap-aarch64", "tap-riscv64")
+]
 
 
 # A UDP port does not show whether a program listens, so the guest must print a line: its console needs this firmware.
-SPEAKING = [replace(way, machine="virt-opensbi-1.6", mute=False) if way.mute else way for way in EACH]
+SPEAKING = [replace(way, machine="virt-opensbi-1.6", is_silent=False) if way.is_silent else way for way in EACH]
 
 
 @pytest.mark.requirement("W-16")
 @pytest.mark.parametrize("way", SPEAKING, ids=str)
-def test_udp_echo(way: Way, serve: Serve) -> None:
+def test_udp_echo(way: Attachment, serve: Serve) -> None:
     """Datagrams up to a full frame come back complete, one for one."""
     served = serve(way, "udp", ports=("udp:9975",))
     with served.guest as guest:
-        served.ready(UDP)
-        with served.datagrams(UDP) as client:
+        served.wait_until_listening(UDP)
+        with served.connect_udp(UDP) as client:
             for size in (1, 2, 17, 18, 19, 512, 1471, 1472):
                 client.send(pattern(size, size))
                 assert client.recv(65536) == pattern(size, size), size
             client.send(b"")
         assert guest.finish().matches("exit 0"), str(guest.outcome)
-    assert [frame.problems for frame in served.frames() if frame.sender == MAC and frame.problems] == []
+    assert [frame.problems for frame in served.frames() if frame.sender == DEFAULT_MAC and frame.problems] == []
 
 
 @pytest.mark.requirement("W-22", "W-23", "W-25")
 @pytest.mark.parametrize("way", EACH, ids=str)
-def test_http_with_curl(way: Way, serve: Serve) -> None:
+def test_http_with_curl(way: Attachment, serve: Serve) -> None:
     """curl gets the page from port 9975; an unknown path is 404."""
     served = serve(way, "http", ports=("tcp:9975",))
     with served.guest:
-        served.ready(HTTP)
-        address, port = served.end(HTTP)
+        served.wait_until_listening(HTTP)
+        address, port = served.address_of(HTTP)
         curl = ("curl", "--silent", "--show-error", "--max-time", "30", "--noproxy", "*")
         url = f"http://{address}:{port}/"
-        assert served.lab.run(*curl, url) == PAGE
-        assert served.lab.run(*curl, "--output", "/dev/null", "--write-out", "%{http_code}", f"{url}none") == "404"
+        assert served.namespace.run(*curl, url) == PAGE
         assert (
-            served.lab.run(*curl, "--data", "x", "--output", "/dev/null", "--write-out", "%{http_code}", url) == "405"
+            served.namespace.run(*curl, "--output", "/dev/null", "--write-out", "%{http_code}", f"{url}none") == "404"
+        )
+        assert (
+            served.namespace.run(*curl, "--data", "x", "--output", "/dev/null", "--write-out", "%{http_code}", url)
+            == "405"
         )
 
 
@@ -147,7 +154,7 @@ def test_ten_connections_at_once(serve: Serve) -> None:
     """All ten connections are open before the first byte is sent."""
     served = serve(TAP, "echo", args="10")
     with served.guest as guest:
-        served.ready(ECHO)
+        served.wait_until_listening(ECHO)
         clients = [served.connect(ECHO) for _ in range(10)]
         with ThreadPoolExecutor(10) as pool:
             good = list(pool.map(lambda pair: echoed(pair[1], pattern(20000, pair[0])), enumerate(clients)))
@@ -161,7 +168,7 @@ def test_a_hundred_connections_in_sequence(serve: Serve) -> None:
     """No connection is lost, and no connection gets another one's bytes."""
     served = serve(TAP, "echo")
     with served.guest as guest:
-        served.ready(ECHO)
+        served.wait_until_listening(ECHO)
         for number in range(100):
             with served.connect(ECHO) as client:
                 assert echoed(client, pattern(100, number)), number
@@ -175,12 +182,12 @@ def test_half_open_and_reset_connections(serve: Serve) -> None:
     """
     served = serve(TAP, "echo")
     with served.guest as guest:
-        served.ready(ECHO)
-        with served.lab.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        served.wait_until_listening(ECHO)
+        with served.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
             raw.bind(("tap10", 0))
-            raw.send(arp_request(STRANGER, "10.0.5.77", GUEST))
+            raw.send(arp_request(STRANGER, "10.0.5.77", GUEST_ADDRESS))
             for port in range(4000, 4003):
-                raw.send(tcp((STRANGER, MAC), ("10.0.5.77", GUEST), (port, ECHO), SYN, (port, 0)))
+                raw.send(tcp((STRANGER, DEFAULT_MAC), ("10.0.5.77", GUEST_ADDRESS), (port, ECHO), SYN, (port, 0)))
         with served.connect(ECHO) as reset:
             assert echoed(reset, b"x")
             reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -189,7 +196,9 @@ def test_half_open_and_reset_connections(serve: Serve) -> None:
             assert echoed(client, pattern(5000))
         assert guest.outcome is None
     assert pcap.tcpdump(served.capture, "tcp[tcpflags] & tcp-rst != 0 and src 10.0.5.1"), "a reset was sent"
-    answers = pcap.tcpdump(served.capture, f"dst 10.0.5.77 and ether src {MAC} and tcp[tcpflags] & tcp-syn != 0")
+    answers = pcap.tcpdump(
+        served.capture, f"dst 10.0.5.77 and ether src {DEFAULT_MAC} and tcp[tcpflags] & tcp-syn != 0"
+    )
     assert len({line.split(" > ")[1].split(":")[0] for line in answers}) == 3, "each SYN was answered"
 
 
@@ -201,14 +210,16 @@ def test_dhcp_lease(serve: Serve) -> None:
     """
     served = serve(USER, "echo", ports=("tcp:8080",))
     with served.guest as guest:
-        served.ready(ECHO)
+        served.wait_until_listening(ECHO)
         console = guest.console.decode("utf-8", "replace")
     assert "10.0.2.15/24" in console
     assert "10.0.2.2" in console
     assert "10.0.2.3" in console
     assert "MAC address 52-54-00-12-34-56" in console
     assert "MTU: 1514 bytes" in console  # 1500 and the Ethernet header
-    notes = [(frame.note, frame.given, frame.receiver) for frame in served.frames() if frame.note]
+    notes = [
+        (frame.dhcp_message, frame.dhcp_address, frame.receiver) for frame in served.frames() if frame.dhcp_message
+    ]
     assert [note for note, _, _ in notes] == ["discover", "offer", "request", "ack"]
     assert notes[0][2] == BROADCAST
     assert notes[1][1] == notes[3][1] == "10.0.2.15"
@@ -220,7 +231,7 @@ def test_rtl8139_is_reported(serve: Serve) -> None:
     """The NIC of the former documents works in a machine of 64 MB."""
     served = serve(USER, "echo", ports=("tcp:8080",), args="1", memory="64M")
     with served.guest as guest:
-        served.ready(ECHO)
+        served.wait_until_listening(ECHO)
         assert b"Found Realtek network device with device id 0x8139" in guest.console
         assert b"RTL8139: CR = 0xd, ISR = 0x0, speed = 10 mbps" in guest.console
         with served.connect(ECHO) as client:
@@ -236,22 +247,22 @@ CONFIGURED = replace(TAP, variant="-configured")  # compiled with HERMIT_IP=10.0
 @pytest.mark.parametrize(
     ("way", "given", "address", "other"),
     [
-        (TAP, "-ip 10.0.5.100", "10.0.5.100", GUEST),
-        (TAP, "env=HERMIT_IP=10.0.5.101", "10.0.5.101", GUEST),
+        (TAP, "-ip 10.0.5.100", "10.0.5.100", GUEST_ADDRESS),
+        (TAP, "env=HERMIT_IP=10.0.5.101", "10.0.5.101", GUEST_ADDRESS),
         (CONFIGURED, "-ip 10.0.5.101", "10.0.5.101", "10.0.5.100"),
     ],
     ids=["by-argument", "by-variable", "argument-wins"],
 )
-def test_configured_address(way: Way, given: str, address: str, other: str, serve: Serve) -> None:
+def test_configured_address(way: Attachment, given: str, address: str, other: str, serve: Serve) -> None:
     """The guest answers at the address that it gets at its start, whatever its build has, and at no other."""
     served = serve(way, "echo", kernel_args=given)
     with served.guest:
-        served.ready(ECHO)
-        with served.lab.socket() as client:
-            client.settimeout(SECONDS)
+        served.wait_until_listening(ECHO)
+        with served.namespace.socket() as client:
+            client.settimeout(CLIENT_SECONDS)
             client.connect((address, ECHO))
             assert echoed(client, b"here")
-        assert served.lab.result("ping", "-c", "1", "-W", "1", other).returncode == 1
+        assert served.namespace.result("ping", "-c", "1", "-W", "1", other).returncode == 1
 
 
 @pytest.mark.requirement("W-26", "W-27")
@@ -262,22 +273,26 @@ def test_captures_agree_and_end_with_the_guest(serve: Serve, tmp_path: Path) -> 
     """
     served = serve(TAP, "echo", args="1")
     other = tmp_path / "tap.pcap"
-    with tcpdump_on_tap(served.lab, other), served.guest as guest:
-        served.ready(ECHO)
+    with tcpdump_on_tap(served.namespace, other), served.guest as guest:
+        served.wait_until_listening(ECHO)
         with served.connect(ECHO) as client:
             assert echoed(client, pattern(10000))
         assert guest.finish().matches("exit 0")
-        assert served.lab.result("ping", "-c", "2", "-i", "0.2", "-W", "1", GUEST).returncode != 0
-    for direction in (f"tcp and ether src {MAC}", f"tcp and ether dst {MAC}", f"arp and ether src {MAC}"):
+        assert served.namespace.result("ping", "-c", "2", "-i", "0.2", "-W", "1", GUEST_ADDRESS).returncode != 0
+    for direction in (
+        f"tcp and ether src {DEFAULT_MAC}",
+        f"tcp and ether dst {DEFAULT_MAC}",
+        f"arp and ether src {DEFAULT_MAC}",
+    ):
         assert pcap.tcpdump(other, direction) == pcap.tcpdump(served.capture, direction), direction
-    seen = [packet for packet in pcap.packets(other) if packet[6:12] == mac_bytes(MAC)]
-    assert seen == [packet for packet in pcap.packets(served.capture) if packet[6:12] == mac_bytes(MAC)]
+    seen = [packet for packet in pcap.packets(other) if packet[6:12] == mac_bytes(DEFAULT_MAC)]
+    assert seen == [packet for packet in pcap.packets(served.capture) if packet[6:12] == mac_bytes(DEFAULT_MAC)]
     assert len(seen) > 10
-    assert "10.0.5.1/24" in served.lab.script("tap", "status"), "the tap persists after QEMU exits"
+    assert "10.0.5.1/24" in served.namespace.script("tap", "status"), "the tap persists after QEMU exits"
 
 
 @contextmanager
-def tcpdump_on_tap(lab: Lab, file: Path) -> Iterator[None]:
+def tcpdump_on_tap(lab: NetworkNamespace, file: Path) -> Iterator[None]:
     """Run tcpdump as a user would, from its line that it listens to SIGINT.
 
     It changes its groups, which the namespace forbids; so it enters the network namespace only, which needs root.
@@ -297,15 +312,17 @@ def tcpdump_on_tap(lab: Lab, file: Path) -> Iterator[None]:
         tcpdump.send_signal(signal.SIGINT)
 
 
-def serves(served: Served) -> bool:
+def serves(served: ServerGuest) -> bool:
     """Return whether the guest can echo much data at once."""
     with served.guest as guest:
         guest.wait(
-            lambda: f"P port {ECHO}".encode() in guest.console or ECHO in served.wire.seen.tcp_open or guest.over
+            lambda: (
+                f"P port {ECHO}".encode() in guest.console or ECHO in served.monitor.traffic.tcp_open or guest.has_ended
+            )
         )
         try:
             with served.connect(ECHO) as client:
-                client.settimeout(SECONDS if guest.outcome is None else 0.1)
+                client.settimeout(CLIENT_SECONDS if guest.outcome is None else 0.1)
                 return all(echoed(client, pattern(size)) for size in SIZES)
         except (OSError, AssertionError):
             guest.finish()  # the guest runs, and does not answer
@@ -329,7 +346,7 @@ def test_minimum_memory(name: str, serve: Serve) -> None:
 
     The documented 512 MB suffice for all.
     """
-    (way,) = (way for way in WAYS if way.id == name)
+    (way,) = (way for way in ATTACHMENTS if way.id == name)
     plenty = serve(way, "echo", ports=("tcp:8080",), memory="512M")
     assert serves(plenty)
     queue = re.search(rb"Created SplitVq: idx=0, size=(\d+)", plenty.guest.console)
@@ -340,15 +357,15 @@ def test_minimum_memory(name: str, serve: Serve) -> None:
 
 
 @pytest.mark.requirement("L-43")
-@pytest.mark.parametrize("way", UNDRIVEN, ids=str)
-def test_nics_without_a_driver(way: Way, serve: Serve) -> None:
+@pytest.mark.parametrize("way", UNSUPPORTED, ids=str)
+def test_nics_without_a_driver(way: Attachment, serve: Serve) -> None:
     """The kernel reports the NIC as unsupported, and the doctor finds it.
 
     If a kernel had the driver, the echo would be tested here. See test_bare_nics.py.
     """
     served = serve(way, "echo", args="1")
     with served.guest as guest:
-        guest.wait(lambda: b"listening on TCP port 8080" in guest.console or guest.over)
+        guest.wait(lambda: b"listening on TCP port 8080" in guest.console or guest.has_ended)
         if guest.outcome is None:
             with served.connect(ECHO) as client:
                 assert echoed(client, pattern(1461))
@@ -357,6 +374,6 @@ def test_nics_without_a_driver(way: Way, serve: Serve) -> None:
     if known is None:
         assert outcome.matches("exit 0"), str(outcome)
         return
-    sight = diagnosis.Sight(served.wire.seen, guest.console, ECHO, GUEST)
+    sight = diagnosis.NetworkState(served.monitor.traffic, guest.console, ECHO, GUEST_ADDRESS)
     assert diagnosis.diagnose(sight).step == "driver"
     assert known.instead, "a bare application drives the NIC"

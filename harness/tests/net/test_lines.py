@@ -16,8 +16,8 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import ledger
 from hermit_harness.net import pcap
-from hermit_harness.net.guest_network import VHOST
-from hermit_harness.net.netns import GUEST, NETSETUP, Lab
+from hermit_harness.net.guest_network import VHOST_DEVICE
+from hermit_harness.net.netns import GUEST_ADDRESS, NETSETUP, NetworkNamespace
 from hermit_harness.paths import loader_file
 from hermit_harness.vm.host import device_problem
 from hermit_harness.vm.machines import firmware_file
@@ -62,7 +62,7 @@ Typed = Callable[[], bytes]
 
 @contextmanager
 def typed(
-    lab: Lab, line: str, app: str, folder: Path, target: str = "x86_64-multiboot", **names: str
+    lab: NetworkNamespace, line: str, app: str, folder: Path, target: str = "x86_64-multiboot", **names: str
 ) -> Iterator[Typed]:
     """Run the line up to the application's line that it listens.
 
@@ -102,7 +102,7 @@ def typed(
 
 
 def asked(
-    lab: Lab,
+    lab: NetworkNamespace,
     port: int,
     text: bytes,
     address: str = "127.0.0.1",
@@ -121,7 +121,7 @@ def asked(
 
 
 @pytest.mark.requirement("W-22", "W-24", "W-26", "W-27")
-def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
+def test_web_server_line(lab: NetworkNamespace, tmp_path: Path) -> None:
     """The page arrives by the forwarded port at each host address. dump.dat has lease, ARP and handshake in order."""
     lab.run("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
     with typed(lab, WEB, "real-http-0.11.0-rtl8139", tmp_path) as end:
@@ -132,15 +132,15 @@ def test_web_server_line(lab: Lab, tmp_path: Path) -> None:
     printed = pcap.tcpdump(tmp_path / "dump.dat")
     frames = pcap.frames(tmp_path / "dump.dat")
     assert len(printed) == len(frames)
-    assert [frame.note for frame in frames if frame.note] == ["discover", "offer", "request", "ack"]
-    lease = max(at for at, frame in enumerate(frames) if frame.note)
+    assert [frame.dhcp_message for frame in frames if frame.dhcp_message] == ["discover", "offer", "request", "ack"]
+    lease = max(at for at, frame in enumerate(frames) if frame.dhcp_message)
     handshake = [at for at, line in enumerate(printed) if "Flags [S]" in line or "Flags [S.]" in line]
     assert any("ARP, Reply 10.0.2.15" in line or "ARP, Request" in line for line in printed)
     assert handshake and lease < handshake[0]
 
 
 @pytest.mark.requirement("M-18", "M-20", "M-22")
-def test_echo_line(lab: Lab, tmp_path: Path) -> None:
+def test_echo_line(lab: NetworkNamespace, tmp_path: Path) -> None:
     """The echo server's line has the device before its netdev and 64 MB.
 
     It needs one feature more, because of QEMU 7.2 and XSAVE; see test_features.py.
@@ -151,10 +151,10 @@ def test_echo_line(lab: Lab, tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("L-44", "R-16", "W-19", "M-27")
-def test_tap_line(lab: Lab, tmp_path: Path) -> None:
+def test_tap_line(lab: NetworkNamespace, tmp_path: Path) -> None:
     """The line with a tap and 1 GB works; vhost=on only if the device exists, otherwise QEMU refuses the line."""
     lab.script("tap", "up")
-    problem = device_problem(VHOST)
+    problem = device_problem(VHOST_DEVICE)
     on, off = "vhost=on,vnet_hdr=off", "vhost=off,vnet_hdr=off"
     if problem:
         words = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-netdev"]
@@ -162,12 +162,12 @@ def test_tap_line(lab: Lab, tmp_path: Path) -> None:
         assert refused.returncode != 0
         assert "vhost" in refused.stderr, refused.stderr
     with typed(lab, TAP, "real-echo-0.11.0", tmp_path, VHOST=off if problem else on):
-        assert asked(lab, 8080, b"hello hermit", GUEST) == b"hello hermit"
+        assert asked(lab, 8080, b"hello hermit", GUEST_ADDRESS) == b"hello hermit"
 
 
 @pytest.mark.requirement("N-20")
 @pytest.mark.parametrize(("app", "kind"), [("http", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)])
-def test_line_of_the_kernels_tests(app: str, kind: int, lab: Lab, tmp_path: Path) -> None:
+def test_line_of_the_kernels_tests(app: str, kind: int, lab: NetworkNamespace, tmp_path: Path) -> None:
     """A user network with another prefix, TCP and UDP forwarded, packed rings and several queues."""
     with typed(lab, CI, f"real-{app}-0.11.0-dhcp", tmp_path) as end:
         got = asked(lab, HTTP, b"GET / HTTP/1.0\r\n\r\n" if app == "http" else b"datagram", kind=kind)
@@ -176,7 +176,7 @@ def test_line_of_the_kernels_tests(app: str, kind: int, lab: Lab, tmp_path: Path
 
 
 @pytest.mark.requirement("N-19")
-def test_cadence_gem(lab: Lab, tmp_path: Path) -> None:
+def test_cadence_gem(lab: NetworkNamespace, tmp_path: Path) -> None:
     """The board has this NIC.
 
     The kernel's driver is incomplete; a bare application drives the NIC (test_bare_nics.py).
@@ -194,7 +194,7 @@ def test_cadence_gem(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.requirement("N-21")
 @pytest.mark.parametrize("bridge", ["", "br7"], ids=["tap", "bridge"])
-def test_qemu_calls_the_scripts(bridge: str, lab: Lab, tmp_path: Path) -> None:
+def test_qemu_calls_the_scripts(bridge: str, lab: NetworkNamespace, tmp_path: Path) -> None:
     """QEMU creates a tap and calls both scripts: the guest is reachable, directly or through a bridge.
 
     Afterwards tap and state are removed.
@@ -205,7 +205,7 @@ def test_qemu_calls_the_scripts(bridge: str, lab: Lab, tmp_path: Path) -> None:
     line = SCRIPTS if not bridge else f"env HERMIT_BRIDGE={bridge} {SCRIPTS}"
     names = {"IFUP": str(NETSETUP / "hermit-ifup"), "IFDOWN": str(NETSETUP / "hermit-ifdown")}
     with typed(lab, line, "real-echo-0.11.0", tmp_path, **names) as end:
-        assert asked(lab, 8080, b"hello hermit", GUEST) == b"hello hermit"
+        assert asked(lab, 8080, b"hello hermit", GUEST_ADDRESS) == b"hello hermit"
         if bridge:
             assert f"{bridge}: has tap0" in lab.script("bridge", "status", bridge)
         end()

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hermit_harness.net.netns import NETSETUP, Lab
+from hermit_harness.net.netns import NETSETUP, NetworkNamespace
 from hermit_harness.vm.process import LaunchError
 
 FOUR = """\
@@ -20,14 +20,14 @@ echo 1 >/proc/sys/net/ipv4/conf/tap10/proxy_arp
 SCRIPTS = ("tap", "bridge", "dhcp", "netns")
 
 
-def network(lab: Lab) -> str:
+def network(lab: NetworkNamespace) -> str:
     """Return all that a script could change as text, without interface numbers and generated addresses."""
     words = "ip -br link; ip -br addr; ip route; cat /proc/sys/net/ipv4/ip_forward; find /run -type f"
     return lab.run("sh", "-c", words + "; ps -e -o comm= | grep -c dnsmasq || :")
 
 
 @pytest.mark.requirement("L-37", "R-11", "W-15", "M-26")
-def test_dry_run_prints_the_four_commands(lab: Lab) -> None:
+def test_dry_run_prints_the_four_commands(lab: NetworkNamespace) -> None:
     """--dry-run prints the documented commands and changes nothing."""
     before = network(lab)
     assert lab.script("tap", "up", "--dry-run") == FOUR
@@ -35,7 +35,7 @@ def test_dry_run_prints_the_four_commands(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_dry_run_of_every_script(script: str, lab: Lab) -> None:
+def test_dry_run_of_every_script(script: str, lab: NetworkNamespace) -> None:
     """--dry-run prints the actions of `up` and `down` and changes nothing. The printed lines for `down` undo `up`."""
     name = ("blue",) if script == "netns" else ()
     if script == "dhcp":
@@ -54,7 +54,7 @@ def test_dry_run_of_every_script(script: str, lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_status(script: str, lab: Lab) -> None:
+def test_status(script: str, lab: NetworkNamespace) -> None:
     """An existing set-up is shown with status 0, a missing one with another status."""
     lab.script("tap", "up")
     lab.script("tap", "down")
@@ -66,7 +66,7 @@ def test_status(script: str, lab: Lab) -> None:
     assert lab.script(script, "status", "blue").startswith("blue: ")
 
 
-def test_the_four_commands_do_the_same_as_the_script(lab: Lab) -> None:
+def test_the_four_commands_do_the_same_as_the_script(lab: NetworkNamespace) -> None:
     """The printed lines are shell commands with the effect of `up`."""
     lab.run("sh", "-ec", lab.script("tap", "up", "--dry-run"))
     by_hand = lab.script("tap", "status")
@@ -81,7 +81,7 @@ def test_the_four_commands_do_the_same_as_the_script(lab: Lab) -> None:
 
 @pytest.mark.requirement("L-37", "C-24")
 @pytest.mark.parametrize("name", ["tap10", "tap100"])
-def test_tap_up_twice_then_down_twice(name: str, lab: Lab) -> None:
+def test_tap_up_twice_then_down_twice(name: str, lab: NetworkNamespace) -> None:
     """Both can be repeated; `down` restores the network."""
     before = network(lab)
     lab.script("tap", "up", name)
@@ -98,7 +98,7 @@ def test_tap_up_twice_then_down_twice(name: str, lab: Lab) -> None:
 
 @pytest.mark.requirement("L-39", "R-12")
 @pytest.mark.parametrize("old", ["0", "1"])
-def test_forwarding_is_restored(old: str, lab: Lab) -> None:
+def test_forwarding_is_restored(old: str, lab: NetworkNamespace) -> None:
     """Forwarding is off by default; `down` restores the value from before `up`."""
     forward = "/proc/sys/net/ipv4/ip_forward"
     lab.run("sh", "-c", f"echo {old} >{forward}")
@@ -111,7 +111,7 @@ def test_forwarding_is_restored(old: str, lab: Lab) -> None:
 
 
 @pytest.mark.requirement("M-26")
-def test_foreign_tap_is_kept(lab: Lab) -> None:
+def test_foreign_tap_is_kept(lab: NetworkNamespace) -> None:
     """`up` completes a tap from another source.
 
     `down` undoes only its own changes: link, address, route, proxy ARP, forwarding.
@@ -132,7 +132,7 @@ def test_foreign_tap_is_kept(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("M-26")
-def test_other_address_and_route(lab: Lab) -> None:
+def test_other_address_and_route(lab: NetworkNamespace) -> None:
     """Another network can be set, and a route to it through the tap."""
     lab.script("tap", "up", "--address", "172.16.3.129/25", "--route", "192.0.2.0/24")
     assert "172.16.3.129/25 broadcast 172.16.3.255" in lab.script("tap", "status")
@@ -140,7 +140,7 @@ def test_other_address_and_route(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("L-38")
-def test_owner(lab: Lab) -> None:
+def test_owner(lab: NetworkNamespace) -> None:
     """A tap with an owner needs no rights of its user."""
     lab.script("tap", "up", "--user", "root")
     assert "user root" in lab.run("ip", "-d", "link", "show", "tap10")
@@ -151,7 +151,7 @@ def test_owner(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("M-29")
-def test_bridge_with_two_taps(lab: Lab) -> None:
+def test_bridge_with_two_taps(lab: NetworkNamespace) -> None:
     """A bridge can have any name. It has taps, more can be added, and `down` removes all."""
     before = network(lab)
     lab.script("bridge", "up", "bridge102", "--tap", "tap10")
@@ -163,7 +163,7 @@ def test_bridge_with_two_taps(lab: Lab) -> None:
     assert network(lab) == before
 
 
-def test_dhcp_server_serves_its_interface_only(lab: Lab) -> None:
+def test_dhcp_server_serves_its_interface_only(lab: NetworkNamespace) -> None:
     """The server is bound to the tap, and nothing of it remains."""
     lab.script("tap", "up")
     lab.script("tap", "up", "tap100", "--address", "10.0.6.1/24")
@@ -177,7 +177,7 @@ def test_dhcp_server_serves_its_interface_only(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("N-21")
-def test_scripts_for_qemu(lab: Lab) -> None:
+def test_scripts_for_qemu(lab: NetworkNamespace) -> None:
     """QEMU's options script= and downscript= work; with HERMIT_BRIDGE the tap joins that bridge."""
     lab.run("ip", "tuntap", "add", "qtap", "mode", "tap")
     lab.script("hermit-ifup", "qtap")
@@ -189,7 +189,7 @@ def test_scripts_for_qemu(lab: Lab) -> None:
     assert "br7: has qtap" in lab.script("bridge", "status", "br7")
 
 
-def test_named_namespace(lab: Lab) -> None:
+def test_named_namespace(lab: NetworkNamespace) -> None:
     """With --netns the same commands work, and are undone, in that namespace."""
     shown = lab.script("tap", "up", "--netns", "blue", "--dry-run")
     assert shown.startswith("ip netns exec blue ip tuntap add tap10 mode tap\n")
@@ -207,7 +207,7 @@ def test_named_namespace(lab: Lab) -> None:
 
 @pytest.mark.requirement("L-38")
 @pytest.mark.parametrize("script", ["tap", "bridge", "dhcp"])
-def test_missing_right_is_one_sentence(script: str, lab: Lab) -> None:
+def test_missing_right_is_one_sentence(script: str, lab: NetworkNamespace) -> None:
     """Without the right, one sentence names it and the remedy."""
     lab.script("tap", "up", "other", "--address", "10.0.9.1/24")
     done = lab.result(
@@ -223,7 +223,7 @@ def test_missing_right_is_one_sentence(script: str, lab: Lab) -> None:
 
 @pytest.mark.requirement("L-38")
 @pytest.mark.parametrize(("device", "sentence"), [("/dev/nothing", "modprobe tun"), ("/dev/full", "tap10")])
-def test_missing_tun_device(device: str, sentence: str, lab: Lab) -> None:
+def test_missing_tun_device(device: str, sentence: str, lab: NetworkNamespace) -> None:
     """In a container without the device one sentence reports it; with a device node `up` creates the tap."""
     done = lab.result(str(NETSETUP / "tap"), "up", env={"HERMIT_TUN": device})
     assert (done.returncode == 0) == (device == "/dev/full")
@@ -245,7 +245,7 @@ def test_missing_tun_device(device: str, sentence: str, lab: Lab) -> None:
         (["dhcp", "up"], "tap10 has no address"),
     ],
 )
-def test_wrong_calls_are_refused(words: list[str], sentence: str, lab: Lab) -> None:
+def test_wrong_calls_are_refused(words: list[str], sentence: str, lab: NetworkNamespace) -> None:
     """Each is one sentence, and nothing changes."""
     before = network(lab)
     with pytest.raises(LaunchError, match=sentence):
@@ -273,7 +273,7 @@ def test_hermitctl_net_runs_the_scripts(script: str) -> None:
     assert script != "tap" or ours == FOUR
 
 
-def test_bridge_and_dhcp_in_a_named_namespace(lab: Lab) -> None:
+def test_bridge_and_dhcp_in_a_named_namespace(lab: NetworkNamespace) -> None:
     """With --netns bridge and DHCP server are created and undone in that namespace."""
     lab.script("netns", "up", "blue")
     lab.script("netns", "up", "blue")
@@ -289,7 +289,7 @@ def test_bridge_and_dhcp_in_a_named_namespace(lab: Lab) -> None:
     assert (network(lab), lab.run("ip", "-n", "blue", "-br", "addr")) == before
 
 
-def test_foreign_bridge_is_kept(lab: Lab) -> None:
+def test_foreign_bridge_is_kept(lab: NetworkNamespace) -> None:
     """After `down` a bridge, a tap and the forwarding from another source are unchanged."""
     lab.run("ip", "link", "add", "br7", "address", "52:54:00:00:00:07", "type", "bridge")
     lab.run("ip", "tuntap", "add", "tap10", "mode", "tap")

@@ -18,7 +18,7 @@ import pytest
 from hermit_harness.cli import proxy
 from hermit_harness.fixtures import images
 from hermit_harness.net import pcap
-from hermit_harness.net.netns import Lab
+from hermit_harness.net.netns import NetworkNamespace
 from tests.support.cli import hermitctl
 
 PROXY = Path(sys.prefix) / "bin" / "proxy"
@@ -58,7 +58,7 @@ def echo(client: socket.socket, data: bytes = b"by the proxy") -> None:
 
 
 @pytest.mark.requirement("C-16", "C-24", "C-28")
-def test_line_of_its_manual(lab: Lab) -> None:
+def test_line_of_its_manual(lab: NetworkNamespace) -> None:
     """The manual's line for a tap works verbatim in the folder above bin/; the guest answers ping and its port."""
     lab.script("tap", "up", "tap100")
     line = (
@@ -66,13 +66,13 @@ def test_line_of_its_manual(lab: Lab) -> None:
         f"HERMIT_NETIF=tap100 exec bin/proxy {file_of('real-echo-0.11.0')}"
     )
     shell = ("env", "-C", sys.prefix, "sh", "-c", line)
-    with hermitctl(before=lab.enter, variables={"HERMIT_KVM": "0"}, program=shell) as (_, line_with):
+    with hermitctl(before=lab.enter_command, variables={"HERMIT_KVM": "0"}, program=shell) as (_, line_with):
         assert "10.0.5.3:8080" in line_with("the guest listens")
         lab.run("ping", "-c", "1", "-W", "10", "10.0.5.3")
 
 
 @pytest.mark.requirement("C-29", "C-30", "C-38", "C-40", "C-41", "C-42", "C-43")
-def test_nic_and_ports_under_qemu(lab: Lab, tmp_path: Path) -> None:
+def test_nic_and_ports_under_qemu(lab: NetworkNamespace, tmp_path: Path) -> None:
     """HERMIT_ISLE=qemu gives an RTL8139 and the application's port.
 
     The monitor is at the proxy's port plus one, and the capture is in the current folder. The unused port of the former
@@ -81,7 +81,7 @@ def test_nic_and_ports_under_qemu(lab: Lab, tmp_path: Path) -> None:
     given = {"HERMIT_ISLE": "qemu", "HERMIT_APP_PORT": "8080", "HERMIT_PORT": "20000"}
     given |= {"HERMIT_MONITOR": "1", "HERMIT_CAPTURE_NET": "1", **QUICKLY}
     shell = ("env", "-C", str(tmp_path), str(PROXY))
-    with hermitctl(file_of(BY_CARD), before=lab.enter, variables=given, program=shell) as (process, line_with):
+    with hermitctl(file_of(BY_CARD), before=lab.enter_command, variables=given, program=shell) as (process, line_with):
         assert line_with("monitor").endswith("telnet 127.0.0.1 20001")
         assert "127.0.0.1:8080" in line_with("the guest listens")
         with lab.socket() as monitor:
@@ -103,14 +103,17 @@ def test_nic_and_ports_under_qemu(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.requirement("C-33")
 @pytest.mark.parametrize(("value", "opens"), [("1", True), ("0", False), ("", False)], ids=["on", "off", "empty"])
-def test_port_for_gdb(value: str, opens: bool, lab: Lab) -> None:
+def test_port_for_gdb(value: str, opens: bool, lab: NetworkNamespace) -> None:
     """HERMIT_DEBUG=1 opens GDB's port, or the next free one; 0 and unset do not."""
     taken = lab.socket()
     taken.bind(("127.0.0.1", 1234))
     taken.listen()
     variables = {"HERMIT_DEBUG": value, "HERMIT_NETIF": "tap10", **QUICKLY}
     lab.script("tap", "up", "tap10")
-    with taken, start(file_of("real-echo-0.11.0"), before=lab.enter, variables=variables) as (process, line_with):
+    with (
+        taken,
+        start(file_of("real-echo-0.11.0"), before=lab.enter_command, variables=variables) as (process, line_with),
+    ):
         if opens:
             assert line_with("GDB may connect").endswith("127.0.0.1:1235")
             gdb = lab.socket()
@@ -135,11 +138,11 @@ def test_arguments_status_and_cpus() -> None:
 
 
 @pytest.mark.requirement("C-22", "C-25", "CX-01", "CX-15")
-def test_qemu_options(lab: Lab) -> None:
+def test_qemu_options(lab: NetworkNamespace) -> None:
     """--print shows its defaults; uhyve's differ."""
 
     def line(**variables: str) -> str:
-        done = run("--print", file_of("hello"), before=lab.enter, **{"KVM": "0", **variables})
+        done = run("--print", file_of("hello"), before=lab.enter_command, **{"KVM": "0", **variables})
         assert ("QEMU is started all the same" in done.stderr) == (variables.get("ISLE") == "uhyve")
         return done.stdout
 
@@ -161,7 +164,7 @@ def test_qemu_options(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("C-40")
-def test_variables_of_hermitctl_run(lab: Lab) -> None:
+def test_variables_of_hermitctl_run(lab: NetworkNamespace) -> None:
     """Variables of `hermitctl run` override the proxy's defaults; a tap is captured as well."""
     lab.script("tap", "up", "tap10")
     for given, shown, hidden in (
@@ -173,7 +176,7 @@ def test_variables_of_hermitctl_run(lab: Lab) -> None:
         ({"MONITOR": "no"}, ("-m 2G",), "telnet"),
         ({"TARGET": "riscv64-sbi", "KVM": ""}, ("-accel tcg", "riscv64"), "kvm"),
     ):
-        line = run("--print", "hello", before=lab.enter, **{"KVM": "0", **given}).stdout
+        line = run("--print", "hello", before=lab.enter_command, **{"KVM": "0", **given}).stdout
         assert all(words in line for words in shown) and hidden not in line, line
 
 

@@ -22,9 +22,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.net.guest_network import SECOND_GUEST
-from hermit_harness.net.netns import GUEST
-from hermit_harness.net.socket_link import Cable
+from hermit_harness.net.guest_network import SECOND_GUEST_ADDRESS
+from hermit_harness.net.netns import GUEST_ADDRESS
+from hermit_harness.net.socket_link import SocketLink
 from hermit_harness.paths import BUILD, ROOT, TARGETS_TABLE, loader_file
 from hermit_harness.vm.process import DIE_WITH_PARENT
 from tests.support.cli import LineWith, hermitctl
@@ -121,11 +121,11 @@ def test_socket_link_needs_no_right(user: User) -> None:
     place, roots, setup = user.tree / "link", user.tree / "roots", "chmod 0600 /dev/net/tun"
     words = ("--net", "socket", ECHO, "--netif")
     with user.hermitctl(*words, str(place), setup=setup) as (_, line_with):
-        assert f"the guest listens: {GUEST}:8080" in line_with("the guest listens")
+        assert f"the guest listens: {GUEST_ADDRESS}:8080" in line_with("the guest listens")
         with user.hermitctl(*words, str(place), setup=setup) as (_, line_of_second_with):
             assert f" {place}, where the first one waits" in line_of_second_with("second end of the cable")
-            assert f"the guest listens: {SECOND_GUEST}:8080" in line_of_second_with("the guest listens")
-    with Cable(roots):
+            assert f"the guest listens: {SECOND_GUEST_ADDRESS}:8080" in line_of_second_with("the guest listens")
+    with SocketLink(roots):
         done = user.run(python(), "-m", "hermit_harness", "run", *words, str(roots), setup=setup)
     sentence = f"hermitctl: {roots}: Permission denied: NETIF= names another cable\n"
     assert (done.returncode, done.stdout, done.stderr) == (125, "", sentence)

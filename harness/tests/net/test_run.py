@@ -16,8 +16,8 @@ import pytest
 
 from hermit_harness.fixtures import images
 from hermit_harness.net import guest_network, pcap
-from hermit_harness.net.netns import NETSETUP, Lab
-from hermit_harness.vm.host import namespace_sentence
+from hermit_harness.net.netns import NETSETUP, NetworkNamespace
+from hermit_harness.vm.host import namespace_remedy
 from tests.support import cli
 from tests.support.cli import hermitctl
 
@@ -40,7 +40,7 @@ def test_run_reports_when_the_guest_listens() -> None:
 
 def test_waiting_for_a_missing_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """The helper for these tests has a time limit, even if the guest keeps running."""
-    monkeypatch.setattr(cli, "LONGEST", 3.0)
+    monkeypatch.setattr(cli, "MAX_SECONDS", 3.0)
     with hermitctl("--machine", "microvm", "liar-spin") as (_, line_with), pytest.raises(AssertionError):
         line_with("the guest listens")
 
@@ -62,11 +62,11 @@ def test_run_by_variables() -> None:
     ],
     ids=["as-written", "default"],
 )
-def test_variables_of_the_proxy(given: dict[str, str], address: str, lab: Lab) -> None:
+def test_variables_of_the_proxy(given: dict[str, str], address: str, lab: NetworkNamespace) -> None:
     """The guest answers ping on an existing tap at the given address, or at uhyve's with HERMIT_ISLE=uhyve."""
     lab.script("tap", "up", "tap100")
     variables = {"HERMIT_ISLE": "uhyve", "HERMIT_NETIF": "tap100", **given}
-    with hermitctl(ECHO, before=lab.enter, variables=variables) as (_, line_with):
+    with hermitctl(ECHO, before=lab.enter_command, variables=variables) as (_, line_with):
         assert "QEMU is started all the same" in line_with("HERMIT_ISLE=uhyve")
         assert f"{address}:8080" in line_with("the guest listens")
         lab.run("ping", "-c", "1", "-W", "10", address)
@@ -75,11 +75,11 @@ def test_variables_of_the_proxy(given: dict[str, str], address: str, lab: Lab) -
 @pytest.mark.requirement("L-42", "N-18", "W-13")
 def test_every_kernel_variable_reaches_the_kernel() -> None:
     """The guest gets the kernel's variables, from the environment to the application's own, and no others."""
-    given = {f"HERMIT_{name}": "10.0.5.9" for name in guest_network.ADDRESSES}
+    given = {f"HERMIT_{name}": "10.0.5.9" for name in guest_network.ADDRESS_VARIABLES}
     given |= {
         f"HERMIT_{name}": f"a 'b' {name}"
         for name in guest_network.KERNEL_VARIABLES
-        if name not in guest_network.ADDRESSES
+        if name not in guest_network.ADDRESS_VARIABLES
     }
     given |= {"UHYVE_MOUNT": "/here", "HERMIT_MEM": "96M", "HERMIT_SMP": "1", "HERMIT_SOMETHING": "else"}
     argv = [sys.executable, "-m", "hermit_harness", "run", "real-env-0.11.0"]
@@ -226,7 +226,7 @@ def test_no_network_by_default() -> None:
 
 
 @pytest.mark.requirement("M-29", "W-07")
-def test_bridge_with_several_guests(lab: Lab) -> None:
+def test_bridge_with_several_guests(lab: NetworkNamespace) -> None:
     """Each guest has a tap, a MAC address and a lease of its own, and both are reachable at once.
 
     A third one finds no free tap.
@@ -238,7 +238,7 @@ def test_bridge_with_several_guests(lab: Lab) -> None:
     addresses = set()
     with ExitStack() as guests:
         for _ in range(2):
-            _, line_with = guests.enter_context(hermitctl(*words, before=lab.enter))
+            _, line_with = guests.enter_context(hermitctl(*words, before=lab.enter_command))
             addresses |= set(re.findall(r"the guest listens: ([0-9.]+):8080, ", line_with("the guest listens")))
         assert len(addresses) == 2
         for address in addresses:
@@ -252,11 +252,11 @@ def test_bridge_with_several_guests(lab: Lab) -> None:
 
 
 @pytest.mark.requirement("M-29")
-def test_variable_names_a_bridge(lab: Lab) -> None:
+def test_variable_names_a_bridge(lab: NetworkNamespace) -> None:
     """HERMIT_NETIF may be a bridge, with another gateway than the host."""
     lab.script("bridge", "up", "bridge102", "--tap", "tap10")
     variables = {"HERMIT_NETIF": "bridge102", "HERMIT_IP": "10.0.5.9", "HERMIT_GATEWAY": "10.0.5.2"}
-    with hermitctl(ECHO, before=lab.enter, variables=variables) as (_, line_with):
+    with hermitctl(ECHO, before=lab.enter_command, variables=variables) as (_, line_with):
         assert "10.0.5.9:8080" in line_with("the guest listens")
 
 
@@ -303,11 +303,11 @@ def test_invalid_mac_address() -> None:
     ids=["link", "address", "arp", "port"],
 )  # fmt: skip
 def test_failed_step_is_reported_during_the_run(
-    step: str, setup: str, words: tuple[str, ...], cause: str, lab: Lab
+    step: str, setup: str, words: tuple[str, ...], cause: str, lab: NetworkNamespace
 ) -> None:
     """After some seconds without an answer one line names the first step that failed; the guest continues."""
     lab.run("sh", "-ec", setup, str(NETSETUP))
-    with hermitctl(*words, before=lab.enter) as (process, line_with):
+    with hermitctl(*words, before=lab.enter_command) as (process, line_with):
         assert cause in line_with(f"network, step {step}: ")
         assert process.poll() is None
 
@@ -316,11 +316,11 @@ def test_failed_step_is_reported_during_the_run(
 def test_permitted_namespaces() -> None:
     """Later errors inside are not blamed on the system's settings."""
     said = "sh: 1: exec: /home/other/python: Permission denied"
-    assert namespace_sentence(f"{said}\n").endswith(f"though they are permitted: {said}")
+    assert namespace_remedy(f"{said}\n").endswith(f"though they are permitted: {said}")
 
 
 @pytest.mark.requirement("L-38")
-def test_forbidden_namespaces(lab: Lab) -> None:
+def test_forbidden_namespaces(lab: NetworkNamespace) -> None:
     """With --isolate one sentence names the setting that permits namespaces."""
     forbid = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"'
     words = (sys.executable, "-m", "hermit_harness", "run", "--net", "tap", "--isolate", ECHO)

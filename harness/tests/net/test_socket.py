@@ -19,16 +19,16 @@ from threading import Thread
 
 import pytest
 
-from hermit_harness.background import Guest
+from hermit_harness.background import BackgroundGuest
 from hermit_harness.matrix import specs
 from hermit_harness.net import frames, guest_network, pcap, socket_link
-from hermit_harness.net.diagnosis import Sight, diagnose
+from hermit_harness.net.diagnosis import NetworkState, diagnose
 from hermit_harness.net.frames import Frame
-from hermit_harness.net.guest_network import SECOND_GUEST
-from hermit_harness.net.netns import GUEST
-from hermit_harness.net.socket_link import Cable
-from hermit_harness.vm.nic import MAC, SECOND_MAC
-from hermit_harness.vm.process import DIE_WITH_PARENT, Closing
+from hermit_harness.net.guest_network import SECOND_GUEST_ADDRESS
+from hermit_harness.net.netns import GUEST_ADDRESS
+from hermit_harness.net.socket_link import SocketLink
+from hermit_harness.vm.nic import DEFAULT_MAC, SECOND_MAC
+from hermit_harness.vm.process import DIE_WITH_PARENT, Closeable
 from tests.support.cli import hermitctl
 
 ECHO, ASK = "real-echo-0.11.0", "real-ask-0.11.0"
@@ -37,11 +37,11 @@ OURS, OUR_MAC = "10.0.5.77", "52:54:00:00:00:77"
 SECONDS = 30.0
 
 
-class Peer(Closing):
+class Peer(Closeable):
     """An end of the link in this process. `log` is each frame on it, in order."""
 
     def __init__(self, place: Path) -> None:
-        self.link = Cable(place)
+        self.link = SocketLink(place)
         self.log: list[bytes] = []
         self._wire: socket.socket | None = None
 
@@ -50,7 +50,7 @@ class Peer(Closing):
         """Return the connection once the other end is there."""
         if self._wire is None:
             self.link.socket.settimeout(SECONDS)
-            self._wire = self.link.socket.accept()[0] if self.link.first else self.link.socket
+            self._wire = self.link.socket.accept()[0] if self.link.listens else self.link.socket
             self._wire.settimeout(SECONDS)
             self._stream = self._wire.makefile("rb")
         return self._wire
@@ -66,7 +66,7 @@ class Peer(Closing):
         self.send(frame)
         length = int.from_bytes(self._stream.read(4), "big")
         self.log.append(self._stream.read(length))
-        return frames.read(self.log[-1])
+        return frames.parse(self.log[-1])
 
     def send(self, frame: bytes) -> None:
         self.log.append(frame)
@@ -108,7 +108,7 @@ def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
         line_with("first end of the cable" if guest_first else "second end of the cable")
         line_with("the guest says that it listens")
         peer = peer or stack.enter_context(Peer(place))
-        peer.converse(*((MAC, GUEST) if guest_first else (SECOND_MAC, SECOND_GUEST)))
+        peer.converse(*((DEFAULT_MAC, GUEST_ADDRESS) if guest_first else (SECOND_MAC, SECOND_GUEST_ADDRESS)))
         line_with("captured: tcpdump -n -r")
         assert process.wait(SECONDS) == 0
     assert pcap.packets(file) == peer.log
@@ -127,10 +127,10 @@ def test_two_guests(tmp_path: Path) -> None:
     with hermitctl(*socket_words, str(files[0]), ECHO) as (process, line_with):
         line = line_with("first end of the cable")
         assert line.endswith(f"the other one: hermitctl run --net socket --netif {place} APP")
-        assert f"the guest listens: {GUEST}:8080, for the other end" in line_with("the guest listens")
+        assert f"the guest listens: {GUEST_ADDRESS}:8080, for the other end" in line_with("the guest listens")
         for file, more in ((files[1], ()), (files[2], ("--mac", "52:54:00:00:00:09", "-ip 10.0.5.9"))):
             argv = [sys.executable, "-m", "hermit_harness", "run", *socket_words, str(file), ASK, *more]
-            argv += ["--", f"{GUEST}:8080", "over the link"]
+            argv += ["--", f"{GUEST_ADDRESS}:8080", "over the link"]
             done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
             assert done.returncode == 0, done.stderr
             assert "answer: over the link" in done.stdout
@@ -140,17 +140,17 @@ def test_two_guests(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         line_with("captured")
     all_frames, asked, again = map(pcap.packets, files)
-    for sender, receiver in ((MAC, SECOND_MAC), (SECOND_MAC, MAC)):
+    for sender, receiver in ((DEFAULT_MAC, SECOND_MAC), (SECOND_MAC, DEFAULT_MAC)):
         # In the order of their sender; the first guest's last frames may find no receiver.
         sent, came = (
             [packet for packet in packets if packet[6:12] == frames.mac_bytes(sender) and there(packet, receiver)]
             for packets in (all_frames, asked)
         )
         assert came and came == sent[: len(came)]
-        assert sender == MAC or len(came) == len(sent)
-    assert {frame.source for frame in map(frames.read, asked)} == {GUEST, SECOND_GUEST}
-    assert {frame.source for frame in map(frames.read, again)} == {GUEST, "10.0.5.9"}
-    assert [frame.problems for frame in map(frames.read, all_frames) if frame.problems] == []
+        assert sender == DEFAULT_MAC or len(came) == len(sent)
+    assert {frame.source for frame in map(frames.parse, asked)} == {GUEST_ADDRESS, SECOND_GUEST_ADDRESS}
+    assert {frame.source for frame in map(frames.parse, again)} == {GUEST_ADDRESS, "10.0.5.9"}
+    assert [frame.problems for frame in map(frames.parse, all_frames) if frame.problems] == []
     assert pcap.tcpdump(files[2], "tcp and src 10.0.5.9 and greater 60"), "tcpdump reads it as well"
     assert not place.exists()
 
@@ -175,7 +175,7 @@ def test_line_to_paste(tmp_path: Path) -> None:
         assert f"stream,id=net0,server=off,addr.type=unix,addr.path={tmp_path}/a,,b" in second
         assert f"mac={SECOND_MAC}" in second
         with Peer(place) as peer:
-            peer.converse(MAC, GUEST)
+            peer.converse(DEFAULT_MAC, GUEST_ADDRESS)
             qemu.communicate(timeout=SECONDS)
 
 
@@ -204,16 +204,16 @@ def test_obstacles_are_reported(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(left))
     with Peer(left) as first, Peer(left) as second:
-        assert (first.link.first, second.link.first) == (True, False)
+        assert (first.link.listens, second.link.listens) == (True, False)
         assert left.stat().st_mode & 0o777 == 0o600
     assert sorted(tmp_path.iterdir()) == [file]
 
 
 def test_next_guest_finds_a_free_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second end exits when the first one has noticed, so that a direct successor does not find two ends."""
-    monkeypatch.setattr(socket_link, "PARTING_SECONDS", SECONDS)
-    with Cable(tmp_path / "link") as first:
-        second = Cable(first.place)
+    monkeypatch.setattr(socket_link, "HANG_UP_SECONDS", SECONDS)
+    with SocketLink(tmp_path / "link") as first:
+        second = SocketLink(first.path)
         first.socket.settimeout(SECONDS)
         with first.socket.accept()[0] as noticed:
             leaving = Thread(target=second.close)
@@ -222,8 +222,8 @@ def test_next_guest_finds_a_free_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
             leaving.join(0.2)
             assert leaving.is_alive()
         leaving.join(SECONDS)
-        with Cable(first.place) as third:
-            assert not third.first
+        with SocketLink(first.path) as third:
+            assert not third.listens
             first.socket.accept()[0].close()
 
 
@@ -231,12 +231,14 @@ def test_next_guest_finds_a_free_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_remedy_for_dhcp_on_a_socket_link(tmp_path: Path) -> None:
     """For a kernel that needs DHCP the doctor suggests a remedy that works on a socket link."""
     with closing(
-        guest_network.make(guest_network.Wish("socket", ifname=str(tmp_path / "link"), dhcp=True), {})
+        guest_network.set_up(guest_network.NetworkRequest("socket", ifname=str(tmp_path / "link"), dhcp=True), {})
     ) as made:
-        spec = replace(specs.release(f"{ECHO}-dhcp"), memory="512M", net=made.net)
-        with Guest(spec, None, tmp_path / "run") as guest:
-            guest.wait(lambda: "discover" in guest.wire.seen.dhcp)
-            sight = Sight(guest.wire.seen, guest.console, 8080, made.expected, made.host_link(), made.network)
+        spec = replace(specs.release(f"{ECHO}-dhcp"), memory="512M", net=made.nic)
+        with BackgroundGuest(spec, None, tmp_path / "run") as guest:
+            guest.wait(lambda: "discover" in guest.monitor.traffic.dhcp)
+            sight = NetworkState(
+                guest.monitor.traffic, guest.console, 8080, made.expected_address, made.is_host_link_up(), made.network
+            )
             found = diagnose(sight)
     assert found.step == "address"
     assert str(found).endswith("nobody offers one; a kernel without dhcpv4 is told its own by HERMIT_IP=")

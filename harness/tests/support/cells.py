@@ -8,6 +8,6 @@ import pytest
 from hermit_harness.matrix.expand import cells
 
 
-def every(*groups: str) -> pytest.MarkDecorator:
+def each_cell(*groups: str) -> pytest.MarkDecorator:
     """Parametrise a test with `cell`; the parameter's id is the cell's id."""
     return pytest.mark.parametrize("cell", cells(*groups), ids=str)

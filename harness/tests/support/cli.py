@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from threading import Timer
 
 LineWith = Callable[[str], str]
-LONGEST = 300.0  # seconds that a block may take
+MAX_SECONDS = 300.0  # seconds that a block may take
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def hermitctl(
         raise AssertionError("".join(seen))
 
     with process:
-        last = Timer(LONGEST, _end, [process.pid])
+        last = Timer(MAX_SECONDS, _end, [process.pid])
         last.start()
         try:
             yield process, line_with

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermit_harness.vm.host import NAMESPACES
+from hermit_harness.vm.host import UNSHARE_COMMAND
 from hermit_harness.vm.process import DIE_WITH_PARENT, Process, launch
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.spec import RunSpec
 
 
-class PeekError(RuntimeError):
+class MarkerError(RuntimeError):
     """The guest did not reach the point at which it was to be examined."""
 
 
@@ -46,7 +46,7 @@ def _console_until(process: Process, marker: bytes, seconds: float) -> bytes:
         ready = select.select([process.serial], [], [], max(0.0, left))[0]
         data = process.serial.recv(65536) if ready else b""
         if not data:
-            raise PeekError(f"{marker!r} was not printed; the console ends with {seen[-300:]!r}")
+            raise MarkerError(f"{marker!r} was not printed; the console ends with {seen[-300:]!r}")
         seen += data
     return seen
 
@@ -64,8 +64,8 @@ def examined(spec: RunSpec, marker: bytes, folder: Path, seconds: float = 30.0) 
         process.kill()
 
 
-def plain(argv: Sequence[str], stdin: bytes = b"", seconds: float = 60.0) -> subprocess.CompletedProcess[bytes]:
+def run_qemu(argv: Sequence[str], stdin: bytes = b"", seconds: float = 60.0) -> subprocess.CompletedProcess[bytes]:
     """Run QEMU as a user would, but isolated: no network to the outside, and its life ends with the test."""
     return subprocess.run(
-        [*DIE_WITH_PARENT, *NAMESPACES, *argv], input=stdin, capture_output=True, timeout=seconds, check=False
+        [*DIE_WITH_PARENT, *UNSHARE_COMMAND, *argv], input=stdin, capture_output=True, timeout=seconds, check=False
     )

@@ -87,9 +87,11 @@ def kill_one(parent: str, delay: float, patience: int) -> bool:
     """Start the parent, kill it after `delay` (it never exits), and return whether all its processes ended."""
     child = subprocess.Popen([sys.executable, parent], stdout=subprocess.PIPE)
     assert child.stdout is not None
-    child.stdout.readline()  # it has begun
+    if child.stdout.readline() != b"begun\n":
+        raise SystemExit(f"{parent} did not begin")
     pidfd = os.pidfd_open(child.pid)
-    select.select([pidfd], [], [], delay)
+    if select.select([pidfd], [], [], delay)[0]:
+        raise SystemExit(f"{parent} exited before it was killed")
     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     os.close(pidfd)
     child.stdout.close()

@@ -19,9 +19,9 @@ from hermit_harness.boot import boot
 from hermit_harness.matrix import ledger, specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.process import DIE_WITH_PARENT
-from hermit_harness.vm.shared_folder import Share
+from hermit_harness.vm.shared_folder import SharedFolder
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.virtiofsd import find
+from hermit_harness.vm.virtiofsd import find_program
 from hermit_harness.watch.supervisor import Watcher
 
 Boot = Callable[[RunSpec], Outcome]
@@ -51,7 +51,7 @@ def sharing(
 ) -> RunSpec:
     """Return the boot of a real application with arguments and a shared folder."""
     plain = specs.release(f"real-{app}-0.11.0", append="-- " + " ".join(f"'{word}'" for word in words))
-    return replace(plain, share=Share(folder, tag, queue, options=options), **changes)  # type: ignore[arg-type]
+    return replace(plain, share=SharedFolder(folder, tag, queue, options=options), **changes)  # type: ignore[arg-type]
 
 
 def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
@@ -118,7 +118,7 @@ def test_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
         "-object memory-backend-file,id=mem,size=256M,mem-path=/dev/shm,share=on -numa node,memdev=mem"
     )
     spec = specs.release("real-read-0.11.0", memory="256M", append="-- /root/hello.txt", extra=tuple(words.split()))
-    with subprocess.Popen([*DIE_WITH_PARENT, find(), *line.split()], stderr=subprocess.PIPE) as daemon:
+    with subprocess.Popen([*DIE_WITH_PARENT, find_program(), *line.split()], stderr=subprocess.PIPE) as daemon:
         try:
             assert daemon.stderr
             assert any(b"Waiting for vhost-user socket connection" in said for said in daemon.stderr)
@@ -214,7 +214,7 @@ def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
     """By MMIO and on other CPUs: with a working driver the kernel would write a file."""
     (tmp_path / "from").write_bytes(EVERY_BYTE)
     plain = specs.release(*ELSEWHERE[name], append="-- /myfs/from /myfs/to")
-    outcome = boot_here(replace(plain, share=Share(tmp_path), cpu_seconds=5.0))
+    outcome = boot_here(replace(plain, share=SharedFolder(tmp_path), cpu_seconds=5.0))
     written = tmp_path / "to"
     known = None if written.exists() else ledger.erratum_for(f"virtiofs/{name}", str(outcome))
     if known is not None:
@@ -235,7 +235,7 @@ def test_bare_driver_on_mmio(tag: str, machine: str, target: str, tmp_path: Path
     data = os.urandom(200_001)
     (tmp_path / "from").write_bytes(data)
     plain = specs.release("files", machine, target, append=f"-- /{tag}/from /{tag}/to")
-    seen = lines(boot_here(replace(plain, share=Share(tmp_path, tag, mmio=True))))
+    seen = lines(boot_here(replace(plain, share=SharedFolder(tmp_path, tag, mmio=True))))
     assert any(line.startswith("files: virtio-fs by MMIO at 0x") for line in seen)
     assert f"copied {len(data)} bytes" in seen
     assert (tmp_path / "to").read_bytes() == data
@@ -248,7 +248,7 @@ class Killer(Watcher):
         self._text, self._folder, self._console = text, folder, b""
         self.killed = 0
 
-    def printed(self, data: bytes) -> None:
+    def on_output(self, data: bytes) -> None:
         self._console += data
         if not self.killed and self._text in self._console:
             self.killed = daemon_of(self._folder)[0]
@@ -384,5 +384,5 @@ def test_debug_with_a_folder(tmp_path: Path) -> None:
 @pytest.mark.requirement("W-30")
 def test_suitable_virtiofsd_is_found() -> None:
     """The virtiofsd is the one in Rust, whatever else is installed."""
-    said = subprocess.run([find(), "--version"], capture_output=True, text=True, check=True)
+    said = subprocess.run([find_program(), "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("virtiofsd ")
