@@ -40,7 +40,7 @@ SECONDS_TO_PROMPT = 2.0
 
 def line_of(mark: str) -> int:
     """Return the line of steps.c with this marker comment."""
-    (found,) = [n for n, line in enumerate(STEPS.read_text().splitlines(), 1) if f"MARK: {mark} */" in line]
+    (found,) = [n for n, line in enumerate(STEPS.read_text().splitlines(), 1) if line.endswith(f"// MARK: {mark}")]
     return found
 
 
