@@ -88,7 +88,7 @@ probe tables recursive=yes
 probe hole page-0=empty
 probe hole page-8000=empty
 probe hole bios=empty
-probe hole behind-image=empty
+probe hole above-image=empty
 """
 BOOT = """\
 probe boot at=0x16000
