@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
-# Selects the compiler and the binutils of each CPU:
+# Selects the compiler and the binutils of each CPU, for the loader and for the fixtures:
 #
 #   CC=clang|gcc-12|...     clang serves every CPU, any other compiler the CPU it compiles for
 #   CROSS_COMPILE=PREFIX    prefix of the tools' names. A prefix that starts with the name of a CPU
