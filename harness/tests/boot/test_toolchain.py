@@ -76,7 +76,10 @@ def test_prefix_applies_to_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("TOOLCHAIN_BIN_DIR=/nonexistent",), r"TOOLCHAIN_BIN_DIR=/nonexistent: no such folder"),
         (("TOOLCHAIN_BIN_DIR=/proc/self",), r"x86_64-multiboot needs tools that are not installed: /proc/self/gcc"),
         (("CROSS_COMPILE=none-such-",), r"x86_64-multiboot needs tools that are not installed: none-such-gcc"),
-        (("CROSS_COMPILE=aarch64-none-such-",), r"CROSS_COMPILE=aarch64-none-such-: aarch64-none-such-gcc .*not found"),
+        (
+            ("CROSS_COMPILE=aarch64-none-such-",),
+            r"CROSS_COMPILE=aarch64-none-such-: aarch64-none-such-gcc .* not found",
+        ),
     ],
     ids=lambda value: value[0].partition("=")[0] if isinstance(value, tuple) else "",
 )
