@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/pc.h"
+#include "test/fake_pc.h"
 
 static int usage(const char *what)
 {

@@ -6,7 +6,7 @@
 
 #include "test/elf_builder.h"
 #include "test/test.h"
-#include "test/whole.h"
+#include "test/boot_checks.h"
 
 static const struct range nowhere = { 0, 0 };
 

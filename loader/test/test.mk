@@ -12,8 +12,8 @@ HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
 # UEFI as a whole, on a fake firmware.
 UEFI_OBJ := $(addprefix $(HOST)/obj/proto/uefi/,firmware.o files.o tables.o start.o)
 # What the tests, the host loader and the fuzz targets stand on.
-FAKE_OBJ := $(addprefix $(HOST)/obj/test/,fake.o pc.o)
-TEST_SRC := $(filter-out $(addprefix loader/test/,fake.c pc.c host.c status_list.c),$(sort $(wildcard loader/test/*.c)))
+FAKE_OBJ := $(addprefix $(HOST)/obj/test/,fake.o fake_pc.o)
+TEST_SRC := $(filter-out $(addprefix loader/test/,fake.c fake_pc.c host.c status_list.c),$(sort $(wildcard loader/test/*.c)))
 TEST_OBJ := $(TEST_SRC:loader/%.c=$(HOST)/obj/%.o)
 # The mem functions of the target, under names that do not collide with libc's.
 MEM_OBJ := $(addprefix $(HOST)/obj/mem/,portable.o memcmp.o x86_64.o)

@@ -2,7 +2,7 @@
 //
 // Whole runs under a fake UEFI firmware: from the entry point to the hand-over, or back to the
 // firmware.
-#include "test/uefi.h"
+#include "test/fake_uefi.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "test/uefi.h"
+#include "test/fake_uefi.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "test/pc.h"
+#include "test/fake_pc.h"
 
 #include <string.h>
 

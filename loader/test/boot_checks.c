@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "test/whole.h"
+#include "test/boot_checks.h"
 
 #include <string.h>
 

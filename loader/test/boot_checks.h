@@ -2,7 +2,7 @@
 // What must be true of a whole run on the fake PC, whatever the application.
 #pragma once
 
-#include "test/pc.h"
+#include "test/fake_pc.h"
 
 // After a hand-over: the image is what the model says, the tables map it and the block and nothing
 // else, the boot information leads to everything, and no other byte of the memory has changed;
