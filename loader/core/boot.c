@@ -15,14 +15,14 @@
 static const struct platform *platform;
 
 // Too large for the stacks that firmware gives.
-static struct run {
+static struct boot_state {
 	struct loader_options options;
 	struct elf_image elf;
 	struct notes notes;
 	const struct era *era;
 	struct place place;
 	struct handover_block block;
-} run;
+} boot_state;
 
 void boot_open(const struct platform *p)
 {
@@ -49,8 +49,8 @@ static void log_boot_information(const struct boot *boot)
 {
 	log_line(LOG_DEBUG, "Found %s at %#lx", boot->bootinfo_name, boot->bootinfo_at);
 	for (uint32_t i = 0; i < boot->usable.count; i++)
-		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.at[i].start,
-			 boot->usable.at[i].end);
+		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.ranges[i].start,
+			 boot->usable.ranges[i].end);
 	if (boot->app.n == 0)
 		return;
 	uint64_t end = boot->app_at + boot->app.n;
@@ -66,7 +66,7 @@ static void log_boot_information(const struct boot *boot)
 
 static enum status read_options(const struct boot *boot)
 {
-	struct loader_options *options = &run.options;
+	struct loader_options *options = &boot_state.options;
 	*options = (struct loader_options){ .log = LOADER_LOG_LEVEL };
 	TRY(cmdline_options(boot->cmdline, options));
 	log_set_level(options->log);
@@ -83,7 +83,7 @@ static enum status read_options(const struct boot *boot)
 static enum status check_file_format(const struct boot *boot)
 {
 	const uint8_t *p = boot->app.p;
-	if (boot->app_count == 0)
+	if (boot->module_count == 0)
 		return refuse(STATUS_NO_MODULE, "no application was given: with QEMU add -initrd "
 						"APP, with GRUB a module line");
 	if (boot->app.n >= 4 && memcmp(p,
@@ -105,38 +105,39 @@ static enum status check_file_format(const struct boot *boot)
 
 static enum status read_application(const struct boot *boot)
 {
-	if (boot->app_count > 1)
+	if (boot->module_count > 1)
 		log_line(LOG_WARN,
 			 "%u modules were given: the first is booted, the second and further ones "
 			 "are ignored",
-			 boot->app_count);
+			 boot->module_count);
 	TRY(check_file_format(boot));
-	TRY(elf_parse(boot->app, boot->elf_target, &run.elf));
-	TRY(notes_read(&run.elf, &run.notes));
-	if (run.notes.has_kernel_version)
-		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", run.notes.kernel[0],
-			 run.notes.kernel[1], run.notes.kernel[2]);
-	return era_identify(&run.notes, boot->elf_target, run.options.entry_version, &run.era);
+	TRY(elf_parse(boot->app, boot->elf_target, &boot_state.elf));
+	TRY(notes_read(&boot_state.elf, &boot_state.notes));
+	if (boot_state.notes.has_kernel_version)
+		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", boot_state.notes.kernel[0],
+			 boot_state.notes.kernel[1], boot_state.notes.kernel[2]);
+	return era_identify(&boot_state.notes, boot->elf_target, boot_state.options.entry_version,
+			    &boot_state.era);
 }
 
 static enum status place(const struct boot *boot, struct handover_block_content *content)
 {
 	struct place_request request = {
 		.rules = &arch_place_rules,
-		.image = &run.elf,
+		.image = &boot_state.elf,
 		.usable = &boot->usable,
 		.preferred = handover_preferred_ram(boot),
 		.reach = boot->reach,
 		.loader = boot->loader,
 		.file = { boot->app_at, boot->app_at + boot->app.n },
-		.keep_count = boot->keep_count,
+		.preserved_count = boot->preserved_count,
 	};
-	memcpy(request.keep, boot->keep, sizeof request.keep);
-	TRY(place_image(&request, &run.place));
-	content->image = run.place.image;
-	handover_block_layout(content, &run.block);
-	TRY(place_others(&request, run.block.size, &run.place));
-	content->image = run.place.image; // it may have moved up to leave room below it
+	memcpy(request.preserved, boot->preserved, sizeof request.preserved);
+	TRY(place_image(&request, &boot_state.place));
+	content->image = boot_state.place.image;
+	handover_block_layout(content, &boot_state.block);
+	TRY(place_others(&request, boot_state.block.size, &boot_state.place));
+	content->image = boot_state.place.image; // it may have moved up to leave room below it
 	return STATUS_OK;
 }
 
@@ -150,7 +151,7 @@ static struct window map_window(struct range r)
 // Firmware that manages memory is asked for every piece before it is written.
 static enum status claim(const struct boot *boot)
 {
-	const struct place *place = &run.place;
+	const struct place *place = &boot_state.place;
 	if (platform->claim == NULL)
 		return STATUS_OK;
 	TRY(platform->claim(place->image));
@@ -164,7 +165,7 @@ static enum status claim(const struct boot *boot)
 
 static enum status load(const struct boot *boot)
 {
-	const struct place *place = &run.place;
+	const struct place *place = &boot_state.place;
 	const uint8_t *file = boot->app.p;
 	if (place->file.start != boot->app_at) {
 		struct window moved = map_window(place->file);
@@ -172,17 +173,18 @@ static enum status load(const struct boot *boot)
 		file = moved.p;
 	}
 	struct window to = map_window(place->staging);
-	load_segments(&run.elf, file, to, place->backwards);
-	return run.elf.dyn ? load_relocate(&run.elf, to, place->image.start) : STATUS_OK;
+	load_segments(&boot_state.elf, file, to, place->backwards);
+	return boot_state.elf.dyn ? load_relocate(&boot_state.elf, to, place->image.start)
+				  : STATUS_OK;
 }
 
 static void log_placement(void)
 {
-	const struct place *place = &run.place;
-	const struct elf_tls *tls = &run.elf.tls;
-	uint64_t moved = place->image.start - run.elf.vaddr;
+	const struct place *place = &boot_state.place;
+	const struct elf_tls *tls = &boot_state.elf.tls;
+	uint64_t moved = place->image.start - boot_state.elf.vaddr;
 	log_line(LOG_INFO, "Loading kernel to %#lx..%#lx (len = %#lx B / %lu B)",
-		 place->image.start, place->image.end, run.elf.size, run.elf.size);
+		 place->image.start, place->image.end, boot_state.elf.size, boot_state.elf.size);
 	if (tls->memsz != 0)
 		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)",
 			 tls->vaddr + moved, tls->vaddr + moved + tls->memsz, tls->memsz,
@@ -193,27 +195,27 @@ static void log_placement(void)
 	// Whatever the pages' size, kernels find the image mapped up to multiples of IMAGE_ALIGN.
 	const struct range mapped = { align_down(place->image.start, IMAGE_ALIGN),
 				      align_up(place->image.end, IMAGE_ALIGN) };
-	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)", run.block.size / PAGE_SIZE,
-		 run.block.at.base);
+	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)",
+		 boot_state.block.size / PAGE_SIZE, boot_state.block.window.base);
 	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size %lu KByte)",
 		 range_size(mapped) / page, mapped.start, page / 1024);
 }
 
 static noreturn void hand_over(const struct boot *boot)
 {
-	const struct place *place = &run.place;
-	const struct handover_block *block = &run.block;
-	const struct era *era = run.era;
-	uint64_t stack = block->at.base + block->stack +
+	const struct place *place = &boot_state.place;
+	const struct handover_block *block = &boot_state.block;
+	const struct era *era = boot_state.era;
+	uint64_t stack = block->window.base + block->stack +
 			 (era->stack_low_end && !arch_stack_top ? 0 : era->stack_size);
 	const struct handover handover = {
 		.block = block,
 		.shape = &era->shape,
 		.image = place->image,
 		.staging = place->staging,
-		.entry = run.elf.entry + (place->image.start - run.elf.vaddr),
+		.entry = boot_state.elf.entry + (place->image.start - boot_state.elf.vaddr),
 		.stack = stack,
-		.info = block->at.base + block->info,
+		.info = block->window.base + block->info,
 		.cpu = boot->cpu,
 		.uart = boot->devicetree != NULL && boot->devicetree->uart == TREE_UART_PL011
 				? boot->devicetree->uart_at
@@ -228,26 +230,26 @@ static noreturn void hand_over(const struct boot *boot)
 // written, bad relocations excepted.
 static enum status steps(struct boot *boot)
 {
-	struct handover_block_content content = { .boot = boot, .elf = &run.elf };
+	struct handover_block_content content = { .boot = boot, .elf = &boot_state.elf };
 	TRY(read_options(boot));
-	if (boot->app_count == 0)
+	if (boot->module_count == 0)
 		// read_application() refuses where there is none either
 		(void)embedded_app(boot);
 	log_version(boot);
 	log_boot_information(boot);
 	TRY(read_application(boot));
-	content.era = run.era;
-	if (!run.notes.has_kernel_version)
+	content.era = boot_state.era;
+	if (!boot_state.notes.has_kernel_version)
 		boot->platform_tag = boot->platform_tag_older;
 	TRY(place(boot, &content));
 	TRY(claim(boot));
-	run.block.at = map_window(run.place.block);
-	handover_block_write(&content, &run.block);
+	boot_state.block.window = map_window(boot_state.place.block);
+	handover_block_write(&content, &boot_state.block);
 	TRY(load(boot));
 	log_placement();
 	TRY(platform->leave_firmware(boot));
 	if (boot->ram_slack != 0)
-		handover_block_write(&content, &run.block); // the memory map is another one
+		handover_block_write(&content, &boot_state.block); // the memory map is another one
 	hand_over(boot);
 }
 

@@ -15,11 +15,11 @@ struct boot {
 	const char *protocol; // how it was started: "multiboot"
 	// what the starter left, in upstream's words: "Multiboot information"
 	const char *bootinfo_name;
-	uint64_t bootinfo_at; // and where
-	struct span app;      // seen through platform->map; empty: none was given
-	uint64_t app_at;      // its physical address
-	uint32_t app_count;   // how many the starter gave; the first is taken
-	struct span cmdline;  // without NUL
+	uint64_t bootinfo_at;  // and where
+	struct span app;       // seen through platform->map; empty: none was given
+	uint64_t app_at;       // its physical address
+	uint32_t module_count; // how many the starter gave; the first is taken
+	struct span cmdline;   // without NUL
 	// the running loader, memory without file bytes included
 	struct range loader;
 	struct range reach;      // what platform->map can show
@@ -29,8 +29,8 @@ struct boot {
 	uint32_t ram_slack; // how many more ranges platform->leave_firmware may find
 	// what the firmware keeps within `ram`: told as memory reservations
 	struct range_set reserved;
-	struct range keep[4]; // what the starter left and is still read
-	size_t keep_count;
+	struct range preserved[4]; // what the starter left and is still read
+	size_t preserved_count;
 	const struct elf_target *elf_target;
 	// the firmware's device tree, which is amended; NULL: one is made
 	const struct devicetree *devicetree;

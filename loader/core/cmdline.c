@@ -45,7 +45,7 @@ static bool split_option(struct span word, struct span *key, struct span *value)
 	return false;
 }
 
-static bool take_log(struct span value, struct loader_options *out)
+static bool parse_log_level(struct span value, struct loader_options *out)
 {
 	static const char words[LOG_LEVELS][6] = { "error", "warn", "info", "debug", "trace" };
 	for (unsigned i = 0; i < LOG_LEVELS; i++) {
@@ -60,7 +60,7 @@ static bool take_log(struct span value, struct loader_options *out)
 	return false;
 }
 
-static bool take_on_error(struct span value, struct loader_options *out)
+static bool parse_on_error(struct span value, struct loader_options *out)
 {
 	if (!IS(value, "stop") && !IS(value, "return"))
 		return false;
@@ -69,7 +69,7 @@ static bool take_on_error(struct span value, struct loader_options *out)
 }
 
 // e1 to e4, by the entry version that these eras' notes have.
-static bool take_era(struct span value, struct loader_options *out)
+static bool parse_era(struct span value, struct loader_options *out)
 {
 	if (value.n != 2 || value.p[0] != 'e' || value.p[1] < '1' || value.p[1] > '9')
 		return false;
@@ -77,15 +77,15 @@ static bool take_era(struct span value, struct loader_options *out)
 	return true;
 }
 
-static enum status take_option(struct span key, struct span value, struct loader_options *out)
+static enum status parse_option(struct span key, struct span value, struct loader_options *out)
 {
 	bool good;
 	if (IS(key, "log")) {
-		good = take_log(value, out);
+		good = parse_log_level(value, out);
 	} else if (IS(key, "onerror")) {
-		good = take_on_error(value, out);
+		good = parse_on_error(value, out);
 	} else if (IS(key, "era")) {
-		good = take_era(value, out);
+		good = parse_era(value, out);
 	} else if (IS(key, "selftest")) {
 		out->selftest = value;
 		good = true;
@@ -157,7 +157,7 @@ enum status cmdline_options(struct span line, struct loader_options *out)
 			      CMDLINE_MAX);
 	while (next_word(line, &at, &word))
 		if (split_option(word, &key, &value))
-			TRY(take_option(key, value, out));
+			TRY(parse_option(key, value, out));
 	return check_utf8(line);
 }
 

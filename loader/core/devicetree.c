@@ -206,7 +206,7 @@ static void take_device(struct reader *r, const struct node *node)
 			tree->finisher = at.start;
 		break;
 	case DEVICE_MODULE:
-		if (r->depth == 3 && fdt_is_node(&parent(r)->token, "chosen"))
+		if (r->depth == 3 && fdt_node_name_is(&parent(r)->token, "chosen"))
 			take_module(tree, node);
 		break;
 	case DEVICE_UNKNOWN:
@@ -234,13 +234,14 @@ static enum status take_node(struct reader *r)
 		return STATUS_OK;
 	}
 	if (r->depth == 2 &&
-	    (is_text(node->device_type, "memory") || fdt_is_node(&node->token, "memory")))
+	    (is_text(node->device_type, "memory") || fdt_node_name_is(&node->token, "memory")))
 		return is_enabled(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
-	if (r->depth == 2 && fdt_is_node(&node->token, "chosen"))
+	if (r->depth == 2 && fdt_node_name_is(&node->token, "chosen"))
 		return take_chosen(r, node);
-	if (r->depth == 3 && fdt_is_node(&up->token, "reserved-memory"))
+	if (r->depth == 3 && fdt_node_name_is(&up->token, "reserved-memory"))
 		return is_enabled(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
-	if (r->depth == 3 && fdt_is_node(&up->token, "cpus") && is_text(node->device_type, "cpu"))
+	if (r->depth == 3 && fdt_node_name_is(&up->token, "cpus") &&
+	    is_text(node->device_type, "cpu"))
 		tree->cpus++;
 	else
 		take_device(r, node);
@@ -298,7 +299,7 @@ static void take_property(struct node *node, const struct fdt_token *token)
 static void take_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
-	if (r->depth != 2 || !fdt_is_node(&r->nodes[1].token, "aliases") || path.n == 0 ||
+	if (r->depth != 2 || !fdt_node_name_is(&r->nodes[1].token, "aliases") || path.n == 0 ||
 	    path.p[0] == '/' || !text_is((const char *)path.p, path.n, token->name) ||
 	    token->value.n == 0)
 		return;
@@ -308,7 +309,7 @@ static void take_alias(struct reader *r, const struct fdt_token *token)
 static enum status walk(struct reader *r)
 {
 	for (size_t at = 0;;) {
-		struct fdt_token token = fdt_next(&r->tree->fdt, &at);
+		struct fdt_token token = fdt_next_token(&r->tree->fdt, &at);
 		if (token.kind == FDT_DONE)
 			return STATUS_OK;
 		if (token.kind == FDT_PROP) {
@@ -328,7 +329,7 @@ static enum status walk(struct reader *r)
 static enum status read_reservations(struct devicetree *tree)
 {
 	uint64_t start, size, end;
-	for (size_t i = 0; fdt_reserved(&tree->fdt, i, &start, &size); i++) {
+	for (size_t i = 0; fdt_get_mem_rsv(&tree->fdt, i, &start, &size); i++) {
 		if (add_overflows(start, size, &end))
 			end = UINT64_MAX;
 		if (range_set_add(&tree->reserved, (struct range){ start, end }) != STATUS_OK)
@@ -365,7 +366,7 @@ enum status devicetree_usable_ram(const struct devicetree *tree, struct range_se
 {
 	*out = tree->ram;
 	for (uint32_t i = 0; i < tree->reserved.count; i++)
-		if (range_set_remove(out, tree->reserved.at[i]) != STATUS_OK)
+		if (range_set_remove(out, tree->reserved.ranges[i]) != STATUS_OK)
 			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
 				      "RAM falls into more than %u pieces", RANGE_SET_MAX);
 	if (out->count == 0)

@@ -29,28 +29,28 @@ size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 static void write_bootargs(struct copier *c)
 {
 	if (c->changes->bootargs_size != 0)
-		fdt_prop_string(&c->w, FDT_BOOTARGS, c->changes->bootargs,
-				c->changes->bootargs_size);
+		fdt_property_string(&c->w, FDT_BOOTARGS, c->changes->bootargs,
+				    c->changes->bootargs_size);
 }
 
 // What stands at the end of the root: its own children that are ours.
 static void finish_root(struct copier *c)
 {
 	if (!c->chosen_seen) {
-		fdt_begin(&c->w, "chosen", 6);
+		fdt_begin_node(&c->w, "chosen", 6);
 		write_bootargs(c);
-		fdt_end(&c->w);
+		fdt_end_node(&c->w);
 	}
 	for (uint32_t i = 0; i < c->changes->ram->count; i++)
-		fdt_memory(&c->w, c->changes->ram->at[i], c->tree->address_cells,
-			   c->tree->size_cells);
+		fdt_memory_node(&c->w, c->changes->ram->ranges[i], c->tree->address_cells,
+				c->tree->size_cells);
 }
 
 // All properties of the innermost node have been copied.
 static void finish_properties(struct copier *c)
 {
 	if (c->status_wanted)
-		fdt_prop_string(&c->w, FDT_STATUS, okay, sizeof okay - 1);
+		fdt_property_string(&c->w, FDT_STATUS, okay, sizeof okay - 1);
 	c->status_wanted = false;
 }
 
@@ -58,7 +58,7 @@ static void finish_properties(struct copier *c)
 static void skip_node(const struct fdt *fdt, size_t *at)
 {
 	for (unsigned depth = 1; depth != 0;) {
-		struct fdt_token token = fdt_next(fdt, at);
+		struct fdt_token token = fdt_next_token(fdt, at);
 		if (token.kind == FDT_NODE)
 			depth++;
 		else if (token.kind != FDT_PROP)
@@ -68,23 +68,23 @@ static void skip_node(const struct fdt *fdt, size_t *at)
 
 static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
 {
-	return (c->depth == 1 && fdt_is_node(token, "memory")) ||
-	       (c->depth == 2 && c->chosen && fdt_is_node(token, "module"));
+	return (c->depth == 1 && fdt_node_name_is(token, "memory")) ||
+	       (c->depth == 2 && c->chosen && fdt_node_name_is(token, "module"));
 }
 
 static void copy_node(struct copier *c, const struct fdt_token *token)
 {
-	fdt_copy(&c->w, c->bytes);
+	fdt_copy_token(&c->w, c->bytes);
 	c->depth++;
 	if (c->depth == 2) {
-		c->chosen = fdt_is_node(token, "chosen");
-		c->cpus = fdt_is_node(token, "cpus");
+		c->chosen = fdt_node_name_is(token, "chosen");
+		c->cpus = fdt_node_name_is(token, "cpus");
 		if (c->chosen) {
 			c->chosen_seen = true;
 			write_bootargs(c);
 		}
 	}
-	c->status_wanted = c->depth == 3 && c->cpus && fdt_is_node(token, "cpu");
+	c->status_wanted = c->depth == 3 && c->cpus && fdt_node_name_is(token, "cpu");
 }
 
 static void copy_property(struct copier *c, const struct fdt_token *token)
@@ -95,7 +95,7 @@ static void copy_property(struct copier *c, const struct fdt_token *token)
 		return;
 	if (c->status_wanted && text_equal(token->name, "status"))
 		c->status_wanted = false;
-	fdt_copy(&c->w, c->bytes);
+	fdt_copy_token(&c->w, c->bytes);
 }
 
 static void end_node(struct copier *c)
@@ -103,7 +103,7 @@ static void end_node(struct copier *c)
 	finish_properties(c);
 	if (c->depth == 1)
 		finish_root(c);
-	fdt_end(&c->w);
+	fdt_end_node(&c->w);
 	c->depth--;
 	if (c->depth == 1)
 		c->chosen = c->cpus = false;
@@ -113,17 +113,17 @@ size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_f
 			uint8_t *out, size_t size)
 {
 	struct copier c = { .tree = tree, .changes = changes };
-	fdt_open(&c.w, out, size, tree->fdt.strings);
-	fdt_reserve(&c.w, changes->block.start, range_size(changes->block));
+	fdt_create(&c.w, out, size, tree->fdt.strings);
+	fdt_add_reservemap_entry(&c.w, changes->block.start, range_size(changes->block));
 	for (uint32_t i = 0; i < changes->reserved->count; i++)
-		fdt_reserve(&c.w, changes->reserved->at[i].start,
-			    range_size(changes->reserved->at[i]));
+		fdt_add_reservemap_entry(&c.w, changes->reserved->ranges[i].start,
+					 range_size(changes->reserved->ranges[i]));
 	for (size_t at = 0;;) {
 		const uint8_t *start = tree->fdt.structure.p + at;
-		struct fdt_token token = fdt_next(&tree->fdt, &at);
+		struct fdt_token token = fdt_next_token(&tree->fdt, &at);
 		c.bytes = (struct span){ start, (size_t)(tree->fdt.structure.p + at - start) };
 		if (token.kind == FDT_DONE)
-			return fdt_close(&c.w);
+			return fdt_finish(&c.w);
 		if (token.kind == FDT_PROP) {
 			copy_property(&c, &token);
 			continue;

@@ -37,7 +37,7 @@ enum {
 	DT_RELRSZ = 35,
 	DT_RELR = 36,
 	DT_RELRENT = 37,
-	DT_KEPT = 38, // tags below this are remembered
+	DT_TAG_LIMIT = 38, // tags below this are remembered
 };
 
 const struct elf_target elf_target_x86_64 = { .machine = 62,
@@ -240,7 +240,7 @@ static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t siz
 }
 
 // The file bytes from `vaddr` to the end of its segment's, 0 when it lies in none.
-static uint64_t bytes_from(const struct elf_image *image, uint64_t vaddr)
+static uint64_t file_bytes_from(const struct elf_image *image, uint64_t vaddr)
 {
 	for (uint32_t i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *s = &image->segments[i];
@@ -256,10 +256,10 @@ static enum status check_table(const struct elf_image *image, const char *name,
 	if (table.size % entry_size != 0)
 		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, no multiple of %lu",
 			      name, table.size, entry_size);
-	if (table.size > bytes_from(image, table.vaddr))
+	if (table.size > file_bytes_from(image, table.vaddr))
 		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE,
 			      "%s has %#lx bytes at %#lx, of which %#lx are in the file", name,
-			      table.size, table.vaddr, bytes_from(image, table.vaddr));
+			      table.size, table.vaddr, file_bytes_from(image, table.vaddr));
 	return STATUS_OK;
 }
 
@@ -273,7 +273,7 @@ static enum status check_entry_size(const char *name, uint64_t size, uint64_t ne
 
 static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 {
-	uint64_t value[DT_KEPT] = { 0 };
+	uint64_t value[DT_TAG_LIMIT] = { 0 };
 	enum order order = elf_order(out->target);
 	for (size_t at = 0; bytes.n - at >= DYN_SIZE; at += DYN_SIZE) {
 		uint64_t tag = load_u64(bytes.p + at, order);
@@ -282,7 +282,7 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 		if (tag == DT_NEEDED)
 			return refuse(STATUS_ELF_NEEDS_LIBRARY,
 				      "the file wants a shared library, a unikernel has none");
-		if (tag < DT_KEPT)
+		if (tag < DT_TAG_LIMIT)
 			value[tag] = load_u64(bytes.p + at + 8, order);
 	}
 	if (!out->dyn)
@@ -304,7 +304,7 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 	// the latest.
 	out->symbols = (struct elf_table){ value[DT_SYMTAB], 0 };
 	if (value[DT_SYMTAB] != 0)
-		out->symbols.size = bytes_from(out, value[DT_SYMTAB]);
+		out->symbols.size = file_bytes_from(out, value[DT_SYMTAB]);
 	TRY(check_table(out, "DT_RELA", out->rela, RELA_SIZE));
 	TRY(check_table(out, "DT_JMPREL", out->plt, RELA_SIZE));
 	return check_table(out, "DT_RELR", out->relr, RELR_SIZE);

@@ -13,6 +13,6 @@ bool embedded_app(struct boot *boot)
 	boot->app = (struct span){ embedded_file, embedded_size };
 	// every CPU's loader sees itself where it lies
 	boot->app_at = (uint64_t)embedded_file;
-	boot->app_count = 1;
+	boot->module_count = 1;
 	return true;
 }

@@ -40,7 +40,7 @@ static void put_register(const char *name, uint64_t value)
 }
 
 // The address, and the function that it is in where that is known.
-static void put_place(uint64_t pc)
+static void put_location(uint64_t pc)
 {
 	uint64_t offset = 0;
 	put_hex(pc);

@@ -33,14 +33,14 @@ struct fdt_token {
 
 // The token at offset `*at` of the structure block (0 at first), and on to the next one. FDT_DONE
 // for ever at the end.
-struct fdt_token fdt_next(const struct fdt *fdt, size_t *at);
+struct fdt_token fdt_next_token(const struct fdt *fdt, size_t *at);
 
 // Is it a node of this name? What follows '@' is not looked at.
-bool fdt_is_node(const struct fdt_token *token, const char *wanted);
+bool fdt_node_name_is(const struct fdt_token *token, const char *wanted);
 
 // The `index`th reservation, false behind the last one.
-must_check bool fdt_reserved(const struct fdt *fdt, size_t index, uint64_t *address,
-			     uint64_t *size);
+must_check bool fdt_get_mem_rsv(const struct fdt *fdt, size_t index, uint64_t *address,
+				uint64_t *size);
 
 // Names that the writer knows; they are offsets into one fixed strings block, so that no name is
 // ever searched for.
@@ -67,23 +67,24 @@ struct fdt_writer {
 
 // The order is: open, any number of reserve, then begin/prop/end of the root and its children, then
 // close. `strings` come first in the tree's own.
-void fdt_open(struct fdt_writer *w, uint8_t *at, size_t size, struct span strings);
-void fdt_reserve(struct fdt_writer *w, uint64_t address, uint64_t size);
-void fdt_begin(struct fdt_writer *w, const char *name, size_t length);
-void fdt_end(struct fdt_writer *w);
-void fdt_prop_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value);
+void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span strings);
+void fdt_add_reservemap_entry(struct fdt_writer *w, uint64_t address, uint64_t size);
+void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length);
+void fdt_end_node(struct fdt_writer *w);
+void fdt_property_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value);
 // Address and size, so many cells each (1 or 2).
-void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address,
-		    unsigned address_cells, uint64_t size, unsigned size_cells);
+void fdt_property_reg(struct fdt_writer *w, enum fdt_name name, uint64_t address,
+		      unsigned address_cells, uint64_t size, unsigned size_cells);
 // The value's bytes and a NUL behind them.
-void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length);
+void fdt_property_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length);
 // A whole memory node (3.4), of one range.
-void fdt_memory(struct fdt_writer *w, struct range r, unsigned address_cells, unsigned size_cells);
+void fdt_memory_node(struct fdt_writer *w, struct range r, unsigned address_cells,
+		     unsigned size_cells);
 // A token as it was in the structure of the tree that `strings` are of.
-void fdt_copy(struct fdt_writer *w, struct span token);
+void fdt_copy_token(struct fdt_writer *w, struct span token);
 
 // Completes the header. The tree's size in bytes, or 0 when it did not fit.
-size_t fdt_close(struct fdt_writer *w);
+size_t fdt_finish(struct fdt_writer *w);
 
 // Upper bounds for sizing: of a whole tree without children and reservations, of a node, of a
 // property with `length` bytes.

@@ -82,7 +82,7 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 	}
 }
 
-struct fdt_token fdt_next(const struct fdt *fdt, size_t *at)
+struct fdt_token fdt_next_token(const struct fdt *fdt, size_t *at)
 {
 	struct fdt_token token;
 	if (!read_token(fdt, at, &token))
@@ -90,7 +90,7 @@ struct fdt_token fdt_next(const struct fdt *fdt, size_t *at)
 	return token;
 }
 
-bool fdt_is_node(const struct fdt_token *token, const char *wanted)
+bool fdt_node_name_is(const struct fdt_token *token, const char *wanted)
 {
 	const char *name = token->name;
 	for (; *wanted != '\0' && *name == *wanted; wanted++)
@@ -98,7 +98,7 @@ bool fdt_is_node(const struct fdt_token *token, const char *wanted)
 	return *wanted == '\0' && (*name == '\0' || *name == '@');
 }
 
-bool fdt_reserved(const struct fdt *fdt, size_t index, uint64_t *address, uint64_t *size)
+bool fdt_get_mem_rsv(const struct fdt *fdt, size_t index, uint64_t *address, uint64_t *size)
 {
 	if (index >= fdt->reserve.n / RESERVE_ENTRY)
 		return false;

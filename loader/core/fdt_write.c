@@ -19,7 +19,7 @@ static const char strings[] =
 static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
 
 // Room for `n` more bytes, or NULL and the overflow is remembered.
-static uint8_t *take(struct fdt_writer *w, size_t n)
+static uint8_t *grab_space(struct fdt_writer *w, size_t n)
 {
 	if (n > (size_t)(w->end - w->p)) {
 		w->overflow = true;
@@ -33,14 +33,14 @@ static uint8_t *take(struct fdt_writer *w, size_t n)
 
 static void put_u32(struct fdt_writer *w, uint32_t v)
 {
-	uint8_t *p = take(w, 4);
+	uint8_t *p = grab_space(w, 4);
 	if (p != NULL)
 		store_u32(p, v, ORDER_BIG);
 }
 
 static void put_u64(struct fdt_writer *w, uint64_t v)
 {
-	uint8_t *p = take(w, 8);
+	uint8_t *p = grab_space(w, 8);
 	if (p != NULL)
 		store_u64(p, v, ORDER_BIG);
 }
@@ -49,7 +49,7 @@ static void put_u64(struct fdt_writer *w, uint64_t v)
 static void put_bytes(struct fdt_writer *w, const char *bytes, size_t n, size_t nul)
 {
 	size_t padded = align_up(n + nul, 4);
-	uint8_t *p = take(w, padded);
+	uint8_t *p = grab_space(w, padded);
 	if (p == NULL)
 		return;
 	if (padded != 0)
@@ -57,13 +57,13 @@ static void put_bytes(struct fdt_writer *w, const char *bytes, size_t n, size_t 
 	memcpy(p, bytes, n);
 }
 
-void fdt_open(struct fdt_writer *w, uint8_t *at, size_t size, struct span from)
+void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span from)
 {
 	*w = (struct fdt_writer){ .start = at, .p = at, .end = at + size, .strings = from };
-	take(w, HEADER_SIZE);
+	grab_space(w, HEADER_SIZE);
 }
 
-void fdt_reserve(struct fdt_writer *w, uint64_t address, uint64_t size)
+void fdt_add_reservemap_entry(struct fdt_writer *w, uint64_t address, uint64_t size)
 {
 	put_u64(w, address);
 	put_u64(w, size);
@@ -73,26 +73,26 @@ static void begin_structure(struct fdt_writer *w)
 {
 	if (w->structure != NULL)
 		return;
-	fdt_reserve(w, 0, 0); // ends the reservations
+	fdt_add_reservemap_entry(w, 0, 0); // ends the reservations
 	w->structure = w->p;
 }
 
-void fdt_copy(struct fdt_writer *w, struct span token)
+void fdt_copy_token(struct fdt_writer *w, struct span token)
 {
 	begin_structure(w);
-	uint8_t *p = take(w, token.n);
+	uint8_t *p = grab_space(w, token.n);
 	if (p != NULL)
 		memcpy(p, token.p, token.n);
 }
 
-void fdt_begin(struct fdt_writer *w, const char *name, size_t length)
+void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length)
 {
 	begin_structure(w);
 	put_u32(w, TOKEN_BEGIN);
 	put_bytes(w, name, length, 1);
 }
 
-void fdt_end(struct fdt_writer *w)
+void fdt_end_node(struct fdt_writer *w)
 {
 	put_u32(w, TOKEN_END);
 }
@@ -104,7 +104,7 @@ static void put_prop(struct fdt_writer *w, enum fdt_name name, size_t length)
 	put_u32(w, (uint32_t)w->strings.n + string_at[name]);
 }
 
-void fdt_prop_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value)
+void fdt_property_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value)
 {
 	put_prop(w, name, 4);
 	put_u32(w, value);
@@ -118,33 +118,34 @@ static void put_cells(struct fdt_writer *w, uint64_t value, unsigned cells)
 		put_u32(w, (uint32_t)value);
 }
 
-void fdt_prop_range(struct fdt_writer *w, enum fdt_name name, uint64_t address,
-		    unsigned address_cells, uint64_t size, unsigned size_cells)
+void fdt_property_reg(struct fdt_writer *w, enum fdt_name name, uint64_t address,
+		      unsigned address_cells, uint64_t size, unsigned size_cells)
 {
 	put_prop(w, name, 4 * ((size_t)address_cells + size_cells));
 	put_cells(w, address, address_cells);
 	put_cells(w, size, size_cells);
 }
 
-void fdt_prop_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length)
+void fdt_property_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length)
 {
 	put_prop(w, name, length + 1);
 	put_bytes(w, text, length, 1);
 }
 
-void fdt_memory(struct fdt_writer *w, struct range r, unsigned address_cells, unsigned size_cells)
+void fdt_memory_node(struct fdt_writer *w, struct range r, unsigned address_cells,
+		     unsigned size_cells)
 {
 	char name[FDT_MEMORY_NAME_MAX];
-	fdt_begin(w, name, fmt(name, sizeof name, "memory@%lx", r.start));
-	fdt_prop_string(w, FDT_DEVICE_TYPE, "memory", sizeof "memory" - 1);
-	fdt_prop_range(w, FDT_REG, r.start, address_cells, range_size(r), size_cells);
-	fdt_end(w);
+	fdt_begin_node(w, name, fmt(name, sizeof name, "memory@%lx", r.start));
+	fdt_property_string(w, FDT_DEVICE_TYPE, "memory", sizeof "memory" - 1);
+	fdt_property_reg(w, FDT_REG, r.start, address_cells, range_size(r), size_cells);
+	fdt_end_node(w);
 }
 
-size_t fdt_close(struct fdt_writer *w)
+size_t fdt_finish(struct fdt_writer *w)
 {
 	put_u32(w, TOKEN_FINISH);
-	uint8_t *names = take(w, w->strings.n + sizeof strings);
+	uint8_t *names = grab_space(w, w->strings.n + sizeof strings);
 	if (w->overflow || names == NULL)
 		return 0;
 	if (w->strings.n != 0)

@@ -16,7 +16,7 @@ struct paging_shape {
 
 // Offsets within the block. The tables lie in consecutive pages, the top one first.
 struct handover_block {
-	struct window at;
+	struct window window;
 	// low end; nothing of ours is mapped below it, so that an overflow is noticed
 	uint64_t stack, stack_size;
 	uint64_t tables, tables_size;
@@ -49,7 +49,7 @@ struct handover {
 
 // Bytes that arch wants in the block: page tables for this image and for a block of at most `other`
 // bytes besides the tables that place.h places by arch_place_rules, and the trampoline with its
-// data. Without a block_unit the size is the same wherever the image lies.
+// data. Without a block_boundary the size is the same wherever the image lies.
 uint64_t arch_tables_size(struct range image, uint64_t other);
 uint64_t arch_trampoline_size(void);
 

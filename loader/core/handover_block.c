@@ -36,15 +36,15 @@ static uint64_t devicetree_bound(const struct boot *boot)
 				      boot->cmdline.n);
 }
 
-static uint64_t append(uint64_t *at, uint64_t size, uint64_t align)
+static uint64_t allocate(uint64_t *at, uint64_t size, uint64_t align)
 {
 	uint64_t start = align_up(*at, align);
 	*at = start + size;
 	return start;
 }
 
-static void lay_out(const struct handover_block_content *content, uint64_t tables_size,
-		    struct handover_block *out)
+static void layout_with_tables(const struct handover_block_content *content, uint64_t tables_size,
+			       struct handover_block *out)
 {
 	const struct boot *boot = content->boot;
 	uint64_t at = 0;
@@ -52,34 +52,34 @@ static void lay_out(const struct handover_block_content *content, uint64_t table
 	out->tables_size = tables_size;
 	out->fdt_capacity = devicetree_bound(boot);
 	out->trampoline_size = arch_trampoline_size();
-	out->stack = append(&at, out->stack_size, PAGE_SIZE);
-	out->tables = append(&at, out->tables_size, PAGE_SIZE);
-	out->info = append(&at, content->era->info_size, 16);
-	out->cmdline = append(&at, boot->cmdline.n + 1,
-			      content->era->info_own_page ? PAGE_SIZE : 1);
-	out->multiboot = append(
+	out->stack = allocate(&at, out->stack_size, PAGE_SIZE);
+	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
+	out->info = allocate(&at, content->era->info_size, 16);
+	out->cmdline = allocate(&at, boot->cmdline.n + 1,
+				content->era->info_own_page ? PAGE_SIZE : 1);
+	out->multiboot = allocate(
 		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
-	out->rsdp = append(&at, boot->rsdp.n, 8);
-	out->cc_blob = append(&at, boot->cc_blob.n, 8);
-	out->boot_params = append(&at, boot->boot_params.n, 8);
-	out->fdt = append(&at, out->fdt_capacity, 8);
-	out->trampoline = append(&at, out->trampoline_size, 16);
+	out->rsdp = allocate(&at, boot->rsdp.n, 8);
+	out->cc_blob = allocate(&at, boot->cc_blob.n, 8);
+	out->boot_params = allocate(&at, boot->boot_params.n, 8);
+	out->fdt = allocate(&at, out->fdt_capacity, 8);
+	out->trampoline = allocate(&at, out->trampoline_size, 16);
 	out->size = align_up(at, PAGE_SIZE);
 }
 
 void handover_block_layout(const struct handover_block_content *content, struct handover_block *out)
 {
 	// how many tables there are depends on how much else they have to map
-	lay_out(content, 0, out);
-	lay_out(content, arch_tables_size(content->image, out->size), out);
+	layout_with_tables(content, 0, out);
+	layout_with_tables(content, arch_tables_size(content->image, out->size), out);
 }
 
 static void write_address_node(struct fdt_writer *w, const char *what, uint64_t at)
 {
 	char name[CC_BLOB_NAME_MAX];
-	fdt_begin(w, name, fmt(name, sizeof name, "hermit,%s@%lx", what, at));
-	fdt_prop_range(w, FDT_REG, at, 2, 1, 2);
-	fdt_end(w);
+	fdt_begin_node(w, name, fmt(name, sizeof name, "hermit,%s@%lx", what, at));
+	fdt_property_reg(w, FDT_REG, at, 2, 1, 2);
+	fdt_end_node(w);
 }
 
 // Memory nodes ascend: kernels from 0.11 on take page-table frames from the first region they meet.
@@ -88,29 +88,30 @@ static uint64_t generate_devicetree(const struct boot *boot, const struct handov
 {
 	const struct range_set *ram = reported_ram(boot);
 	struct fdt_writer w;
-	fdt_open(&w, block->at.p + block->fdt, block->fdt_capacity, (struct span){ 0 });
-	fdt_reserve(&w, block->at.base, block->size);
+	fdt_create(&w, block->window.p + block->fdt, block->fdt_capacity, (struct span){ 0 });
+	fdt_add_reservemap_entry(&w, block->window.base, block->size);
 	for (uint32_t i = 0; i < boot->reserved.count; i++)
-		fdt_reserve(&w, boot->reserved.at[i].start, range_size(boot->reserved.at[i]));
-	fdt_begin(&w, "", 0);
+		fdt_add_reservemap_entry(&w, boot->reserved.ranges[i].start,
+					 range_size(boot->reserved.ranges[i]));
+	fdt_begin_node(&w, "", 0);
 	size_t length = 0;
 	while (boot->compatible[length] != '\0')
 		length++;
-	fdt_prop_string(&w, FDT_COMPATIBLE, boot->compatible, length);
-	fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
-	fdt_prop_u32(&w, FDT_SIZE_CELLS, 2);
+	fdt_property_string(&w, FDT_COMPATIBLE, boot->compatible, length);
+	fdt_property_u32(&w, FDT_ADDRESS_CELLS, 2);
+	fdt_property_u32(&w, FDT_SIZE_CELLS, 2);
 	for (uint32_t i = 0; i < ram->count; i++)
-		fdt_memory(&w, ram->at[i], 2, 2);
+		fdt_memory_node(&w, ram->ranges[i], 2, 2);
 	if (boot->rsdp.n != 0)
-		write_address_node(&w, "rsdp", block->at.base + block->rsdp);
+		write_address_node(&w, "rsdp", block->window.base + block->rsdp);
 	if (boot->cc_blob.n != 0)
-		write_address_node(&w, "efi_sev_snp_cc_blob", block->at.base + block->cc_blob);
-	fdt_begin(&w, "chosen", 6);
+		write_address_node(&w, "efi_sev_snp_cc_blob", block->window.base + block->cc_blob);
+	fdt_begin_node(&w, "chosen", 6);
 	if (block->cmdline_size != 0)
-		fdt_prop_string(&w, FDT_BOOTARGS, cmdline, block->cmdline_size);
-	fdt_end(&w);
-	fdt_end(&w);
-	return fdt_close(&w);
+		fdt_property_string(&w, FDT_BOOTARGS, cmdline, block->cmdline_size);
+	fdt_end_node(&w);
+	fdt_end_node(&w);
+	return fdt_finish(&w);
 }
 
 static uint64_t write_devicetree(const struct boot *boot, const struct handover_block *block,
@@ -121,11 +122,11 @@ static uint64_t write_devicetree(const struct boot *boot, const struct handover_
 	const struct devicetree_fixups changes = {
 		.ram = reported_ram(boot),
 		.reserved = &boot->reserved,
-		.block = { block->at.base, block->at.base + block->size },
+		.block = { block->window.base, block->window.base + block->size },
 		.bootargs = cmdline,
 		.bootargs_size = block->cmdline_size,
 	};
-	return devicetree_fixup(boot->devicetree, &changes, block->at.p + block->fdt,
+	return devicetree_fixup(boot->devicetree, &changes, block->window.p + block->fdt,
 				block->fdt_capacity);
 }
 
@@ -144,7 +145,7 @@ struct range handover_preferred_ram(const struct boot *boot)
 	struct range largest = { 0 };
 	uint64_t most = arch_place_rules.reported_ram_limit;
 	for (uint32_t i = 0; boot->devicetree != NULL && i < ram->count; i++) {
-		struct range r = ram->at[i];
+		struct range r = ram->ranges[i];
 		if (most != 0 && r.end > most)
 			r.end = most;
 		if (r.start < r.end && range_size(r) > range_size(largest))
@@ -162,12 +163,12 @@ static struct range kernel_ram(const struct handover_block_content *content)
 	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
 	if (content->boot->devicetree == NULL) {
 		if (content->boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS)
-			around.end = ram->at[ram->count - 1].end;
+			around.end = ram->ranges[ram->count - 1].end;
 		return around;
 	}
 	for (uint32_t i = 0; i < ram->count; i++)
-		if (range_inside(content->image, ram->at[i]))
-			around = ram->at[i];
+		if (range_inside(content->image, ram->ranges[i]))
+			around = ram->ranges[i];
 	uint64_t most = arch_place_rules.reported_ram_limit;
 	if (most != 0 && around.end > most && content->image.end <= most)
 		around.end = most;
@@ -178,8 +179,8 @@ void handover_block_write(const struct handover_block_content *content,
 			  struct handover_block *block)
 {
 	const struct boot *boot = content->boot;
-	uint8_t *p = block->at.p;
-	uint64_t base = block->at.base;
+	uint8_t *p = block->window.p;
+	uint64_t base = block->window.base;
 	char *cmdline = (char *)(p + block->cmdline);
 
 	block->cmdline_size = cmdline_strip(boot->cmdline, cmdline);

@@ -47,7 +47,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 
 // Every entry that is not the common one: a relocation with a symbol, one outside the image, one
 // that is unknown.
-static __attribute__((noinline)) enum status relocate_rare(const struct elf_image *image,
+static __attribute__((noinline)) enum status relocate_slow(const struct elf_image *image,
 							   struct window to, uint64_t delta,
 							   const uint8_t *rela)
 {
@@ -80,7 +80,7 @@ static __attribute__((noinline)) enum status relocate_rare(const struct elf_imag
 }
 
 // Relative relocations in the CPU's own byte order: thousands, one after the other.
-struct relative_run {
+struct relative_relocs {
 	uint8_t *to;
 	// r_offset of the image's first byte; the last offset from there at which 8 bytes fit
 	uint64_t first, last;
@@ -92,35 +92,36 @@ struct relative_run {
 // linkers write) are worth a test.
 #define RELATIVE_ALIGN (STRICT_ALIGN ? 8 : 1)
 
-static inline __attribute__((always_inline)) bool relocate_one(const struct relative_run *run,
+static inline __attribute__((always_inline)) bool relocate_one(const struct relative_relocs *relocs,
 							       const uint8_t *rela)
 {
 	const uint8_t *entry = __builtin_assume_aligned(rela, RELATIVE_ALIGN);
-	uint64_t offset = load_u64(entry, ORDER_NATIVE) - run->first;
-	if (load_u64(entry + 8, ORDER_NATIVE) != run->info || offset > run->last ||
+	uint64_t offset = load_u64(entry, ORDER_NATIVE) - relocs->first;
+	if (load_u64(entry + 8, ORDER_NATIVE) != relocs->info || offset > relocs->last ||
 	    offset % RELATIVE_ALIGN != 0)
 		return false;
-	uint8_t *to = __builtin_assume_aligned(run->to + offset, RELATIVE_ALIGN);
-	store_u64(to, run->delta + load_u64(entry + 16, ORDER_NATIVE), ORDER_NATIVE);
+	uint8_t *to = __builtin_assume_aligned(relocs->to + offset, RELATIVE_ALIGN);
+	store_u64(to, relocs->delta + load_u64(entry + 16, ORDER_NATIVE), ORDER_NATIVE);
 	return true;
 }
 
 // Relocates until an entry is not of this kind, and returns that entry, or `end`. What a boot
 // spends on relocation is spent here.
-static const uint8_t *relocate_run(struct relative_run run, const uint8_t *rela, const uint8_t *end)
+static const uint8_t *relocate_fast(struct relative_relocs relocs, const uint8_t *rela,
+				    const uint8_t *end)
 {
 	const uint8_t *fours = rela + (end - rela) / (4 * RELA_SIZE) * (4 * RELA_SIZE);
 	for (; rela != fours; rela += 4 * RELA_SIZE) {
-		if (!relocate_one(&run, rela))
+		if (!relocate_one(&relocs, rela))
 			return rela;
-		if (!relocate_one(&run, rela + RELA_SIZE))
+		if (!relocate_one(&relocs, rela + RELA_SIZE))
 			return rela + RELA_SIZE;
-		if (!relocate_one(&run, rela + 2 * RELA_SIZE))
+		if (!relocate_one(&relocs, rela + 2 * RELA_SIZE))
 			return rela + 2 * RELA_SIZE;
-		if (!relocate_one(&run, rela + 3 * RELA_SIZE))
+		if (!relocate_one(&relocs, rela + 3 * RELA_SIZE))
 			return rela + 3 * RELA_SIZE;
 	}
-	while (rela != end && relocate_one(&run, rela))
+	while (rela != end && relocate_one(&relocs, rela))
 		rela += RELA_SIZE;
 	return rela;
 }
@@ -128,18 +129,18 @@ static const uint8_t *relocate_run(struct relative_run run, const uint8_t *rela,
 static enum status relocate_rela(const struct elf_image *image, struct elf_table table,
 				 struct window to, uint64_t delta)
 {
-	const struct relative_run run = { to.p, image->vaddr, to.n - 8, delta,
-					  image->target->relative };
+	const struct relative_relocs relocs = { to.p, image->vaddr, to.n - 8, delta,
+						image->target->relative };
 	const uint8_t *rela = to.p + (table.vaddr - image->vaddr);
 	const bool native = elf_order(image->target) == ORDER_NATIVE &&
 			    ((uintptr_t)rela | (uintptr_t)to.p) % RELATIVE_ALIGN == 0;
 	const uint8_t *end = rela + table.size;
 	while (rela != end) {
 		if (native)
-			rela = relocate_run(run, rela, end);
+			rela = relocate_fast(relocs, rela, end);
 		if (rela == end)
 			break;
-		TRY(relocate_rare(image, to, delta, rela));
+		TRY(relocate_slow(image, to, delta, rela));
 		rela += RELA_SIZE;
 	}
 	return STATUS_OK;
@@ -177,11 +178,11 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 	return STATUS_OK;
 }
 
-enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_at)
+enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_address)
 {
 	// A table is at least one entry long and lies in the image, so that the image has at least
 	// 8 bytes: `to.n - 8` does not wrap.
-	uint64_t delta = run_at - image->vaddr;
+	uint64_t delta = run_address - image->vaddr;
 	if (image->relr.size != 0)
 		TRY(relocate_relr(image, to, delta));
 	if (image->rela.size != 0)

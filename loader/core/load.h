@@ -16,8 +16,8 @@ struct window {
 void load_segments(const struct elf_image *image, const uint8_t *file, struct window to,
 		   bool backwards);
 
-// Relocates the image in `to` so that it runs at the physical address `run_at`. A file that is not
-// ET_DYN has nothing to relocate. Each entry is checked as it is read, since the tables lie in the
-// memory that is being changed.
+// Relocates the image in `to` so that it runs at the physical address `run_address`. A file that is
+// not ET_DYN has nothing to relocate. Each entry is checked as it is read, since the tables lie in
+// the memory that is being changed.
 must_check enum status load_relocate(const struct elf_image *image, struct window to,
-				     uint64_t run_at);
+				     uint64_t run_address);

@@ -39,7 +39,7 @@ struct line {
 	size_t n;
 };
 
-static void keep(const char *text, size_t n)
+static void ring_append(const char *text, size_t n)
 {
 	uint32_t at = log_ring.written % LOG_RING_SIZE;
 	size_t first = n < LOG_RING_SIZE - at ? n : LOG_RING_SIZE - at;
@@ -48,14 +48,14 @@ static void keep(const char *text, size_t n)
 	log_ring.written += (uint32_t)n;
 }
 
-static void finish(struct line *line)
+static void emit(struct line *line)
 {
 	if (line->n > LOG_LINE_MAX - 1) {
 		line->n = LOG_LINE_MAX - 1;
 		memcpy(line->text + line->n - 3, "...", 3);
 	}
 	line->text[line->n++] = '\n';
-	keep(line->text, line->n);
+	ring_append(line->text, line->n);
 	state.sink(line->text, line->n);
 }
 
@@ -69,7 +69,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	line.n += fmt_va(line.text + line.n, LOG_LINE_MAX - line.n, format, args);
 	va_end(args);
-	finish(&line);
+	emit(&line);
 }
 
 enum status refuse(enum status status, const char *format, ...)
@@ -84,6 +84,6 @@ enum status refuse(enum status status, const char *format, ...)
 	va_start(args, format);
 	line.n += fmt_va(line.text + line.n, LOG_LINE_MAX - line.n, format, args);
 	va_end(args);
-	finish(&line);
+	emit(&line);
 	return status;
 }

@@ -20,7 +20,7 @@ static bool is_named(const struct note *note, const char *name, size_t size)
 	return note->name.n == size && memcmp(note->name.p, name, size) == 0;
 }
 
-static enum status take_entry_version(const struct note *note, struct notes *out)
+static enum status parse_entry_version(const struct note *note, struct notes *out)
 {
 	if (note->desc.n != 1)
 		return refuse(STATUS_ERA_NOTE_MALFORMED,
@@ -33,10 +33,10 @@ static enum status take_entry_version(const struct note *note, struct notes *out
 	return STATUS_OK;
 }
 
-static enum status take(const struct note *note, enum order order, struct notes *out)
+static enum status parse_note(const struct note *note, enum order order, struct notes *out)
 {
 	if (note->type == NT_HERMIT_ENTRY_VERSION && is_named(note, "HERMIT", sizeof "HERMIT"))
-		return take_entry_version(note, out);
+		return parse_entry_version(note, out);
 	if (note->type == NT_GNU_ABI_TAG && is_named(note, "GNU", sizeof "GNU") &&
 	    note->desc.n >= 16 && load_u32(note->desc.p, order) == ABI_TAG_HERMIT) {
 		out->has_kernel_version = true;
@@ -79,7 +79,7 @@ enum status notes_read(const struct elf_image *image, struct notes *out)
 					      "the note at %#lx of PT_NOTE %u is longer than its "
 					      "%#lx bytes",
 					      start, i, bytes.n);
-			TRY(take(&note, order, out));
+			TRY(parse_note(&note, order, out));
 		}
 	}
 	return STATUS_OK;

@@ -7,31 +7,31 @@
 
 struct busy {
 	size_t count;
-	struct range at[BUSY_MAX];
+	struct range ranges[BUSY_MAX];
 };
 
-static void add(struct busy *busy, struct range r)
+static void busy_add(struct busy *busy, struct range r)
 {
-	busy->at[busy->count++] = r;
+	busy->ranges[busy->count++] = r;
 }
 
-static struct busy busy_at_first(const struct place_request *request)
+static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
 	for (size_t i = 0; i < countof(request->rules->excluded); i++)
-		add(&busy, request->rules->excluded[i]);
-	add(&busy, request->loader);
+		busy_add(&busy, request->rules->excluded[i]);
+	busy_add(&busy, request->loader);
 	return busy;
 }
 
-static bool find(const struct place_request *request, const struct busy *busy,
-		 struct range_constraints want, struct range *out)
+static bool find_free(const struct place_request *request, const struct busy *busy,
+		      struct range_constraints want, struct range *out)
 {
 	if (want.within.start < request->reach.start)
 		want.within.start = request->reach.start;
 	if (want.within.end > request->reach.end)
 		want.within.end = request->reach.end;
-	return range_find(request->usable, busy->at, busy->count, &want, out);
+	return range_find(request->usable, busy->ranges, busy->count, &want, out);
 }
 
 // True when every segment goes to its file bytes' own address or above, and the file has the
@@ -81,8 +81,8 @@ static bool find_image(const struct place_request *request, const struct busy *b
 	first.within = request->preferred;
 	if (first.within.start < want.within.start)
 		first.within.start = want.within.start;
-	return (first.within.start < first.within.end && find(request, busy, first, out)) ||
-	       find(request, busy, want, out);
+	return (first.within.start < first.within.end && find_free(request, busy, first, out)) ||
+	       find_free(request, busy, want, out);
 }
 
 // The lowest place is the best: what lies below the image is lost to the kernel, and counts twice
@@ -91,7 +91,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 				  struct range *out)
 {
 	const struct elf_image *image = request->image;
-	struct busy busy = busy_at_first(request);
+	struct busy busy = initially_busy(request);
 	struct range_constraints want = {
 		.size = image->size,
 		.align = image_align(request),
@@ -104,10 +104,10 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 			      want.size, want.align);
 	if (copies_in_place(request, *out))
 		return STATUS_OK;
-	struct range beside;
-	add(&busy, request->file);
-	if (find_image(request, &busy, want, &beside))
-		*out = beside;
+	struct range alternative;
+	busy_add(&busy, request->file);
+	if (find_image(request, &busy, want, &alternative))
+		*out = alternative;
 	return STATUS_OK;
 }
 
@@ -117,23 +117,23 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	// Kernels up to 0.11 take every byte of RAM behind the image at once, reserved or not:
 	// below it nothing is taken.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
-	const uint64_t unit = request->rules->block_unit;
+	const uint64_t unit = request->rules->block_boundary;
 	struct range_constraints want = {
 		.size = size,
 		.align = PAGE_SIZE,
 		.boundary = unit,
 		.within = { 0, unit == 0 || top < GIB(1) ? top : GIB(1) },
 	};
-	add(busy, out->image);
-	add(busy, request->file);
-	for (size_t i = 0; i < request->keep_count; i++)
-		add(busy, request->keep[i]);
-	bool found = find(request, busy, want, &out->block);
+	busy_add(busy, out->image);
+	busy_add(busy, request->file);
+	for (size_t i = 0; i < request->preserved_count; i++)
+		busy_add(busy, request->preserved[i]);
+	bool found = find_free(request, busy, want, &out->block);
 	if (!found && unit != 0) {
 		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };
-		found = find(request, busy, want, &out->block);
+		found = find_free(request, busy, want, &out->block);
 	}
-	add(busy, out->block);
+	busy_add(busy, out->block);
 	return found;
 }
 
@@ -149,7 +149,7 @@ static enum status place_staging(const struct place_request *request, const stru
 			    request->rules->staging_in_image_gib ? align_up(out->image.end, GIB(1))
 								 : UINT64_MAX },
 	};
-	if (!find(request, busy, want, &out->staging))
+	if (!find_free(request, busy, want, &out->staging))
 		return refuse(STATUS_NO_ROOM_TO_MOVE,
 			      "the image %#lx..%#lx covers the loader and no %#lx free bytes are "
 			      "above it",
@@ -164,7 +164,7 @@ static enum status place_file(const struct place_request *request, const struct 
 	struct range_constraints want = { .size = range_size(request->file),
 					  .align = 16,
 					  .within = { 0, UINT64_MAX } };
-	if (!find(request, busy, want, &out->file))
+	if (!find_free(request, busy, want, &out->file))
 		return refuse(STATUS_NO_ROOM_TO_MOVE,
 			      "the image %#lx..%#lx covers its file %#lx..%#lx and no %#lx bytes "
 			      "are free to move it",
@@ -182,13 +182,13 @@ enum status place_image(const struct place_request *request, struct place *out)
 enum status place_others(const struct place_request *request, uint64_t block_size,
 			 struct place *out)
 {
-	struct busy busy = busy_at_first(request);
+	struct busy busy = initially_busy(request);
 	bool room = place_block(request, block_size, &busy, out);
 	// Page tables of x86_64 depend on the place, so that `block_size` would no longer hold.
-	const bool movable = request->image->dyn && request->rules->block_unit == 0;
+	const bool movable = request->image->dyn && request->rules->block_boundary == 0;
 	while (!room && movable) {
 		TRY(place_anywhere(request, out->image.start + 1, &out->image));
-		busy = busy_at_first(request);
+		busy = initially_busy(request);
 		room = place_block(request, block_size, &busy, out);
 	}
 	if (!room)

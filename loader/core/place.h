@@ -21,7 +21,7 @@
 struct place_rules {
 	// The block lies in one unit of this many bytes (a power of two), and that in the first GiB
 	// or in the image's; 0: anywhere below the image.
-	uint64_t block_unit;
+	uint64_t block_boundary;
 	// Staging lies in the GiB of the image.
 	bool staging_in_image_gib;
 	struct range excluded[2]; // never handed out; empty ranges say nothing
@@ -42,8 +42,8 @@ struct place_request {
 	struct range loader;
 	struct range file; // where the application's bytes lie
 	// what the starter left and is still read until the block is written
-	struct range keep[4];
-	size_t keep_count;
+	struct range preserved[4];
+	size_t preserved_count;
 };
 
 struct place {

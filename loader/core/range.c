@@ -4,7 +4,7 @@
 static void close_gap(struct range_set *set, uint32_t first, uint32_t after)
 {
 	for (uint32_t from = after; from < set->count; from++)
-		set->at[first + from - after] = set->at[from];
+		set->ranges[first + from - after] = set->ranges[from];
 	set->count -= after - first;
 }
 
@@ -13,7 +13,7 @@ static must_check enum status open_gap(struct range_set *set, uint32_t at)
 	if (set->count == RANGE_SET_MAX)
 		return STATUS_MEMORY_MAP_TOO_LONG;
 	for (uint32_t i = set->count; i > at; i--)
-		set->at[i] = set->at[i - 1];
+		set->ranges[i] = set->ranges[i - 1];
 	set->count++;
 	return STATUS_OK;
 }
@@ -23,21 +23,21 @@ enum status range_set_add(struct range_set *set, struct range r)
 	if (r.start >= r.end)
 		return STATUS_OK;
 	uint32_t first = 0;
-	while (first < set->count && set->at[first].end < r.start)
+	while (first < set->count && set->ranges[first].end < r.start)
 		first++;
 	uint32_t after = first;
-	while (after < set->count && set->at[after].start <= r.end)
+	while (after < set->count && set->ranges[after].start <= r.end)
 		after++;
 	if (after == first) {
 		TRY(open_gap(set, first));
 	} else {
-		if (set->at[first].start < r.start)
-			r.start = set->at[first].start;
-		if (set->at[after - 1].end > r.end)
-			r.end = set->at[after - 1].end;
+		if (set->ranges[first].start < r.start)
+			r.start = set->ranges[first].start;
+		if (set->ranges[after - 1].end > r.end)
+			r.end = set->ranges[after - 1].end;
 		close_gap(set, first + 1, after);
 	}
-	set->at[first] = r;
+	set->ranges[first] = r;
 	return STATUS_OK;
 }
 
@@ -47,21 +47,21 @@ enum status range_set_remove(struct range_set *set, struct range r)
 		return STATUS_OK;
 	uint32_t i = 0;
 	while (i < set->count) {
-		struct range old = set->at[i];
+		struct range old = set->ranges[i];
 		if (!range_overlaps(old, r)) {
 			i++;
 			continue;
 		}
 		if (old.start < r.start && old.end > r.end) {
 			TRY(open_gap(set, i));
-			set->at[i].end = r.start;
-			set->at[i + 1].start = r.end;
+			set->ranges[i].end = r.start;
+			set->ranges[i + 1].start = r.end;
 			return STATUS_OK;
 		}
 		if (old.start < r.start)
-			set->at[i].end = r.start;
+			set->ranges[i].end = r.start;
 		else if (old.end > r.end)
-			set->at[i].start = r.end;
+			set->ranges[i].start = r.end;
 		else
 			close_gap(set, i, i + 1);
 	}
@@ -71,14 +71,14 @@ enum status range_set_remove(struct range_set *set, struct range r)
 bool range_set_contains(const struct range_set *set, struct range r)
 {
 	for (uint32_t i = 0; i < set->count; i++)
-		if (range_inside(r, set->at[i]))
+		if (range_inside(r, set->ranges[i]))
 			return true;
 	return false;
 }
 
 // The first address at or after `start` from which `want` could be met, leaving the set and the
 // busy ranges aside. False: none below 2^64.
-static bool step_to(uint64_t start, const struct range_constraints *want, struct range *out)
+static bool next_candidate(uint64_t start, const struct range_constraints *want, struct range *out)
 {
 	if (start > UINT64_MAX - (want->align - 1))
 		return false;
@@ -100,7 +100,7 @@ static bool find_in(struct range hole, const struct range *busy, size_t busy_cou
 	struct range r;
 	uint64_t from = hole.start;
 	for (;;) {
-		if (!step_to(from, want, &r) || r.end > hole.end)
+		if (!next_candidate(from, want, &r) || r.end > hole.end)
 			return false;
 		from = r.start;
 		for (size_t i = 0; i < busy_count; i++)
@@ -117,7 +117,7 @@ bool range_find(const struct range_set *set, const struct range *busy, size_t bu
 		const struct range_constraints *want, struct range *out)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
-		struct range hole = set->at[i];
+		struct range hole = set->ranges[i];
 		if (hole.start < want->within.start)
 			hole.start = want->within.start;
 		if (hole.end > want->within.end)

@@ -15,7 +15,7 @@ struct range {
 // Ascending, disjoint, not touching: `range_set_add` keeps it so.
 struct range_set {
 	uint32_t count;
-	struct range at[RANGE_SET_MAX];
+	struct range ranges[RANGE_SET_MAX];
 };
 
 static inline uint64_t range_size(struct range r)

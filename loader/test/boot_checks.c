@@ -16,19 +16,19 @@ static uint8_t *before(void)
 	return (uint8_t *)(uintptr_t)fake_before();
 }
 
-void check_nothing_written(const struct pc *pc)
+void check_nothing_written(const struct fake_pc *pc)
 {
 	CHECK_BYTES(fake_memory(), before(), pc->ram);
 }
 
 // Lets `r` pass in the comparison that follows.
-static void forgive(struct range r)
+static void accept_changes(struct range r)
 {
 	if (r.start < r.end)
 		memcpy(before() + r.start, fake_memory() + r.start, r.end - r.start);
 }
 
-static void check_image(const struct pc *pc, const struct handover *h)
+static void check_image(const struct fake_pc *pc, const struct handover *h)
 {
 	struct model model = model_load((struct span){ pc->app, pc->app_size }, h->image.start);
 	CHECK_EQ(range_size(h->image), model.size);
@@ -43,12 +43,12 @@ static void check_tables(const struct handover *h)
 	const struct handover_block *b = h->block;
 	char want[256];
 	uint64_t from = align_down(h->image.start, MIB(2)), to = align_up(h->image.end, MIB(2));
-	CHECK(page_walk((struct window){ b->at.p + b->tables, b->at.base + b->tables,
+	CHECK(page_walk((struct window){ b->window.p + b->tables, b->window.base + b->tables,
 					 b->tables_size },
 			text, sizeof text));
 	snprintf(want, sizeof want,
-		 "%lx..%lx -> %lx 4K 3\n%lx..%lx -> %lx 2M 83\nrecursive 511 3\n", b->at.base,
-		 b->at.base + b->size, b->at.base, from, to, from);
+		 "%lx..%lx -> %lx 4K 3\n%lx..%lx -> %lx 2M 83\nrecursive 511 3\n", b->window.base,
+		 b->window.base + b->size, b->window.base, from, to, from);
 	CHECK_STR(text, want);
 }
 
@@ -60,22 +60,22 @@ static uint64_t info(const struct handover *h, unsigned at)
 static void check_block(const struct handover *h)
 {
 	const struct handover_block *b = h->block;
-	CHECK(b->at.p == fake_memory() + b->at.base && b->at.base % PAGE_SIZE == 0);
-	CHECK(b->at.base + b->size <= h->image.start);
+	CHECK(b->window.p == fake_memory() + b->window.base && b->window.base % PAGE_SIZE == 0);
+	CHECK(b->window.base + b->size <= h->image.start);
 	// its low end is the lowest address of the block
-	CHECK_EQ(h->stack, b->at.base);
-	CHECK_EQ(h->info, b->at.base + b->info);
+	CHECK_EQ(h->stack, b->window.base);
+	CHECK_EQ(h->info, b->window.base + b->info);
 	CHECK_EQ(h->cpu, 0);
 	CHECK_EQ(info(h, 0), align_down(h->image.start, MIB(2)));
-	CHECK_EQ(info(h, 24), b->at.base + b->fdt);
+	CHECK_EQ(info(h, 24), b->window.base + b->fdt);
 	CHECK_EQ(info(h, 32), h->image.start);
 	CHECK_EQ(info(h, 40), h->image.end);
-	CHECK_EQ(info(h, 88), b->at.base + b->cmdline);
-	CHECK_EQ(info(h, 96), strlen((const char *)b->at.p + b->cmdline));
-	CHECK_EQ(info(h, 104), b->at.base + b->multiboot);
-	CHECK(fdt_text(b->at.p + b->fdt, b->fdt_size, text, sizeof text));
+	CHECK_EQ(info(h, 88), b->window.base + b->cmdline);
+	CHECK_EQ(info(h, 96), strlen((const char *)b->window.p + b->cmdline));
+	CHECK_EQ(info(h, 104), b->window.base + b->multiboot);
+	CHECK(fdt_text(b->window.p + b->fdt, b->fdt_size, text, sizeof text));
 	for (uint64_t i = 0; i < b->trampoline_size; i++)
-		CHECK(b->at.p[b->trampoline + i] == FAKE_TRAMPOLINE_BYTE);
+		CHECK(b->window.p[b->trampoline + i] == FAKE_TRAMPOLINE_BYTE);
 }
 
 static void check_lines(const struct handover *h)
@@ -93,7 +93,8 @@ static void check_lines(const struct handover *h)
 		CHECK_STR(second + 1, want);
 }
 
-void check_handed_over(const struct pc *pc, const struct fake_outcome *outcome, struct range moved)
+void check_handed_over(const struct fake_pc *pc, const struct fake_outcome *outcome,
+		       struct range moved)
 {
 	const struct handover *h = &outcome->handover;
 	CHECK_STR(outcome->end == FAKE_HANDED_OVER ? "" : console_text(), "");
@@ -104,9 +105,10 @@ void check_handed_over(const struct pc *pc, const struct fake_outcome *outcome, 
 	check_tables(h);
 	check_block(h);
 	check_lines(h);
-	forgive(h->image);
-	forgive(h->staging);
-	forgive(moved);
-	forgive((struct range){ h->block->at.base, h->block->at.base + h->block->size });
+	accept_changes(h->image);
+	accept_changes(h->staging);
+	accept_changes(moved);
+	accept_changes(
+		(struct range){ h->block->window.base, h->block->window.base + h->block->size });
 	check_nothing_written(pc);
 }

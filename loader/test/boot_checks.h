@@ -7,7 +7,8 @@
 // After a hand-over: the image is what the model says, the tables map it and the block and nothing
 // else, the boot information leads to everything, and no other byte of the memory has changed;
 // `moved` is where the file was moved, empty when it was not.
-void check_handed_over(const struct pc *pc, const struct fake_outcome *outcome, struct range moved);
+void check_handed_over(const struct fake_pc *pc, const struct fake_outcome *outcome,
+		       struct range moved);
 
 // After a refusal: nothing was written.
-void check_nothing_written(const struct pc *pc);
+void check_nothing_written(const struct fake_pc *pc);

@@ -12,26 +12,26 @@
 
 static const struct range nowhere = { 0, 0 };
 static uint8_t *file;
-static struct pc pc;
+static struct fake_pc pc;
 
 static void use(struct elf_spec spec, uint64_t ram)
 {
 	free(file);
 	file = elf_write(&spec);
-	pc = pc_default(ram, file, spec.size);
+	pc = fake_pc_default(ram, file, spec.size);
 	pc.cmdline = "hermit-loader a=b -- one two";
 }
 
 static const struct handover *boots(struct range moved)
 {
-	const struct fake_outcome *outcome = pc_boot(&pc);
+	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	check_handed_over(&pc, outcome, moved);
 	return &outcome->handover;
 }
 
 static enum status refuses(void)
 {
-	const struct fake_outcome *outcome = pc_boot(&pc);
+	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	CHECK(outcome->end == FAKE_STOPPED);
 	check_nothing_written(&pc);
 	return outcome->status;
@@ -66,8 +66,9 @@ static void a_relocatable_application(void)
 	CHECK_EQ(h->staging.start, h->image.start);
 	CHECK_EQ(h->entry, 0x200000 + ELF_ENTRY);
 	// behind page 0x8000 and what the starter left at 0x9000
-	CHECK_EQ(h->block->at.base, 0xa000);
-	CHECK_STR((const char *)h->block->at.p + h->block->cmdline, "hermit-loader a=b -- one two");
+	CHECK_EQ(h->block->window.base, 0xa000);
+	CHECK_STR((const char *)h->block->window.p + h->block->cmdline,
+		  "hermit-loader a=b -- one two");
 }
 
 static void a_fixed_application(void)
@@ -78,13 +79,13 @@ static void a_fixed_application(void)
 	CHECK_EQ(h->entry, 0x800000 + ELF_ENTRY);
 }
 
-static void memory_above_4_gib_is_told(void)
+static void memory_above_4_gib_is_reported(void)
 {
 	use(elf_default(), MIB(16));
-	pc.map[pc.map_count++] = (struct pc_range){ GIB(4), GIB(8), 1 };
+	pc.map[pc.map_count++] = (struct fake_pc_range){ GIB(4), GIB(8), 1 };
 	const struct handover *h = boots(nowhere);
-	const uint8_t *map = h->block->at.p + h->block->multiboot + 96;
-	CHECK_EQ(load_u32(h->block->at.p + h->block->multiboot + 44, ORDER_LITTLE), 3 * 24);
+	const uint8_t *map = h->block->window.p + h->block->multiboot + 96;
+	CHECK_EQ(load_u32(h->block->window.p + h->block->multiboot + 44, ORDER_LITTLE), 3 * 24);
 	CHECK_EQ(load_u64(map + 48 + 4, ORDER_LITTLE), GIB(4));
 	CHECK_EQ(load_u64(map + 48 + 12, ORDER_LITTLE), GIB(8));
 }
@@ -97,7 +98,7 @@ static void the_file_lies_anywhere(void)
 			use(fixed != 0 ? elf_fixed(0x200000) : elf_default(), MIB(6));
 			pc.app_at = at;
 			test_case("%s, file at %lx", fixed != 0 ? "fixed" : "relocatable", at);
-			const struct fake_outcome *outcome = pc_boot(&pc);
+			const struct fake_outcome *outcome = fake_pc_boot(&pc);
 			// Moved files go to the lowest place: page 1.
 			bool moved = fixed != 0 && at > 0x200000 && at < 0x203200;
 			check_handed_over(&pc, outcome,
@@ -130,7 +131,7 @@ static void the_image_covers_the_loader(void)
 	CHECK_EQ(h->staging.start, 0x400000);
 }
 
-static void the_image_covers_loader_file_and_all_that_was_left(void)
+static void the_image_covers_loader_file_and_boot_information(void)
 {
 	struct elf_spec spec = elf_fixed(0x200000);
 	spec.phdr[SEGMENT_DATA].memsz = MIB(2);
@@ -138,7 +139,8 @@ static void the_image_covers_loader_file_and_all_that_was_left(void)
 	pc.loader = (struct range){ 0x200000, 0x214000 };
 	const struct handover *h = boots(nowhere);
 	CHECK_EQ(h->staging.start, 0x600000);
-	CHECK_STR((const char *)h->block->at.p + h->block->cmdline, "hermit-loader a=b -- one two");
+	CHECK_STR((const char *)h->block->window.p + h->block->cmdline,
+		  "hermit-loader a=b -- one two");
 }
 
 static void a_large_loader(void)
@@ -154,7 +156,7 @@ static void a_large_loader(void)
 static void embed(uint64_t at)
 {
 	pc.app_at = at;
-	pc.app_count = 0;
+	pc.module_count = 0;
 	fake_embed((struct range){ at, at + pc.app_size });
 }
 
@@ -185,7 +187,7 @@ static void an_image_above_1_gib(void)
 {
 	use(elf_fixed(GIB(1) + MIB(2)), GIB(1) + MIB(8));
 	const struct handover *h = boots(nowhere);
-	CHECK_EQ(h->block->at.base, 0xa000);
+	CHECK_EQ(h->block->window.base, 0xa000);
 	CHECK_EQ(h->block->tables_size, 0x5000);
 }
 
@@ -194,7 +196,7 @@ static void low_memory_is_not_there(void)
 	use(elf_fixed(0x800000), MIB(12));
 	pc.map[0].type = 2;
 	const struct handover *h = boots(nowhere);
-	CHECK(h->block->at.base >= MIB(1));
+	CHECK(h->block->window.base >= MIB(1));
 }
 
 static void memory_refusals(void)
@@ -207,7 +209,7 @@ static void memory_refusals(void)
 	REFUSES(IMAGE_NOT_IN_RAM, "83 image-not-in-ram: the application's fixed place "
 				  "0x2fe000..0x301200 is not free RAM");
 	use(elf_fixed(0x118000), MIB(3));
-	const struct fake_outcome *outcome = pc_boot(&pc);
+	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	CHECK_EQ(outcome->status, STATUS_NO_ROOM_BELOW_IMAGE);
 	CHECK(strstr(last_line(),
 		     "free bytes below the image at 0x118000 for what is handed over") != NULL);
@@ -221,10 +223,10 @@ static void memory_refusals(void)
 static void formats(void)
 {
 	use(elf_default(), MIB(3));
-	pc.app_count = 0;
+	pc.module_count = 0;
 	REFUSES(NO_MODULE, "65 no-module: no application was given: with QEMU add -initrd APP, "
 			   "with GRUB a module line");
-	pc.app_count = 1;
+	pc.module_count = 1;
 	pc.app_size = 3;
 	REFUSES(APP_UNKNOWN_FORMAT,
 		"69 app-unknown-format: the file has 3 bytes, an ELF file has more");
@@ -245,10 +247,10 @@ static void formats(void)
 				   "this loader starts ELF files, unpack its kernel first");
 }
 
-static void further_modules_are_told_of(void)
+static void further_modules_cause_a_warning(void)
 {
 	use(elf_default(), MIB(6));
-	pc.app_count = 3;
+	pc.module_count = 3;
 	(void)boots(nowhere);
 	CHECK(strstr(console_text(), "[LOADER][WARN] 3 modules were given: the first is booted, "
 				     "the second and further ones are ignored\n") != NULL);
@@ -259,7 +261,7 @@ static void a_bad_relocation_is_found_late(void)
 	struct elf_spec spec = elf_default();
 	spec.rela[1].info = R_COPY;
 	use(spec, MIB(6));
-	const struct fake_outcome *outcome = pc_boot(&pc);
+	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	CHECK_EQ(outcome->status, STATUS_RELOC_TYPE);
 	CHECK_STR(last_line(), "[LOADER][ERROR] 79 reloc-type: relocation type 5 at 0x2008");
 	CHECK_EQ(outcome->leave_count, 0);
@@ -329,9 +331,9 @@ static void without_a_command_line(void)
 
 #define T(name) { #name, name }
 SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application),
-      T(memory_above_4_gib_is_told), T(the_file_lies_anywhere), T(a_large_image_over_its_file),
-      T(the_image_covers_the_loader), T(the_image_covers_loader_file_and_all_that_was_left),
+      T(memory_above_4_gib_is_reported), T(the_file_lies_anywhere), T(a_large_image_over_its_file),
+      T(the_image_covers_the_loader), T(the_image_covers_loader_file_and_boot_information),
       T(a_large_loader), T(an_application_within_the_loader), T(an_image_above_1_gib),
-      T(low_memory_is_not_there), T(memory_refusals), T(formats), T(further_modules_are_told_of),
-      T(a_bad_relocation_is_found_late), T(levels_of_the_log), T(an_assertion_stops_the_machine),
-      T(options_are_refused));
+      T(low_memory_is_not_there), T(memory_refusals), T(formats),
+      T(further_modules_cause_a_warning), T(a_bad_relocation_is_found_late), T(levels_of_the_log),
+      T(an_assertion_stops_the_machine), T(options_are_refused));

@@ -27,13 +27,13 @@ enum status bootinfo_end(enum status status)
 	return status;
 }
 
-void check_found(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
-		 uint64_t app_size)
+void check_parsed(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
+		  uint64_t app_size)
 {
 	CHECK_EQ(bootinfo_boot.bootinfo_at, bootinfo_at);
 	CHECK_EQ(bootinfo_boot.cmdline.n, strlen(line));
 	CHECK_BYTES(bootinfo_boot.cmdline.p, line, strlen(line));
-	CHECK_EQ(bootinfo_boot.app_count, apps);
+	CHECK_EQ(bootinfo_boot.module_count, apps);
 	CHECK_EQ(bootinfo_boot.app_at, app_at);
 	CHECK_EQ(bootinfo_boot.app.n, app_size);
 	CHECK(bootinfo_boot.app.p == fake_memory() + app_at);
@@ -45,15 +45,16 @@ void check_usable(const char *want)
 	char got[4096] = "";
 	size_t n = 0;
 	for (uint32_t i = 0; i < usable->count; i++)
-		n += (size_t)snprintf(got + n, sizeof got - n, "%lx-%lx ", usable->at[i].start,
-				      usable->at[i].end);
+		n += (size_t)snprintf(got + n, sizeof got - n, "%lx-%lx ", usable->ranges[i].start,
+				      usable->ranges[i].end);
 	CHECK_STR(got, want);
 }
 
 bool is_preserved(uint64_t from, uint64_t to)
 {
-	for (size_t i = 0; i < bootinfo_boot.keep_count; i++)
-		if (bootinfo_boot.keep[i].start == from && bootinfo_boot.keep[i].end == to)
+	for (size_t i = 0; i < bootinfo_boot.preserved_count; i++)
+		if (bootinfo_boot.preserved[i].start == from &&
+		    bootinfo_boot.preserved[i].end == to)
 			return true;
 	return false;
 }

@@ -18,8 +18,8 @@ void bootinfo_begin(void);
 enum status bootinfo_end(enum status status);
 
 // Where the starter's information is, the command line, and the first of so many applications.
-void check_found(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
-		 uint64_t app_size);
+void check_parsed(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
+		  uint64_t app_size);
 // The usable ranges as "0-9fc00 100000-4000000 ".
 void check_usable(const char *want);
 // Whether exactly this is kept from being written.

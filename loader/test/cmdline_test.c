@@ -38,7 +38,7 @@ static void strips_to(const char *line, const char *want)
 	free(copy);
 }
 
-static void nothing_of_ours_changes_nothing(void)
+static void a_line_without_loader_options_is_unchanged(void)
 {
 	static const char *const lines[] = {
 		"",
@@ -88,7 +88,7 @@ static void every_option(void)
 	CHECK_EQ(options.log, LOG_TRACE);
 }
 
-static void words_behind_the_dashes_are_the_applications(void)
+static void words_after_the_dashes_are_the_applications(void)
 {
 	CHECK_EQ(options_of("loader.log=warn -- loader.log=trace loader.x=y"), STATUS_OK);
 	CHECK_EQ(options.log, LOG_WARN);
@@ -97,7 +97,7 @@ static void words_behind_the_dashes_are_the_applications(void)
 	CHECK_EQ(options.log, LOG_WARN);
 }
 
-static void our_words_are_taken_out(void)
+static void loader_options_are_removed(void)
 {
 	strips_to("loader.log=debug", "");
 	strips_to("path loader.log=debug", "path");
@@ -225,7 +225,7 @@ static void every_cut_and_every_byte_is_safe(void)
 }
 
 #define T(name) { #name, name }
-SUITE(cmdline, T(nothing_of_ours_changes_nothing), T(every_option),
-      T(words_behind_the_dashes_are_the_applications), T(our_words_are_taken_out),
+SUITE(cmdline, T(a_line_without_loader_options_is_unchanged), T(every_option),
+      T(words_after_the_dashes_are_the_applications), T(loader_options_are_removed),
       T(unknown_keys_are_refused), T(unknown_values_are_refused), T(the_longest_line), T(good_utf8),
       T(bad_utf8), T(every_cut_and_every_byte_is_safe));

@@ -78,17 +78,17 @@ static enum status read(void)
 	return devicetree_read(blob, 0x40000000, size, &tree);
 }
 
-static void what_is_found(void)
+static void application_search_order(void)
 {
 	build(0x1000);
 	CHECK_EQ(read(), STATUS_OK);
 	CHECK_EQ(tree.ram.count, 2);
-	CHECK_EQ(tree.ram.at[0].start, 0x40000000);
-	CHECK_EQ(tree.ram.at[0].end, 0x50000000);
-	CHECK_EQ(tree.ram.at[1].start, 0x800000000);
-	CHECK_EQ(tree.ram.at[1].end, 0x900000000);
+	CHECK_EQ(tree.ram.ranges[0].start, 0x40000000);
+	CHECK_EQ(tree.ram.ranges[0].end, 0x50000000);
+	CHECK_EQ(tree.ram.ranges[1].start, 0x800000000);
+	CHECK_EQ(tree.ram.ranges[1].end, 0x900000000);
 	CHECK_EQ(tree.reserved.count, 2);
-	CHECK_EQ(tree.reserved.at[1].start, 0x48000000);
+	CHECK_EQ(tree.reserved.ranges[1].start, 0x48000000);
 	CHECK(tree.has_module);
 	// although linux,initrd-start came first
 	CHECK_EQ(tree.module.start, 0x4c000000);
@@ -103,16 +103,16 @@ static void what_is_found(void)
 	free(blob);
 }
 
-static void free_memory_is_without_the_reserved(void)
+static void free_memory_excludes_reserved_ranges(void)
 {
 	struct range_set usable;
 	build(0);
 	CHECK_EQ(read(), STATUS_OK);
 	CHECK_EQ(devicetree_usable_ram(&tree, &usable), STATUS_OK);
 	CHECK_EQ(usable.count, 3);
-	CHECK_EQ(usable.at[0].start, 0x40001000);
-	CHECK_EQ(usable.at[0].end, 0x48000000);
-	CHECK_EQ(usable.at[1].start, 0x48200000);
+	CHECK_EQ(usable.ranges[0].start, 0x40001000);
+	CHECK_EQ(usable.ranges[0].end, 0x48000000);
+	CHECK_EQ(usable.ranges[1].start, 0x48200000);
 	free(blob);
 }
 
@@ -215,5 +215,5 @@ static void any_damage_is_survived(void)
 }
 
 #define T(name) { #name, name }
-SUITE(devicetree, T(what_is_found), T(free_memory_is_without_the_reserved), T(the_copy),
+SUITE(devicetree, T(application_search_order), T(free_memory_excludes_reserved_ranges), T(the_copy),
       T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));

@@ -25,7 +25,7 @@ static void version_4_is_e4(void)
 	CHECK(era->shape.recursive);
 }
 
-static void the_option_outvotes_the_notes(void)
+static void the_option_overrides_the_notes(void)
 {
 	CHECK_EQ(identify(false, 0, 4), STATUS_OK);
 	CHECK_EQ(era->entry_version, 4);
@@ -35,7 +35,7 @@ static void the_option_outvotes_the_notes(void)
 			     "81 era-unsupported: entry version 9, this loader hands over to ");
 }
 
-static void what_no_row_knows_is_refused(void)
+static void an_unknown_version_is_refused(void)
 {
 	CHECK_REFUSED_SO_FAR(identify(false, 0, 0), ERA_NO_NOTE,
 			     "81 era-no-note: the file has no Hermit entry-version note: ");
@@ -108,7 +108,7 @@ static void no_tls_is_all_zero(void)
 static void the_multiboot_information(void)
 {
 	struct range_set usable = { .count = 2,
-				    .at = { { 0x1000, 0x9fc00 }, { 0x100000, 0x123456789a } } };
+				    .ranges = { { 0x1000, 0x9fc00 }, { 0x100000, 0x123456789a } } };
 	size_t n = multiboot_info_size(2);
 	CHECK_EQ(n, 96 + 2 * 24);
 	uint8_t *info = malloc(n), want[144] = { 0 };
@@ -121,8 +121,8 @@ static void the_multiboot_information(void)
 	for (unsigned i = 0; i < 2; i++) {
 		uint8_t *entry = want + 96 + 24 * i;
 		store_u32(entry, 20, ORDER_LITTLE);
-		store_u64(entry + 4, usable.at[i].start, ORDER_LITTLE);
-		store_u64(entry + 12, usable.at[i].end - usable.at[i].start, ORDER_LITTLE);
+		store_u64(entry + 4, usable.ranges[i].start, ORDER_LITTLE);
+		store_u64(entry + 12, usable.ranges[i].end - usable.ranges[i].start, ORDER_LITTLE);
 		store_u32(entry + 20, 1, ORDER_LITTLE);
 	}
 	CHECK_BYTES(info, want, n);
@@ -130,5 +130,5 @@ static void the_multiboot_information(void)
 }
 
 #define T(name) { #name, name }
-SUITE(era, T(version_4_is_e4), T(the_option_outvotes_the_notes), T(what_no_row_knows_is_refused),
+SUITE(era, T(version_4_is_e4), T(the_option_overrides_the_notes), T(an_unknown_version_is_refused),
       T(the_boot_information_of_e4), T(no_tls_is_all_zero), T(the_multiboot_information));

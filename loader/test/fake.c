@@ -136,7 +136,7 @@ bool embedded_app(struct boot *boot)
 		return false;
 	boot->app = (struct span){ fake_map(embedded), range_size(embedded) };
 	boot->app_at = embedded.start;
-	boot->app_count = 1;
+	boot->module_count = 1;
 	return true;
 }
 
@@ -185,7 +185,7 @@ noreturn void arch_handover(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
 	struct paging_extra extra = paging_hand_over(h);
-	memset(block->at.p + block->trampoline, FAKE_TRAMPOLINE_BYTE, block->trampoline_size);
+	memset(block->window.p + block->trampoline, FAKE_TRAMPOLINE_BYTE, block->trampoline_size);
 	if (h->staging.start != h->image.start)
 		move_image(h, extra);
 

@@ -16,20 +16,20 @@ enum {
 	RESERVED = 2,
 };
 
-static uint64_t behind(const struct pc *pc)
+static uint64_t behind(const struct fake_pc *pc)
 {
-	uint64_t end = pc_cmdline_at(pc) + (pc->cmdline != NULL ? strlen(pc->cmdline) + 1 : 0);
+	uint64_t end = fake_pc_cmdline_at(pc) + (pc->cmdline != NULL ? strlen(pc->cmdline) + 1 : 0);
 	return align_up(end, PAGE_SIZE);
 }
 
-struct pc pc_default(uint64_t ram, const uint8_t *app, size_t app_size)
+struct fake_pc fake_pc_default(uint64_t ram, const uint8_t *app, size_t app_size)
 {
-	struct pc pc = {
+	struct fake_pc pc = {
 		.ram = ram,
 		.loader = { 0x100000, 0x114000 },
 		.app = app,
 		.app_size = app_size,
-		.app_count = 1,
+		.module_count = 1,
 		.map = {
 			{ 0, 0x9fc00, USABLE },
 			{ 0x9fc00, 0x400, RESERVED },
@@ -42,45 +42,45 @@ struct pc pc_default(uint64_t ram, const uint8_t *app, size_t app_size)
 	return pc;
 }
 
-uint64_t pc_list_at(const struct pc *pc)
+uint64_t fake_pc_modules_at(const struct fake_pc *pc)
 {
 	return align_up(pc->loader.end, PAGE_SIZE);
 }
 
-uint64_t pc_cmdline_at(const struct pc *pc)
+uint64_t fake_pc_cmdline_at(const struct fake_pc *pc)
 {
-	return pc_list_at(pc) + (uint64_t)MODULE_SIZE * pc->app_count;
+	return fake_pc_modules_at(pc) + (uint64_t)MODULE_SIZE * pc->module_count;
 }
 
-static void put_info(const struct pc *pc, uint64_t app_at)
+static void put_info(const struct fake_pc *pc, uint64_t app_at)
 {
 	uint8_t *memory = fake_memory();
-	memset(memory + PC_INFO_AT, 0, 0x60);
-	put32(PC_INFO_AT, FLAG_MODULES | FLAG_MMAP | (pc->cmdline != NULL ? FLAG_CMDLINE : 0));
+	memset(memory + FAKE_PC_INFO_AT, 0, 0x60);
+	put32(FAKE_PC_INFO_AT, FLAG_MODULES | FLAG_MMAP | (pc->cmdline != NULL ? FLAG_CMDLINE : 0));
 	if (pc->cmdline != NULL) {
-		put32(PC_INFO_AT + 16, pc_cmdline_at(pc));
-		memcpy(memory + pc_cmdline_at(pc), pc->cmdline, strlen(pc->cmdline) + 1);
+		put32(FAKE_PC_INFO_AT + 16, fake_pc_cmdline_at(pc));
+		memcpy(memory + fake_pc_cmdline_at(pc), pc->cmdline, strlen(pc->cmdline) + 1);
 	}
-	put32(PC_INFO_AT + 20, pc->app_count);
-	put32(PC_INFO_AT + 24, pc_list_at(pc));
-	for (uint32_t i = 0; i < pc->app_count; i++) {
-		put32(pc_list_at(pc) + MODULE_SIZE * i, app_at);
-		put32(pc_list_at(pc) + MODULE_SIZE * i + 4, app_at + pc->app_size);
+	put32(FAKE_PC_INFO_AT + 20, pc->module_count);
+	put32(FAKE_PC_INFO_AT + 24, fake_pc_modules_at(pc));
+	for (uint32_t i = 0; i < pc->module_count; i++) {
+		put32(fake_pc_modules_at(pc) + MODULE_SIZE * i, app_at);
+		put32(fake_pc_modules_at(pc) + MODULE_SIZE * i + 4, app_at + pc->app_size);
 	}
-	put32(PC_INFO_AT + 44, pc->map_count * 24);
-	put32(PC_INFO_AT + 48, PC_MMAP_AT);
+	put32(FAKE_PC_INFO_AT + 44, pc->map_count * 24);
+	put32(FAKE_PC_INFO_AT + 48, FAKE_PC_MMAP_AT);
 	for (size_t i = 0; i < pc->map_count; i++) {
-		put32(PC_MMAP_AT + 24 * i, 20);
-		put64(PC_MMAP_AT + 24 * i + 4, pc->map[i].address);
-		put64(PC_MMAP_AT + 24 * i + 12, pc->map[i].size);
-		put32(PC_MMAP_AT + 24 * i + 20, pc->map[i].type);
+		put32(FAKE_PC_MMAP_AT + 24 * i, 20);
+		put64(FAKE_PC_MMAP_AT + 24 * i + 4, pc->map[i].address);
+		put64(FAKE_PC_MMAP_AT + 24 * i + 12, pc->map[i].size);
+		put32(FAKE_PC_MMAP_AT + 24 * i + 20, pc->map[i].type);
 	}
 }
 
 // As multiboot_start() does.
 static void start(void *context)
 {
-	const struct pc *pc = context;
+	const struct fake_pc *pc = context;
 	static struct boot boot;
 	boot = (struct boot){
 		.target = "x86_64-multiboot",
@@ -93,15 +93,15 @@ static void start(void *context)
 		.serial = 0x3f8,
 	};
 	boot_open(&fake_platform);
-	enum status status = multiboot_read(MAGIC, PC_INFO_AT, fake_map, &boot);
+	enum status status = multiboot_read(MAGIC, FAKE_PC_INFO_AT, fake_map, &boot);
 	if (status != STATUS_OK)
 		die(status);
 	boot_run(&boot);
 }
 
-const struct fake_outcome *pc_boot(const struct pc *pc)
+const struct fake_outcome *fake_pc_boot(const struct fake_pc *pc)
 {
-	struct pc copy = *pc;
+	struct fake_pc copy = *pc;
 	uint64_t app_at = pc->app_at != 0 ? pc->app_at : behind(pc);
 	fake_open(pc->ram);
 	if (pc->compare)

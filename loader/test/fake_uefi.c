@@ -8,7 +8,7 @@
 #include "core/span.h"
 #include "proto/uefi/machine.h"
 
-enum { PAGES = UEFI_RAM / PAGE_SIZE, FILES_MAX = 4 };
+enum { PAGES = FAKE_UEFI_RAM / PAGE_SIZE, FILES_MAX = 4 };
 #define EFI_OUT_OF_RESOURCES (EFI_ERROR_BIT | 9)
 #define EFI_DEVICE_ERROR (EFI_ERROR_BIT | 7)
 
@@ -20,13 +20,13 @@ __asm__(".pushsection .bss\n.globl loader_start, loader_end\nloader_start: .skip
 
 struct open_file {
 	struct efi_file calls; // first: what the loader sees
-	const struct uefi_file *file;
+	const struct fake_uefi_file *file;
 	uint64_t position;
 };
 
 static struct {
-	struct uefi what;
-	struct uefi_outcome outcome;
+	struct fake_uefi what;
+	struct fake_uefi_outcome outcome;
 	uint8_t *ram;
 	uint8_t type[PAGES];
 	uint64_t key;
@@ -81,10 +81,11 @@ static efi_status EFIAPI allocate_pages(uint32_t how, uint32_t type, uint64_t pa
 	use_service(true);
 	if (firmware.allocations++ >= firmware.what.allocations || pages > PAGES)
 		return EFI_OUT_OF_RESOURCES;
-	uint64_t most = how == EFI_ALLOCATE_MAX_ADDRESS && *address < UEFI_RAM_AT + UEFI_RAM
-				? (*address + 1 - UEFI_RAM_AT) / PAGE_SIZE
+	uint64_t most = how == EFI_ALLOCATE_MAX_ADDRESS &&
+					*address < FAKE_UEFI_RAM_AT + FAKE_UEFI_RAM
+				? (*address + 1 - FAKE_UEFI_RAM_AT) / PAGE_SIZE
 				: PAGES;
-	uint64_t first = how == EFI_ALLOCATE_ADDRESS ? (*address - UEFI_RAM_AT) / PAGE_SIZE
+	uint64_t first = how == EFI_ALLOCATE_ADDRESS ? (*address - FAKE_UEFI_RAM_AT) / PAGE_SIZE
 						     : most - pages;
 	while (how != EFI_ALLOCATE_ADDRESS && first > 0 &&
 	       !all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
@@ -92,15 +93,15 @@ static efi_status EFIAPI allocate_pages(uint32_t how, uint32_t type, uint64_t pa
 	if (!all_are(first, pages, EFI_CONVENTIONAL_MEMORY))
 		return EFI_NOT_FOUND;
 	set_type(first, pages, (uint8_t)type);
-	firmware.outcome.misuse += UEFI_RAM_AT + (first + pages) * PAGE_SIZE > UEFI_REACH;
+	firmware.outcome.misuse += FAKE_UEFI_RAM_AT + (first + pages) * PAGE_SIZE > FAKE_UEFI_REACH;
 	firmware.outcome.pages += pages;
-	*address = UEFI_RAM_AT + first * PAGE_SIZE;
+	*address = FAKE_UEFI_RAM_AT + first * PAGE_SIZE;
 	return EFI_SUCCESS;
 }
 
 static efi_status EFIAPI free_pages(uint64_t address, uint64_t pages)
 {
-	uint64_t first = (address - UEFI_RAM_AT) / PAGE_SIZE;
+	uint64_t first = (address - FAKE_UEFI_RAM_AT) / PAGE_SIZE;
 	use_service(true);
 	if (address % PAGE_SIZE != 0 ||
 	    (!all_are(first, pages, EFI_LOADER_CODE) && !all_are(first, pages, EFI_LOADER_DATA))) {
@@ -121,7 +122,7 @@ static efi_status EFIAPI get_memory_map(uint64_t *size, void *map, uint64_t *key
 		return EFI_DEVICE_ERROR;
 	for (uint64_t i = 0, n; i < PAGES; i += n) {
 		struct efi_memory_descriptor d = { .type = firmware.type[i],
-						   .start = UEFI_RAM_AT + i * PAGE_SIZE };
+						   .start = FAKE_UEFI_RAM_AT + i * PAGE_SIZE };
 		for (n = 1; i + n < PAGES && firmware.type[i + n] == d.type; n++)
 			;
 		d.pages = n;
@@ -146,8 +147,8 @@ static efi_status EFIAPI exit_boot_services(efi_handle image, uint64_t key)
 	if (image != &firmware)
 		firmware.outcome.misuse++;
 	if (firmware.outcome.exits++ < firmware.what.stale)
-		set_type(UEFI_RESERVED_PAGES + UEFI_FREED_PAGES * firmware.outcome.exits,
-			 UEFI_FREED_PAGES, EFI_CONVENTIONAL_MEMORY);
+		set_type(FAKE_UEFI_RESERVED_PAGES + FAKE_UEFI_FREED_PAGES * firmware.outcome.exits,
+			 FAKE_UEFI_FREED_PAGES, EFI_CONVENTIONAL_MEMORY);
 	if (key != firmware.key)
 		return EFI_INVALID_PARAMETER;
 	firmware.left = true;
@@ -195,7 +196,7 @@ static efi_status EFIAPI close_file(struct efi_file *file)
 static efi_status EFIAPI read_file(struct efi_file *self, uint64_t *size, void *out)
 {
 	struct open_file *open = opened(self);
-	const struct uefi_file *file = open->file;
+	const struct fake_uefi_file *file = open->file;
 	uint64_t left = file->data.n - open->position;
 	uint64_t n = *size < left ? *size : left;
 	if (file->once != 0 && n > file->once)
@@ -235,7 +236,7 @@ static efi_status EFIAPI open_file(struct efi_file *root, struct efi_file **out,
 	if (root != &firmware.root.calls || mode != EFI_FILE_MODE_READ)
 		firmware.outcome.misuse++;
 	for (size_t i = 0; i < firmware.what.file_count; i++) {
-		const struct uefi_file *file = &firmware.what.file[i];
+		const struct fake_uefi_file *file = &firmware.what.file[i];
 		if (!is_path(path, file->path))
 			continue;
 		if (file->open != EFI_SUCCESS)
@@ -316,7 +317,7 @@ static efi_status EFIAPI locate_device_path(const struct efi_guid *guid,
 
 // ---- machine.h
 
-const uint64_t machine_reach = UEFI_REACH;
+const uint64_t machine_reach = FAKE_UEFI_REACH;
 
 enum status machine_open(struct boot *boot)
 {
@@ -345,14 +346,14 @@ void machine_write(const char *text, size_t n)
 
 noreturn void machine_stop(unsigned number)
 {
-	firmware.outcome.end = UEFI_STOPPED;
+	firmware.outcome.end = FAKE_UEFI_STOPPED;
 	firmware.outcome.number = number;
 	fake_platform.stop(STATUS_OK);
 }
 
 noreturn void entry_return(uint64_t status)
 {
-	firmware.outcome.end = UEFI_RETURNED;
+	firmware.outcome.end = FAKE_UEFI_RETURNED;
 	firmware.outcome.returned = status;
 	fake_platform.stop(STATUS_OK);
 }
@@ -362,18 +363,18 @@ noreturn void entry_return(uint64_t status)
 static void open_memory(void)
 {
 	if (firmware.ram == NULL) {
-		firmware.ram = mmap((void *)UEFI_RAM_AT, UEFI_RAM, PROT_READ | PROT_WRITE,
+		firmware.ram = mmap((void *)FAKE_UEFI_RAM_AT, FAKE_UEFI_RAM, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-		if (firmware.ram != (void *)UEFI_RAM_AT) {
+		if (firmware.ram != (void *)FAKE_UEFI_RAM_AT) {
 			perror("mmap");
 			exit(2);
 		}
 	}
 	set_type(0, PAGES, EFI_CONVENTIONAL_MEMORY);
-	set_type(0, UEFI_RESERVED_PAGES, 0);
-	set_type(UEFI_RESERVED_PAGES, UEFI_SERVICE_PAGES, EFI_BOOT_SERVICES_DATA);
+	set_type(0, FAKE_UEFI_RESERVED_PAGES, 0);
+	set_type(FAKE_UEFI_RESERVED_PAGES, FAKE_UEFI_SERVICE_PAGES, EFI_BOOT_SERVICES_DATA);
 	if (firmware.what.reserved != 0)
-		set_type((firmware.what.reserved - UEFI_RAM_AT) / PAGE_SIZE, 1, 0);
+		set_type((firmware.what.reserved - FAKE_UEFI_RAM_AT) / PAGE_SIZE, 1, 0);
 }
 
 static void open_services(void)
@@ -411,22 +412,23 @@ static void start(void *context)
 	uefi_start(&firmware, &firmware.system);
 }
 
-struct uefi uefi_default(void)
+struct fake_uefi fake_uefi_default(void)
 {
-	return (struct uefi){ .offered_size = EFI_BUFFER_TOO_SMALL,
-			      .allocations = UINT32_MAX,
-			      .map_calls = UINT32_MAX,
-			      .map_stride = 48 };
+	return (struct fake_uefi){ .offered_size = EFI_BUFFER_TOO_SMALL,
+				   .allocations = UINT32_MAX,
+				   .map_calls = UINT32_MAX,
+				   .map_stride = 48 };
 }
 
-void uefi_add(struct uefi *uefi, const char *path, const void *bytes, size_t n)
+void fake_uefi_add(struct fake_uefi *uefi, const char *path, const void *bytes, size_t n)
 {
 	if (uefi->file_count == FILES_MAX)
 		abort();
-	uefi->file[uefi->file_count++] = (struct uefi_file){ .path = path, .data = { bytes, n } };
+	uefi->file[uefi->file_count++] = (struct fake_uefi_file){ .path = path,
+								  .data = { bytes, n } };
 }
 
-void uefi_options(struct uefi *uefi, const char *text)
+void fake_uefi_options(struct fake_uefi *uefi, const char *text)
 {
 	static uint8_t options[1 << 10];
 	size_t n = strlen(text) + 1;
@@ -437,9 +439,9 @@ void uefi_options(struct uefi *uefi, const char *text)
 	uefi->options = (struct span){ options, 2 * n };
 }
 
-const struct uefi_outcome *uefi_boot(const struct uefi *uefi)
+const struct fake_uefi_outcome *fake_uefi_boot(const struct fake_uefi *uefi)
 {
-	struct uefi_outcome *outcome = &firmware.outcome;
+	struct fake_uefi_outcome *outcome = &firmware.outcome;
 	uint8_t *ram = firmware.ram;
 	memset(&firmware, 0, sizeof firmware);
 	firmware.ram = ram;
@@ -450,7 +452,7 @@ const struct uefi_outcome *uefi_boot(const struct uefi *uefi)
 	console_open();
 	const struct fake_outcome *ended = fake_run(start, NULL);
 	if (ended->end == FAKE_HANDED_OVER) {
-		outcome->end = UEFI_HANDED_OVER;
+		outcome->end = FAKE_UEFI_HANDED_OVER;
 		outcome->handover = &ended->handover;
 		outcome->misuse += !firmware.left;
 	}

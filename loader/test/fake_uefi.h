@@ -9,27 +9,27 @@
 #include "proto/uefi/efi.h"
 #include "test/fake.h"
 
-#define UEFI_RAM_AT UINT64_C(0x10000000)
-#define UEFI_RAM MIB(16)
+#define FAKE_UEFI_RAM_AT UINT64_C(0x10000000)
+#define FAKE_UEFI_RAM MIB(16)
 // Above this the loader may take nothing.
-#define UEFI_REACH (UEFI_RAM_AT + UEFI_RAM - KIB(64))
+#define FAKE_UEFI_REACH (FAKE_UEFI_RAM_AT + FAKE_UEFI_RAM - KIB(64))
 // The firmware's own pages, from the start of RAM: reserved for good, and its own until it leaves.
-#define UEFI_RESERVED_PAGES 4
-#define UEFI_SERVICE_PAGES 300
+#define FAKE_UEFI_RESERVED_PAGES 4
+#define FAKE_UEFI_SERVICE_PAGES 300
 // So many of the latter go while it leaves, each time that a key is stale.
-#define UEFI_FREED_PAGES 2
+#define FAKE_UEFI_FREED_PAGES 2
 
-struct uefi_file {
+struct fake_uefi_file {
 	const char *path; // "\\EFI\\hermit\\hermit-app"
 	struct span data;
 	efi_status open, read; // what these calls give
 	uint64_t once;         // bytes that one call of Read gives at most; 0: all
 };
 
-// Everything that may be changed before uefi_boot().
-struct uefi {
+// Everything that may be changed before fake_uefi_boot().
+struct fake_uefi {
 	struct span options; // load options, UCS-2
-	struct uefi_file file[4];
+	struct fake_uefi_file file[4];
 	size_t file_count;
 	bool shell; // started by the shell
 	bool no_volume, no_loaded_image;
@@ -47,12 +47,12 @@ struct uefi {
 	uint64_t reserved; // an address whose page is reserved, too; 0: none
 };
 
-enum uefi_end { UEFI_RETURNED, UEFI_STOPPED, UEFI_HANDED_OVER };
+enum fake_uefi_end { FAKE_UEFI_RETURNED, FAKE_UEFI_STOPPED, FAKE_UEFI_HANDED_OVER };
 
-struct uefi_outcome {
-	enum uefi_end end;
-	uint64_t returned; // UEFI_RETURNED: what the firmware gets
-	unsigned number;   // UEFI_STOPPED: what leaves the machine
+struct fake_uefi_outcome {
+	enum fake_uefi_end end;
+	uint64_t returned; // FAKE_UEFI_RETURNED: what the firmware gets
+	unsigned number;   // FAKE_UEFI_STOPPED: what leaves the machine
 	const struct handover *handover;
 	unsigned exits;  // calls of ExitBootServices
 	unsigned misuse; // forbidden calls
@@ -63,12 +63,12 @@ struct uefi_outcome {
 };
 
 // 16 MiB, no files, every call succeeds.
-struct uefi uefi_default(void);
+struct fake_uefi fake_uefi_default(void);
 
 // Adds a file; the last one is uefi->file[uefi->file_count - 1].
-void uefi_add(struct uefi *uefi, const char *path, const void *bytes, size_t n);
+void fake_uefi_add(struct fake_uefi *uefi, const char *path, const void *bytes, size_t n);
 
 // Puts text into the load options, two bytes a character, with its NUL.
-void uefi_options(struct uefi *uefi, const char *text);
+void fake_uefi_options(struct fake_uefi *uefi, const char *text);
 
-const struct uefi_outcome *uefi_boot(const struct uefi *uefi);
+const struct fake_uefi_outcome *fake_uefi_boot(const struct fake_uefi *uefi);

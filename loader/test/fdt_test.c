@@ -5,27 +5,27 @@
 
 static char text[4096];
 
-// A tree with everything that the writer knows. Returns what fdt_close() says.
+// A tree with everything that the writer knows. Returns what fdt_finish() says.
 static size_t write_all(uint8_t *at, size_t room)
 {
 	struct fdt_writer w;
-	fdt_open(&w, at, room, (struct span){ 0 });
-	fdt_reserve(&w, 0x9000, 0xd000);
-	fdt_reserve(&w, (uint64_t)1 << 40, 1);
-	fdt_begin(&w, "", 0);
-	fdt_prop_string(&w, FDT_COMPATIBLE, "a,bcd", 5);
-	fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
-	fdt_prop_u32(&w, FDT_SIZE_CELLS, 0x01020304);
-	fdt_begin(&w, "memory@100", 10);
-	fdt_prop_string(&w, FDT_DEVICE_TYPE, "memory", 6);
-	fdt_prop_range(&w, FDT_REG, 0x123456789a, 2, 0xfedcba987654321, 2);
-	fdt_end(&w);
-	fdt_begin(&w, "chosen", 6);
-	fdt_prop_string(&w, FDT_BOOTARGS, "abc", 3);
-	fdt_prop_string(&w, FDT_BOOTARGS, "", 0);
-	fdt_end(&w);
-	fdt_end(&w);
-	return fdt_close(&w);
+	fdt_create(&w, at, room, (struct span){ 0 });
+	fdt_add_reservemap_entry(&w, 0x9000, 0xd000);
+	fdt_add_reservemap_entry(&w, (uint64_t)1 << 40, 1);
+	fdt_begin_node(&w, "", 0);
+	fdt_property_string(&w, FDT_COMPATIBLE, "a,bcd", 5);
+	fdt_property_u32(&w, FDT_ADDRESS_CELLS, 2);
+	fdt_property_u32(&w, FDT_SIZE_CELLS, 0x01020304);
+	fdt_begin_node(&w, "memory@100", 10);
+	fdt_property_string(&w, FDT_DEVICE_TYPE, "memory", 6);
+	fdt_property_reg(&w, FDT_REG, 0x123456789a, 2, 0xfedcba987654321, 2);
+	fdt_end_node(&w);
+	fdt_begin_node(&w, "chosen", 6);
+	fdt_property_string(&w, FDT_BOOTARGS, "abc", 3);
+	fdt_property_string(&w, FDT_BOOTARGS, "", 0);
+	fdt_end_node(&w);
+	fdt_end_node(&w);
+	return fdt_finish(&w);
 }
 
 static const char whole[] = "reserve 9000 d000\n"
@@ -78,18 +78,18 @@ static void the_bounds_are_enough(void)
 			      FDT_PROP_SIZE(length + 1);
 		uint8_t *fdt = malloc(room);
 		struct fdt_writer w;
-		fdt_open(&w, fdt, room, (struct span){ 0 });
-		fdt_reserve(&w, 1, 2);
-		fdt_begin(&w, "", 0);
-		fdt_prop_string(&w, FDT_COMPATIBLE, "hermit,multiboot", 16);
-		fdt_prop_u32(&w, FDT_ADDRESS_CELLS, 2);
-		fdt_prop_u32(&w, FDT_SIZE_CELLS, 2);
-		fdt_begin(&w, line, length);
-		fdt_prop_string(&w, FDT_BOOTARGS, line, length);
-		fdt_end(&w);
-		fdt_end(&w);
+		fdt_create(&w, fdt, room, (struct span){ 0 });
+		fdt_add_reservemap_entry(&w, 1, 2);
+		fdt_begin_node(&w, "", 0);
+		fdt_property_string(&w, FDT_COMPATIBLE, "hermit,multiboot", 16);
+		fdt_property_u32(&w, FDT_ADDRESS_CELLS, 2);
+		fdt_property_u32(&w, FDT_SIZE_CELLS, 2);
+		fdt_begin_node(&w, line, length);
+		fdt_property_string(&w, FDT_BOOTARGS, line, length);
+		fdt_end_node(&w);
+		fdt_end_node(&w);
 		test_case("%zu bytes", length);
-		CHECK(fdt_close(&w) != 0);
+		CHECK(fdt_finish(&w) != 0);
 		free(fdt);
 	}
 }

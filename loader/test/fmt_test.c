@@ -50,7 +50,7 @@ static void a_span_is_not_read_beyond_its_length(void)
 }
 
 // What the compiler's check would not let through.
-static void unknown_conversions_stand_as_they_are(void)
+static void unknown_conversions_are_printed_verbatim(void)
 {
 	static const char odd[][8] = { "%d", "%", "%q!", "a%-5s" };
 	static const char *const want[] = { "%d", "%", "%q!", "a%-5s" };
@@ -87,6 +87,6 @@ static void the_number_of_bytes_is_returned(void)
 
 SUITE(fmt, { "every_conversion", every_conversion },
       { "a_span_is_not_read_beyond_its_length", a_span_is_not_read_beyond_its_length },
-      { "unknown_conversions_stand_as_they_are", unknown_conversions_stand_as_they_are },
+      { "unknown_conversions_are_printed_verbatim", unknown_conversions_are_printed_verbatim },
       { "what_does_not_fit_is_cut", what_does_not_fit_is_cut },
       { "the_number_of_bytes_is_returned", the_number_of_bytes_is_returned });

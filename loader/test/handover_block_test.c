@@ -42,17 +42,17 @@ static void run(void)
 	block = (struct handover_block){ 0 };
 	handover_block_layout(&content, &block);
 	uint64_t exact = block.trampoline + block.trampoline_size;
-	block.at = (struct window){ aligned_alloc(4096, align_up(exact, 4096)), 0x9000, exact };
-	memset(block.at.p, 0xee, exact);
+	block.window = (struct window){ aligned_alloc(4096, align_up(exact, 4096)), 0x9000, exact };
+	memset(block.window.p, 0xee, exact);
 	handover_block_write(&content, &block);
 }
 
 static void done(void)
 {
-	free(block.at.p);
+	free(block.window.p);
 }
 
-static void parts_lie_one_behind_the_other(void)
+static void parts_follow_each_other(void)
 {
 	start("path loader.log=info a -- b", 3);
 	run();
@@ -75,28 +75,28 @@ static void only_its_parts_are_written(void)
 	start("a", 1);
 	run();
 	for (uint64_t at = 0; at < block.info; at++)
-		CHECK(block.at.p[at] == 0xee);
+		CHECK(block.window.p[at] == 0xee);
 	for (uint64_t at = block.trampoline; at < block.trampoline + block.trampoline_size; at++)
-		CHECK(block.at.p[at] == 0xee);
+		CHECK(block.window.p[at] == 0xee);
 	done();
 }
 
-static void the_command_line_without_our_words(void)
+static void the_command_line_without_loader_options(void)
 {
 	start("path loader.log=info a -- b loader.x=y", 1);
 	run();
 	CHECK_EQ(block.cmdline_size, strlen("path a -- b loader.x=y"));
-	CHECK_STR((const char *)block.at.p + block.cmdline, "path a -- b loader.x=y");
+	CHECK_STR((const char *)block.window.p + block.cmdline, "path a -- b loader.x=y");
 	done();
 }
 
 static void the_device_tree(void)
 {
 	start("path loader.log=info a", 2);
-	boot.usable.at[0] = (struct range){ 0, 0x9fc00 };
-	boot.usable.at[1] = (struct range){ 0x100000, 0x123456789000 };
+	boot.usable.ranges[0] = (struct range){ 0, 0x9fc00 };
+	boot.usable.ranges[1] = (struct range){ 0x100000, 0x123456789000 };
 	run();
-	CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+	CHECK(fdt_text(block.window.p + block.fdt, block.fdt_size, text, sizeof text));
 	char want[1024];
 	snprintf(want, sizeof want,
 		 "reserve 9000 %lx\n"
@@ -120,16 +120,16 @@ static void without_a_command_line_there_are_no_bootargs(void)
 {
 	start("loader.log=info", 1);
 	run();
-	CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+	CHECK(fdt_text(block.window.p + block.fdt, block.fdt_size, text, sizeof text));
 	CHECK(strstr(text, "bootargs") == NULL && strstr(text, "/chosen\n") != NULL);
 	CHECK_EQ(block.cmdline_size, 0);
-	CHECK_STR((const char *)block.at.p + block.cmdline, "");
+	CHECK_STR((const char *)block.window.p + block.cmdline, "");
 	done();
 }
 
 static uint64_t info(unsigned at)
 {
-	return load_u64(block.at.p + block.info + at, ORDER_LITTLE);
+	return load_u64(block.window.p + block.info + at, ORDER_LITTLE);
 }
 
 static void the_boot_information_points_to_the_rest(void)
@@ -147,13 +147,14 @@ static void the_boot_information_points_to_the_rest(void)
 	CHECK_EQ(info(88), 0x9000 + block.cmdline);
 	CHECK_EQ(info(96), 1);
 	CHECK_EQ(info(104), 0x9000 + block.multiboot);
-	CHECK_EQ(load_u32(block.at.p + block.multiboot + 16, ORDER_LITTLE), 0x9000 + block.cmdline);
-	CHECK_EQ(load_u32(block.at.p + block.multiboot + 48, ORDER_LITTLE),
+	CHECK_EQ(load_u32(block.window.p + block.multiboot + 16, ORDER_LITTLE),
+		 0x9000 + block.cmdline);
+	CHECK_EQ(load_u32(block.window.p + block.multiboot + 48, ORDER_LITTLE),
 		 0x9000 + block.multiboot + 96);
 	done();
 }
 
-static void no_tls_is_told_as_none(void)
+static void missing_tls_is_reported_as_zero(void)
 {
 	start("a", 1);
 	elf.tls = (struct elf_tls){ .vaddr = 0x1800, .align = 8 };
@@ -170,7 +171,7 @@ static void the_largest_block_holds(void)
 	start(line, RANGE_SET_MAX);
 	run();
 	CHECK(block.size < MIB(2));
-	CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+	CHECK(fdt_text(block.window.p + block.fdt, block.fdt_size, text, sizeof text));
 	CHECK(block.fdt + block.fdt_size <= block.trampoline);
 	done();
 	free(line);
@@ -183,7 +184,8 @@ static void every_length_and_count_fits(void)
 		for (uint32_t ranges = 1; ranges < 10; ranges++) {
 			start(line, ranges);
 			run();
-			CHECK(fdt_text(block.at.p + block.fdt, block.fdt_size, text, sizeof text));
+			CHECK(fdt_text(block.window.p + block.fdt, block.fdt_size, text,
+				       sizeof text));
 			done();
 		}
 		line[length] = 'y';
@@ -206,8 +208,8 @@ static void the_largest_piece_of_ram(void)
 }
 
 #define T(name) { #name, name }
-SUITE(handover_block, T(parts_lie_one_behind_the_other), T(only_its_parts_are_written),
-      T(the_command_line_without_our_words), T(the_device_tree),
+SUITE(handover_block, T(parts_follow_each_other), T(only_its_parts_are_written),
+      T(the_command_line_without_loader_options), T(the_device_tree),
       T(without_a_command_line_there_are_no_bootargs), T(the_boot_information_points_to_the_rest),
-      T(no_tls_is_told_as_none), T(the_largest_block_holds), T(the_largest_piece_of_ram),
+      T(missing_tls_is_reported_as_zero), T(the_largest_block_holds), T(the_largest_piece_of_ram),
       T(every_length_and_count_fits));

@@ -54,13 +54,13 @@ static uint64_t parse_size(const char *text)
 	return *end == '\0' || end[1] == '\0' ? value : 0;
 }
 
-static struct pc machine(uint64_t memory, const uint8_t *app, size_t app_size)
+static struct fake_pc machine(uint64_t memory, const uint8_t *app, size_t app_size)
 {
 	// As QEMU's pc: what does not fit below 3 GiB lies above 4 GiB.
 	uint64_t low = memory > GIB(3) ? GIB(3) : memory;
-	struct pc pc = pc_default(low, app, app_size);
+	struct fake_pc pc = fake_pc_default(low, app, app_size);
 	if (memory > low)
-		pc.map[pc.map_count++] = (struct pc_range){ GIB(4), memory - low, 1 };
+		pc.map[pc.map_count++] = (struct fake_pc_range){ GIB(4), memory - low, 1 };
 	pc.compare = false;
 	return pc;
 }
@@ -88,10 +88,10 @@ int main(int argc, char **argv)
 	line_size = strlen(words) + sizeof "hermit-loader ";
 	char *line = malloc(line_size);
 	snprintf(line, line_size, "%s%s%s", "hermit-loader", *words != '\0' ? " " : "", words);
-	struct pc pc = machine(memory, app, app_size);
+	struct fake_pc pc = machine(memory, app, app_size);
 	pc.cmdline = line;
 	console_mirror(stdout);
-	const struct fake_outcome *outcome = pc_boot(&pc);
+	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	fflush(stdout);
 	free(line);
 	free(app);

@@ -36,7 +36,7 @@ static enum status run(void)
 }
 
 // No pointer of this test is aligned.
-static void everything_is_found_and_kept(void)
+static void everything_is_found_and_preserved(void)
 {
 	start();
 	put32(PARAMS + 0x228, LINE);
@@ -47,13 +47,15 @@ static void everything_is_found_and_kept(void)
 	add(0x9fc00, 0x400, 2);
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	check_found(PARAMS, "abc def", 1, APP, 0x123);
+	check_parsed(PARAMS, "abc def", 1, APP, 0x123);
 	CHECK(bootinfo_boot.boot_params.p == fake_memory() + PARAMS &&
 	      bootinfo_boot.boot_params.n == 4096);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(bootinfo_boot.keep_count, 2);
-	CHECK(bootinfo_boot.keep[0].start == PARAMS && bootinfo_boot.keep[0].end == PARAMS + 4096);
-	CHECK(bootinfo_boot.keep[1].start == LINE && bootinfo_boot.keep[1].end == LINE + 7);
+	CHECK_EQ(bootinfo_boot.preserved_count, 2);
+	CHECK(bootinfo_boot.preserved[0].start == PARAMS &&
+	      bootinfo_boot.preserved[0].end == PARAMS + 4096);
+	CHECK(bootinfo_boot.preserved[1].start == LINE &&
+	      bootinfo_boot.preserved[1].end == LINE + 7);
 }
 
 static void nothing_but_memory(void)
@@ -61,7 +63,7 @@ static void nothing_but_memory(void)
 	start();
 	put32(PARAMS + 0x218, APP); // and no size
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.app_count +
+	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.module_count +
 			 bootinfo_boot.rsdp.n,
 		 0);
 }
@@ -123,7 +125,7 @@ static void the_size_of_the_command_line_is_an_upper_bound(void)
 		put32(PARAMS + 0x238, cases[i].size);
 		CHECK_EQ(run(), STATUS_OK);
 		CHECK_EQ(bootinfo_boot.cmdline.n, cases[i].want);
-		CHECK_EQ(bootinfo_boot.keep[1].end, LINE + cases[i].want);
+		CHECK_EQ(bootinfo_boot.preserved[1].end, LINE + cases[i].want);
 	}
 	memset(fake_memory() + LINE, 'x', CMDLINE_MAX + 1);
 	put32(PARAMS + 0x238, CMDLINE_MAX);
@@ -168,10 +170,10 @@ static void a_full_map_is_read_to_its_end(void)
 		add(MIB(2) * i, MIB(1), 1);
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(bootinfo_boot.usable.count, 128);
-	CHECK_EQ(bootinfo_boot.usable.at[127].start, MIB(254));
+	CHECK_EQ(bootinfo_boot.usable.ranges[127].start, MIB(254));
 }
 
-static void start_whole(void)
+static void start_complete(void)
 {
 	start();
 	put32(PARAMS + 0x228, LINE);
@@ -184,11 +186,11 @@ static void start_whole(void)
 static void every_flip_is_safe(void)
 {
 	static const struct range places[] = { { PARAMS, PARAMS + 0x2d0 + 40 } };
-	check_flips(start_whole, run, places, countof(places));
+	check_flips(start_complete, run, places, countof(places));
 }
 
 #define T(name) { #name, name }
-SUITE(linux64, T(everything_is_found_and_kept), T(nothing_but_memory), T(what_marks_a_zero_page),
-      T(high_halves_count), T(the_size_of_the_command_line_is_an_upper_bound),
-      T(only_type_1_is_ram), T(memory_is_missing), T(a_full_map_is_read_to_its_end),
-      T(every_flip_is_safe));
+SUITE(linux64, T(everything_is_found_and_preserved), T(nothing_but_memory),
+      T(what_marks_a_zero_page), T(high_halves_count),
+      T(the_size_of_the_command_line_is_an_upper_bound), T(only_type_1_is_ram),
+      T(memory_is_missing), T(a_full_map_is_read_to_its_end), T(every_flip_is_safe));

@@ -57,7 +57,7 @@ static enum status run(void)
 	return run_with(MAGIC, INFO);
 }
 
-static void everything_is_found_and_kept(void)
+static void everything_is_found_and_preserved(void)
 {
 	start(CMDLINE | MODULES | MMAP);
 	memcpy(fake_memory() + LINE, "abc def", 8);
@@ -66,9 +66,9 @@ static void everything_is_found_and_kept(void)
 	put32(LIST + 4, 0x30123);
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	check_found(INFO, "abc def", 2, 0x30000, 0x123);
+	check_parsed(INFO, "abc def", 2, 0x30000, 0x123);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(bootinfo_boot.keep_count, 4);
+	CHECK_EQ(bootinfo_boot.preserved_count, 4);
 	CHECK(is_preserved(INFO, INFO + 52) && is_preserved(LINE, LINE + 7) &&
 	      is_preserved(LIST, LIST + 16) && is_preserved(MAP, map_end));
 }
@@ -80,7 +80,7 @@ static void what_is_not_flagged_is_not_there(void)
 	put32(INFO + 20, 1);
 	put32(INFO + 24, UINT32_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.app_count, 0);
+	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.module_count, 0);
 }
 
 static void magic_and_address(void)
@@ -130,7 +130,7 @@ static void modules(void)
 	put32(INFO + 20, 0);
 	put32(INFO + 24, UINT32_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.app_count, 0);
+	CHECK_EQ(bootinfo_boot.module_count, 0);
 	put32(INFO + 20, 3);
 	CHECK_REFUSED(run(), MULTIBOOT_INFO,
 		      "87 multiboot-info: the list of 3 modules is said to be at 0xffffffff");
@@ -145,7 +145,7 @@ static void modules(void)
 	put32(LIST, 0x30000);
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(bootinfo_boot.app.n, 0);
-	CHECK_EQ(bootinfo_boot.app_count, 3);
+	CHECK_EQ(bootinfo_boot.module_count, 3);
 }
 
 static void memory_is_missing(void)
@@ -156,7 +156,7 @@ static void memory_is_missing(void)
 		      "memory map nor memory sizes");
 }
 
-static void old_starters_tell_two_sizes(void)
+static void old_boot_loaders_report_two_sizes(void)
 {
 	start(1);
 	put32(INFO + 4, 639);
@@ -172,7 +172,7 @@ static void old_starters_tell_two_sizes(void)
 		      "89 memory-map-empty: the memory map has no usable RAM");
 }
 
-static void the_map_goes_before_the_sizes(void)
+static void the_map_takes_precedence_over_the_sizes(void)
 {
 	start(1 | MMAP);
 	put32(INFO + 4, 1);
@@ -224,7 +224,7 @@ static void malformed_entries(void)
 		      "at 0x18");
 }
 
-static void the_map_lies_out_of_reach(void)
+static void the_map_is_out_of_reach(void)
 {
 	start(MMAP);
 	put32(INFO + 48, 0xfffffff0);
@@ -272,7 +272,7 @@ static void touching_and_overlapping_ranges_become_one(void)
 	check_usable("0-180000 ");
 }
 
-static void more_ranges_than_are_kept(void)
+static void more_ranges_than_the_set_holds(void)
 {
 	start(MMAP);
 	for (uint64_t i = 1; i < RANGE_SET_MAX; i++)
@@ -290,7 +290,7 @@ static void more_ranges_than_are_kept(void)
 		      "89 memory-map-too-long: the memory map has more than 128 ranges");
 }
 
-static void start_whole(void)
+static void start_complete(void)
 {
 	start(CMDLINE | MODULES | MMAP);
 	put32(INFO + 20, 1);
@@ -304,14 +304,14 @@ static void every_flip_is_safe(void)
 	static const struct range places[] = { { INFO, INFO + 52 },
 					       { MAP, MAP + 48 },
 					       { LIST, LIST + 16 } };
-	check_flips(start_whole, run, places, countof(places));
+	check_flips(start_complete, run, places, countof(places));
 }
 
 #define T(name) { #name, name }
-SUITE(multiboot, T(everything_is_found_and_kept), T(what_is_not_flagged_is_not_there),
+SUITE(multiboot, T(everything_is_found_and_preserved), T(what_is_not_flagged_is_not_there),
       T(magic_and_address), T(the_command_line_must_end), T(the_command_line_near_the_end_of_reach),
-      T(modules), T(memory_is_missing), T(old_starters_tell_two_sizes),
-      T(the_map_goes_before_the_sizes), T(entries_of_odd_sizes), T(malformed_entries),
-      T(the_map_lies_out_of_reach), T(the_map_is_empty), T(what_is_reserved_wins),
-      T(touching_and_overlapping_ranges_become_one), T(more_ranges_than_are_kept),
+      T(modules), T(memory_is_missing), T(old_boot_loaders_report_two_sizes),
+      T(the_map_takes_precedence_over_the_sizes), T(entries_of_odd_sizes), T(malformed_entries),
+      T(the_map_is_out_of_reach), T(the_map_is_empty), T(what_is_reserved_wins),
+      T(touching_and_overlapping_ranges_become_one), T(more_ranges_than_the_set_holds),
       T(every_flip_is_safe));

@@ -61,7 +61,7 @@ static void both_notes_are_found(void)
 	}
 }
 
-static void notes_of_others_are_passed_over(void)
+static void notes_of_other_owners_are_ignored(void)
 {
 	static const uint8_t linux_tag[16] = { 0, 0, 0, 0, 3 };
 	clear();
@@ -165,7 +165,7 @@ static void any_length_is_safe(void)
 }
 
 SUITE(notes, { "both_notes_are_found", both_notes_are_found },
-      { "notes_of_others_are_passed_over", notes_of_others_are_passed_over },
+      { "notes_of_other_owners_are_ignored", notes_of_other_owners_are_ignored },
       { "the_last_padding_may_be_missing", the_last_padding_may_be_missing },
       { "two_equal_ones_are_one", two_equal_ones_are_one },
       { "two_that_differ_are_refused", two_that_differ_are_refused },

@@ -18,7 +18,7 @@ static uint64_t entry_at(const struct walk *w, uint64_t table, unsigned i)
 	return load_u64(w->tables.p + (table - w->tables.base) + 8 * i, ORDER_LITTLE);
 }
 
-static void tell(struct walk *w)
+static void report(struct walk *w)
 {
 	if (w->size != 0)
 		w->used += (size_t)snprintf(w->out + w->used, w->room - w->used,
@@ -37,7 +37,7 @@ static void page(struct walk *w, uint64_t at, uint64_t entry, uint64_t size)
 	uint64_t physical = entry & ~(uint64_t)FLAGS;
 	if (w->size != size || w->end != at || w->flags != (entry & FLAGS) ||
 	    w->physical + (w->end - w->start) != physical) {
-		tell(w);
+		report(w);
 		w->start = at;
 		w->physical = physical;
 		w->size = size;
@@ -55,12 +55,12 @@ static void level(struct walk *w, uint64_t table, uint64_t at, uint64_t size)
 		if (size == 0x1000 || (entry & LARGE) != 0) {
 			page(w, at, entry, size);
 		} else if (size == (uint64_t)1 << 39 && next == w->tables.base) {
-			tell(w);
+			report(w);
 			w->used += (size_t)snprintf(w->out + w->used, w->room - w->used,
 						    "recursive %u %lx\n", i, entry & FLAGS);
 		} else if ((entry & PRESENT) == 0 || next < w->tables.base ||
 			   next - w->tables.base > w->tables.n - 0x1000) {
-			tell(w);
+			report(w);
 			w->used += (size_t)snprintf(w->out + w->used, w->room - w->used,
 						    "stray entry %lx\n", entry);
 			w->good = false;
@@ -75,6 +75,6 @@ bool page_walk(struct window tables, char *out, size_t room)
 	struct walk w = { .tables = tables, .out = out, .room = room, .good = true };
 	out[0] = '\0';
 	level(&w, tables.base, 0, (uint64_t)1 << 39);
-	tell(&w);
+	report(&w);
 	return w.good;
 }

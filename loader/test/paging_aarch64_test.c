@@ -20,7 +20,7 @@ static struct walk walk;
 enum { TABLES_AT = 0x4000a000 };
 #define FLAGS UINT64_C(0xffff000000000fff)
 
-static void tell(void)
+static void report(void)
 {
 	if (walk.end != 0)
 		walk.used += (size_t)snprintf(walk.text + walk.used, sizeof walk.text - walk.used,
@@ -34,7 +34,7 @@ static void page(uint64_t at, uint64_t entry)
 	uint64_t physical = entry & ~FLAGS;
 	if (walk.end != at || walk.flags != (entry & FLAGS) ||
 	    walk.physical + (at - walk.start) != physical) {
-		tell();
+		report();
 		walk.start = at;
 		walk.physical = physical;
 		walk.flags = entry & FLAGS;
@@ -76,7 +76,7 @@ static void build(const struct paging_shape *shape, uint64_t block_end, uint64_t
 	tables_build(tables, &plan);
 	walk = (struct walk){ 0 };
 	level(0, tables.base, 0);
-	tell();
+	report();
 	free(tables.p);
 	tables.p = NULL;
 }

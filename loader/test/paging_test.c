@@ -118,7 +118,7 @@ static void a_block_in_the_images_gib(void)
 	done();
 }
 
-static void what_is_extra_can_be_taken_out_again(void)
+static void extra_pages_can_be_unmapped(void)
 {
 	build(block, (struct range){ 0x200000, 0x4fffff }, (struct range){ 0x800000, 0xa00001 });
 	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n200000..600000 -> 200000 2M 83\n800000..c00000 "
@@ -179,5 +179,5 @@ static void without_the_recursive_slot(void)
 SUITE(paging, T(the_usual_image), T(the_first_three_tables_follow_each_other),
       T(the_image_is_rounded_outwards), T(the_block_may_be_anywhere_in_its_unit),
       T(an_image_that_crosses_a_gib), T(an_image_above_1_gib), T(a_block_in_the_images_gib),
-      T(what_is_extra_can_be_taken_out_again), T(extra_above_1_gib), T(random_images),
+      T(extra_pages_can_be_unmapped), T(extra_above_1_gib), T(random_images),
       T(without_the_recursive_slot));

@@ -61,7 +61,7 @@ static void nothing_overlaps(void)
 	CHECK(!place.backwards);
 }
 
-static void the_preferred_piece_goes_first(void)
+static void the_preferred_range_takes_precedence(void)
 {
 	start(true, 0, 0x9c600);
 	request.preferred = (struct range){ 0x1234567, MIB(64) };
@@ -77,7 +77,7 @@ static void the_preferred_piece_goes_first(void)
 	CHECK_EQ(place.image.start, 0x812345);
 }
 
-static void fixed_goes_where_it_is_linked(void)
+static void fixed_images_keep_their_link_address(void)
 {
 	start(false, 0x812345, 0x100);
 	must(run());
@@ -142,7 +142,7 @@ static void an_image_above_its_file_is_copied_backwards(void)
 	CHECK(place.backwards);
 }
 
-static void an_image_below_its_file_goes_elsewhere(void)
+static void an_image_below_its_file_is_placed_elsewhere(void)
 {
 	start(true, 0, MIB(4));
 	request.file = (struct range){ 0x200000, 0x209000 };
@@ -204,26 +204,26 @@ static void staging_stays_in_the_images_gib(void)
 		      "no 0x200000 free bytes are above it");
 }
 
-static void the_block_avoids_what_is_kept(void)
+static void the_block_avoids_preserved_ranges(void)
 {
 	start(true, 0, 0x1000);
-	request.keep[0] = (struct range){ 0x9500, 0x9600 };
-	request.keep[1] = (struct range){ 0x20000, 0x20001 };
-	request.keep_count = 2;
+	request.preserved[0] = (struct range){ 0x9500, 0x9600 };
+	request.preserved[1] = (struct range){ 0x20000, 0x20001 };
+	request.preserved_count = 2;
 	must(run());
 	check_range(place.block, 0xa000, 0xa000 + BLOCK_SIZE);
-	request.keep[1] = (struct range){ 0x16fff, 0x17000 };
+	request.preserved[1] = (struct range){ 0x16fff, 0x17000 };
 	must(run());
 	check_range(place.block, 0x17000, 0x17000 + BLOCK_SIZE);
 }
 
-static void the_block_goes_below_the_image_when_low_memory_is_full(void)
+static void the_block_is_below_the_image_when_low_memory_is_full(void)
 {
 	start(false, 0x800000, 0x1000);
 	must(range_set_remove(&usable, (struct range){ 0, MIB(1) }));
 	must(run());
 	check_range(place.block, 0x11e000, 0x11e000 + BLOCK_SIZE);
-	CHECK_EQ(usable.at[0].start, MIB(1));
+	CHECK_EQ(usable.ranges[0].start, MIB(1));
 }
 
 // One page table shows the block, so it lies in one unit of 2 MiB.
@@ -236,7 +236,7 @@ static void the_block_crosses_no_unit(void)
 	check_range(place.block, 0x200000, 0x200000 + BLOCK_SIZE);
 }
 
-static void the_block_may_lie_in_the_images_gib(void)
+static void the_block_may_be_in_the_images_gib(void)
 {
 	start(false, GIB(1) + MIB(8), 0x1000);
 	usable = (struct range_set){ 0 };
@@ -330,14 +330,14 @@ static void random_machines_keep_the_rules(void)
 }
 
 #define T(name) { #name, name }
-SUITE(place, T(nothing_overlaps), T(the_preferred_piece_goes_first),
-      T(fixed_goes_where_it_is_linked), T(fixed_must_be_free_ram), T(fixed_must_be_in_reach),
+SUITE(place, T(nothing_overlaps), T(the_preferred_range_takes_precedence),
+      T(fixed_images_keep_their_link_address), T(fixed_must_be_free_ram), T(fixed_must_be_in_reach),
       T(dyn_finds_no_room), T(dyn_keeps_off_the_loader),
-      T(an_image_above_its_file_is_copied_backwards), T(an_image_below_its_file_goes_elsewhere),
-      T(without_another_place_the_file_is_moved),
+      T(an_image_above_its_file_is_copied_backwards),
+      T(an_image_below_its_file_is_placed_elsewhere), T(without_another_place_the_file_is_moved),
       T(segments_in_another_order_than_in_the_file_are_moved), T(no_room_to_move_the_file),
       T(an_image_over_the_loader_is_staged), T(staging_stays_in_the_images_gib),
-      T(the_block_avoids_what_is_kept), T(the_block_goes_below_the_image_when_low_memory_is_full),
-      T(the_block_crosses_no_unit), T(the_block_may_lie_in_the_images_gib),
+      T(the_block_avoids_preserved_ranges), T(the_block_is_below_the_image_when_low_memory_is_full),
+      T(the_block_crosses_no_unit), T(the_block_may_be_in_the_images_gib),
       T(no_room_below_the_image), T(an_image_in_the_lowest_unit_has_nothing_below),
       T(random_machines_keep_the_rules));

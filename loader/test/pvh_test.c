@@ -77,7 +77,7 @@ static void set_rsdp(uint8_t revision)
 	set_checksum(RSDP, 32, 36);
 }
 
-static void everything_is_found_and_kept(void)
+static void everything_is_found_and_preserved(void)
 {
 	start();
 	put64(INFO + 24, LINE);
@@ -85,10 +85,10 @@ static void everything_is_found_and_kept(void)
 	set_module(APP, 0x123, 2);
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	check_found(INFO, "abc def", 2, APP, 0x123);
+	check_parsed(INFO, "abc def", 2, APP, 0x123);
 	CHECK_EQ(bootinfo_boot.rsdp.n, 0);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(bootinfo_boot.keep_count, 4);
+	CHECK_EQ(bootinfo_boot.preserved_count, 4);
 	CHECK(is_preserved(INFO, INFO + 56) && is_preserved(LINE, LINE + 7) &&
 	      is_preserved(LIST, LIST + 32) && is_preserved(MAP, MAP + 48));
 }
@@ -98,7 +98,7 @@ static void nothing_but_memory(void)
 	start();
 	put64(INFO + 16, UINT64_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.app_count +
+	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.module_count +
 			 bootinfo_boot.rsdp.n,
 		 0);
 }
@@ -140,7 +140,7 @@ static void modules_out_of_reach(void)
 	set_module(APP, 0, 1);
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(bootinfo_boot.app.n, 0);
-	CHECK_EQ(bootinfo_boot.app_count, 1);
+	CHECK_EQ(bootinfo_boot.module_count, 1);
 	set_module(FAKE_REACH - 0x100, 0x101, 1);
 	CHECK_REFUSED(
 		run(), START_STATE,
@@ -197,7 +197,7 @@ static void what_is_reserved_wins(void)
 		      "0xfffffffffffff000 and ends beyond 2^64");
 }
 
-static void more_ranges_than_are_kept(void)
+static void more_ranges_than_the_set_holds(void)
 {
 	start();
 	for (uint64_t i = 1; i <= RANGE_SET_MAX; i++)
@@ -237,7 +237,7 @@ static void a_root_pointer_that_is_none_is_left_out(void)
 	CHECK_EQ(bootinfo_boot.rsdp.n, 0);
 }
 
-static void start_whole(void)
+static void start_complete(void)
 {
 	start();
 	put64(INFO + 24, LINE);
@@ -251,11 +251,11 @@ static void every_flip_is_safe(void)
 	static const struct range places[] = { { INFO, INFO + 56 },
 					       { MAP, MAP + 48 },
 					       { LIST, LIST + 32 } };
-	check_flips(start_whole, run, places, countof(places));
+	check_flips(start_complete, run, places, countof(places));
 }
 
 #define T(name) { #name, name }
-SUITE(pvh, T(everything_is_found_and_kept), T(nothing_but_memory), T(magic_and_address),
+SUITE(pvh, T(everything_is_found_and_preserved), T(nothing_but_memory), T(magic_and_address),
       T(the_command_line_must_end), T(modules_out_of_reach), T(memory_is_missing),
-      T(what_is_reserved_wins), T(more_ranges_than_are_kept), T(the_root_pointer_is_copied),
+      T(what_is_reserved_wins), T(more_ranges_than_the_set_holds), T(the_root_pointer_is_copied),
       T(a_root_pointer_that_is_none_is_left_out), T(every_flip_is_safe));

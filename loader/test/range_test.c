@@ -18,8 +18,8 @@ static void check_set(const struct range_set *set, const struct range *want, siz
 {
 	CHECK_EQ(set->count, count);
 	for (size_t i = 0; i < count && i < set->count; i++) {
-		CHECK_EQ(set->at[i].start, want[i].start);
-		CHECK_EQ(set->at[i].end, want[i].end);
+		CHECK_EQ(set->ranges[i].start, want[i].start);
+		CHECK_EQ(set->ranges[i].end, want[i].end);
 	}
 }
 
@@ -62,7 +62,7 @@ static void remove_cuts_and_splits(void)
 	CHECK_EQ(set.count, 0);
 }
 
-static void a_full_set_says_so_and_stays(void)
+static void a_full_set_reports_it_and_is_unchanged(void)
 {
 	struct range_set set = { 0 };
 	for (uint64_t i = 0; i < RANGE_SET_MAX; i++)
@@ -83,10 +83,11 @@ static void check_against_bitmap(const struct range_set *set, const bool *bitmap
 {
 	bool seen[WORLD + 1] = { false };
 	for (uint32_t i = 0; i < set->count; i++) {
-		CHECK(set->at[i].start < set->at[i].end && set->at[i].end <= WORLD);
+		CHECK(set->ranges[i].start < set->ranges[i].end && set->ranges[i].end <= WORLD);
 		if (i > 0)
-			CHECK(set->at[i].start > set->at[i - 1].end);
-		for (uint64_t at = set->at[i].start; at < set->at[i].end && at < WORLD; at++)
+			CHECK(set->ranges[i].start > set->ranges[i - 1].end);
+		for (uint64_t at = set->ranges[i].start; at < set->ranges[i].end && at < WORLD;
+		     at++)
 			seen[at] = true;
 	}
 	CHECK_BYTES(seen, bitmap, WORLD);
@@ -196,7 +197,7 @@ static void find_near_the_end_of_all_addresses(void)
 
 SUITE(range, { "add_sorts_and_merges", add_sorts_and_merges },
       { "remove_cuts_and_splits", remove_cuts_and_splits },
-      { "a_full_set_says_so_and_stays", a_full_set_says_so_and_stays },
+      { "a_full_set_reports_it_and_is_unchanged", a_full_set_reports_it_and_is_unchanged },
       { "random_operations_match_a_bitmap", random_operations_match_a_bitmap },
       { "contains_wants_one_range", contains_wants_one_range },
       { "find_near_the_end_of_all_addresses", find_near_the_end_of_all_addresses });

@@ -12,7 +12,7 @@ static const struct {
 #undef X
 };
 
-static void functions_say_what_the_list_says(void)
+static void functions_agree_with_the_list(void)
 {
 	CHECK_EQ(countof(list), STATUS_COUNT);
 	CHECK_EQ(status_number(STATUS_OK), 0);
@@ -57,7 +57,7 @@ static void words_are_lower_case_and_hyphens(void)
 	}
 }
 
-SUITE(status, { "functions_say_what_the_list_says", functions_say_what_the_list_says },
+SUITE(status, { "functions_agree_with_the_list", functions_agree_with_the_list },
       { "numbers_can_leave_the_machine", numbers_can_leave_the_machine },
       { "a_number_is_a_class_and_a_rule_is_named_once",
 	a_number_is_a_class_and_a_rule_is_named_once },

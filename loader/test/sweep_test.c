@@ -18,9 +18,9 @@ static unsigned booted, refused;
 static void run(const uint8_t *bytes, size_t n)
 {
 	uint8_t *copy = exact_copy(bytes, n);
-	struct pc pc = pc_default(RAM, copy, n);
+	struct fake_pc pc = fake_pc_default(RAM, copy, n);
 	pc.cmdline = "loader";
-	const struct fake_outcome *outcome = pc_boot(&pc);
+	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	if (outcome->end == FAKE_HANDED_OVER) {
 		booted++;
 		check_handed_over(&pc, outcome, nowhere);

@@ -60,7 +60,7 @@ static void check_initrd(const char *want)
 	CHECK(found.has_initrd);
 }
 
-static void what_was_typed(void)
+static void typed_arguments(void)
 {
 	static const struct {
 		const uint16_t *options;
@@ -203,5 +203,5 @@ static void random_bytes(void)
 }
 
 #define T(name) { #name, name }
-SUITE(uefi_options, T(what_was_typed), T(a_program_name_in_front), T(text_becomes_utf8),
+SUITE(uefi_options, T(typed_arguments), T(a_program_name_in_front), T(text_becomes_utf8),
       T(what_is_no_text_is_none), T(sizes), T(the_longest_path), T(random_bytes));

@@ -16,8 +16,8 @@ static const char hermit_app[] = "\\EFI\\hermit\\hermit-app",
 static const char hermit_words[] = "\\EFI\\hermit\\hermit-bootargs",
 		  boot_words[] = "\\EFI\\BOOT\\hermit-bootargs";
 
-static struct uefi uefi;
-static const struct uefi_outcome *outcome;
+static struct fake_uefi uefi;
+static const struct fake_uefi_outcome *outcome;
 static uint8_t *app;
 static size_t app_size;
 
@@ -26,12 +26,12 @@ static void use(struct elf_spec spec)
 	free(app);
 	app = elf_write(&spec);
 	app_size = spec.size;
-	uefi = uefi_default();
+	uefi = fake_uefi_default();
 }
 
 static void add_app(const char *path)
 {
-	uefi_add(&uefi, path, app, app_size);
+	fake_uefi_add(&uefi, path, app, app_size);
 }
 
 static void start(void)
@@ -43,7 +43,7 @@ static void start(void)
 // Whatever the end: the firmware's rules were kept.
 static void boot(void)
 {
-	outcome = uefi_boot(&uefi);
+	outcome = fake_uefi_boot(&uefi);
 	CHECK_EQ(outcome->misuse, 0);
 	CHECK_EQ(outcome->open_files, 0);
 	CHECK(!outcome->watchdog);
@@ -52,15 +52,15 @@ static void boot(void)
 static const struct handover *boots(void)
 {
 	boot();
-	CHECK_STR(outcome->end == UEFI_HANDED_OVER ? "" : console_text(), "");
-	return outcome->end == UEFI_HANDED_OVER ? outcome->handover : NULL;
+	CHECK_STR(outcome->end == FAKE_UEFI_HANDED_OVER ? "" : console_text(), "");
+	return outcome->end == FAKE_UEFI_HANDED_OVER ? outcome->handover : NULL;
 }
 
 // The firmware gets the number, and the machine as it was.
 static enum status refuses(enum status want)
 {
 	boot();
-	CHECK_EQ(outcome->end, UEFI_RETURNED);
+	CHECK_EQ(outcome->end, FAKE_UEFI_RETURNED);
 	CHECK_EQ(outcome->returned, UINT64_C(3) << 62 | status_number(want));
 	CHECK_EQ(outcome->pages, 0);
 	CHECK(!outcome->exceptions);
@@ -74,7 +74,7 @@ static const char *tree(const struct handover *h)
 {
 	static char text[1 << 14];
 	const struct handover_block *b = h->block;
-	CHECK(fdt_text(b->at.p + b->fdt, b->fdt_size, text, sizeof text));
+	CHECK(fdt_text(b->window.p + b->fdt, b->fdt_size, text, sizeof text));
 	return text;
 }
 
@@ -91,7 +91,7 @@ static void check_node(const struct handover *h, const char *name, uint64_t at, 
 static void check_words(const struct handover *h, const char *want)
 {
 	if (h != NULL)
-		CHECK_STR((const char *)h->block->at.p + h->block->cmdline, want);
+		CHECK_STR((const char *)h->block->window.p + h->block->cmdline, want);
 }
 
 static void an_application_of_the_disk(void)
@@ -100,33 +100,33 @@ static void an_application_of_the_disk(void)
 	const struct handover *h = boots();
 	if (h == NULL)
 		return;
-	CHECK_EQ(h->image.start, UEFI_RAM_AT + MIB(2));
+	CHECK_EQ(h->image.start, FAKE_UEFI_RAM_AT + MIB(2));
 	CHECK_EQ(h->entry, h->image.start + ELF_ENTRY);
 	CHECK_EQ(outcome->exits, 1);
 	CHECK(strstr(tree(h), "hermit,rsdp") == NULL && strstr(tree(h), "sev") == NULL);
 }
 
-static void hermits_own_folder_goes_first(void)
+static void the_hermit_folder_takes_precedence(void)
 {
 	use(elf_default());
-	uefi_add(&uefi, boot_app, "no application", 14);
-	uefi_add(&uefi, boot_words, "wrong", 5);
+	fake_uefi_add(&uefi, boot_app, "no application", 14);
+	fake_uefi_add(&uefi, boot_words, "wrong", 5);
 	add_app(hermit_app);
-	uefi_add(&uefi, hermit_words, "right", 5);
+	fake_uefi_add(&uefi, hermit_words, "right", 5);
 	check_words(boots(), "right");
 	use(elf_default());
 	add_app(boot_app);
-	uefi_add(&uefi, boot_words, "-- one\r\n\n", 9);
+	fake_uefi_add(&uefi, boot_words, "-- one\r\n\n", 9);
 	check_words(boots(), "-- one");
 }
 
-static void options_go_before_the_file(void)
+static void options_precede_the_file(void)
 {
 	start();
-	uefi_add(&uefi, hermit_words, "from the file", 13);
-	uefi_options(&uefi, "from the options");
+	fake_uefi_add(&uefi, hermit_words, "from the file", 13);
+	fake_uefi_options(&uefi, "from the options");
 	check_words(boots(), "from the options");
-	uefi_options(&uefi, "  ");
+	fake_uefi_options(&uefi, "  ");
 	check_words(boots(), "from the file");
 	// a boot manager's own
 	uefi.options = (struct span){ (const uint8_t *)"\1\0\2\0odd", 7 };
@@ -136,16 +136,16 @@ static void options_go_before_the_file(void)
 static void options_name_the_application(void)
 {
 	use(elf_default());
-	uefi_add(&uefi, hermit_app, "no application", 14);
+	fake_uefi_add(&uefi, hermit_app, "no application", 14);
 	add_app("\\apps\\mine");
-	uefi_options(&uefi, "initrd=/apps/mine -- word");
+	fake_uefi_options(&uefi, "initrd=/apps/mine -- word");
 	check_words(boots(), "-- word");
-	uefi_options(&uefi, "initrd=\\apps\\other -- word");
+	fake_uefi_options(&uefi, "initrd=\\apps\\other -- word");
 	REFUSES(NO_MODULE, "65 no-module: initrd=\\apps\\other is not on the volume that the "
 			   "loader came from");
 	char longest[7 + 257] = "initrd=";
 	memset(longest + 7, 'x', 256);
-	uefi_options(&uefi, longest);
+	fake_uefi_options(&uefi, longest);
 	REFUSES(OPTION_VALUE, "93 option-value: the path of initrd= has more than 255 characters");
 }
 
@@ -155,28 +155,28 @@ static void the_shell_starts_it(void)
 	use(elf_default());
 	uefi.shell = true;
 	add_app("\\apps\\mine");
-	uefi_options(&uefi, "FS0:\\hermit.efi initrd=/apps/mine -- word");
+	fake_uefi_options(&uefi, "FS0:\\hermit.efi initrd=/apps/mine -- word");
 	check_words(boots(), "-- word");
 	add_app(hermit_app);
-	uefi_options(&uefi, "FS0:\\hermit.efi -- word");
+	fake_uefi_options(&uefi, "FS0:\\hermit.efi -- word");
 	check_words(boots(), "-- word");
-	uefi_options(&uefi, "hermit.efi");
+	fake_uefi_options(&uefi, "hermit.efi");
 	check_words(boots(), "");
 }
 
-static void the_ram_disk_that_is_offered_goes_first(void)
+static void the_offered_ram_disk_takes_precedence(void)
 {
 	use(elf_default());
 	uefi.offered = (struct span){ app, app_size };
-	uefi_add(&uefi, hermit_app, "no application", 14);
-	uefi_options(&uefi, "initrd=initrd -- word");
+	fake_uefi_add(&uefi, hermit_app, "no application", 14);
+	fake_uefi_options(&uefi, "initrd=initrd -- word");
 	check_words(boots(), "-- word");
 	uefi.no_volume = true;
 	check_words(boots(), "-- word");
 	// the firmware has the device, and nothing on it
 	uefi.offered_size = EFI_NOT_FOUND;
 	uefi.no_volume = false;
-	uefi_options(&uefi, "loader.log=error");
+	fake_uefi_options(&uefi, "loader.log=error");
 	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 6e 6f 20 61, an "
 				    "ELF file with 7f 45 4c 46");
 }
@@ -191,9 +191,9 @@ static void no_application(void)
 	REFUSES(NO_MODULE, "65 no-module: no application: neither \\EFI\\hermit\\hermit-app nor "
 			   "\\EFI\\BOOT\\hermit-app is on the volume that the "
 			   "loader came from (QEMU: -initrd APP)");
-	uefi_options(&uefi, "loader.onerror=stop");
+	fake_uefi_options(&uefi, "loader.onerror=stop");
 	boot();
-	CHECK_EQ(outcome->end, UEFI_STOPPED);
+	CHECK_EQ(outcome->end, FAKE_UEFI_STOPPED);
 	CHECK_EQ(outcome->number, 65);
 }
 
@@ -229,12 +229,12 @@ static void memory_that_the_firmware_does_not_give(void)
 {
 	unsigned failed = 0;
 	start();
-	uefi_options(&uefi, "loader.log=error");
-	for (boot(); outcome->end != UEFI_HANDED_OVER || failed == 0; failed++) {
+	fake_uefi_options(&uefi, "loader.log=error");
+	for (boot(); outcome->end != FAKE_UEFI_HANDED_OVER || failed == 0; failed++) {
 		test_case("allocation %u", failed);
 		uefi.allocations = failed;
 		boot();
-		if (outcome->end == UEFI_HANDED_OVER)
+		if (outcome->end == FAKE_UEFI_HANDED_OVER)
 			break;
 		refuses(STATUS_FIRMWARE_REFUSED);
 		CHECK(strstr(console_text(), "[LOADER][ERROR] 91 firmware-refused: ") ==
@@ -249,7 +249,7 @@ static void memory_maps(void)
 	uefi.map_calls = 0;
 	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: GetMemoryMap gave 0x8000000000000007");
 	uefi.map_calls = 2;
-	uefi_options(&uefi, "loader.log=error");
+	fake_uefi_options(&uefi, "loader.log=error");
 	REFUSES(FIRMWARE_REFUSED,
 		"91 firmware-refused: GetMemoryMap gave 0x8000000000000007 while leaving");
 	uefi.map_calls = UINT32_MAX;
@@ -263,16 +263,16 @@ static void memory_maps(void)
 }
 
 // What the firmware keeps for good is no RAM to the application; what was its own for booting is.
-static void the_memory_that_is_told(void)
+static void the_reported_memory(void)
 {
 	start();
 	const struct handover *h = boots();
 	if (h == NULL)
 		return;
-	uint64_t from = UEFI_RAM_AT + UEFI_RESERVED_PAGES * PAGE_SIZE;
-	check_node(h, "memory", from, UEFI_RAM_AT + UEFI_RAM - from);
+	uint64_t from = FAKE_UEFI_RAM_AT + FAKE_UEFI_RESERVED_PAGES * PAGE_SIZE;
+	check_node(h, "memory", from, FAKE_UEFI_RAM_AT + FAKE_UEFI_RAM - from);
 	// Nothing of ours lies where the firmware's own pages were.
-	CHECK(h->block->at.base >= from + UEFI_SERVICE_PAGES * PAGE_SIZE);
+	CHECK(h->block->window.base >= from + FAKE_UEFI_SERVICE_PAGES * PAGE_SIZE);
 }
 
 static void leaving_is_tried_again(void)
@@ -285,20 +285,20 @@ static void leaving_is_tried_again(void)
 		CHECK_EQ(outcome->exits, stale + 1);
 	}
 	uefi.stale = 8;
-	uefi_options(&uefi, "loader.log=error");
+	fake_uefi_options(&uefi, "loader.log=error");
 	REFUSES(FIRMWARE_REFUSED,
 		"91 firmware-refused: ExitBootServices gave 0x8000000000000002 8 times");
 }
 
 static void fixed_addresses(void)
 {
-	const uint64_t at = UEFI_RAM_AT + MIB(8);
+	const uint64_t at = FAKE_UEFI_RAM_AT + MIB(8);
 	use(elf_fixed(at));
 	add_app(hermit_app);
 	const struct handover *h = boots();
 	if (h != NULL)
 		CHECK_EQ(h->image.start, at);
-	uefi_options(&uefi, "loader.log=error");
+	fake_uefi_options(&uefi, "loader.log=error");
 	uefi.reserved = at + PAGE_SIZE;
 	refuses(STATUS_IMAGE_NOT_IN_RAM);
 	CHECK(strstr(console_text(), "83 image-not-in-ram: ") != NULL);
@@ -323,8 +323,8 @@ static void add_table(const struct efi_guid *guid, const void *table)
 static void check_copy(const struct handover *h, const char *name, uint64_t offset,
 		       const void *bytes, size_t n)
 {
-	check_node(h, name, h->block->at.base + offset, 1);
-	CHECK_BYTES(h->block->at.p + offset, bytes, n);
+	check_node(h, name, h->block->window.base + offset, 1);
+	CHECK_BYTES(h->block->window.p + offset, bytes, n);
 }
 
 // N-07.
@@ -366,9 +366,9 @@ static void tables_that_are_none_are_left_out(void)
 }
 
 #define T(name) { #name, name }
-SUITE(uefi, T(an_application_of_the_disk), T(hermits_own_folder_goes_first),
-      T(options_go_before_the_file), T(options_name_the_application), T(the_shell_starts_it),
-      T(the_ram_disk_that_is_offered_goes_first), T(no_application), T(files_that_cannot_be_read),
-      T(memory_that_the_firmware_does_not_give), T(memory_maps), T(the_memory_that_is_told),
+SUITE(uefi, T(an_application_of_the_disk), T(the_hermit_folder_takes_precedence),
+      T(options_precede_the_file), T(options_name_the_application), T(the_shell_starts_it),
+      T(the_offered_ram_disk_takes_precedence), T(no_application), T(files_that_cannot_be_read),
+      T(memory_that_the_firmware_does_not_give), T(memory_maps), T(the_reported_memory),
       T(leaving_is_tried_again), T(fixed_addresses), T(tables_are_copied_and_named),
       T(tables_that_are_none_are_left_out));

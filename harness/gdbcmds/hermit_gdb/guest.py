@@ -190,19 +190,20 @@ def application() -> tuple[image.Image, str]:
 
 
 def record() -> Any | None:
-    """The loader's own account of a hand-over (static variable `run` of boot.c) if its symbols are loaded. None for
-    a big-endian guest: GDB would read it in the byte order of the registers."""
+    """The loader's record of the hand-over, the static variable `boot_state` of boot.c, or None without its symbols.
+
+    Also None for a big-endian guest: GDB would read it in the byte order of the registers."""
     if order() == "big":
         return None
     for file in gdb.objfiles():
-        found = file.lookup_static_symbol("run") if hasattr(file, "lookup_static_symbol") else None
+        found = file.lookup_static_symbol("boot_state") if hasattr(file, "lookup_static_symbol") else None
         if found is None or not found.symtab.filename.endswith("core/boot.c"):
             continue
         with memory():
             value = found.value()
             value.fetch_lazy()
             block = value["block"]
-            if int(block["at"]["base"]):
+            if int(block["window"]["base"]):
                 return value
     return None
 
@@ -210,7 +211,7 @@ def record() -> Any | None:
 def block_places(run: Any) -> list[Place]:
     """The pieces of what was handed over, by the loader's record."""
     block = run["block"]
-    base = int(block["at"]["base"])
+    base = int(block["window"]["base"])
     # A piece that is not there has the start of the next one: the order of PIECES is that of the block.
     starts = sorted(((base + int(block[name]), name) for name in PIECES), key=lambda piece: piece[0])
     ends = [start for start, _ in starts[1:]] + [base + int(block["size"])]
@@ -234,7 +235,7 @@ def boot_info(at: int | None = None) -> bootinfo.BootInfo:
         if mine is None or register("pc") == mine.entry + mine.moved:
             candidates.append(register(INFO_REGISTERS[processor]))
         if run is not None:
-            candidates.append(int(run["block"]["at"]["base"]) + int(run["block"]["info"]))
+            candidates.append(int(run["block"]["window"]["base"]) + int(run["block"]["info"]))
         if mine is not None and version is None:
             candidates.append(mine.start)  # the oldest kernels have a header there
         for candidate in candidates:

@@ -134,7 +134,7 @@ noreturn void exception_report(const struct exception_frame *f)
 	put_cpu_exception();
 	put(class_word(f->esr));
 	put(" at ");
-	put_place(f->pc);
+	put_location(f->pc);
 	put_register("esr", f->esr);
 	put_register("far", f->far);
 	put_char('\n');

@@ -39,11 +39,11 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 static void build_tables(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
-	struct window tables = { block->at.p + block->tables, block->at.base + block->tables,
-				 block->tables_size };
+	struct window tables = { block->window.p + block->tables,
+				 block->window.base + block->tables, block->tables_size };
 	const struct paging_plan plan = {
 		.shape = h->shape,
-		.block = { block->at.base, block->at.base + block->size },
+		.block = { block->window.base, block->window.base + block->size },
 		.image = h->image,
 		.uart = h->uart,
 	};
@@ -54,24 +54,25 @@ static void build_tables(const struct handover *h)
 static void fill_hooks(const struct handover *h, struct exception_hooks *hooks)
 {
 	hooks->symbol = NULL;
-	hooks->root = h->block->at.base + h->block->tables;
+	hooks->root = h->block->window.base + h->block->tables;
 	hooks->uart_kernel = h->uart != 0 ? UART_VIRTUAL + h->uart % PAGE_SIZE : 0;
 }
 
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
-	uint64_t code_at = align_up(block->at.base + block->trampoline, TRAMPOLINE_ALIGN);
-	uint8_t *code = block->at.p + (code_at - block->at.base);
+	uint64_t code_at = align_up(block->window.base + block->trampoline, TRAMPOLINE_ALIGN);
+	uint8_t *code = block->window.p + (code_at - block->window.base);
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
-	struct range image = h->image, whole = { block->at.base, block->at.base + block->size };
-	uint64_t stack = block->at.base + block->stack;
+	struct range image = h->image,
+		     whole = { block->window.base, block->window.base + block->size };
+	uint64_t stack = block->window.base + block->stack;
 	uint64_t physical_bits = cpu_read(id_aa64mmfr0_el1) & 15;
 
 	build_tables(h);
 	*args = (struct trampoline_args){
 		.trampoline_stack = stack + block->stack_size,
-		.root = block->at.base + block->tables,
+		.root = block->window.base + block->tables,
 		.tcr = TCR_HANDOVER | physical_bits << 32,
 		.sctlr = SCTLR_HANDOVER | SCTLR_ORDER,
 		.copy_root = stack,
@@ -90,7 +91,7 @@ noreturn void arch_handover(const struct handover *h)
 	// Nobody uses the stack's low end before the application does.
 	ASSERT(stack % PAGE_SIZE == 0 && block->stack_size >= 2 * PAGE_SIZE);
 	if (args->move_size != 0)
-		memcpy(block->at.p + block->stack, map_root(), PAGE_SIZE);
+		memcpy(block->window.p + block->stack, map_root(), PAGE_SIZE);
 	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
 	fill_hooks(h, (struct exception_hooks *)(void *)(code + ((char *)&exception_hooks -
 								 trampoline_start)));

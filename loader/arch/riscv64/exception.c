@@ -63,7 +63,7 @@ noreturn void exception_report(const struct trap_frame *f)
 	put_cpu_exception();
 	put_cause(f->cause);
 	put(" at ");
-	put_place(f->epc);
+	put_location(f->epc);
 	put_register("scause", f->cause);
 	put_register("stval", f->tval);
 	put_char('\n');

@@ -30,14 +30,14 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
-	uint8_t *code = block->at.p + block->trampoline;
+	uint8_t *code = block->window.p + block->trampoline;
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
 	bool moved = h->staging.start != h->image.start;
 
 	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
 	memset(code + ((char *)&exception_hooks - trampoline_start), 0, sizeof exception_hooks);
 	*args = (struct trampoline_args){
-		.trampoline_stack = block->at.base + block->stack + block->stack_size,
+		.trampoline_stack = block->window.base + block->stack + block->stack_size,
 		.stack = h->stack,
 		.entry = h->entry,
 		.info = h->info,

@@ -57,7 +57,7 @@ noreturn void exception_report(const struct exception_frame *f)
 	put_char(vector_names[2 * f->vector]);
 	put_char(vector_names[2 * f->vector + 1]);
 	put(" at ");
-	put_place(f->rip);
+	put_location(f->rip);
 	put_register("error", f->error);
 	put_register("cr2", cpu_cr2());
 	put_char('\n');

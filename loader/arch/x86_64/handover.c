@@ -35,14 +35,14 @@ const bool arch_stack_top = false;
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
-	uint8_t *code = block->at.p + block->trampoline;
-	uint64_t code_at = block->at.base + block->trampoline;
+	uint8_t *code = block->window.p + block->trampoline;
+	uint64_t code_at = block->window.base + block->trampoline;
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
 	struct paging_extra extra = paging_hand_over(h);
 
 	*args = (struct trampoline_args){
-		.root = block->at.base + block->tables,
-		.trampoline_stack = block->at.base + block->stack + block->stack_size,
+		.root = block->window.base + block->tables,
+		.trampoline_stack = block->window.base + block->stack + block->stack_size,
 		.stack = h->stack,
 		.entry = h->entry,
 		.args = { h->info, h->cpu },

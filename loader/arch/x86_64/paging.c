@@ -22,7 +22,7 @@ static uint64_t directories_beyond_first(struct range image)
 // Page 0 has the BIOS's data and null pointers; kernels copy the start-up code of further
 // processors to 0x8000.
 const struct place_rules arch_place_rules = {
-	.block_unit = MIB(2),
+	.block_boundary = MIB(2),
 	.staging_in_image_gib = true,
 	.excluded = { { 0, 0x1000 }, { 0x8000, 0x9000 } },
 	.image_page_size = MIB(2),
@@ -93,11 +93,11 @@ struct paging_extra paging_build(struct window tables, const struct paging_plan 
 struct paging_extra paging_hand_over(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
-	struct window tables = { block->at.p + block->tables, block->at.base + block->tables,
-				 block->tables_size };
+	struct window tables = { block->window.p + block->tables,
+				 block->window.base + block->tables, block->tables_size };
 	struct paging_plan plan = {
 		.shape = h->shape,
-		.block = { block->at.base, block->at.base + block->size },
+		.block = { block->window.base, block->window.base + block->size },
 		.image = h->image,
 	};
 	if (h->staging.start != h->image.start)

@@ -34,8 +34,8 @@ void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline,
 	for (uint32_t i = 0; i < usable->count; i++, entry += ENTRY_SIZE) {
 		// the size field does not count itself
 		store_u32(entry, ENTRY_SIZE - 4, ORDER_LITTLE);
-		store_u64(entry + 4, usable->at[i].start, ORDER_LITTLE);
-		store_u64(entry + 12, range_size(usable->at[i]), ORDER_LITTLE);
+		store_u64(entry + 4, usable->ranges[i].start, ORDER_LITTLE);
+		store_u64(entry + 12, range_size(usable->ranges[i]), ORDER_LITTLE);
 		store_u32(entry + 20, TYPE_AVAILABLE, ORDER_LITTLE);
 	}
 }

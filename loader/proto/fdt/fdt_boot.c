@@ -8,7 +8,7 @@
 static struct range ram_from(const struct devicetree *tree, uint64_t at)
 {
 	for (uint32_t i = 0; i < tree->ram.count; i++) {
-		struct range ram = tree->ram.at[i];
+		struct range ram = tree->ram.ranges[i];
 		if (at >= ram.start && at < ram.end)
 			return (struct range){ at, ram.end };
 	}
@@ -46,7 +46,7 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 			      "a kernel with a Linux header, "
 			      "else -device guest-loader,addr=%#lx,initrd=APP",
 			      // 0x48000000 in upstream's words
-			      (tree->ram.count == 0 ? 0 : tree->ram.at[0].start) + MIB(128));
+			      (tree->ram.count == 0 ? 0 : tree->ram.ranges[0].start) + MIB(128));
 	struct range module = tree->module;
 	if (module.start == module.end)
 		TRY(find_end(tree, map, boot, &module));
@@ -71,7 +71,7 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 			      tree->at.start, tree->at.end, module.start, module.end);
 	boot->app = (struct span){ p, range_size(module) };
 	boot->app_at = module.start;
-	boot->app_count = 1;
+	boot->module_count = 1;
 	return STATUS_OK;
 }
 
@@ -84,7 +84,7 @@ enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct ran
 	boot->ram = tree->ram;
 	boot->reserved = tree->reserved;
 	boot->cmdline = tree->bootargs;
-	boot->keep[boot->keep_count++] = tree->at;
+	boot->preserved[boot->preserved_count++] = tree->at;
 	TRY(devicetree_usable_ram(tree, &boot->usable));
 	return find_app(tree, map, boot);
 }

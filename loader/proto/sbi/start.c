@@ -28,12 +28,12 @@ static enum status reserve(struct range r)
 static enum status reserve_firmware(void)
 {
 	for (uint32_t i = 0; i < tree.ram.count; i++) {
-		struct range r = tree.ram.at[i];
+		struct range r = tree.ram.ranges[i];
 		if (!range_inside(boot.loader, r))
 			continue;
 		r.end = boot.loader.start;
 		for (uint32_t k = 0; k < tree.reserved.count; k++)
-			if (range_overlaps(tree.reserved.at[k], r))
+			if (range_overlaps(tree.reserved.ranges[k], r))
 				return STATUS_OK;
 		TRY(reserve(r));
 	}

@@ -231,6 +231,6 @@ enum status files_read(struct boot *boot)
 	if (root != NULL)
 		root->close(root);
 	boot->app_at = (uint64_t)boot->app.p;
-	boot->app_count = 1;
+	boot->module_count = 1;
 	return status;
 }

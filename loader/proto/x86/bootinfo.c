@@ -32,8 +32,8 @@ bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t s
 	struct boot *boot = reader->boot;
 	if (!see(reader, at, size, out))
 		return false;
-	ASSERT(boot->keep_count < countof(boot->keep));
-	boot->keep[boot->keep_count++] = (struct range){ at, at + size };
+	ASSERT(boot->preserved_count < countof(boot->preserved));
+	boot->preserved[boot->preserved_count++] = (struct range){ at, at + size };
 	return true;
 }
 
@@ -54,7 +54,7 @@ enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, 
 	if (n == text.n && !bounded)
 		return refuse(STATUS_CMDLINE_TOO_LONG,
 			      "the command line at %#lx has no end within %#lx bytes", at, text.n);
-	boot->keep[boot->keep_count - 1].end = at + n;
+	boot->preserved[boot->preserved_count - 1].end = at + n;
 	boot->cmdline = (struct span){ text.p, n };
 	return STATUS_OK;
 }
@@ -67,7 +67,7 @@ enum status bootinfo_app(const struct bootinfo_reader *reader, uint64_t at, uint
 		return refuse(reader->unreachable,
 			      "the application is said to be at %#lx with %#lx bytes", at, size);
 	boot->app_at = at;
-	boot->app_count = count;
+	boot->module_count = count;
 	return STATUS_OK;
 }
 

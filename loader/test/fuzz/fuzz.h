@@ -11,8 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 enum { FUZZ_RAM = 0x40000, FUZZ_AT = 0x1000 };
 
 // What a starter left, from address FUZZ_AT on: `read` accepts it and finds memory, or refuses it.
-static inline int fuzz_starter(const uint8_t *data, size_t n,
-			       enum status (*read)(struct boot *boot))
+static inline int fuzz_protocol(const uint8_t *data, size_t n,
+				enum status (*read)(struct boot *boot))
 {
 	static struct boot boot;
 	boot = (struct boot){ .loader = { 0x100000, 0x110000 }, .reach = { 0, FAKE_REACH } };

@@ -9,5 +9,5 @@ static enum status read(struct boot *boot)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	return fuzz_starter(data, n, read);
+	return fuzz_protocol(data, n, read);
 }

@@ -62,7 +62,7 @@ void machine_take_over(const struct boot *boot)
 {
 	take_over();
 	for (uint32_t i = 0; i < boot->ram.count; i++)
-		if (map_range(boot->ram.at[i]) == NULL)
+		if (map_range(boot->ram.ranges[i]) == NULL)
 			break; // beyond machine_reach, where nothing was put
 }
 

@@ -51,7 +51,7 @@ static enum status read_modules(const struct multiboot_reader *r)
 			      app.start, app.end);
 	boot->app = (struct span){ p, range_size(app) };
 	boot->app_at = app.start;
-	boot->app_count = count;
+	boot->module_count = count;
 	return STATUS_OK;
 }
 
