@@ -104,7 +104,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "NETIF",
         "netif",
-        "the tap, the bridge, or the socket by name or path; default: tap10, hermitbr0, cable",
+        "the tap, the bridge, or the socket by name or path; default: tap10, hermitbr0, link",
         metavar="NAME",
     ),
     Option(
@@ -230,4 +230,4 @@ def check_choices(values: Mapping[str, object]) -> None:
     for option in OPTIONS + DEBUG_OPTIONS:
         value = values.get(option.dest, option.default)
         if option.choices and value not in option.choices:
-            raise ValueError(f"--{option.flag} {value}: known are {', '.join(filter(None, option.choices))}")
+            raise ValueError(f"--{option.flag} {value}: known: {', '.join(filter(None, option.choices))}")

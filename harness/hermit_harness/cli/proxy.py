@@ -29,7 +29,7 @@ application. It is `hermitctl run` otherwise, whose variables work here, too.
   hermitctl proxy hello one two            hello's own words
   hermitctl proxy --print hello            QEMU's command line
 
-  HERMIT_ISLE=qemu|uhyve   qemu; with uhyve QEMU is started all the same
+  HERMIT_ISLE=qemu|uhyve   qemu; with uhyve QEMU runs the guest anyway
   HERMIT_CPUS=N            processors (1)
   HERMIT_MEM=SIZE          memory, with M or G (2G; 512M for uhyve)
   HERMIT_KVM=0             without KVM; otherwise with it, where it is there

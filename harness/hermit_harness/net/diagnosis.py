@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Why nobody listens: the first step on the way to an answer that failed, told from the wire and the console.
+"""Find the first step of the network set-up that failed, from the traffic and the console.
 
-Pure: the same sight gives the same finding.
+Pure functions: the same state yields the same finding.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NO_SOCKET = re.compile(rb"socket: error -?\d+")
 
 @dataclass(frozen=True)
 class NetworkState:
-    """All that there is to see. `port` is the one that should be open; `host_link` is None where nobody looked;
-    `network` is that of the host's side, such as 10.0.5.0/24."""
+    """The observations. `port` should be open. `host_link_up` is None if it was not checked. `network` is the host
+    side's, such as 10.0.5.0/24."""
 
     traffic: Traffic
     console: bytes
@@ -38,7 +38,7 @@ class NetworkState:
 
 @dataclass(frozen=True)
 class Finding:
-    """`step` is one of STEPS, or the empty text when everything is as it should be."""
+    """A failed step, one of STEPS, or "" if the port is open."""
 
     step: str
     cause: str
@@ -49,7 +49,7 @@ class Finding:
 
 
 def diagnose(state: NetworkState) -> Finding:
-    """The first step that failed."""
+    """Return the first step that failed."""
     for check in (_check_driver, _check_link, _check_address, _check_arp, _check_port):
         finding = check(state)
         if finding:
@@ -60,15 +60,15 @@ def diagnose(state: NetworkState) -> Finding:
 def _check_driver(state: NetworkState) -> Finding | None:
     refused = NOT_SUPPORTED.search(state.console)
     if refused:
-        cause = f"the kernel has no driver for this kind of card (virtio device {refused[1].decode()}, transitional)"
-        return Finding("driver", cause, "NIC=virtio is the modern one")
+        cause = f"the kernel has no driver for this NIC (virtio device {refused[1].decode()}, transitional)"
+        return Finding("driver", cause, "NIC=virtio selects the modern device")
     if state.traffic.frames_sent or BOUND.search(state.console):
         return None
     why = " and a socket was refused" if NO_SOCKET.search(state.console) else ""
-    cause = f"the guest sent no frame, and its kernel does not tell of a network driver{why}"
+    cause = f"the guest sent no frame, and its kernel reports no network driver{why}"
     remedy = (
-        f"was the kernel built with a driver for {state.nic_model or 'this card'} "
-        "(features tcp, and pci or virtio by MMIO; rtl8139 in place of virtio)?"
+        f"was the kernel built with a driver for {state.nic_model or 'this NIC'} "
+        "(features tcp, and pci or virtio over MMIO; rtl8139 instead of virtio)?"
     )
     return Finding("driver", cause, remedy)
 
@@ -76,9 +76,9 @@ def _check_driver(state: NetworkState) -> Finding | None:
 def _check_link(state: NetworkState) -> Finding | None:
     if state.host_link_up is False:
         name = state.interface or "the tap"
-        return Finding("link", f"the host's end, {name}, is down", f"netsetup/tap up {name} brings it up")
+        return Finding("link", f"the host interface {name} is down", f"netsetup/tap up {name} brings it up")
     if LINK_DOWN.search(state.console):
-        return Finding("link", "the guest says that its link is down")
+        return Finding("link", "the guest reports that its link is down")
     return None
 
 
@@ -86,16 +86,18 @@ def _check_address(state: NetworkState) -> Finding | None:
     traffic = state.traffic
     if "discover" in traffic.dhcp and "ack" not in traffic.dhcp:
         if "offer" not in traffic.dhcp:
-            remedy = "netsetup/dhcp up" if state.interface else "a kernel without dhcpv4 is told its own by HERMIT_IP="
-            return Finding("address", "the guest asks for an address by DHCP and nobody offers one", remedy)
+            remedy = (
+                "netsetup/dhcp up" if state.interface else "a kernel without dhcpv4 takes its address from HERMIT_IP="
+            )
+            return Finding("address", "the guest requests an address by DHCP and no server offers one", remedy)
         return Finding("address", f"the guest got no address by DHCP (seen: {', '.join(traffic.dhcp)})")
     if not state.address:
-        return Finding("address", "the guest told no address and asked for none")
+        return Finding("address", "the guest neither reports an address nor requests one")
     if state.network and IPv4Address(state.address) not in (network := IPv4Network(state.network, strict=False)):
         cause = f"the guest is at {state.address}, which is not in {state.network}"
-        # QEMU's user network has its router there, and gives addresses from there on.
+        # The router of QEMU's user network, and the first address that its DHCP server assigns.
         guest, router = ("…", "…") if state.interface else (network[15], network[2])
-        remedy = f"give it another one by KERNEL_ARGS='-ip {guest} -gateway {router} -mask {network.netmask}'"
+        remedy = f"set another one with KERNEL_ARGS='-ip {guest} -gateway {router} -mask {network.netmask}'"
         return Finding("address", cause, remedy)
     return None
 
@@ -103,12 +105,12 @@ def _check_address(state: NetworkState) -> Finding | None:
 def _check_arp(state: NetworkState) -> Finding | None:
     if state.traffic.arp_answered or state.traffic.tcp_open or not state.traffic.arp_requested:
         return None
-    cause = f"nobody answers to ARP requests for {state.address}"
+    cause = f"no answer to ARP requests for {state.address}"
     others = [other for other in state.traffic.addresses if other != state.address]
     return Finding(
         "arp",
         cause,
-        f"the guest is at {', '.join(others)}" if others else "has it this address, and a -mask that fits?",
+        f"the guest is at {', '.join(others)}" if others else "does the guest have this address and a matching -mask?",
     )
 
 
@@ -116,6 +118,6 @@ def _check_port(state: NetworkState) -> Finding | None:
     if state.port in state.traffic.tcp_open:
         return None
     if state.port in state.traffic.tcp_closed:
-        cause = f"the guest is there, but its port {state.port} is closed"
-        return Finding("port", cause, "does the application listen already, and on this port?")
-    return Finding("port", f"the guest is there, but does not answer on port {state.port}")
+        cause = f"the guest answers, but its port {state.port} is closed"
+        return Finding("port", cause, "does the application listen yet, and on this port?")
+    return Finding("port", f"the guest answers ARP, but not on port {state.port}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Ethernet frames as far as the harness reads and writes them: ARP, and IPv4 with ICMP, UDP, DHCP and TCP.
+"""Parse and build Ethernet frames: ARP, and IPv4 with ICMP, UDP, DHCP and TCP.
 
-Addresses are text. `read` takes what a guest may have sent, so it believes no length; what it cannot read is an empty
-field. `problems` are wrong checksums and lengths.
+Addresses are text. `parse` reads bytes from a guest, so it checks every length. A field that it cannot read is empty.
+`problems` lists wrong checksums and lengths.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ DHCP_COOKIE = b"\x63\x82\x53\x63"
 
 @dataclass
 class Frame:
-    """One frame. `kind`: arp-request, arp-reply, icmp, udp, tcp, or the empty text for the rest.
+    """One frame. `kind` is arp-request, arp-reply, icmp, udp or tcp, or "" for any other frame.
 
-    `source` and `target` are IPv4 addresses; for ARP the sender's, and the one that is asked for. `note` is the DHCP
-    message ("discover"), `given` the address in it.
+    `source` and `target` are IPv4 addresses; in an ARP frame, those of the sender and of the request. `dhcp_message`
+    is the DHCP message type ("discover"), `dhcp_address` the address in it.
     """
 
     sender: str = ""
@@ -50,7 +50,7 @@ def mac_bytes(text: str) -> bytes:
 
 
 def checksum(data: bytes) -> int:
-    """RFC 1071: 0 over something that holds its own right checksum."""
+    """Return the Internet checksum (RFC 1071): 0 over data that contains its own correct checksum."""
     data += b"\0" * (len(data) % 2)
     total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     while total >> 16:
@@ -59,7 +59,7 @@ def checksum(data: bytes) -> int:
 
 
 def parse(data: bytes) -> Frame:
-    """The frame in `data`."""
+    """Parse one frame."""
     if len(data) < 14:
         return Frame(problems=("shorter than an Ethernet header",))
     frame = Frame(sender=mac_text(data[6:12]), receiver=mac_text(data[:6]))
@@ -92,7 +92,7 @@ def _ipv4(frame: Frame, data: bytes) -> None:
     if checksum(data[:header]):
         frame.problems += ("IPv4 header checksum",)
     if int.from_bytes(data[6:8], "big") & 0x3FFF:
-        return  # a fragment: what is in it is nobody's message
+        return  # a fragment, which holds no complete message
     body = data[header:length]
     number = data[9]
     pseudo = data[12:20] + bytes((0, number)) + len(body).to_bytes(2, "big")
@@ -153,11 +153,11 @@ def _dhcp(frame: Frame, data: bytes) -> None:
         at += 2 + data[at + 1]
 
 
-# ---- what the harness sends
+# ---- frames that the harness sends
 
 
 def arp_request(mac: str, source: str, target: str) -> bytes:
-    """Who has `target`? Tell `source`, which is at `mac`."""
+    """Build an ARP request for `target` from `source` at `mac`."""
     head = mac_bytes(BROADCAST) + mac_bytes(mac) + b"\x08\x06\0\1\x08\0\6\4\0\1"
     return (head + mac_bytes(mac) + IPv4Address(source).packed + bytes(6) + IPv4Address(target).packed).ljust(60, b"\0")
 
@@ -165,14 +165,17 @@ def arp_request(mac: str, source: str, target: str) -> bytes:
 def tcp(
     macs: tuple[str, str], ends: tuple[str, str], ports: tuple[int, int], flags: int, numbers: tuple[int, int]
 ) -> bytes:
-    """A TCP segment without data; of each pair the first is the sender's. `numbers`: sequence and acknowledgement."""
+    """Build a TCP segment without data. Each pair starts with the sender's value.
+
+    `numbers` are the sequence and acknowledgement numbers.
+    """
     body = struct.pack(">HHIIBBHHH", *ports, *numbers, 5 << 4, flags, 1024, 0, 0)
     sum_ = checksum(_addresses(ends) + b"\0\6" + len(body).to_bytes(2, "big") + body)
     return _packet(macs, ends, 6, body[:16] + sum_.to_bytes(2, "big") + body[18:])
 
 
 def udp(macs: tuple[str, str], ends: tuple[str, str], ports: tuple[int, int], data: bytes) -> bytes:
-    """A UDP datagram, without the checksum, which may be left out."""
+    """Build a UDP datagram without the optional checksum."""
     return _packet(macs, ends, 17, struct.pack(">HHHH", *ports, 8 + len(data), 0) + data)
 
 
@@ -181,7 +184,7 @@ def _addresses(ends: tuple[str, str]) -> bytes:
 
 
 def _packet(macs: tuple[str, str], ends: tuple[str, str], protocol: int, body: bytes) -> bytes:
-    """A frame with an IPv4 packet."""
+    """Build a frame with an IPv4 packet."""
     header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, protocol, 0) + _addresses(ends)
     header = header[:10] + checksum(header).to_bytes(2, "big") + header[12:]
     return (mac_bytes(macs[1]) + mac_bytes(macs[0]) + b"\x08\0" + header + body).ljust(60, b"\0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""From what a person asks for (--net, --nic, --forward, --capture, HERMIT_IP …) to a card and what is around it."""
+"""Turn the options --net, --nic, --forward, --capture and HERMIT_IP into a NIC and the network around it."""
 
 from __future__ import annotations
 
@@ -33,24 +33,27 @@ from hermit_harness.vm.nic import (
     parse_host_forward,
 )
 
-# Variables of the kernel's; the others that begin with HERMIT_ are this program's or the Makefile's.
+# Variables of the kernel. Other names with HERMIT_ belong to this program or to the Makefile.
 KERNEL_VARIABLES = (
     "IP", "GATEWAY", "MASK", "DNS1", "DNS2", "MTU", "MRG_RXBUF_SIZE", "PCAP_PATH", "LOG_LEVEL_FILTER", "WD",
 )  # fmt: skip
 ADDRESS_VARIABLES = ("IP", "GATEWAY", "MASK", "DNS1", "DNS2")
-# QEMU's user network as a kernel without DHCP expects the world.
+# QEMU's user network with the addresses that a kernel without DHCP expects.
 STATIC_OPTIONS = "net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3"
-SECOND_GUEST_ADDRESS = "10.0.5.4"  # at the second end of a cable
-UHYVE_GUEST_ADDRESS = "10.0.5.2"  # where uhyve expects a guest that was not told otherwise
-DHCP_ADDRESS = "10.0.2.15"  # the first address that QEMU's user network gives
-VHOST_DEVICE = Path("/dev/vhost-net")  # lets the host's kernel carry the frames itself
+SECOND_GUEST_ADDRESS = "10.0.5.4"  # at the second end of a socket link
+UHYVE_GUEST_ADDRESS = "10.0.5.2"  # the default of uhyve
+DHCP_ADDRESS = "10.0.2.15"  # the first address that QEMU's user network assigns
+VHOST_DEVICE = Path("/dev/vhost-net")  # lets the host kernel transfer the frames
 TUNSETIFF, IFF_TAP_WITHOUT_INFO = 0x400454CA, 0x1002  # linux/if_tun.h
 
 
 @dataclass
 class GuestNetwork:
-    """`expected`: the guest's address, empty when only the wire will tell; `ports`: guest's TCP ports to ask for;
-    `words`: what the kernel is told besides."""
+    """A NIC, its namespace or socket link, and what is known about the guest's addresses and ports.
+
+    `expected_address` is empty if only the traffic can show the address. `ports` are the guest's TCP ports to probe.
+    `kernel_words` are added to the kernel's command line.
+    """
 
     nic: Nic = NO_NETWORK
     expected_address: str = ""
@@ -62,7 +65,7 @@ class GuestNetwork:
     kernel_words: tuple[str, ...] = ()
 
     def close(self) -> None:
-        """What is around the card goes."""
+        """Remove the namespace and the socket link."""
         for part in (self.namespace, self.link):
             if part:
                 part.close()
@@ -72,25 +75,25 @@ class GuestNetwork:
         return self.namespace.qemu_command if self.namespace else ()
 
     def ip(self, *words: str) -> str:
-        """What `ip` says in the guest's namespace; empty when it fails."""
+        """Return the output of `ip` in the guest's namespace, or "" if it fails."""
         argv = [*(self.namespace.enter_command if self.namespace else ()), "ip", *words]
         with suppress(OSError, subprocess.TimeoutExpired):
             return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False).stdout
         return ""
 
     def is_host_link_up(self) -> bool | None:
-        """Whether the host's end is up; None where there is none to look at."""
+        """Return whether the host interface is up; None if the network has none."""
         if not self.nic.ifname:
             return None
         return bool(re.search(r"[<,]UP[,>]", self.ip("-o", "link", "show", "dev", self.nic.ifname)))
 
     def describe_port(self, port: int, address: str) -> str:
-        """How a client reaches a port of the guest."""
+        """Describe how a client reaches a port of the guest."""
         rows = [row for row in self.nic.forwards if row.guest_port == port]
         if not rows and self.nic.kind == "user":
-            return f"port {port} of the guest, to which no port of this machine leads (--forward {port}:{port} would)"
+            return f"port {port} of the guest, which no host port forwards to (use --forward {port}:{port})"
         if not rows and self.nic.kind == "socket":
-            return f"{address}:{port}, for the other end of the cable"
+            return f"{address}:{port}, from the other end of the socket link"
         if not rows:
             return f"{address}:{port}"
         host_ports = " and ".join(f"{row.address}:{row.port}" for row in rows)
@@ -98,9 +101,9 @@ class GuestNetwork:
 
 
 def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Words env=HERMIT_…=… for the kernel, and what should be said about names that look mistyped.
+    """Return the words env=HERMIT_…=… for the kernel, and notes about names that look mistyped.
 
-    ValueError for an address that is none.
+    Raise ValueError for an invalid address.
     """
     words, notes = [], []
     for name, value in sorted(environment.items()):
@@ -121,25 +124,24 @@ def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tup
 
 
 def isle(environment: Mapping[str, str]) -> str:
-    """The machine monitor that HERMIT_ISLE names: qemu or uhyve. ValueError for what there is not."""
+    """Return the VMM that HERMIT_ISLE names: qemu or uhyve. Raise ValueError for any other name."""
     name = environment.get("HERMIT_ISLE", "").lower() or "qemu"
     if name.isdecimal():
-        raise ValueError(f"HERMIT_ISLE={name}: an isle of its own needs a patched Linux; known are qemu and uhyve")
+        raise ValueError(f"HERMIT_ISLE={name}: NUMA isles need a patched Linux kernel; known: qemu, uhyve")
     if name not in ("qemu", "uhyve"):
-        raise ValueError(f"HERMIT_ISLE={name}: known are qemu and uhyve")
+        raise ValueError(f"HERMIT_ISLE={name}: known: qemu, uhyve")
     return name
 
 
 def isle_words(environment: Mapping[str, str], append: str, networked: bool) -> tuple[list[str], list[str]]:
-    """The same for HERMIT_ISLE: here it is always QEMU, but a guest of uhyve's has another address unless told
-    otherwise."""
+    """Return kernel words and notes for HERMIT_ISLE. QEMU runs in any case; uhyve has another default address."""
     if isle(environment) != "uhyve":
         return [], []
-    notes = ["HERMIT_ISLE=uhyve: QEMU is started all the same"]
+    notes = ["HERMIT_ISLE=uhyve: QEMU runs the guest anyway"]
     if not networked or static_address(append, environment):
         return [], notes
     return [f"env=HERMIT_IP={UHYVE_GUEST_ADDRESS}"], [
-        f"{notes[0]}, and the guest is told uhyve's address, {UHYVE_GUEST_ADDRESS}"
+        f"{notes[0]}, with the address that uhyve uses, {UHYVE_GUEST_ADDRESS}"
     ]
 
 
@@ -151,27 +153,29 @@ def _check_address(name: str, value: str) -> None:
 
 
 def static_address(append: str, environment: Mapping[str, str]) -> str:
-    """The address that the kernel is told on its command line, "" when it is not."""
+    """Return the guest address on the kernel's command line or in HERMIT_IP, "" if neither has one."""
     head = append.split(" -- ")[0]
     addresses = re.findall(r"(?:^|\s)(?:-ip\s+|env=HERMIT_IP=)(\S+)", head)
     return addresses[-1] if addresses else environment.get("HERMIT_IP", "")
 
 
 def tap_problem(name: str) -> str:
-    """Why this process's QEMU could not use the tap, which is there, with the remedy; "" if it could. To take the tap
-    for a moment, as QEMU will, is the test."""
+    """Return why QEMU cannot use an existing tap, with the remedy, or "" if it can.
+
+    The check opens the tap for a moment, as QEMU will.
+    """
     try:
         tun = os.open(TUN_DEVICE, os.O_RDWR | os.O_CLOEXEC)
     except PermissionError:
-        return f"{TUN_DEVICE} may not be opened: sudo chmod 0666 {TUN_DEVICE}"
+        return f"no permission to open {TUN_DEVICE}: sudo chmod 0666 {TUN_DEVICE}"
     except OSError as error:
-        return f"{TUN_DEVICE}: {error.strerror}: sudo modprobe tun, or give it to the container (--device {TUN_DEVICE})"
+        return f"{TUN_DEVICE}: {error.strerror}: sudo modprobe tun, or pass it to the container (--device {TUN_DEVICE})"
     try:
         fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP_WITHOUT_INFO))
     except OSError as error:
         if error.errno == errno.EPERM:
             remedy = f"sudo netsetup/tap down {name}, then sudo netsetup/tap up {name} --user $USER"
-            return f"{name} is another user's: {remedy}"
+            return f"{name} belongs to another user: {remedy}"
         return f"{name} is in use by another guest" if error.errno == errno.EBUSY else f"{name}: {error.strerror}"
     finally:
         os.close(tun)
@@ -179,7 +183,7 @@ def tap_problem(name: str) -> str:
 
 
 def free_port(row: HostForward, namespace: NetworkNamespace | None) -> HostForward:
-    """The row, with another port where its own is taken (or 0)."""
+    """Return the host forward with a free host port: its own one, or another if that is taken or 0."""
     kind = socket.SOCK_DGRAM if row.protocol == "udp" else socket.SOCK_STREAM
     for port in (row.port, 0):
         created = namespace.socket(socket.AF_INET, kind) if namespace else socket.socket(socket.AF_INET, kind)
@@ -191,9 +195,12 @@ def free_port(row: HostForward, namespace: NetworkNamespace | None) -> HostForwa
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """What was asked for. `dhcp`: whether the application's kernel asks for its address (None: not known);
-    `listens`: the port that the application is known to listen on; `driver`: the card that its kernel drives; `silent`:
-    ports of the guest's that nobody waits for."""
+    """The network options of one run.
+
+    `dhcp`: whether the kernel requests its address by DHCP (None: unknown). `listening_port`: the port on which the
+    application is known to listen. `default_nic_model`: the NIC that its kernel drives. `unwatched_ports`: guest ports
+    that are forwarded but not probed.
+    """
 
     kind: str = ""
     nic_model: str = ""
@@ -211,17 +218,20 @@ class NetworkRequest:
 
 
 def set_up(request: NetworkRequest, environment: Mapping[str, str]) -> GuestNetwork:
-    """The plan, with its namespace made and set up where one is wanted. ValueError, LaunchError: a sentence."""
+    """Create the guest's network, and its namespace if requested.
+
+    Raise ValueError or LaunchError with a message for the user.
+    """
     kind = request.kind or ("tap" if request.ifname else "user" if request.forwards or request.capture else "none")
     if kind not in NETWORK_KINDS:
-        raise ValueError(f"--net {kind}: known are {', '.join(NETWORK_KINDS)}")
+        raise ValueError(f"--net {kind}: known: {', '.join(NETWORK_KINDS)}")
     model = request.nic_model or ("virtio-mmio" if request.machine.startswith("microvm") else request.default_nic_model)
     if model not in NIC_MODELS:
-        raise ValueError(f"--nic {model}: known are {', '.join(NIC_MODELS)}")
+        raise ValueError(f"--nic {model}: known: {', '.join(NIC_MODELS)}")
     if kind == "none":
         return GuestNetwork()
     if request.machine in ("microvm", "microvm-acpi-off"):
-        raise ValueError(f"--machine {request.machine} does not tell a kernel of its network cards; microvm-mmio does")
+        raise ValueError(f"--machine {request.machine} does not describe its NICs to the kernel; use microvm-mmio")
     capture = Path(request.capture).absolute() if request.capture else None
     network = GuestNetwork(Nic(kind, model, mac=request.mac or DEFAULT_MAC, capture=capture))
     rows = [parse_host_forward(text) for text in request.forwards]
@@ -247,7 +257,9 @@ def _set_up_user(network: GuestNetwork, request: NetworkRequest, environment: Ma
     free = [free_port(row, network.namespace) for row in rows]
     for row, free_row in zip(rows, free, strict=True):
         if row.port not in (0, free_row.port):
-            network.notes.append(f"port {row.port} is taken; {free_row.port} leads to the guest's {row.guest_port}")
+            network.notes.append(
+                f"host port {row.port} is taken; {free_row.port} is forwarded to guest port {row.guest_port}"
+            )
     static = request.dhcp is False
     network.nic = replace(network.nic, forwards=tuple(free), options=STATIC_OPTIONS if static else "")
     network.expected_address = static_address(request.append, environment) or (
@@ -268,10 +280,10 @@ def _set_up_socket(network: GuestNetwork, request: NetworkRequest, environment: 
     network.expected_address = address or ("" if request.dhcp else GUEST_ADDRESS)
     if listens:
         words = ("hermitctl", "run", "--net", "socket", *(("--netif", request.ifname) if request.ifname else ()), "APP")
-        network.notes.append(f"first end of the cable at {path}; the other one: {shlex.join(words)}")
+        network.notes.append(f"first end of the socket link at {path}; start the other end: {shlex.join(words)}")
     else:
-        here = f"; its guest is told to be {address}" if network.kernel_words else ""
-        network.notes.append(f"second end of the cable at {path}, where the first one waits{here}")
+        here = f"; this guest's address is {address}" if network.kernel_words else ""
+        network.notes.append(f"second end of the socket link at {path}, connected to the first{here}")
 
 
 def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Mapping[str, str]) -> None:
@@ -286,7 +298,7 @@ def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Map
     vhost = not vhost_problem and not request.capture
     if not vhost:
         network.notes.append(
-            f"vhost=off: {vhost_problem or 'a capture is wanted, and vhost leads the frames past QEMU'}"
+            f"vhost=off: {vhost_problem or 'a capture needs the frames in QEMU, and vhost bypasses it'}"
         )
     mac = request.mac or (mac_of_tap(name) if bridge else network.nic.mac)
     kind = "bridge" if bridge else "tap"
@@ -297,7 +309,7 @@ def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Map
 
 
 def mac_of_tap(tap: str) -> str:
-    """An address for the card at this tap: several guests of a bridge must not have the same one."""
+    """Return a MAC address for the NIC at a tap. Guests at one bridge need different addresses."""
     return f"52:54:00:{zlib.crc32(tap.encode()).to_bytes(4, 'big')[1:].hex(':')}"
 
 
@@ -308,26 +320,24 @@ def _is_bridge(network: GuestNetwork, name: str) -> bool:
 
 
 def _create_tap(network: GuestNetwork, namespace: NetworkNamespace, host: str, bridge: bool, dhcp: bool | None) -> str:
-    """The tap that was made in a namespace of its own."""
+    """Create a tap in the namespace and return its name."""
     name = "tap10" if bridge else host
     namespace.script("bridge", "up", host, "--tap", name) if bridge else namespace.script("tap", "up", name)
     if dhcp:
         namespace.script("dhcp", "up", host)
-    network.notes.append(
-        f"the guest's network is a namespace of its own; into it: {' '.join(namespace.join_command)} sh"
-    )
+    network.notes.append(f"the guest has its own network namespace; to enter it: {' '.join(namespace.join_command)} sh")
     return name
 
 
 def _existing_tap(network: GuestNetwork, host: str, bridge: bool) -> str:
-    """The tap, or the first one of the bridge that can be used. ValueError, with the remedy, if there is none."""
+    """Return the tap, or the first usable tap of the bridge. Raise ValueError, with the remedy, if there is none."""
     which = ("master", host, "type", "tun") if bridge else ("dev", host)
     names: list[str] = re.findall(r"(?m)^\d+: ([^:@ ]+)", network.ip("-o", "link", "show", *which))
     if not names:
-        what, remedy = f"there is no {host}", f"netsetup/tap up {host}"
+        what, remedy = f"no interface {host}", f"netsetup/tap up {host}"
         if bridge:
-            what, remedy = f"there is no bridge {host} with a tap in it", f"netsetup/bridge up {host} --tap tap10"
-        raise ValueError(f"{what}: sudo {remedy} --user $USER makes it; --isolate needs neither")
+            what, remedy = f"no bridge {host} with a tap", f"netsetup/bridge up {host} --tap tap10"
+        raise ValueError(f"{what}: sudo {remedy} --user $USER creates it; --isolate needs neither")
     problems = []
     for name in names:
         problems.append(tap_problem(name))

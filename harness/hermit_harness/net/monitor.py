@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The guest's wire while it runs: what was seen on it, and a question asked there: does anybody listen on this port?
+"""Monitor the guest's network traffic, and probe whether an application listens on a port.
 
-QEMU gives us a copy of each frame and takes frames for the guest, whatever its card is plugged into. So the question
-needs no rights and no guess: an ARP request, a SYN, and, when its answer comes, the end of that connection (which is
-what the application sees). It is asked when the guest prints that it listens, and when it has been quiet for a
-second, then ever more rarely; not before, since kernels are known that a frame which comes too early makes deaf.
+QEMU passes a copy of each frame to the monitor and accepts frames for the guest, whatever the NIC is connected to. So
+a probe needs no privileges: an ARP request, then a SYN. After the answer the monitor closes the connection; the
+application sees one client that connects and leaves. The monitor probes when the guest prints that it listens, or
+after a second of silence, and then at growing intervals. It does not probe earlier: a frame that arrives too early
+stops some kernels from receiving.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from hermit_harness.watch.supervisor import Supervisor, Watcher
 
 PROBE_MAC = "52:54:00:fe:ed:01"
 PROBE_PORT = 61234
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two askings, doubled each time
-QUIET_SECONDS = 1.0  # seconds without a word or a frame of the guest's
-MAX_MESSAGE = 1 << 17  # bytes of one message on the copy's descriptor; more is not one
-CONSOLE_TAIL = 1024  # bytes of the console in which these are looked for
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two probes, doubled each time
+QUIET_SECONDS = 1.0  # seconds without output or frames from the guest
+MAX_MESSAGE = 1 << 17  # bytes; a longer message means that the stream is out of step
+CONSOLE_TAIL = 1024  # bytes of console output that the patterns below are searched in
 ADDRESS_LINE = re.compile(rb"interface with address ([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)/[0-9]+\s")
 LISTENING_LINE = re.compile(rb"(?i)listening on (?:tcp )?port ([0-9]{1,5})\s")
 
 
 @dataclass
 class Traffic:
-    """What the guest did on the wire so far."""
+    """What the guest has sent and received so far."""
 
     mac: str
     frames_sent: int = 0
@@ -47,7 +48,7 @@ class Traffic:
     tcp_probed: set[int] = field(default_factory=set)
 
     def add_frame(self, frame: Frame) -> None:
-        """Take one more into account."""
+        """Record one frame."""
         if frame.sender != self.mac:
             if frame.dhcp_message and frame.receiver in (self.mac, frames.BROADCAST):
                 self.dhcp.append(frame.dhcp_message)
@@ -75,10 +76,10 @@ class Traffic:
 class NetworkMonitor(Watcher):
     """A watcher of the guest's network.
 
-    `expected` is the address that the guest is taken to have while the wire does not tell. `ports` are those to ask
-    for, and with `any_port` those of which the guest prints that it listens there. `heard` is called with each frame,
-    `listens` once a port with address and port when the guest answered there. `knock` makes sockets for the case that
-    frames pass QEMU by: then the question is a connection.
+    `expected_address` is the guest's address until the traffic shows it. `ports` are the ports to probe; `any_port`
+    adds the ports that the guest prints. `on_frame` is called with each frame. `on_listening` is called once per port,
+    with address, port and time, when the guest accepts a connection. `make_socket` creates sockets for networks whose
+    frames bypass QEMU: the probe is then an ordinary connection.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class NetworkMonitor(Watcher):
     ) -> None:
         self.traffic = Traffic(mac)
         self.expected_address = expected_address
-        self.probes_sent = 0  # how often
+        self.probes_sent = 0
         self._pending_ports = list(ports)
         self._any_port = any_port
         self._console_tail = b""
@@ -134,7 +135,7 @@ class NetworkMonitor(Watcher):
             self._probe(now)
 
     def on_end(self, facts: RunFacts) -> None:
-        """Take what is still in the pipe."""
+        """Read the frames that are still queued."""
         if self._supervisor and self._supervisor.process.net:
             self._read_frames()
 
@@ -146,7 +147,10 @@ class NetworkMonitor(Watcher):
             self._supervisor.remove_reader(self._supervisor.process.net[0])
 
     def _read_frames(self) -> bool:
-        """Read what there is; false at the end of it all. The wire carries a length of four bytes, then the frame."""
+        """Read the queued frames; return False at the end of the stream.
+
+        Each frame follows its length: four bytes, big-endian.
+        """
         assert self._supervisor is not None
         while True:
             try:
@@ -178,19 +182,19 @@ class NetworkMonitor(Watcher):
         if self._on_frame:
             self._on_frame(packet, frame)
 
-    # --- questions
+    # --- probes
 
     @property
     def address(self) -> str:
-        """The guest's, as far as is known."""
+        """Return the guest's address, or "" while it is unknown."""
         return self.traffic.addresses[-1] if self.traffic.addresses else self.expected_address
 
     def _probe_address(self) -> str:
-        """An address in the guest's network that is nobody's."""
+        """Return an unused address in the guest's network."""
         return self.address.rpartition(".")[0] + ".251"
 
     def _schedule_probe(self, pause: float) -> None:
-        """Something happened: ask so much later, and quickly after one another then."""
+        """Schedule the next probe after `pause` seconds, and reset the interval."""
         if self._pending_ports and self._supervisor is not None:
             self._pause = FIRST_PAUSE
             self._next_probe = self._supervisor.now() + pause
@@ -208,7 +212,7 @@ class NetworkMonitor(Watcher):
             self._send(frames.arp_request(PROBE_MAC, self._probe_address(), self.address))
 
     def _handle_reply(self, frame: Frame) -> None:
-        """The guest answers us: then it is there, so ask for the ports; or that is the answer."""
+        """Handle a reply: an ARP reply starts the probes of the ports, a TCP segment answers one."""
         assert self._supervisor is not None
         if frame.kind == "arp-reply":
             self.traffic.arp_answered = True
@@ -216,7 +220,7 @@ class NetworkMonitor(Watcher):
                 self.traffic.tcp_probed.add(port)
                 self._send_segment(port, SYN, 0)
         elif frame.kind == "tcp" and frame.target_port == PROBE_PORT and not frame.flags & RST:
-            # The connection is closed as any client would: kernel 0.11.0 can panic over one that is reset at once.
+            # Close the connection as a client does. Kernel 0.11.0 can panic if it is reset at once.
             opens, closes = frame.flags & (SYN | ACK) == SYN | ACK, frame.flags & FIN
             acknowledgement = frame.sequence + len(frame.payload) + bool(opens) + bool(closes)
             if opens or closes or frame.payload:
@@ -234,7 +238,7 @@ class NetworkMonitor(Watcher):
                 self._on_listening(self.address, port, self._supervisor.now())
 
     def _connect(self, port: int) -> None:
-        """Knock, and go away at once."""
+        """Connect, and close the connection at once."""
         with self._make_socket() as sock:
             sock.settimeout(FIRST_PAUSE)
             result = sock.connect_ex((self.address, port))
@@ -253,4 +257,4 @@ class NetworkMonitor(Watcher):
         try:
             self._supervisor.process.net[1].send(len(packet).to_bytes(4, "big") + packet)
         except (BlockingIOError, ConnectionError):
-            return  # it is busy, or gone; there is another asking
+            return  # QEMU is busy or has ended; the next probe retries

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A network of one's own: a namespace in which a guest, its helpers and its clients live, and which nothing leaves.
+"""An isolated network: a namespace for a guest, its helpers and its clients. No packet leaves it.
 
-The namespace (user, network, mount, PID) is held by one process, netns_holder.py. QEMU and programs enter it; sockets
-are made in there and handed out, so that a test talks to the guest by ordinary Python sockets. The holder ends when
-this object is closed or this process dies, however it dies, and takes everything in the namespace with it: interfaces,
-servers, and /run, which is a file system of its own. /proc shows the processes of the namespace only.
+One process, netns_holder.py, holds the namespace (user, network, mount and PID). QEMU and other programs enter it. The
+holder creates sockets in the namespace and passes them out, so that a test talks to the guest through ordinary Python
+sockets. The holder ends when this object is closed or this process dies, even by SIGKILL. Everything in the namespace
+ends with it: interfaces, servers, and the tmpfs on /run. /proc shows only the processes of the namespace.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from hermit_harness.vm.host import UNSHARE_COMMAND, namespace_remedy
 from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, Closeable, LaunchError, spawn
 
 NETSETUP = ROOT / "netsetup"
-GUEST_ADDRESS = "10.0.5.3"  # what the scripts of netsetup/ and Hermit's kernel take unless told otherwise
-# The first word of this stat file is our number for the process; from then on /proc is the namespace's.
-# Without IPv6 Linux sends nothing of its own accord: kernel 0.11.0 goes deaf when a frame comes before its interrupt
-# handler is in place (docs/network.md).
+GUEST_ADDRESS = "10.0.5.3"  # default of the scripts in netsetup/ and of the Hermit kernel
+# /proc/self/stat starts with the PID outside the namespace. The second mount makes /proc that of the namespace.
+# Without IPv6, Linux sends no frames by itself. Kernel 0.11.0 stops receiving if a frame arrives before it has
+# installed its interrupt handler (docs/network.md).
 DISABLE_IPV6 = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null; "
 HOLDER_SCRIPT = (
     "read -r pid rest </proc/self/stat; mount -t proc proc /proc; mount -t tmpfs tmpfs /run; "
@@ -39,7 +39,7 @@ class NetworkNamespace(Closeable):
     """The namespace. Use it in a `with` statement."""
 
     def __init__(self) -> None:
-        """LaunchError, with what to do, where this system does not permit it."""
+        """Raise LaunchError, with the remedy, if the host does not permit namespaces."""
         self._control, holder_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ARM_SECONDS)
         holder = Path(__file__).with_name("netns_holder.py")
@@ -69,24 +69,24 @@ class NetworkNamespace(Closeable):
 
     @property
     def enter_command(self) -> tuple[str, ...]:
-        """Words before a command that make it run in the namespace; it dies with this process."""
+        """Return the prefix that runs a command in the namespace until this process ends."""
         return (*DIE_WITH_PARENT, *self._nsenter("--pid", "--mount"))
 
     @property
     def join_command(self) -> tuple[str, ...]:
-        """Words before a command that a person may type in another terminal."""
+        """Return the prefix that a user may type in another terminal."""
         return self._nsenter("--mount")
 
     @property
     def qemu_command(self) -> tuple[str, ...]:
-        """Words before QEMU: the network of the namespace, and a PID namespace of its own within."""
+        """Return the prefix for QEMU: the network of the namespace, and a nested PID namespace."""
         return (*self._nsenter(), "unshare", "--pid", "--fork", "--kill-child=SIGKILL")
 
     def _nsenter(self, *options: str) -> tuple[str, ...]:
         return ("nsenter", "--target", str(self.pid), "--user", "--net", *options, "--preserve-credentials", "--")
 
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
-        """A socket that belongs to the namespace. OSError as if it were made here."""
+        """Create a socket in the namespace. Raise OSError as socket.socket() does."""
         self._control.send(b"%d %d %d" % (family, kind, protocol))
         reply, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
         if not descriptors:
@@ -94,11 +94,11 @@ class NetworkNamespace(Closeable):
         return socket.socket(family, kind, protocol, fileno=descriptors[0])
 
     def popen(self, *words: str, **options: object) -> subprocess.Popen[bytes]:
-        """Start a program in there."""
+        """Start a program in the namespace."""
         return subprocess.Popen([*self.enter_command, *words], **options)  # type: ignore[call-overload,no-any-return]
 
     def run(self, *words: str, check: bool = True, seconds: float = 60, env: Mapping[str, str] | None = None) -> str:
-        """Run a program in there to its end; what it printed. CalledProcessError when it fails and `check`."""
+        """Run a program in the namespace and return its output. Raise CalledProcessError if it fails and `check` is set."""
         done = self.result(*words, seconds=seconds, env=env)
         if check:
             done.check_returncode()
@@ -107,7 +107,7 @@ class NetworkNamespace(Closeable):
     def result(
         self, *words: str, seconds: float = 60, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """The same, with its status and what it printed on either stream."""
+        """Run a program in the namespace and return its exit status and both output streams."""
         return subprocess.run(
             [*self.enter_command, *words],
             capture_output=True,
@@ -119,7 +119,7 @@ class NetworkNamespace(Closeable):
         )
 
     def script(self, name: str, *words: str) -> str:
-        """Run a script of netsetup/ in there; what it printed. LaunchError with its sentence when it fails."""
+        """Run a script of netsetup/ in the namespace and return its output. Raise LaunchError with its message if it fails."""
         done = self.result(str(NETSETUP / name), *words)
         if done.returncode:
             raise LaunchError((done.stderr or done.stdout).strip())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""First process of a namespace (see netns.py), run as a plain file: makes sockets that belong to the namespace.
+"""First process of a namespace (see netns.py), run as a plain file: creates sockets in the namespace.
 
-On descriptor 0 it finds a socket of kind SEQPACKET. It says its only argument (its process number as others know it),
-then answers each "FAMILY TYPE PROTOCOL" with a new socket, or with the number of the error. When nobody is left at the
-other end it ends, and with it everything in its PID namespace.
+Descriptor 0 is a SEQPACKET socket. The process sends its only argument (its PID outside the namespace). Then it answers
+each "FAMILY TYPE PROTOCOL" with a new socket, or with an error number. It ends when the other end is closed, and all
+processes of its PID namespace end with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 
 
 def serve(control: socket.socket) -> None:
-    """Answer until the other end is closed."""
+    """Answer requests until the other end is closed."""
     control.send(sys.argv[1].encode())
     while words := control.recv(256):
         family, kind, protocol = map(int, words.split())
@@ -28,6 +28,6 @@ def serve(control: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans of the namespace are collected by nobody else
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # reap the orphans of the namespace
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     serve(socket.socket(fileno=0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Capture files: read here for what needs counting, and by tcpdump for what is easier said in its language."""
+"""Read capture files: frames in Python, or lines from tcpdump with a filter expression."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}
 
 
 def packets(path: Path) -> list[bytes]:
-    """Every frame of a capture file, whole or cut as it stands there. ValueError where it is none."""
+    """Return every frame of a capture file, as long as it was captured. Raise ValueError for any other file."""
     data = path.read_bytes()
     order = MAGIC.get(data[:4])
     if order is None or len(data) < HEADER:
-        raise ValueError(f"{path} is no capture file")
+        raise ValueError(f"{path} is not a capture file")
     found, at = [], HEADER
     while at + 16 <= len(data):
         length = int(struct.unpack(order + "I", data[at + 8 : at + 12])[0])
@@ -28,12 +28,12 @@ def packets(path: Path) -> list[bytes]:
 
 
 def frames(path: Path) -> list[Frame]:
-    """The same, understood."""
+    """Return the parsed frames of a capture file."""
     return [parse(packet) for packet in packets(path)]
 
 
 def tcpdump(path: Path, expression: str = "") -> list[str]:
-    """One line of tcpdump's for each frame that its filter expression takes, in order, without the time."""
+    """Return one tcpdump line, without time, for each frame that matches the filter expression."""
     argv = ["tcpdump", "-n", "-t", "-r", str(path), *expression.split()]
     done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, timeout=60)
     if done.returncode:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A cable between two guests of one user: a unix socket at which one end waits and to which the other one connects.
+"""Connect the NICs of two guests through a Unix socket.
 
-Both ends are started alike: whoever comes first waits. The socket is made here and QEMU inherits it, so that of two
-that come at the same moment one is the first, and nobody is too early. What goes over it are frames, each behind its
-length (four bytes, big-endian); any program that speaks so may be an end.
+Both guests start with the same command. The first one listens, the second one connects. This module creates the socket
+and QEMU inherits it; a lock decides which of two simultaneous starts is the first. Each frame on the socket follows its
+length (four bytes, big-endian), so any program can be one end.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.process import Closeable
 
 HANG_UP_SECONDS = 1.0
-MAX_SOCKET_PATH = 107  # bytes of a socket's name
-# Removes the name when the process at the other end of its standard input ends, however that comes.
+MAX_SOCKET_PATH = 107  # bytes of a socket name (unix(7): sun_path without its NUL)
+# Removes the name when this process ends, even by SIGKILL: its standard input is then closed.
 REMOVE_SCRIPT = 'read -r _; rm -f "$1"'
 CONNECTED_STATES = ("02", "03")  # states in /proc/net/unix: before and after accept()
-OTHER_LINK_HINT = "NETIF= names another cable"
+OTHER_LINK_HINT = "choose another socket link with NETIF="
 
 
 def socket_path(name: str) -> Path:
-    """The socket of a cable: a path as it is, any other name in a folder of this user's."""
-    return Path(name).absolute() if "/" in name else user_temp_folder() / f"{name or 'cable'}.sock"
+    """Return the socket's path: a path as it is, any other name in a folder of this user."""
+    return Path(name).absolute() if "/" in name else user_temp_folder() / f"{name or 'link'}.sock"
 
 
 class SocketLink(Closeable):
-    """One end, until it is closed. `first`: the one that waits. `socket` is for QEMU: it listens or is connected."""
+    """One end of a socket link. `listens` marks the first end. QEMU inherits `socket`, listening or connected."""
 
     def __init__(self, path: Path) -> None:
-        """ValueError, with what to do, where there is no end to be had."""
+        """Raise ValueError, with the remedy, if no end is available."""
         self._remover: subprocess.Popen[bytes] | None = None
         self.path, self.listens = path, True
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.setblocking(False)  # a program that takes nobody in is not waited for
+        self.socket.setblocking(False)  # do not wait for a program that accepts no connection
         try:
             if len(os.fsencode(path)) > MAX_SOCKET_PATH:
                 raise ValueError(
-                    f"{path} is longer than the {MAX_SOCKET_PATH} bytes of a socket's name: {OTHER_LINK_HINT}"
+                    f"{path} is longer than the {MAX_SOCKET_PATH} bytes of a socket name: {OTHER_LINK_HINT}"
                 )
             with _locked(path.parent):
                 self.listens = not self._connect()
@@ -59,16 +59,16 @@ class SocketLink(Closeable):
             raise
 
     def _connect(self) -> bool:
-        """Whether somebody waits there; what a killed one has left is removed."""
+        """Return whether the first end listens. Remove the name of an end that was killed."""
         if _is_connected(self.path):
-            raise ValueError(f"the cable at {self.path} has two ends already: {OTHER_LINK_HINT}")
+            raise ValueError(f"the socket link at {self.path} already has two ends: {OTHER_LINK_HINT}")
         try:
             self.socket.connect(str(self.path))
         except FileNotFoundError:
             return False
         except ConnectionRefusedError:
             if not self.path.is_socket():
-                raise ValueError(f"{self.path} is there already, and is no socket: {OTHER_LINK_HINT}") from None
+                raise ValueError(f"{self.path} exists and is not a socket: {OTHER_LINK_HINT}") from None
             self.path.unlink()
             return False
         return True
@@ -89,7 +89,7 @@ class SocketLink(Closeable):
         self.socket.close()
 
     def _hang_up(self) -> None:
-        """Wait for the first end to hang up, too: until then it has no room for who comes next."""
+        """Wait until the first end closes the connection. Until then it accepts no other one."""
         deadline = time.monotonic() + HANG_UP_SECONDS
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
@@ -101,7 +101,7 @@ class SocketLink(Closeable):
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One at a time takes an end in this folder."""
+    """Lock the folder, so that one process at a time opens an end in it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -111,7 +111,6 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _is_connected(path: Path) -> bool:
-    """Whether somebody is connected there. A line tells of one socket: its state is the sixth word, its name the
-    eighth."""
+    """Return whether the socket is connected. /proc/net/unix has one socket per line: field 6 is the state, 8 the name."""
     rows = (line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines())
     return any(row[7:] == [str(path)] and row[5] in CONNECTED_STATES for row in rows)

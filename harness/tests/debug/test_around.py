@@ -118,7 +118,7 @@ def test_ends_before_the_breakpoint(environment: dict[str, str]) -> None:
         (("--break", "nosuch", "steps"), "no breakpoint at nosuch: "),
         (("--break", "nosuch.c:7", "steps"), "no breakpoint at nosuch.c:7: "),
         (("--port", "many", "steps"), "--port wants a number from 1 to 65535, not 'many'"),
-        (("--stop-at", "somewhere", "steps"), "--stop-at somewhere: known are entry, loader"),
+        (("--stop-at", "somewhere", "steps"), "--stop-at somewhere: known: entry, loader"),
         (("--symbols", "/nosuch", "steps"), "/nosuch: there is no such file"),
         (("--write", "/proc", "steps"), "/proc/.gdbinit cannot be written: No such file or directory"),
         ((str(ROOT / "Makefile"),), "is no 64-bit ELF file"),

@@ -89,7 +89,7 @@ def test_deadline_is_124(folder: str) -> None:
     [
         (["--qemu=no-such-qemu", "hello"], "no-such-qemu"),
         (["no-such-app"], "neither a file nor an image"),
-        (["--machine=pentium", "hello"], "known are pc, q35, microvm"),
+        (["--machine=pentium", "hello"], "known: pc, q35, microvm"),
         (["--freq=70000", "hello"], "16 bits"),
         (["--loader=no-such-loader", "hello"], "not built"),
         (["--smp=many", "hello"], "wants a number"),

@@ -63,7 +63,7 @@ def test_no_address(serve: Serve) -> None:
         guest.wait(lambda: "discover" in served.monitor.traffic.dhcp)
         found = finding(served)
     assert found.step == "address"
-    assert "nobody offers one" in found.cause
+    assert "no server offers one" in found.cause
 
 
 def test_address_of_another_network(serve: Serve) -> None:
@@ -83,7 +83,7 @@ def test_no_answer_to_arp(serve: Serve) -> None:
         asked = served.monitor.probes_sent
         guest.wait(lambda: served.monitor.probes_sent > asked + 1)
         found = finding(served)
-    assert (found.step, found.cause) == ("arp", "nobody answers to ARP requests for 10.0.5.3")
+    assert (found.step, found.cause) == ("arp", "no answer to ARP requests for 10.0.5.3")
     assert "-mask" in found.remedy
 
 
@@ -93,7 +93,7 @@ def test_closed_port(serve: Serve) -> None:
     with served.guest as guest:
         guest.wait(lambda: 8081 in served.monitor.traffic.tcp_closed)
         found = finding(served, 8081)
-    assert (found.step, found.cause) == ("port", "the guest is there, but its port 8081 is closed")
+    assert (found.step, found.cause) == ("port", "the guest answers, but its port 8081 is closed")
 
 
 def test_no_finding(serve: Serve) -> None:

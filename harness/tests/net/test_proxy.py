@@ -143,7 +143,7 @@ def test_qemu_options(lab: NetworkNamespace) -> None:
 
     def line(**variables: str) -> str:
         done = run("--print", file_of("hello"), before=lab.enter_command, **{"KVM": "0", **variables})
-        assert ("QEMU is started all the same" in done.stderr) == (variables.get("ISLE") == "uhyve")
+        assert ("QEMU runs the guest anyway" in done.stderr) == (variables.get("ISLE") == "uhyve")
         return done.stdout
 
     own = line()
@@ -184,8 +184,8 @@ def test_variables_of_hermitctl_run(lab: NetworkNamespace) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("ISLE", "3", "needs a patched Linux; known are qemu and uhyve"),
-        ("ISLE", "xen", "known are qemu and uhyve"),
+        ("ISLE", "3", "need a patched Linux kernel; known: qemu, uhyve"),
+        ("ISLE", "xen", "known: qemu, uhyve"),
         ("MEM", "0", "a size is a number with M or G, such as 512M"),
         ("MEM", "12Q", "a size is a number with M or G"),
         ("CPUS", "3-5", "wants a number, not '3-5'"),

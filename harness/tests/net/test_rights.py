@@ -123,30 +123,30 @@ def test_socket_link_needs_no_right(user: User) -> None:
     with user.hermitctl(*words, str(place), setup=setup) as (_, line_with):
         assert f"the guest listens: {GUEST_ADDRESS}:8080" in line_with("the guest listens")
         with user.hermitctl(*words, str(place), setup=setup) as (_, line_of_second_with):
-            assert f" {place}, where the first one waits" in line_of_second_with("second end of the cable")
+            assert f" {place}, connected to the first" in line_of_second_with("second end of the socket link")
             assert f"the guest listens: {SECOND_GUEST_ADDRESS}:8080" in line_of_second_with("the guest listens")
     with SocketLink(roots):
         done = user.run(python(), "-m", "hermit_harness", "run", *words, str(roots), setup=setup)
-    sentence = f"hermitctl: {roots}: Permission denied: NETIF= names another cable\n"
+    sentence = f"hermitctl: {roots}: Permission denied: choose another socket link with NETIF=\n"
     assert (done.returncode, done.stdout, done.stderr) == (125, "", sentence)
 
 
-MAKES_IT = "--user $USER makes it; --isolate needs neither"
-ANOTHERS = "tap10 is another user's: sudo netsetup/tap down tap10, then sudo netsetup/tap up tap10 --user $USER"
+MAKES_IT = "--user $USER creates it; --isolate needs neither"
+ANOTHERS = "tap10 belongs to another user: sudo netsetup/tap down tap10, then sudo netsetup/tap up tap10 --user $USER"
 # --net, what root did before, and the user's error.
 SENTENCES = [
-    ("tap", ":", f"there is no tap10: sudo netsetup/tap up tap10 {MAKES_IT}"),
+    ("tap", ":", f"no interface tap10: sudo netsetup/tap up tap10 {MAKES_IT}"),
     (
         "bridge",
         "netsetup/bridge up",
-        f"there is no bridge hermitbr0 with a tap in it: sudo netsetup/bridge up hermitbr0 --tap tap10 {MAKES_IT}",
+        f"no bridge hermitbr0 with a tap: sudo netsetup/bridge up hermitbr0 --tap tap10 {MAKES_IT}",
     ),
     ("tap", "netsetup/tap up --user root", ANOTHERS),
     ("bridge", "netsetup/bridge up --tap tap10 --user root", ANOTHERS),
     (
         "tap",
         f"netsetup/tap up --user {NOBODY}; chmod 0600 /dev/net/tun",
-        "/dev/net/tun may not be opened: sudo chmod 0666 /dev/net/tun",
+        "no permission to open /dev/net/tun: sudo chmod 0666 /dev/net/tun",
     ),
 ]
 

@@ -67,7 +67,7 @@ def test_variables_of_the_proxy(given: dict[str, str], address: str, lab: Networ
     lab.script("tap", "up", "tap100")
     variables = {"HERMIT_ISLE": "uhyve", "HERMIT_NETIF": "tap100", **given}
     with hermitctl(ECHO, before=lab.enter_command, variables=variables) as (_, line_with):
-        assert "QEMU is started all the same" in line_with("HERMIT_ISLE=uhyve")
+        assert "QEMU runs the guest anyway" in line_with("HERMIT_ISLE=uhyve")
         assert f"{address}:8080" in line_with("the guest listens")
         lab.run("ping", "-c", "1", "-W", "10", address)
 
@@ -123,7 +123,7 @@ def test_run_reports_the_failed_step() -> None:
     """The doctor's finding appears if the application ended without listening."""
     words = ("--net", "tap", "--nic", "virtio-transitional", "--isolate", ECHO)
     with hermitctl(*words) as (process, line_with):
-        assert "has no driver for this kind of card" in line_with("network, step driver")
+        assert "has no driver for this NIC" in line_with("network, step driver")
         assert process.wait(60) == 1
 
 
@@ -292,11 +292,11 @@ def test_invalid_mac_address() -> None:
 @pytest.mark.parametrize(
     ("step", "setup", "words", "cause"),
     [
-        ("link", '"$0/tap" up; ip link set tap10 down', ("--net", "tap", ECHO), "the host's end, tap10, is down"),
-        ("address", '"$0/tap" up', ("--net", "tap", BY_DHCP), "asks for an address by DHCP and nobody offers one"),
+        ("link", '"$0/tap" up; ip link set tap10 down', ("--net", "tap", ECHO), "the host interface tap10 is down"),
+        ("address", '"$0/tap" up', ("--net", "tap", BY_DHCP), "requests an address by DHCP and no server offers one"),
         (
             "arp", '"$0/tap" up', ("--net", "tap", ECHO, "-mask", "255.255.255.255"),
-            "nobody answers to ARP requests for 10.0.5.3",
+            "no answer to ARP requests for 10.0.5.3",
         ),
         ("port", "true", ("--forward", "0:8081", "--forward", "0:8080", ECHO), "its port 8081 is closed"),
     ],

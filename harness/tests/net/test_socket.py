@@ -105,7 +105,7 @@ def test_guest_and_a_program(guest_first: bool, tmp_path: Path) -> None:
     with ExitStack() as stack:
         peer = None if guest_first else stack.enter_context(Peer(place))
         process, line_with = stack.enter_context(hermitctl(*words))
-        line_with("first end of the cable" if guest_first else "second end of the cable")
+        line_with("first end of the socket link" if guest_first else "second end of the socket link")
         line_with("the guest says that it listens")
         peer = peer or stack.enter_context(Peer(place))
         peer.converse(*((DEFAULT_MAC, GUEST_ADDRESS) if guest_first else (SECOND_MAC, SECOND_GUEST_ADDRESS)))
@@ -125,8 +125,8 @@ def test_two_guests(tmp_path: Path) -> None:
     place = tmp_path / "link"
     socket_words = ("--net", "socket", "--netif", str(place), "--capture")
     with hermitctl(*socket_words, str(files[0]), ECHO) as (process, line_with):
-        line = line_with("first end of the cable")
-        assert line.endswith(f"the other one: hermitctl run --net socket --netif {place} APP")
+        line = line_with("first end of the socket link")
+        assert line.endswith(f"start the other end: hermitctl run --net socket --netif {place} APP")
         assert f"the guest listens: {GUEST_ADDRESS}:8080, for the other end" in line_with("the guest listens")
         for file, more in ((files[1], ()), (files[2], ("--mac", "52:54:00:00:00:09", "-ip 10.0.5.9"))):
             argv = [sys.executable, "-m", "hermit_harness", "run", *socket_words, str(file), ASK, *more]
@@ -136,7 +136,7 @@ def test_two_guests(tmp_path: Path) -> None:
             assert "answer: over the link" in done.stdout
             assert ("its guest is told to be" in done.stderr) == (not more)
         with Peer(place):
-            assert refusal(place).endswith("has two ends already: NETIF= names another cable")
+            assert refusal(place).endswith("already has two ends: choose another socket link with NETIF=")
         process.send_signal(signal.SIGINT)
         line_with("captured")
     all_frames, asked, again = map(pcap.packets, files)
@@ -183,7 +183,7 @@ def test_names_of_socket_links(tmp_path: Path) -> None:
     """NETIF= selects one of several links; their sockets are in a folder that only this user can enter."""
     here = {**os.environ, "TMPDIR": str(tmp_path), "HERMIT_NET": "socket"}
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "net"]
-    for name, file in (("", "cable.sock"), ("lab1", "lab1.sock")):
+    for name, file in (("", "link.sock"), ("lab1", "lab1.sock")):
         done = subprocess.run(
             argv, capture_output=True, text=True, check=True, timeout=60, env={**here, "HERMIT_NETIF": name}
         )
@@ -196,11 +196,16 @@ def test_obstacles_are_reported(tmp_path: Path) -> None:
     """One sentence names the remedy, and existing files stay. Remains of a killed guest are no obstacle."""
     file, left = tmp_path / "file", tmp_path / "left"
     file.write_text("mine")
-    assert refusal(file) == f"{file} is there already, and is no socket: NETIF= names another cable"
+    assert refusal(file) == f"{file} exists and is not a socket: choose another socket link with NETIF="
     assert file.read_text() == "mine"
-    assert refusal(tmp_path / "no/link") == f"{tmp_path}/no: No such file or directory: NETIF= names another cable"
+    assert (
+        refusal(tmp_path / "no/link")
+        == f"{tmp_path}/no: No such file or directory: choose another socket link with NETIF="
+    )
     long = tmp_path / ("x" * 108)
-    assert refusal(long) == f"{long} is longer than the 107 bytes of a socket's name: NETIF= names another cable"
+    assert (
+        refusal(long) == f"{long} is longer than the 107 bytes of a socket name: choose another socket link with NETIF="
+    )
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(left))
     with Peer(left) as first, Peer(left) as second:
@@ -241,4 +246,4 @@ def test_remedy_for_dhcp_on_a_socket_link(tmp_path: Path) -> None:
             )
             found = diagnose(sight)
     assert found.step == "address"
-    assert str(found).endswith("nobody offers one; a kernel without dhcpv4 is told its own by HERMIT_IP=")
+    assert str(found).endswith("no server offers one; a kernel without dhcpv4 takes its address from HERMIT_IP=")
