@@ -98,7 +98,10 @@ class NetworkNamespace(Closeable):
         return subprocess.Popen([*self.enter_command, *words], **options)  # type: ignore[call-overload,no-any-return]
 
     def run(self, *words: str, check: bool = True, seconds: float = 60, env: Mapping[str, str] | None = None) -> str:
-        """Run a program in the namespace and return its output. Raise CalledProcessError if it fails and `check` is set."""
+        """Run a program in the namespace and return its output.
+
+        Raise CalledProcessError if it fails and `check` is set.
+        """
         done = self.result(*words, seconds=seconds, env=env)
         if check:
             done.check_returncode()
@@ -119,7 +122,10 @@ class NetworkNamespace(Closeable):
         )
 
     def script(self, name: str, *words: str) -> str:
-        """Run a script of netsetup/ in the namespace and return its output. Raise LaunchError with its message if it fails."""
+        """Run a script of netsetup/ in the namespace and return its output.
+
+        Raise LaunchError with its message if it fails.
+        """
         done = self.result(str(NETSETUP / name), *words)
         if done.returncode:
             raise LaunchError((done.stderr or done.stdout).strip())

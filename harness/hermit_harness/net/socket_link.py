@@ -111,6 +111,6 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _is_connected(path: Path) -> bool:
-    """Return whether the socket is connected. /proc/net/unix has one socket per line: field 6 is the state, 8 the name."""
+    """Return whether the socket is connected (/proc/net/unix: field 6 is the state, 8 the name)."""
     rows = (line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines())
     return any(row[7:] == [str(path)] and row[5] in CONNECTED_STATES for row in rows)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""From a RunSpec to QEMU's command line. Pure but for the defaults, which ask the host (CPU for KVM, MHz)."""
+"""Translate a RunSpec into QEMU's command line. Only two defaults depend on the host: the KVM CPU model and the MHz."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import GUEST_LOADER_ADDRESS, WAYS, target
 
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
-# What carries a number out of a guest; RISC-V's board always has its device for that.
+# Exit devices by CPU. The RISC-V board always has one.
 EXIT_DEVICES = {"x86_64": DEBUG_EXIT, "aarch64": ("-semihosting",), "riscv64": ()}
-# In the current folder, when a person starts the machine by hand: the daemon's socket, and what stands for no folder.
+# Names in the current folder for a machine that a user starts by hand: virtiofsd's socket, and an empty shared folder.
 SHARE_SOCKET, SHARE_FOLDER = "virtiofsd.sock", "virtiofsd.dir"
 MAX_MHZ = 65535  # the kernel parses the number as u16
 
 
 @dataclass(frozen=True)
 class InheritedFds:
-    """The descriptors that QEMU inherits, one end of a socket pair each."""
+    """The descriptors that QEMU inherits, each one end of a socket pair."""
 
     serial: int
     qmp: int
@@ -36,20 +36,20 @@ class InheritedFds:
 
 
 def check_mhz(value: int | str) -> int:
-    """`value` as MHz for -freq; ValueError outside 1..65535 (today's kernels keep 16 bits)."""
+    """Return `value` as MHz for -freq. Raise ValueError outside 1..65535, because kernels store 16 bits."""
     try:
         mhz = int(value)
     except ValueError:
         raise ValueError(f"-freq wants MHz as a decimal number, not {value!r}") from None
     if not 1 <= mhz <= MAX_MHZ:
-        raise ValueError(f"-freq {mhz}: kernels keep the frequency in 16 bits, so 1 to {MAX_MHZ} MHz can be given")
+        raise ValueError(f"-freq {mhz}: kernels store the frequency in 16 bits, so the range is 1 to {MAX_MHZ} MHz")
     return mhz
 
 
 def with_freq(append: str, mhz: int) -> str:
-    """`append` with "-freq MHZ" in front, unless its kernel arguments (before the first --) hold one already.
+    """Prepend "-freq MHZ" to `append`, unless the kernel arguments (before the first --) contain -freq already.
 
-    A number that stands there already is checked, too; a missing one is left to the guest.
+    A number that is already present is checked as well. A missing number is left to the guest.
     """
     words = append.split()
     kernel_words = words[: words.index("--")] if "--" in words else words
@@ -62,24 +62,24 @@ def with_freq(append: str, mhz: int) -> str:
 
 
 def machine_of(spec: RunSpec) -> Machine:
-    """The row of the machine that a boot wants."""
+    """Return the machine of a boot."""
     return machine(spec.machine, target(spec.target).cpu)
 
 
 def qemu_of(spec: RunSpec) -> str:
-    """The QEMU program."""
+    """Return the QEMU program."""
     return spec.qemu or target(spec.target).qemu
 
 
 def append_of(spec: RunSpec) -> str:
-    """What stands after -append."""
+    """Return the text after -append."""
     if not machine_of(spec).passes_mhz:
         return spec.append
     return with_freq(spec.append, host.mhz() or 1000)
 
 
 def cpu_of(spec: RunSpec) -> str:
-    """The -cpu text: given, or the default of machine and accelerator."""
+    """Return the -cpu text: the given one, or the default of machine and accelerator."""
     if spec.cpu:
         return spec.cpu
     row = machine_of(spec)
@@ -87,13 +87,13 @@ def cpu_of(spec: RunSpec) -> str:
 
 
 def machine_argv(spec: RunSpec) -> tuple[str, ...]:
-    """The words of the machine's row for this QEMU."""
+    """Return the machine's arguments for this QEMU version."""
     row = machine_of(spec)
     return row.argv_qemu8 if row.argv_qemu8 and host.qemu_major(qemu_of(spec)) >= 8 else row.argv
 
 
 def firmware_argv(row: Machine) -> list[str]:
-    """The machine's firmware; what it writes to its variables goes to a temporary file of QEMU's."""
+    """Return the arguments for the firmware. QEMU discards changes to its variables."""
     argv = ["-bios", str(firmware_file(row.bios))] if row.bios else []
     for unit, word in enumerate(row.flash or ()):
         write_option = "readonly=on" if unit == 0 else "snapshot=on"
@@ -102,13 +102,13 @@ def firmware_argv(row: Machine) -> list[str]:
 
 
 def disk_argv(name: str, image: Path) -> list[str]:
-    """A disk that the guest cannot write."""
+    """Return the arguments for a read-only disk."""
     drive = f"if=none,id={name},format=raw,readonly=on,file={escape_commas(image)}"
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
 
 
 def loader_argv(spec: RunSpec) -> list[str]:
-    """Loader, application and command line, in the way that the target or the boot wants."""
+    """Return the arguments for loader, application and command line, by the target's or the boot's `way`."""
     way, _, place = (spec.way or target(spec.target).way).partition("@")
     if way not in WAYS:
         raise ValueError(f"unknown way {way!r} to pass an application; known: {', '.join(WAYS)}")
@@ -129,12 +129,12 @@ def loader_argv(spec: RunSpec) -> list[str]:
 
 
 def is_network_watched(spec: RunSpec) -> bool:
-    """Whether the harness sees the guest's frames."""
+    """Return whether the harness receives the guest's frames."""
     return spec.net.kind != "none" and spec.net.watched
 
 
 def guest_argv(spec: RunSpec) -> list[str]:
-    """The part of the command line that decides what the guest sees."""
+    """Return the part of the command line that determines the guest's hardware."""
     row = machine_of(spec)
     argv = [qemu_of(spec), *machine_argv(spec), "-accel", spec.accel, "-cpu", cpu_of(spec)]
     argv += ["-smp", str(max(spec.smp, row.min_cpus)), "-m", spec.memory, *firmware_argv(row)]
@@ -147,10 +147,9 @@ def guest_argv(spec: RunSpec) -> list[str]:
 
 
 def harness_argv(spec: RunSpec, fds: InheritedFds) -> list[str]:
-    """The command line as the harness runs it: paused, serial, QMP and the later gdb stub over inherited descriptors.
+    """Return the command line that the harness runs: paused, with serial port, QMP and GDB stub on inherited descriptors.
 
-    A reset or a triple fault stops the machine where it happened (-no-reboot turns it into a shutdown, -no-shutdown
-    into a pause).
+    A reset or triple fault pauses the machine in place: -no-reboot makes it a shutdown, -no-shutdown a pause.
     """
     argv = [*share_argv(spec, f"fd={fds.share}"), *guest_argv(spec)[1:]]
     argv += ["-display", "none", "-no-reboot", "-no-shutdown", "-S"]
@@ -162,29 +161,31 @@ def harness_argv(spec: RunSpec, fds: InheritedFds) -> list[str]:
 
 
 def standalone_argv(spec: RunSpec) -> list[str]:
-    """The same machine for a person: serial on stdio, no monitor, runs at once, ends at a reset. A shared folder's
-    daemon waits at SHARE_SOCKET."""
+    """Return the same machine for a user's shell: serial port on stdio, no monitor, not paused, exit at a reset.
+
+    virtiofsd listens on SHARE_SOCKET.
+    """
     spec = replace(spec, net=replace(spec.net, fd=-1))
     argv = [*share_argv(spec, f"path={SHARE_SOCKET}"), *guest_argv(spec)[1:]]
     return [*argv, "-display", "none", "-serial", "stdio", "-no-reboot"]
 
 
 def virtiofsd_note(spec: RunSpec) -> str:
-    """What a person must start before plain_argv(), as a comment of the shell's; "" if nothing."""
+    """Return the virtiofsd command to run before standalone_argv(), as a shell comment, or ""."""
     if not spec.share:
         return ""
     program, make_folder = spec.share.program or "virtiofsd", "" if spec.share.folder else f"mkdir -p {SHARE_FOLDER}; "
     words = shared_folder.virtiofsd_argv(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_FOLDER)
-    return f"# before, in another terminal and this folder: {make_folder}{shlex.join(words)}\n"
+    return f"# first, in another terminal in this folder: {make_folder}{shlex.join(words)}\n"
 
 
 def share_argv(spec: RunSpec, address: str) -> list[str]:
-    """QEMU, and its connection to the daemon of the shared folder, which must stand before the device."""
+    """Return QEMU and its connection to virtiofsd, which must precede the device on the command line."""
     return [qemu_of(spec), *(("-chardev", f"socket,id=share0,{address}") if spec.share else ())]
 
 
 def shell_line(argv: Sequence[str], width: int = 110) -> str:
-    """`argv` as lines for a POSIX shell, joined with backslashes, options kept with their values."""
+    """Format `argv` as lines for a POSIX shell, joined by backslashes, each option with its values."""
     lines: list[str] = []
     for word in argv:
         quoted = shlex.quote(word)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A disk from which UEFI firmware boots: one FAT file system, made by mtools, so without root and without a mount."""
+"""Create disks that UEFI firmware boots from: a FAT file system, made by mtools without root or a mount."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from hermit_harness.paths import BUILD
 
 CACHE_FOLDER = BUILD / "esp"
-# The name that firmware looks for on a disk of which it knows nothing.
+# The default boot file of removable media (UEFI specification 2.10, section 3.5.1.1).
 BOOT_FILES = {"x86_64": "BOOTX64.EFI", "aarch64": "BOOTAA64.EFI", "riscv64": "BOOTRISCV64.EFI"}
-METADATA_BYTES = 2 << 20  # bytes for the file system's own tables
+METADATA_BYTES = 2 << 20  # bytes for the tables of the file system
 
 
 def _mtools(*words: str) -> None:
-    """Run one tool of mtools; ValueError with its message where it fails or is missing."""
+    """Run a program of mtools. Raise ValueError with its message if it fails or is missing."""
     try:
         done = subprocess.run(
             words,
@@ -27,7 +27,7 @@ def _mtools(*words: str) -> None:
             text=True,
             check=False,
             timeout=60,
-            # Without these it refuses sizes that no disk has, and would read the person's own settings.
+            # Accept sizes that no real disk has, and ignore the user's settings.
             env={**os.environ, "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull},
         )
     except FileNotFoundError:
@@ -51,9 +51,9 @@ def _make(image: Path, files: dict[str, bytes]) -> None:
 
 
 def image(arch: str, loader: Path, app: Path | None, arguments: str, folder: str = "hermit") -> Path:
-    """The disk for a loader, an application and its arguments, from the cache where it was made before.
+    """Return a disk with a loader, an application and its arguments, from the cache if it is there.
 
-    `folder` is where the application lies: EFI/hermit or EFI/BOOT; the file with the arguments lies beside it.
+    `folder` is the application's folder below EFI: hermit or BOOT. The file with the arguments is next to it.
     """
     files = {f"EFI/BOOT/{BOOT_FILES[arch]}": loader.read_bytes()}
     if app:
@@ -64,7 +64,7 @@ def image(arch: str, loader: Path, app: Path | None, arguments: str, folder: str
 
 
 def shell_disk(loader: Path, app: Path | None, arguments: str) -> Path:
-    """A disk that has nothing to boot but a script for the firmware's shell: it starts the loader with `initrd=`."""
+    """Return a disk without a boot file: the UEFI shell's script starts the loader with `initrd=`."""
     files = {
         "startup.nsh": f"@echo -off\r\nFS0:\r\n\\loaders\\hermit.efi initrd=/apps/mine {arguments}\r\n".encode(),
         "loaders/hermit.efi": loader.read_bytes(),
@@ -75,14 +75,14 @@ def shell_disk(loader: Path, app: Path | None, arguments: str) -> Path:
 
 
 def disk(files: dict[str, bytes]) -> Path:
-    """A disk with these files, by path; the same files give the same disk."""
+    """Return a disk with these files, by path. The same files give the same disk."""
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
     image = CACHE_FOLDER / f"{digest.hexdigest()[:24]}.img"
     if not image.is_file():
         CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
-        # Made under a name of its own: another process may want the same disk at the same time.
+        # Use a unique name: another process may create the same disk at the same time.
         partial = CACHE_FOLDER / f"{image.stem}.{os.getpid()}"
         try:
             _make(partial, files)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Names of files on QEMU's command line: escaped, or, for -initrd, such that every way of its to read that takes them
-as they are."""
+"""File names on QEMU's command line: escaped, or replaced by a link where QEMU has no escape."""
 
 from __future__ import annotations
 
@@ -13,15 +12,15 @@ from pathlib import Path
 
 
 def escape_commas(text: object) -> str:
-    """A file name inside one of QEMU's comma-separated options: a comma is doubled."""
+    """Double the commas of a file name in a comma-separated option of QEMU."""
     return str(text).replace(",", ",,")
 
 
 def initrd_name(path: Path) -> str:
-    """A name of the file that holds neither blank nor comma: a link where its own does.
+    """Return a name of the file without blanks and commas: its own, or a link.
 
-    For a Multiboot kernel QEMU parts -initrd at commas and ends each name at its first blank; for other kernels it
-    does not. The links stay, for command lines that a person keeps. ValueError where none can be made.
+    For a Multiboot kernel QEMU splits -initrd at commas and ends each name at the first blank; for other kernels it
+    does not. The links are kept, for command lines that a user saves. Raise ValueError if no link can be created.
     """
     if not re.search(r"[\s,]", str(path)):
         return str(path)
@@ -34,16 +33,19 @@ def initrd_name(path: Path) -> str:
             fresh.symlink_to(target)
             fresh.replace(link)
     except OSError as error:
-        raise ValueError(f"no link to {path}, whose name QEMU cannot read: {error}") from None
+        raise ValueError(f"cannot link to {path}, whose name QEMU cannot parse: {error}") from None
     return str(link)
 
 
 def user_temp_folder() -> Path:
-    """A folder for this user alone, among the temporary files. OSError, or ValueError where somebody else was first."""
+    """Return a private folder of this user in the temporary folder.
+
+    Raise OSError, or ValueError if another user created it.
+    """
     folder = Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
-    # Others may write to the folder above: what they have put there in its place is not taken.
+    # Other users may write to the parent folder, so check the owner and the mode.
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise ValueError(f"{folder} is not a folder of this user's alone: remove it, or set TMPDIR")
+        raise ValueError(f"{folder} is not a private folder of this user: remove it, or set TMPDIR")
     return folder

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The door through which debuggers come: a listening socket of ours, and bytes carried between who knocks and QEMU's
-GDB stub.
+"""Relay between debuggers and QEMU's GDB stub: a listening socket of the harness.
 
-QEMU is passed a connected socket, so it needs no port and no path, and may sit in a network namespace of its own. We
-listen before anybody is told where: there is nothing to wait for, and a port that is taken is noticed. The stub is
-opened for each debugger anew, when it comes. One that goes away without a word, killed say, leaves the machine as if it
-had detached.
+QEMU inherits a connected socket. It needs neither port nor path and can run in its own network namespace. The relay
+listens before it reports its address, so a client never has to wait, and a taken port is detected. It opens the stub
+again for each debugger. A debugger that disconnects without detaching, for example when it is killed, leaves the
+machine as if it had detached.
 """
 
 from __future__ import annotations
@@ -24,14 +23,16 @@ from hermit_harness.vm.gdb_rsp import InterruptQueue, PacketFilter, RegisterByte
 from hermit_harness.vm.qmp import Qmp, QmpError
 
 DEFAULT_PORT = 1234
-PORTS_TRIED = 100  # how many are tried from the wanted one on
-DETACH_REQUEST = b"\x03+$D;1#b0"  # stop, whatever you do; then the packet that lets the machine go
+PORTS_TRIED = 100  # number of ports to try, from the requested one
+DETACH_REQUEST = b"\x03+$D;1#b0"  # interrupt, then the packet that detaches
 DETACH_SECONDS = 2.0
 
 
 def listen_unix(path: Path) -> socket.socket:
-    """A socket that only this user can reach. A path that is too long for it (108 bytes) is bound by way of its
-    folder's descriptor."""
+    """Return a listening Unix socket.
+
+    The socket is bound through the folder's descriptor, because sun_path holds 108 bytes only (unix(7)).
+    """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -46,7 +47,7 @@ def listen_unix(path: Path) -> socket.socket:
 
 
 def listen_tcp(port: int) -> socket.socket:
-    """The first free port from this one on, on the loopback address only."""
+    """Listen on the first free port from `port`, on the loopback address only."""
     for candidate in range(port, min(port + PORTS_TRIED, 65536)):
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,13 +58,15 @@ def listen_tcp(port: int) -> socket.socket:
             sock.close()
             continue
         return sock
-    raise ValueError(f"none of the ports {port} to {port + PORTS_TRIED - 1} is free on 127.0.0.1")
+    raise ValueError(f"no free port from {port} to {port + PORTS_TRIED - 1} on 127.0.0.1")
 
 
 class GdbRelay:
-    """Carries bytes while the loop of `selector` runs. `before` is called each time before the stub's bytes go out:
-    what the guest printed until then is on the screen before GDB says that it has stopped. `big_endian` is the
-    application."""
+    """Relays bytes while the loop of `selector` runs.
+
+    `before_reply` is called before each reply of the stub is forwarded, so that the guest's output appears before GDB
+    reports a stop. `big_endian` is the byte order of the application.
+    """
 
     def __init__(
         self,
@@ -78,10 +81,10 @@ class GdbRelay:
         self._qmp = qmp
         self._before_reply = before_reply
         self._big_endian = big_endian
-        self._filters: tuple[PacketFilter, ...] = ()  # what the bytes go through, the debugger's end first
+        self._filters: tuple[PacketFilter, ...] = ()  # from the client to the stub
         self._client: socket.socket | None = None
-        self._stub: socket.socket | None = None  # to the stub; there with the client
-        self._detached = False  # the client said that it would go: a second time would be too much for QEMU 7.2
+        self._stub: socket.socket | None = None  # connected together with the client
+        self._detached = False  # the client has detached; QEMU 7.2 fails on a second detach
         self.connections = 0
         for listener in listeners:
             listener.setblocking(False)
@@ -89,7 +92,7 @@ class GdbRelay:
 
     @property
     def is_connected(self) -> bool:
-        """Whether a debugger is connected: then the machine stands and runs as that one says."""
+        """Return whether a debugger is connected and controls the machine."""
         return self._client is not None
 
     def _accept(self, listener: socket.socket, mask: int) -> None:
@@ -115,7 +118,7 @@ class GdbRelay:
         self._selector.register(self._stub, selectors.EVENT_READ, self._from_stub)
 
     def _open_stub(self, name: str) -> socket.socket:
-        """A connection to QEMU's stub, which stops the machine. The one before is forgotten by QEMU."""
+        """Connect to QEMU's stub, which pauses the machine. QEMU drops the previous connection."""
         relay_end, qemu_end = socket.socketpair()
         with qemu_end:
             self._qmp.execute("getfd", {"fdname": name}, fds=[qemu_end.fileno()])
@@ -162,7 +165,7 @@ class GdbRelay:
         self._stub = self._client = None
 
     def close(self) -> None:
-        """Close the listening sockets and whoever is connected; the machine is left as it is."""
+        """Close the listening sockets and the client. The machine keeps its state."""
         self._disconnect()
         for listener in self._listeners:
             self._selector.unregister(listener)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""GDB's remote protocol ("Debugging with GDB", appendix E) on its way between a debugger and QEMU's stub, packet by
-packet."""
+"""Filter packets of the GDB remote protocol ("Debugging with GDB", appendix E) between a debugger and QEMU's stub."""
 
 from __future__ import annotations
 
@@ -12,13 +11,15 @@ INTERRUPT = b"\x03"
 
 
 def encode_packet(body: bytes) -> bytes:
-    """The packet with this body."""
+    """Return the packet with this body."""
     return b"$%s#%02x" % (body, sum(body) % 256)
 
 
 def _split_stream(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Each whole packet, and each byte between packets, with whether it is whole; the rest comes last. A `#` within a
-    body is escaped, so the first one ends it."""
+    """Yield each packet and each byte between packets, with whether it is complete; an incomplete rest comes last.
+
+    A `#` in a body is escaped, so the first `#` ends the body.
+    """
     position = 0
     while position < len(data):
         if data[position : position + 1] != b"$":
@@ -34,18 +35,20 @@ def _split_stream(data: bytes) -> Iterator[tuple[bytes, bool]]:
 
 
 class PacketFilter:
-    """One connection, both ways; what is not whole yet is kept until it is. A piece is a packet, or a byte between
-    packets. This one changes nothing; others override request() and answer()."""
+    """Filters both directions of one connection and buffers incomplete packets.
+
+    A piece is a packet or a byte between packets. Subclasses override request() and answer().
+    """
 
     def __init__(self) -> None:
         self._incomplete = {"stub": b"", "client": b""}
 
     def request(self, piece: bytes) -> bytes:
-        """What goes to the stub for a piece from the debugger."""
+        """Return what the stub receives for a piece from the debugger."""
         return piece
 
     def answer(self, piece: bytes) -> bytes:
-        """What goes to the debugger for a piece from the stub."""
+        """Return what the debugger receives for a piece from the stub."""
         return piece
 
     def to_stub(self, data: bytes) -> bytes:
@@ -65,9 +68,12 @@ class PacketFilter:
 
 
 class InterruptQueue(PacketFilter):
-    """Ctrl-C is never lost. GDB takes one between its "Continuing." and the guest's start, while it steps over a
-    breakpoint say, and sends it to a stub that stands; QEMU's does not hear it then, GDB waits for ever, and a second
-    Ctrl-C makes it give up the connection. So it is kept here until the guest runs."""
+    """Delays an interrupt until the guest runs.
+
+    GDB may send an interrupt between "Continuing." and the guest's start, for example while it steps over a breakpoint.
+    QEMU's stub ignores an interrupt while the machine is paused. GDB would then wait for ever, and give up the
+    connection after a second Ctrl-C.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +100,7 @@ AARCH64_REGISTER_SIZES = (*[8] * 33, 4, *[16] * 32, 4, 4)
 
 
 def _byte_swapped(value: bytes) -> bytes:
-    """Hexadecimal digits of one register, its bytes the other way round."""
+    """Reverse the byte order of one register in hexadecimal digits."""
     return bytes.fromhex(value.decode())[::-1].hex().encode() if len(value) % 2 == 0 and b"x" not in value else value
 
 
@@ -107,7 +113,7 @@ def _all_byte_swapped(values: bytes) -> bytes:
 
 
 class RegisterByteSwap(PacketFilter):
-    """Turns the registers in requests and answers."""
+    """Reverses the byte order of registers in requests and answers."""
 
     def __init__(self) -> None:
         super().__init__()

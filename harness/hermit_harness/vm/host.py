@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Facts of the host that a boot needs: its MHz, a CPU model that its KVM takes, whether namespaces are permitted."""
+"""Facts about the host that a boot needs: MHz, a CPU model that its KVM accepts, permission for namespaces."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from hermit_harness.vm.machines import CPU_KVM_FALLBACKS, MICROVM
 
 CPUINFO = Path("/proc/cpuinfo")
 CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
-TUN_DEVICE = Path("/dev/net/tun")  # taps are made by it
-# Words before a command that take it off the network, and end it and its children when they are ended.
+TUN_DEVICE = Path("/dev/net/tun")  # creates taps
+# The prefix that isolates a command from the network. The command and its children end with the prefix.
 UNSHARE_COMMAND = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=SIGKILL")
 
 
 def mhz_from(cpuinfo: str, base_khz: str = "", max_khz: str = "") -> int | None:
-    """MHz of the time-stamp counter, best source first: the brand string ("… @ 2.80GHz"), cpufreq, the "cpu MHz"
-    line."""
+    """Return the frequency of the time-stamp counter in MHz.
+
+    Sources, best first: the brand string ("… @ 2.80GHz"), cpufreq, the "cpu MHz" line.
+    """
     brand = re.search(r"^model name\s*:.*?@\s*([0-9.]+)\s*GHz", cpuinfo, re.M)
     if brand:
         return round(float(brand[1]) * 1000)
@@ -40,13 +42,13 @@ def _text(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def mhz() -> int | None:
-    """The host's MHz, None where nothing tells."""
+    """Return the host's MHz, or None if no source has it."""
     return mhz_from(_text(CPUINFO), _text(CPUFREQ / "base_frequency"), _text(CPUFREQ / "cpuinfo_max_freq"))
 
 
 @lru_cache(maxsize=8)
 def qemu_major(qemu: str) -> int:
-    """The first number of QEMU's version; 0 where it does not tell (whoever starts it next says why)."""
+    """Return QEMU's major version, or 0 if it is unknown (the next start of QEMU reports the reason)."""
     try:
         done = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -56,7 +58,7 @@ def qemu_major(qemu: str) -> int:
 
 
 def device_problem(device: Path) -> str:
-    """Why a device cannot be used, "" if it opens. Opening is the test: mode bits lie."""
+    """Return why a device cannot be opened, or "". Mode bits alone do not show it."""
     try:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
@@ -65,20 +67,20 @@ def device_problem(device: Path) -> str:
 
 
 def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
-    """As device_problem, with what to do about it."""
+    """Return why KVM cannot be used, with the remedy, or ""."""
     try:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
         return f"{device} does not exist (no KVM module, or a virtual machine without nested virtualization)"
     except PermissionError:
-        return f"{device} may not be opened: add yourself to its group (sudo usermod -aG kvm $USER), then log in again"
+        return f"no permission to open {device}: join its group (sudo usermod -aG kvm $USER), then log in again"
     except OSError as error:
         return f"{device} cannot be opened: {error.strerror}"
     return ""
 
 
 def _cpu_model_starts(qemu: str, cpu: str) -> bool:
-    """Whether QEMU with KVM gets as far as its monitor with this CPU model; `quit` follows at once."""
+    """Return whether QEMU with KVM accepts this CPU model: start it paused and quit."""
     argv = [
         qemu,
         "-M",
@@ -105,8 +107,10 @@ def _cpu_model_starts(qemu: str, cpu: str) -> bool:
 
 @lru_cache(maxsize=8)
 def kvm_cpu(qemu: str, wanted: str) -> str:
-    """The first CPU model that starts: `wanted`, then the fallbacks. `wanted` itself when none does (QEMU's message
-    is then shown)."""
+    """Return the first CPU model that starts: `wanted`, then the fallbacks.
+
+    If none starts, return `wanted`, so that QEMU's message is shown.
+    """
     if kvm_problem():
         return wanted
     return next((cpu for cpu in (wanted, *CPU_KVM_FALLBACKS) if _cpu_model_starts(qemu, cpu)), wanted)
@@ -114,7 +118,7 @@ def kvm_cpu(qemu: str, wanted: str) -> str:
 
 @lru_cache(maxsize=1)
 def namespace_problem() -> str:
-    """Why QEMU cannot be isolated here, "" if it can. One sentence, with what to do."""
+    """Return why the host does not permit namespaces, with the remedy, or ""."""
     try:
         done = subprocess.run([*UNSHARE_COMMAND, "true"], capture_output=True, text=True, timeout=10, check=False)
     except OSError as error:
@@ -123,10 +127,10 @@ def namespace_problem() -> str:
 
 
 def namespace_remedy(stderr: str) -> str:
-    """What to do about the message of a failed `unshare`, or of the shell that it started."""
+    """Explain the message of a failed `unshare`, or of the shell that it started, with the remedy."""
     message = (stderr.strip().splitlines() or ["no message"])[-1]
     if message.startswith("sh: "):
-        return f"this run's namespaces cannot be set up, though they are permitted: {message}"
+        return f"namespaces are permitted, but setting them up failed: {message}"
     if _text(Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")).strip() == "1":
         remedy = "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
     elif _text(Path("/proc/sys/kernel/unprivileged_userns_clone")).strip() == "0":

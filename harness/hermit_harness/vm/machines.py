@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The table of machines: QEMU arguments, default CPU per accelerator, and what the machine has. Keyed by processor and
-name, since `virt` is two machines.
+"""The table of machines: QEMU arguments, default CPU per accelerator, and features. Keyed by CPU and name, because
+`virt` exists for two CPUs.
 
-`has` uses the words of `needs` in fixture.toml. `freq` says that the harness adds the host's MHz as a kernel argument
-(L-36): such a
-machine has no timer against which a kernel could calibrate.
+`provides` uses the words of `needs` in fixture.toml. `passes_mhz` adds the host's MHz to the kernel's arguments: such a
+machine has no timer to calibrate against.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ MICROVM = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,auto-kernel-cmdline=
 NO_DEFAULTS = ("-nodefaults", "-no-user-config")
 CPU_TCG = "Skylake-Client,+fsgsbase,-pcid"
 CPU_KVM = "host"
-# `host` asks for MSRs that some (paravirtual) KVMs refuse; these are tried in order, see host.kvm_cpu().
+# `host` needs MSRs that some paravirtual KVMs refuse. host.kvm_cpu() tries these models in order.
 CPU_KVM_FALLBACKS = ("host,-arch-capabilities", "max", "qemu64,apic,fsgsbase,fxsr,rdrand,rdtscp,xsave,xsaveopt")
 
 
 CPU_AARCH64 = "cortex-a76"
 CPU_RISCV64 = "rv64"
-# Debian 12's and 13's; from 1.3 on there is a debug console, which kernels want.
+# The versions of Debian 12 and 13. Kernels print through the debug console, which exists since 1.3.
 OPENSBI = ("1.1", "1.6")
-# Firmware files by word, most wanted first, where Debian and others put them. What is missing is told with its package.
+# Firmware files by name, in order of preference, at the paths of Debian and other distributions.
 FIRMWARE: dict[str, tuple[str, ...]] = {
     "ovmf-code": (
         "/usr/share/OVMF/OVMF_CODE_4M.fd",
@@ -52,24 +51,22 @@ FIRMWARE: dict[str, tuple[str, ...]] = {
         for kind in ("dynamic", "jump")
     },
 }
-# What brings the files of a word's first part.
+# The remedy for a missing file, by the first part of its name.
 FIRMWARE_REMEDIES = {
     "ovmf": "install ovmf",
     "aavmf": "install qemu-efi-aarch64",
-    "opensbi": "ci/opensbi.sh fetches it, or says why not",
+    "opensbi": "run ci/opensbi.sh to fetch it",
     "start": "make fixtures",
 }
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One row of the table; `argv` stands between the QEMU binary and the rest. `argv_newer`, where given, takes its
-    place from QEMU 8 on.
+    """One row of the table. `argv` follows the QEMU program; `argv_qemu8` replaces it from QEMU 8, if given.
 
-    `bios` and `flash` are words of FIRMWARE: for -bios, and for code and variables in flash (a run's changes to the
-    variables are lost with it). `prints`: firmware prints before the loader does. `returns`: a loader that refuses
-    returns to that firmware, which goes on. `slow` stretches deadlines, since the firmware takes its time. `least`: it
-    has no fewer processors.
+    `bios` and `flash` are names in FIRMWARE: for -bios, and for code and variables in flash. A run's changes to the
+    variables are discarded. `firmware_prints`: the firmware prints before the loader. `returns_to_firmware`: a loader
+    that refuses returns to the firmware, which continues. `deadline_factor` extends deadlines for slow firmware.
     """
 
     name: str
@@ -96,20 +93,22 @@ _VIRT_PROVIDES = frozenset({"debug-exit", "pci", "smp"})
 
 
 def _arm(name: str, options: str, **changes: Any) -> Machine:
-    """A row of AArch64's virt board."""
+    """Return a row for the AArch64 virt board."""
     argv = ("-M", f"virt,{options}", *NO_DEFAULTS)
     return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_AARCH64, arch="aarch64", **{"memory": "512M", **changes})
 
 
 def _riscv(name: str, **changes: Any) -> Machine:
-    """A row of RISC-V's virt board, whose SBI firmware tells of itself first."""
+    """Return a row for the RISC-V virt board, whose SBI firmware prints a banner."""
     argv = ("-M", "virt", *NO_DEFAULTS)
     return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_RISCV64, arch="riscv64", firmware_prints=True, **changes)
 
 
 def _xilinx(board: str, cpu: str, min_cpus: int = 1) -> Machine:
-    """A row of a Xilinx board; its network controllers are part of it, and lead nowhere unless a run says otherwise. So
-    is a sound card, for which newer QEMUs want to be told where it leads, in words that QEMU 7.2 does not know.
+    """Return a row for a Xilinx board.
+
+    Its network controllers are on board and not connected by default. QEMU 8 and later need a backend for the sound
+    device on board; QEMU 7.2 does not know that option.
     """
     argv = ("-M", f"xlnx-{board}", *NO_DEFAULTS, "-nic", "none")
     argv_qemu8 = (*argv, "-audio", "none")
@@ -136,8 +135,8 @@ _AAVMF: dict[str, Any] = {"flash": ("aavmf-code", "aavmf-vars"), **_UEFI}
 ALL_MACHINES: tuple[Machine, ...] = (
     Machine("pc", ("-M", "pc", *NO_DEFAULTS), _PC_PROVIDES),
     Machine("q35", ("-M", "q35", *NO_DEFAULTS), _PC_PROVIDES),
-    # QEMU 7.2 boots the line as upstream wrote it; QEMU 10.0 with it boots no -kernel at all, whatever it is: its
-    # firmware (SeaBIOS, since ACPI is on) finds a kernel by the option ROM alone.
+    # QEMU 7.2 boots upstream's line. QEMU 10.0 uses SeaBIOS there, because ACPI is on, and SeaBIOS finds a -kernel only
+    # through the option ROM.
     Machine(
         "microvm",
         ("-M", MICROVM, *NO_DEFAULTS),
@@ -151,8 +150,8 @@ ALL_MACHINES: tuple[Machine, ...] = (
         _MICROVM_PROVIDES,
         passes_mhz=True,
     ),
-    # With virtio-mmio cards: QEMU's list of them is on the command line (by PVH; Multiboot's is made before), and a
-    # card says which transport it speaks.
+    # With virtio-mmio NICs. QEMU lists them on the command line (for PVH only: the Multiboot command line is built
+    # earlier). Each NIC reports its transport.
     Machine(
         "microvm-mmio",
         ("-M", f"{MICROVM.replace('cmdline=off', 'cmdline=on')},acpi=off", *NO_DEFAULTS),
@@ -160,20 +159,20 @@ ALL_MACHINES: tuple[Machine, ...] = (
         passes_mhz=True,
     ),
     Machine("ovmf", ("-M", "q35", *NO_DEFAULTS), _PC_PROVIDES, flash=("ovmf-code", "ovmf-vars"), **_UEFI),
-    # One file for code and variables, without flash: as -bios takes it.
+    # One file for code and variables, as -bios needs it.
     Machine("ovmf-bios", ("-M", "pc", *NO_DEFAULTS), _PC_PROVIDES, bios="ovmf-whole", **_UEFI),
     _arm("virt", "gic-version=3"),
     _arm("virt-gic2", "gic-version=2"),
     _arm("virt-el2", "gic-version=3,virtualization=on"),
-    # QEMU makes a device tree for the first alone.
+    # QEMU generates a device tree for the first one only.
     _xilinx("versal-virt", "cortex-a72", min_cpus=4),
     _xilinx("zcu102", "cortex-a53"),
     _arm("aavmf", "gic-version=3,acpi=off", **_AAVMF),
     _arm("aavmf-el2", "gic-version=3,acpi=off,virtualization=on", **_AAVMF),
     _arm("aavmf-acpi", "gic-version=3", **_AAVMF),
     _riscv("virt"),
-    # SiFive's board: nothing carries a number out of it, its firmware cannot switch it off, and of its processors the
-    # first has no MMU and starts nothing.
+    # The SiFive board has no exit device, and its firmware cannot power it off. Its first hart has no MMU and does not
+    # boot the loader.
     Machine(
         "sifive_u",
         ("-M", "sifive_u", *NO_DEFAULTS, "-nic", "none"),
@@ -184,7 +183,7 @@ ALL_MACHINES: tuple[Machine, ...] = (
         firmware_prints=True,
         min_cpus=2,
     ),
-    # Our own firmware: all harts start the loader at the same time, or hart 2 does (so there must be three).
+    # Firmware of fixtures/start: it starts the loader on all harts at the same time, or on hart 2 (of three).
     _riscv("virt-together", bios="start-sbi-together"),
     _riscv("virt-hart2", bios="start-sbi-hart2"),
     *(_riscv(f"virt-opensbi-{version}", bios=f"opensbi-{version}-dynamic") for version in OPENSBI),
@@ -195,7 +194,7 @@ MACHINE_NAMES: tuple[str, ...] = tuple(dict.fromkeys(m.name for m in ALL_MACHINE
 
 
 def machine(name: str, arch: str = "x86_64") -> Machine:
-    """The row called `name` of a processor; ValueError with the list of names otherwise."""
+    """Return the machine `name` of a CPU. Raise ValueError with the list of names if it is unknown."""
     known = {m.name: m for m in ALL_MACHINES if m.arch == arch}
     try:
         return known[name]
@@ -204,7 +203,7 @@ def machine(name: str, arch: str = "x86_64") -> Machine:
 
 
 def firmware_problem(row: Machine) -> str:
-    """What of a machine's firmware is missing here; empty when nothing is."""
+    """Return which firmware file of a machine is missing, or ""."""
     try:
         for word in (row.bios, *(row.flash or ())):
             if word:
@@ -215,7 +214,7 @@ def firmware_problem(row: Machine) -> str:
 
 
 def firmware_file(word: str) -> Path:
-    """The file that a word of FIRMWARE stands for; ValueError tells what brings it when it is nowhere."""
+    """Return the file of a name in FIRMWARE. Raise ValueError with the remedy if it is missing."""
     for candidate in map(Path, FIRMWARE[word]):
         if candidate.is_file():
             return candidate

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A guest's network card as QEMU is told of it. Values; nothing here looks at the machine."""
+"""A guest's NIC on QEMU's command line. Pure values: nothing here depends on the host."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 from hermit_harness.vm.filenames import escape_commas
 
 NETWORK_KINDS = ("none", "user", "tap", "bridge", "socket")
-DEFAULT_MAC, SECOND_MAC = "52:54:00:12:34:56", "52:54:00:12:34:57"  # QEMU's own for its first two cards
-# Cards by name: QEMU's device and its options, and further words that the machine needs for it. No device: the card is
-# part of the board.
+DEFAULT_MAC, SECOND_MAC = "52:54:00:12:34:56", "52:54:00:12:34:57"  # the addresses that QEMU gives its first two NICs
+# NIC models by name: QEMU's device with its options, and further arguments. A model without device is on board.
 NIC_MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "virtio": ("virtio-net-pci,disable-legacy=on", ()),
     "virtio-transitional": ("virtio-net-pci", ()),
@@ -30,7 +29,7 @@ NETDEV_ID = "net0"
 
 @dataclass(frozen=True)
 class HostForward:
-    """A port of this machine behind which QEMU's user network puts one of the guest. `port` 0: any that is free."""
+    """A host port that QEMU's user network forwards to a guest port. `port` 0 selects any free port."""
 
     port: int
     guest_port: int
@@ -46,7 +45,7 @@ class HostForward:
 
 
 def parse_host_forward(text: str) -> HostForward:
-    """[tcp:|udp:][ADDRESS:]PORT:GUEST_PORT, or PORT for both. ValueError says what is wrong."""
+    """Parse [tcp:|udp:][ADDRESS:]PORT:GUEST_PORT, or PORT for both. Raise ValueError with the reason."""
     *front, last = text.split(":")
     protocol = front.pop(0) if front and front[0] in ("tcp", "udp") else "tcp"
     ports = [front.pop() if front else last, last]
@@ -63,11 +62,11 @@ def parse_host_forward(text: str) -> HostForward:
 
 @dataclass(frozen=True)
 class Nic:
-    """One card. `kind` is one of KINDS; a bridge's card is a tap, too.
+    """One NIC. `kind` is one of NETWORK_KINDS; the NIC of a bridge uses a tap as well.
 
-    `capture` gets every frame. `watched` lets the harness see the frames while the guest runs, and send some; QEMU can
-    do neither together with vhost. `options` are further words for -netdev. Of a socket, `place` is its name, `waits`
-    says which end, and `fd` is the descriptor to be inherited in place of the name, if any.
+    `capture` receives every frame. `watched` lets the harness receive frames while the guest runs, and send some; QEMU
+    supports neither together with vhost. `options` are further options of -netdev. For a socket link, `socket_path` is
+    its name, `listens` selects the end, and `fd` is an inherited descriptor that replaces the name.
     """
 
     kind: str
@@ -86,20 +85,20 @@ class Nic:
     def __post_init__(self) -> None:
         if self.kind not in NETWORK_KINDS or self.model not in NIC_MODELS:
             raise ValueError(
-                f"unknown network {self.kind!r} or card {self.model!r}; "
+                f"unknown network {self.kind!r} or NIC {self.model!r}; "
                 f"known: {', '.join((*NETWORK_KINDS, *NIC_MODELS))}"
             )
         if not re.fullmatch("[0-9a-f][02468ace](:[0-9a-f]{2}){5}", self.mac):
-            raise ValueError(f"{self.mac!r} is no address of a network card, such as {DEFAULT_MAC}")
+            raise ValueError(f"{self.mac!r} is not a MAC address such as {DEFAULT_MAC}")
         if self.vhost and (self.capture or self.watched):
-            raise ValueError("with vhost=on the frames pass QEMU by: nothing can be captured or watched there")
+            raise ValueError("with vhost=on the frames bypass QEMU and cannot be captured or watched")
 
 
 NO_NETWORK = Nic("none")
 
 
 def netdev(net: Nic) -> str:
-    """The text after -netdev."""
+    """Return the value of -netdev."""
     if net.kind == "user":
         options = [f"user,id={NETDEV_ID}", *(row.hostfwd for row in net.forwards)]
     elif net.kind == "socket":
@@ -107,14 +106,14 @@ def netdev(net: Nic) -> str:
         options = [f"stream,id={NETDEV_ID},server={'on' if net.listens else 'off'},addr.type={address}"]
     else:
         options = [f"tap,id={NETDEV_ID},ifname={net.ifname},script=no,downscript=no"]
-        # Without the header of virtio, frames look on the wire and in captures as the guest sent them: nobody is asked
-        # to fill in a checksum. Kernel 0.11.0 asks for it in ARP, too, and Linux drops such frames.
+        # Without the virtio header, frames on the tap and in captures are as the guest sent them, with no request for
+        # checksum offload. Kernel 0.11.0 requests it for ARP as well, and Linux drops such frames.
         options.append(f"vhost={'on' if net.vhost else 'off'},vnet_hdr=off")
     return ",".join(options + ([net.options] if net.options else []))
 
 
 def argv(net: Nic) -> list[str]:
-    """QEMU's words for the card and what it is plugged into."""
+    """Return QEMU's arguments for the NIC and its backend."""
     if net.kind == "none":
         return []
     device, extra = NIC_MODELS[net.model]
@@ -129,8 +128,10 @@ def argv(net: Nic) -> list[str]:
 
 
 def watch_argv(mirror: int, inject: int) -> list[str]:
-    """QEMU's words for two inherited descriptors: a copy of each frame, and frames for the guest. What is sent goes in
-    ahead of the capture, so that it is in there, too."""
+    """Return QEMU's arguments for two inherited descriptors: a copy of each frame, and frames for the guest.
+
+    Injected frames precede the capture, so the capture contains them.
+    """
     return [
         *("-chardev", f"socket,id=mirror0,fd={mirror}", "-chardev", f"socket,id=inject0,fd={inject}"),
         *("-object", f"filter-redirector,id=in0,netdev={NETDEV_ID},queue=tx,position=head,indev=inject0"),

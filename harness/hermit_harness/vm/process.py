@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The QEMU process: its namespaces, its descriptors, and the promise that it never outlives its parent.
+"""The QEMU process: its namespaces, its descriptors, and the guarantee that it never outlives its parent.
 
-Chain of programs, each an exec or a child of the one before:
+Chain of programs, each an exec or a child of the previous one:
 
     setpriv --pdeathsig KILL  ->  unshare (user, net, PID namespaces, --kill-child)  ->  sh (PID 1 inside)  ->  exec
     QEMU
 
-When the parent dies, setpriv's signal kills unshare, whose death kills PID 1, and with it everything in the
-namespace. What is left is the time
-before those signals are armed. So the shell reports ("armed PID") after both are, and goes on only when it is told
-to: a parent that died
-before leaves end of file on that socket and the shell ends. Nothing depends on the order in which things happen.
-Without isolation
-the chain is setpriv, sh, QEMU.
+When the parent dies, setpriv's signal kills unshare. Its death kills PID 1 and with it the whole PID namespace. The
+time before both signals are armed needs a gate: the shell reports "armed PID" once they are, and continues only after
+the parent has answered. If the parent died earlier, the shell reads end of file and ends. No step depends on timing.
+Without isolation the chain is setpriv, sh, QEMU.
 
-QEMU is PID 1 in there, so it is killed by nothing but a real fault or us; its abort() shows as SIGSEGV because PID 1
+QEMU is PID 1 of its namespace, so only a fault or the harness kills it. Its abort() appears as SIGSEGV, because PID 1
 ignores SIGABRT.
 """
 
@@ -39,23 +36,23 @@ from hermit_harness.vm.host import UNSHARE_COMMAND, namespace_remedy
 from hermit_harness.vm.spec import RunSpec
 
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
-# /proc is that of the caller, so the first word of its stat file is our number for the process that will be QEMU.
+# /proc belongs to the caller's namespace, so the stat file starts with QEMU's PID as the caller sees it.
 GATE = 'read -r pid rest </proc/self/stat; echo "armed $pid" >&0; read -r go || exit 1; exec "$@" </dev/null'
 LO_UP = "ip link set lo up 2>/dev/null; "
 ARM_SECONDS = 10.0
-SOCKET_BYTES = 1 << 20  # so that a burst of output before the end is never lost to a full buffer
+SOCKET_BYTES = 1 << 20  # large enough that no output before the end is lost
 
 
 class LaunchError(Exception):
-    """The process could not be set up; the text is one sentence with what to do."""
+    """The process could not be set up. The text is one sentence with the remedy."""
 
 
 class Closeable(ABC):
-    """What a `with` statement closes at its end, however that comes."""
+    """A resource that a `with` statement closes."""
 
     @abstractmethod
     def close(self) -> None:
-        """End it. Safe to call twice."""
+        """Release the resource. Safe to call twice."""
 
     def __enter__(self) -> Self:
         return self
@@ -68,7 +65,7 @@ class Closeable(ABC):
 
 @dataclass
 class Process:
-    """A started (paused) QEMU and our ends of its wires. Close it with `kill`."""
+    """A started, paused QEMU and the harness's ends of its sockets. Close it with `kill`."""
 
     popen: subprocess.Popen[bytes]
     pidfd: int
@@ -95,11 +92,11 @@ class Process:
 
     @property
     def net(self) -> tuple[socket.socket, ...]:
-        """A copy of each frame, and the way in for ours; nothing when the guest's network is not watched."""
+        """Return the sockets for copies of frames and for injected frames; none if the network is not watched."""
         return self.sockets[3:]
 
     def reap(self) -> int:
-        """Wait for the process that has ended (or is about to) and keep its status; negative for a signal."""
+        """Wait for the end of the process and return its exit status; negative for a signal."""
         if self.status is None:
             _, status, usage = os.wait4(self.popen.pid, 0)
             self.status = os.waitstatus_to_exitcode(status)
@@ -108,8 +105,10 @@ class Process:
         return self.status
 
     def has_runnable_thread(self) -> bool:
-        """Whether a thread of QEMU's other than its first runs, or waits for a processor of this machine: then a guest
-        that used no time is starved, not asleep."""
+        """Return whether a thread of QEMU other than the first one runs or waits for a host CPU.
+
+        A guest that used no CPU time is then starved, not idle.
+        """
         for stat in Path(f"/proc/{self.qemu_pid}/task").glob("*/stat"):
             with contextlib.suppress(OSError):
                 if int(stat.parent.name) != self.qemu_pid and stat.read_bytes().rpartition(b") ")[2][:1] == b"R":
@@ -117,7 +116,7 @@ class Process:
         return False
 
     def cpu_seconds(self) -> float:
-        """CPU time used by QEMU so far, all threads (fields utime and stime of its stat file)."""
+        """Return the CPU time of all threads of QEMU in seconds (utime and stime of proc(5))."""
         if self.status is not None:
             return self.cpu_total
         try:
@@ -129,13 +128,12 @@ class Process:
         return self.cpu_total
 
     def kill(self) -> None:
-        """End the process if it still runs and close every descriptor. Safe to call twice."""
+        """Kill the process if it still runs, and close every descriptor. Safe to call twice."""
         if self.closed:
             return
         self.closed = True
         if self.status is None:
-            # QEMU first: its parent then collects it and ends by itself, so that nothing is still dying when this
-            # returns.
+            # Kill QEMU first. Its parent reaps it and then ends, so no process is left when this returns.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.qemu_pidfd, signal.SIGKILL)
             self.reap()
@@ -159,7 +157,7 @@ def _socket_pairs(count: int) -> tuple[list[socket.socket], list[socket.socket]]
 
 
 def read_armed(gate: socket.socket, deadline: float) -> int | None:
-    """The process number from the shell's report; None if it ended without one or said nothing in time."""
+    """Return the PID that the shell reports; None if the shell ends or does not report in time."""
     line = b""
     while not line.endswith(b"\n"):
         remaining = deadline - time.monotonic()
@@ -175,7 +173,7 @@ def read_armed(gate: socket.socket, deadline: float) -> int | None:
 def spawn(
     command: Sequence[str], stdin: socket.socket, stdout: int | None, stderr: int, pass_fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start a program that dies with this process. LaunchError where what sees to that is missing."""
+    """Start a program that dies with this process. Raise LaunchError if setpriv or unshare is missing."""
     argv = (*DIE_WITH_PARENT, *command)
     try:
         return subprocess.Popen(
@@ -187,11 +185,12 @@ def spawn(
 
 
 def launch(spec: RunSpec, namespace_command: Sequence[str] = (), virtiofsd: socket.socket | None = None) -> Process:
-    """Start QEMU for `spec`, paused. LaunchError if the process chain cannot be set up; QEMU's own troubles show
-    later.
+    """Start QEMU for `spec`, paused.
 
-    `within`: words that enter a network namespace and make a PID namespace, in place of namespaces of its own.
-    `share`: a connection to the daemon of the shared folder.
+    Raise LaunchError if the process chain cannot be set up. Errors of QEMU itself appear later, in the session.
+
+    `namespace_command`: a prefix that enters a network namespace and creates a PID namespace, instead of new ones.
+    `virtiofsd`: a connection to the daemon of the shared folder.
     """
     harness_ends, qemu_ends = _socket_pairs(6 if is_network_watched(spec) else 4)
     gate = harness_ends[0]

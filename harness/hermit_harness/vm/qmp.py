@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """A QMP client on a socket that is already connected.
 
-Ours and not the library qemu.qmp: that one is an asyncio program of its own, while here one selector waits for serial
-bytes, QMP, the
-process and the clock together; and it is LGPL and GPL code, which this tree's licence does not allow to be mixed in.
-What is needed is
-one JSON object a line, so it is short.
+It does not use the library qemu.qmp, which needs asyncio and is LGPL and GPL code. Here one selector waits for serial
+bytes, QMP, the process and the clock together. The protocol is one JSON object per line.
 """
 
 from __future__ import annotations
@@ -22,11 +19,11 @@ Message = dict[str, Any]
 
 
 class QmpError(Exception):
-    """QEMU went away, gave no answer in time, or refused a command."""
+    """QEMU ended, did not answer in time, or refused a command."""
 
 
 class Qmp:
-    """One monitor connection. Events that arrive while a command is answered wait in `events`."""
+    """One monitor connection. `events` queues the events that arrive while a command runs."""
 
     def __init__(self, sock: socket.socket, log: Callable[[str, str], None] | None = None) -> None:
         self.sock = sock
@@ -41,7 +38,7 @@ class Qmp:
         return self.sock.fileno()
 
     def receive(self) -> None:
-        """Read what is there (call when readable); answers go to the inbox, events to `events`."""
+        """Read the available messages, when the socket is readable. Events are queued in `events`."""
         try:
             data = self.sock.recv(65536)
         except (ConnectionError, BlockingIOError):
@@ -59,7 +56,7 @@ class Qmp:
             try:
                 message: Message = json.loads(text)
             except ValueError as error:
-                raise QmpError(f"QEMU's monitor said something that is no JSON: {text[:80]}") from error
+                raise QmpError(f"QEMU's monitor sent a line that is not JSON: {text[:80]}") from error
             (self.events if "event" in message else self._inbox).append(message)
 
     def _wait(self, matches: Callable[[Message], bool], deadline: float, what: str) -> Message:
@@ -107,11 +104,11 @@ class Qmp:
         return answer.get("return")
 
     def error_of(self, request_id: int) -> str:
-        """QEMU's message if it has refused the command that was sent as `number`, else ""."""
+        """Return QEMU's message if it refused this request, else ""."""
         answer = next((m for m in self._inbox if m.get("id") == request_id), {})
         return str(answer["error"].get("desc", answer["error"])) if "error" in answer else ""
 
     def hmp(self, line: str, seconds: float = 5.0) -> str:
-        """Run a line of the human monitor and return its text with plain newlines."""
+        """Run a command of the human monitor and return its output with plain newlines."""
         text = self.execute("human-monitor-command", {"command-line": line}, seconds)
         return str(text).replace("\r\n", "\n")

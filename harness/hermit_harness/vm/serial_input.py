@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What goes into the guest's serial port: given bytes first, then a descriptor, with bounded memory."""
+"""Input for the guest's serial port: initial bytes, then a descriptor, with bounded memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CHUNK = 4096
 
 
 class SerialInput:
-    """Writes to `serial` when it takes bytes, and reads the source only when everything read before has gone.
+    """Writes to `serial` when it is writable, and reads the source only when all previous input is written.
 
-    The source may be a terminal, a pipe, or a regular file (which epoll does not take: it is then read whenever the
-    port is writable).
+    The source is a terminal, a pipe or a regular file. epoll does not support regular files: they are read whenever the
+    port is writable.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class SerialInput:
         self._is_file = False
 
     def start(self, fd: int | None) -> None:
-        """Begin; the serial socket must be registered already."""
+        """Start. The serial socket must already be registered."""
         self._fd = fd
         if fd is not None:
             try:
@@ -39,7 +39,7 @@ class SerialInput:
         self._set_writable_interest(bool(self._pending) or self._is_file)
 
     def send(self) -> None:
-        """The serial port takes bytes."""
+        """Write pending input. Call this when the serial port is writable."""
         if not self._pending and self._is_file and self._fd is not None:
             self._read_source(self._fd)
         try:
@@ -53,7 +53,7 @@ class SerialInput:
                 self._selector.register(self._fd, selectors.EVENT_READ, self._on_readable)
 
     def stop(self) -> None:
-        """The serial port is closed: take no more from anywhere."""
+        """Stop reading input, because the serial port is closed."""
         for source in (self._serial, self._fd):
             if source is not None and source in self._selector.get_map():
                 self._selector.unregister(source)
@@ -61,14 +61,14 @@ class SerialInput:
 
     def _on_readable(self, mask: int) -> None:
         assert self._fd is not None
-        self._selector.unregister(self._fd)  # until what it gave has gone out
+        self._selector.unregister(self._fd)  # until its input is written
         self._read_source(self._fd)
         self._set_writable_interest(True)
 
     def _read_source(self, fd: int) -> None:
         try:
             data = os.read(fd, CHUNK)
-        except OSError:  # a terminal that went away, or one that this process may not read in the background
+        except OSError:  # the terminal is gone, or this process is in the background
             data = b""
         self._pending += data
         if not data:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A shared folder as QEMU is told of it. Values; nothing here looks at the machine but for whether a folder is one."""
+"""A shared folder on the command lines of QEMU and virtiofsd."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ MAX_TAG_BYTES = 36  # bytes; VIRTIO 1.2, 5.11.4
 
 @dataclass(frozen=True)
 class SharedFolder:
-    """`folder` is seen in the guest as /TAG; None is an empty one, of this run alone, in no folder of this machine.
-    `queue` 0 is QEMU's own size of a queue; `program` is the virtiofsd to use, `options` are further words for
-    -device; `mmio`: not by PCI where the machine has both."""
+    """A shared folder, which the guest mounts as /TAG.
+
+    `folder` None is an empty folder in memory that exists for one run. `queue` is the queue size, 0 for QEMU's default.
+    `program` is the virtiofsd to use. `options` are further options of -device. `mmio` selects MMIO instead of PCI.
+    """
 
     folder: Path | None
     tag: str = DEFAULT_TAG
@@ -26,7 +28,7 @@ class SharedFolder:
 
 
 def parse_shared_folder(text: str, program: str = "") -> SharedFolder:
-    """DIR, DIR:TAG or :TAG. ValueError says what is wrong."""
+    """Parse DIR, DIR:TAG or :TAG. Raise ValueError with the reason."""
     name, _, tag = text.rpartition(":")
     if ":" not in text or Path(text).is_dir():
         name, tag = text, DEFAULT_TAG
@@ -34,12 +36,12 @@ def parse_shared_folder(text: str, program: str = "") -> SharedFolder:
         raise ValueError(f"--share {text}: a tag has 1 to {MAX_TAG_BYTES} bytes, and no slash, comma, colon or blank")
     folder = Path(name).absolute() if name else None
     if folder and not folder.is_dir():
-        raise ValueError(f"--share {text}: {folder} is no folder")
+        raise ValueError(f"--share {text}: {folder} is not a folder")
     return SharedFolder(folder, tag, program=program)
 
 
 def argv(share: SharedFolder, memory: str, mmio: bool) -> list[str]:
-    """QEMU's words for the device and for memory that the daemon can see; the daemon's end is the chardev share0."""
+    """Return QEMU's arguments for the device and for guest memory shared with virtiofsd. Its chardev is share0."""
     words = [f"vhost-user-fs-{'device' if mmio else 'pci'}", "chardev=share0", f"tag={share.tag}"]
     words += [f"queue-size={share.queue}"] if share.queue else []
     words += [share.options] if share.options else []
@@ -51,10 +53,11 @@ def argv(share: SharedFolder, memory: str, mmio: bool) -> list[str]:
 
 
 def virtiofsd_argv(program: str, share: SharedFolder, listener: str, empty_folder: str) -> list[str]:
-    """virtiofsd's command line; `listener` says where it waits for QEMU, `private` is what stands for no folder.
+    """Return virtiofsd's command line.
 
-    It follows the folder's permissions even for root, keeps nothing in mind that another program may change, and sees
-    nothing but the folder.
+    `listener` is the option for its socket. `empty_folder` replaces a missing folder.
+
+    virtiofsd respects the folder's permissions even as root, caches nothing, and is confined to the folder.
     """
     return [
         *(program, listener, "--shared-dir", str(share.folder or empty_folder), "--sandbox=chroot"),

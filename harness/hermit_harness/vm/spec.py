@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What one boot consists of. A frozen value: the same RunSpec gives the same QEMU command line."""
+"""The description of one boot. A frozen value: the same RunSpec gives the same QEMU command line."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from hermit_harness.vm.shared_folder import SharedFolder
 class RunSpec:
     """One boot of one guest.
 
-    `loader` is what QEMU gets as -kernel, `app` as -initrd (the first module) or by `way`, `modules` the further ones.
-    `append` is the text after -append, byte for byte; on machines that say so in their row (microvm) "-freq MHZ " is
-    put
-    before it unless it already holds a -freq before its first "--".
-    `cpu` "" means the table's default for the machine and accelerator. `stdin` is sent to the serial port; None sends
-    nothing.
-    `end` names a row of ends.toml. `expect` is what Outcome.matches() understands.
-    `target` decides about processor and QEMU, and how the application is passed unless `way` says it (see targets.py).
-    `net` is the guest's network card, `share` the folder that it sees.
-    `debug_exit` off takes away what carries a number out of the guest: the device on x86, semihosting on AArch64.
+    `loader` is QEMU's -kernel. `app` is the first module (-initrd, or as `way` says), `modules` are the further ones.
+    `append` is the text after -append, byte for byte. On machines with `passes_mhz` (microvm), "-freq MHZ " precedes it
+    unless it contains -freq before its first "--".
+    `cpu` "" selects the default of machine and accelerator. `stdin` is sent to the serial port; None sends nothing.
+    `end` names a row of ends.toml. `expect` has the syntax of Outcome.matches().
+    `target` determines the CPU, QEMU and, unless `way` is set, how the application is passed (see targets.py).
+    `net` is the guest's NIC, `share` its shared folder.
+    `debug_exit` False removes the exit device: isa-debug-exit on x86_64, semihosting on aarch64.
     """
 
     loader: Path
@@ -42,7 +40,7 @@ class RunSpec:
     cpu_seconds: float = 20.0
     wall_seconds: float = 60.0
     isolate: bool = True
-    qemu: str = ""  # "" is the target's
+    qemu: str = ""  # "" selects the target's QEMU
     modules: tuple[Path, ...] = ()
     expect: str = "exit 0"
     target: str = "x86_64-multiboot"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""virtiofsd: which one, and its life alongside one guest.
+"""Find virtiofsd and run it for one guest.
 
-Its socket has no name in any folder, and QEMU is handed the other end of a connection that stands: nobody waits
-for the daemon to be ready, and nothing is left when both are gone. It is started like QEMU (see vm/process.py), in
-user, network and PID namespaces of its own, and dies with this process, however that dies.
+Its socket has an abstract name, and QEMU inherits the other end of an established connection. So nothing waits for the
+daemon, and no file remains. It starts like QEMU (see vm/process.py), in its own user, network and PID namespaces, and
+dies with this process.
 """
 
 from __future__ import annotations
@@ -24,19 +24,18 @@ from hermit_harness.vm.process import ARM_SECONDS, GATE, Closeable, LaunchError,
 from hermit_harness.vm.shared_folder import SharedFolder, virtiofsd_argv
 
 BUILD_SCRIPT = ROOT / "fixtures" / "real" / "virtiofsd.sh"
-# Where the daemon, and nobody else, sees a folder that exists for one run: memory, in a mount namespace of its own, so
-# that there is nothing to remove, whoever is killed.
+# The mount point of an empty folder in memory. Only virtiofsd's mount namespace has it, so nothing needs to be removed.
 EMPTY_FOLDER = "/mnt"
 MOUNT_SCRIPT = f"mount -t tmpfs -o mode=0700 private {EMPTY_FOLDER} || exit 1; "
 SYSTEM_PATHS = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
 C_VIRTIOFSD_PROBLEM = (
-    "is QEMU's own virtiofsd, in C: it answers EINVAL to names that begin with a slash, which are Hermit's; "
-    "the one in Rust (Debian 13's package virtiofsd, or the crate) does not"
+    "is the virtiofsd in C from QEMU, which answers EINVAL to the names that Hermit sends (with a leading slash); "
+    "use the one in Rust (package virtiofsd of Debian 13, or the crate)"
 )
 
 
 def version_problem(program: str) -> str:
-    """Why this program cannot serve Hermit; "" if it can."""
+    """Return why Hermit cannot use this virtiofsd, or ""."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -47,12 +46,12 @@ def version_problem(program: str) -> str:
     return (
         f"{program} {C_VIRTIOFSD_PROBLEM}"
         if "FUSE kernel interface" in output
-        else f"{program} does not tell its version: {output!r}"
+        else f"{program} reports no version: {output!r}"
     )
 
 
 def installed_program() -> str:
-    """A virtiofsd of this system that serves Hermit; "" where there is none."""
+    """Return an installed virtiofsd that Hermit can use, or ""."""
     for path in (shutil.which("virtiofsd") or "", *SYSTEM_PATHS):
         if path and os.access(path, os.X_OK) and not version_problem(path):
             return path
@@ -61,8 +60,10 @@ def installed_program() -> str:
 
 @lru_cache(maxsize=8)
 def find_program(program: str = "") -> str:
-    """A virtiofsd that serves Hermit: the wanted one, one of this system, or one that is made now, once, in the user's
-    cache. LaunchError says why there is none."""
+    """Return a virtiofsd that Hermit can use: the given one, an installed one, or one built in the user's cache.
+
+    Raise LaunchError with the reason if there is none.
+    """
     if program:
         problem = version_problem(program)
         if problem:
@@ -72,23 +73,23 @@ def find_program(program: str = "") -> str:
         return system_program
     built = subprocess.run([str(BUILD_SCRIPT)], stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode:
-        raise LaunchError(f"there is no virtiofsd in Rust here, and {BUILD_SCRIPT.name} could not make one (see above)")
+        raise LaunchError(f"no virtiofsd in Rust is installed, and {BUILD_SCRIPT.name} could not build one (see above)")
     return built.stdout.strip()
 
 
 class Virtiofsd(Closeable):
-    """One virtiofsd for one run, in a `with` statement. `ours` is for QEMU."""
+    """A virtiofsd for one run. QEMU inherits `qemu_socket`."""
 
     def __init__(self, share: SharedFolder) -> None:
-        """LaunchError, with what to do, where it cannot be set up."""
+        """Raise LaunchError, with the remedy, if virtiofsd cannot be started."""
         program = find_program(share.program)
         self.qemu_socket = socket.socket(socket.AF_UNIX)
-        self._output = os.memfd_create("virtiofsd's words")
+        self._output = os.memfd_create("virtiofsd-output")
         self._popen: subprocess.Popen[bytes] | None = None
         self.pidfd = -1
         gate, daemon_gate = socket.socketpair()
         with socket.socket(socket.AF_UNIX) as listener, gate, daemon_gate:
-            listener.bind("")  # a name that the system gives, in no folder
+            listener.bind("")  # an abstract address that the kernel chooses (unix(7), autobind)
             listener.listen(1)
             self.qemu_socket.connect(listener.getsockname())
             argv = virtiofsd_argv(program, share, f"--fd={listener.fileno()}", EMPTY_FOLDER)
@@ -112,12 +113,12 @@ class Virtiofsd(Closeable):
         if read_armed(gate, time.monotonic() + ARM_SECONDS) is None:
             message = self.output().strip()
             raise LaunchError(
-                f"no folder for this run: {message}" if "mount:" in message else namespace_remedy(message)
+                f"cannot mount a folder for this run: {message}" if "mount:" in message else namespace_remedy(message)
             )
         gate.sendall(b"go\n")
 
     def close(self) -> None:
-        """End it if it still runs."""
+        """Kill virtiofsd if it still runs."""
         self.qemu_socket.close()
         if self.pidfd >= 0 and self._popen:
             with suppress(ProcessLookupError):
@@ -129,16 +130,17 @@ class Virtiofsd(Closeable):
         self.pidfd = self._output = -1
 
     def output(self) -> str:
-        """What it has printed."""
+        """Return the output of virtiofsd."""
         return os.pread(self._output, 65536, 0).decode("utf-8", "replace")
 
     def failure(self) -> str:
-        """How it ended, in a sentence; "" where it ended by itself, with 0, as it does when QEMU is gone."""
+        """Describe how virtiofsd ended; "" for status 0, with which it ends after QEMU."""
         status = self._popen.wait() if self._popen else 0
         if not status:
             return ""
         lines = self.output().strip().splitlines()
-        killed = status < 0 or any(line.startswith("unshare:") for line in lines)  # which may fail to die likewise
+        # A signal that kills virtiofsd may appear as a message of unshare, which failed to die of the same signal.
+        killed = status < 0 or any(line.startswith("unshare:") for line in lines)
         how = "was killed" if killed else f"ended with status {status}"
-        messages = [line for line in lines if not line.startswith("unshare:")] or ["it said nothing"]
+        messages = [line for line in lines if not line.startswith("unshare:")] or ["it printed nothing"]
         return f"virtiofsd {how} while the guest ran: {messages[-1]}"

@@ -129,7 +129,7 @@ def test_installed_virtiofsd_is_used(installed: dict[str, str], taken: str, syst
 def test_virtiofsd_is_built_if_none_is_installed(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If there is only QEMU's own, one is built, once; a failure is one sentence."""
     stub(system / "lib", C_VERSION)
-    with pytest.raises(LaunchError, match=r"no virtiofsd in Rust here.*maker\.sh"):
+    with pytest.raises(LaunchError, match=r"no virtiofsd in Rust is installed.*maker\.sh"):
         find_program()
     monkeypatch.setattr(virtiofsd, "BUILD_SCRIPT", script(system / "maker" / "maker.sh", f"echo {system}/made"))
     assert find_program() == f"{system}/made"

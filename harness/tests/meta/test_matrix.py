@@ -103,7 +103,7 @@ def test_missing_firmware_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     extra = '[group.x]\nimages = ["hello"]\ntargets = ["riscv64-sbi"]\n'
     found = plan(extra + machines, images=(Image("hello", arch="riscv64"),))
     assert ids(found.groups["x"]) == ["riscv64-sbi/virt-fw-jump-1.1/tcg/hello"]
-    assert found.discards[-1].reason == "no /nonexistent/fw_jump.bin: ci/opensbi.sh fetches it, or says why not"
+    assert found.discards[-1].reason == "no /nonexistent/fw_jump.bin: run ci/opensbi.sh to fetch it"
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ def test_invalid_mac_address() -> None:
     argv = [sys.executable, "-m", "hermit_harness", "run", "--net", "user", "--mac", "01:00:00:00:00:01", ECHO]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (125, 1)
-    assert "'01:00:00:00:00:01' is no address of a network card" in done.stderr
+    assert "'01:00:00:00:00:01' is not a MAC address" in done.stderr
 
 
 @pytest.mark.requirement("L-40", "R-13")
