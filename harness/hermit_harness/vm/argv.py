@@ -147,7 +147,7 @@ def guest_argv(spec: RunSpec) -> list[str]:
 
 
 def harness_argv(spec: RunSpec, fds: InheritedFds) -> list[str]:
-    """Return the command line that the harness runs: paused, with serial port, QMP and GDB stub on inherited descriptors.
+    """Return the harness's command line: paused, with serial port, QMP and GDB stub on inherited descriptors.
 
     A reset or triple fault pauses the machine in place: -no-reboot makes it a shutdown, -no-shutdown a pause.
     """
