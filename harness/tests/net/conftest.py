@@ -26,7 +26,7 @@ def serve(lab: NetworkNamespace, request: pytest.FixtureRequest) -> Serve:
     """plug() in the test's namespace. The artifacts are stored under the test's name."""
     name = plugin.short_id(request.node.nodeid).replace("::", "/").replace(".py", "")
 
-    def go(way: Attachment, app: str, **more: str | tuple[str, ...]) -> ServerGuest:
-        return prepare_server(lab, way, app, specs.artifacts(name), **more)  # type: ignore[arg-type]
+    def go(attachment: Attachment, app: str, **more: str | tuple[str, ...]) -> ServerGuest:
+        return prepare_server(lab, attachment, app, specs.artifacts(name), **more)  # type: ignore[arg-type]
 
     return go

@@ -23,7 +23,7 @@ WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
 
 @pytest.mark.requirement("L-41", "L-42", "R-14", "W-17", "M-29")
 @pytest.mark.parametrize(
-    ("way", "given"),
+    ("attachment", "given"),
     [
         (replace(MINE, variant="-configured"), ""),
         (MINE, " ".join(f"-{name} {value}" for name, value in WORDS.items())),
@@ -31,12 +31,12 @@ WORDS = {"ip": ADDRESS, "gateway": GATEWAY, "mask": MASK}
     ],
     ids=["built-in", "by-argument", "by-variable"],
 )
-def test_address_gateway_and_mask(way: Attachment, given: str, serve: Serve) -> None:
+def test_address_gateway_and_mask(attachment: Attachment, given: str, serve: Serve) -> None:
     """The guest answers at its address and not at the default one.
 
     It sends ARP requests for neighbours, and uses its gateway for others.
     """
-    served = serve(way, "echo", kernel_args=given)
+    served = serve(attachment, "echo", kernel_args=given)
     for address in (GATEWAY, NEIGHBOUR, STRANGER):
         served.namespace.run("ip", "address", "add", f"{address}/32", "dev", "tap10")
     # It does not answer an ARP request from a foreign address.

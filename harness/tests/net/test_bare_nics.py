@@ -19,8 +19,8 @@ UDP = 9975
 PCI, MMIO, GEM = "virtio-net by PCI at 0x", "virtio-net by MMIO at 0x", "Cadence GEM at 0x"
 
 
-def way(name: str, nic: str, machine: str, target: str = "x86_64-multiboot") -> Attachment:
-    """Return the way of a bare application."""
+def attached(name: str, nic: str, machine: str, target: str = "x86_64-multiboot") -> Attachment:
+    """Return the attachment of a guest with a bare application."""
     return Attachment(name, "tap", nic, machine, target=target, kernel="")
 
 
@@ -28,20 +28,24 @@ def way(name: str, nic: str, machine: str, target: str = "x86_64-multiboot") -> 
 # PVH's command line describes the NIC, Multiboot's does not.
 LEGACY, MODERN = "virtio-mmio-legacy", "virtio-mmio"
 BARE = [
-    (way("transitional-pc", "virtio-transitional", "pc"), PCI, "legacy, found by configuration space"),
-    (way("transitional-q35", "virtio-transitional", "q35"), PCI, "legacy, found by configuration space"),
-    (way("mmio-legacy-microvm", LEGACY, "microvm-mmio"), MMIO, "legacy, found by machine"),
-    (way("mmio-legacy-microvm-cmdline", LEGACY, "microvm-mmio", "x86_64-pvh"), MMIO, "legacy, found by command line"),
-    (way("mmio-modern-microvm", MODERN, "microvm-mmio"), MMIO, "modern, found by machine"),
-    (way("mmio-legacy-aarch64", LEGACY, "virt", "aarch64-elf"), MMIO, "legacy, found by device tree"),
-    (way("mmio-modern-aarch64", MODERN, "virt", "aarch64-elf"), MMIO, "modern, found by device tree"),
-    (way("mmio-legacy-aarch64_be", LEGACY, "virt", "aarch64_be-elf"), MMIO, "legacy, found by device tree"),
-    (way("mmio-modern-aarch64_be", MODERN, "virt", "aarch64_be-elf"), MMIO, "modern, found by device tree"),
-    (way("mmio-legacy-riscv64", LEGACY, "virt", "riscv64-sbi"), MMIO, "legacy, found by device tree"),
-    (way("mmio-modern-riscv64", MODERN, "virt", "riscv64-sbi"), MMIO, "modern, found by device tree"),
+    (attached("transitional-pc", "virtio-transitional", "pc"), PCI, "legacy, found by configuration space"),
+    (attached("transitional-q35", "virtio-transitional", "q35"), PCI, "legacy, found by configuration space"),
+    (attached("mmio-legacy-microvm", LEGACY, "microvm-mmio"), MMIO, "legacy, found by machine"),
+    (
+        attached("mmio-legacy-microvm-cmdline", LEGACY, "microvm-mmio", "x86_64-pvh"),
+        MMIO,
+        "legacy, found by command line",
+    ),
+    (attached("mmio-modern-microvm", MODERN, "microvm-mmio"), MMIO, "modern, found by machine"),
+    (attached("mmio-legacy-aarch64", LEGACY, "virt", "aarch64-elf"), MMIO, "legacy, found by device tree"),
+    (attached("mmio-modern-aarch64", MODERN, "virt", "aarch64-elf"), MMIO, "modern, found by device tree"),
+    (attached("mmio-legacy-aarch64_be", LEGACY, "virt", "aarch64_be-elf"), MMIO, "legacy, found by device tree"),
+    (attached("mmio-modern-aarch64_be", MODERN, "virt", "aarch64_be-elf"), MMIO, "modern, found by device tree"),
+    (attached("mmio-legacy-riscv64", LEGACY, "virt", "riscv64-sbi"), MMIO, "legacy, found by device tree"),
+    (attached("mmio-modern-riscv64", MODERN, "virt", "riscv64-sbi"), MMIO, "modern, found by device tree"),
     # NICs of two boards.
-    (way("gem-sifive_u", "cadence-gem", "sifive_u", "riscv64-sbi"), GEM, "found by device tree"),
-    (way("gem-versal", "cadence-gem", "versal-virt", "aarch64-uefi"), GEM, "found by device tree"),
+    (attached("gem-sifive_u", "cadence-gem", "sifive_u", "riscv64-sbi"), GEM, "found by device tree"),
+    (attached("gem-versal", "cadence-gem", "versal-virt", "aarch64-uefi"), GEM, "found by device tree"),
 ]
 PINGS = (0, 1, 56, 57, 1471, 1472)
 BURST = 64  # datagrams at once: more than the NIC has buffers
@@ -68,13 +72,13 @@ def heard(tap: socket.socket) -> list[bytes]:
 
 
 @pytest.mark.requirement("L-43", "R-15", "W-18", "N-11", "N-17", "N-19")
-@pytest.mark.parametrize(("way", "nic", "interface"), BARE, ids=[row[0].id for row in BARE])
-def test_nic_without_a_driver_in_the_kernel(way: Attachment, nic: str, interface: str, serve: Serve) -> None:
+@pytest.mark.parametrize(("attachment", "nic", "interface"), BARE, ids=[row[0].id for row in BARE])
+def test_nic_without_a_driver_in_the_kernel(attachment: Attachment, nic: str, interface: str, serve: Serve) -> None:
     """ARP, ping and UDP up to a full frame, single and in bursts.
 
     Checksums are right, QEMU's capture equals the tap's frames, and none follows the end.
     """
-    served = serve(way, "net")
+    served = serve(attachment, "net")
     with listen(served.namespace) as tap, served.guest as guest:
         served.wait_until_listening(UDP)
         line = next(text for text in guest.console.decode().splitlines() if text.startswith("net: "))
@@ -122,7 +126,9 @@ def test_nic_without_a_driver_in_the_kernel(way: Attachment, nic: str, interface
 )
 def test_address_from_the_command_line(given: str, address: str, serve: Serve) -> None:
     """On microvm QEMU's list of devices follows the application's words on the same command line."""
-    served = serve(way("cmdline", LEGACY, "microvm-mmio", "x86_64-pvh"), "net", kernel_args=given, args="-ip 10.0.5.7")
+    served = serve(
+        attached("cmdline", LEGACY, "microvm-mmio", "x86_64-pvh"), "net", kernel_args=given, args="-ip 10.0.5.7"
+    )
     with served.guest as guest:
         served.wait_until_listening(UDP)
         assert b"found by command line" in guest.console

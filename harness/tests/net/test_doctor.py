@@ -16,7 +16,7 @@ from hermit_harness.net.monitor import NetworkMonitor
 
 Serve = Callable[..., ServerGuest]
 NETWORK = "10.0.5.0/24"
-LEASE = next(way for way in ATTACHMENTS if way.id == "tap-dhcp")
+LEASE = next(attachment for attachment in ATTACHMENTS if attachment.id == "tap-dhcp")
 
 
 def finding(served: ServerGuest, port: int = 8080) -> Finding:

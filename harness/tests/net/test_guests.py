@@ -74,19 +74,19 @@ def check_wire(served: ServerGuest) -> None:
 @pytest.mark.requirement(
     "P-07", "L-43", "L-44", "R-15", "R-16", "W-06", "W-07", "W-16", "W-18", "M-22", "M-23", "N-19", "N-20"
 )
-@pytest.mark.parametrize("way", ATTACHMENTS, ids=str)
-def test_tcp_echo(way: Attachment, serve: Serve) -> None:
+@pytest.mark.parametrize("attachment", ATTACHMENTS, ids=str)
+def test_tcp_echo(attachment: Attachment, serve: Serve) -> None:
     """The echo of 1, 1460, 1461 and 65536 bytes works with each supported NIC and network.
 
     Then the application exits.
     """
-    served = serve(way, "echo", ports=("tcp:8080",), args="" if way.is_silent else "1")
+    served = serve(attachment, "echo", ports=("tcp:8080",), args="" if attachment.is_silent else "1")
     with served.guest as guest:
         served.wait_until_listening(ECHO)
         with served.connect(ECHO) as client:
             for size in SIZES:
                 assert echoed(client, pattern(size)), size
-        assert way.is_silent or guest.finish().matches("exit 0"), str(guest.outcome)
+        assert attachment.is_silent or guest.finish().matches("exit 0"), str(guest.outcome)
     check_wire(served)
 
 
@@ -104,21 +104,24 @@ def test_ping(serve: Serve) -> None:
 
 # Each image of an application with a network once.
 EACH = [
-    way
-    for way in ATTACHMENTS
-    if way.id in ("tap", "user-rtl8139", "tap-mmio", "user-mmio", "tap-aarch64", "tap-riscv64")
+    attachment
+    for attachment in ATTACHMENTS
+    if attachment.id in ("tap", "user-rtl8139", "tap-mmio", "user-mmio", "tap-aarch64", "tap-riscv64")
 ]
 
 
 # A UDP port does not show whether a program listens, so the guest must print a line: its console needs this firmware.
-SPEAKING = [replace(way, machine="virt-opensbi-1.6", is_silent=False) if way.is_silent else way for way in EACH]
+SPEAKING = [
+    replace(attachment, machine="virt-opensbi-1.6", is_silent=False) if attachment.is_silent else attachment
+    for attachment in EACH
+]
 
 
 @pytest.mark.requirement("W-16")
-@pytest.mark.parametrize("way", SPEAKING, ids=str)
-def test_udp_echo(way: Attachment, serve: Serve) -> None:
+@pytest.mark.parametrize("attachment", SPEAKING, ids=str)
+def test_udp_echo(attachment: Attachment, serve: Serve) -> None:
     """Datagrams up to a full frame come back complete, one for one."""
-    served = serve(way, "udp", ports=("udp:9975",))
+    served = serve(attachment, "udp", ports=("udp:9975",))
     with served.guest as guest:
         served.wait_until_listening(UDP)
         with served.connect_udp(UDP) as client:
@@ -131,10 +134,10 @@ def test_udp_echo(way: Attachment, serve: Serve) -> None:
 
 
 @pytest.mark.requirement("W-22", "W-23", "W-25")
-@pytest.mark.parametrize("way", EACH, ids=str)
-def test_http_with_curl(way: Attachment, serve: Serve) -> None:
+@pytest.mark.parametrize("attachment", EACH, ids=str)
+def test_http_with_curl(attachment: Attachment, serve: Serve) -> None:
     """curl gets the page from port 9975; an unknown path is 404."""
-    served = serve(way, "http", ports=("tcp:9975",))
+    served = serve(attachment, "http", ports=("tcp:9975",))
     with served.guest:
         served.wait_until_listening(HTTP)
         address, port = served.address_of(HTTP)
@@ -245,7 +248,7 @@ CONFIGURED = replace(TAP, variant="-configured")  # compiled with HERMIT_IP=10.0
 
 @pytest.mark.requirement("L-41", "L-42", "R-14", "W-17", "M-29")
 @pytest.mark.parametrize(
-    ("way", "given", "address", "other"),
+    ("attachment", "given", "address", "other"),
     [
         (TAP, "-ip 10.0.5.100", "10.0.5.100", GUEST_ADDRESS),
         (TAP, "env=HERMIT_IP=10.0.5.101", "10.0.5.101", GUEST_ADDRESS),
@@ -253,9 +256,9 @@ CONFIGURED = replace(TAP, variant="-configured")  # compiled with HERMIT_IP=10.0
     ],
     ids=["by-argument", "by-variable", "argument-wins"],
 )
-def test_configured_address(way: Attachment, given: str, address: str, other: str, serve: Serve) -> None:
+def test_configured_address(attachment: Attachment, given: str, address: str, other: str, serve: Serve) -> None:
     """The guest answers at the address that it gets at its start, whatever its build has, and at no other."""
-    served = serve(way, "echo", kernel_args=given)
+    served = serve(attachment, "echo", kernel_args=given)
     with served.guest:
         served.wait_until_listening(ECHO)
         with served.namespace.socket() as client:
@@ -346,31 +349,31 @@ def test_minimum_memory(name: str, serve: Serve) -> None:
 
     The documented 512 MB suffice for all.
     """
-    (way,) = (way for way in ATTACHMENTS if way.id == name)
-    plenty = serve(way, "echo", ports=("tcp:8080",), memory="512M")
+    (attachment,) = (attachment for attachment in ATTACHMENTS if attachment.id == name)
+    plenty = serve(attachment, "echo", ports=("tcp:8080",), memory="512M")
     assert serves(plenty)
     queue = re.search(rb"Created SplitVq: idx=0, size=(\d+)", plenty.guest.console)
     rows = SMALLEST[name]
     enough, less = rows.get(int(queue[1]) if queue else 0, rows[0])
-    assert serves(serve(way, "echo", ports=("tcp:8080",), memory=f"{enough}M"))
-    assert not serves(serve(way, "echo", ports=("tcp:8080",), memory=f"{less}M"))
+    assert serves(serve(attachment, "echo", ports=("tcp:8080",), memory=f"{enough}M"))
+    assert not serves(serve(attachment, "echo", ports=("tcp:8080",), memory=f"{less}M"))
 
 
 @pytest.mark.requirement("L-43")
-@pytest.mark.parametrize("way", UNSUPPORTED, ids=str)
-def test_nics_without_a_driver(way: Attachment, serve: Serve) -> None:
+@pytest.mark.parametrize("attachment", UNSUPPORTED, ids=str)
+def test_nics_without_a_driver(attachment: Attachment, serve: Serve) -> None:
     """The kernel reports the NIC as unsupported, and the doctor finds it.
 
     If a kernel had the driver, the echo would be tested here. See test_bare_nics.py.
     """
-    served = serve(way, "echo", args="1")
+    served = serve(attachment, "echo", args="1")
     with served.guest as guest:
         guest.wait(lambda: b"listening on TCP port 8080" in guest.console or guest.has_ended)
         if guest.outcome is None:
             with served.connect(ECHO) as client:
                 assert echoed(client, pattern(1461))
         outcome = guest.finish()
-    known = ledger.erratum_for(f"net/{way}", str(outcome))
+    known = ledger.erratum_for(f"net/{attachment}", str(outcome))
     if known is None:
         assert outcome.matches("exit 0"), str(outcome)
         return
