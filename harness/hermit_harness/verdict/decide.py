@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""From facts to a verdict. Pure: the same facts give the same judgement.
+"""Derive the verdict from the facts. Pure: the same facts give the same judgement.
 
-The order matters, since QEMU's status 1 can mean three things (the guest said failed, the loader refused with a
-number of its own, QEMU never
-started): first what never ran, then what died, then what the loader said from before the hand-over, then the kernel's
-panic, then the application's end.
+The order of the rules matters, because QEMU's status 1 has several meanings: the guest failed, or QEMU never started.
+The rules check in this order: QEMU never started, QEMU died, the loader refused before the hand-over, the kernel
+panicked, the application ended.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from hermit_harness.watch.boot_log import printable
 from hermit_harness.watch.run_facts import EndReason, RunFacts
 
 LOADER_STATUSES = range(65, 120, 2)
-NO_EXIT_DEVICE = "nothing on this machine carries a number out of the guest (isa-debug-exit, -semihosting)"
-ODD_ONLY = "isa-debug-exit can only carry odd numbers"
+NO_EXIT_DEVICE = "this machine has no exit device (isa-debug-exit, -semihosting)"
+ODD_ONLY = "isa-debug-exit can only report odd statuses"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict without the run's data; the fields are those of Outcome."""
+    """The verdict without the run's data. Outcome describes the fields."""
 
     verdict: str
     status: int | None
@@ -36,7 +35,7 @@ class Judgement:
 
 
 def decide(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement:
-    """Judge a run that ended as `facts` say, of an application whose end is known by the row `end`."""
+    """Judge a run by its facts and by the application's row of ends.toml."""
     for rule in (_not_started, _qemu_died, _loader, _panic, _requested, _exited, _reset, _halted):
         judged = rule(facts, end, debug_exit, expect)
         if judged:
@@ -50,8 +49,8 @@ def _not_started(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Ju
         return Judgement("infra", None, "harness", end.id, facts.detail, "see `hermitctl doctor`", "this machine")
     if facts.reason is EndReason.NOT_STARTED:
         what = messages[0] if messages else facts.detail
-        status = "it was ended" if facts.qemu_status is None else f"status {facts.qemu_status}"
-        hint = "the command line stands in `argv`; `hermitctl doctor` shows what is installed"
+        status = "killed" if facts.qemu_status is None else f"status {facts.qemu_status}"
+        hint = "the artifact `argv` has the command line; `hermitctl doctor` shows what is installed"
         return Judgement(
             "infra",
             None,
@@ -67,10 +66,12 @@ def _not_started(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Ju
 def _qemu_died(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
     message = facts.relevant_stderr[-1] if facts.relevant_stderr else "no message"
     if facts.reason is EndReason.HELPER_FAILED:
-        return Judgement("infra", None, "harness", end.id, facts.detail, "", "whoever ended it, or the program itself")
+        return Judgement(
+            "infra", None, "harness", end.id, facts.detail, "", "the process that killed it, or the program itself"
+        )
     if facts.reason is EndReason.STOPPED:
         hint = (
-            "KVM cannot emulate an instruction of this guest; --accel tcg can"
+            "KVM cannot emulate an instruction of this guest: use --accel tcg"
             if facts.detail == "internal-error"
             else ""
         )
@@ -87,12 +88,12 @@ def _qemu_died(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judg
                 None,
                 "qemu",
                 end.id,
-                f"the guest made QEMU give up: {fatal}",
+                f"the guest made QEMU abort: {fatal}",
                 "see the registers in stderr.txt",
                 _blame(facts),
             )
         return Judgement(
-            "infra", None, "qemu", end.id, f"QEMU died of {name}: {message}", "", "QEMU, or whoever sent the signal"
+            "infra", None, "qemu", end.id, f"QEMU died of {name}: {message}", "", "QEMU, or the sender of the signal"
         )
     return None
 
@@ -109,14 +110,14 @@ def _loader(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
     number, line = refusal.number, f"{refusal.number} {refusal.rule}: {refusal.sentence}"
     reported_by_qemu = facts.reason is EndReason.EXITED and facts.qemu_status == number
     if number in LOADER_STATUSES and (reported_by_qemu or _status_only_in_text(facts, debug_exit)):
-        hint = "" if reported_by_qemu else NO_EXIT_DEVICE if not debug_exit else "it went back to firmware"
-        hint += "" if reported_by_qemu else ": the number was read from the line"
+        hint = "" if reported_by_qemu else NO_EXIT_DEVICE if not debug_exit else "the loader returned to the firmware"
+        hint += "" if reported_by_qemu else ": the status was read from the log line"
         hint = "; ".join(filter(None, (remedy(refusal.rule), hint)))
         return Judgement(
             "refused", number, "loader", refusal.rule, line, hint, "the application file or the command line"
         )
     if number not in LOADER_STATUSES:
-        cause = f"the loader printed a number that is not one of its own: {line}"
+        cause = f"the loader printed an unknown status: {line}"
     elif facts.qemu_status is not None:
         cause = f"the loader printed a refusal but QEMU ended with status {facts.qemu_status}: {line}"
     else:
@@ -125,8 +126,10 @@ def _loader(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
 
 
 def _status_only_in_text(facts: RunFacts, debug_exit: bool) -> bool:
-    """Whether nothing carries a refusal's number here, and the guest ended as it then does: halted or powered off, or
-    back in the firmware that had started it, which never ends by itself."""
+    """Return whether only the log line can report a refusal, and the guest ended accordingly.
+
+    Without an exit device the loader halts or powers off. Firmware that it returns to never ends.
+    """
     ended = facts.reason is EndReason.HALTED or (facts.reason is EndReason.EXITED and facts.qemu_status == 0)
     return (not debug_exit and ended) or (
         facts.returns_to_firmware and (ended or facts.reason in (EndReason.CPU_BUDGET, EndReason.WALL_CAP))
@@ -144,7 +147,7 @@ def _panic(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgemen
 def _requested(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
     if facts.reason is not EndReason.REQUESTED:
         return None
-    return Judgement("pass", None, "app", end.id, f"ended from outside: {facts.detail}")
+    return Judgement("pass", None, "app", end.id, f"stopped on request: {facts.detail}")
 
 
 def _exited(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
@@ -166,7 +169,7 @@ def _exited(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
         known = {end.success: 0, end.failure: 1}
         if status in known:
             return _exit(
-                known[status], end, expect, f"QEMU's status {status}; this kernel tells only success or failure"
+                known[status], end, expect, f"QEMU's status {status}; this kernel reports only success or failure"
             )
         return _inconsistent(facts, end, _unexpected_status(facts, end))
     return _by_status_line(facts, end, expect)
@@ -201,14 +204,14 @@ def _inconsistent(facts: RunFacts, end: End, cause: str) -> Judgement:
 def _late_refusal_hint(facts: RunFacts) -> str:
     refusal = facts.boot_log.late_refusal
     return (
-        f"the line about {refusal.number} {refusal.rule} came after the hand-over, so it is not the loader's"
+        f"the line with {refusal.number} {refusal.rule} came after the hand-over, so the loader did not print it"
         if refusal
         else ""
     )
 
 
 def _unknown(facts: RunFacts, end: End) -> Judgement:
-    return Judgement("pass", None, "app", end.id, "ended; this kernel does not tell its status")
+    return Judgement("pass", None, "app", end.id, "ended; this kernel does not report its status")
 
 
 def _exit(status: int, end: End, expect: str, evidence: str, hint: str = "") -> Judgement:
@@ -226,14 +229,14 @@ def _exit(status: int, end: End, expect: str, evidence: str, hint: str = "") -> 
 
 
 def _without_exit_device(facts: RunFacts, end: End, ended_by: str, expect: str) -> Judgement | None:
-    """No isa-debug-exit: the text is all that tells (L-14). None if this is no end of such a kernel."""
+    """Judge a run without exit device by its console (L-14). None if such a kernel does not end like this."""
     x86 = "the isa-debug-exit device is missing (-device isa-debug-exit,iobase=0xf4,iosize=0x04)"
-    hint = f"{x86 if end.success else 'nothing carries the number (-semihosting)'}: judged from the text"
+    hint = f"{x86 if end.success else 'there is no exit device (-semihosting)'}: judged from the console"
     if ended_by not in end.without_exit_device:
         return None
     if end.status_source == "none":
         return Judgement(
-            "pass", None, "app", end.id, f"ended by {ended_by}; this kernel does not tell its status", hint
+            "pass", None, "app", end.id, f"ended by {ended_by}; this kernel does not report its status", hint
         )
     if facts.boot_log.status is None:
         if ended_by == "poweroff":
@@ -255,9 +258,9 @@ def _reset(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgemen
         return None
     judged = None if debug_exit else _without_exit_device(facts, end, "reset", expect)
     origin = "loader" if not facts.boot_log.handed_over else "app"
-    # Only x86's processor resets the machine by itself; elsewhere somebody asked for it.
+    # Only an x86 CPU resets the machine by itself (triple fault); on other CPUs software requests a reset.
     cause = ("triple fault or reset" if facts.cpu == "x86_64" else "reset") + (
-        " inside the loader or before it spoke" if origin == "loader" else " after the hand-over"
+        " in the loader or before its first line" if origin == "loader" else " after the hand-over"
     )
     return judged or Judgement("crash", None, origin, end.id, cause, "", _blame(facts))
 
@@ -268,9 +271,9 @@ def _halted(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
     judged = None if debug_exit else _without_exit_device(facts, end, "halt", expect)
     if judged:
         return judged
-    cause = "halted for good: every processor is in hlt with interrupts off"
+    cause = "halted for good: every CPU is halted with interrupts disabled"
     if facts.boot_log.status is not None:
-        cause = f"printed status {facts.boot_log.status}, then {cause}; its write to isa-debug-exit never ended QEMU"
+        cause = f"printed status {facts.boot_log.status}, then {cause}; its write to isa-debug-exit did not end QEMU"
     return Judgement("hang", None, "none", end.id, cause, _tail_hint(facts), _blame(facts))
 
 
@@ -281,14 +284,14 @@ def _deadline(facts: RunFacts, end: End) -> Judgement:
         else f"{facts.ran_for:.1f} s of wall time"
     )
     printed = facts.boot_log.status
-    status = f"; it had printed status {printed} but QEMU went on" if printed is not None else ""
+    status = f"; it had printed status {printed} but QEMU kept running" if printed is not None else ""
     if facts.printed and facts.silent_for < facts.ran_for / 4 and printed is None:
         cause = f"still printing after {limit} ({facts.printed} bytes)"
         return Judgement("timeout", None, "none", end.id, cause, "raise --timeout if it needs longer", _blame(facts))
     if facts.open_ports and facts.reason is EndReason.WALL_CAP:
         ports = ", ".join(map(str, facts.open_ports))
-        cause = f"still serving after {limit}: it listens on TCP port {ports}"
-        return Judgement("timeout", None, "none", end.id, cause, "without --timeout it serves until Ctrl-C")
+        cause = f"still serving after {limit}: TCP port {ports} is open"
+        return Judgement("timeout", None, "none", end.id, cause, "without --timeout it runs until Ctrl-C")
     doing = "spins" if facts.reason is EndReason.CPU_BUDGET else "waits"
     silent = f"silent for {facts.silent_for:.1f} s" if facts.printed else "nothing printed"
     return Judgement(
@@ -309,4 +312,4 @@ def _tail_hint(facts: RunFacts) -> str:
 
 
 def _blame(facts: RunFacts) -> str:
-    return "the application or its kernel" if facts.boot_log.handed_over else "the loader, or what started it"
+    return "the application or its kernel" if facts.boot_log.handed_over else "the loader, or the VMM that started it"

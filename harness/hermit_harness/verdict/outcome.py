@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""How a run ended: one verdict word, whose status it is, why, and who should act."""
+"""How a run ended: the verdict, the origin of the status, the cause, and who should act."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ ERROR = re.compile(rb"\[LOADER\]\[ERROR\] [^\r\n]*")
 class Outcome:
     """The result of one boot.
 
-    `verdict` is one of VERDICTS, `origin` one of ORIGINS and says whose number `status` is. `status` is None where no
-    number is known.
-    `rule` is the loader's rule word for a refusal, else the id of the row of ends.toml that was used. `status_class`
-    is the loader's class
-    word of a refusal ("" when the loader's status list is not built). `qemu_status` is negative for a death by signal.
-    `kernel` is the version that the kernel printed, "" if it printed none. `notes` are what a person should see
-    besides (QEMU's messages).
-    `postmortem` is a screen of backtraces and registers where a machine was left to be looked at.
-    `timings`, in seconds from QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu"
+    `verdict` is one of VERDICTS. `origin` is one of ORIGINS, the source of `status`, which is None if unknown.
+    `rule` is the loader's rule word for a refusal, else the id of the row of ends.toml. `status_class` is the class
+    word of a refusal ("" if the loader's status list is not built). `qemu_status` is negative for a signal.
+    `kernel` is the version that the kernel printed, or "". `notes` are further messages for the user.
+    `postmortem` has backtraces and registers if the machine could be examined.
+    `timings` are in seconds since QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu"
     (QEMU's CPU time).
     """
 
@@ -48,14 +45,14 @@ class Outcome:
 
     @property
     def errors(self) -> list[bytes]:
-        """The loader's error lines, wherever they begin: firmware may have left a line open."""
+        """Return the loader's error lines, even in the middle of a line: firmware may omit the newline before."""
         return ERROR.findall(self.console)
 
     def matches(self, expect: str) -> bool:
-        """Whether this is what was expected.
+        """Return whether the run ended as expected.
 
-        Understands "exit N", "exit unknown" (ended, status cannot be known), "refused N", "refused N RULE" and any
-        verdict word.
+        The expectation is "exit N", "exit unknown" (ended, with a status that the kernel cannot report), "refused N",
+        "refused N RULE" or a verdict.
         """
         word, _, rest = expect.strip().partition(" ")
         if word == "exit":
@@ -71,7 +68,7 @@ class Outcome:
             actual = (str(self.status), self.rule)
             return self.verdict == "refused" and actual[0] == number and rule.strip() in ("", actual[1])
         if word not in VERDICTS:
-            raise ValueError(f"expectation not understood: {expect!r}")
+            raise ValueError(f"invalid expectation {expect!r}")
         return self.verdict == word and not rest
 
     def __str__(self) -> str:

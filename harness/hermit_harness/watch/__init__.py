@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What is seen while a guest runs: console bytes, lines, marks, deadlines."""
+"""Observation of a running guest: console bytes, log lines, CPUs, deadlines."""

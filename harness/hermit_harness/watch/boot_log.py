@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What the lines of a console mean: where the boot is, what the loader refused, whether the kernel panicked, which
-status was printed."""
+"""Interpret console lines: the progress of the boot, a refusal of the loader, a kernel panic, the printed status."""
 
 from __future__ import annotations
 
@@ -12,22 +11,21 @@ from hermit_harness.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.spec import RunSpec
 
-# Numbers that the loader can still end with after the hand-over has begun: internal-error and cpu-exception.
+# The classes internal-error and cpu-exception, with which the loader can still end during the hand-over.
 LATE_REFUSALS = (99, 101)
 
 _LOADER = re.compile(rb"\[LOADER\]")
 _ERROR = re.compile(rb"\[LOADER\]\[ERROR\] (\d{1,3}) ([a-z0-9-]+): ?(.*)$")
 _LOADING = re.compile(rb"\[LOADER\](?:\[INFO\])? Loading kernel to (0x[0-9a-fA-F]+)(?:\.\.(0x[0-9a-fA-F]+))?")
 _FOREIGN_PANIC = re.compile(rb"\[LOADER\] (?:PANIC: |panicked at )(.*)$")
-# "[0][PANIC] text", with the time stamp that kernels from 0.12 put in front.
+# "[0][PANIC] text", after a time stamp since kernel 0.12.
 _PANIC = re.compile(rb"(?:\[[ 0-9.]{1,16}\])?\[\d{1,4}\]\[PANIC[^\]]*\] ?(.*)$")
 _WELCOME = re.compile(rb"Welcome to Hermit(?:Core-rs)? (\S+)")
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A `[LOADER][ERROR] <n> <rule>: …` line. `believed` is false when something that is not the loader could have
-    written it."""
+    """A `[LOADER][ERROR] <n> <rule>: …` line. `believed` is False if the guest may have printed it."""
 
     number: int
     rule: str
@@ -37,12 +35,11 @@ class Refusal:
 
 @dataclass
 class BootLog:
-    """Collects what matters from the lines of one run, in order.
+    """The facts from the console lines of one run, in order.
 
-    `status_line` is the pattern of the row of ends.toml that tells the application's status, None if its kernel
-    prints none. `firmware`: what comes before the loader's first line is neither the loader's nor the guest's.
-    `returns`: a loader that refuses goes back to the firmware, which may start another one; then `returned` has the
-    refusals before that one's first line.
+    `status_line` is the pattern of the application's exit status, from ends.toml; None if its kernel prints none.
+    `in_firmware`: lines before the loader's first line belong to the firmware. `returns_to_firmware`: after a refusal
+    the firmware may start another loader; `earlier_refusals` then lists the refusals before that loader's first line.
     """
 
     status_line: re.Pattern[bytes] | None = None
@@ -63,7 +60,7 @@ class BootLog:
 
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
-        """An empty log for a boot of `spec`."""
+        """Return an empty log for a boot of `spec`."""
         machine = machine_of(spec)
         return cls(
             status_line=end(spec.end).line,
@@ -73,16 +70,16 @@ class BootLog:
 
     @property
     def handed_over(self) -> bool:
-        """Whether the loader's part is over, as far as the console tells."""
+        """Return whether the console shows that the loader has handed over."""
         return self.load_range is not None or self.guest_lines > 0
 
     @property
     def is_final(self) -> bool:
-        """Whether something was said after which a run should be over soon."""
+        """Return whether a line announces the end of the run."""
         return bool(self.refusal or self.loader_panic is not None or self.panic is not None or self.status is not None)
 
     def add_line(self, line: bytes, now: float) -> None:
-        """Take in one whole line; `now` is seconds since QEMU's exec."""
+        """Add one complete line. `now` is in seconds since QEMU's exec."""
         if not line.strip():
             return
         self.line_count += 1
@@ -99,7 +96,7 @@ class BootLog:
 
     def _loader_line(self, line: bytes, now: float) -> None:
         error = _ERROR.match(line)
-        # A report's further lines have no number.
+        # The further lines of an exception report have no number.
         if self.returns_to_firmware and self.refusal and (error or not line.startswith(b"[LOADER][ERROR]")):
             self.earlier_refusals.append(self.refusal)
             self.refusal = None
@@ -130,7 +127,7 @@ class BootLog:
         self.times.setdefault("kernel_line", now)
         panic = _PANIC.match(line)
         if self.panic is not None and self.panic.endswith(":"):
-            self.panic += f" {printable(line.strip())}"  # Rust puts the message on the line behind its place
+            self.panic += f" {printable(line.strip())}"  # Rust prints the message on the line after the location
         elif panic and self.panic is None:
             self.panic = printable(panic[1])
             self.times.setdefault("panic", now)
@@ -143,6 +140,6 @@ class BootLog:
 
 
 def printable(data: bytes) -> str:
-    """Guest bytes for a sentence of ours: what is not UTF-8 or not printable is shown escaped."""
+    """Return guest bytes as text for a message; other than printable UTF-8 is escaped."""
     decoded = data.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in decoded)

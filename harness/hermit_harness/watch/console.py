@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Console bytes: a record of bounded size, and lines for matching. Works on bytes throughout; no encoding is
-assumed."""
+"""Console bytes: a record of bounded size, and lines for matching. No encoding is assumed."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ _ANSI = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|
 
 
 def strip_ansi(line: bytes) -> bytes:
-    """`line` without terminal escape sequences."""
+    """Remove terminal escape sequences."""
     return _ANSI.sub(b"", line) if b"\x1b" in line else line
 
 
@@ -37,21 +36,20 @@ class ConsoleRecord:
 
     @property
     def dropped(self) -> int:
-        """Bytes that are in neither part."""
+        """Return the number of bytes in neither part."""
         return self.total - len(self._head) - min(len(self._tail), self.half)
 
     def bytes(self) -> bytes:
-        """What was kept; a note stands where something was dropped."""
+        """Return the kept bytes, with a note in place of the dropped ones."""
         tail = bytes(self._tail[-self.half :])
         note = b"\n[harness: %d bytes of console left out here]\n" % self.dropped if self.dropped else b""
         return bytes(self._head) + note + tail
 
 
 class LineSplitter:
-    """Splits a stream into lines (LF or CR LF), escape sequences removed.
+    """Splits a stream into lines (LF or CR LF) without escape sequences.
 
-    A line longer than `limit` is cut there; what follows up to its newline is dropped, so memory stays bounded with
-    endless junk.
+    A line longer than `limit` is truncated, so memory stays bounded for output without newlines.
     """
 
     def __init__(self, limit: int = 8192) -> None:
@@ -76,7 +74,7 @@ class LineSplitter:
             yield self._clean(line)
 
     def finish(self) -> Iterator[bytes]:
-        """The last line if it had no newline."""
+        """Yield the last line if it has no newline."""
         if self._part and not self._skipping:
             yield self._clean(self._part)
         self._part = b""

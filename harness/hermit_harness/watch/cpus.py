@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Reads the text of QEMU's `info registers -a`: whether anything in the machine can still run."""
+"""Parse QEMU's `info registers -a`: can any CPU of the machine still run?"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ INTERRUPT_FLAG = 0x200
 _PSTATE = re.compile(r"\bPSTATE=([0-9a-f]+)")
 _MIE = re.compile(r"^ mie +([0-9a-f]+)", re.M)
 DAIF_IRQ_FIQ = 0xC0  # I and F of AArch64's PSTATE
-MIE_WAKE_SOURCES = 1 << 5 | 1 << 7 | 1 << 9  # RISC-V's supervisor and machine timers, supervisor's devices
+MIE_WAKE_SOURCES = 1 << 5 | 1 << 7 | 1 << 9  # RISC-V: supervisor and machine timer, supervisor external
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """One virtual processor as QEMU shows it."""
+    """One virtual CPU as QEMU shows it."""
 
     index: int
     pc: int
@@ -30,17 +30,17 @@ class Cpu:
 
     @property
     def is_unstarted(self) -> bool:
-        """A processor at its reset vector that nobody has started (KVM does not show it as halted)."""
+        """Return whether the CPU is still at its reset vector (KVM does not show it as halted)."""
         return self.pc == 0xFFF0 and self.cs_base == 0xFFFF0000
 
     @property
     def is_halted_for_good(self) -> bool:
-        """Halted with interrupts off: only an NMI or a reset could wake it."""
+        """Return whether the CPU is halted with interrupts disabled: only an NMI or a reset wakes it."""
         return self.is_unstarted or (self.halted and not self.flags & INTERRUPT_FLAG)
 
 
 def parse(registers: str) -> list[Cpu]:
-    """Every processor in the text; a field that is missing reads as 0."""
+    """Return every CPU in the text. A missing field is 0."""
     parts = _CPU.split(registers)
     blocks = list(zip(parts[1::2], parts[2::2], strict=True)) or [("0", registers)]
     return [_cpu(int(number), block) for number, block in blocks if _PC.search(block)]
@@ -61,22 +61,22 @@ def _cpu(index: int, block: str) -> Cpu:
 
 
 def _interrupts_masked_aarch64(block: str) -> bool:
-    """Whether IRQ and FIQ are masked. A processor that nobody has started looks like this, too."""
+    """Return whether IRQ and FIQ are masked. An unstarted CPU looks the same."""
     state = _PSTATE.search(block)
     return state is not None and int(state[1], 16) & DAIF_IRQ_FIQ == DAIF_IRQ_FIQ
 
 
 def _interrupts_masked_riscv64(block: str) -> bool:
-    """Whether no timer and no device can wake the hart; what another hart sends it does not count."""
+    """Return whether neither a timer nor a device can wake the hart. Inter-processor interrupts are ignored."""
     enabled = _MIE.search(block)
     return enabled is not None and not int(enabled[1], 16) & MIE_WAKE_SOURCES
 
 
 def all_halted_for_good(registers: str) -> bool:
-    """Whether nothing in the machine can run any more, at least one processor having run.
+    """Return whether no CPU can run any more, and at least one has run.
 
-    On x86 the text tells. Elsewhere it says only that nothing could wake a processor that sleeps: that it does sleep is
-    seen when two looks show the same registers and no time used (`text_tells`).
+    On x86 the text shows which CPUs are halted. On other CPUs it only shows that nothing could wake a sleeping CPU. The
+    caller then compares two samples: same registers and no CPU time (see shows_halted_cpus).
     """
     if not shows_halted_cpus(registers):
         is_masked = _interrupts_masked_aarch64 if _PSTATE.search(registers) else _interrupts_masked_riscv64
@@ -86,5 +86,5 @@ def all_halted_for_good(registers: str) -> bool:
 
 
 def shows_halted_cpus(registers: str) -> bool:
-    """Whether the text shows which processors sleep (x86)."""
+    """Return whether the text shows which CPUs are halted (x86)."""
     return not (_PSTATE.search(registers) or _MIE.search(registers))

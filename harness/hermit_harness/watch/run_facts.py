@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What is known about a run when it is over: the input of the verdict."""
+"""The facts about a run that has ended: the input of the verdict."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from hermit_harness.watch.boot_log import BootLog
 
 
 class EndReason(Enum):
-    """How the run came to its end, as the watcher saw it."""
+    """How the run ended, as the supervisor observed it."""
 
     LAUNCH_FAILED = "the process could not be set up"
     NOT_STARTED = "QEMU never started"
     EXITED = "QEMU ended"
     RESET = "the machine was reset"
-    HALTED = "every processor is halted with interrupts off"
-    REQUESTED = "it was ended from outside, as planned"
-    HELPER_FAILED = "a program that the guest relies on ended"
+    HALTED = "every CPU is halted with interrupts disabled"
+    REQUESTED = "it was stopped on request"
+    HELPER_FAILED = "a helper program of the guest ended"
     STOPPED = "QEMU stopped the machine"
-    CPU_BUDGET = "the CPU-time budget is used up"
+    CPU_BUDGET = "the CPU-time budget is exhausted"
     WALL_CAP = "the wall-clock cap is reached"
 
 
 @dataclass
 class RunFacts:
-    """`qemu_status` is None where QEMU was ended by us. `power_off`: a SHUTDOWN event came before the end.
+    """The facts about one run.
 
-    `returns`: a loader that refuses goes back to firmware, which goes on.
-    `serves`: TCP ports that the guest was seen to listen on.
-    `silent_for` and `ran_for` are wall seconds; `registers` the monitor's text if the machine still stood.
+    `qemu_status` is None if the harness ended QEMU. `powered_off`: a SHUTDOWN event preceded the end.
+    `returns_to_firmware`: the firmware continues after a refusal. `open_ports`: TCP ports that accepted connections.
+    `silent_for` and `ran_for` are wall-clock seconds. `registers` is the monitor's text if the machine still existed.
     """
 
     reason: EndReason
@@ -51,15 +51,15 @@ class RunFacts:
 
     @property
     def relevant_stderr(self) -> list[str]:
-        """QEMU's messages without the warnings about CPU features that TCG does not have (L-16)."""
+        """Return QEMU's messages without the warnings about CPU features that TCG lacks (L-16)."""
         return [line for line in self.stderr if not is_feature_warning(line)]
 
     @property
     def feature_warnings(self) -> int:
-        """How many such warnings there were."""
+        """Return the number of these warnings."""
         return sum(map(is_feature_warning, self.stderr))
 
 
 def is_feature_warning(line: str) -> bool:
-    """Whether a line of QEMU's stderr is one of the warnings that say nothing about the run."""
+    """Return whether a line of QEMU's stderr is a warning about a CPU feature that TCG lacks."""
     return "warning: TCG doesn't support requested feature" in line

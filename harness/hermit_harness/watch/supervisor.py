@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The loop that watches one guest: serial bytes, QMP events, the process, and the clock, in one selector."""
+"""The event loop of one guest: serial bytes, QMP events, the process and the clock, in one selector."""
 
 from __future__ import annotations
 
@@ -31,28 +31,27 @@ DRAIN_READS = 256
 
 
 class Watcher:
-    """Something that is looked after along with a guest, in the same loop. Times are seconds since its release. What a
-    subclass does not define does nothing."""
+    """A participant in the event loop of a guest. Times are in seconds since the guest's release."""
 
     def on_start(self, supervisor: Supervisor) -> None:
-        """The guest is about to run; descriptors can be given to session.watch()."""
+        """Called before the guest runs. Descriptors can be added with supervisor.add_reader()."""
 
     def on_output(self, data: bytes) -> None:
-        """The guest printed something."""
+        """Called with each piece of console output."""
 
     def next_tick(self) -> float:
-        """When tick() must be called at the latest."""
+        """Return the latest time for the next on_tick()."""
         return math.inf
 
     def on_tick(self, now: float) -> None:
-        """It is that late, or something happened."""
+        """Called at that time or after any event."""
 
     def on_end(self, facts: RunFacts) -> None:
-        """The guest's run is over."""
+        """Called when the run is over."""
 
 
 class VirtiofsdWatcher(Watcher):
-    """Ends the guest's run when the daemon of its shared folder fails: a failure of ours, not of the guest."""
+    """Ends the run when virtiofsd fails, which is not the guest's failure."""
 
     def __init__(self, daemon: Virtiofsd) -> None:
         self._daemon = daemon
@@ -68,8 +67,11 @@ class VirtiofsdWatcher(Watcher):
 
 
 class Supervisor:
-    """Runs one launched process to its end. `run()` once; the machine may still stand (paused) afterwards for a
-    post-mortem: with `stays` in any case where QEMU leaves the choice."""
+    """Runs one launched process to its end.
+
+    Call `run()` once. The paused machine may still exist afterwards, for a post-mortem. `keep_machine` keeps it if QEMU
+    permits.
+    """
 
     def __init__(
         self,
@@ -101,12 +103,12 @@ class Supervisor:
         self._released = process.started
         self._last_output = 0.0
         self._halt_check = HaltCheck()
-        self._last_registers = ("", 0.0)  # registers at the last look, and the CPU time that QEMU had used
+        self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's CPU time at that moment
         self._machine = machine_of(spec)
         self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
 
     def run(self, stdin_fd: int | None = None) -> RunFacts:
-        """Release the guest and watch until something ends the run."""
+        """Release the guest and process events until the run ends."""
         process = self.process
         process.serial.setblocking(False)
         assert process.popen.stderr is not None
@@ -114,7 +116,7 @@ class Supervisor:
         try:
             self.qmp.greet(GREETING_SECONDS)
             process_timing = {"qmp": time.monotonic() - process.started}
-            # Its answer is not waited for: a guest can end, and QEMU with it, before it comes.
+            # Do not wait for the answer: guest and QEMU may end before it arrives.
             self._cont_id = self.qmp.send("cont")
         except QmpError as error:
             return self._not_started(str(error))
@@ -128,27 +130,27 @@ class Supervisor:
     # --- for watchers ---
 
     def add_reader(self, source: socket.socket | int, callback: Callable[[], None]) -> None:
-        """Call back whenever there is something to read (or the other end is gone), until `unwatch`."""
+        """Call `callback` whenever `source` is readable or closed, until remove_reader()."""
         self._selector.register(source, selectors.EVENT_READ, lambda mask: callback())
 
     def remove_reader(self, source: socket.socket | int) -> None:
         self._selector.unregister(source)
 
     def accept_debuggers(self, listeners: Sequence[socket.socket]) -> None:
-        """Let debuggers in. While one is connected no clock runs, and the machine stands and runs as that one says."""
+        """Accept debuggers. While one is connected, it controls the machine and no deadline applies."""
         big_endian = is_big_endian(self.spec.target)
         self._gdb_relay = GdbRelay(self._selector, listeners, self.qmp, self._read_pending_serial, big_endian)
 
     def stop(self, detail: str) -> None:
-        """End the guest from outside."""
+        """End the run on request."""
         self._end_reason = self._end_reason or (EndReason.REQUESTED, detail)
 
     def fail(self, detail: str) -> None:
-        """End the guest because what it relies on is gone."""
+        """End the run because a helper program failed."""
         self._end_reason = self._end_reason or (EndReason.HELPER_FAILED, detail)
 
     def now(self) -> float:
-        """Seconds since the guest's release."""
+        """Return the seconds since the guest's release."""
         return time.monotonic() - self._released
 
     # --- the loop ---
@@ -191,14 +193,14 @@ class Supervisor:
             try:
                 registers = self.qmp.hmp("info registers -a")
             except QmpError:
-                self._halt_check.record_check(now, False)  # the process is ending: its pidfd tells
+                self._halt_check.record_check(now, False)  # QEMU is ending, and its pidfd reports that
                 return
             if self._halted(now, registers):
                 self.registers = registers
                 self._end_reason = (EndReason.HALTED, "")
 
     def _halted(self, now: float, registers: str) -> bool:
-        """Whether this look and the one before it show a machine in which nothing will run any more."""
+        """Return whether two samples in a row show that no CPU can run any more."""
         halted = all_halted_for_good(registers)
         if shows_halted_cpus(registers):
             return self._halt_check.record_check(now, halted)
@@ -210,7 +212,7 @@ class Supervisor:
         self._halt_check.halted_checks = min(self._halt_check.halted_checks, 1) if same else 0
         return self._halt_check.record_check(now, halted, CONFIRM_SECONDS)
 
-    # --- what can happen ---
+    # --- events ---
 
     def _on_serial(self, mask: int) -> None:
         if mask & selectors.EVENT_READ:
@@ -219,7 +221,7 @@ class Supervisor:
             self._serial_input.send()
 
     def _read_serial(self) -> bool:
-        """Take what the guest has printed; false when there is nothing (more)."""
+        """Read console output; return False if there is none."""
         try:
             data = self.process.serial.recv(65536)
         except BlockingIOError:
@@ -282,9 +284,11 @@ class Supervisor:
             self._handle_stop()
 
     def _handle_reset(self, reason: str) -> None:
-        """A reset, or the end of a guest that ran on behind its write to debug-exit: from QEMU 9 on the write only asks
-        for the end, and a kernel's triple fault behind it takes the place of the event. QEMU's status is 0 only where
-        nothing was written."""
+        """Handle a reset, which may follow a write to isa-debug-exit.
+
+        Since QEMU 9 the write only requests the end. A triple fault after it replaces the event. QEMU's status is 0
+        only if nothing was written.
+        """
         self._read_pending_serial()
         self._end_reason = (EndReason.RESET, reason)
         if self.spec.debug_exit and self.boot_log.is_final:
@@ -294,7 +298,7 @@ class Supervisor:
                 self._end_reason = (EndReason.RESET, reason)
 
     def _handle_stop(self) -> None:
-        """The machine stands although nobody asked: a SHUTDOWN event follows, or QEMU gave up."""
+        """Handle a pause that the harness did not request: a SHUTDOWN event follows, or QEMU failed."""
         if self._debugger_connected:
             return
         try:
@@ -305,8 +309,7 @@ class Supervisor:
             self._end_reason = (EndReason.STOPPED, str(state))
 
     def _quit_qemu(self) -> None:
-        """The guest powered the machine off (or, with newer QEMUs, wrote to debug-exit): let QEMU end and tell its
-        status."""
+        """Let QEMU exit and report its status, after a power-off or, with QEMU 9, a write to isa-debug-exit."""
         self._save_registers()
         if self._keep_machine:
             self._end_reason = (EndReason.HALTED, "")
@@ -314,7 +317,7 @@ class Supervisor:
         try:
             self.qmp.execute("quit", seconds=QUIT_SECONDS)
         except QmpError:
-            pass  # it may close the monitor before it answers; the status is what counts
+            pass  # QEMU may close the monitor before it answers
         with selectors.DefaultSelector() as ends:
             ends.register(self.process.pidfd, selectors.EVENT_READ)
             if ends.select(QUIT_SECONDS):
@@ -331,8 +334,8 @@ class Supervisor:
     # --- the end ---
 
     def _read_pending_serial(self) -> None:
-        """What the guest has printed so far."""
-        for _ in range(DRAIN_READS):  # bounded: an interrupted guest may print for ever
+        """Read the pending console output."""
+        for _ in range(DRAIN_READS):  # bounded, because an interrupted guest may print for ever
             if not self._read_serial():
                 break
 
@@ -344,7 +347,7 @@ class Supervisor:
             pass
 
     def _not_started(self, detail: str) -> RunFacts:
-        """QEMU ended, or does not talk, before the guest was released."""
+        """Return the facts of a QEMU that ended or did not answer before the guest's release."""
         self._end_reason = (EndReason.NOT_STARTED, detail)
         with selectors.DefaultSelector() as ends:
             ends.register(self.process.pidfd, selectors.EVENT_READ)

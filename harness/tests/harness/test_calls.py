@@ -154,7 +154,7 @@ def test_loader_of_another_cpu(tmp_path: Path) -> None:
     """The loader reports machine numbers, and the hint names the remedy."""
     app = images("aarch64")["hello"].path
     done = ctl("run", f"--artifacts={tmp_path}", "--target=x86_64-multiboot", app)
-    assert (done.returncode, "leave out --target" in done.stderr) == (73, True), done.stderr
+    assert (done.returncode, "omit --target" in done.stderr) == (73, True), done.stderr
 
 
 @pytest.mark.requirement("L-35")

@@ -307,7 +307,7 @@ def test_deadline_of_a_server() -> None:
     """A guest that listens silently has not failed: it waits for clients."""
     judged = judge(GOOD, None, EndReason.WALL_CAP, silent_for=9.9, open_ports=(80, 8080))
     assert judged.verdict == "timeout"
-    assert judged.cause.endswith("it listens on TCP port 80, 8080")
+    assert judged.cause.endswith("TCP port 80, 8080 is open")
 
 
 @pytest.mark.parametrize(("console", "origin"), [("", "loader"), (BANNER, "loader"), (GOOD, "app")])
