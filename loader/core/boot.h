@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The one way through the loader: proto/ fills in what was found, boot_run() turns it into a
-// hand-over, arch/ jumps.
+// The boot sequence. A boot protocol fills in struct boot, boot_run() reads the application, places
+// it and builds the hand-over, and arch/ jumps.
+//
+// The protocol owns struct boot and the memory that its spans point to. Both must stay valid until
+// the jump. All addresses are physical.
 #pragma once
 
 #include "core/cmdline.h"
@@ -9,52 +12,64 @@
 #include "core/place.h"
 #include "core/platform.h"
 
-// What a protocol found. Everything but memory is optional.
+// What a boot protocol passes to the core. Only RAM (`usable`) is mandatory.
 struct boot {
-	const char *target;   // of this file: "x86_64-multiboot"
-	const char *protocol; // how it was started: "multiboot"
-	// what the starter left, in upstream's words: "Multiboot information"
+	// The loader's target, for example "x86_64-multiboot".
+	const char *target;
+	// The boot protocol, for example "multiboot".
+	const char *protocol;
+	// The boot information in the words of upstream's log: "Multiboot information".
 	const char *bootinfo_name;
-	uint64_t bootinfo_at;  // and where
-	struct span app;       // seen through platform->map; empty: none was given
-	uint64_t app_at;       // its physical address
-	uint32_t module_count; // how many the starter gave; the first is taken
-	struct span cmdline;   // without NUL
-	// the running loader, memory without file bytes included
+	uint64_t bootinfo_at;
+	// The application file as platform->map shows it; empty if the protocol passed none.
+	struct span app;
+	uint64_t app_at;
+	// Modules that the protocol passed. Only the first one is booted.
+	uint32_t module_count;
+	// The boot command line, without NUL.
+	struct span cmdline;
+	// The running loader, including its .bss.
 	struct range loader;
-	struct range reach;      // what platform->map can show
-	struct range_set usable; // RAM that is free, ascending
-	// what the application is told of; empty: the same as `usable`
+	// The addresses that platform->map can show.
+	struct range reach;
+	// Free RAM.
+	struct range_set usable;
+	// The RAM that the kernel is to know of; empty means `usable`.
 	struct range_set ram;
-	uint32_t ram_slack; // how many more ranges platform->leave_firmware may find
-	// what the firmware keeps within `ram`: told as memory reservations
+	// Ranges by which platform->leave_firmware may grow `ram`.
+	uint32_t ram_slack;
+	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
-	struct range preserved[4]; // what the starter left and is still read
+	// Boot information that is read until the hand-over block is written.
+	struct range preserved[4];
 	size_t preserved_count;
 	const struct elf_target *elf_target;
-	// the firmware's device tree, which is amended; NULL: one is made
+	// The firmware's device tree, from which the kernel's is derived. NULL: the core creates
+	// one.
 	const struct devicetree *devicetree;
-	const char *compatible; // of the tree that is made: "hermit,multiboot"
-	// how a kernel with an ABI tag (0.10 on) is told that it was started
-	enum platform_tag platform_tag;
-	// and one without: the core puts it into `platform` then
-	enum platform_tag platform_tag_older;
-	struct span boot_params; // Linux's zero page, copied for PLATFORM_TAG_LINUX_PARAMS
-	// of the boot information: x86_64 an I/O port, aarch64 a virtual address, riscv64 0
+	// `compatible` of the root node that the core creates: "hermit,multiboot".
+	const char *compatible;
+	// The boot protocol as RawBootInfo names it, for kernels with and without an ABI tag. The
+	// core moves the second one to `platform_tag` once it knows the kernel.
+	enum platform_tag platform_tag, platform_tag_older;
+	// Linux's zero page, copied for PLATFORM_TAG_LINUX_PARAMS.
+	struct span boot_params;
+	// The serial port in boot info. x86_64: I/O port, aarch64: virtual address, riscv64: 0.
 	uint64_t serial;
-	uint64_t cpu; // riscv64: the hart that runs us
-	// ACPI's root pointer, copied and named in the tree that is made; empty: none
+	// riscv64: id of the boot hart.
+	uint64_t cpu;
+	// The ACPI RSDP and SEV-SNP's confidential computing blob; empty if there is none. The core
+	// copies them and names the copies in the device tree that it creates.
 	struct span rsdp;
-	struct span cc_blob; // SEV-SNP's confidential computing blob, likewise
+	struct span cc_blob;
 };
 
-// Opens the log and remembers the platform: before anything else, so that every refusal can be
-// told.
+// Registers the platform and opens the log. It must run first, so that every refusal is printed.
 void boot_open(const struct platform *platform);
 
-// Makes the application that was built into the loader (EMBED_APP=) the one to boot; false: none
-// was built in.
+// Sets the application to the one that EMBED_APP= built into the loader. Returns false if the
+// loader has none.
 bool embedded_app(struct boot *boot);
 
-// Boots the application or refuses; either way it does not come back.
+// Boots the application, or prints a refusal and stops the machine.
 noreturn void boot_run(struct boot *boot);

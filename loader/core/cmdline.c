@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Parses the boot command line in place. Words end at blanks; there is no quoting, as in the
+// kernel.
 #include "core/cmdline.h"
 
 static bool is_blank(uint8_t c)
@@ -13,7 +16,8 @@ static bool is_text(struct span s, const char *text, size_t n)
 
 #define IS(span, literal) is_text(span, literal, sizeof(literal) - 1)
 
-// The word that begins at or behind `*at`, which moves to its end. False: no more words, or `--`.
+// Returns the next word at or after `*at` and advances `*at` to its end. Returns false at the end
+// of the line and at `--`: what follows belongs to the application.
 static bool next_word(struct span line, size_t *at, struct span *word)
 {
 	size_t start = *at;
@@ -27,8 +31,8 @@ static bool next_word(struct span line, size_t *at, struct span *word)
 	return word->n != 0 && !IS(*word, "--");
 }
 
-// Splits loader.KEY=VALUE. A word without `=` is not ours: QEMU puts the loader's file name first,
-// which may be "loader.elf".
+// Splits loader.KEY=VALUE. A word without `=` is not an option: QEMU passes the loader's file name
+// as the first word, and that may be "loader.elf".
 static bool split_option(struct span word, struct span *key, struct span *value)
 {
 	static const char prefix[] = "loader.";
@@ -68,7 +72,7 @@ static bool parse_on_error(struct span value, struct loader_options *out)
 	return true;
 }
 
-// e1 to e4, by the entry version that these eras' notes have.
+// eN stands for entry version N. era_identify() refuses versions without a row.
 static bool parse_era(struct span value, struct loader_options *out)
 {
 	if (value.n != 2 || value.p[0] != 'e' || value.p[1] < '1' || value.p[1] > '9')
@@ -100,8 +104,9 @@ static enum status parse_option(struct span key, struct span value, struct loade
 	return STATUS_OK;
 }
 
-// The length of the UTF-8 sequence of two or more bytes at the start of `s` (RFC 3629: no overlong
-// forms, no surrogates, nothing above U+10FFFF), 0 when it is none.
+// Returns the length of the multi-byte UTF-8 sequence at the start of `s`, or 0 if it is malformed.
+// RFC 3629 section 4 excludes overlong forms, surrogates and code points above U+10FFFF; the first
+// byte then limits the range of the second one.
 static size_t utf8_length(struct span s)
 {
 	uint8_t c = s.p[0], low = 0x80, high = 0xbf;
@@ -148,6 +153,7 @@ static enum status check_utf8(struct span line)
 	return STATUS_OK;
 }
 
+// Checks UTF-8 last, so that a wrong option is reported even in a line that is not UTF-8.
 enum status cmdline_options(struct span line, struct loader_options *out)
 {
 	struct span word, key, value;
@@ -166,10 +172,12 @@ size_t cmdline_strip(struct span line, char *out)
 	struct span word, key, value;
 	size_t at = 0, copied = 0, n = 0;
 	if (line.n == 0)
-		return 0; // line.p may be NULL then
+		// line.p may be NULL, which memcpy() must not get (C11 7.24.1p2).
+		return 0;
 	while (next_word(line, &at, &word)) {
 		if (!split_option(word, &key, &value))
 			continue;
+		// Without its blank, or the kernel would see an empty word.
 		size_t start = (size_t)(word.p - line.p);
 		if (start > copied && is_blank(line.p[start - 1]))
 			start--;

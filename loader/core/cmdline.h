@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The boot command line: `[PATH] [KERNEL_ARGS] [-- APP_ARGS]`. The loader's own words are
-// loader.KEY=VALUE, before the first `--`.
+// The boot command line: `[PATH] [KERNEL_ARGS] [-- APP_ARGS]`. The loader's options are words of
+// the form loader.KEY=VALUE before the first `--`. The kernel receives the line without them.
+//
+// All functions only read the line; option values point into it.
 #pragma once
 
 #include "core/log.h"
@@ -13,20 +15,20 @@ enum on_error { ON_ERROR_STOP, ON_ERROR_RETURN };
 struct loader_options {
 	enum log_level log;
 	enum on_error on_error;
-	// entry version to hand over as, whatever the notes say; 0: by the notes
+	// loader.era=eN: N overrides the application's entry-version note; 0 means the note
+	// decides.
 	uint32_t entry_version;
-	// the debug profile's way to provoke an exception; empty: none
+	// loader.selftest=, in the debug profile only; empty if it was not given.
 	struct span selftest;
 };
 
-// Reads the loader's words. A command line that is not UTF-8, or an unknown key or value, is
-// refused.
+// Reads the loader's options into `out`, which holds the defaults. Refuses an unknown key or value
+// and a line that is not UTF-8 (class 93): kernels panic on such a line.
 must_check enum status cmdline_options(struct span line, struct loader_options *out);
 
-// Writes what the kernel shall see to `out` (room for line.n bytes) and returns its length: the
-// line without the loader's words and the blank before each; byte for byte the same when there are
-// none.
+// Copies the line without the loader's options, and without the one blank before each, to `out`.
+// `out` has room for line.n bytes and gets no NUL. Returns the number of bytes written.
 size_t cmdline_strip(struct span line, char *out);
 
-// How many bytes at the beginning are well-formed UTF-8 (RFC 3629).
+// Returns the number of leading bytes that are well-formed UTF-8 (RFC 3629).
 size_t utf8_prefix(struct span text);

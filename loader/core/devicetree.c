@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Devicetree Specification 0.4: 2.3 (cells, reg, status), 3.4 to 3.6 (memory, reserved memory,
-// chosen). Addresses of nodes on a bus are taken as they are: the buses of the machines that we
-// know translate nothing.
+// Reads the firmware's device tree. Section numbers are those of the Devicetree Specification 0.4.
+// `ranges` (2.3.8) is ignored: no bus of a supported machine translates the addresses of a device
+// that the loader uses.
 #include "core/devicetree.h"
 
 #include "core/log.h"
@@ -10,24 +10,30 @@
 
 enum { DEPTH = FDT_DEPTH_MAX + 1, NODE_PATH_MAX = 192 };
 
-// A node while its properties are read; its children inherit the cells.
+// An open node. It is evaluated when all its properties are known: at its first child or its end.
 struct node {
-	struct fdt_token token; // FDT_NODE
+	struct fdt_token token;
 	struct span reg, compatible, device_type, status;
 	struct span initrd_start, initrd_end, bootargs, stdout_path, method;
-	unsigned address_cells, size_cells; // of its children
-	size_t path_size;                   // up to and with this node
+	// For the `reg` of its children.
+	unsigned address_cells, size_cells;
+	// Length of its full path in reader.path.
+	size_t path_size;
 	bool done;
 };
 
 struct reader {
 	struct devicetree *tree;
-	unsigned depth; // open nodes
+	// Number of open nodes.
+	unsigned depth;
 	struct node nodes[DEPTH + 1];
 	char path[NODE_PATH_MAX];
-	struct span stdout_path; // without options behind ':'
-	struct range initrd;     // empty: none
-	unsigned uarts;          // how many were met
+	// Without the options after ':'.
+	struct span stdout_path;
+	// Empty: none.
+	struct range initrd;
+	unsigned uarts;
+	// The UART is the one that stdout-path names.
 	bool uart_named;
 	bool second_pass; // a further walk, for UARTs only
 };
@@ -38,7 +44,8 @@ static bool is_text(struct span value, const char *wanted)
 	       value.p[value.n - 1] == '\0';
 }
 
-// The next string of a list, without its NUL; false behind the last one.
+// Returns the next string of a <stringlist> (2.2.4) without its NUL. Returns false after the last
+// one.
 static bool next_string(struct span *list, struct span *out)
 {
 	if (list->n == 0)
@@ -51,12 +58,13 @@ static bool next_string(struct span *list, struct span *out)
 	return true;
 }
 
+// 2.3.4: without `status` a node is enabled.
 static bool is_enabled(const struct node *node)
 {
 	return node->status.n == 0 || is_text(node->status, "okay") || is_text(node->status, "ok");
 }
 
-// A number of so many cells, at offset `at` of the value: false when it is not there.
+// Reads a number of 0 to 2 cells at offset `at`. Returns false if the value is too short.
 static must_check bool cells(struct span value, size_t at, unsigned count, uint64_t *out)
 {
 	struct span bytes;
@@ -73,7 +81,8 @@ static const struct node *parent(const struct reader *r)
 	return r->depth >= 2 ? &r->nodes[r->depth - 2] : NULL;
 }
 
-// The `index`th address and size of reg, in the cells of the parent.
+// Reads address and size `index` of `reg` (2.3.6). The parent's cells apply. A range that exceeds
+// 2^64 is cut.
 static must_check bool reg(const struct reader *r, const struct node *node, size_t index,
 			   struct range *out)
 {
@@ -103,8 +112,8 @@ static enum status add_ranges(const struct reader *r, const struct node *node,
 	return STATUS_OK;
 }
 
-// QEMU's guest-loader and Xen's multiboot nodes: address and size are two cells each, whatever the
-// parent says.
+// Reads a module node of QEMU's guest-loader or of Xen. Address and size have two cells each,
+// regardless of the parent's cells.
 static void take_module(struct devicetree *tree, const struct node *node)
 {
 	uint64_t start, size;
@@ -214,7 +223,7 @@ static void take_device(struct reader *r, const struct node *node)
 	}
 }
 
-// All properties of the innermost node are known.
+// Evaluates the innermost node once all its properties are known.
 static enum status take_node(struct reader *r)
 {
 	struct node *node = &r->nodes[r->depth - 1];
@@ -252,13 +261,14 @@ static void open_node(struct reader *r, struct fdt_token token)
 {
 	size_t before = r->depth == 0 ? 0 : r->nodes[r->depth - 1].path_size;
 	struct node *node = &r->nodes[r->depth++];
+	// 2.3.5: the default number of cells.
 	*node = (struct node){
 		.token = token, .address_cells = 2, .size_cells = 1, .path_size = before
-	}; // 2.3.5: the defaults
+	};
 	if (r->depth == 1)
 		return;
 	if (before + 1 + token.name_size > NODE_PATH_MAX) {
-		// too deep to be named; equals no path that fits
+		// stdout-path cannot name it: no shorter path has this length.
 		node->path_size = NODE_PATH_MAX;
 		return;
 	}
@@ -295,7 +305,7 @@ static void take_property(struct node *node, const struct fdt_token *token)
 		}
 }
 
-// stdout-path may be the name of a property of /aliases instead of a path.
+// stdout-path may be an alias (3.3, 3.6). Replaces it with the alias's path.
 static void take_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
@@ -340,17 +350,19 @@ static enum status read_reservations(struct devicetree *tree)
 	return STATUS_OK;
 }
 
-enum status devicetree_read(const uint8_t *at, uint64_t base, uint64_t most, struct devicetree *out)
+enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
+			    struct devicetree *out)
 {
-	static struct reader reader; // too large for the stacks that firmware gives
+	// Static, since firmware guarantees only small stacks.
+	static struct reader reader;
 	*out = (struct devicetree){ 0 };
-	TRY(fdt_check(at, most, &out->fdt));
+	TRY(fdt_check(blob, limit, &out->fdt));
 	out->at = (struct range){ base, base + out->fdt.size };
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// What stdout-path names may stand before it, and so may the alias that it names. Of a
-	// single UART none can be chosen.
+	// The UART and the alias may precede /chosen, so up to two more passes are needed. A single
+	// UART needs none.
 	reader.second_pass = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the loader takes from a firmware's device tree, and the amended copy that the application
-// gets. Host-tested for every CPU.
+// The firmware's device tree: reads what the loader needs, and writes the modified copy that the
+// kernel receives (Devicetree Specification 0.4, chapters 2 and 3).
+//
+// struct devicetree points into the firmware's tree, which must stay readable until the copy is
+// written. Addresses are physical.
 #pragma once
 
 #include "core/elf.h"
@@ -11,45 +14,59 @@ enum tree_uart { TREE_UART_NONE, TREE_UART_PL011, TREE_UART_CADENCE };
 
 struct devicetree {
 	struct fdt fdt;
-	struct range at;           // where the tree lies, really used bytes only
-	struct range_set ram;      // every tuple of every memory node
-	struct range_set reserved; // reservation entries and /reserved-memory
-	// /chosen/module@… of kind multiboot,module, else linux,initrd-start and -end
+	// The used bytes of the tree.
+	struct range at;
+	// All ranges of all enabled memory nodes.
+	struct range_set ram;
+	// The memory reservation block and the children of /reserved-memory.
+	struct range_set reserved;
+	// The application: a /chosen/module node with compatible "multiboot,module", otherwise
+	// linux,initrd-start and linux,initrd-end. start == end: the tree does not give its size.
 	bool has_module;
-	// physical addresses; start == end: only the start is known
 	struct range module;
-	struct span bootargs;               // without NUL; empty: none
-	enum tree_uart uart;                // the one that stdout-path names, else the first one
-	uint64_t uart_at;                   // physical
-	bool psci;                          // there is a node for PSCI 0.2 or later
-	bool psci_smc;                      // by smc, else by hvc
-	uint64_t finisher;                  // sifive,test0; 0: none
-	unsigned address_cells, size_cells; // of the root
-	unsigned cpus;                      // cpu nodes
+	// The value of bootargs without NUL; empty if there is none.
+	struct span bootargs;
+	// The UART that stdout-path names, otherwise the first enabled one.
+	enum tree_uart uart;
+	uint64_t uart_at;
+	// The firmware has PSCI 0.2 or later, with the conduit smc or hvc.
+	bool psci;
+	bool psci_smc;
+	// Address of the sifive,test0 exit device; 0: none.
+	uint64_t finisher;
+	// #address-cells and #size-cells of the root.
+	unsigned address_cells, size_cells;
+	// Number of cpu nodes, which bounds the size of the copy.
+	unsigned cpus;
 };
 
-// Reads the tree that lies at `at` (physical `base`), of which at most `most` bytes can be seen.
-// Refusals (103) have been printed.
-must_check enum status devicetree_read(const uint8_t *at, uint64_t base, uint64_t most,
+// Reads the tree at `blob`, physical address `base`, of which `limit` bytes are readable. Refuses a
+// malformed tree (class 103) and one with too many memory ranges (class 89).
+must_check enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
 				       struct devicetree *out);
 
-// RAM that is free: `ram` without `reserved`. MEMORY_MAP_TOO_LONG, MEMORY_MAP_EMPTY.
+// Writes the free RAM, `ram` without `reserved`, to `out`. Refuses with MEMORY_MAP_TOO_LONG or
+// MEMORY_MAP_EMPTY.
 must_check enum status devicetree_usable_ram(const struct devicetree *tree, struct range_set *out);
 
-// What the copy is amended with.
+// The modifications of the copy.
 struct devicetree_fixups {
-	const struct range_set *ram;      // one memory node each
-	const struct range_set *reserved; // reservation entries
-	struct range block;               // one more
+	// Replaces the memory nodes, one node per range.
+	const struct range_set *ram;
+	// Replace the memory reservations: these ranges and the hand-over block.
+	const struct range_set *reserved;
+	struct range block;
+	// Replaces /chosen/bootargs. The size excludes NUL; 0 removes the property.
 	const char *bootargs;
-	size_t bootargs_size; // without NUL; 0: no property
+	size_t bootargs_size;
 };
 
-// Upper bound of the copy's size, for so many ranges and so long a command line.
+// Returns an upper bound of the copy's size in bytes.
 size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 			      size_t reserved_count, size_t bootargs_size);
 
-// Writes the copy: linux,initrd-* and module nodes gone, memory nodes as told, every cpu node with
-// a status. Its size, 0 when it did not fit.
+// Writes the copy to `out`, which is aligned to 8. Removes linux,initrd-* and module nodes, since
+// the loader reuses their memory, and adds `status` to cpu nodes, which kernels read
+// unconditionally. Returns the size in bytes, or 0 if it exceeds `size`.
 size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *changes,
 			uint8_t *out, size_t size);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Writes the kernel's copy of the firmware's device tree in one pass over its tokens.
 #include "core/devicetree.h"
 #include "core/text.h"
 
@@ -8,12 +10,15 @@ struct copier {
 	const struct devicetree *tree;
 	const struct devicetree_fixups *changes;
 	struct fdt_writer w;
-	struct span bytes; // of the token
-	unsigned depth;    // open nodes
-	bool chosen;       // within /chosen
-	bool cpus;         // within /cpus
+	// The bytes of the current token.
+	struct span bytes;
+	// Number of open nodes.
+	unsigned depth;
+	// The current node is /chosen or /cpus, or below it.
+	bool chosen;
+	bool cpus;
 	bool chosen_seen;
-	// a cpu node whose properties are being copied, without a status so far
+	// The current node is a cpu node, and no `status` has been copied.
 	bool status_wanted;
 };
 
@@ -33,7 +38,7 @@ static void write_bootargs(struct copier *c)
 				    c->changes->bootargs_size);
 }
 
-// What stands at the end of the root: its own children that are ours.
+// Adds the loader's children of the root. They come last, since properties must precede children.
 static void finish_root(struct copier *c)
 {
 	if (!c->chosen_seen) {
@@ -46,7 +51,8 @@ static void finish_root(struct copier *c)
 				c->tree->size_cells);
 }
 
-// All properties of the innermost node have been copied.
+// Adds the missing property after the last one of the node. Kernels read `status` of each cpu node
+// without checking that it exists.
 static void finish_properties(struct copier *c)
 {
 	if (c->status_wanted)
@@ -54,7 +60,7 @@ static void finish_properties(struct copier *c)
 	c->status_wanted = false;
 }
 
-// Passes over the node that has just begun.
+// Skips the node whose FDT_BEGIN_NODE has been read.
 static void skip_node(const struct fdt *fdt, size_t *at)
 {
 	for (unsigned depth = 1; depth != 0;) {
@@ -66,6 +72,7 @@ static void skip_node(const struct fdt *fdt, size_t *at)
 	}
 }
 
+// finish_root() writes the memory nodes. The modules' memory belongs to the kernel now.
 static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
 {
 	return (c->depth == 1 && fdt_node_name_is(token, "memory")) ||

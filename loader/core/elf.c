@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Field offsets are those of Elf64_Ehdr, Elf64_Phdr and Elf64_Dyn.
+// Fields are read by their offsets in Elf64_Ehdr, Elf64_Phdr and Elf64_Dyn (gABI 4.3, chapters 4
+// and 5): a structure cannot have the other byte order. Checks precede the first use of each value.
 #include "core/elf.h"
 
 #include "core/log.h"
@@ -19,6 +20,7 @@ enum {
 	PT_NOTE = 4,
 	PT_TLS = 7,
 	PF_X = 1,
+	// e_phnum is in a section header instead. Hermit has no such files.
 	PN_XNUM = 0xffff,
 };
 
@@ -32,14 +34,17 @@ enum {
 	DT_RELAENT = 9,
 	DT_SYMENT = 11,
 	DT_REL = 17,
-	DT_PLTREL = 20, // which of DT_REL and DT_RELA DT_JMPREL is like
+	// The type of DT_JMPREL's entries: DT_REL or DT_RELA.
+	DT_PLTREL = 20,
 	DT_JMPREL = 23,
 	DT_RELRSZ = 35,
 	DT_RELR = 36,
 	DT_RELRENT = 37,
-	DT_TAG_LIMIT = 38, // tags below this are remembered
+	// Tags from here on are ignored.
+	DT_TAG_LIMIT = 38,
 };
 
+// e_machine and relocation types of the psABIs of x86-64, AArch64 and RISC-V.
 const struct elf_target elf_target_x86_64 = { .machine = 62,
 					      .order = ORDER_LITTLE,
 					      .relative = 8,
@@ -67,27 +72,28 @@ struct phdr {
 	uint64_t offset, vaddr, filesz, memsz, align;
 };
 
-uint64_t elf_extent(const uint8_t *p, uint64_t most, const struct elf_target *target)
+uint64_t elf_extent(const uint8_t *p, uint64_t limit, const struct elf_target *target)
 {
+	// This runs before elf_parse(): the fields may be anything, so every sum is checked.
 	const enum order order = target->order;
-	if (most < EHDR_SIZE || memcmp(p,
-				       "\x7f"
-				       "ELF",
-				       4) != 0)
+	if (limit < EHDR_SIZE || memcmp(p,
+					"\x7f"
+					"ELF",
+					4) != 0)
 		return 0;
 	uint64_t end = EHDR_SIZE, phoff = load_u64(p + 32, order), shoff = load_u64(p + 40, order);
 	uint64_t shdrs = (uint64_t)load_u16(p + 58, order) * load_u16(p + 60, order);
 	const uint64_t phnum = load_u16(p + 56, order);
-	if (shdrs != 0 && shoff < most && shdrs <= most - shoff)
+	if (shdrs != 0 && shoff < limit && shdrs <= limit - shoff)
 		end = shoff + shdrs;
-	for (uint64_t i = 0; i < phnum && phoff < most && (i + 1) * PHDR_SIZE <= most - phoff;
+	for (uint64_t i = 0; i < phnum && phoff < limit && (i + 1) * PHDR_SIZE <= limit - phoff;
 	     i++) {
 		const uint8_t *phdr = p + phoff + i * PHDR_SIZE;
 		uint64_t segment_end, offset = load_u64(phdr + 8, order);
 		if (phoff + (i + 1) * PHDR_SIZE > end)
 			end = phoff + (i + 1) * PHDR_SIZE;
 		if (!add_overflows(offset, load_u64(phdr + 32, order), &segment_end) &&
-		    segment_end > end && segment_end <= most)
+		    segment_end > end && segment_end <= limit)
 			end = segment_end;
 	}
 	return end;
@@ -160,6 +166,7 @@ static struct phdr read_phdr(const uint8_t *p, enum order order)
 	};
 }
 
+// gABI chapter 5: 0 and 1 mean no alignment.
 static enum status check_align(const struct phdr *ph, struct elf_image *out)
 {
 	if (ph->align > 1 && !is_power_of_two(ph->align))
@@ -171,6 +178,7 @@ static enum status check_align(const struct phdr *ph, struct elf_image *out)
 	return STATUS_OK;
 }
 
+// Adds a PT_LOAD. gABI chapter 5 requires ascending p_vaddr. Placement and relocation rely on it.
 static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *entry_seen)
 {
 	struct span bytes;
@@ -179,6 +187,7 @@ static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *
 		return refuse(STATUS_ELF_SEGMENT_SIZE,
 			      "the segment at %#lx has %#lx bytes in the file, %#lx in memory",
 			      ph->vaddr, ph->filesz, ph->memsz);
+	// Linkers emit empty segments; they have nothing to load.
 	if (ph->memsz == 0)
 		return STATUS_OK;
 	if (out->segment_count == ELF_SEGMENTS_MAX)
@@ -207,6 +216,7 @@ static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *
 	return STATUS_OK;
 }
 
+// Adds a PT_NOTE. Notes are padded to 8 only with a p_align of 8 (.note.gnu.property), else to 4.
 static enum status add_note(const struct phdr *ph, struct elf_image *out)
 {
 	struct elf_note_segment note = { .align = ph->align == 8 ? 8 : 4 };
@@ -232,14 +242,14 @@ static enum status add_tls(const struct phdr *ph, struct elf_image *out)
 	return check_align(ph, out);
 }
 
-// True when [vaddr, vaddr + size) lies in the image.
+// Returns true if [vaddr, vaddr + size) is inside the image. No sum can overflow here.
 static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t size)
 {
 	uint64_t offset = vaddr - image->vaddr;
 	return vaddr >= image->vaddr && offset <= image->size && size <= image->size - offset;
 }
 
-// The file bytes from `vaddr` to the end of its segment's, 0 when it lies in none.
+// Returns the number of file bytes from `vaddr` to the end of its segment, 0 if no segment has it.
 static uint64_t file_bytes_from(const struct elf_image *image, uint64_t vaddr)
 {
 	for (uint32_t i = 0; i < image->segment_count; i++) {
@@ -250,6 +260,7 @@ static uint64_t file_bytes_from(const struct elf_image *image, uint64_t vaddr)
 	return 0;
 }
 
+// A table must have file contents: in zero-filled memory it would hold no entries.
 static enum status check_table(const struct elf_image *image, const char *name,
 			       struct elf_table table, uint64_t entry_size)
 {
@@ -263,6 +274,7 @@ static enum status check_table(const struct elf_image *image, const char *name,
 	return STATUS_OK;
 }
 
+// DT_*ENT may be absent, which `size` 0 stands for.
 static enum status check_entry_size(const char *name, uint64_t size, uint64_t needed)
 {
 	if (size != 0 && size != needed)
@@ -285,6 +297,7 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 		if (tag < DT_TAG_LIMIT)
 			value[tag] = load_u64(bytes.p + at + 8, order);
 	}
+	// An ET_EXEC file is linked to its address, so only DT_NEEDED matters.
 	if (!out->dyn)
 		return STATUS_OK;
 	if (value[DT_REL] != 0)
@@ -300,8 +313,8 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 	out->rela = (struct elf_table){ value[DT_RELA], value[DT_RELASZ] };
 	out->plt = (struct elf_table){ value[DT_JMPREL], value[DT_PLTRELSZ] };
 	out->relr = (struct elf_table){ value[DT_RELR], value[DT_RELRSZ] };
-	// The ABI does not give the symbol table's size: it ends with its segment's file bytes at
-	// the latest.
+	// No dynamic tag gives the size of the symbol table. It ends with the file bytes of its
+	// segment at the latest.
 	out->symbols = (struct elf_table){ value[DT_SYMTAB], 0 };
 	if (value[DT_SYMTAB] != 0)
 		out->symbols.size = file_bytes_from(out, value[DT_SYMTAB]);
@@ -356,6 +369,7 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 
 	TRY(parse_header(file, target, out, &phdrs));
 	TRY(parse_phdrs(phdrs, out, &dynamic));
+	// PT_TLS may precede the PT_LOAD that contains it, so it is checked after the loop.
 	if (out->tls.memsz != 0 && !in_image(out, out->tls.vaddr, out->tls.filesz))
 		return refuse(STATUS_ELF_TLS_OUTSIDE, "TLS template %#lx..%#lx, image %#lx..%#lx",
 			      out->tls.vaddr, out->tls.vaddr + out->tls.filesz, out->vaddr,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// How the report of a CPU exception is printed. For arch/*/exception.c only, which is run at two
-// places: hence functions of that file itself, no calls out, no tables of pointers. The file
-// defines put_char() and, in trampoline.h, exception_hooks.
+// Prints the report of a CPU exception. Only arch/<cpu>/exception.c includes this header.
+//
+// The handler runs at two addresses: at the loader's, and at the address that the trampoline was
+// copied to. Therefore the functions are static, call nothing outside of that file and use no
+// tables of pointers. The including file defines put_char() and exception_hooks (trampoline.h).
 #pragma once
 
 #include "core/status.h"
@@ -39,11 +41,12 @@ static void put_register(const char *name, uint64_t value)
 	put_hex(value);
 }
 
-// The address, and the function that it is in where that is known.
+// Prints an address and, if the symbol table knows it, the function that contains it.
 static void put_location(uint64_t pc)
 {
 	uint64_t offset = 0;
 	put_hex(pc);
+	// The trampoline runs after the loader's memory may be overwritten, symbol table included.
 	if (exception_hooks.symbol == NULL) {
 		put(" (in the trampoline)");
 		return;
@@ -63,10 +66,11 @@ static void put_line_start(void)
 	put("[LOADER][ERROR]");
 }
 
+// status_number() is not part of the trampoline, so the numbers are compiled in.
 #define NUMBER_OF(name, number, class, rule, sentence) NUMBER_##name = number,
 enum { STATUS_LIST(NUMBER_OF) };
 
-// The first words, as every refusal has them.
+// Prints the start of the line in the form of every refusal: number and rule word.
 static void put_cpu_exception(void)
 {
 	put_line_start();

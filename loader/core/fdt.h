@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Flattened device trees (Devicetree Specification 0.4, chapter 5; version 17): a reader, and a
-// sequential writer. All cells are big-endian.
+// Flattened device trees (Devicetree Specification 0.4, chapter 5): a reader for versions 16 and 17
+// and a sequential writer of version 17. Names follow libfdt. All integers in a tree are
+// big-endian.
+//
+// The reader only reads and points into the blob. The writer fills a buffer of the caller.
 #pragma once
 
 #include "core/base.h"
@@ -8,42 +11,48 @@
 #include "core/span.h"
 #include "core/status.h"
 
-#define FDT_DEPTH_MAX 16 // the root is at depth 0
+// Depth of the deepest node; the root has depth 0. Bounds the readers' stacks.
+#define FDT_DEPTH_MAX 16
 
-// A tree that fdt_check has walked once from end to end: every walk afterwards stays inside.
+// A tree that fdt_check() has walked from start to end, so that later walks cannot leave it.
 struct fdt {
-	struct span structure; // from the root's token up to and including the last one
-	struct span strings;   // NUL-terminated
-	struct span reserve;   // whole entries of 16 bytes, without the closing one
-	size_t size;           // bytes from the blob's start that are really used
+	// From the root's FDT_BEGIN_NODE up to and including FDT_END.
+	struct span structure;
+	struct span strings;
+	// Entries of 16 bytes, without the terminating one.
+	struct span reserve;
+	// Used bytes from the start of the blob; `totalsize` may be much larger (QEMU: 1 MiB).
+	size_t size;
 };
 
-// `at` is where the tree lies, of which at most `most` bytes can be seen. FDT_MALFORMED has been
-// printed.
-must_check enum status fdt_check(const uint8_t *at, uint64_t most, struct fdt *out);
+// Checks the tree at `blob`, of which `limit` bytes are readable. Refuses with FDT_MISSING or
+// FDT_MALFORMED.
+must_check enum status fdt_check(const uint8_t *blob, uint64_t limit, struct fdt *out);
 
 enum fdt_kind { FDT_NODE, FDT_PROP, FDT_NODE_END, FDT_DONE };
 
 struct fdt_token {
 	enum fdt_kind kind;
-	const char *name;  // of the node or property, NUL-terminated
-	size_t name_size;  // of a node, without NUL
-	struct span value; // of the property
+	// Name of the node or property, NUL-terminated. The size, without NUL, is set for nodes.
+	const char *name;
+	size_t name_size;
+	// Value of the property.
+	struct span value;
 };
 
-// The token at offset `*at` of the structure block (0 at first), and on to the next one. FDT_DONE
-// for ever at the end.
+// Returns the token at offset `*at` of the structure block and advances `*at`, which is 0 at the
+// start. Returns FDT_DONE at the end and in every later call.
 struct fdt_token fdt_next_token(const struct fdt *fdt, size_t *at);
 
-// Is it a node of this name? What follows '@' is not looked at.
+// Returns true if the node's name is `wanted`, with or without a unit address.
 bool fdt_node_name_is(const struct fdt_token *token, const char *wanted);
 
-// The `index`th reservation, false behind the last one.
+// Reads memory reservation `index`. Returns false after the last one.
 must_check bool fdt_get_mem_rsv(const struct fdt *fdt, size_t index, uint64_t *address,
 				uint64_t *size);
 
-// Names that the writer knows; they are offsets into one fixed strings block, so that no name is
-// ever searched for.
+// Property names that the writer adds. They index a constant strings block, so that the writer
+// never searches for a name.
 enum fdt_name {
 	FDT_COMPATIBLE,
 	FDT_ADDRESS_CELLS,
@@ -56,42 +65,46 @@ enum fdt_name {
 };
 
 struct fdt_writer {
-	uint8_t *start; // aligned to 8
+	uint8_t *start;
 	uint8_t *p;
 	uint8_t *end;
-	// where the structure block begins; NULL while reservations are written
+	// Start of the structure block; NULL while reservations are written.
 	uint8_t *structure;
-	struct span strings; // of the tree that properties are copied from; empty: none
+	// Strings block of the tree that tokens are copied from; empty: none.
+	struct span strings;
+	// The buffer was too small. Later writes do nothing.
 	bool overflow;
 };
 
-// The order is: open, any number of reserve, then begin/prop/end of the root and its children, then
-// close. `strings` come first in the tree's own.
+// Starts a tree at `at`, which is aligned to 8, in a buffer of `size` bytes. Then the calls follow
+// the layout of a tree: reservations, nodes with their properties before their children, and
+// fdt_finish(). `strings` is the strings block that copied tokens refer to; it stays at offset 0.
 void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span strings);
 void fdt_add_reservemap_entry(struct fdt_writer *w, uint64_t address, uint64_t size);
 void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length);
 void fdt_end_node(struct fdt_writer *w);
 void fdt_property_u32(struct fdt_writer *w, enum fdt_name name, uint32_t value);
-// Address and size, so many cells each (1 or 2).
+// Writes one address and size of 1 or 2 cells each. The caller checks that the values fit.
 void fdt_property_reg(struct fdt_writer *w, enum fdt_name name, uint64_t address,
 		      unsigned address_cells, uint64_t size, unsigned size_cells);
-// The value's bytes and a NUL behind them.
+// Writes `length` bytes and a NUL.
 void fdt_property_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length);
-// A whole memory node (3.4), of one range.
+// Writes a complete /memory node (3.4) of one range.
 void fdt_memory_node(struct fdt_writer *w, struct range r, unsigned address_cells,
 		     unsigned size_cells);
-// A token as it was in the structure of the tree that `strings` are of.
+// Writes the bytes of a token of the source tree, unchanged.
 void fdt_copy_token(struct fdt_writer *w, struct span token);
 
-// Completes the header. The tree's size in bytes, or 0 when it did not fit.
+// Writes strings block and header. Returns the tree's size in bytes, or 0 if it did not fit.
 size_t fdt_finish(struct fdt_writer *w);
 
-// Upper bounds for sizing: of a whole tree without children and reservations, of a node, of a
-// property with `length` bytes.
+// Upper bounds for sizing the buffer: a tree with an empty root and no reservations, a reservation,
+// an empty node, a property of `length` bytes, a memory node. Names and values are padded to 4.
 #define FDT_BASE_SIZE 256
 #define FDT_RESERVE_SIZE 16
 #define FDT_NODE_SIZE(name_length) (8 + ((name_length) + 4))
 #define FDT_PROP_SIZE(length) (12 + ((length) + 4))
+// "memory@" and sixteen hexadecimal digits.
+#define FDT_MEMORY_NAME_MAX 23
 #define FDT_MEMORY_SIZE \
 	(FDT_NODE_SIZE(FDT_MEMORY_NAME_MAX) + FDT_PROP_SIZE(sizeof "memory") + FDT_PROP_SIZE(16))
-#define FDT_MEMORY_NAME_MAX 23 // "memory@" and sixteen hexadecimal digits

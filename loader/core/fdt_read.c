@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The reader of flattened device trees. The firmware's tree is untrusted: it may be truncated, and
+// on riscv64 and aarch64 it is the only description of memory.
 #include "core/fdt.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -6,7 +9,8 @@
 enum {
 	HEADER_SIZE = 40,
 	FDT_MAGIC = 0xd00dfeed,
-	OLDEST_VERSION = 16, // before it, offsets and names were laid out otherwise
+	// Versions before 16 have full paths as node names and no size of the strings block.
+	OLDEST_VERSION = 16,
 	TOKEN_BEGIN = 1,
 	TOKEN_END = 2,
 	TOKEN_PROP = 3,
@@ -15,8 +19,8 @@ enum {
 	RESERVE_ENTRY = 16,
 };
 
-// Every number but the reservations' lies at a multiple of 4 (fdt_check), which spares some CPUs a
-// load for each byte.
+// Tokens and header fields are at multiples of 4: fdt_check() verifies the alignment of the blob
+// and of its structure block. With -mstrict-align this saves three loads per integer.
 static uint32_t aligned(const uint8_t *p)
 {
 	return load_u32(__builtin_assume_aligned(p, 4), ORDER_BIG);
@@ -27,7 +31,7 @@ static uint32_t field(const uint8_t *header, unsigned index)
 	return aligned(header + 4 * (size_t)index);
 }
 
-// Length of the NUL-terminated text that begins at `at`; the span's rest when there is no NUL.
+// Returns the length of the string at `at`, which ends at a NUL or at the end of the span.
 static size_t text_size(struct span s, size_t at)
 {
 	size_t n = 0;
@@ -36,7 +40,8 @@ static size_t text_size(struct span s, size_t at)
 	return n;
 }
 
-// A token whose lengths are checked against the blocks: false when it does not fit.
+// Reads the token at `*at` and advances `*at` past its padding (5.4.1). FDT_NOP is skipped, FDT_END
+// is not, so that later calls return it again. Returns false for an unknown or truncated token.
 static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_token *out)
 {
 	struct span word;
@@ -85,8 +90,9 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 struct fdt_token fdt_next_token(const struct fdt *fdt, size_t *at)
 {
 	struct fdt_token token;
+	// fdt_check() has seen every token, so this does not fail.
 	if (!read_token(fdt, at, &token))
-		return (struct fdt_token){ .kind = FDT_DONE }; // never after fdt_check
+		return (struct fdt_token){ .kind = FDT_DONE };
 	return token;
 }
 
@@ -108,13 +114,14 @@ bool fdt_get_mem_rsv(const struct fdt *fdt, size_t index, uint64_t *address, uin
 	return true;
 }
 
-// One root node, all nodes closed, properties before subnodes, no deeper than FDT_DEPTH_MAX.
-// `fdt->structure` is cut behind the last token.
+// Checks the order of the tokens (5.4.2): one root node, all nodes closed, properties before child
+// nodes, at most FDT_DEPTH_MAX levels. Cuts `fdt->structure` after FDT_END.
 static enum status check_structure(struct fdt *fdt)
 {
 	size_t at = 0;
-	unsigned depth = 0; // of open nodes
-	bool props = false; // a property may come
+	unsigned depth = 0;
+	// A property may follow: no child node of the innermost node has been seen.
+	bool props = false;
 	for (;;) {
 		struct fdt_token token;
 		size_t start = at;
@@ -152,26 +159,26 @@ static enum status check_structure(struct fdt *fdt)
 	}
 }
 
-enum status fdt_check(const uint8_t *p, uint64_t most, struct fdt *out)
+enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 {
 	if ((uintptr_t)p % 8 != 0)
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree lies at no multiple of 8, but %lu bytes behind one",
 			      (uintptr_t)p % 8);
-	if (most < HEADER_SIZE || field(p, 0) != FDT_MAGIC)
+	if (limit < HEADER_SIZE || field(p, 0) != FDT_MAGIC)
 		return refuse(STATUS_FDT_MISSING,
 			      "there is no device tree: its first word is %#x, not %#x",
-			      most < 4 ? 0 : field(p, 0), FDT_MAGIC);
+			      limit < 4 ? 0 : field(p, 0), FDT_MAGIC);
 	uint64_t total = field(p, 1);
-	if (total < HEADER_SIZE || total > most || field(p, 6) > OLDEST_VERSION + 1 ||
+	if (total < HEADER_SIZE || total > limit || field(p, 6) > OLDEST_VERSION + 1 ||
 	    field(p, 5) < OLDEST_VERSION)
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree says %#lx bytes (%#lx can be read), version %u",
-			      total, most, field(p, 5));
+			      total, limit, field(p, 5));
 	const struct span blob = { p, total };
 	struct fdt fdt = { 0 };
 	uint64_t structure_at = field(p, 2), strings_at = field(p, 3), reserve_at = field(p, 4);
-	// Version 16 does not tell the structure's size.
+	// Version 16 lacks size_dt_struct. The structure then ends at FDT_END, before `totalsize`.
 	uint64_t structure_size = field(p, 5) > OLDEST_VERSION
 					  ? field(p, 9)
 					  : total - (structure_at < total ? structure_at : total);
@@ -184,12 +191,14 @@ enum status fdt_check(const uint8_t *p, uint64_t most, struct fdt *out)
 			      structure_at, strings_at, reserve_at, total);
 	if (fdt.strings.n != 0 && fdt.strings.p[fdt.strings.n - 1] != '\0')
 		return refuse(STATUS_FDT_MALFORMED, "the device tree's strings end without NUL");
+	// The map ends with an entry of zeros (5.3.2); address 0 with a size is a valid entry.
 	struct span entry;
 	while (span_sub(blob, reserve_at + fdt.reserve.n, RESERVE_ENTRY, &entry) &&
 	       (load_u64(entry.p, ORDER_BIG) | load_u64(entry.p + 8, ORDER_BIG)) != 0)
 		fdt.reserve.n += RESERVE_ENTRY;
 	fdt.reserve.p = p + reserve_at;
 	TRY(check_structure(&fdt));
+	// The blocks may be in any order (5.1), so the used size is the end of the last one.
 	uint64_t ends[] = { structure_at + fdt.structure.n, strings_at + fdt.strings.n,
 			    reserve_at + fdt.reserve.n + RESERVE_ENTRY };
 	for (size_t i = 0; i < countof(ends); i++)

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The sequential writer of flattened device trees. Blocks are written in the order of the
+// specification: header, reservations, structure, strings. The header is completed last.
 #include "core/fdt.h"
 #include "core/fmt.h"
 #include "core/span.h"
@@ -14,11 +17,14 @@ enum {
 	LAST_COMPATIBLE = 16,
 };
 
+// The strings block of added properties and the offset of each name, indexed by enum fdt_name.
+
 static const char strings[] =
 	"compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
 static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
 
-// Room for `n` more bytes, or NULL and the overflow is remembered.
+// Returns `n` bytes of the buffer. On overflow returns NULL, and so does every later call, which
+// lets callers check once, in fdt_finish().
 static uint8_t *grab_space(struct fdt_writer *w, size_t n)
 {
 	if (n > (size_t)(w->end - w->p)) {
@@ -45,13 +51,14 @@ static void put_u64(struct fdt_writer *w, uint64_t v)
 		store_u64(p, v, ORDER_BIG);
 }
 
-// The bytes and zeros up to a multiple of 4, at least `nul` of them.
+// Writes the bytes, then at least `nul` zeros up to a multiple of 4.
 static void put_bytes(struct fdt_writer *w, const char *bytes, size_t n, size_t nul)
 {
 	size_t padded = align_up(n + nul, 4);
 	uint8_t *p = grab_space(w, padded);
 	if (p == NULL)
 		return;
+	// Clears the last word first: the copy overwrites all of it but the padding.
 	if (padded != 0)
 		memset(p + padded - 4, 0, 4);
 	memcpy(p, bytes, n);
@@ -73,7 +80,8 @@ static void begin_structure(struct fdt_writer *w)
 {
 	if (w->structure != NULL)
 		return;
-	fdt_add_reservemap_entry(w, 0, 0); // ends the reservations
+	// An entry of zeros ends the reservations (5.3.2).
+	fdt_add_reservemap_entry(w, 0, 0);
 	w->structure = w->p;
 }
 
@@ -101,6 +109,7 @@ static void put_prop(struct fdt_writer *w, enum fdt_name name, size_t length)
 {
 	put_u32(w, TOKEN_PROP);
 	put_u32(w, (uint32_t)length);
+	// The writer's strings follow those of the source tree.
 	put_u32(w, (uint32_t)w->strings.n + string_at[name]);
 }
 
@@ -152,18 +161,20 @@ size_t fdt_finish(struct fdt_writer *w)
 		memcpy(names, w->strings.p, w->strings.n);
 	memcpy(names + w->strings.n, strings, sizeof strings);
 	size_t size = (size_t)(w->p - w->start);
+	// struct fdt_header (5.2), in order.
 	const uint32_t header[HEADER_SIZE / 4] = {
 		FDT_MAGIC,
 		(uint32_t)size,
 		(uint32_t)(w->structure - w->start),
 		(uint32_t)(names - w->start),
-		HEADER_SIZE, // reservations
+		HEADER_SIZE,
 		VERSION,
 		LAST_COMPATIBLE,
-		0, // boot CPU
+		0,
 		(uint32_t)(w->strings.n + sizeof strings),
 		(uint32_t)(names - w->structure),
 	};
+	// boot_cpuid_phys is 0: kernels take the boot CPU from their second argument.
 	for (size_t i = 0; i < countof(header); i++)
 		store_u32(w->start + 4 * i, header[i], ORDER_BIG);
 	return size;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// A small printf. It never fails and never writes past the buffer.
 #include "core/fmt.h"
 
 struct out {
@@ -17,7 +19,8 @@ static void put(struct out *out, const char *text, size_t n)
 
 static void put_number(struct out *out, uint64_t value, unsigned base)
 {
-	char digits[20]; // 2^64 has twenty decimal digits
+	// 2^64 has twenty decimal digits.
+	char digits[20];
 	char *p = digits + sizeof digits;
 	do {
 		*--p = "0123456789abcdef"[value % base];
@@ -26,6 +29,7 @@ static void put_number(struct out *out, uint64_t value, unsigned base)
 	put(out, p, (size_t)(digits + sizeof digits - p));
 }
 
+// `limit` is the precision of %.*s: the text may lack a NUL. Negative: none.
 static size_t length_of(const char *text, int limit)
 {
 	size_t n = 0;
@@ -34,7 +38,7 @@ static size_t length_of(const char *text, int limit)
 	return n;
 }
 
-// `p` points behind '%'. Returns the first character behind the conversion.
+// Writes one conversion; `p` is after its '%'. Returns the address after the conversion.
 static const char *convert(struct out *out, const char *p, va_list *args)
 {
 	const char *start = p;
@@ -74,6 +78,7 @@ static const char *convert(struct out *out, const char *p, va_list *args)
 		put(out, "%", 1);
 		return p + 1;
 	default:
+		// Print the '%' and continue after it: an unknown conversion appears verbatim.
 		put(out, start - 1, 1);
 		return start;
 	}
@@ -82,7 +87,7 @@ static const char *convert(struct out *out, const char *p, va_list *args)
 size_t fmt_va(char *buffer, size_t size, const char *format, va_list args)
 {
 	struct out out = { buffer, buffer + size };
-	// convert() takes a pointer, which a va_list parameter may not give
+	// va_list may be an array type, so the address of the parameter has the wrong type.
 	va_list copy;
 	va_copy(copy, args);
 	const char *start = format;

@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the application is handed, and the seam to arch/: one folder per CPU defines the functions
-// below, the host tests define others.
+// The hand-over to the application, and the interface to arch/. Each arch/<cpu> implements the
+// arch_* functions; host tests have fake ones. docs/hand-over.md gives the complete state.
 #pragma once
 
 #include "core/load.h"
 #include "core/place.h"
 #include "core/range.h"
 
-// Which pages a kernel wants to find, as data (reference: docs/hand-over.md). Always: the block by
-// the CPU's smallest pages, identity-mapped and writable, the image by 2 MiB pages, and nothing
-// else.
+// How an era's page tables differ, as data. All of them map the block with the smallest pages of
+// the CPU and the image with pages of its arch_place_rules, identity-mapped and writable. They map
+// nothing else: kernels map further pages themselves and panic if one exists.
 struct paging_shape {
-	bool recursive; // the last entry of the top table points to that table
+	// The last entry of the top table points to that table, by which kernels edit it.
+	bool recursive;
 };
 
-// Offsets within the block. The tables lie in consecutive pages, the top one first.
+// The parts of the hand-over block as offsets and sizes in bytes. The stack comes first: below it
+// nothing is mapped, so that an overflow faults. Page tables are in consecutive pages, top first.
 struct handover_block {
 	struct window window;
-	// low end; nothing of ours is mapped below it, so that an overflow is noticed
 	uint64_t stack, stack_size;
 	uint64_t tables, tables_size;
 	uint64_t info;
-	uint64_t cmdline, cmdline_size; // without the NUL that follows
+	// The size excludes the terminating NUL.
+	uint64_t cmdline, cmdline_size;
 	uint64_t multiboot;
 	uint64_t rsdp;
 	uint64_t cc_blob;
 	uint64_t boot_params;
-	uint64_t fdt, fdt_size, fdt_capacity; // what it has, and what it may have
-	// arch's: the last instructions, their data, descriptor tables
+	uint64_t fdt, fdt_size, fdt_capacity;
+	// Owned by arch/: code and data of the trampoline, and descriptor tables.
 	uint64_t trampoline, trampoline_size;
 	uint64_t size;
 };
@@ -36,27 +38,31 @@ struct handover {
 	const struct handover_block *block;
 	const struct paging_shape *shape;
 	struct range image;
-	// moved to `image` by the trampoline when it is another place
+	// Where the image is now. The trampoline moves it to `image` if the two differ.
 	struct range staging;
+	// Values of the registers at the entry point: program counter, stack pointer, first and
+	// second argument. `info` is the address of boot info, `cpu` the hart id on riscv64, else
+	// 0.
 	uint64_t entry;
-	uint64_t stack; // value of the stack pointer
-	uint64_t info;  // boot information
-	uint64_t cpu;   // 0, or on riscv64 the hart id
-	// aarch64: physical address of the UART that the kernel finds at virtual address 0x1000; 0:
-	// none
+	uint64_t stack;
+	uint64_t info;
+	uint64_t cpu;
+	// aarch64: physical address of the UART that kernels expect at virtual address 0x1000.
+	// 0: none.
 	uint64_t uart;
 };
 
-// Bytes that arch wants in the block: page tables for this image and for a block of at most `other`
-// bytes besides the tables that place.h places by arch_place_rules, and the trampoline with its
-// data. Without a block_boundary the size is the same wherever the image lies.
+// Returns the size in bytes of page tables that map `image` and a block with `other` bytes besides
+// the tables. If place_rules.block_boundary is 0, the size does not depend on the image's address.
 uint64_t arch_tables_size(struct range image, uint64_t other);
+
+// Returns the size in bytes of the trampoline and its data.
 uint64_t arch_trampoline_size(void);
 
 extern const struct place_rules arch_place_rules;
-// The stack pointer at entry is the top of the stack whatever the era (riscv64).
+// riscv64: the stack pointer at entry is the top of the stack in every era.
 extern const bool arch_stack_top;
 
-// Writes the tables and the trampoline into the block, switches to them, and jumps. No way back; an
-// exception is still reported.
+// Writes page tables and trampoline to the block, activates them and enters the kernel. The
+// exception handler stays active until the entry point.
 noreturn void arch_handover(const struct handover *handover);

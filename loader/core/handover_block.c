@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Layout and content of the hand-over block. The layout depends on upper bounds only, so that it
+// stays valid when the memory map changes later.
 #include "core/handover_block.h"
 
 #include "core/fdt.h"
 #include "core/fmt.h"
 #include "core/panic.h"
 
-// "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@" and sixteen hexadecimal digits
+// "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@", and sixteen hexadecimal digits.
 #define RSDP_NAME_MAX 28
 #define CC_BLOB_NAME_MAX 43
 
@@ -14,6 +17,7 @@ static const struct range_set *reported_ram(const struct boot *boot)
 	return boot->ram.count != 0 ? &boot->ram : &boot->usable;
 }
 
+// More ranges than RANGE_SET_MAX are refused, so no set exceeds it.
 static uint32_t ram_bound(const struct boot *boot)
 {
 	uint32_t count = reported_ram(boot)->count + boot->ram_slack;
@@ -36,6 +40,7 @@ static uint64_t devicetree_bound(const struct boot *boot)
 				      boot->cmdline.n);
 }
 
+// Returns the offset of the next part and advances `*at` past it.
 static uint64_t allocate(uint64_t *at, uint64_t size, uint64_t align)
 {
 	uint64_t start = align_up(*at, align);
@@ -55,6 +60,8 @@ static void layout_with_tables(const struct handover_block_content *content, uin
 	out->stack = allocate(&at, out->stack_size, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
 	out->info = allocate(&at, content->era->info_size, 16);
+	// The stripped line is not longer than the original one. Its era may map these pages
+	// read-only and still write to boot info, which then needs a page of its own.
 	out->cmdline = allocate(&at, boot->cmdline.n + 1,
 				content->era->info_own_page ? PAGE_SIZE : 1);
 	out->multiboot = allocate(
@@ -69,7 +76,7 @@ static void layout_with_tables(const struct handover_block_content *content, uin
 
 void handover_block_layout(const struct handover_block_content *content, struct handover_block *out)
 {
-	// how many tables there are depends on how much else they have to map
+	// The tables map the block that contains them, so their size depends on the other parts.
 	layout_with_tables(content, 0, out);
 	layout_with_tables(content, arch_tables_size(content->image, out->size), out);
 }
@@ -82,7 +89,8 @@ static void write_address_node(struct fdt_writer *w, const char *what, uint64_t 
 	fdt_end_node(w);
 }
 
-// Memory nodes ascend: kernels from 0.11 on take page-table frames from the first region they meet.
+// Creates the device tree of x86_64, where no firmware passes one. Memory nodes ascend: kernels
+// since 0.11 take page-table frames from the first region.
 static uint64_t generate_devicetree(const struct boot *boot, const struct handover_block *block,
 				    const char *cmdline)
 {
@@ -130,11 +138,13 @@ static uint64_t write_devicetree(const struct boot *boot, const struct handover_
 				block->fdt_capacity);
 }
 
+// Moves the TLS template by the load bias.
 static struct elf_tls tls_at_load_address(const struct elf_image *elf, struct range image)
 {
 	struct elf_tls tls = elf->tls;
 	if (tls.memsz == 0)
-		return (struct elf_tls){ 0 }; // all zero is "none" to the kernel
+		// Kernels take all zero as "no TLS".
+		return (struct elf_tls){ 0 };
 	tls.vaddr += image.start - elf->vaddr;
 	return tls;
 }
@@ -154,9 +164,10 @@ struct range handover_preferred_ram(const struct boot *boot)
 	return largest;
 }
 
-// Kernels without a memory map of their own take RAM to reach so far. On x86_64 they have a map,
-// and count what lies below the start as taken: with the image's unit they need 2 to 8 MiB less
-// than with 0.
+// Returns the RAM range of boot info. Kernels without a memory map use it as their only RAM. On
+// x86_64 they have a map and count the memory below the start as used: the image's start rounded
+// down needs 2 to 8 MiB less than 0. Kernels up to 0.6.9 require an end with
+// PLATFORM_TAG_LINUX_PARAMS.
 static struct range kernel_ram(const struct handover_block_content *content)
 {
 	const struct range_set *ram = reported_ram(content->boot);
@@ -180,6 +191,7 @@ void handover_block_write(const struct handover_block_content *content,
 {
 	const struct boot *boot = content->boot;
 	uint8_t *p = block->window.p;
+	// The addresses that the kernel reads are physical; the loader may see the block elsewhere.
 	uint64_t base = block->window.base;
 	char *cmdline = (char *)(p + block->cmdline);
 
@@ -195,6 +207,7 @@ void handover_block_write(const struct handover_block_content *content,
 	if (boot->boot_params.n != 0)
 		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
 	block->fdt_size = write_devicetree(boot, block, cmdline);
+	// The layout reserved an upper bound.
 	ASSERT(block->fdt_size != 0);
 
 	const struct boot_facts facts = {

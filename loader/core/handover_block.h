@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Everything that is handed over but the image, in one piece of memory: stack, page tables, boot
-// information, command line, Multiboot information (x86_64), ACPI root pointer, SEV-SNP's blob,
-// zero page (Linux entry), device tree, trampoline. In this order.
+// The hand-over block: everything that the kernel receives besides the image, in one range of
+// memory below it. In this order: stack, page tables, boot info, command line, Multiboot
+// information (x86_64), ACPI RSDP, SEV-SNP blob, Linux zero page, device tree, trampoline.
+//
+// The kernel uses the block as long as it runs, so it must not refer to other memory of the loader.
 #pragma once
 
 #include "core/boot.h"
 #include "core/era/era.h"
 
-// What goes in, as far as it decides sizes.
+// The inputs of layout and content.
 struct handover_block_content {
 	const struct boot *boot;
 	const struct era *era;
@@ -15,15 +17,15 @@ struct handover_block_content {
 	struct range image;
 };
 
-// The piece of RAM in which the image should lie, since kernels up to 0.11 take the one that holds
-// it for all there is (those of machines with a firmware's tree). Empty: all are equal.
+// Returns the range of RAM that the image should be in, or an empty range if any will do. Kernels
+// up to 0.11 that boot with a firmware's device tree use only the range that contains the image.
 struct range handover_preferred_ram(const struct boot *boot);
 
-// Offsets and size; `at` is not set.
+// Computes offsets and sizes. `out->window` stays unset: the size decides the address.
 void handover_block_layout(const struct handover_block_content *content,
 			   struct handover_block *out);
 
-// Writes all but tables and trampoline. `block->at` is set, and shows at least block->size bytes.
-// May be called again when the memory map has changed.
+// Writes everything except page tables and trampoline. `block->window` maps block->size bytes. Runs
+// again if platform->leave_firmware changed the memory map.
 void handover_block_write(const struct handover_block_content *content,
 			  struct handover_block *block);

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Copies and relocates the image. Relocations are ELF64 RELA entries (gABI 4.3, chapter 4) and RELR
+// tables; the types are those of struct elf_target.
 #include "core/load.h"
 
 #include "core/log.h"
 
 enum { RELA_SIZE = 24, SYM_SIZE = 24, STB_WEAK = 2, RELR_BITS = 63 };
 
-// Copies segment `i` and zeroes what lies between its file bytes and the next segment.
+// Copies segment `i` and zeroes the memory from its file bytes to the next segment: .bss and the
+// gap, so that no old memory contents reach the kernel. memmove(): the file may overlap the image.
 static void load_segment(const struct elf_image *image, uint32_t i, const uint8_t *file,
 			 struct window to)
 {
@@ -24,7 +28,8 @@ void load_segments(const struct elf_image *image, const uint8_t *file, struct wi
 		load_segment(image, backwards ? image->segment_count - 1 - i : i, file, to);
 }
 
-// The value of symbol `index`, as an address at run time.
+// Returns the run-time address of symbol `index`. The symbol table is read from the loaded image,
+// like the relocations: the file may be overwritten by now.
 static enum status symbol_value(const struct elf_image *image, struct window to, uint64_t delta,
 				uint64_t index, uint64_t *value)
 {
@@ -41,12 +46,13 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 	if (symbol[4] >> 4 != STB_WEAK)
 		return refuse(STATUS_RELOC_SYMBOL,
 			      "a relocation names symbol %lu, which is undefined", index);
+	// An undefined weak symbol has the value 0 (gABI chapter 4, STB_WEAK), without load bias.
 	*value = 0;
 	return STATUS_OK;
 }
 
-// Every entry that is not the common one: a relocation with a symbol, one outside the image, one
-// that is unknown.
+// Handles every entry that relocate_fast() does not: relocations with a symbol, of the other byte
+// order or unaligned, and all refusals. noinline keeps it out of the hot loop's registers.
 static __attribute__((noinline)) enum status relocate_slow(const struct elf_image *image,
 							   struct window to, uint64_t delta,
 							   const uint8_t *rela)
@@ -58,6 +64,7 @@ static __attribute__((noinline)) enum status relocate_slow(const struct elf_imag
 	uint32_t type = (uint32_t)info;
 	uint64_t value = 0;
 
+	// R_*_NONE. Linkers leave such entries in place of relocations they resolved.
 	if (type == 0)
 		return STATUS_OK;
 	const struct elf_target *target = image->target;
@@ -79,17 +86,20 @@ static __attribute__((noinline)) enum status relocate_slow(const struct elf_imag
 	return STATUS_OK;
 }
 
-// Relative relocations in the CPU's own byte order: thousands, one after the other.
+// Parameters of relocate_fast(): relative relocations in the CPU's byte order. Static PIEs have
+// thousands of them in a row.
 struct relative_relocs {
 	uint8_t *to;
-	// r_offset of the image's first byte; the last offset from there at which 8 bytes fit
+	// Link-time address of the image's first byte, and the last offset where 8 bytes fit.
 	uint64_t first, last;
+	// Load bias.
 	uint64_t delta;
-	uint64_t info; // r_info of a relative relocation: the symbol is 0
+	// r_info of a relative relocation; its symbol index is 0.
+	uint64_t info;
 };
 
-// Where eight loads stand for an unaligned one, tables and targets at multiples of 8 (all that
-// linkers write) are worth a test.
+// With -mstrict-align an unaligned access takes eight loads. Linkers align tables and targets to 8,
+// so one test per entry is cheaper.
 #define RELATIVE_ALIGN (STRICT_ALIGN ? 8 : 1)
 
 static inline __attribute__((always_inline)) bool relocate_one(const struct relative_relocs *relocs,
@@ -105,8 +115,8 @@ static inline __attribute__((always_inline)) bool relocate_one(const struct rela
 	return true;
 }
 
-// Relocates until an entry is not of this kind, and returns that entry, or `end`. What a boot
-// spends on relocation is spent here.
+// Applies relative relocations until another entry follows. Returns that entry, or `end`. The loop
+// is unrolled by four because it dominates the time of a boot.
 static const uint8_t *relocate_fast(struct relative_relocs relocs, const uint8_t *rela,
 				    const uint8_t *end)
 {
@@ -158,9 +168,11 @@ static enum status add_delta(const struct elf_image *image, struct window to, ui
 	return STATUS_OK;
 }
 
-// gABI 4.3: an even entry is an address; an odd one is a bitmap of the 63 words that follow.
+// RELR (gABI 4.3, SHT_RELR): an even entry is the address of a word to relocate. An odd entry is a
+// bitmap of the next 63 words; bit 0 is its tag.
 static enum status relocate_relr(const struct elf_image *image, struct window to, uint64_t delta)
 {
+	// The word after the last one that an entry covered.
 	uint64_t next = 0;
 	for (uint64_t at = 0; at < image->relr.size; at += 8) {
 		uint64_t entry = load_u64(to.p + (image->relr.vaddr - image->vaddr) + at,
@@ -180,8 +192,8 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 
 enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_address)
 {
-	// A table is at least one entry long and lies in the image, so that the image has at least
-	// 8 bytes: `to.n - 8` does not wrap.
+	// A table has at least one entry and is inside the image. The image therefore has at least
+	// 8 bytes, and `to.n - 8` does not wrap.
 	uint64_t delta = run_address - image->vaddr;
 	if (image->relr.size != 0)
 		TRY(relocate_relr(image, to, delta));

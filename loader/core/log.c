@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// A line is formatted on the stack, then written in one piece: consoles shared with firmware do not
+// mix with it.
 #include "core/log.h"
 
 #include "core/fmt.h"
@@ -39,6 +42,7 @@ struct line {
 	size_t n;
 };
 
+// Appends to the ring and overwrites the oldest bytes. A line is shorter than the ring.
 static void ring_append(const char *text, size_t n)
 {
 	uint32_t at = log_ring.written % LOG_RING_SIZE;
@@ -48,6 +52,7 @@ static void ring_append(const char *text, size_t n)
 	log_ring.written += (uint32_t)n;
 }
 
+// Ends the line and writes it. An overlong line keeps its start, which names level or rule.
 static void emit(struct line *line)
 {
 	if (line->n > LOG_LINE_MAX - 1) {
@@ -74,6 +79,7 @@ void log_line(enum log_level level, const char *format, ...)
 
 enum status refuse(enum status status, const char *format, ...)
 {
+	// Refusals are printed at every level.
 	if (state.refused || state.sink == NULL)
 		return status;
 	state.refused = true;

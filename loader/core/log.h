@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Lines for people and for tools: `[LOADER][INFO] text`. The words of the levels are those of
-// upstream's loader.
+// The log: lines of the form `[LOADER][INFO] text` on the console and in a ring buffer. The level
+// words are upstream's; scripts match them.
 #pragma once
 
 #include "core/base.h"
@@ -8,30 +8,32 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE, LOG_LEVELS };
 
-// The last lines, newest byte at (written - 1) % size, for a debugger: `hermit log`
-// (harness/gdbcmds) finds them by symbol or by mark. They stay until the application uses this
-// memory.
+// The last lines, for a debugger: the newest byte is at (written - 1) % size. GDB's `hermit log`
+// finds the ring by its symbol, or by its mark if the loader has no symbols. The ring is valid
+// until the application reuses the loader's memory.
 enum { LOG_RING_SIZE = 4096 - 16 };
 
 extern struct log_ring {
 	char mark[8]; // "HERMITLG"
-	// bytes of text, and bytes ever written; in the CPU's byte order
+	// Size of `text`, and bytes written so far, in the CPU's byte order.
 	uint32_t size, written;
 	char text[LOG_RING_SIZE];
 } log_ring;
 
-// Where finished lines go, newline included.
+// Receives each complete line, including its newline.
 typedef void log_sink(const char *text, size_t n);
 
+// Sets the sink, empties the ring and allows one refusal to be printed.
 void log_open(log_sink *sink, enum log_level level);
 void log_set_level(enum log_level level);
-const char *log_level_word(enum log_level level); // upper case
+// Returns the level in upper case, as it appears in a line.
+const char *log_level_word(enum log_level level);
 
-// One line; longer ones than 319 bytes are cut and end in "...".
+// Prints one line if `level` is enabled. A line of more than 319 bytes is cut and ends in "...".
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// The error line of a refusal: number, rule word, and the sentence that names the values compared.
-// Returns `status`, so that detecting, telling and passing up is one expression. Only the first
-// refusal is printed: there is one line a run.
+// Prints a refusal: exit status, rule word, and a sentence that gives the compared values. Returns
+// `status`, so that callers report and return in one expression. Prints the first refusal only:
+// tools rely on one line per run.
 must_check enum status refuse(enum status status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Portable memcpy, memmove and memset. A CPU may bring its own; the host uses libc's and tests
-// these under other names.
+// Portable memcpy(), memmove() and memset(). A CPU may replace them with arch/<cpu>/mem.*. The host
+// uses libc's and tests these with the prefix MEM_PREFIX. target.mk compiles this file so that the
+// compiler does not replace each loop with a call of the same function.
 #include "core/base.h"
 
-#ifdef MEM_PREFIX // host tests: mem_memcpy and so on
+#ifdef MEM_PREFIX
 #define MEM_NAME2(prefix, name) prefix##name
 #define MEM_NAME1(prefix, name) MEM_NAME2(prefix, name)
 #define MEM(name) MEM_NAME1(MEM_PREFIX, name)

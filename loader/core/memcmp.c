@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+// Not in mem.c: CPUs that replace mem.c share this function. It is not in any hot path.
 #include "core/base.h"
 
 int memcmp(const void *a, const void *b, size_t n)

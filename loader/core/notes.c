@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// ELF notes (gABI 4.3, chapter 5). Owners and types are those of the crate hermit-entry.
 #include "core/notes.h"
 
 #include "core/log.h"
@@ -7,6 +9,7 @@ enum {
 	NOTE_HEADER_SIZE = 12,
 	NT_HERMIT_ENTRY_VERSION = 0x5a00,
 	NT_GNU_ABI_TAG = 1,
+	// First word of a GNU ABI tag: the operating system.
 	ABI_TAG_HERMIT = 6,
 };
 
@@ -20,6 +23,7 @@ static bool is_named(const struct note *note, const char *name, size_t size)
 	return note->name.n == size && memcmp(note->name.p, name, size) == 0;
 }
 
+// Two notes with one version are valid: an application may contain two copies of the crate.
 static enum status parse_entry_version(const struct note *note, struct notes *out)
 {
 	if (note->desc.n != 1)
@@ -46,8 +50,8 @@ static enum status parse_note(const struct note *note, enum order order, struct 
 	return STATUS_OK;
 }
 
-// Reads the note at `*at` and moves on. Hermit's own note is padded to 4 whatever the segment says:
-// it is written by a structure of that layout.
+// Reads the note at `*at` and advances `*at` to the next one. Returns false if the note exceeds the
+// segment. Hermit's note has a padding of 4 in every segment: the crate emits it as a structure.
 static must_check bool next_note(struct span bytes, uint64_t align, enum order order, uint64_t *at,
 				 struct note *out)
 {
@@ -57,6 +61,7 @@ static must_check bool next_note(struct span bytes, uint64_t align, enum order o
 	out->type = load_u32(p + 8, order);
 	if (out->type == NT_HERMIT_ENTRY_VERSION)
 		align = 4;
+	// The sizes have 32 bits, so none of these sums overflows.
 	uint64_t name_at = *at + NOTE_HEADER_SIZE;
 	uint64_t desc_at = align_up(name_at + name_size, align);
 	*at = align_up(desc_at + desc_size, align);

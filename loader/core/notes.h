@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Hermit's notes (crate hermit-entry): what an application says of itself.
+// The ELF notes of a Hermit application (crate hermit-entry). They identify the kernel's boot ABI.
 #pragma once
 
 #include "core/elf.h"
 
 struct notes {
-	bool has_entry_version;  // name "HERMIT", type 0x5a00
-	bool has_kernel_version; // GNU ABI tag with OS id 6
+	// Owner "HERMIT", type 0x5a00: one byte. Kernels have it since 0.4.3.
+	bool has_entry_version;
+	// GNU ABI tag with OS id 6 (Hermit). Kernels have it since 0.10.0.
+	bool has_kernel_version;
 	uint8_t entry_version;
 	uint32_t kernel[3]; // major, minor, patch
 };
 
-// Looks through every PT_NOTE. Notes of other owners are passed over.
+// Reads the notes of every PT_NOTE segment: a linker may put .note.gnu.property before Hermit's
+// note. Ignores other owners. Refuses malformed and contradictory notes (class 81).
 must_check enum status notes_read(const struct elf_image *image, struct notes *out);

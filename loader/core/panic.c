@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Separate from boot.c, so that arch/ and proto/ stop the machine without depending on the boot
+// sequence.
 #include "core/panic.h"
 
 #include "core/log.h"

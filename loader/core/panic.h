@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// How the loader gives up.
+// Stopping the machine after a refusal or a failed assertion.
 #pragma once
 
 #include "core/status.h"
 
-// Remembers what stops the machine.
+// Registers the platform's stop function, which boot_open() passes.
 void panic_open(noreturn void (*stop)(enum status status));
 
-// The one place that stops the machine. The reason has been printed by refuse().
+// Stops the machine with the exit status of `status`. The caller has printed the reason with
+// refuse(). Nothing else in the loader stops the machine.
 noreturn void die(enum status status);
 
-// For rules of our own, never for bytes from outside. Stays in release builds: each costs a
-// compare.
+// Checks invariants of the loader, never input. Release builds keep it: a wrong hand-over is harder
+// to debug than one compare is expensive.
 #define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition))
 noreturn void assert_failed(const char *condition);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Placement. All searches take the lowest suitable address: kernels up to 0.11 lose the memory
+// below the image.
 #include "core/place.h"
 
 #include "core/log.h"
 
+// Excluded ranges, loader, image, file, preserved ranges and block.
 #define BUSY_MAX 12
 
 struct busy {
@@ -15,6 +19,8 @@ static void busy_add(struct busy *busy, struct range r)
 	busy->ranges[busy->count++] = r;
 }
 
+// Ranges that are busy before the image is placed. The file is not among them: the image may
+// overlap it.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -34,9 +40,9 @@ static bool find_free(const struct place_request *request, const struct busy *bu
 	return range_find(request->usable, busy->ranges, busy->count, &want, out);
 }
 
-// True when every segment goes to its file bytes' own address or above, and the file has the
-// segments in the order of the addresses: then copying the last one first overwrites no byte that
-// is still to be copied.
+// Returns true if copying in descending order is safe: every segment's destination is at or above
+// its file bytes, and the file has the segments in ascending order. Then no copy overwrites bytes
+// that are copied later.
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
 {
 	uint64_t before = 0;
@@ -63,6 +69,7 @@ static bool copies_in_place(const struct place_request *request, struct range to
 	       can_copy_backwards(request->image, request->file, to);
 }
 
+// ET_EXEC: the image runs at its link-time address or not at all.
 static enum status place_fixed(const struct place_request *request, struct range *out)
 {
 	const struct elf_image *image = request->image;
@@ -85,8 +92,8 @@ static bool find_image(const struct place_request *request, const struct busy *b
 	       find_free(request, busy, want, out);
 }
 
-// The lowest place is the best: what lies below the image is lost to the kernel, and counts twice
-// in its sums.
+// ET_DYN: takes the lowest address at or above `from`. Kernels up to 0.11 do not use the memory
+// below the image and subtract it twice from the RAM that they report.
 static enum status place_anywhere(const struct place_request *request, uint64_t from,
 				  struct range *out)
 {
@@ -104,6 +111,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 			      want.size, want.align);
 	if (copies_in_place(request, *out))
 		return STATUS_OK;
+	// Elsewhere the file need not be moved. If there is no such place, it is moved.
 	struct range alternative;
 	busy_add(&busy, request->file);
 	if (find_image(request, &busy, want, &alternative))
@@ -114,8 +122,8 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 static must_check bool place_block(const struct place_request *request, uint64_t size,
 				   struct busy *busy, struct place *out)
 {
-	// Kernels up to 0.11 take every byte of RAM behind the image at once, reserved or not:
-	// below it nothing is taken.
+	// Kernels up to 0.11 use all RAM above the image at once, even reserved memory. They use
+	// none below it.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
 	const uint64_t unit = request->rules->block_boundary;
 	struct range_constraints want = {
@@ -129,6 +137,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	for (size_t i = 0; i < request->preserved_count; i++)
 		busy_add(busy, request->preserved[i]);
 	bool found = find_free(request, busy, want, &out->block);
+	// Page tables of x86_64 have page directories for the first GiB and for the image's.
 	if (!found && unit != 0) {
 		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };
 		found = find_free(request, busy, want, &out->block);
@@ -137,8 +146,8 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	return found;
 }
 
-// Within the image's GiB, whose page directory is there, and in 2 MiB units of its own, so that the
-// trampoline can unmap it.
+// Staging is in the image's GiB, whose page directory maps it, and shares no 2 MiB page with
+// anything else, so that the trampoline can unmap it.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct place *out)
 {
@@ -158,6 +167,7 @@ static enum status place_staging(const struct place_request *request, const stru
 	return STATUS_OK;
 }
 
+// Finds a place for a copy of the file, when the image overwrites file bytes in either copy order.
 static enum status place_file(const struct place_request *request, const struct busy *busy,
 			      struct place *out)
 {
@@ -184,7 +194,8 @@ enum status place_others(const struct place_request *request, uint64_t block_siz
 {
 	struct busy busy = initially_busy(request);
 	bool room = place_block(request, block_size, &busy, out);
-	// Page tables of x86_64 depend on the place, so that `block_size` would no longer hold.
+	// On x86_64 the size of the page tables depends on the image's address, so `block_size` is
+	// only valid for this address.
 	const bool movable = request->image->dyn && request->rules->block_boundary == 0;
 	while (!room && movable) {
 		TRY(place_anywhere(request, out->image.start + 1, &out->image));

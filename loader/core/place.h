@@ -1,66 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Where everything goes, decided before anything is written. Addresses are physical.
+// Placement: chooses addresses for image, hand-over block and temporary copies before anything is
+// written. Pure functions of the request; addresses are physical.
 //
-// The application's place may cover its own file, what the starter left, or the loader itself. From
-// the cheapest:
-//   - nothing overlaps: segments are copied in ascending order;
-//   - the image lies above or on its file, segment by segment: they are copied from the last to the
-//   first, each backwards;
-//   - else the file is moved away first;
-//   - where the image covers the loader, it is made ready in `staging`, and the trampoline, which
-//   runs in `block`, moves it to `image`.
+// The image may overlap its own file, the boot information or the loader. From cheap to expensive:
+//   - no overlap: segments are copied in ascending order;
+//   - every segment is at or above its file bytes: segments are copied in descending order;
+//   - otherwise the file is copied elsewhere first;
+//   - if the image overlaps the loader, it is built in `staging`, and the trampoline, which runs in
+//     the block, moves it to `image`.
 #pragma once
 
 #include "core/elf.h"
 #include "core/range.h"
 
-// Kernels round the image to this on both sides and take the RAM above it.
+// Kernels round the image to 2 MiB on both sides and use the RAM above it.
 #define IMAGE_ALIGN MIB(2)
 
-// What a CPU's kernels and page tables ask of places: data of arch/.
+// Constraints of a CPU's kernels and page tables. Each arch/<cpu> defines arch_place_rules.
 struct place_rules {
-	// The block lies in one unit of this many bytes (a power of two), and that in the first GiB
-	// or in the image's; 0: anywhere below the image.
+	// The block crosses no multiple of this power of two and is in the first GiB or in the
+	// image's, so that one page table and one page directory map it. 0: no constraint.
 	uint64_t block_boundary;
-	// Staging lies in the GiB of the image.
+	// Staging is in the GiB of the image, whose page directory maps it.
 	bool staging_in_image_gib;
-	struct range excluded[2]; // never handed out; empty ranges say nothing
-	// Where the RAM that the boot information tells of ends at most, since kernels up to 0.11
-	// use the addresses from there on; 0: no such bound.
+	// Ranges that are never used, for example the real-mode vector table. May be empty.
+	struct range excluded[2];
+	// The highest end of RAM in boot info: kernels up to 0.11 map devices above it. 0: no
+	// limit.
 	uint64_t reported_ram_limit;
-	// By pages of which size the image is mapped; 0: nothing is mapped at all.
+	// Size of the pages that map the image. 0: the kernel starts with the MMU off.
 	uint64_t image_page_size;
 };
 
 struct place_request {
 	const struct place_rules *rules;
 	const struct elf_image *image;
-	const struct range_set *usable; // free RAM
-	// where an image that may lie anywhere goes if there is room; empty: it makes no difference
+	// Free RAM.
+	const struct range_set *usable;
+	// Where an ET_DYN image goes if there is room; empty: no preference.
 	struct range preferred;
-	struct range reach; // what the loader can address
+	// The addresses that the loader can access.
+	struct range reach;
 	struct range loader;
-	struct range file; // where the application's bytes lie
-	// what the starter left and is still read until the block is written
+	// The application file.
+	struct range file;
+	// Boot information that is read until the block is written.
 	struct range preserved[4];
 	size_t preserved_count;
 };
 
 struct place {
-	struct range image; // where the application runs
-	// what is handed over, below the image, in one 2 MiB unit of the first GiB or of the
-	// image's GiB
+	// Where the application runs.
+	struct range image;
+	// The hand-over block.
 	struct range block;
-	// where the image is made ready; the same as `image` unless that covers the loader
+	// Where the image is built: `image`, unless that overlaps the loader.
 	struct range staging;
-	// from where the segments are copied; another place than the request's when the file is
-	// moved first
+	// Where segments are copied from: the request's, unless the file is moved first.
 	struct range file;
-	bool backwards; // copy the last segment first, backwards
+	// Copy the segments in descending order.
+	bool backwards;
 };
 
-// First the image, which decides how large the page tables are; then everything else around it,
-// with the block's size in bytes (below 2 MiB).
+// Places the image. Refuses with class 83. It runs first because the image's address decides the
+// size of the page tables, and thereby of the block.
 must_check enum status place_image(const struct place_request *request, struct place *out);
+
+// Places the rest. `block_size` is in bytes and below 2 MiB. May move an ET_DYN image up to make
+// room for the block below it. Refuses with class 85.
 must_check enum status place_others(const struct place_request *request, uint64_t block_size,
 				    struct place *out);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The core's only way to the world: what started us, seen as a few functions. One per protocol, one
-// fake one for host tests.
+// What the core needs from the boot environment. Each boot protocol has one instance; host tests
+// have a fake one. The core reaches memory, firmware and console through it only.
 #pragma once
 
 #include "core/range.h"
@@ -8,21 +8,20 @@
 struct boot;
 
 struct platform {
-	// Makes [r.start, r.end) of physical memory readable and writable and returns where it is
-	// seen. NULL: beyond `reach` of struct boot.
+	// Makes the physical range `r` readable and writable. Returns its address, or NULL if the
+	// range is not inside `reach` of struct boot.
 	void *(*map)(struct range r);
-	// Makes what lies in `r` ours before it is written (UEFI allocates it); NULL: nothing to
-	// do. FIRMWARE_REFUSED has been printed.
+	// Allocates `r` from the firmware before the core writes to it (UEFI). Refuses with
+	// FIRMWARE_REFUSED. NULL: the firmware does not manage memory.
 	enum status (*claim)(struct range r);
-	// Ends the firmware's rule over the machine; from here on only we write memory. It may
-	// replace `boot->ram` and `boot->usable` with the final memory map, at most boot->ram_slack
-	// ranges longer.
+	// Ends the firmware's use of the machine (UEFI: ExitBootServices). It may replace
+	// `boot->ram` and `boot->usable` with the final memory map, which has at most
+	// boot->ram_slack more ranges.
 	enum status (*leave_firmware)(struct boot *boot);
-	// Console output, `n` bytes as they are.
+	// Writes `n` bytes to the console, unchanged.
 	void (*write)(const char *text, size_t n);
-	// The one place where the machine stops: tells the outside world the number. Does not
-	// return.
+	// Stops the machine and passes the exit status to the exit device, if there is one.
 	noreturn void (*stop)(enum status status);
-	// Carries out loader.selftest=WORD (debug profile); NULL: the option is not known.
+	// Runs loader.selftest=WORD. NULL except in the debug profile.
 	void (*selftest)(const char *word, size_t n);
 };

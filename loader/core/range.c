@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Sorted sets of ranges. Linear searches: a memory map has a few dozen ranges.
 #include "core/range.h"
 
+// Removes the ranges from index `first` up to but excluding `after`.
 static void close_gap(struct range_set *set, uint32_t first, uint32_t after)
 {
 	for (uint32_t from = after; from < set->count; from++)
@@ -8,6 +11,7 @@ static void close_gap(struct range_set *set, uint32_t first, uint32_t after)
 	set->count -= after - first;
 }
 
+// Makes room for one range at index `at`.
 static must_check enum status open_gap(struct range_set *set, uint32_t at)
 {
 	if (set->count == RANGE_SET_MAX)
@@ -28,6 +32,7 @@ enum status range_set_add(struct range_set *set, struct range r)
 	uint32_t after = first;
 	while (after < set->count && set->ranges[after].start <= r.end)
 		after++;
+	// Ranges [first, after) overlap or touch `r` and are merged with it.
 	if (after == first) {
 		TRY(open_gap(set, first));
 	} else {
@@ -52,6 +57,7 @@ enum status range_set_remove(struct range_set *set, struct range r)
 			i++;
 			continue;
 		}
+		// The middle is removed: the range becomes two. Only this case can fail.
 		if (old.start < r.start && old.end > r.end) {
 			TRY(open_gap(set, i));
 			set->ranges[i].end = r.start;
@@ -76,8 +82,8 @@ bool range_set_contains(const struct range_set *set, struct range r)
 	return false;
 }
 
-// The first address at or after `start` from which `want` could be met, leaving the set and the
-// busy ranges aside. False: none below 2^64.
+// Returns the first range at or after `start` with the wanted size, alignment and boundary,
+// regardless of set and busy ranges. Returns false if it would exceed 2^64.
 static bool next_candidate(uint64_t start, const struct range_constraints *want, struct range *out)
 {
 	if (start > UINT64_MAX - (want->align - 1))
@@ -102,6 +108,7 @@ static bool find_in(struct range hole, const struct range *busy, size_t busy_cou
 	for (;;) {
 		if (!next_candidate(from, want, &r) || r.end > hole.end)
 			return false;
+		// Continue after the highest busy range that overlaps, until none does.
 		from = r.start;
 		for (size_t i = 0; i < busy_count; i++)
 			if (range_overlaps(r, busy[i]) && busy[i].end > from)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Half-open ranges of physical addresses, and small sorted sets of them.
+// Half-open ranges of physical addresses, and sorted sets of them. Sets have a fixed capacity,
+// since the loader has no heap.
 #pragma once
 
 #include "core/base.h"
@@ -12,7 +13,7 @@ struct range {
 
 #define RANGE_SET_MAX 128
 
-// Ascending, disjoint, not touching: `range_set_add` keeps it so.
+// Ascending, disjoint, and not adjacent: range_set_add() merges ranges that touch.
 struct range_set {
 	uint32_t count;
 	struct range ranges[RANGE_SET_MAX];
@@ -33,23 +34,25 @@ static inline bool range_inside(struct range inner, struct range outer)
 	return inner.start >= outer.start && inner.end <= outer.end;
 }
 
-// Adds or takes away a range; empty ranges change nothing. MEMORY_MAP_TOO_LONG when the set is
-// full; the set is then unchanged.
+// Add or remove a range. An empty range changes nothing. Both return MEMORY_MAP_TOO_LONG, print
+// nothing and leave the set unchanged if it is full: removal from the middle of a range adds one.
 must_check enum status range_set_add(struct range_set *set, struct range r);
 must_check enum status range_set_remove(struct range_set *set, struct range r);
+// Returns true if one range of the set contains `r`.
 bool range_set_contains(const struct range_set *set, struct range r);
 
-// What a hole must be like: `size` bytes (not 0) at a multiple of `align` (a power of two) within
-// `within`, that cross no multiple of `boundary` (a power of two, at least `size`; 0: no such
-// rule).
+// Constraints on a range to be found.
 struct range_constraints {
+	// Size in bytes, not 0.
 	uint64_t size;
+	// The start is a multiple of this power of two.
 	uint64_t align;
+	// The range crosses no multiple of this power of two, which is at least `size`. 0: it may.
 	uint64_t boundary;
 	struct range within;
 };
 
-// The lowest place in `set` that is as wanted and touches none of the `busy` ranges. False when
-// there is none.
+// Finds the lowest range in `set` that meets the constraints and overlaps no `busy` range. Returns
+// false if there is none.
 must_check bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
 			   const struct range_constraints *want, struct range *out);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// loader.selftest=WORD: provokes what cannot be provoked from outside, so that its report can be
-// tested. Debug profile only.
+// loader.selftest=WORD raises a CPU exception in the loader or in the trampoline, so that tests can
+// verify its report: no input does that. Debug profile only.
 #pragma once
 
 #include "core/base.h"

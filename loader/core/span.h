@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A bounded, read-only view of bytes that came from outside. No pointer into it exists before its
-// bounds were checked.
+// A bounded, read-only view of untrusted bytes, and loads and stores of either byte order. Parsers
+// narrow a span before they form a pointer into it, so that no read leaves the input. A span does
+// not own its bytes.
 #pragma once
 
 #include "core/base.h"
@@ -14,7 +15,8 @@ struct span {
 	size_t n;
 };
 
-// Narrows to [offset, offset + length). False, and `out` untouched, when that is not inside.
+// Narrows `s` to [offset, offset + length). Returns false and leaves `out` unchanged if that is not
+// inside `s`.
 static inline must_check bool span_sub(struct span s, uint64_t offset, uint64_t length,
 				       struct span *out)
 {
@@ -24,8 +26,8 @@ static inline must_check bool span_sub(struct span s, uint64_t offset, uint64_t 
 	return true;
 }
 
-// Written out: compilers make one instruction of them where the CPU has it, and call no library
-// where it has not.
+// Not __builtin_bswap*: without a byte-swap instruction (RV64 without Zbb) that calls libgcc, which
+// is not linked. Compilers recognize this form.
 static inline uint16_t swap_u16(uint16_t v)
 {
 	return (uint16_t)(v << 8 | v >> 8);
@@ -41,12 +43,12 @@ static inline uint64_t swap_u64(uint64_t v)
 	return (uint64_t)swap_u32((uint32_t)v) << 32 | swap_u32((uint32_t)(v >> 32));
 }
 
-// 1: this CPU's compiler makes a load of every byte of a number at any address (loader.mk).
+// 1 if the target's compiler splits unaligned accesses into bytes (-mstrict-align).
 #ifndef STRICT_ALIGN
 #define STRICT_ALIGN 0
 #endif
 
-// Numbers at any address: one instruction where the CPU can, else a few of bytes, never a call.
+// Integers at any address. may_alias: the bytes also belong to objects of other types.
 struct unaligned_u16 {
 	uint16_t v;
 } __attribute__((packed, may_alias));
@@ -57,7 +59,7 @@ struct unaligned_u64 {
 	uint64_t v;
 } __attribute__((packed, may_alias));
 
-// Loads; the caller has checked that the bytes are there.
+// The caller has checked that the bytes exist. `p` needs no alignment.
 static inline uint16_t load_u16(const uint8_t *p, enum order order)
 {
 	uint16_t v = ((const struct unaligned_u16 *)(const void *)p)->v;
@@ -76,7 +78,7 @@ static inline uint64_t load_u64(const uint8_t *p, enum order order)
 	return order == ORDER_NATIVE ? v : swap_u64(v);
 }
 
-// Stores in a given byte order, for what is handed over.
+// The kernel reads the hand-over in the application's byte order, device trees are big-endian.
 static inline void store_u16(uint8_t *p, uint16_t v, enum order order)
 {
 	((struct unaligned_u16 *)(void *)p)->v = order == ORDER_NATIVE ? v : swap_u16(v);

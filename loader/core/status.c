@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The tables of status.h.
 #include "core/status.h"
 
 static const uint8_t numbers[] = { 0,
@@ -7,8 +9,8 @@ static const uint8_t numbers[] = { 0,
 #undef X
 };
 
-// One string of words, each with its NUL: a table of pointers would need relocations in
-// position-independent targets.
+// All words in one string, separated by NUL. A table of pointers would add one relocation per word
+// to position-independent loaders.
 static const char words[] = "ok\0"
 #define X(name, number, class, rule, sentence) rule "\0"
 	STATUS_LIST(X)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The loader's own function names, for its exception report. The table is made by the link: see
-// loader.mk.
+// Names of the loader's functions, for the report of a CPU exception. target.mk links the loader
+// twice: the second link includes the table that symbols.awk generates from the first.
 #pragma once
 
 #include "core/base.h"
 
-// The function that contains `address`, and how far into it; NULL when it is none of ours.
+// Returns the name of the function that contains `address` and sets `offset` to the distance from
+// its start. Returns NULL, and leaves `offset` unset, if the address is not in the loader's .text.
 const char *symbol_find(uint64_t address, uint64_t *offset);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Comparing texts.
+// String comparison. The loader has no libc.
 #pragma once
 
 #include "core/base.h"
 
-// Is it `wanted`, which ends with a NUL? The text itself need not.
+// Returns true if the `n` bytes at `text` equal the NUL-terminated `wanted`. `text` needs no NUL.
 static inline bool text_is(const char *text, size_t n, const char *wanted)
 {
 	size_t i = 0;
@@ -13,7 +13,7 @@ static inline bool text_is(const char *text, size_t n, const char *wanted)
 	return i == n && wanted[i] == '\0';
 }
 
-// Both end with a NUL.
+// Both strings are NUL-terminated.
 static inline bool text_equal(const char *a, const char *b)
 {
 	for (; *a != '\0' && *a == *b; a++)
