@@ -20,10 +20,9 @@ from hermit_harness.watch.supervisor import Supervisor, Watcher
 
 
 class BackgroundGuest(Watcher):
-    """A run of `spec`, in `lab` where there is one, from `with` to its end: by itself, by stop(), or by leaving the
-    `with`.
+    """A guest that runs while a `with` statement executes, optionally in a network namespace.
 
-    Only boot() touches the machine, in a thread of its own; the rest waits for it to say that something happened.
+    Only boot() accesses the machine, in its own thread. The other methods wait for its notifications.
     """
 
     def __init__(

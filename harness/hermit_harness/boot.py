@@ -151,8 +151,10 @@ def _notes(facts: RunFacts) -> tuple[str, ...]:
 
 
 def _second_boot(spec: RunSpec, first_log: BootLog, namespace_command: Sequence[str]) -> PostMortem:
-    """A kernel that panics has ended QEMU (isa-debug-exit and semihosting do at once, before 9.0 without any choice):
-    the same boot without what does that, and a look at where it stands then. Not where others notice a second boot."""
+    """Boot again without the exit device and examine the halted guest, after a panic that ended QEMU.
+
+    A boot with a network or a shared folder is not repeated, because a second boot has effects outside.
+    """
     if spec.share or spec.net.kind != "none":
         return PostMortem(problem=f"{QEMU_ENDED}; a boot with a network or a folder is not repeated for that")
     spec = replace(spec, debug_exit=False, wall_seconds=min(spec.wall_seconds, SECOND_BOOT_SECONDS))
@@ -186,7 +188,7 @@ def _post_mortem(
     folder: Artifacts,
     namespace_command: Sequence[str],
 ) -> Outcome:
-    """Look at what is left of the machine; the outcome with a cause that says where and for want of what it ended."""
+    """Examine the machine and return the outcome with a cause that names the location and a missing CPU feature."""
     load_start = facts.boot_log.load_range[0] if facts.boot_log.load_range else None
     can_be_examined = process.status is None and not supervisor.qmp.closed and facts.reason is not EndReason.NOT_STARTED
     if can_be_examined and folder.folder:
@@ -204,7 +206,7 @@ def _post_mortem(
         crashed = outcome.verdict == "crash"
         feature = missing_feature(spec, cpu_of(spec), console, report, load_start, crashed)
         reason = explain_cause(spec, outcome.verdict, report, facts.boot_log.load_range)
-        # What a kernel said of itself comes before the place where it stands now.
+        # The kernel's own message precedes the location.
         guest_reported = outcome.verdict in ("panic", "wrong-exit")
         parts = (cause, reason, feature) if guest_reported else (reason, feature, cause)
         cause = "; ".join(filter(None, parts))

@@ -33,7 +33,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Section:
-    """Where a section's bytes stand in the file."""
+    """The location of a section's bytes in the file."""
 
     offset: int
     size: int
@@ -66,7 +66,7 @@ class ElfFacts:
         return load_start - self.low if self.type == ET_DYN else 0
 
     def file_offset(self, vaddr: int) -> int | None:
-        """Where the byte at a linked address stands in the file."""
+        """Return the file offset of a linked address."""
         for s in self.segments:
             if s.vaddr <= vaddr < s.vaddr + s.filesz:
                 return vaddr - s.vaddr + s.offset

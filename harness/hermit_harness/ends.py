@@ -14,7 +14,7 @@ TABLE = Path(__file__).with_name("ends.toml")
 
 @dataclass(frozen=True)
 class End:
-    """One row; the meaning of the fields stands at the top of ends.toml."""
+    """One row. The top of ends.toml describes the fields."""
 
     id: str
     kernels: str

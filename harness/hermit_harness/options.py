@@ -18,7 +18,7 @@ from hermit_harness.vm.targets import TARGETS, WAYS
 
 TARGET_NAMES = (*TARGETS, *(alias for row in TARGETS.values() for alias in row.aliases))
 DEFAULT_APP = "real-hello-0.11.0"
-MAX_METAVAR = 40  # characters of a list of choices that stands in place of the value; a longer one stands in the help
+MAX_METAVAR = 40  # characters of a list of choices as metavar; a longer list is part of the help text
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "PROFILE", "profile", "which build of the loader a target's name means", "release", choices=("release", "debug")
     ),
-    Option("FREQ", "freq", "MHz for the kernel's -freq; on microvm the host's by itself", metavar="MHZ"),
+    Option("FREQ", "freq", "MHz for the kernel's -freq; default on microvm: that of the host", metavar="MHZ"),
     Option("TIMEOUT", "timeout", "seconds until the run is ended with status 124; 0: never", "0", "number", "SECONDS"),
     Option("KERNEL_ARGS", "kernel-args", "arguments of the kernel, as one text", metavar="TEXT"),
     Option("ARGS", "args", "arguments of the application, as one text", metavar="TEXT"),
     Option(
         "MODULE",
         "module",
-        "a further boot module behind the application (may be repeated)",
+        "a further boot module after the application (may be repeated)",
         kind="many",
         metavar="FILE",
     ),
@@ -94,11 +94,11 @@ OPTIONS: tuple[Option, ...] = (
         "the guest's network; default: tap with NETIF, user with FORWARD or CAPTURE",
         choices=("", *NETWORK_KINDS),
     ),
-    Option("NIC", "nic", "its network card; default: virtio, by MMIO on microvm", choices=("", *NIC_MODELS)),
+    Option("NIC", "nic", "NIC model; default: virtio, over MMIO on microvm", choices=("", *NIC_MODELS)),
     Option(
         "MAC",
         "mac",
-        "the card's address; default: QEMU's own, on bridge and socket another for each guest",
+        "MAC address; default: that of QEMU, on bridge and socket a different one per guest",
         metavar="ADDRESS",
     ),
     Option(
@@ -110,8 +110,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "FORWARD",
         "forward",
-        "with NET=user: a port of this machine that leads to one of the guest, [tcp:|udp:][ADDRESS:]PORT:GUEST_PORT"
-        " (may be repeated)",
+        "with NET=user: forward a host port to a guest port, [tcp:|udp:][ADDRESS:]PORT:GUEST_PORT (may be repeated)",
         kind="many",
         metavar="PORTS",
     ),
@@ -119,7 +118,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "SHARE",
         "share",
-        "a folder for the guest, DIR[:TAG], seen there as /TAG; :TAG is an empty one that goes with the run; default"
+        "share a folder, DIR[:TAG], mounted as /TAG; :TAG is an empty folder that is removed after the run; default"
         " tag: myfs",
         metavar="DIR",
     ),
@@ -129,7 +128,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("ARTIFACTS", "artifacts", "folder for console, registers, repro.sh", "build/report/run", metavar="FOLDER"),
 )
 
-# Those of `hermitctl debug` besides.
+# Further options of `hermitctl debug`.
 DEBUG_OPTIONS: tuple[Option, ...] = (
     Option(
         "BREAK",
@@ -164,7 +163,7 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
     ),
 )
 
-# Names that nobody has mistyped: ours, and those of the Makefile's that look like others.
+# Names that are not typing errors: those of the Makefile that resemble an option.
 KNOWN_VARIABLES = (
     *(n for o in OPTIONS + DEBUG_OPTIONS for n in (o.name, *o.aliases)),
     "LOADER_LOG",
@@ -179,7 +178,7 @@ def is_on(text: str) -> bool:
 
 
 def default_of(option: Option, environment: Mapping[str, str]) -> object:
-    """The value that stands when the flag is not given: the HERMIT_ variable, else the table's default."""
+    """Return the value without the flag: the HERMIT_ variable, else the table's default."""
     text = next(filter(None, map(environment.get, option.envs)), option.default)
     if option.kind == "yes":
         return is_on(text)

@@ -128,7 +128,7 @@ def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -
 
 
 def failure_text(outcome: Outcome, expected: str) -> str:
-    """A red boot in a few lines: what, why, whose, the console's end, where the rest lies."""
+    """Describe a failed boot: verdict, cause, blame, the end of the console, the artifacts folder."""
     tail = outcome.console[-800:].decode("utf-8", "backslashreplace")
     return (
         f"{outcome}; expected {expected}\ncause: {outcome.cause}\nhint: {outcome.hint}\n"

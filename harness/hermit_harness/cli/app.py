@@ -15,9 +15,11 @@ CARGO_PATTERN = "*-unknown-hermit/*"
 
 
 def find_app(name: str, arch: str = "") -> tuple[Path, FixtureImage | None]:
-    """The file of a name or path: what cargo has built here comes first, then the images, whose names are not taken
-    from anybody. An id that several CPUs have means the one of `arch`, or the first of them. ValueError says what to
-    do when there is none."""
+    """Return the application file for a name or path, and its image if the tree has one.
+
+    What cargo has built in this folder precedes the images of the tree. An id that exists for several CPUs selects
+    `arch`, or the first CPU. Raise ValueError with the remedy if there is no such application.
+    """
     path = built_by_cargo(name) or Path(name)
     image = next((i for cpu in ([arch] if arch else ARCHS) for i in images(cpu).values() if i.id == name), None)
     if image and path == Path(name):

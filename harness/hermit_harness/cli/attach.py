@@ -17,12 +17,12 @@ from hermit_harness.paths import GDBCMDS
 
 DESCRIPTION = """\
 Stop a guest that `hermitctl run` (or `make run`) runs in another terminal, and
-show GDB's prompt where it stands. It goes on when GDB detaches, quits or dies.
+show GDB's prompt there. The guest continues when GDB detaches, quits or dies.
 
   hermitctl attach
   hermitctl attach --batch --command bt
 
-Exit status: GDB's own; 125: there is nothing to attach to."""
+Exit status: that of GDB; 125 if no guest runs."""
 FAILED = 125
 OPTIONS = tuple(o for o in options.DEBUG_OPTIONS if o.name in ("COMMAND", "BATCH", "SYMBOLS"))
 

@@ -46,7 +46,7 @@ def report(text: str) -> None:
 
 
 def measure(spec: RunSpec, runs: int) -> dict[str, list[float]] | None:
-    """Seconds from QEMU's start, by what was reached; None when a boot did not go well, which is told."""
+    """Return the seconds since QEMU's start by milestone; None, after a message, if a boot failed."""
     times: dict[str, list[float]] = {"loading": [], "kernel_line": [], "end": []}
     for _ in range(runs):
         outcome = boot(spec)

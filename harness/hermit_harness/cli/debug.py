@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
     parser = run.boot_parser(commands, "debug", "boot one application to a GDB prompt", DESCRIPTION)
     options.add_to(parser, options=options.DEBUG_OPTIONS)
     options.add_to(parser)
-    parser.add_argument("--print", action="store_true", help="print a .gdbinit that does the same by itself")
+    parser.add_argument("--print", action="store_true", help="print a .gdbinit for the same session")
     run.add_positionals(parser)
     parser.set_defaults(function=command)
 
@@ -94,7 +94,7 @@ def make_plan(arguments: argparse.Namespace, spec: RunSpec, image: FixtureImage 
             raise ValueError(f"{spec.loader} has no symbols: build it by `make loader`")
         print("hermitctl: no symbols of this loader: one boot more, to read its log", file=sys.stderr)
         plan = replace(plan, start=load_address.range_from_boot(spec)[0])
-    if spec.target == "x86_64-linux":  # what QEMU does not start by itself
+    if spec.target == "x86_64-linux":  # QEMU has no loader for this protocol
         if not cells.LINUX_SIMULATOR.is_file():
             raise ValueError(f"{cells.LINUX_SIMULATOR} is not built, which starts this target: `make fixtures`")
         spec = cells.with_simulator(spec, cells.LINUX_SIMULATOR, "good")
@@ -120,7 +120,7 @@ def command(arguments: argparse.Namespace) -> int:
         spec, image = spec_of(arguments)
         port = port_number(arguments.port, "port") or gdb_relay.DEFAULT_PORT
         with RunNetwork(arguments, spec, image) as network:
-            # Nobody looks at the guest's frames here, and who does not read them would stop it.
+            # No monitor reads copies of the guest's frames here, and unread copies would block the guest.
             unwatched = replace(network.spec, net=replace(network.spec.net, watched=False))
             spec, plan = make_plan(arguments, unwatched, image)
             if arguments.dry_run:
@@ -154,7 +154,7 @@ def debug_recording(
             raise ValueError("the guest ended QEMU itself, so its end cannot be stopped at: debug it forwards")
         print(
             f"hermitctl: recorded {recording.last_instruction} instructions ({recording.ending}); "
-            "GDB stands at the last one: reverse-stepi, reverse-continue",
+            "GDB stopped at the last one: reverse-stepi, reverse-continue",
             file=sys.stderr,
         )
         arguments.command = [*(f"hbreak {place}" for place in arguments.get_breaks), *arguments.command]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""hermitctl demo: a unikernel that answers, for somebody who has never seen one. It needs no rights and no set-up."""
+"""hermitctl demo: a unikernel that echoes typed lines. It needs neither privileges nor set-up."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hermit_harness.vm.process import LaunchError
 ECHO = "real-echo-0.11.0-rtl8139"
 PORT = 8080
 DESCRIPTION = """\
-A unikernel that answers, for somebody who has never seen one: what is typed is
-sent to it, and what it sends back is shown. It needs no rights and no set-up.
+Boot a unikernel that echoes what you type over its network. It needs neither
+privileges nor set-up.
 
   hermitctl demo
   echo hello | hermitctl demo
@@ -40,7 +40,7 @@ def show(text: str) -> None:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    """0 when everything went as told."""
+    """Return 0 on success."""
     try:
         find_app(ECHO)
         with NetworkNamespace() as namespace:

@@ -17,7 +17,7 @@ from hermit_harness.paths import ROOT
 from hermit_harness.vm import host, virtiofsd
 from hermit_harness.vm.machines import CPU_KVM
 
-# Program of a package, where it is not called like the package, and how it tells its version.
+# Programs of packages with another name, and the option that prints their version.
 PROGRAMS = {
     "binutils": "ld",
     "libc6-dev": "",
@@ -61,12 +61,12 @@ Exit status: 0; 1 when something that is needed is missing."""
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report; `cure` is what to type or do when it is not good."""
+    """One line of the report; `remedy` is what to do if the check failed."""
 
     what: str
     good: bool
     found: str
-    cure: str = ""
+    remedy: str = ""
     needed: bool = True
 
 
@@ -182,5 +182,5 @@ def command(arguments: argparse.Namespace) -> int:
     else:
         for f in findings:
             mark = "ok     " if f.good else ("MISSING" if f.needed else "no     ")
-            print(f"{mark} {f.what:20} {f.found}" + (f"\n        -> {f.cure}" if f.cure and not f.good else ""))
+            print(f"{mark} {f.what:20} {f.found}" + (f"\n        -> {f.remedy}" if f.remedy and not f.good else ""))
     return int(any(f.needed and not f.good for f in findings))

@@ -109,7 +109,7 @@ def list_command(arguments: argparse.Namespace) -> int:
 
 
 def status_command(arguments: argparse.Namespace) -> int:
-    """Print the loader's statuses as its own program tells them."""
+    """Print the loader's list of statuses."""
     try:
         rows = statuses()
     except FileNotFoundError as error:

@@ -32,7 +32,7 @@ COMMANDS = {
     "doctor": "doctor",
 }
 
-WITH_GUEST_ARGUMENTS = ("run", "debug")  # with arguments of the guest behind APP
+WITH_GUEST_ARGUMENTS = ("run", "debug")  # with arguments for the guest after APP
 HARNESS_FAILED = 125
 DESCRIPTION = """\
 Boot Hermit applications and say how they ended.
@@ -42,8 +42,8 @@ Boot Hermit applications and say how they ended.
   hermitctl debug --break main hello    to GDB's prompt in a function
   hermitctl doctor                      what this machine lacks"""
 EPILOG = """\
-`hermitctl COMMAND --help` tells more. Exit status: the command's; 125 when it was
-called wrongly."""
+`hermitctl COMMAND --help` describes a command. Exit status: that of the command;
+125 for wrong usage."""
 
 
 def load(words: Sequence[str]) -> list[Any]:
@@ -53,7 +53,7 @@ def load(words: Sequence[str]) -> list[Any]:
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Descriptions stand as they are written; names with a dash are never parted."""
+    """Keeps descriptions as written and does not break names at a dash."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)
@@ -91,7 +91,7 @@ def check_rest(rest: Sequence[str], command: str) -> str:
     if similar:
         return f"{word} is not known; did you mean {similar[0]}?"
     if command in WITH_GUEST_ARGUMENTS and re.match(r"-[^-]", word):
-        return f"{word} is not known: options have two dashes; arguments of the kernel stand behind APP"
+        return f"{word} is not known: options have two dashes; kernel arguments follow APP"
     return f"{word} is not known; see `hermitctl {command} --help`"
 
 
@@ -128,7 +128,7 @@ def reject(text: str) -> int:
 
 
 class Signalled(BaseException):
-    """A signal that asks for the end; raised wherever the program is, so that it leaves nothing behind."""
+    """A termination signal, raised as an exception so that every resource is released."""
 
 
 def end_by_signal(number: int, frame: object) -> NoReturn:

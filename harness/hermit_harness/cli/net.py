@@ -11,7 +11,7 @@ from hermit_harness.net.netns import NETSETUP
 
 SCRIPTS = ("tap", "bridge", "dhcp", "netns")
 DESCRIPTION = """\
-Runs netsetup/SCRIPT, which can be read and run alone; its --help tells its
+Run netsetup/SCRIPT, a shell script that also runs alone. Its --help lists its
 options.
 
   sudo hermitctl net tap up --user $USER

@@ -18,13 +18,13 @@ from hermit_harness.net.guest_network import isle
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.targets import target
 
-PORT = 18766  # where an application of old waited for its proxy
+PORT = 18766  # where HermitCore applications waited for their proxy
 LAST_PORT = 65534  # the monitor's port is the next one
 CAPTURE = "qemu-vlan0.pcap"
-MEMORY = {"qemu": "2G", "uhyve": "512M"}  # what each of the two gave by itself
+MEMORY = {"qemu": "2G", "uhyve": "512M"}  # the defaults of both VMMs
 DESCRIPTION = """\
-Boot APP as the proxy of HermitCore did: by variables, with ARGS for the
-application. It is `hermitctl run` otherwise, whose variables work here, too.
+Boot APP as HermitCore's proxy did: with variables, and ARGS for the
+application. Otherwise it is `hermitctl run`, whose variables work as well.
 
   hermitctl proxy hello one two            hello's own words
   hermitctl proxy --print hello            QEMU's command line
@@ -33,11 +33,11 @@ application. It is `hermitctl run` otherwise, whose variables work here, too.
   HERMIT_CPUS=N            processors (1)
   HERMIT_MEM=SIZE          memory, with M or G (2G; 512M for uhyve)
   HERMIT_KVM=0             without KVM; otherwise with it, where it is there
-  HERMIT_NETIF=TAP         a tap with a virtio card, HERMIT_IP, _GATEWAY, _MASK
-                           for the guest; otherwise, but for uhyve, an RTL8139
-                           card on QEMU's user network (HERMIT_NIC: another)
-  HERMIT_PORT=N            TCP port of 127.0.0.1 that leads to the same one
-                           of the guest (18766)
+  HERMIT_NETIF=TAP         a tap with a virtio NIC, HERMIT_IP, _GATEWAY, _MASK
+                           for the guest; otherwise, except for uhyve, an RTL8139
+                           on QEMU's user network (HERMIT_NIC: another)
+  HERMIT_PORT=N            TCP port of 127.0.0.1 that is forwarded to the
+                           same port of the guest (18766)
   HERMIT_APP_PORT=N[,N]    further ones, for the application
   HERMIT_DEBUG=1           let GDB in on port 1234
   HERMIT_MONITOR=1         QEMU's monitor by telnet, at HERMIT_PORT + 1
@@ -73,7 +73,7 @@ def _own_port(environment: Mapping[str, str]) -> int:
 
 
 def _free(name: str, port: int) -> None:
-    """ValueError where somebody listens on that port of 127.0.0.1 already."""
+    """Raise ValueError if the port of 127.0.0.1 is taken."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -96,7 +96,7 @@ def memory(environment: Mapping[str, str]) -> str:
 
 
 def accelerator(environment: Mapping[str, str], arch: str) -> list[str]:
-    """KVM unless it is forbidden, HERMIT_ACCEL decides, or it is not there for this processor, which is told."""
+    """Return the accelerator: KVM, unless it is disabled, unavailable for this CPU, or HERMIT_ACCEL decides."""
     if not options.is_on(environment.get("HERMIT_KVM") or "1"):
         return ["--accel", "tcg"]
     if environment.get("HERMIT_ACCEL"):
@@ -137,8 +137,10 @@ def monitor(environment: Mapping[str, str]) -> list[str]:
 
 
 def run_words(environment: Mapping[str, str], arch: str) -> tuple[list[str], int]:
-    """What the variables mean as options of `hermitctl run` for an application of this processor, and the guest's port
-    that nobody need listen on. ValueError: a sentence."""
+    """Translate the variables into options of `hermitctl run`.
+
+    The second value is a guest port that is forwarded but not probed. Raise ValueError with a message.
+    """
     words = ["--mem", memory(environment), *accelerator(environment, arch)]
     more, port = network(environment)
     return [*words, *more, *monitor(environment)], port

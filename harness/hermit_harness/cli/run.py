@@ -34,8 +34,8 @@ from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target, targ
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
-Boot APP and show its console on stdout. All of ours goes to stderr; stdin goes
-to the guest.
+Boot APP with its console on stdout. Messages of hermitctl go to stderr; stdin
+goes to the guest.
 
   hermitctl run target/x86_64-unknown-hermit/debug/hello   a file
   hermitctl run hello                      what cargo has built here
@@ -71,12 +71,12 @@ def boot_parser(commands: Any, name: str, summary: str, description: str) -> arg
         allow_abbrev=False,
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
-    parser.set_defaults(silent=())  # forwarded ports of the guest's that nobody need listen on
+    parser.set_defaults(silent=())  # guest ports that are forwarded but not probed
     return parser
 
 
 def add_positionals(parser: argparse.ArgumentParser) -> None:
-    """What stands behind the options of such a command."""
+    """Add the positional arguments of such a command."""
     parser.add_argument("--dry-run", action="store_true", help="print the QEMU command line and do nothing")
     parser.add_argument(
         "app",
@@ -88,7 +88,7 @@ def add_positionals(parser: argparse.ArgumentParser) -> None:
         "kernel_words",
         nargs=argparse.REMAINDER,
         metavar="KERNEL_ARGS",
-        help="arguments of the kernel; behind --: of the application",
+        help="arguments for the kernel; after --: for the application",
     )
 
 
@@ -97,10 +97,10 @@ def split_words(
     rows: tuple[options.Option, ...] = options.OPTIONS,
     switches: tuple[str, ...] = ("--json", "--dry-run", "--verbose", "-v"),
 ) -> tuple[list[str], list[str]]:
-    """The words before the first `--` with our options in front, and those behind it, which are the application's.
+    """Split the command line at the first `--`: hermitctl's options and kernel arguments, then the application's.
 
-    Options may also stand behind APP: kernel arguments begin with one dash, ours with two, so they cannot be mixed up.
-    With nothing but options before the `--`, APP is the first word behind it: so cargo starts its runner.
+    Options may also follow APP, because kernel arguments have one dash and options two. If only options precede the
+    `--`, APP is the first word after it: cargo starts its runner like this.
     """
     cut = words.index("--") if "--" in words else len(words)
     head, tail = words[1:cut], words[cut + 1 :]
@@ -151,8 +151,10 @@ def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
 
 
 def command_line(arguments: argparse.Namespace, image: FixtureImage | None) -> str:
-    """The text after -append. Words behind `--` are quoted for the kernel's shell-like parser; texts from ARGS= stay
-    as they are."""
+    """Return the text after -append.
+
+    Words after `--` are quoted for the kernel's parser. Text from ARGS= is unchanged.
+    """
     kernel_text = " ".join(t for t in (arguments.kernel_args, *arguments.kernel_words) if t)
     app_text = shlex.join(arguments.app_words) or arguments.args
     if image and not kernel_text and not app_text:
@@ -228,7 +230,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
 
 
 def to_stdout(data: bytes) -> None:
-    """Write all of it, unbuffered. ValueError where it cannot be taken; BrokenPipeError where nobody reads it."""
+    """Write all data, unbuffered. Raise ValueError if that fails, BrokenPipeError if the reader is gone."""
     view = memoryview(data)
     try:
         while view:
@@ -240,8 +242,7 @@ def to_stdout(data: bytes) -> None:
 
 
 def artifacts_folder(folder: Path) -> Path:
-    """The folder for what a run leaves; one of this user's where that one is somebody else's. ValueError if neither can
-    be had."""
+    """Return a writable artifacts folder: `folder`, or one of this user. Raise ValueError if neither is writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):

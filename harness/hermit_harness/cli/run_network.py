@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The network side of `hermitctl run`: what it is told, and what it tells."""
+"""The network side of `hermitctl run`: its options and its messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hermit_harness.watch.supervisor import Watcher
 
 UDP_LISTENING_LINE = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
 DIAGNOSE_AFTER = 10.0  # seconds that an application may take to listen before the doctor says what is missing
-DEFAULT_MEMORY = "512M"  # what applications with a network are given unless told otherwise
+DEFAULT_MEMORY = "512M"  # default memory of applications with a network
 
 
 class RunNetwork(Watcher):
@@ -103,7 +103,7 @@ class RunNetwork(Watcher):
             self._diagnose_at = float("inf")
         report(f"the guest listens: {self.network.describe_port(port, address)}, {at * 1000:.0f} ms after its start")
 
-    # --- when nobody listens
+    # --- when no port is open
 
     def _unanswered_ports(self) -> tuple[int, ...]:
         """Ports that were asked for and did not answer."""
@@ -142,7 +142,7 @@ def _listening_port(image: FixtureImage | None) -> tuple[str, int]:
 
 
 def _default_nic_model(image: FixtureImage | None, features: tuple[str, ...] | None) -> str:
-    """The card that an image of the tree says, or that a kernel with these features drives."""
+    """Return the NIC model of an image, or the one that a kernel with these features drives."""
     if image and "nic" in image.extra:
         return str(image.extra["nic"])
     if features and "rtl8139" in features:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Where things will be: the loader's symbols, where firmware is made to put it, and, for loaders without symbols, the
-application's place as an earlier boot told it."""
+"""Find addresses for symbols: of the loader, of a loader that firmware places, and, for loaders without symbols, of the
+application, from the log of an earlier boot."""
 
 from __future__ import annotations
 
@@ -78,8 +78,10 @@ def _with_base(data: bytes, base: int, name: str) -> Path:
 
 
 def range_from_boot(spec: RunSpec) -> tuple[int, int]:
-    """Start and end of the application as the loader's line tells them in a boot of its own; ValueError with what it
-    said instead. It is the same in every boot of the same files."""
+    """Return the image's start and end from the loader's log of a separate boot.
+
+    They are the same in every boot of the same files. Raise ValueError with the loader's message if it refuses.
+    """
     machine = machine_of(spec)
     boot_log = BootLog.of(spec)
     process = launch(spec)
@@ -104,5 +106,5 @@ def range_from_boot(spec: RunSpec) -> tuple[int, int]:
             f"the loader refused: {boot_log.refusal.number} {boot_log.refusal.rule}: {boot_log.refusal.sentence}"
         )
     if boot_log.load_range is None:
-        raise ValueError("the loader did not tell where it puts the application (no line `Loading kernel to 0x…`)")
+        raise ValueError("the loader printed no load address (no line `Loading kernel to 0x…`)")
     return boot_log.load_range

@@ -2,9 +2,9 @@
 """Record one run to its end, then replay it as often as wanted: GDB steps and continues backwards from there.
 
 QEMU counts instructions while it records (-icount, TCG), and keeps a snapshot of the first moment: a step backwards is
-a replay from that snapshot to one instruction earlier. What comes from outside is not in the recording, so the guest
-gets no input and no network. A device that ends QEMU at once (isa-debug-exit, semihosting) is left out: the machine has
-to stand at the end to be asked for the number of its last instruction.
+a replay from that snapshot to one instruction earlier. Input from outside is not
+part of the recording, so the guest has neither input nor network. Exit devices that end QEMU at once (isa-debug-exit,
+semihosting) are omitted: the paused machine must report the number of its last instruction.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hermit_harness.watch.supervisor import GREETING_SECONDS
 
 SNAPSHOT = "start"
 LOG_NAME, DISK_NAME = "recording", "snapshots.qcow2"
-DISK_SIZE = 64 << 20  # what a machine could address: snapshots lie behind it
+DISK_SIZE = 64 << 20  # size of the guest's memory; snapshots follow
 END_SECONDS = 60.0
 QUIET_SECONDS = 1.0
 CLUSTER_BITS = 16
@@ -55,8 +55,10 @@ class Recording:
         return _with_mode(self.spec, self.folder, "replay")
 
     def replay_to_end(self, process: Process, qmp: Qmp) -> None:
-        """Let a replay that stands at its first instruction run to the last one. QmpError if it does not stop there.
-        What it prints is read and forgotten: QEMU would wait for a reader."""
+        """Run a replay from its first to its last instruction. Raise QmpError if it does not stop there.
+
+        The output is discarded, because QEMU would block without a reader.
+        """
         self.run(process, qmp)
         qmp.events.clear()
 
@@ -163,7 +165,7 @@ def _record(spec: RunSpec, folder: Path, process: Process, console: Callable[[by
 
 
 def _qemu_message(process: Process) -> str:
-    """The last of QEMU's own words that is no warning."""
+    """Return QEMU's last message that is not a warning."""
     assert process.popen.stderr is not None
     with suppress(BlockingIOError):
         lines = os.read(process.popen.stderr.fileno(), 1 << 20).decode("utf-8", "replace").splitlines()
@@ -172,8 +174,11 @@ def _qemu_message(process: Process) -> str:
 
 
 def _without_shutdown(recording: Recording) -> Recording:
-    """The recording with a last instruction before that by which the machine was ended, where it was. QEMU goes on, or
-    back, from no machine that was ended; and its processor has run on for a while after it had asked for that."""
+    """Return the recording with a last instruction before the shutdown, if the guest shut down.
+
+    QEMU can neither continue nor step back from a machine that was shut down, and the CPU runs for a while after it
+    has requested the shutdown.
+    """
     back = 0
     while recording.last_instruction and recording.ending not in MACHINE_RUNNING:
         process = launch(recording.replay)
@@ -192,7 +197,7 @@ def _without_shutdown(recording: Recording) -> Recording:
 
 
 def _is_shut_down(qmp: Qmp) -> bool:
-    """Whether the machine that stands was ended. QEMU looks for that once between two commands."""
+    """Return whether the paused machine was shut down. QEMU checks that between two commands."""
     qmp.execute("query-status")
     return bool(
         qmp.execute("query-status")["status"] == "shutdown" or any(e["event"] == "SHUTDOWN" for e in qmp.events)
@@ -224,5 +229,5 @@ def _run_to_end(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], 
 
 
 def _is_halted(registers: str) -> bool:
-    """Whether nothing will run any more, where the registers tell."""
+    """Return whether the registers show that no CPU can run any more."""
     return shows_halted_cpus(registers) and all_halted_for_good(registers)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What a running `hermitctl run` leaves so that `hermitctl attach` finds it: a file that says what runs, and a socket
-at which a debugger may knock.
+"""Registration of a running `hermitctl run` for `hermitctl attach`: a file with its facts, and a socket for a debugger.
 
-The file is locked as long as its writer lives. What nobody locks was left by one that was killed: whoever looks next
+The writer holds a lock on the file while it lives. An unlocked file belongs to a killed process, and the next reader
 removes it.
 """
 
@@ -88,9 +87,9 @@ class AttachPoint(Watcher):
         supervisor.accept_debuggers(self._listeners)
 
     def on_output(self, data: bytes) -> None:
-        told = self._supervisor.boot_log.load_range
-        if told and self._running.start is None:
-            self._running = replace(self._running, start=told[0])
+        load_range = self._supervisor.boot_log.load_range
+        if load_range and self._running.start is None:
+            self._running = replace(self._running, start=load_range[0])
             self._write()
 
     def on_end(self, facts: RunFacts) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The commands of a debug session, for gdbcmds/session.py and as a script that GDB runs without us.
+"""The commands of a debug session, for gdbcmds/session.py and as a standalone GDB script.
 
-The loader hands over in its function arch_handover, whose argument `h` tells where the application was put. A stop
-there makes a look at the loader's log, and a second boot, needless; nothing can be out of date.
+The loader hands over in its function arch_handover, whose argument `h` has the application's address. A breakpoint
+there needs neither the loader's log nor an earlier boot, so the address cannot be stale.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ class DebugPlan:
 
     @property
     def trampoline(self) -> dict[str, Any] | None:
-        """The symbols of the trampoline: their file, the address they are for, and the expression that tells
-        in arch_handover, `h` being its argument, where the code will run."""
+        """Return the trampoline's symbol file, its linked address, and a GDB expression for its run-time address.
+
+        The expression is valid in arch_handover, whose argument is `h`.
+        """
         file = self.loader.with_suffix(".trampoline") if self.loader else None
         facts = read_elf(file)
         if not file or not facts:
@@ -73,12 +75,14 @@ def source_commands(image: FixtureImage) -> tuple[str, ...]:
 
 
 def setup_commands(plan: DebugPlan) -> list[str]:
-    """What must hold before GDB connects. Told the processor, it never takes a machine that starts in 16-bit mode for
-    a 32-bit one; and no operating system's conventions apply."""
+    """Return the commands that precede the connection.
+
+    GDB must know the CPU: it would take a machine that starts in 16-bit mode for a 32-bit one.
+    """
     commands = ["set osabi none", f"set architecture {ARCHITECTURES[cpu_of_arch(plan.arch)]}"]
     if plan.arch.endswith("_be"):
         commands.append("set endian big")
-    # Our files tell their sources relative to the checkout.
+    # Source paths in the project's debug information are relative to the checkout.
     commands += [f"directory {quote(ROOT)}", *plan.sources]
     if plan.loader:
         commands.append(f"add-symbol-file {quote(plan.loader.resolve())} -o {plan.loader_offset:#x}")
@@ -152,6 +156,6 @@ def standalone_script(plan: DebugPlan, remote: str, breaks: list[str], qemu: str
 
 
 def _eval(command: str, number: str) -> str:
-    """A command of GDB's whose last word is the value of an expression."""
+    """Return a GDB command whose last argument is the value of an expression."""
     escaped = command.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'eval "{escaped} %#lx", {number}'

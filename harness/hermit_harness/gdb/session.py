@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""One debug session: a machine that stands at its first instruction, GDB in front of it, and the loop that carries
-bytes between them, the guest's console to standard output among them.
+"""One debug session: a machine paused at its first instruction, GDB, and the event loop that connects them and prints
+the guest's console.
 
-GDB is a child in our process group, so that it owns the terminal: Ctrl-C reaches it, and it interrupts the guest. QEMU
-is in a session of its own and hears nothing of it. Both end with us, and QEMU ends with GDB.
+GDB is a child in this process group, so it owns the terminal: Ctrl-C reaches GDB, which interrupts the guest. QEMU runs
+in its own session and does not receive it. Both end with this process, and QEMU ends with GDB.
 """
 
 from __future__ import annotations
@@ -53,9 +53,12 @@ def gdb_argv(gdb: Gdb, script: Path, batch: bool) -> list[str]:
 
 
 class DebugSession:
-    """`gdbs` are the words that start GDB and what is added to its environment: the next one is for where one ends
-    before it has connected. Without any the machine is left to whoever connects to `listener`. `prepare` is called
-    before anybody is let in. `folder`, in which that socket lies, is removed as soon as somebody has come in."""
+    """Runs QEMU and GDB together.
+
+    `gdbs` are GDB commands with additions to the environment; the next one starts if one ends before it has connected.
+    Without any, the machine waits for a client of `listener`. `prepare` is called before a client is accepted.
+    `folder`, which contains that socket, is removed after the first client has connected.
+    """
 
     def __init__(
         self,
@@ -171,7 +174,7 @@ class DebugSession:
         had = self._boot_log.refusal
         self._boot_log.add_line(line, 0.0)
         if self._boot_log.refusal and not had and machine_of(self._spec).returns_to_firmware:
-            # Firmware that was returned to goes on for ever: let the debugger see the end.
+            # Firmware continues for ever after a loader returns to it: let the debugger stop at the end.
             with suppress(QmpError):
                 self._qmp.send("stop")
 

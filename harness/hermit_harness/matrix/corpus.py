@@ -17,7 +17,7 @@ from hermit_harness.vm.targets import target
 
 
 def folder(arch: str = "x86_64") -> Path:
-    """Where the corpus of a CPU lies."""
+    """Return the folder with the corpus of a CPU."""
     return FIXTURES / "corpus" / arch
 
 
@@ -29,7 +29,7 @@ class Case:
     number: int
     rule: str
     profile: str
-    scenario: str  # scenario of the guest that plays another starter; "" is QEMU itself
+    scenario: str  # scenario of the guest that simulates another VMM; "" is QEMU itself
     append: str
     cpu: str
     memory: str
@@ -68,14 +68,17 @@ def parse(text: str, arch: str = "x86_64") -> list[Case]:
 
 
 def cases(arch: str = "x86_64") -> list[Case]:
-    """The whole corpus of a CPU; empty when it was not built, which the session's start tells."""
+    """Return the corpus of a CPU; empty if it is not built, which the test session reports at its start."""
     index = folder(arch) / "index.tsv"
     return parse(index.read_text(encoding="utf-8"), arch) if index.is_file() else []
 
 
 def spec(case: Case, target_name: str = "x86_64-multiboot") -> RunSpec:
-    """The boot of a case by a target. With a scenario, the starter is QEMU's kernel and gets loader and application as
-    modules; on RISC-V it is the firmware."""
+    """Return the boot of a case by a target.
+
+    With a scenario, a simulator is QEMU's kernel and gets loader and application as modules; on RISC-V it is the
+    firmware.
+    """
     loader = loader_file(target_name, case.profile)
     row = machine(target(target_name).machine, target(target_name).cpu)
     plain = RunSpec(

@@ -52,7 +52,7 @@ class ExpandedMatrix:
 def mebibytes(memory: str) -> int:
     """The number of MiB of a QEMU memory size such as 64M or 4G."""
     if not memory or memory[-1] not in _UNIT or not memory[:-1].isdigit():
-        raise MatrixError(f"memory {memory!r}: a number with M or G behind it is wanted")
+        raise MatrixError(f"memory {memory!r}: expected a number with the suffix M or G")
     return int(memory[:-1]) * _UNIT[memory[-1]]
 
 

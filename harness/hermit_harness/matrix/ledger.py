@@ -55,7 +55,7 @@ class TestResult:
 def _read(path: Path, key: str) -> list[dict[str, object]]:
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     if set(data) - {key}:
-        raise MatrixError(f"{path.name}: only [[{key}]] may stand here")
+        raise MatrixError(f"{path.name}: only [[{key}]] is allowed here")
     entries = data.get(key, [])
     names = [entry.get("id") for entry in entries]
     if len(names) != len(set(names)):
@@ -115,7 +115,7 @@ def erratum_for(cell: str, ended: str, known: Iterable[Erratum] | None = None) -
 
 
 def expired(today: datetime.date, known: Iterable[Erratum]) -> list[str]:
-    """Complaints about errata whose day has come: look again, then mend or prolong by hand."""
+    """Return messages for expired errata: check again, then fix or extend them by hand."""
     return [f"erratum {entry.id} lapsed on {entry.expires}: {entry.what}" for entry in known if entry.expires < today]
 
 
@@ -147,7 +147,7 @@ def _skip_faults(ran: Iterable[TestResult], allowed: Iterable[Reason], max_skips
 def judge(
     table: Table, ran: Iterable[TestResult], allowed: Iterable[Reason], known: Sequence[Erratum], today: datetime.date
 ) -> list[str]:
-    """Why a complete run that has no failure is not green all the same; empty when it is."""
+    """Return why a complete run without failures is still not green; empty if it is."""
     results = list(ran)
     faults = expired(today, known) + _skip_faults(results, allowed, table.max_skips)
     passed = {test.cell for test in results if test.cell and test.outcome == "passed"}
@@ -160,7 +160,7 @@ def judge(
     ]
     tests = {test.test for test in results if test.outcome == "passed"}
     faults += [
-        f"erratum {entry.id}: nothing of {pattern} passed, which stands in for it"
+        f"erratum {entry.id}: no test of {pattern} passed, which replaces it"
         for entry in known
         for pattern in entry.instead
         if not any(fnmatchcase(test, pattern) for test in tests)

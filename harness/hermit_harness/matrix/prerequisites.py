@@ -55,7 +55,7 @@ def without_multiboot(file: Path, copy: Path) -> None:
     data = file.read_bytes()
     found = data.count(MULTIBOOT_MAGIC, 0, 8192)
     if found != 1:
-        raise BuildError(f"{file.name}: the Multiboot magic stands {found} times in the first 8 KiB")
+        raise BuildError(f"{file.name}: the Multiboot magic occurs {found} times in the first 8 KiB")
     copy.parent.mkdir(parents=True, exist_ok=True)
     partial = copy.with_name(f"{copy.name}.{os.getpid()}")
     partial.write_bytes(data.replace(MULTIBOOT_MAGIC, bytes(4), 1))

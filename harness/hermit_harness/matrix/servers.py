@@ -22,8 +22,11 @@ CLIENT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Attachment:
-    """One way to plug a guest in. `variant` ends the image's name; `lease`: the guest asks for its address; `mute`: it
-    prints nothing, so that the wire alone tells when it listens; `kernel`: the application's, empty for a bare one."""
+    """One way to connect a guest.
+
+    `variant` is the suffix of the image's name. `lease`: the guest requests its address by DHCP. `mute`: it prints
+    nothing, so only its traffic shows that it listens. `kernel` is the kernel version, empty for a bare application.
+    """
 
     id: str
     network: str
@@ -67,7 +70,7 @@ ATTACHMENTS = (
     Attachment("tap-aarch64", "tap", "virtio", "virt", "-aarch64", "aarch64-elf"),
     Attachment("tap-riscv64", "tap", "virtio-mmio", "virt", "-riscv64", "riscv64-sbi", is_silent=True),
 )  # fmt: skip
-# What Hermit 0.11.0 has no driver for; see harness/errata.toml, and tests/net/test_bare_nics.py for who has.
+# What Hermit 0.11.0 has no driver for; see harness/errata.toml, and tests/net/test_bare_nics.py for other drivers.
 UNSUPPORTED = (
     Attachment("tap-transitional", "tap", "virtio-transitional"),
     Attachment("tap-mmio-legacy", "tap", "virtio-mmio-legacy", "microvm-mmio", "-microvm"),
@@ -126,8 +129,10 @@ class ServerGuest:
         return client
 
     def ping(self, size: int = 56, address: str = GUEST_ADDRESS, seconds: int = 10) -> bool:
-        """Whether an echo request with so many bytes is answered. One at a time: for the last of several, ping waits
-        only twice as long as the others took."""
+        """Return whether an echo request with `size` bytes is answered.
+
+        Each call sends one request: for the last of several, ping waits only twice as long as the others took.
+        """
         words = ("ping", "-c", "1", "-W", str(seconds), "-s", str(size), address)
         return self.namespace.result(*words).returncode == 0
 

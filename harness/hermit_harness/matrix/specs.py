@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A cell as something to boot: which files, which words, what is expected, where its leavings go."""
+"""Translate a cell into a boot: files, arguments, expectation, artifacts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hermit_harness.vm.targets import target
 
 # Ways for which a loader file of their own is made, in a build folder of that name.
 VARIANTS = ("pvh",)
-# Guests that play other starters, see fixtures/start.
+# Guests that simulate other VMMs and boot loaders, see fixtures/start.
 MULTIBOOT_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-mb"
 LINUX_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-linux"
 PVH_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-pvh"
@@ -25,7 +25,7 @@ HANG_SECONDS = 3.0
 
 
 def loader(cell: Cell) -> Path:
-    """The loader file of a cell; a padded one lies in a build folder of its own."""
+    """Return the loader file of a cell. A padded loader has its own build folder."""
     folder = f"pad{cell.pad}" if cell.pad else cell.way if cell.way in VARIANTS else ""
     return BUILD / folder / loader_file(cell.target, cell.profile).relative_to(BUILD)
 
@@ -75,8 +75,10 @@ def release(image: str, machine_name: str = "", target_name: str = "x86_64-multi
 
 
 def with_simulator(spec: RunSpec, simulator: Path, scenario: str) -> RunSpec:
-    """The boot with a guest in between that plays another starter than QEMU: it gets loader and application as
-    modules, and the scenario as its first word."""
+    """Return the boot through a guest that simulates another VMM.
+
+    It gets loader and application as modules, and the scenario as its first word.
+    """
     assert spec.app
     words = f"{scenario} {spec.append}".strip()
     return replace(spec, loader=simulator, app=spec.loader, modules=(spec.app,), append=words)

@@ -30,7 +30,7 @@ class Line:
     name: str
     append: str
     app: tuple[str, ...] = ()
-    length: int = 0  # with this, the text is filled up with the letter a to so many bytes
+    length: int = 0  # pads the text with the letter a to this many bytes
 
     @property
     def text(self) -> str:
@@ -38,7 +38,7 @@ class Line:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What stands behind the -- as the application gets it; the last word takes the filling."""
+        """Return the application's arguments after the --. The padding extends the last word."""
         if not self.length or not self.app:
             return self.app
         return (*self.app[:-1], self.app[-1] + "a" * (self.length - len(self.append.encode())))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 CpuReport = Mapping[str, Any]
-ELF_HEADERS_SIZE = 64 + 8 * 56  # the ELF header and the program headers behind it
+ELF_HEADERS_SIZE = 64 + 8 * 56  # the ELF header and eight program headers
 # ESR_EL1.EC where the word alone is the reason (Arm ARM, D17.2.37).
 EXCEPTION_CLASSES = {
     0x00: "undefined instruction",
@@ -49,8 +49,7 @@ def location_text(location: CpuReport) -> str:
 
 
 def explain(cpu: str, verdict: str, cpus: Sequence[CpuReport], image: range | None = None) -> str:
-    """The sentence about the first processor that shows a reason; "" where none does. `image` is where the application
-    lies."""
+    """Return the sentence about the first CPU that shows a reason, or "". `image` is the image's address range."""
     if verdict in ("hang", "timeout"):
         word = "hang" if verdict == "hang" else "stopped"
         return next(filter(None, (_vector_loop(one) for one in cpus)), "") or _hang(cpus, word)
@@ -66,7 +65,7 @@ def explain(cpu: str, verdict: str, cpus: Sequence[CpuReport], image: range | No
 
 
 def not_code(code: bytes, address: int, image: range | None) -> str:
-    """A sentence for bytes that nobody meant to be executed."""
+    """Return a sentence for bytes that are not code, or ""."""
     if code[:4] == b"\x7fELF" or (image and image.start <= address < image.start + ELF_HEADERS_SIZE):
         return "that is the ELF header of the application, not code"
     if len(code) >= 8 and not any(code[:8]):
@@ -75,12 +74,12 @@ def not_code(code: bytes, address: int, image: range | None) -> str:
 
 
 def _fetched(location: CpuReport, image: range | None) -> str:
-    """The instruction, or what stands in its place."""
+    """Return the instruction, or what the memory contains instead."""
     code = bytes.fromhex(location["code"])
     return not_code(code, location["address"], image) or location["instruction"] or "it cannot be read"
 
 
-# --- x86_64: the machine stands where it faulted, and CR2 is the last page fault's address ---
+# --- x86_64: the machine is paused at the fault, and CR2 is the address of the last page fault ---
 
 
 def _x86(cpu: CpuReport, image: range | None) -> str:
@@ -199,7 +198,7 @@ def _panicked(cpu: CpuReport) -> str:
 
 
 def _vector_loop(cpu: CpuReport) -> str:
-    """AArch64: the handler itself raises the exception that leads to it."""
+    """AArch64: the exception handler raises the exception that it handles."""
     vectors, location = cpu["registers"].get("VBAR_EL1"), cpu["fault"]
     if vectors is None or not location:
         return ""

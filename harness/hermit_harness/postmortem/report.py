@@ -88,8 +88,10 @@ def _with_symbols(path: Path) -> str:
 
 
 def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: str, crashed: bool) -> dict[str, Any]:
-    """GDB's report on the machine behind the process's gdb wire, whose registers are other ones afterwards if it has
-    crashed. OSError or ValueError with the reason if there is none."""
+    """Return GDB's report on the machine.
+
+    It changes the registers of a machine that crashed. Raise OSError or ValueError with the reason if GDB fails.
+    """
     cpu = cpu_of_arch(arch)
     connect = program.connect_commands(arch, symbols)
     request = {"connect": connect, "cpu": cpu, "crashed": crashed, "big": arch.endswith("_be")}
@@ -110,8 +112,7 @@ def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: st
 def examine(
     spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str, crashed: bool
 ) -> PostMortem:
-    """The post-mortem of a machine that still stands and will not run again. Never raises: what fails is said in
-    `problem`."""
+    """Return the post-mortem of a paused machine, which will not run again. Errors are reported in `problem`."""
     report = PostMortem(registers=registers)
     try:
         qmp.execute("stop")
@@ -135,8 +136,7 @@ def explain_cause(spec: RunSpec, verdict: str, report: PostMortem, load_range: t
 def missing_feature(
     spec: RunSpec, cpu: str, console: str, report: PostMortem, load_start: int | None, crashed: bool = True
 ) -> str:
-    """A sentence that names the CPU feature for want of which the guest died, or those that the person has switched
-    off where nothing tells; "" if that is not why."""
+    """Name the missing CPU feature that ended the guest, or the features that -cpu disables; "" if there is none."""
     feature_in_console = cpu_features.feature_named_in(console)
     if feature_in_console:
         return f"the guest says that it needs the CPU feature {feature_in_console}; -cpu is {cpu}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Processes that a session of tests has left behind: whatever it starts carries a mark in its environment."""
+"""Find processes that outlive a test session. Every process that the session starts has a mark in its environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 VARIABLE = "HARNESS_SESSION"
-SECONDS = 10.0  # for what has been told to end, on a busy machine
+SECONDS = 10.0  # for processes that are about to end, on a busy host
 
 
 def mark_session() -> str:
@@ -32,11 +32,14 @@ def marked_processes(mark: str, stack: ExitStack) -> Iterator[tuple[int, str]]:
             if pid != os.getpid() and f"{VARIABLE}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
                 stack.push(this.pop_all())
-                yield descriptor, f"process {pid} was left behind: {b' '.join(words).decode('utf-8', 'replace')[:200]}"
+                yield (
+                    descriptor,
+                    f"process {pid} outlived the session: {b' '.join(words).decode('utf-8', 'replace')[:200]}",
+                )
 
 
 def end_leaked_processes(mark: str, seconds: float = SECONDS) -> list[str]:
-    """A sentence for each process that does not end by itself within `seconds`. They are killed, and gone then."""
+    """Kill each process that does not end within `seconds`, and return one sentence per process."""
     deadline = time.monotonic() + seconds
     with ExitStack() as stack:
         found = list(marked_processes(mark, stack))

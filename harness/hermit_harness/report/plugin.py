@@ -81,7 +81,7 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
-        """No letters: the progress line tells what they would. -v brings pytest's own lines back."""
+        """Suppress pytest's letters in favour of the progress line; -v restores pytest's own lines."""
         if config.option.verbose > 0 or (report.when != "call" and report.passed):
             return None
         broken = report.failed and report.when != "call"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""One line that says where the run stands, rewritten on a terminal and printed now and then elsewhere.
+"""The progress line of a test run, rewritten on a terminal and printed at intervals elsewhere.
 
 It is driven by the reports that reach the controlling process, so it is the same with one process and with many.
 """
@@ -14,7 +14,7 @@ DEFAULT_COLUMNS = 120
 
 
 class Progress:
-    """Counts what ended and shows it. Failures are told at once, in a line that stays."""
+    """Counts finished tests and shows the count. Failures are printed at once, on their own line."""
 
     def __init__(self, out: TextIO, total: int = 0) -> None:
         self.out = out

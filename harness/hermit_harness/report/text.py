@@ -16,7 +16,7 @@ _OUTCOMES = ("passed", "failed", "skipped")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns as wide as their widest entry; numbers stand right."""
+    """Format columns as wide as their widest entry, numbers right-aligned."""
     lines = [list(head), *[list(row) for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
 

@@ -43,7 +43,7 @@ def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str
     done = debug("--machine", machine, *words, "fault")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert re.search(r"hermitctl: recorded \d+ instructions \(guest-reset\); GDB stands at the last one", done.stderr)
+    assert re.search(r"hermitctl: recorded \d+ instructions \(guest-reset\); GDB stopped at the last one", done.stderr)
     assert re.search(end, said), said
     back = said[said.index("Breakpoint 1, app_main") :]
     assert re.search(r"#0  app_main .*fault\.c:\d+\n#1 .* crt_entry .*crt\.c:\d+\n", back), said

@@ -61,7 +61,7 @@ def test_replacement_of_a_defect_must_pass() -> None:
     known = Erratum("x1", "no driver", "a kernel", ("net/a",), "app exit 1", TODAY, ("boot/*::test_boots",))
     assert judge(GOOD, known=(known,)) == []
     lost = dataclasses.replace(known, instead=("net/*::test_driven*",))
-    assert judge(GOOD, known=(lost,)) == ["erratum x1: nothing of net/*::test_driven* passed, which stands in for it"]
+    assert judge(GOOD, known=(lost,)) == ["erratum x1: no test of net/*::test_driven* passed, which replaces it"]
 
 
 def test_erratum_explains_its_own_symptom_only() -> None:
