@@ -105,7 +105,7 @@ def place(address):
 
 
 def rights(addresses):
-    """Address -> rights of the page ("rwx", say) that it lies in, "" where nothing is mapped."""
+    """Return a map from address to the rights of its page, such as "rwx"; "" if it is not mapped."""
     found = {}
     with contextlib.suppress(ReadError):
         used = guest.tables()

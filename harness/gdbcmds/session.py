@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Runs inside GDB's own Python: the course of a debug session up to its first prompt.
+"""Runs inside GDB's own Python: the steps of a debug session up to its first prompt.
 
-Input: environment variable HERMIT_SESSION, a JSON object:
-  settings   commands before the connection      remote     what follows `target remote`
-  symbols    file with the application's          low, entry its lowest address (null: it is not moved) and entry point
-  start      where the image is, null: the loader tells   size      of the image
-  hand_over  the loader's last function, "": nothing is known of the loader
-  argument   the register with its argument, which tells
-  trampoline its file with its symbols, address they are linked for, expression for the one
-             where it will run (by {h}, the argument); null if there is none
-  stop       entry, loader, here                  breaks     places for hardware breakpoints
-  commands   run at the first prompt              hermit     script with further commands, "" if there is none
-  batch      end after them                       kill       the machine ends with GDB
-HERMIT_GDB holds what that script is told; where the image is gets added here. GDB ends with status 3 when the machine
-ended before the application was reached (in a batch also where it only stopped: a person then gets a prompt), with 4
-for a place that is not to be found, with 1 when a command of a batch failed. Imports nothing of the harness.
+Input: the environment variable HERMIT_SESSION, a JSON object:
+  settings   commands before the connection
+  remote     argument of `target remote`
+  symbols    symbol file of the application
+  low        its lowest linked address; null: it is not relocated
+  entry      its linked entry point
+  start      the image's address; null: from the loader
+  size       the image's size in bytes
+  hand_over  the loader's last function; "": unknown loader
+  argument   the register with that function's argument, which has the image's address
+  trampoline symbol file, its linked address, and the expression for its run-time address ({h} is the argument), or null
+  stop       entry, loader or here
+  breaks     locations of hardware breakpoints
+  commands   commands at the first prompt
+  hermit     script with further commands, or ""
+  batch      end after the commands
+  kill       the machine ends with GDB
+HERMIT_GDB holds the settings of the script `hermit`; this module adds the image's address.
+
+GDB's exit status: 1 if a command of a batch failed, 3 if the machine ended before the application (in a batch also if
+it stopped elsewhere), 4 if a location does not exist. Imports nothing of the harness.
 """
 
 import json
@@ -31,8 +38,8 @@ class EndedError(Exception):
     """The machine is gone."""
 
 
-class StandsError(Exception):
-    """It stands where it was not wanted: interrupted, or after a fault of the guest's."""
+class StopError(Exception):
+    """The guest stopped elsewhere: after an interrupt or a fault."""
 
 
 class PlaceError(Exception):
@@ -83,7 +90,7 @@ def stop_at(place):
         if point.is_valid():
             point.delete()
     if gdb.newest_frame().pc() != place:
-        raise StandsError
+        raise StopError
 
 
 def kill(event):
@@ -106,7 +113,7 @@ class Session:
             quiet(command)
         quiet(f"target remote {self.wanted['remote']}")
         if self.wanted["kill"]:
-            # Else GDB lets go of the machine at its end, which then runs on until somebody stops it.
+            # Otherwise GDB detaches at its end, and the machine keeps running.
             gdb.events.gdb_exiting.connect(kill)
 
     # --- where the application is ---
@@ -134,7 +141,7 @@ class Session:
         known.update(start=self.start, end=self.end, app_offset=self.moved())
         os.environ["HERMIT_GDB"] = json.dumps(known)
 
-    def tell(self):
+    def publish(self):
         entry = self.wanted["entry"] + self.moved()
         image = f"{self.start:#x}..{self.end:#x}"
         say(f"the application is at {image} (its addresses + {self.moved():#x}), entered at {entry:#x}")
@@ -156,7 +163,7 @@ class Session:
         try:
             self.ask_loader()
             self.load()
-            self.tell()
+            self.publish()
             for place in self.wanted["breaks"] or [self.entry()]:
                 hardware(resolve(place, self.is_code))
         except (PlaceError, gdb.error) as error:
@@ -167,7 +174,7 @@ class Session:
             stop_at(address(f"&{self.wanted['hand_over']}"))
             self.ask_loader()
         self.load()
-        self.tell()
+        self.publish()
         if not self.wanted["breaks"]:
             stop_at(self.wanted["entry"] + self.moved())
             gdb.execute("frame")
@@ -176,7 +183,7 @@ class Session:
         self.goal = ", ".join(self.wanted["breaks"])
         go_on()
         if not any(point.is_valid() and point.hit_count for point in points):
-            raise StandsError
+            raise StopError
         show_asked(self.wanted["breaks"])
 
     def entry(self):
@@ -185,14 +192,16 @@ class Session:
     def to_here(self):
         if self.start is not None:
             self.load()
-            self.tell()
+            self.publish()
         gdb.execute("frame")
 
 
 class CodeOnly:
-    """A frame filter: a backtrace ends where no code can be. A kernel's first function was called by nobody, and what
-    lies behind its frame, on the stack or in the return register, is no caller. `bt -no-filters` shows it all the
-    same."""
+    """A frame filter that ends a backtrace at an address without code.
+
+    A kernel's first function has no caller; the value after its frame, on the stack or in the return register, is not
+    a return address. `bt -no-filters` shows all frames.
+    """
 
     name = "hermit-code-only"
     enabled = True
@@ -295,7 +304,7 @@ def main():
         {"entry": session.to_app, "loader": session.to_loader, "here": session.to_here}[wanted["stop"]]()
     except EndedError as ended:
         return leave(NOT_REACHED, f"{ended} before {session.goal} was reached")
-    except (StandsError, KeyboardInterrupt):
+    except (StopError, KeyboardInterrupt):
         text = f"the machine has stopped at {gdb.newest_frame().pc():#x} before {session.goal} was reached"
         if wanted["batch"]:
             return leave(NOT_REACHED, text)

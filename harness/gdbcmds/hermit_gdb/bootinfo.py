@@ -20,7 +20,7 @@ NEAR_JUMP = 0xE9
 LARGEST_IMAGE = 1 << 32
 Layout = Sequence[tuple[int, int, str, str]]
 
-# Versions of ours for what stands at the start of the image itself.
+# Pseudo versions for boot info at the start of the image itself.
 C_KERNEL, HEADER = -1, 0
 # The C kernel: a jump (opcode E9) to its entry, and these fields, which are not aligned.
 C_X86: Layout = (
@@ -49,7 +49,7 @@ C_X86: Layout = (
 
 
 def _packed(*fields: tuple[int, str, str]) -> Layout:
-    """Fields (size, name, kind) one right behind the other, from offset 0."""
+    """Return consecutive fields (size, name, kind) from offset 0."""
     ends = accumulate(size for size, _, _ in fields)
     return tuple((end - field[0], *field) for end, field in zip(ends, fields, strict=True))
 
@@ -171,7 +171,7 @@ def _take(memory: Memory, info: BootInfo, at: int, layout: Layout, prefix: str =
 
 
 def _by_base(memory: Memory, address: int, version: int, size: int, layout: Layout) -> BootInfo:
-    """The structures that tell the image by its base and size."""
+    """Decode the structures that describe the image by base and size."""
     info = BootInfo(address, version, size, 0, 0)
     values = _take(memory, info, address, layout)
     info.image_start = values["base"]
@@ -184,7 +184,7 @@ def _by_base(memory: Memory, address: int, version: int, size: int, layout: Layo
 
 
 def _raw_layout(arch: str, version: int) -> tuple[Layout, int]:
-    """Hardware and load block of entry version 2 to 4, and where the platform's tag stands."""
+    """Return the layout of entry versions 2 to 4, and the offset of the platform tag."""
     load = 24 if version == 2 else 32
     port = 2 if arch == "x86_64" else 8
     rows: list[tuple[int, int, str, str]] = [
@@ -200,7 +200,7 @@ def _raw_layout(arch: str, version: int) -> tuple[Layout, int]:
 
 
 def _union_at(memory: Memory, address: int, arch: str, version: int, tag_at: int) -> int:
-    """Where the platform's own fields stand. Kernels 0.6.1 to 0.6.8 built by a compiler of 2024 have them 8 bytes
+    """Return the offset of the platform's fields. Kernels 0.6.1 to 0.6.8 built by a compiler of 2024 have them 8 bytes
     later, which shows by a first word of 0 where a pointer should be."""
     if version == 4 or (version == 2 and arch == "x86_64"):
         return tag_at + 8
@@ -245,15 +245,18 @@ def _decode_as(memory: Memory, address: int, arch: str, version: int) -> BootInf
 
 
 def decode(memory: Memory, address: int, arch: str, version: int | None = None) -> BootInfo:
-    """The structure at an address. Without a `version` it is told by the magic number, else by where an image start
-    and end stand. ReadError when nothing of the kind is there."""
+    """Decode the boot info at an address.
+
+    Without `version`, the magic number or the position of the image's start and end identifies the layout. Raise
+    ReadError if there is no boot info.
+    """
     if version and version not in KERNELS:
         raise ReadError(f"entry version {version} is not known: 1 to 4 are")
     for candidate in [version] if version else [C_KERNEL, HEADER, 1, 4, 3, 2]:
         info = _decode_as(memory, address, arch, candidate)
         if info and plausible(memory, info, arch):
             return info
-    raise ReadError(f"there is no boot information at {address:#x}")
+    raise ReadError(f"no boot info at {address:#x}")
 
 
 def plausible(memory: Memory, info: BootInfo, arch: str) -> bool:

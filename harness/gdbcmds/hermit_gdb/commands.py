@@ -40,7 +40,7 @@ class Command(gdb.Command):
 
 
 def address_of(text: str) -> int:
-    """An expression of GDB's as an address."""
+    """Evaluate a GDB expression as an address."""
     return guest.evaluate(text)
 
 
@@ -87,7 +87,7 @@ class Fdt(Command):
 class PageTables(Command):
     """hermit pagetables [ADDRESS]: what the processor's page tables map, or the way to one address.
 
-    Ranges are joined; the last column names what lies there."""
+    Ranges are joined; the last column names the contents."""
 
     word = "pagetables"
 
@@ -117,7 +117,7 @@ class Log(Command):
 
 
 class Image(Command):
-    """hermit image: where the application lies, its segments, and what the program counter is in."""
+    """hermit image: the application's address and segments, and the segment of the program counter."""
 
     word = "image"
 

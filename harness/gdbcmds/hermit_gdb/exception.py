@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""AArch64 and riscv64: back from where an exception has led to the instruction that raised it.
+"""AArch64 and riscv64: return from an exception handler to the instruction that raised the exception.
 
 The vectors run on in the same processor, so that the stopped guest shows them and whatever they called. What is wanted
 is the state before; it is written into the registers of the guest, which is good for nothing but being looked at after
@@ -43,9 +43,11 @@ def big_endian() -> Iterator[None]:
 
 
 def rewind(cpu: str, values: dict[str, int | None], fault: int | None) -> bool:
-    """Set the registers that a backtrace needs to those at `fault`, the address that the processor has kept; `values`
-    are the others that it has. False where nothing tells: the guest is then where it was, or, if that was in the
-    firmware, where it called this."""
+    """Set the registers of a backtrace to the state at `fault`, the exception address that the CPU saved.
+
+    `values` are the other saved registers. Return False if the state is unknown: the guest then keeps its registers, or
+    those of its call into the firmware.
+    """
     if cpu not in KEPT or not fault or not _raised(cpu, values):
         return False
     try:
@@ -85,13 +87,12 @@ def out_of_firmware(cpu: str) -> None:
                 saved = {name: memory.number(start + 8 * n) for n, name in enumerate(RISCV, 1)}
                 break
         else:
-            raise ReadError("the firmware does not tell who called it")
+            raise ReadError("the firmware's caller is unknown")
     _write({**saved, "pc": pc, "priv": SUPERVISOR})
 
 
 def _before(cpu: str) -> dict[str, int] | None:
-    """The interrupted function's registers. Vectors that have called a function tell them by what they say of their
-    frame (`.cfi_signal_frame`)."""
+    """Return the registers of the interrupted function, from the vector's unwind information (`.cfi_signal_frame`)."""
     if cpu == "riscv64" and 0 <= guest.register("pc") - (guest.register("stvec") & ~3) < VECTOR:
         return {}
     frame = gdb.newest_frame()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The guest behind GDB's connection: registers, physical memory, and where the hand-over is."""
+"""The guest at the other end of GDB's connection: registers, physical memory, hand-over."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PIECE_NAMES = {
 
 
 def settings() -> dict[str, Any]:
-    """What the session that started GDB has told; empty when this was sourced by hand."""
+    """Return the settings of the session that started GDB; empty if a user sourced this file."""
     return dict(json.loads(os.environ.get("HERMIT_GDB") or "{}"))
 
 
@@ -71,9 +71,9 @@ def connected() -> None:
 
 def arch() -> str:
     """The guest's processor."""
-    told = settings().get("arch")
-    if told:
-        return str(told).removesuffix("_be")
+    arch_setting = settings().get("arch")
+    if arch_setting:
+        return str(arch_setting).removesuffix("_be")
     shown = gdb.execute("show architecture", to_string=True)
     for name, mine in ARCHITECTURES.items():
         if f'"{name}"' in shown:
@@ -138,10 +138,10 @@ def _linked(file: str) -> image.Image | None:
 
 
 def app_file() -> str:
-    """The application's file: told, or the first of GDB's files with Hermit's note, or GDB's main one."""
-    told = settings().get("app")
-    if told:
-        return str(told)
+    """Return the application's file: from the settings, GDB's first file with a Hermit note, or GDB's main file."""
+    app_setting = settings().get("app")
+    if app_setting:
+        return str(app_setting)
     for file in gdb.objfiles():
         facts = _linked(file.filename)
         if facts and facts.entry_version is not None:
@@ -157,10 +157,10 @@ def _lowest_section(file: str) -> int | None:
 
 
 def load_start(mine: image.Image | None, file: str) -> int | None:
-    """Where the application begins in memory. What was told counts unless it is 0: then it was not known yet."""
-    told = number(settings().get("start"))
-    if told:
-        return told
+    """Return the load address. A setting of 0 means that it was unknown when the session started."""
+    start_setting = number(settings().get("start"))
+    if start_setting:
+        return start_setting
     if mine and not mine.dyn:
         return mine.start
     moved = number(settings().get("app_offset"))
@@ -244,12 +244,14 @@ def boot_info(at: int | None = None) -> bootinfo.BootInfo:
                 if mine is None or found.image_start == mine.start:
                     return found
         if mine is None:
-            raise ReadError("no register and no record of a loader leads to a boot info: hermit bootinfo --at ADDRESS")
+            raise ReadError(
+                "no register and no log of a loader points to a boot info: use hermit bootinfo --at ADDRESS"
+            )
         return bootinfo.search(all_of_it, *_below(mine.start), processor, mine.start)
 
 
 def _below(start: int) -> tuple[int, int]:
-    """Memory below an image, not across the start of the RAM it lies in."""
+    """Return the memory below an image, from the start of its RAM."""
     floor = {"x86_64": 0x1000, "aarch64": 0x4000_0000, "riscv64": 0x8000_0000}[arch()]
     return max(floor, start - REACH), start
 

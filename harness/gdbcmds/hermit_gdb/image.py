@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""An application's ELF file, or what of it stands in memory, as far as a person who debugs it asks."""
+"""An application's ELF headers, from its file or from memory."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _notes(image: Image, data: bytes, mark: str) -> None:
 
 
 def text(image: Image, file: str = "") -> str:
-    """For people: where it lies and what it consists of."""
+    """Describe the image: address, size and segments."""
     how = f"moved by {image.moved:#x}" if image.dyn else "at the addresses it was linked for"
     versions = f"entry version {image.entry_version or 'unknown'}, kernel {image.kernel or 'unknown'}"
     lines = [

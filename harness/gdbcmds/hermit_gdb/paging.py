@@ -88,7 +88,7 @@ MEMORY_TYPES = {0x00: "device nGnRnE", 0x04: "device nGnRE", 0x08: "device nGRE"
 
 
 def aarch64_entry(mair: int) -> Callable[[int, int], Entry]:
-    """Entries whose memory types stand in MAIR_EL1; write-back memory is not mentioned."""
+    """Decode entries whose memory types are in MAIR_EL1. Write-back memory is not mentioned."""
 
     def decode(raw: int, level: int) -> Entry:
         leaf = level == 0 or not raw & 2
@@ -205,7 +205,7 @@ class Step:
 
 
 def walk(memory: Memory, tables: Tables, address: int) -> list[Step]:
-    """The entries that an address leads to, from the top table down; the last is a page or is not present."""
+    """Return the entries of the walk for an address, from the top table; the last is a page or not present."""
     steps: list[Step] = []
     table = tables.root
     for level in reversed(range(tables.levels)):
@@ -219,12 +219,12 @@ def walk(memory: Memory, tables: Tables, address: int) -> list[Step]:
 
 
 def choose(tables: Sequence[Tables], address: int) -> Tables | None:
-    """The tables that map an address: the upper half's where it lies there; None for an address outside of all."""
+    """Return the tables that map an address; None for an address outside all tables."""
     return next((t for t in tables if t.canonical(address & (1 << t.bits) - 1) == address), None)
 
 
 def physical(memory: Memory, tables: Sequence[Tables], address: int) -> int | None:
-    """Where an address leads to; None where nothing is mapped."""
+    """Return the physical address, or None if the page is not mapped."""
     if not tables:
         return address
     mine = choose(tables, address)
@@ -240,12 +240,12 @@ def physical(memory: Memory, tables: Sequence[Tables], address: int) -> int | No
 
 
 def within(places: Iterable[Place], start: int, end: int) -> list[Place]:
-    """What lies in a piece of physical memory, ascending."""
+    """Return the places within a range of physical memory, ascending."""
     return sorted((p for p in places if p.start < end and start < p.end), key=lambda p: p.start)
 
 
 def table_text(found: Sequence[Mapping], tables: Tables, places: Sequence[Place]) -> str:
-    """All mappings, one a line, with what lies there behind it or, where that is more than one thing, below it."""
+    """List all mappings, one per line, each with its contents."""
     lines = [f"{tables.name}: top table at {tables.root:#x}, {tables.levels} levels"]
     for m in found:
         if m.phys is None:

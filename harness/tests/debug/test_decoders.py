@@ -193,7 +193,7 @@ def test_platforms(tag: int, name: str) -> None:
 def test_no_boot_info() -> None:
     """Other memory is refused with one sentence."""
     ram = Ram()
-    with pytest.raises(ReadError, match="no boot information at 0x40"):
+    with pytest.raises(ReadError, match="no boot info at 0x40"):
         bootinfo.decode(ram.memory(), 0x40, "x86_64")
     with pytest.raises(ReadError, match="no boot information for the image at 0x200000"):
         bootinfo.search(ram.memory(), 0, 0x1000, "x86_64", 0x200000)
