@@ -252,9 +252,7 @@ static enum status steps(struct boot *boot)
 	log_boot_information(boot);
 	TRY(read_application(boot));
 	content.era = boot_state.era;
-	// Kernels without an ABI tag (before 0.10.0) know fewer platform tags.
-	if (!boot_state.notes.has_kernel_version)
-		boot->platform_tag = boot->platform_tag_older;
+	boot->platform_tag = era_platform_tag(&boot_state.notes, boot->start_kind);
 	TRY(place(boot, &content));
 	TRY(claim(boot));
 	boot_state.block.window = map_window(boot_state.place.block);

@@ -49,9 +49,9 @@ struct boot {
 	const struct devicetree *devicetree;
 	// `compatible` of the root node that the core creates: "hermit,multiboot".
 	const char *compatible;
-	// The boot protocol as RawBootInfo names it, for kernels with and without an ABI tag. The
-	// core moves the second one to `platform_tag` once it knows the kernel.
-	enum platform_tag platform_tag, platform_tag_older;
+	enum start_kind start_kind;
+	// The boot protocol as RawBootInfo names it. boot_run() sets it once it knows the kernel.
+	enum platform_tag platform_tag;
 	// Linux's zero page, copied for PLATFORM_TAG_LINUX_PARAMS.
 	struct span boot_params;
 	// The serial port in boot info. x86_64: I/O port, aarch64: virtual address, riscv64: 0.

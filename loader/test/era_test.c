@@ -105,6 +105,24 @@ static void no_tls_is_all_zero(void)
 	CHECK_BYTES(info + 48, zero, 32);
 }
 
+static void the_platform_tag(void)
+{
+	static const struct notes kernel_0_9 = { .kernel = { 0, 9, 9 } },
+				  kernel_0_10 = { .kernel = { 0, 10, 0 } },
+				  kernel_1_0 = { .kernel = { 1, 0, 0 } };
+	const struct notes no_abi_tag = { 0 };
+	for (enum start_kind start = 0; start < START_KINDS; start++) {
+		CHECK_EQ(era_platform_tag(&no_abi_tag, start), PLATFORM_TAG_MULTIBOOT);
+		CHECK_EQ(era_platform_tag(&kernel_0_9, start), PLATFORM_TAG_MULTIBOOT);
+	}
+	CHECK_EQ(era_platform_tag(&kernel_0_10, START_DEVICETREE), PLATFORM_TAG_MULTIBOOT);
+	CHECK_EQ(era_platform_tag(&kernel_0_10, START_MULTIBOOT), PLATFORM_TAG_MULTIBOOT);
+	CHECK_EQ(era_platform_tag(&kernel_0_10, START_PVH), PLATFORM_TAG_MULTIBOOT);
+	CHECK_EQ(era_platform_tag(&kernel_0_10, START_LINUX), PLATFORM_TAG_LINUX_PARAMS);
+	CHECK_EQ(era_platform_tag(&kernel_0_10, START_UEFI), PLATFORM_TAG_FDT);
+	CHECK_EQ(era_platform_tag(&kernel_1_0, START_LINUX), PLATFORM_TAG_LINUX_PARAMS);
+}
+
 static void the_multiboot_information(void)
 {
 	struct range_set usable = { .count = 2,
@@ -131,4 +149,5 @@ static void the_multiboot_information(void)
 
 #define T(name) { #name, name }
 SUITE(era, T(version_4_is_e4), T(the_option_overrides_the_notes), T(an_unknown_version_is_refused),
-      T(the_boot_information_of_e4), T(no_tls_is_all_zero), T(the_multiboot_information));
+      T(the_boot_information_of_e4), T(no_tls_is_all_zero), T(the_platform_tag),
+      T(the_multiboot_information));

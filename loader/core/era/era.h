@@ -14,6 +14,16 @@ enum platform_tag {
 	PLATFORM_TAG_FDT = 3
 };
 
+// How the loader was started, as far as kernels distinguish it.
+enum start_kind {
+	START_DEVICETREE, // the firmware passes a device tree
+	START_MULTIBOOT,
+	START_PVH,
+	START_LINUX,
+	START_UEFI, // without a device tree
+	START_KINDS
+};
+
 // What a boot-information writer may need. Addresses are those at which the kernel will find
 // things.
 struct boot_facts {
@@ -54,6 +64,9 @@ must_check enum status era_identify(const struct notes *notes, const struct elf_
 
 void era_write_e1(uint8_t *out, const struct boot_facts *facts);
 void era_write_e4(uint8_t *out, const struct boot_facts *facts);
+
+// The platform tag that a kernel of this version expects after such a start.
+enum platform_tag era_platform_tag(const struct notes *notes, enum start_kind start);
 
 // A Multiboot 1 information block with command line and memory map, as kernels up to 0.10 read it.
 size_t multiboot_info_size(size_t range_count);

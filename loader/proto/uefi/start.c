@@ -78,8 +78,7 @@ noreturn void uefi_start(efi_handle image, struct efi_system_table *system)
 		.loader = { (uint64_t)loader_start, (uint64_t)loader_end },
 		.compatible = "hermit,efi", // "hermit,uefi" would promise the firmware's page
 					    // tables, which map everything
-		.platform_tag = PLATFORM_TAG_FDT,
-		.platform_tag_older = PLATFORM_TAG_MULTIBOOT,
+		.start_kind = START_UEFI,
 	};
 	enum status status = read_all();
 	if (status != STATUS_OK)

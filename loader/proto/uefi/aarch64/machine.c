@@ -35,8 +35,7 @@ enum status machine_open(struct boot *boot)
 			      boot->devicetree->at.start);
 	tree = boot->devicetree;
 	boot->rsdp = boot->cc_blob = (struct span){ 0 }; // the tree is not made
-	// this CPU's LinuxBoot
-	boot->platform_tag = boot->platform_tag_older = PLATFORM_TAG_MULTIBOOT;
+	boot->start_kind = START_DEVICETREE;
 	return STATUS_OK;
 }
 

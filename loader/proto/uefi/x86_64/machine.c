@@ -119,7 +119,7 @@ static bool page_0_is_mapped(void)
 // kernels alone.
 static void write_ebda_rsdp(const struct boot *boot)
 {
-	if (boot->platform_tag != boot->platform_tag_older || ebda == NULL ||
+	if (boot->platform_tag != PLATFORM_TAG_MULTIBOOT || ebda == NULL ||
 	    !range_set_contains(&boot->ram, (struct range){ 0, PAGE_SIZE }) || !page_0_is_mapped())
 		return;
 	uint16_t segment = (uint16_t)((uint64_t)ebda >> 4);

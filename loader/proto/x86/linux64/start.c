@@ -12,8 +12,7 @@ noreturn void linux64_start(uint32_t params_low, uint32_t params_high)
 	boot->protocol = "linux64";
 	boot->bootinfo_name = "boot parameters";
 	boot->compatible = "hermit,linux";
-	boot->platform_tag = PLATFORM_TAG_LINUX_PARAMS;
-	boot->platform_tag_older = PLATFORM_TAG_MULTIBOOT;
+	boot->start_kind = START_LINUX;
 	enum status status = linux64_read((uint64_t)params_high << 32 | params_low, map_range,
 					  boot);
 	if (status != STATUS_OK)

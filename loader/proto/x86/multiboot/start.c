@@ -12,7 +12,7 @@ noreturn void multiboot_start(uint32_t magic, uint32_t info)
 	boot->protocol = "multiboot";
 	boot->bootinfo_name = "Multiboot information";
 	boot->compatible = "hermit,multiboot";
-	boot->platform_tag = boot->platform_tag_older = PLATFORM_TAG_MULTIBOOT;
+	boot->start_kind = START_MULTIBOOT;
 	boot->reach.end = GIB(4); // what the starter left has addresses of 32 bits
 	enum status status = multiboot_read(magic, info, map_range, boot);
 	if (status != STATUS_OK)

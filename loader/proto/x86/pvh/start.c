@@ -12,7 +12,7 @@ noreturn void pvh_start(uint32_t info)
 	boot->protocol = "pvh";
 	boot->bootinfo_name = "PVH start information";
 	boot->compatible = "hermit,pvh";
-	boot->platform_tag = boot->platform_tag_older = PLATFORM_TAG_MULTIBOOT;
+	boot->start_kind = START_PVH;
 	enum status status = pvh_read(info, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
