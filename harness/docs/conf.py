@@ -18,7 +18,7 @@ CHAPTERS = {
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
     "Debug": ("debugging", "reverse-debugging", "gdb-commands", "post-mortem"),
     "Reference": ("statuses", "eras", "hand-over", "glossary"),
-    "Develop": ("building", "tests", "verdicts", "architecture", "fixtures/README", "CONTRIBUTING"),
+    "Develop": ("building", "tests", "verdicts", "architecture", "fixtures/README", "fixtures/real/README", "CONTRIBUTING"),
     "Project": ("CHANGELOG", "SECURITY"),
 }
 
@@ -26,8 +26,8 @@ project = "Hermit loader"
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 root_doc = "README"
-include_patterns = ["*.md", "docs/*.md", "netsetup/*.md", "fixtures/*.md"]
-exclude_patterns = ["build", "target", ".*", "loader", "harness", "ci", "fixtures/*/**"]
+include_patterns = ["*.md", "docs/*.md", "netsetup/*.md", "fixtures/*.md", "fixtures/real/*.md"]
+exclude_patterns = ["build", "target", ".*", "loader", "harness", "ci", "fixtures/*/[!R]*"]
 myst_heading_anchors = 3
 nitpicky = True
 

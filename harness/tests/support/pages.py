@@ -16,7 +16,7 @@ from hermit_harness.paths import ROOT
 
 PAGES = (
     *sorted(ROOT.glob("*.md")),
-    *sorted(page for room in ("docs", "netsetup", "fixtures") for page in ROOT.glob(f"{room}/*.md")),
+    *sorted(page for room in ("docs", "netsetup", "fixtures", "fixtures/real") for page in ROOT.glob(f"{room}/*.md")),
 )
 LIST = ROOT / "harness" / "tests" / "readme" / "blocks.toml"
 # Languages of blocks that show output or a picture. All other blocks are executed, or blocks.toml gives the reason.
@@ -93,8 +93,7 @@ def blocks_of(page: str, text: str) -> Iterator[Block]:
 
 def blocks() -> list[Block]:
     """Return the blocks of all pages."""
-    pages = [page for page in PAGES if page.parent.name != "fixtures"]
-    return [block for page in pages for block in blocks_of(name(page), page.read_text(encoding="utf-8"))]
+    return [block for page in PAGES for block in blocks_of(name(page), page.read_text(encoding="utf-8"))]
 
 
 def rows() -> list[Row]:
