@@ -20,5 +20,8 @@ if [ -f "$made" ]; then
 fi
 case $kind in
 	real) exec fixtures/real/build.sh "$app" >/dev/null ;;
-	*) exec "${MAKE:-make}" -f fixtures/fixtures.mk "$kind" ;;
+	*)
+		if [ -n "${V:-}" ]; then set --; else set -- --silent; fi
+		exec "${MAKE:-make}" "$@" -f fixtures/fixtures.mk "$kind"
+		;;
 esac
