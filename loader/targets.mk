@@ -105,5 +105,7 @@ riscv64-sbi.script  := loader/ld/riscv64-sbi.ld
 # Devices of each CPU.
 x86_64.dev := uart_16550
 riscv64.dev := sbi
+aarch64.dev := uart_pl011 uart_cadence
+
 $(foreach t,$(TARGETS),$(foreach k,arch machine way protos,\
 	$(if $($t.$k),,$(error loader/targets.mk: $t has no $k))))

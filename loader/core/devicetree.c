@@ -150,7 +150,7 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 	return STATUS_OK;
 }
 
-static void take_uart(struct reader *r, const struct node *node, enum uart_kind kind)
+static void take_uart(struct reader *r, const struct node *node, enum tree_uart kind)
 {
 	struct devicetree *tree = r->tree;
 	struct range at;
@@ -159,38 +159,39 @@ static void take_uart(struct reader *r, const struct node *node, enum uart_kind 
 	if (!is_enabled(node) || !reg(r, node, 0, &at))
 		return;
 	r->uarts++;
-	if (tree->uart != UART_NONE && (r->uart_named || !named))
+	if (tree->uart != TREE_UART_NONE && (r->uart_named || !named))
 		return;
 	tree->uart = kind;
 	tree->uart_at = at.start;
 	r->uart_named = named;
 }
 
-enum device { DEVICE_UNKNOWN, DEVICE_UART, DEVICE_PSCI, DEVICE_FINISHER, DEVICE_MODULE };
+enum device {
+	DEVICE_UNKNOWN,
+	DEVICE_PL011,
+	DEVICE_CADENCE,
+	DEVICE_PSCI,
+	DEVICE_FINISHER,
+	DEVICE_MODULE
+};
 
-// What the first known name among those of a node says; `uart` is set for DEVICE_UART.
-static enum device device_of(struct span compatible, enum uart_kind *uart)
+// What the first known name among those of a node says.
+static enum device device_of(struct span compatible)
 {
 	static const struct {
 		char name[17];
 		uint8_t device;
-		uint8_t uart;
 	} known[] = {
-#define X(name, kind) { name, DEVICE_UART, kind },
-		UART_LIST(X)
-#undef X
-			{ "arm,psci-0.2", DEVICE_PSCI, 0 },
-		{ "arm,psci-1.0", DEVICE_PSCI, 0 },
-		{ "sifive,test0", DEVICE_FINISHER, 0 },
-		{ "multiboot,module", DEVICE_MODULE, 0 },
+		{ "arm,pl011", DEVICE_PL011 },        { "cdns,uart-r1p12", DEVICE_CADENCE },
+		{ "cdns,uart-r1p8", DEVICE_CADENCE }, { "xlnx,xuartps", DEVICE_CADENCE },
+		{ "arm,psci-0.2", DEVICE_PSCI },      { "arm,psci-1.0", DEVICE_PSCI },
+		{ "sifive,test0", DEVICE_FINISHER },  { "multiboot,module", DEVICE_MODULE },
 	};
 	struct span name;
 	while (next_string(&compatible, &name))
 		for (size_t i = 0; i < countof(known); i++)
-			if (text_is((const char *)name.p, name.n, known[i].name)) {
-				*uart = (enum uart_kind)known[i].uart;
+			if (text_is((const char *)name.p, name.n, known[i].name))
 				return (enum device)known[i].device;
-			}
 	return DEVICE_UNKNOWN;
 }
 
@@ -198,10 +199,12 @@ static void take_device(struct reader *r, const struct node *node)
 {
 	struct devicetree *tree = r->tree;
 	struct range at;
-	enum uart_kind uart = UART_NONE;
-	switch (device_of(node->compatible, &uart)) {
-	case DEVICE_UART:
-		take_uart(r, node, uart);
+	switch (device_of(node->compatible)) {
+	case DEVICE_PL011:
+		take_uart(r, node, TREE_UART_PL011);
+		break;
+	case DEVICE_CADENCE:
+		take_uart(r, node, TREE_UART_CADENCE);
 		break;
 	case DEVICE_PSCI:
 		tree->psci = true;

@@ -9,7 +9,8 @@
 #include "core/elf.h"
 #include "core/fdt.h"
 #include "core/range.h"
-#include "core/uart_kind.h"
+
+enum tree_uart { TREE_UART_NONE, TREE_UART_PL011, TREE_UART_CADENCE };
 
 struct devicetree {
 	struct fdt fdt;
@@ -26,7 +27,7 @@ struct devicetree {
 	// The value of bootargs without NUL; empty if there is none.
 	struct span bootargs;
 	// The UART that stdout-path names, otherwise the first enabled one.
-	enum uart_kind uart;
+	enum tree_uart uart;
 	uint64_t uart_at;
 	// The firmware has PSCI 0.2 or later, with the conduit smc or hvc.
 	bool psci;

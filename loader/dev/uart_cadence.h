@@ -5,28 +5,7 @@
 
 #include "dev/mmio.h"
 
-enum {
-	CADENCE_CR = 0x00,
-	CADENCE_CR_RESET_QUEUES = 3 << 0,
-	CADENCE_CR_RECEIVE = 1 << 2,
-	CADENCE_CR_TRANSMIT = 1 << 4,
-	CADENCE_CR_TRANSMIT_OFF = 1 << 5,
-	CADENCE_MR = 0x04,
-	CADENCE_MR_8N1 = 0x20,
-	CADENCE_SR = 0x2c,
-	CADENCE_SR_TXFULL = 1 << 4,
-	CADENCE_FIFO = 0x30,
-};
-
-static inline void cadence_open(uint64_t base)
-{
-	if ((mmio_read(base + CADENCE_CR) & (CADENCE_CR_TRANSMIT | CADENCE_CR_TRANSMIT_OFF)) ==
-	    CADENCE_CR_TRANSMIT)
-		return;
-	mmio_write(base + CADENCE_MR, CADENCE_MR_8N1);
-	mmio_write(base + CADENCE_CR,
-		   CADENCE_CR_RESET_QUEUES | CADENCE_CR_RECEIVE | CADENCE_CR_TRANSMIT);
-}
+enum { CADENCE_SR = 0x2c, CADENCE_SR_TXFULL = 1 << 4, CADENCE_FIFO = 0x30 };
 
 static inline void cadence_put(uint64_t base, char c)
 {
@@ -35,3 +14,7 @@ static inline void cadence_put(uint64_t base, char c)
 		;
 	mmio_write(base + CADENCE_FIFO, (uint8_t)c);
 }
+
+// Switches it on when nobody has.
+void cadence_open(uint64_t base);
+void cadence_write(uint64_t base, const char *bytes, size_t n);

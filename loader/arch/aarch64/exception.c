@@ -5,7 +5,8 @@
 #include "arch/aarch64/cpu.h"
 #include "arch/aarch64/trampoline.h"
 #include "core/exception_report.h"
-#include "dev/uart.h"
+#include "dev/uart_cadence.h"
+#include "dev/uart_pl011.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -65,8 +66,12 @@ static uint64_t uart_now(void)
 static void put_char(char c)
 {
 	uint64_t at = uart_now();
-	if (at != 0)
-		uart_put((enum uart_kind)exception_hooks.uart, at, c);
+	if (at == 0)
+		return;
+	if (exception_hooks.uart == LAST_UART_PL011)
+		pl011_put(at, c);
+	else if (exception_hooks.uart == LAST_UART_CADENCE)
+		cadence_put(at, c);
 }
 
 // Exception classes (ESR_ELx.EC) and their words, closed by an empty one.

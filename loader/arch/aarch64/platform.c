@@ -6,7 +6,8 @@
 #include "arch/aarch64/trampoline.h"
 #include "core/selftest.h"
 #include "core/symbols.h"
-#include "dev/uart.h"
+#include "dev/uart_cadence.h"
+#include "dev/uart_pl011.h"
 
 extern uint8_t el2_present; // entry.S
 
@@ -23,28 +24,33 @@ static bool uart_selected;
 
 static struct devicetree tree;
 
-static void select_uart(enum uart_kind uart, uint64_t at, uint64_t physical)
+static void select_uart(enum last_uart uart, uint64_t at, uint64_t physical)
 {
 	exception_hooks.uart = uart;
 	exception_hooks.uart_at = at;
 	exception_hooks.uart_physical = physical;
 	uart_selected = true;
-	uart_open(uart, at);
+	if (uart == LAST_UART_PL011)
+		pl011_open(at);
+	else if (uart == LAST_UART_CADENCE)
+		cadence_open(at);
 }
 
 void platform_write(const char *text, size_t n)
 {
-	const enum uart_kind uart = (enum uart_kind)exception_hooks.uart;
-	for (size_t i = 0; i < n; i++)
-		if (uart_selected)
-			uart_put(uart, exception_hooks.uart_at, text[i]);
-		else if (early_log_size < sizeof early_log)
+	if (!uart_selected) {
+		for (size_t i = 0; i < n && early_log_size < sizeof early_log; i++)
 			early_log[early_log_size++] = text[i];
+	} else if (exception_hooks.uart == LAST_UART_PL011) {
+		pl011_write(exception_hooks.uart_at, text, n);
+	} else if (exception_hooks.uart == LAST_UART_CADENCE) {
+		cadence_write(exception_hooks.uart_at, text, n);
+	}
 }
 
 static void select_default_uart(void)
 {
-	select_uart(UART_PL011, map_device_early(PL011_QEMU_VIRT), PL011_QEMU_VIRT);
+	select_uart(LAST_UART_PL011, map_device_early(PL011_QEMU_VIRT), PL011_QEMU_VIRT);
 	platform_write(early_log, early_log_size);
 }
 
@@ -72,7 +78,7 @@ static const struct platform platform = {
 // For exceptions that come before the tree is read.
 static void hooks_open(void)
 {
-	exception_hooks.uart = UART_PL011;
+	exception_hooks.uart = LAST_UART_PL011;
 	exception_hooks.uart_at = map_device_early(PL011_QEMU_VIRT);
 	exception_hooks.uart_physical = PL011_QEMU_VIRT;
 	exception_hooks.symbol = symbol_find;
@@ -93,9 +99,14 @@ void platform_take_over(void)
 
 void platform_open_console(const struct devicetree *t)
 {
+	static const uint8_t kinds[] = {
+		[TREE_UART_NONE] = LAST_UART_NONE,
+		[TREE_UART_PL011] = LAST_UART_PL011,
+		[TREE_UART_CADENCE] = LAST_UART_CADENCE,
+	};
 	if (t->psci)
 		exception_hooks.psci = t->psci_smc ? PSCI_SMC : PSCI_HVC;
-	select_uart(t->uart, map_device(t->uart_at), t->uart_at);
+	select_uart((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
 	platform_write(early_log, early_log_size);
 }
 
@@ -118,6 +129,6 @@ enum status platform_read_devicetree(const uint8_t *bytes, uint64_t at, struct b
 	TRY(devicetree_read(bytes, at, FDT_SIZE_MAX, &tree));
 	boot->devicetree = &tree;
 	// kernels know no other
-	boot->serial = tree.uart == UART_PL011 ? UART_VIRTUAL : 0;
+	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0;
 	return STATUS_OK;
 }

@@ -35,6 +35,7 @@ _Static_assert(offsetof(struct trampoline_args, copy_root) == 32 &&
 		       offsetof(struct trampoline_args, touch) == 128,
 	       "trampoline.S");
 
+enum last_uart { LAST_UART_NONE, LAST_UART_PL011, LAST_UART_CADENCE };
 enum psci_conduit { PSCI_NONE, PSCI_HVC, PSCI_SMC };
 
 // What the exception report and the end of the machine stand on.
@@ -42,7 +43,7 @@ struct exception_hooks {
 	// The function that contains `address`, and how far into it; NULL when unknown, as in the
 	// copy.
 	const char *(*symbol)(uint64_t address, uint64_t *offset);
-	uint32_t uart;          // enum uart_kind
+	uint32_t uart;          // enum last_uart
 	uint32_t psci;          // enum psci_conduit
 	uint64_t uart_at;       // by the loader's own tables
 	uint64_t uart_physical; // without any
