@@ -33,7 +33,8 @@ S := $(filter-out $(LEFT_OUT),$(call sources,S))
 OBJECTS := $(C:loader/%.c=$(OBJ)/%.o) $(ASM:loader/%.asm=$(OBJ)/%.asm.o) \
 	$(S:loader/%.S=$(OBJ)/%.S.o) $(OWN)/padding.so.o $(OWN)/embedded.so.o
 # The trampoline: it is linked a second time, without the rest of the loader.
-TRAMPOLINE := $(filter %/exception.o %/trampoline.asm.o %/trampoline.S.o %/dev/sbi.o,$(OBJECTS))
+TRAMPOLINE := $(sort $(filter %/exception.o %/trampoline.asm.o %/trampoline.S.o \
+	$(OBJ)/dev/%.o,$(OBJECTS)))
 
 # ---- flags ----
 

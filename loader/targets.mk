@@ -105,7 +105,8 @@ riscv64-sbi.script  := loader/ld/riscv64-sbi.ld
 # Devices of each CPU.
 x86_64.dev := uart_16550
 riscv64.dev := sbi
-aarch64.dev := uart_pl011 uart_cadence
+# All UARTs of core/uart.h. The 16550 of a PC is not one of them.
+aarch64.dev := $(filter-out uart_16550,$(patsubst loader/dev/%.c,%,$(wildcard loader/dev/uart_*.c)))
 
 $(foreach t,$(TARGETS),$(foreach k,arch machine way protos,\
 	$(if $($t.$k),,$(error loader/targets.mk: $t has no $k))))

@@ -229,7 +229,7 @@ static noreturn void hand_over(const struct boot *boot)
 		.stack = stack,
 		.info = block->window.base + block->info,
 		.cpu = boot->cpu,
-		.uart = boot->devicetree != NULL && boot->devicetree->uart == TREE_UART_PL011
+		.uart = boot->devicetree != NULL && boot->devicetree->uart == UART_PL011
 				? boot->devicetree->uart_at
 				: 0,
 	};

@@ -150,7 +150,7 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 	return STATUS_OK;
 }
 
-static void take_uart(struct reader *r, const struct node *node, enum tree_uart kind)
+static void take_uart(struct reader *r, const struct node *node, enum uart_kind kind)
 {
 	struct devicetree *tree = r->tree;
 	struct range at;
@@ -159,52 +159,66 @@ static void take_uart(struct reader *r, const struct node *node, enum tree_uart 
 	if (!is_enabled(node) || !reg(r, node, 0, &at))
 		return;
 	r->uarts++;
-	if (tree->uart != TREE_UART_NONE && (r->uart_named || !named))
+	if (tree->uart != UART_NONE && (r->uart_named || !named))
 		return;
 	tree->uart = kind;
 	tree->uart_at = at.start;
 	r->uart_named = named;
 }
 
-enum device {
-	DEVICE_UNKNOWN,
-	DEVICE_PL011,
-	DEVICE_CADENCE,
-	DEVICE_PSCI,
-	DEVICE_FINISHER,
-	DEVICE_MODULE
-};
+enum device { DEVICE_UNKNOWN, DEVICE_UART, DEVICE_PSCI, DEVICE_FINISHER, DEVICE_MODULE };
 
-// What the first known name among those of a node says.
-static enum device device_of(struct span compatible)
+static bool lists(const char *names, size_t size, struct span wanted)
+{
+	struct span list = { (const uint8_t *)names, size }, name;
+	while (next_string(&list, &name))
+		if (name.n == wanted.n && memcmp(name.p, wanted.p, name.n) == 0)
+			return true;
+	return false;
+}
+
+static enum uart_kind uart_of(struct span name)
+{
+#define UART_ROW(kind, driver, names)         \
+	if (lists(names, sizeof names, name)) \
+		return UART_##kind;
+	UART_LIST(UART_ROW)
+#undef UART_ROW
+	return UART_NONE;
+}
+
+// The device that the first known string of `compatible` names. Sets `uart` for DEVICE_UART.
+static enum device device_of(struct span compatible, enum uart_kind *uart)
 {
 	static const struct {
 		char name[17];
 		uint8_t device;
 	} known[] = {
-		{ "arm,pl011", DEVICE_PL011 },        { "cdns,uart-r1p12", DEVICE_CADENCE },
-		{ "cdns,uart-r1p8", DEVICE_CADENCE }, { "xlnx,xuartps", DEVICE_CADENCE },
-		{ "arm,psci-0.2", DEVICE_PSCI },      { "arm,psci-1.0", DEVICE_PSCI },
-		{ "sifive,test0", DEVICE_FINISHER },  { "multiboot,module", DEVICE_MODULE },
+		{ "arm,psci-0.2", DEVICE_PSCI },
+		{ "arm,psci-1.0", DEVICE_PSCI },
+		{ "sifive,test0", DEVICE_FINISHER },
+		{ "multiboot,module", DEVICE_MODULE },
 	};
 	struct span name;
-	while (next_string(&compatible, &name))
+	while (next_string(&compatible, &name)) {
+		*uart = uart_of(name);
+		if (*uart != UART_NONE)
+			return DEVICE_UART;
 		for (size_t i = 0; i < countof(known); i++)
 			if (text_is((const char *)name.p, name.n, known[i].name))
 				return (enum device)known[i].device;
+	}
 	return DEVICE_UNKNOWN;
 }
 
 static void take_device(struct reader *r, const struct node *node)
 {
 	struct devicetree *tree = r->tree;
+	enum uart_kind uart;
 	struct range at;
-	switch (device_of(node->compatible)) {
-	case DEVICE_PL011:
-		take_uart(r, node, TREE_UART_PL011);
-		break;
-	case DEVICE_CADENCE:
-		take_uart(r, node, TREE_UART_CADENCE);
+	switch (device_of(node->compatible, &uart)) {
+	case DEVICE_UART:
+		take_uart(r, node, uart);
 		break;
 	case DEVICE_PSCI:
 		tree->psci = true;

@@ -9,8 +9,7 @@
 #include "core/elf.h"
 #include "core/fdt.h"
 #include "core/range.h"
-
-enum tree_uart { TREE_UART_NONE, TREE_UART_PL011, TREE_UART_CADENCE };
+#include "core/uart.h"
 
 struct devicetree {
 	struct fdt fdt;
@@ -27,7 +26,7 @@ struct devicetree {
 	// The value of bootargs without NUL; empty if there is none.
 	struct span bootargs;
 	// The UART that stdout-path names, otherwise the first enabled one.
-	enum tree_uart uart;
+	enum uart_kind uart;
 	uint64_t uart_at;
 	// The firmware has PSCI 0.2 or later, with the conduit smc or hvc.
 	bool psci;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Registers of devices: 32 bits wide, little-endian whatever the CPU's order.
+// Access to 32-bit device registers. The devices of this loader are little-endian on a big-endian
+// CPU as well.
+//
+// `at` is an address as the CPU sees it, a multiple of 4. `volatile` keeps width, number and order
+// of the accesses in the compiler, the device memory type keeps them in the CPU.
 #pragma once
 
 #include "core/span.h"
@@ -19,6 +23,6 @@ static inline void mmio_write(uint64_t at, uint32_t value)
 	*(volatile uint32_t *)at = mmio_order(value);
 }
 
-// How often a device is asked whether it takes a byte: enough for a full queue at 9600 baud, and an
-// end for one that is stuck.
+// Reads of a status register before a UART is considered stuck. A full FIFO drains in fewer at 9600
+// baud.
 #define MMIO_TRIES 0x100000

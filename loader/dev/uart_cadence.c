@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "dev/uart_cadence.h"
+//
+// Cadence UART of Zynq-7000 (UG585, appendix B.33) and Zynq UltraScale+ (UG1085, chapter 21).
+#include "dev/mmio.h"
+#include "dev/uart.h"
 
 enum {
 	CR = 0x00,
-	CR_RESET_QUEUES = 3 << 0,
-	CR_RECEIVE = 1 << 2,
-	CR_TRANSMIT = 1 << 4,
-	CR_TRANSMIT_OFF = 1 << 5,
+	CR_RXRST_TXRST = 3 << 0, // empty the FIFOs; the bits clear themselves
+	CR_RXEN = 1 << 2,
+	CR_TXEN = 1 << 4,
+	CR_TXDIS = 1 << 5, // overrides CR_TXEN
 	MR = 0x04,
 	MR_8N1 = 0x20,
+	SR = 0x2c,
+	SR_TXFULL = 1 << 4,
+	FIFO = 0x30,
 };
 
-void cadence_open(uint64_t base)
+void uart_cadence_open(uint64_t base)
 {
-	if ((mmio_read(base + CR) & (CR_TRANSMIT | CR_TRANSMIT_OFF)) == CR_TRANSMIT)
+	// The firmware uses it. A reset of the FIFOs would drop received input.
+	if ((mmio_read(base + CR) & (CR_TXEN | CR_TXDIS)) == CR_TXEN)
 		return;
 	mmio_write(base + MR, MR_8N1);
-	mmio_write(base + CR, CR_RESET_QUEUES | CR_RECEIVE | CR_TRANSMIT);
+	mmio_write(base + CR, CR_RXRST_TXRST | CR_RXEN | CR_TXEN);
 }
 
-void cadence_write(uint64_t base, const char *bytes, size_t n)
+UART_PUT void uart_cadence_put(uint64_t base, char c)
 {
-	while (n-- > 0)
-		cadence_put(base, *bytes++);
+	for (unsigned tries = 0; tries < MMIO_TRIES; tries++)
+		if ((mmio_read(base + SR) & SR_TXFULL) == 0)
+			break;
+	mmio_write(base + FIFO, (uint8_t)c);
 }

@@ -94,7 +94,7 @@ static void application_search_order(void)
 	CHECK_EQ(tree.module.start, 0x4c000000);
 	CHECK_EQ(tree.module.end, 0x4c001388);
 	CHECK_EQ(tree.bootargs.n, strlen("loader.log=info -- a"));
-	CHECK_EQ(tree.uart, TREE_UART_PL011);
+	CHECK_EQ(tree.uart, UART_PL011);
 	CHECK_EQ(tree.uart_at, 0x09000000);
 	CHECK(tree.psci && !tree.psci_smc);
 	CHECK_EQ(tree.cpus, 1);

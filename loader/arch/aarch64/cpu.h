@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// System registers and barriers, an instruction each. Bit names are those of the Arm ARM (DDI
-// 0487), chapter D17.
+// System registers, barriers and maintenance instructions at EL1. Names of bits are those of the
+// Arm ARM (DDI 0487), chapter D17 (system registers).
 #pragma once
 
 #include "core/span.h"
@@ -18,29 +18,31 @@
 #define SCTLR_M (UINT64_C(1) << 0)
 #define SCTLR_C (UINT64_C(1) << 2)
 #define SCTLR_I (UINT64_C(1) << 12)
-// EE and E0E: data of EL1 and EL0 in the byte order that this was compiled for.
-#define SCTLR_ORDER (ORDER_NATIVE == ORDER_BIG ? UINT64_C(3) << 24 : 0)
+// EE and E0E: byte order of data accesses at EL1 and EL0, and of table walks.
+#define SCTLR_ENDIAN (ORDER_NATIVE == ORDER_BIG ? UINT64_C(3) << 24 : 0)
 
-// Attributes 0 to 4: nGnRnE, nGnRE, GRE, Normal not cacheable, Normal write-back. The kernel is
-// handed the same.
+// Attributes 0 to 4: Device-nGnRnE, Device-nGnRE, Device-GRE, Normal non-cacheable, Normal
+// write-back. The kernel keeps this value, because its page tables contain the indices.
 #define MAIR_VALUE UINT64_C(0x000000ff440c0400)
 
 enum mair { MAIR_DEVICE_NGNRE = 1, MAIR_WRITE_BACK = 4 };
 
-// Lower and upper attributes of a translation table's entry.
+// Attributes of translation table descriptors (D8.3).
 #define DESC_VALID (UINT64_C(1) << 0)
-#define DESC_TABLE (UINT64_C(1) << 1) // or page; without it a block
+#define DESC_TABLE (UINT64_C(1) << 1) // table, or page at level 3; 0: block
 #define DESC_ATTR(index) ((uint64_t)(index) << 2)
 #define DESC_INNER_SHAREABLE (UINT64_C(3) << 8)
 #define DESC_ACCESSED (UINT64_C(1) << 10)
 #define DESC_NEVER_EXECUTE (UINT64_C(3) << 53)
 
-static inline void cpu_barrier(void)
+// Completes all memory accesses and maintenance operations before it.
+static inline void cpu_dsb(void)
 {
 	__asm__ volatile("dsb sy" : : : "memory");
 }
 
-static inline void cpu_sync(void)
+// Makes system-register writes visible to the instructions after it.
+static inline void cpu_isb(void)
 {
 	__asm__ volatile("isb" : : : "memory");
 }
@@ -55,13 +57,13 @@ static inline void cpu_invalidate_icache(void)
 	__asm__ volatile("ic iallu" : : : "memory");
 }
 
-// Cleans and invalidates the data cache's line that holds `at`, to the point of coherency.
+// Cleans and invalidates the data cache line of `at` to the point of coherency.
 static inline void cpu_clean_invalidate_dcache_line(uint64_t at)
 {
 	__asm__ volatile("dc civac, %0" : : "r"(at) : "memory");
 }
 
-static inline void cpu_wait(void)
+static inline void cpu_wfi(void)
 {
 	__asm__ volatile("wfi" : : : "memory");
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The report of a CPU exception and the machine's end. It runs at two places (see trampoline.h): no
-// calls out, no tables of pointers.
+// The report of a CPU exception and the end of the machine. The code runs where it was linked and
+// in the copy of the trampoline (trampoline.h), with the MMU on or off. Hence no calls to functions
+// outside, no tables of pointers, and aligned accesses only.
 #include "arch/aarch64/cpu.h"
 #include "arch/aarch64/trampoline.h"
 #include "core/exception_report.h"
-#include "dev/uart_cadence.h"
-#include "dev/uart_pl011.h"
+#include "dev/uart.h"
 
 #pragma GCC visibility push(hidden)
 
-// Offsets are known to trampoline.S.
+// trampoline.S fills it and uses the offsets. Not on the stack, whose pointer may be the cause.
 struct exception_frame {
 	uint64_t x[31];
 	uint64_t sp;
@@ -30,13 +30,15 @@ uint64_t smc_call(uint64_t function);
 
 #pragma GCC visibility pop
 
+// Arm semihosting 2.0: SYS_EXIT_EXTENDED passes a reason and an exit status.
 enum {
 	SYS_EXIT_EXTENDED = 0x20,
-	STOPPED_APPLICATION_EXIT = 0x20026,
+	ADP_STOPPED_APPLICATION_EXIT = 0x20026,
 };
+// PSCI (Arm DEN 0022): the machine powers off, no result.
 #define PSCI_SYSTEM_OFF UINT64_C(0x84000008)
 
-// QEMU reads a semihosting block little-endian whatever SCTLR_EL1.EE says.
+// QEMU reads the parameter block as little-endian, whatever SCTLR_EL1.EE is.
 static uint64_t semihosting_word(uint64_t value)
 {
 	return ORDER_NATIVE == ORDER_LITTLE ? value : __builtin_bswap64(value);
@@ -44,18 +46,20 @@ static uint64_t semihosting_word(uint64_t value)
 
 noreturn void platform_exit(uint64_t number)
 {
-	uint64_t block[2] = { semihosting_word(STOPPED_APPLICATION_EXIT),
+	uint64_t block[2] = { semihosting_word(ADP_STOPPED_APPLICATION_EXIT),
 			      semihosting_word(number) };
 	semihosting_call(SYS_EXIT_EXTENDED, block);
+	// Without semihosting the HLT above raised an exception, which was skipped.
 	if (exception_hooks.psci == PSCI_HVC)
 		hvc_call(PSCI_SYSTEM_OFF);
 	else if (exception_hooks.psci == PSCI_SMC)
 		smc_call(PSCI_SYSTEM_OFF);
 	for (;;)
-		cpu_wait();
+		cpu_wfi();
 }
 
-static uint64_t uart_now(void)
+// The address of the UART by the page tables in use; 0: they do not map it.
+static uint64_t uart_base(void)
 {
 	if ((cpu_read(sctlr_el1) & SCTLR_M) == 0)
 		return exception_hooks.uart_physical;
@@ -65,16 +69,13 @@ static uint64_t uart_now(void)
 
 static void put_char(char c)
 {
-	uint64_t at = uart_now();
-	if (at == 0)
-		return;
-	if (exception_hooks.uart == LAST_UART_PL011)
-		pl011_put(at, c);
-	else if (exception_hooks.uart == LAST_UART_CADENCE)
-		cadence_put(at, c);
+	uint64_t at = uart_base();
+	if (at != 0)
+		uart_put((enum uart_kind)exception_hooks.uart, at, c);
 }
 
-// Exception classes (ESR_ELx.EC) and their words, closed by an empty one.
+// Exception classes (ESR_EL1.EC, D17.2.37), each followed by its text. An empty entry ends the
+// list. One string, because pointers to strings would need relocations.
 static const char class_words[] = "\x01"
 				  "trapped wfi\0"
 				  "\x07"

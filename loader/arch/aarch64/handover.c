@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Hand-over on aarch64: fills page tables, trampoline and its arguments in the block, then enters
+// the copy.
 #include "arch/aarch64/cpu.h"
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/paging.h"
@@ -7,13 +10,14 @@
 #include "core/panic.h"
 #include "core/selftest.h"
 
-// T0SZ and T1SZ 16 (48 bits), 4 KiB granules, walks write-back and inner shareable, in both halves.
+// TCR_EL1 for the kernel: T0SZ and T1SZ 16 (48-bit addresses), 4 KiB granule, walks write-back
+// cacheable and inner shareable, for both halves.
 #define TCR_HANDOVER (UINT64_C(0x3510) | UINT64_C(0xb510) << 16)
-// M, C, SA, SA0, I, DZE, UCT, nTWI, nTWE, UCI
+// SCTLR_EL1 for the kernel: M, C, SA, SA0, I, DZE, UCT, nTWI, nTWE, UCI.
 #define SCTLR_HANDOVER UINT64_C(0x0405d01d)
 
-// Kernels up to 0.11 panic when they are told of RAM beyond 4 GiB.
-// Where RAM begins at 0, nothing lies at the address of the UART's page, nor below it.
+// Kernels up to 0.11 panic if the boot info has RAM above 4 GiB. If RAM starts at 0, the block must
+// not cover the virtual address of the UART.
 const struct place_rules arch_place_rules = {
 	.excluded = { { 0, UART_VIRTUAL + PAGE_SIZE } },
 	.reported_ram_limit = GIB(4),
@@ -36,6 +40,7 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 	return tables_bound(image, other);
 }
 
+// struct paging_plan from the hand-over.
 static void build_tables(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
@@ -50,7 +55,8 @@ static void build_tables(const struct handover *h)
 	tables_build(tables, &plan);
 }
 
-// The copy's own: nothing of the loader but what it holds itself.
+// Hooks of the copy. It must not call the loader, and finds the console by the kernel's page tables
+// if TTBR0_EL1 has their root.
 static void fill_hooks(const struct handover *h, struct exception_hooks *hooks)
 {
 	hooks->symbol = NULL;
@@ -74,7 +80,7 @@ noreturn void arch_handover(const struct handover *h)
 		.trampoline_stack = stack + block->stack_size,
 		.root = block->window.base + block->tables,
 		.tcr = TCR_HANDOVER | physical_bits << 32,
-		.sctlr = SCTLR_HANDOVER | SCTLR_ORDER,
+		.sctlr = SCTLR_HANDOVER | SCTLR_ENDIAN,
 		.copy_root = stack,
 		.move_to = image.start,
 		.move_from = h->staging.start,
@@ -88,7 +94,8 @@ noreturn void arch_handover(const struct handover *h)
 		.entry = h->entry,
 		.info = h->info,
 	};
-	// Nobody uses the stack's low end before the application does.
+	// The low end of the application's stack is unused until its entry. It holds the copy of
+	// the loader's top table, because the move may overwrite the original.
 	ASSERT(stack % PAGE_SIZE == 0 && block->stack_size >= 2 * PAGE_SIZE);
 	if (args->move_size != 0)
 		memcpy(block->window.p + block->stack, map_root(), PAGE_SIZE);
@@ -96,9 +103,10 @@ noreturn void arch_handover(const struct handover *h)
 	fill_hooks(h, (struct exception_hooks *)(void *)(code + ((char *)&exception_hooks -
 								 trampoline_start)));
 	selftest_trampoline(args);
+	// The trampoline turns caches off, and fetches instructions from here.
 	cache_clean(whole);
 
-	// The copy in the block: the linked one is about to be unmapped.
+	// Enter the copy: the kernel's page tables do not map the linked one.
 	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
 		code_at + (uint64_t)(trampoline_enter - trampoline_start));
 	enter(args);

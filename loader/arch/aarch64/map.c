@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The loader's own page tables, one level 1 table of 1 GiB blocks (Arm ARM D8.2, D8.3).
 #include "arch/aarch64/map.h"
 
 #include "arch/aarch64/cpu.h"
@@ -6,6 +8,7 @@
 extern char loader_start[], loader_end[]; // linker script
 
 #define ENTRIES 512
+// Entries that map devices, at addresses above all RAM that can be mapped.
 #define SLOT_EARLY 510
 #define SLOT_DEVICE 511
 
@@ -14,7 +17,8 @@ extern char loader_start[], loader_end[]; // linker script
 #define BLOCK_DEVICE \
 	(DESC_VALID | DESC_ATTR(MAIR_DEVICE_NGNRE) | DESC_ACCESSED | DESC_NEVER_EXECUTE)
 
-// T0SZ 25: translation begins at level 1. TTBR1 is off.
+// TCR_EL1: T0SZ 25, so that translation starts at level 1; walks write-back cacheable (IRGN0,
+// ORGN0) and inner shareable (SH0); EPD1, no walks by TTBR1_EL1.
 #define TCR_LOADER                                                                 \
 	(UINT64_C(25) | UINT64_C(1) << 8 | UINT64_C(1) << 10 | UINT64_C(3) << 12 | \
 	 UINT64_C(1) << 23)
@@ -29,17 +33,16 @@ static void add_blocks(struct range r)
 {
 	for (uint64_t at = align_down(r.start, GIB(1)); at < r.end; at += GIB(1))
 		level1[at / GIB(1)] = at | BLOCK_MEMORY;
-	// Entries that were not valid are in no TLB.
-	cpu_barrier();
-	cpu_sync();
+	// The TLB never holds invalid entries (D8.13), so a barrier is enough.
+	cpu_dsb();
+	cpu_isb();
 }
 
-// The loader, and what is needed whoever asks.
+// Maps the loader and the first GiB of devices. Returns TCR_EL1: IPS is the CPU's PARange.
 static uint64_t fill(void)
 {
 	level1[SLOT_EARLY] = BLOCK_DEVICE;
 	add_blocks((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
-	// the CPU's physical address bits
 	return TCR_LOADER | (cpu_read(id_aa64mmfr0_el1) & 15) << 32;
 }
 
@@ -52,7 +55,7 @@ void map_open(void)
 void map_take_over(void)
 {
 	uint64_t stack = (uint64_t)__builtin_frame_address(0), tcr = fill();
-	// what it has, and what it may want
+	// The firmware's stack stays in use: what is on it, and room to grow.
 	add_blocks((struct range){ stack - KIB(64), stack + KIB(64) });
 	cache_clean((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
 	mmu_take_over(level1, tcr, MAIR_VALUE);
@@ -74,8 +77,8 @@ uint64_t map_device_early(uint64_t at)
 uint64_t map_device(uint64_t at)
 {
 	level1[SLOT_DEVICE] = align_down(at, GIB(1)) | BLOCK_DEVICE;
-	cpu_barrier();
-	cpu_sync();
+	cpu_dsb();
+	cpu_isb();
 	return SLOT_DEVICE * GIB(1) + at % GIB(1);
 }
 
@@ -86,11 +89,12 @@ const uint64_t *map_root(void)
 
 void cache_clean(struct range r)
 {
+	// CTR_EL0.DminLine: log2 of the words in the smallest data cache line.
 	uint64_t line = UINT64_C(4) << (cpu_read(ctr_el0) >> 16 & 15);
 	for (uint64_t at = align_down(r.start, line); at < r.end; at += line)
 		cpu_clean_invalidate_dcache_line(at);
-	cpu_barrier();
+	cpu_dsb();
 	cpu_invalidate_icache();
-	cpu_barrier();
-	cpu_sync();
+	cpu_dsb();
+	cpu_isb();
 }

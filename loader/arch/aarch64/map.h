@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The loader's own view of memory while it runs: blocks of 1 GiB, identity-mapped, write-back, only
-// where something was asked for; devices are seen elsewhere, so that memory of the same GiB can be
-// memory.
+// The page tables by which the loader itself runs: blocks of 1 GiB, identity-mapped, write-back.
+// Only requested memory is mapped. Devices are mapped at other addresses, because a GiB can contain
+// both RAM and devices.
 #pragma once
 
 #include "core/range.h"
 
-// 39 bits of address, less the GiB through which devices are seen.
+// One level 1 table covers 512 GiB. The last two are for devices.
 #define MAP_REACH GIB(510)
 
-// Switches the MMU and the caches on. Until then nothing else may be called.
+// Enables MMU and caches. Until then memory is Device memory: accesses must be aligned, and no
+// other function may be called.
 void map_open(void);
 
-// The same from under a firmware's map, in which nothing lies elsewhere: from there on we are at
-// EL1, interrupts masked, exceptions our own. Loader and stack are seen; what else is wanted has to
-// be mapped.
+// The same under a firmware that maps memory identically, from EL1 or EL2. Afterwards the CPU is at
+// EL1 with interrupts masked and the loader's vectors installed. Loader and current stack are
+// mapped; everything else needs map_range().
 void map_take_over(void);
 
-// NULL for what is not wholly below MAP_REACH, and for address 0.
+// Maps physical memory and returns its address. NULL if `r` is not below MAP_REACH or starts at 0.
 void *map_range(struct range r);
 
-// Where the device registers at `at` are seen, before (only what lies in the first GiB) and after
-// one device was chosen for good.
+// Return the address by which the CPU sees device registers at a physical address. The first is for
+// the first GiB and works at any time, the second for one device anywhere.
 uint64_t map_device_early(uint64_t at);
 uint64_t map_device(uint64_t at);
 
-// Out of the data cache, to the point of coherency, and out of the instruction cache.
+// Cleans and invalidates the data cache to the point of coherency, then invalidates the instruction
+// cache. Instruction fetches and accesses without caches observe prior stores afterwards.
 void cache_clean(struct range r);
 
-// The top table, a page.
+// The top table: one page.
 const uint64_t *map_root(void);

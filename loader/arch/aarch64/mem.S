@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// memcpy, memmove, memset: 64 bytes a turn. They want the MMU on: unaligned accesses to memory that is not cacheable may fault.
+// memcpy, memmove, memset: 64 bytes per step.
+//
+// Entry: x0 = destination, x1 = source or byte, x2 = size (AAPCS64); MMU on, because unaligned
+//        accesses fault with the MMU off.
+// Exit:  x0 = destination; x1 to x11 clobbered.
 
 	.section .text.mem, "ax"
 	.globl	memcpy, memmove, memset
 
 memmove:
 	sub	x3, x0, x1
-	cmp	x3, x2			// unsigned: below n only where the target begins inside the source
+	cmp	x3, x2			// unsigned: the destination starts inside the source
 	b.lo	backwards
+// x3 = destination, x2 = remaining bytes minus the size of a step.
 memcpy:
 	mov	x3, x0
 	subs	x2, x2, #64

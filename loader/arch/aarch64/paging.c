@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The kernel's page tables: block and image by 4 KiB pages, the UART, nothing else.
 #include "arch/aarch64/paging.h"
 
 #include "core/panic.h"
 
 enum { ENTRIES = 512, RECURSIVE = 511 };
 
-// Valid, page or table, attribute 4 (write-back), inner shareable, accessed. Tables have it too:
-// kernels see them as pages, through RECURSIVE.
+// Valid, table or page, MAIR attribute 4 (write-back), inner shareable, access flag. Table
+// descriptors have the attributes as well: through entry RECURSIVE the kernel accesses tables as
+// pages.
 #define PAGE UINT64_C(0x713)
-#define PAGE_UART UINT64_C(0x407)          // attribute 1: device
-#define RECURSIVE_MARK (UINT64_C(1) << 55) // software's
+#define PAGE_UART UINT64_C(0x407)          // MAIR attribute 1: Device-nGnRE
+#define RECURSIVE_MARK (UINT64_C(1) << 55) // ignored by hardware, the kernel's mark
 #define ADDRESS UINT64_C(0x0000fffffffff000)
 
 struct builder {
@@ -17,30 +20,29 @@ struct builder {
 	size_t used; // bytes
 };
 
-static struct range rounded_out(struct range r)
+static struct range round_out(struct range r)
 {
 	return (struct range){ align_down(r.start, MIB(2)), align_up(r.end, MIB(2)) };
 }
 
-// Units of `unit` bytes that a range of so many bytes touches at most.
-static uint64_t touched_at_most(uint64_t size, uint64_t unit)
+// The maximum number of aligned units of `unit` bytes that a range of `size` bytes overlaps.
+static uint64_t units_max(uint64_t size, uint64_t unit)
 {
 	return align_up(size, unit) / unit + 1;
 }
 
 uint64_t tables_bound(struct range image, uint64_t other)
 {
-	struct range pages = rounded_out(image);
-	// Level 0 and 1; level 2 and 3 for the UART; the image's, which may still be moved by
-	// multiples of its alignment.
-	uint64_t fixed = 4 + touched_at_most(range_size(pages), GIB(1)) +
-			 range_size(pages) / MIB(2);
+	struct range pages = round_out(image);
+	// One table each of level 0 and 1, and of level 2 and 3 for the UART. Then the image's: it
+	// is not placed yet and may cross another GiB boundary.
+	uint64_t fixed = 4 + units_max(range_size(pages), GIB(1)) + range_size(pages) / MIB(2);
 	uint64_t size = 0, wanted = fixed * PAGE_SIZE;
-	// More tables make the block larger, which may want more tables.
+	// The tables are part of the block, which they map: repeat until the size is stable.
 	while (size != wanted) {
 		size = wanted;
-		wanted = (fixed + touched_at_most(size + other, GIB(1)) +
-			  touched_at_most(size + other, MIB(2))) *
+		wanted = (fixed + units_max(size + other, GIB(1)) +
+			  units_max(size + other, MIB(2))) *
 			 PAGE_SIZE;
 	}
 	return size;
@@ -55,7 +57,7 @@ static uint64_t *new_table(struct builder *b, uint64_t *address)
 	return (uint64_t *)(void *)(b->tables.p + at);
 }
 
-// The table that `*entry` points to; a new one when it points to none.
+// Returns the table that `*entry` points to, a new one if the entry is 0.
 static uint64_t *descend(struct builder *b, uint64_t *entry)
 {
 	if (*entry != 0)
@@ -66,7 +68,7 @@ static uint64_t *descend(struct builder *b, uint64_t *entry)
 	return table;
 }
 
-// Level 3 entries of [r.start, r.end) at the same addresses.
+// Maps [r.start, r.end) identically by 4 KiB pages.
 static void map_pages(struct builder *b, uint64_t *level1, struct range r)
 {
 	for (uint64_t at = r.start; at < r.end;) {
@@ -81,7 +83,7 @@ static void map_pages(struct builder *b, uint64_t *level1, struct range r)
 void tables_build(struct window tables, const struct paging_plan *plan)
 {
 	struct builder b = { .tables = tables };
-	struct range image = rounded_out(plan->image);
+	struct range image = round_out(plan->image);
 	uint64_t root_at;
 	ASSERT(image.end <= GIB(512) && plan->block.end <= GIB(512));
 	memset(tables.p, 0, tables.n);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Console, exception hooks and end of an aarch64 machine. Before the device tree has been read the
+// console is a guess, and output is stored.
 #include "arch/aarch64/platform.h"
 
 #include "arch/aarch64/map.h"
@@ -6,34 +9,30 @@
 #include "arch/aarch64/trampoline.h"
 #include "core/selftest.h"
 #include "core/symbols.h"
-#include "dev/uart_cadence.h"
-#include "dev/uart_pl011.h"
+#include "dev/uart.h"
 
 extern uint8_t el2_present; // entry.S
 
-// Of QEMU's virt. Only for what has to be said when no tree can be read; on another machine nobody
-// may hear it.
+// The UART of QEMU virt, for messages before a device tree has been read. Another machine may
+// have nothing there: then the messages are lost.
 #define PL011_QEMU_VIRT UINT64_C(0x09000000)
 
-#define FDT_MAGIC_BYTES 0xd00dfeed // as a big-endian number
+#define FDT_MAGIC_BYTES 0xd00dfeed // big-endian (Devicetree Specification 0.4, 5.2)
 
-// What was said before a console was known.
+// Output before the console is known. The rest is dropped if it is full.
 static char early_log[1024];
 static size_t early_log_size;
 static bool uart_selected;
 
 static struct devicetree tree;
 
-static void select_uart(enum last_uart uart, uint64_t at, uint64_t physical)
+static void select_uart(enum uart_kind uart, uint64_t at, uint64_t physical)
 {
 	exception_hooks.uart = uart;
 	exception_hooks.uart_at = at;
 	exception_hooks.uart_physical = physical;
 	uart_selected = true;
-	if (uart == LAST_UART_PL011)
-		pl011_open(at);
-	else if (uart == LAST_UART_CADENCE)
-		cadence_open(at);
+	uart_open(uart, at);
 }
 
 void platform_write(const char *text, size_t n)
@@ -41,16 +40,16 @@ void platform_write(const char *text, size_t n)
 	if (!uart_selected) {
 		for (size_t i = 0; i < n && early_log_size < sizeof early_log; i++)
 			early_log[early_log_size++] = text[i];
-	} else if (exception_hooks.uart == LAST_UART_PL011) {
-		pl011_write(exception_hooks.uart_at, text, n);
-	} else if (exception_hooks.uart == LAST_UART_CADENCE) {
-		cadence_write(exception_hooks.uart_at, text, n);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			uart_put((enum uart_kind)exception_hooks.uart, exception_hooks.uart_at,
+				 text[i]);
 	}
 }
 
 static void select_default_uart(void)
 {
-	select_uart(LAST_UART_PL011, map_device_early(PL011_QEMU_VIRT), PL011_QEMU_VIRT);
+	select_uart(UART_PL011, map_device_early(PL011_QEMU_VIRT), PL011_QEMU_VIRT);
 	platform_write(early_log, early_log_size);
 }
 
@@ -61,6 +60,7 @@ static noreturn void stop(enum status status)
 	platform_exit(status_number(status));
 }
 
+// No firmware runs at this level, so there is nothing to leave.
 static enum status leave_firmware(struct boot *boot)
 {
 	(void)boot;
@@ -75,10 +75,10 @@ static const struct platform platform = {
 	.selftest = SELFTEST,
 };
 
-// For exceptions that come before the tree is read.
-static void hooks_open(void)
+// Console for exceptions before the device tree has been read.
+static void open_hooks(void)
 {
-	exception_hooks.uart = LAST_UART_PL011;
+	exception_hooks.uart = UART_PL011;
 	exception_hooks.uart_at = map_device_early(PL011_QEMU_VIRT);
 	exception_hooks.uart_physical = PL011_QEMU_VIRT;
 	exception_hooks.symbol = symbol_find;
@@ -87,26 +87,21 @@ static void hooks_open(void)
 void platform_open(void)
 {
 	map_open();
-	hooks_open();
+	open_hooks();
 	boot_open(&platform);
 }
 
 void platform_take_over(void)
 {
 	map_take_over();
-	hooks_open();
+	open_hooks();
 }
 
 void platform_open_console(const struct devicetree *t)
 {
-	static const uint8_t kinds[] = {
-		[TREE_UART_NONE] = LAST_UART_NONE,
-		[TREE_UART_PL011] = LAST_UART_PL011,
-		[TREE_UART_CADENCE] = LAST_UART_CADENCE,
-	};
 	if (t->psci)
 		exception_hooks.psci = t->psci_smc ? PSCI_SMC : PSCI_HVC;
-	select_uart((enum last_uart)kinds[t->uart], map_device(t->uart_at), t->uart_at);
+	select_uart(t->uart, map_device(t->uart_at), t->uart_at);
 	platform_write(early_log, early_log_size);
 }
 
@@ -119,6 +114,7 @@ bool platform_has_devicetree(uint64_t at)
 {
 	if (at == 0 || at % 8 != 0 || map_range((struct range){ at, at + 8 }) == NULL)
 		return false;
+	// A guess may point anywhere: the read may raise an external abort.
 	uint32_t magic = probe_read32(at);
 	return load_u32((const uint8_t *)&magic, ORDER_BIG) == FDT_MAGIC_BYTES;
 }
@@ -128,7 +124,7 @@ enum status platform_read_devicetree(const uint8_t *bytes, uint64_t at, struct b
 	boot->elf_target = ORDER_NATIVE == ORDER_BIG ? &elf_target_aarch64_be : &elf_target_aarch64;
 	TRY(devicetree_read(bytes, at, FDT_SIZE_MAX, &tree));
 	boot->devicetree = &tree;
-	// kernels know no other
-	boot->serial = tree.uart == TREE_UART_PL011 ? UART_VIRTUAL : 0;
+	// The kernel has a driver for the PL011 only.
+	boot->serial = tree.uart == UART_PL011 ? UART_VIRTUAL : 0;
 	return STATUS_OK;
 }

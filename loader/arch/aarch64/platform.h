@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// An aarch64 machine that a device tree describes, without firmware services, or once they are
-// over.
+// An aarch64 machine that a device tree describes, without firmware services: started so, or after
+// ExitBootServices.
 #pragma once
 
 #include "core/boot.h"
 
-// More of a device tree than any firmware makes.
+// Upper bound of a device tree's size, as Linux's (Documentation/arch/arm64/booting.rst).
 #define FDT_SIZE_MAX MIB(2)
 
-// MMU, vectors and log: the first thing that C does. What is logged before platform_open_console()
-// is kept for it.
+// Enables the MMU and opens the log. C code calls it first. Output is stored until
+// platform_open_console().
 void platform_open(void);
 
-// MMU and vectors, from under a firmware's map (map.h); the log stays as it is.
+// Takes MMU and exception vectors from the firmware (map.h). The log stays open.
 void platform_take_over(void);
 
-// Console and end of the machine as the tree says.
+// Uses the console and the PSCI conduit that the device tree names.
 void platform_open_console(const struct devicetree *tree);
 void platform_write(const char *text, size_t n);
 
-// 1: there is an EL2 above us, whose vectors are ours.
+// 1 if the loader was entered at EL2 or EL3 and EL2 exists: then its vectors are the loader's.
 uint64_t platform_el2_present(void);
 
-// The device tree at `at`, as far as its first four bytes can tell; false when nothing can be read
-// there.
+// Whether memory at `at` can be read and starts with the magic number of a device tree.
 must_check bool platform_has_devicetree(uint64_t at);
 
-// Reads the tree whose `bytes` lie at `at`, and fills in what `boot` says of CPU, tree and console.
-// Refusals have been printed.
+// Reads the device tree at the physical address `at`, seen at `bytes`, and fills the fields of
+// `boot` for CPU, device tree and console. Refusals have been printed.
 must_check enum status platform_read_devicetree(const uint8_t *bytes, uint64_t at,
 						struct boot *boot);

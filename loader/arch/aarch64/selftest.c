@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// loader.selftest= on aarch64: faults before, during and after the hand-over.
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/trampoline.h"
 #include "core/log.h"
@@ -6,12 +8,12 @@
 #include "core/selftest.h"
 #include "core/text.h"
 
-// Within the reach of the loader's tables; machines with so much memory run no self-test.
+// Covered by the loader's top table but above any RAM that a test machine has.
 #define UNMAPPED (MAP_REACH - MIB(2))
 
-// from where the trampoline shall move eight bytes; 0: no such test
+// Source address of an eight-byte move in the trampoline; 0: the test was not requested.
 static uint64_t move_from;
-static uint64_t touch; // what it shall read by the new tables
+static uint64_t touch; // address that the trampoline reads by the kernel's page tables
 
 void selftest(const char *word, size_t n)
 {
@@ -28,7 +30,8 @@ void selftest(const char *word, size_t n)
 	else if (text_is(word, n, "last-copy"))
 		move_from = UNMAPPED;
 	else if (text_is(word, n, "pf-handover"))
-		// mapped for nobody: the report must find the console by the new tables
+		// Unmapped in both sets of tables: the report must find the console by the
+		// kernel's.
 		touch = UNMAPPED;
 	else
 		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, brk, pf, stack, "

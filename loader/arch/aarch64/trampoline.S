@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// See trampoline.h. Offsets are those of struct trampoline_args, and of struct exception_frame in exception.c.
+// The trampoline and the exception vectors. See trampoline.h.
 
+// Offsets of struct trampoline_args.
 #define TRAMPOLINE_STACK	0
-#define ROOT		8		// and TCR
+#define ROOT		8		// ROOT, TCR
 #define SCTLR		24
 #define COPY_ROOT	32
-#define MOVE_TO		40		// and MOVE_FROM
+#define MOVE_TO		40		// MOVE_TO, MOVE_FROM
 #define MOVE_SIZE	56
-#define IMAGE		64		// start and end
-#define BLOCK		80
+#define IMAGE		64		// start, end
+#define BLOCK		80		// start, end
 #define EL2		96
 #define STACK		104
 #define ENTRY		112
 #define INFO		120
 #define TOUCH		128
 
-// Immediate of the hvc by which our own code points EL2's vectors at those that x1 names.
+// Immediate of the loader's own HVC: VBAR_EL2 = x1.
 #define HVC_VECTORS	0x4c4
 
 	.section .trampoline.text, "ax"
 
-// EL1's vectors: everything is reported. EL2 has the same table and uses of it the one entry for EL1's calls.
+// Vectors of EL1 and EL2 (Arm ARM D1.3.1). At EL1 every entry reports an exception. At EL2 only the
+// entry for synchronous exceptions of a lower level is used, by HVC.
 	.balign	2048
 	.globl	exception_vectors
 exception_vectors:
@@ -30,7 +32,8 @@ exception_vectors:
 	b	exception
 	.endr
 
-// A kernel that believes in hvc reaches the firmware's PSCI, which under an EL2 listens to smc.
+// HVC from EL1. The kernel's PSCI calls are forwarded, since with an EL2 the firmware serves SMC.
+// TPIDR_EL2 saves x17: callers of PSCI may keep a value in it (SMCCC 1.2).
 	.balign	128
 	msr	tpidr_el2, x17
 	mrs	x17, esr_el2
@@ -50,7 +53,11 @@ exception_vectors:
 	.endr
 	.balign	128
 
-// x0 = struct trampoline_args, in the block. Interrupts are masked. The loader's own tables are still in use.
+// Entry: x0 = struct trampoline_args in the block; EL1, DAIF masked; the loader's page tables.
+// Exit:  the application at EL1. PC, SP and x0 are from the arguments. x1 to x3, x19, x20, x29, x30
+//        and VBAR_EL1 are 0. The kernel's page tables are in use, FP and SIMD are enabled.
+//   x19  arguments.
+//   x20  vectors of the copy.
 	.globl	trampoline_enter
 trampoline_enter:
 	mov	x19, x0
@@ -61,14 +68,15 @@ trampoline_enter:
 	isb
 	ldr	x2, [x19, #MOVE_SIZE]
 	cbz	x2, 3f
-	ldr	x3, [x19, #COPY_ROOT]	// the original may lie where the image goes
+	// The image may overwrite the loader's top table: continue with its copy.
+	ldr	x3, [x19, #COPY_ROOT]
 	dsb	ish
 	msr	ttbr0_el1, x3
 	isb
 	tlbi	vmalle1
 	dsb	ish
 	isb
-	ldp	x0, x1, [x19, #MOVE_TO]	// disjoint
+	ldp	x0, x1, [x19, #MOVE_TO]	// source and destination do not overlap
 1:	subs	x2, x2, #16
 	b.lo	2f
 	ldp	x3, x4, [x1], #16
@@ -81,6 +89,8 @@ trampoline_enter:
 	subs	x2, x2, #1
 	b.ne	4b
 
+	// The kernel's first accesses may be uncached, and instruction fetches are not coherent
+	// with the data cache (B2.4.4): clean to the point of coherency.
 3:	ldp	x0, x1, [x19, #IMAGE]
 	bl	clean
 	ldp	x0, x1, [x19, #BLOCK]
@@ -93,6 +103,8 @@ trampoline_enter:
 	mov	x1, x20
 	hvc	#HVC_VECTORS
 
+	// Change TCR_EL1, MAIR_EL1 and TTBR0_EL1 with the MMU off: a break-before-make for all
+	// entries at once.
 5:	mrs	x0, sctlr_el1
 	mov	x1, #0x1005		// M, C, I
 	bic	x0, x0, x1
@@ -104,7 +116,7 @@ trampoline_enter:
 	msr	tcr_el1, x1
 	msr	ttbr0_el1, x0
 	msr	ttbr1_el1, xzr
-	mov	x2, #3 << 20		// FP and SIMD are not trapped
+	mov	x2, #3 << 20		// FPEN: FP and SIMD do not trap
 	msr	cpacr_el1, x2
 	msr	mdscr_el1, xzr
 	isb
@@ -119,15 +131,15 @@ trampoline_enter:
 	ldr	x2, [x19, #TOUCH]
 	cbz	x2, 6f
 	ldr	x2, [x2]
-6:	ldp	x3, x4, [x19, #STACK]	// and ENTRY
+6:	ldp	x3, x4, [x19, #STACK]	// STACK, ENTRY
 	ldr	x0, [x19, #INFO]
 	mov	sp, x3
-	msr	vbar_el1, xzr		// a fault in the application is its own affair
+	msr	vbar_el1, xzr		// from here on exceptions are the application's
 	msr	tpidr_el0, xzr
 	msr	tpidrro_el0, xzr
 	msr	tpidr_el1, xzr
 	isb
-	mov	x1, xzr			// CPU 0: any other number waits for ever
+	mov	x1, xzr			// CPU number: the kernel parks all but CPU 0
 	mov	x2, xzr
 	mov	x3, xzr
 	mov	x19, xzr
@@ -136,7 +148,7 @@ trampoline_enter:
 	mov	x30, xzr
 	br	x4
 
-// [x0, x1) out of the data cache, to the point of coherency
+// Cleans and invalidates [x0, x1) to the point of coherency. Clobbers x0, x2, x3.
 clean:
 	mrs	x2, ctr_el0
 	ubfx	x2, x2, #16, #4
@@ -152,11 +164,13 @@ clean:
 	ret
 
 	.balign	8
-mair:	.quad	0x000000ff440c0400
+mair:	.quad	0x000000ff440c0400	// MAIR_VALUE of cpu.h
 
-// ---- instructions that may raise an exception; they are then passed over, and x0 is what it was ----
+// ---- instructions that may raise an exception ----
+//
+// An exception between the two labels skips the instruction and keeps x0, as fixups in Linux do.
 
-may_fail:
+fixup_start:
 	.globl	semihosting_call, hvc_call, smc_call, probe_read32
 semihosting_call:
 	hlt	#0xf000
@@ -172,21 +186,23 @@ probe_read32:
 	mov	w0, wzr
 	ldr	w0, [x1]
 	ret
-may_fail_end:
+fixup_end:
 
 // ---- exceptions ----
 
-// Without a stack, and at most one at a time: tpidr_el1 is 1 while one is told.
+// Saves the state in exception_frame. Uses no stack, because SP may be the cause; TPIDR_EL0 and
+// TPIDRRO_EL0 keep x0 and x1. TPIDR_EL1 is 1 while an exception is being reported: a second one
+// ends the machine.
 exception:
 	msr	tpidr_el0, x0
 	msr	tpidrro_el0, x1
 	mrs	x0, elr_el1
-	adr	x1, may_fail
+	adr	x1, fixup_start
 	cmp	x0, x1
 	b.lo	1f
-	adr	x1, may_fail_end
+	adr	x1, fixup_end
 	cmp	x0, x1
-	b.lo	pass_over
+	b.lo	skip_instruction
 1:	mrs	x0, tpidr_el1
 	cbnz	x0, 2f
 	mov	x0, #1
@@ -220,12 +236,12 @@ exception:
 	adr	x1, exception_stack_top
 	mov	sp, x1
 	bl	exception_report
-2:	mov	x0, #101		// an exception while one was told
+2:	mov	x0, #101		// STATUS_CPU_EXCEPTION
 	adr	x1, exception_stack_top
 	mov	sp, x1
 	bl	platform_exit
 
-pass_over:
+skip_instruction:
 	add	x0, x0, #4
 	msr	elr_el1, x0
 	mrs	x0, tpidr_el0
