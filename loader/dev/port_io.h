@@ -16,7 +16,8 @@ static inline uint8_t port_read8(uint16_t port)
 	return value;
 }
 
-// A hypervisor sees all `n` bytes in one exit, where n single stores to the port are n exits.
+// Writes `n` bytes to one port. A hypervisor handles them in one VM exit, whereas each single OUT
+// costs an exit of its own. The direction flag is clear (System V ABI).
 static inline void port_write8_string(uint16_t port, const char *bytes, size_t n)
 {
 	__asm__ volatile("rep outsb" : "+S"(bytes), "+c"(n) : "d"(port) : "memory");

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT
  *
- * Where the firmware comes in (RISC-V SBI specification, "hart state management": a0 = hart id, a1 = device tree, satp 0, S-mode). The first
- * byte of the file's lowest segment: fw_jump knows an address and no ELF entry point.
+ * Entry from SBI firmware to C code.
+ *
+ * Entry: loader_entry, the first byte of the lowest segment. OpenSBI's fw_jump knows an address and
+ *        no ELF entry point.
+ *   a0  hart id.
+ *   a1  physical address of the device tree.
+ *   S-mode, satp 0 (SBI specification 2.0, chapter 9: hart start).
+ * Exit:  sbi_start(a0, a1).
+ *   S-mode, satp 0, interrupts masked, .bss zeroed, sp on the loader's own stack.
+ *   stvec is trap_vector, sscratch the top of its stack.
  */
 
 	.section .start, "ax", @progbits
@@ -9,8 +17,11 @@
 loader_entry:
 	csrw	sie, zero
 	csrci	sstatus, 2              /* SIE */
-	/* Firmware without HSM starts every hart here: the first to come boots, the others wait for ever (proto/sbi leaves them this place). */
-	lla	t0, lottery
+	/*
+	 * Firmware without the HSM extension starts all harts here. The first one boots, the others
+	 * wait forever: proto/sbi keeps this code from being overwritten.
+	 */
+	lla	t0, hart_lottery
 	li	t1, 1
 	amoadd.w.aqrl t2, t1, (t0)
 	bnez	t2, park
@@ -21,7 +32,7 @@ loader_entry:
 	csrw	stvec, t0
 	csrw	satp, zero
 	lla	sp, stack_top
-	lla	t0, bss_start           /* both are multiples of 64 */
+	lla	t0, bss_start           /* both limits are multiples of 64 */
 	lla	t1, bss_end
 1:	.set	offset, 0
 	.rept	8
@@ -35,12 +46,13 @@ loader_entry:
 park:	wfi
 	j	park
 
+	/* Not in .bss, which the boot hart zeroes while others arrive. */
 	.section .data, "aw", @progbits
 	.balign	4
-lottery:
+hart_lottery:
 	.word	0
 
-	/* Not zeroed. The vector finds the top of its stack in sscratch. */
+	/* Stacks are not zeroed: 2 KiB for trap_vector, 16 KiB for C code. */
 	.section .stack, "aw", @nobits
 	.balign	16
 	.skip	2048

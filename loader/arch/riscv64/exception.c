@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The report of a CPU exception. It runs at two places (see trampoline.h): no calls out but to
-// dev/sbi.c, which moves along, and no tables of pointers.
+// The report of a CPU exception. It runs where it was linked and in the copy of the trampoline
+// (trampoline.h). Hence no tables of pointers, and no calls to functions outside. dev/sbi.c is part
+// of the trampoline.
 #include "arch/riscv64/trampoline.h"
 #include "core/exception_report.h"
 #include "dev/sbi.h"
 
-// RISC-V privileged specification, 4.1: x1 to x31 and what the trap left.
+// What trap_vector of trampoline.S stores: x1 to x31, then CSRs of the trap (RISC-V privileged
+// specification 1.12, 4.1.7 to 4.1.9).
 struct trap_frame {
 	uint64_t x[31];
 	uint64_t cause, epc, tval;
@@ -22,7 +24,8 @@ static void put_char(char c)
 	sbi_write(&c, 1);
 }
 
-// Exception codes of scause, in order, each with its NUL; an empty one is reserved.
+// Exception codes of scause 0 to 15 (table 4.2), in order. Reserved codes have an empty string. One
+// string, because pointers to strings would need relocations.
 static const char cause_names[] =
 	"instruction-misaligned\0instruction-access-fault\0illegal-instruction\0breakpoint\0load-"
 	"misaligned\0"
@@ -41,6 +44,7 @@ static void put_cause(uint64_t cause)
 	put(*name != '\0' ? name : "exception");
 }
 
+// x1 to x31 by their ABI names, four bytes each.
 static const char register_names[] =
 	"ra\0 sp\0 gp\0 tp\0 t0\0 t1\0 t2\0 s0\0 s1\0 a0\0 a1\0 a2\0 a3\0 a4\0 a5\0 a6\0 a7\0 s2\0 "
 	"s3\0 s4\0 s5\0 s6\0 s7\0 s8\0 s9\0 "

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "arch/riscv64/cpu.h"
+//
+// Hand-over on riscv64: copies the trampoline and its arguments into the block, then enters the
+// copy. The kernel starts without address translation.
 #include "arch/riscv64/trampoline.h"
 #include "core/boot.h"
 #include "core/handover.h"
 #include "core/selftest.h"
 
-// Nothing is mapped: kernels build their own tables, and take the block wherever it lies below the
+// No page tables, so no rules: kernels build their own and accept the block anywhere below the
 // image.
 const struct place_rules arch_place_rules = { 0 };
 const bool arch_stack_top = true;
@@ -47,9 +49,10 @@ noreturn void arch_handover(const struct handover *h)
 		.hart = h->cpu,
 	};
 	selftest_trampoline(args);
-	cpu_fence_i();
+	// Make the stores above visible to instruction fetches (Zifencei).
+	__asm__ volatile("fence.i" : : : "memory");
 
-	// The copy in the block: the linked one may be about to be written over.
+	// Enter the copy: the image may overwrite the linked one.
 	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
 		void *)(code + (trampoline_enter - trampoline_start));
 	enter(args);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT
  *
- * memcpy, memmove, memset (RISC-V psABI, lp64): 128 bytes a step where both sides are aligned alike, as an application's file and its place are.
- * Misaligned loads may trap to the firmware, so that there are none.
+ * memcpy, memmove, memset: 128 bytes per step if source and destination have the same alignment, as
+ * an application's file and its image have. Otherwise bytes: misaligned accesses may trap to the
+ * firmware, which is slow.
+ *
+ * Entry: a0 = destination, a1 = source or byte, a2 = size (RISC-V psABI, lp64)
+ * Exit:  a0 = destination; a1, t0 to t6 clobbered
  */
 
 	.section .text.mem, "ax", @progbits
@@ -10,7 +14,7 @@
 
 memmove:
 	sub	t0, a0, a1
-	bltu	t0, a2, backwards       /* the target begins inside the source */
+	bltu	t0, a2, backwards       /* the destination starts inside the source */
 memcpy:
 	mv	t6, a0
 	add	t5, a0, a2              /* end */
@@ -61,7 +65,7 @@ memcpy:
 8:	ret
 
 backwards:
-	add	t6, a0, a2              /* end of what is still to be written */
+	add	t6, a0, a2              /* end of the bytes that remain */
 	add	a1, a1, a2
 	xor	t0, t6, a1
 	andi	t0, t0, 7

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Console, exception hooks and end of a riscv64 machine: all by SBI calls. Without address
+// translation there is nothing to map.
 #include "arch/riscv64/platform.h"
 
 #include "arch/riscv64/trampoline.h"
@@ -11,6 +14,7 @@ void *map_range(struct range r)
 	return r.start <= r.end ? (void *)r.start : NULL;
 }
 
+// The firmware stays below in M-mode, so there is nothing to leave.
 static enum status leave_firmware(struct boot *boot)
 {
 	(void)boot;

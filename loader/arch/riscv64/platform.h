@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A machine in S-mode without address translation, with the SBI's console.
+// A machine in S-mode without address translation (satp is 0), with the SBI as its console.
 #pragma once
 
 #include "core/boot.h"
 
-// Console, report of exceptions, and log: the first thing that C does.
+// Opens console, exception report and log. C code calls it first.
 void platform_open(void);
 
-// Physical addresses as they are. NULL for address 0, which no object has.
+// Physical addresses are valid as they are. NULL for address 0, where C has no object.
 void *map_range(struct range r);

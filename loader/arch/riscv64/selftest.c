@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// loader.selftest= on riscv64: faults before and during the hand-over.
 #include "arch/riscv64/trampoline.h"
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/selftest.h"
 #include "core/text.h"
 
-// Where no machine has memory: physical addresses have 56 bits.
-#define NOWHERE (UINT64_C(1) << 55)
+// An address without memory: the highest bit of a 56-bit physical address.
+#define UNMAPPED (UINT64_C(1) << 55)
 
-// From where the trampoline shall move eight bytes; 0: no such test.
+// Source address of an eight-byte move in the trampoline; 0: the test was not requested.
 static uint64_t move_from;
 
 void selftest(const char *word, size_t n)
@@ -16,11 +18,11 @@ void selftest(const char *word, size_t n)
 	if (text_is(word, n, "ud"))
 		__asm__ volatile("unimp");
 	else if (text_is(word, n, "pf"))
-		*(volatile char *)NOWHERE = 0;
+		*(volatile char *)UNMAPPED = 0;
 	else if (text_is(word, n, "assert"))
 		assert_failed("selftest");
 	else if (text_is(word, n, "last-copy"))
-		move_from = NOWHERE;
+		move_from = UNMAPPED;
 	else
 		die(refuse(STATUS_OPTION_VALUE,
 			   "loader.selftest= knows ud, pf, last-copy, assert"));

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT
  *
- * See trampoline.h. Offsets are those of struct trampoline_args.
+ * The trampoline and the exception vector. See trampoline.h.
  */
 
 	.section .trampoline.text, "ax", @progbits
 	.balign	4
 	.globl	trampoline_enter, trap_vector
 
-/* a0 = struct trampoline_args, in the block. Interrupts are off, satp is 0. */
+/*
+ * Entry: a0 = struct trampoline_args in the block; S-mode, interrupts masked, satp 0.
+ * Exit:  the application. pc, sp, a0 and a1 are from the arguments; sie, sscratch and satp are 0;
+ *        stvec is app_vector. Other registers are undefined.
+ *   s0  arguments. Numbers are offsets of struct trampoline_args.
+ */
 trampoline_enter:
 	mv	s0, a0
 	ld	t0, 0(s0)
-	csrw	sscratch, t0            /* the stack that is handed over serves the report until then */
+	csrw	sscratch, t0            /* stack of the exception report */
 	lla	t0, trap_vector
 	csrw	stvec, t0
 
-	ld	t0, 48(s0)              /* size */
+	ld	t0, 48(s0)              /* move_size */
 	beqz	t0, 3f
-	ld	t1, 32(s0)              /* to, disjoint from the source, both multiples of 4096 */
-	ld	t2, 40(s0)              /* from */
+	/* Source and destination are page-aligned and do not overlap. */
+	ld	t1, 32(s0)              /* move_to */
+	ld	t2, 40(s0)              /* move_from */
 	add	t3, t1, t0
 	andi	t4, t3, -64
 	beq	t1, t4, 2f
@@ -40,6 +46,7 @@ trampoline_enter:
 	addi	t2, t2, 1
 	j	2b
 
+	/* Other harts see the image before the application starts them. */
 3:	fence	rw, rw
 	fence.i
 	lla	t0, app_vector
@@ -54,10 +61,13 @@ trampoline_enter:
 	ld	a0, 56(s0)
 	jr	t0
 
-	/* A fault of the application before it has a vector is its own affair: the machine starts anew. scause, sepc and stval stay. */
+	/*
+	 * Until the application sets a vector of its own, a trap resets the machine: SBI system
+	 * reset, cold reboot, no reason. A debugger finds the cause in scause, sepc and stval.
+	 */
 	.balign	4
 app_vector:
-	li	a7, 0x53525354          /* SBI's system reset: cold reboot, no reason */
+	li	a7, 0x53525354          /* SRST */
 	li	a6, 0
 	li	a0, 1
 	li	a1, 0
@@ -66,15 +76,21 @@ app_vector:
 halt:	wfi
 	j	halt
 
-/* Leaves struct trap_frame of exception.c on the stack. */
+/*
+ * Stores struct trap_frame of exception.c on the stack in sscratch, since sp may be the cause.
+ * Calls exception_report, which does not return.
+ */
 	.balign	4
 trap_vector:
 	csrrw	sp, sscratch, sp
 	addi	sp, sp, -272
-	.irp	n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	.irp	n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
 	sd	x\n, (\n - 1) * 8(sp)
 	.endr
-	lla	t0, halt                /* one report only */
+	.irp	n, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	sd	x\n, (\n - 1) * 8(sp)
+	.endr
+	lla	t0, halt                /* a trap during the report halts the hart */
 	csrw	stvec, t0
 	csrr	t0, sscratch
 	sd	t0, 8(sp)

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// One instruction a function.
+// Privileged x86-64 instructions (Intel SDM volume 3, chapter 2). They need ring 0.
 #pragma once
 
 #include "core/base.h"
 
+// Stops this CPU. An NMI or SMI ends HLT, so callers loop.
 static inline void cpu_halt(void)
 {
 	__asm__ volatile("cli; hlt" : : : "memory");
 }
 
+// The linear address of the last page fault.
 static inline uint64_t cpu_cr2(void)
 {
 	uint64_t value;
@@ -42,11 +44,13 @@ static inline uint64_t cpu_cr4(void)
 	return value;
 }
 
+// The operand of LGDT, LIDT, SGDT and SIDT in 64-bit mode: 10 bytes without padding (3.5.1).
 struct cpu_table_pointer {
-	uint16_t limit; // size in bytes less one
-	uint64_t base;
+	uint16_t limit; // size in bytes, minus one
+	uint64_t base;  // linear address
 } __attribute__((packed));
 
+// The CPU keeps the address: `pointer->base` must stay mapped.
 static inline void cpu_load_idt(const struct cpu_table_pointer *pointer)
 {
 	__asm__ volatile("lidt %0" : : "m"(*pointer));

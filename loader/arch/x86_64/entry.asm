@@ -1,12 +1,21 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
-; From 32-bit protected mode without paging to 64-bit mode.
+; From 32-bit protected mode without paging to C code in 64-bit mode.
 ;
-; In:  enter_long_mode: flat 32-bit segments, interrupts may be in any state, ebp = the protocol's C function, edi and esi are passed on
-; Out: that function (edi, esi) in 64-bit mode, interrupts off, on the loader's own stack, only the loader's own memory mapped (2 MiB pages)
-; A CPU without 64-bit mode, or an exception on the way, ends with the loader's error line and number.
+; Entry: enter_long_mode, from the entry point of a boot protocol.
+;   CS, DS, ES, SS  flat 32-bit segments; the descriptor table may be gone.
+;   EBP             the protocol's C function.
+;   EDI, ESI        its two arguments.
+;   EDX             ignored; a self-test's magic number in the debug profile.
+;   EFLAGS, ESP     any.
+; Exit: C function(EDI, ESI).
+;   64-bit mode, interrupts masked, RSP on the loader's own stack.
+;   Page tables map the memory of the loader only, identically, by 2 MiB pages.
+; A CPU without 64-bit mode and an exception before C code both end the machine with the loader's
+; error line and status.
 
-%include "status.inc"                   ; generated from core/status.h: STATUS_CPU_NO_LONG_MODE, STATUS_CPU_EXCEPTION
+; Generated from core/status.h.
+%include "status.inc"
 
 COM1            equ 0x3f8
 DEBUG_EXIT      equ 0xf4
@@ -18,6 +27,7 @@ extern early_large_pages
 extern early_pml4, early_pdpt, early_pd
 global enter_long_mode, gdt_pointer
 
+; The linker script puts this section first: idt32 relies on its address.
 section .start32 progbits alloc exec write align=16
 bits 32
 
@@ -26,7 +36,7 @@ enter_long_mode:
         cld
         mov     esp, stack_top
         lgdt    [gdt_pointer]
-        jmp     CODE32:.flat            ; the starter's descriptor table may be gone
+        jmp     CODE32:.flat            ; reload CS while the old descriptor is cached
 .flat:
         mov     eax, DATA
         mov     ds, eax
@@ -37,13 +47,15 @@ enter_long_mode:
         mov     gs, eax
         lidt    [idt32_pointer]
 %ifdef LOADER_SELFTEST
-        cmp     edx, 0x5e1f7e57         ; a starter that wants to see an exception here leaves this
+        cmp     edx, 0x5e1f7e57         ; set by a test: raise a divide error here
         jne     .sound
         xor     ecx, ecx
         div     ecx
 .sound:
 %endif
 
+        ; 64-bit mode is bit 29 of EDX in CPUID leaf 0x80000001, which older CPUs lack (AMD64 APM
+        ; volume 3, appendix E.4). CPUID itself exists wherever these boot protocols do.
         mov     eax, 0x80000000
         cpuid
         cmp     eax, 0x80000001
@@ -52,7 +64,8 @@ enter_long_mode:
         cpuid
         bt      edx, 29
         jnc     no_long_mode
-        ; Tables lie in memory that the starter has zeroed.
+        ; The tables are in .bss, which the boot loader has zeroed. Entries are present and
+        ; writable (3), large pages as well (0x83).
         mov     dword [early_pml4], early_pdpt + 3
         mov     eax, early_pd + 3
         mov     ecx, 4                  ; 4 GiB
@@ -71,11 +84,12 @@ enter_long_mode:
         dec     ecx
         jnz     .pd
 
-        mov     eax, 1 << 5             ; CR4: PAE alone
+        ; Long-mode activation (AMD64 APM volume 2, 14.6): PAE, CR3, EFER.LME, then CR0.PG.
+        mov     eax, 1 << 5             ; CR4: PAE only
         mov     cr4, eax
         mov     eax, early_pml4
         mov     cr3, eax
-        mov     ecx, 0xc0000080         ; EFER: LME alone
+        mov     ecx, 0xc0000080         ; EFER: LME only
         xor     edx, edx
         mov     eax, 1 << 8
         wrmsr
@@ -85,9 +99,9 @@ enter_long_mode:
 
 bits 64
 enter_c:
-        mov     esp, stack_top
+        mov     esp, stack_top          ; zero-extends: bits 63 to 32 were undefined
         mov     eax, ebp
-        xor     ebp, ebp
+        xor     ebp, ebp                ; ends the chain of frame pointers
         call    rax
         ud2
 
@@ -98,7 +112,10 @@ no_long_mode:
         call    print
         jmp     stop
 
-; ---- exceptions before 64-bit mode: vector, and the address of the instruction ----
+; ---- exceptions before 64-bit mode ----
+;
+; One stub per vector. Stubs have one size (push imm8, jmp rel32), because idt32 computes their
+; addresses.
 
 %macro stub32 1
 stub32_%1:
@@ -115,7 +132,8 @@ stubs32:
 %assign i i + 1
 %endrep
 
-; The CPU pushes an error code for vectors 8, 10 to 14 and 17.
+; Entry: [esp] = vector, then the CPU's frame. Vectors 8, 10 to 14 and 17 have an error code below
+; EIP (Intel SDM volume 3, 6.13). Prints vector and EIP, does not return.
 exception32:
         cld
         pop     eax
@@ -135,7 +153,8 @@ exception32:
         call    print
         jmp     stop
 
-; eax as eight (hex32), or al as two (hex8), lower-case digits at edi
+; Writes EAX as eight (hex32) or AL as two (hex8) lower-case digits to [edi]. Clobbers EAX, ECX, EDX
+; and EDI.
 hex32:  mov     ecx, 8
         jmp     hex
 hex8:   mov     ecx, 2
@@ -149,7 +168,8 @@ hex:    rol     eax, 4
         loop    hex
         ret
 
-; The text at esi, up to a zero byte. Line settings as in dev/uart_16550.c.
+; Prints the string at ESI, up to its NUL. Clobbers EAX, ECX, EDX, ESI and EDI. It repeats
+; dev/uart_16550.c in 32-bit code: 115200 baud, 8N1, bounded wait for an empty transmitter.
 print:
         mov     edi, uart_settings
 .set:   mov     dx, [edi]
@@ -172,7 +192,7 @@ print:
         jmp     .next
 .done:  ret
 
-; Ends the machine with the status in ebx, as dev/isa_debug_exit.h does.
+; Ends the machine with the status in EBX, as dev/isa_debug_exit.h does, or halts.
 stop:
         in      al, DEBUG_EXIT
         test    al, al
@@ -184,6 +204,7 @@ stop:
         hlt
         jmp     .halt
 
+; Pairs of port and value, up to port 0.
 uart_settings:
         dw      COM1 + 3
         db      0x80
@@ -199,7 +220,8 @@ uart_settings:
 
 digits: db      "0123456789abcdef"
 no_long_mode_text:
-        db      "[LOADER][ERROR] ", STATUS_CPU_NO_LONG_MODE_TEXT, ": the CPU has no 64-bit mode (CPUID 0x80000001 EDX bit 29)", 10, 0
+        db      "[LOADER][ERROR] ", STATUS_CPU_NO_LONG_MODE_TEXT
+        db      ": the CPU has no 64-bit mode (CPUID 0x80000001 EDX bit 29)", 10, 0
 exception_text:
         db      "[LOADER][ERROR] ", STATUS_CPU_EXCEPTION_TEXT, ": vector 0x"
 exception_vector:
@@ -213,13 +235,13 @@ gdt:    dq      0
         dq      0x00cf93000000ffff      ; DATA
         dq      0x00cf9b000000ffff      ; CODE32
 gdt_end:
-gdt_pointer:                            ; as 64-bit code reads it, too
+gdt_pointer:                            ; also loaded by 64-bit code, hence the wide base
         dw      gdt_end - gdt - 1
         dq      gdt
 
         align   8
-; A gate holds its address in two halves, which no relocation can express. This section begins at 0x100000 (ld/x86-sections.ld asserts it): the halves
-; are known here.
+; A gate splits its address into two halves, which no relocation can express. They are constants
+; because the section starts at 0x100000, which ld/x86-sections.ld asserts.
 idt32:
 %assign i 0
 %rep 20
@@ -231,6 +253,7 @@ idt32_pointer:
         dw      idt32_end - idt32 - 1
         dd      idt32
 
+; 16 KiB for all C code until the hand-over.
 section .bss nobits alloc noexec write align=16
 global stack_top
         resb    0x4000

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The report of a CPU exception. It runs at two places (see trampoline.h): no calls out, no tables
-// of pointers, nothing but ports and its stack.
+// The report of a CPU exception. It runs where it was linked and in the copy of the trampoline
+// (trampoline.h): no calls to functions outside, no tables of pointers.
 #include "arch/x86_64/trampoline.h"
 #include "core/exception_report.h"
 #include "dev/isa_debug_exit.h"
 #include "dev/uart_16550.h"
 
+// What the vector stubs of trampoline.asm push, lowest address first. From `rip` on the CPU has
+// pushed it (Intel SDM volume 3, 6.14.2).
 struct exception_frame {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t vector, error;
@@ -22,6 +24,7 @@ static void put_char(char c)
 	uart_16550_put(c);
 }
 
+// Mnemonics of table 6-1 by vector; "--" is reserved.
 static const char vector_names[] = "DEDBNMBPOFBRUDNMDF--TSNPSSGPPF--MFACMCXMVECP";
 _Static_assert(sizeof vector_names == 2 * VECTORS + 1, "two letters a vector");
 

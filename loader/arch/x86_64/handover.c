@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Hand-over on x86_64: fills page tables, trampoline and its arguments in the block, then enters
+// the copy.
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/trampoline.h"
 #include "core/boot.h"
 #include "core/selftest.h"
 
+// Volume 3, 6.14.1: the address is split over bits 0 to 15 and 48 to 63 of the low half and the
+// high half. Interrupt gates clear IF, IST is 0.
 void idt_fill(struct gate idt[VECTORS], uint64_t stubs)
 {
 	const uint64_t present_interrupt_gate = 0x8e00, code_selector = 0x08;
@@ -26,7 +31,7 @@ uint64_t arch_trampoline_size(void)
 
 uint64_t arch_tables_size(struct range image, uint64_t other)
 {
-	(void)other; // one page table maps any block
+	(void)other; // one page table maps a block of any size
 	return paging_size(image);
 }
 
@@ -53,7 +58,8 @@ noreturn void arch_handover(const struct handover *h)
 		.unmap_count = extra.count,
 		.gdt_pointer = { sizeof args->gdt - 1, (uint64_t)args->gdt },
 		.idt_pointer = { sizeof args->idt - 1, (uint64_t)args->idt },
-		// null, 64-bit code, data; flat, ring 0
+		// Null, 64-bit code (8), data (16): flat, ring 0, accessed. The CPU would write
+		// the accessed bit otherwise.
 		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff },
 	};
 	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
@@ -61,7 +67,7 @@ noreturn void arch_handover(const struct handover *h)
 	idt_fill(args->idt, code_at + (uint64_t)(exception_vectors - trampoline_start));
 	selftest_trampoline(args);
 
-	// The copy in the block: the linked one is about to be unmapped.
+	// Enter the copy: the kernel's page tables do not map the linked one.
 	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
 		code_at + (uint64_t)(trampoline_enter - trampoline_start));
 	enter(args);

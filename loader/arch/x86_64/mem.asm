@@ -1,6 +1,10 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
-; memcpy, memmove, memset (System V ABI): eight bytes a step, in few instructions.
+; memcpy, memmove, memset: eight bytes per step by string instructions, which CPUs with fast string
+; operations and hypervisors handle well, and which take little code.
+;
+; Entry: RDI = destination, RSI = source or byte, RDX = size (System V ABI); DF clear.
+; Exit:  RAX = destination; RCX, RSI, RDI and (memset) R8 clobbered; DF clear.
 
 bits 64
 global memcpy, memmove, memset
@@ -11,7 +15,7 @@ memmove:
         mov     rcx, rdi
         sub     rcx, rsi
         cmp     rcx, rdx
-        jb      backwards               ; the target begins inside the source
+        jb      backwards               ; unsigned: the destination starts inside the source
 memcpy:
         mov     rax, rdi
         mov     rcx, rdx
@@ -22,6 +26,7 @@ memcpy:
         rep movsb
         ret
 
+; The bytes that are no multiple of eight are at the end, so that they come first.
 backwards:
         mov     rax, rdi
         mov     ecx, edx
@@ -30,7 +35,7 @@ backwards:
         lea     rdi, [rdi + rdx - 1]
         lea     rsi, [rsi + rdx - 1]
         rep movsb
-        sub     rdi, 7
+        sub     rdi, 7                  ; from the last byte to the last quadword
         sub     rsi, 7
         mov     rcx, rdx
         shr     rcx, 3

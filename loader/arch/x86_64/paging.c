@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The kernel's page tables: the block by 4 KiB pages, the image by 2 MiB pages, nothing else.
 #include "arch/x86_64/paging.h"
 
 #include "core/panic.h"
@@ -10,17 +12,19 @@ enum {
 	LARGE_PAGE = 0x83,
 };
 
-// Kernels up to 0.6.0 want the first three one after the other.
+// Pages of the tables. Kernels up to 0.6.0 expect the first three in this order, consecutively.
+// Directories of further GiB follow from PD_MORE on.
 enum { PML4, PDPT, PD_FIRST, PT_BLOCK, PD_MORE };
 
+// Page directories of the image in addition to PD_FIRST.
 static uint64_t directories_beyond_first(struct range image)
 {
 	uint64_t first = image.start / GIB(1), last = (image.end - 1) / GIB(1);
 	return last - first + (first != 0);
 }
 
-// Page 0 has the BIOS's data and null pointers; kernels copy the start-up code of further
-// processors to 0x8000.
+// Page 0 has the BIOS data area, and null pointers should fault. Kernels copy the start-up code of
+// application processors to 0x8000. A staging copy near the image needs no further directory.
 const struct place_rules arch_place_rules = {
 	.block_boundary = MIB(2),
 	.staging_in_image_gib = true,
@@ -43,7 +47,7 @@ static uint64_t address_of(struct window tables, uint64_t index)
 	return tables.base + index * PAGE_SIZE;
 }
 
-// Which of our pages is the directory of this GiB.
+// Index of the page directory that maps this GiB.
 static uint64_t directory(struct range image, uint64_t gib)
 {
 	uint64_t first = image.start / GIB(1);
@@ -57,6 +61,7 @@ static void map_large(struct window tables, struct range image, struct range r)
 										      LARGE_PAGE;
 }
 
+// By 4 KiB pages: nothing next to the block is mapped, so that a stack overflow faults.
 static void map_block(struct window tables, const struct paging_plan *plan)
 {
 	uint64_t unit = plan->block.start / MIB(2);
@@ -73,6 +78,7 @@ struct paging_extra paging_build(struct window tables, const struct paging_plan 
 	uint64_t first = plan->image.start / GIB(1), last = (plan->image.end - 1) / GIB(1);
 	memset(tables.p, 0, tables.n);
 	table(tables, PML4)[0] = address_of(tables, PDPT) | TABLE;
+	// Kernels edit their tables through the last entry, which maps the top table itself.
 	if (plan->shape->recursive)
 		table(tables, PML4)[ENTRIES - 1] = address_of(tables, PML4) | TABLE;
 	table(tables, PDPT)[0] = address_of(tables, PD_FIRST) | TABLE;

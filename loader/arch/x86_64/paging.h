@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The page tables that are handed over (Intel SDM volume 3, 4.5). Pure: writes into the window it
-// is given.
+// The kernel's page tables (Intel SDM volume 3, 4.5: 4-level paging). Pure functions, which host
+// tests call: they write only to the window that they get.
 #pragma once
 
 #include "core/handover.h"
 
 struct paging_plan {
 	const struct paging_shape *shape;
-	// 4 KiB pages; within one 2 MiB unit of the first GiB or of a GiB of the image
+	// The hand-over block, by 4 KiB pages. One page table maps it, so it is within one 2 MiB
+	// unit. That unit is in the first GiB or in a GiB of the image.
 	struct range block;
-	struct range image; // 2 MiB pages
-	// 2 MiB pages for the trampoline's move, in a GiB of the image; empty: none
+	struct range image; // by 2 MiB pages
+	// The staging copy of the image, by 2 MiB pages, in a GiB of the image. Empty: the image is
+	// in place already.
 	struct range extra;
 };
 
-// Where the entries of `extra` are, as physical addresses, so that the trampoline can take them out
-// again.
+// The page-directory entries of `extra`, so that the trampoline can clear them after the move.
 struct paging_extra {
-	uint64_t at;
+	uint64_t at; // physical address of the first entry
 	uint64_t count;
 };
 
+// Size of the tables in bytes, wherever the block is.
 uint64_t paging_size(struct range image);
 
-// Fills `tables` (paging_size() bytes, page aligned); the top table is its first page, those of the
-// first GiB follow it.
+// Fills `tables`, which are page-aligned and of paging_size() bytes. The first page is the top
+// table, the tables of the first GiB follow.
 struct paging_extra paging_build(struct window tables, const struct paging_plan *plan);
 
-// The same for what is handed over, into the block's tables.
+// The same for a hand-over, into the block's tables.
 struct paging_extra paging_hand_over(const struct handover *h);

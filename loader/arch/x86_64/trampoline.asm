@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
-; See trampoline.h. Offsets are those of struct trampoline_args.
+; The trampoline: moves the image, enters the application. See trampoline.h.
 
 bits 64
 default rel
@@ -10,23 +10,31 @@ extern exception_report
 
 section .trampoline.text progbits alloc exec nowrite align=16
 
-; rdi = struct trampoline_args, in the block. Interrupts are off. The loader's own tables are still in use.
+; Entry: RDI = struct trampoline_args in the block; interrupts masked; the loader's page tables, or
+;        the firmware's.
+; Exit:  the application. RIP, RSP, RDI and RSI are from the arguments. RBX, RCX and RDX are 0.
+;        Segments are flat, FS and GS 0, the IDT is empty.
+;        CR0 = PG, ET, MP, PE. CR4 = PAE. EFER = LME, LMA.
+; RBX holds the arguments throughout. Numbers are offsets of struct trampoline_args.
 trampoline_enter:
         mov     rbx, rdi
         mov     rsp, [rbx + 8]
         lgdt    [rbx + 88]
         lidt    [rbx + 98]
         mov     rax, [rbx]
-        mov     cr3, rax                ; from here on only block and image are mapped, and what is to be moved
-        ; Whatever the starter had switched on. In this order: protection that needs CR0.WP goes before it, and NX goes when no table has it.
-        mov     eax, 1 << 5             ; CR4: PAE alone
+        mov     cr3, rax                ; from here on only block, image and staging copy are mapped
+        ; Undo what firmware or boot loader have enabled. CR4 first: CR4.CET requires CR0.WP (Intel
+        ; SDM volume 3, 2.5). EFER last: with NXE 0 the NX bit is reserved, and only the new tables
+        ; have none set.
+        mov     eax, 1 << 5             ; CR4: PAE only
         mov     cr4, rax
         mov     eax, 0x80000013         ; CR0: PG, ET, MP, PE; caches on, write protection off
         mov     cr0, rax
-        mov     ecx, 0xc0000080         ; EFER: LME and LMA alone
+        mov     ecx, 0xc0000080         ; EFER: LME and LMA only
         xor     edx, edx
         mov     eax, 1 << 8 | 1 << 10
         wrmsr
+        ; Reload CS by a far return; the selectors of the old descriptor table are invalid.
         push    qword 0x08
         lea     rax, [.flat]
         push    rax
@@ -39,10 +47,11 @@ trampoline_enter:
         mov     fs, eax
         mov     gs, eax
 
+        ; Faults during the move are still reported.
         mov     rdx, [rbx + 64]
         test    rdx, rdx
         jz      .go
-        mov     rdi, [rbx + 48]         ; disjoint from the source
+        mov     rdi, [rbx + 48]         ; source and destination do not overlap
         mov     rsi, [rbx + 56]
         mov     rcx, rdx
         shr     rcx, 3
@@ -52,27 +61,32 @@ trampoline_enter:
         rep movsb
         mov     rdi, [rbx + 72]
         mov     rcx, [rbx + 80]
-        rep stosq                       ; rax is 0
-        mov     rcx, cr3
+        rep stosq                       ; clear the staging copy's entries: RAX is 0
+        mov     rcx, cr3                ; flush the TLB
         mov     cr3, rcx
 
 .go:    mov     rax, [rbx + 24]
         mov     rdi, [rbx + 32]
         mov     rsi, [rbx + 40]
         mov     rsp, [rbx + 16]
-        lidt    [no_idt]                ; a fault in the application is its own affair
+        lidt    [empty_idt]             ; limit 0: until the application has an IDT of its own,
+                                        ; a fault resets the machine
         xor     ebx, ebx
         xor     ecx, ecx
         xor     edx, edx
         jmp     rax
 
         align   8
-no_idt: dw      0
+empty_idt: dw      0
         dq      0
 
-; ---- exceptions: every stub leaves struct exception_frame of exception.c on the stack ----
+; ---- exceptions ----
+;
+; Each stub completes the CPU's frame to struct exception_frame of exception.c: the vector, and 0 if
+; the CPU pushes no error code. The stack is that of the interrupted code: IST is not used.
 
-ERROR_CODE      equ 0x00227d00          ; vectors 8, 10 to 14, 17 and 21: the CPU has pushed an error code
+; Bit n: the CPU pushes an error code for vector n (8, 10 to 14, 17 and 21).
+ERROR_CODE      equ 0x00227d00
 
         align   16
 exception_vectors:

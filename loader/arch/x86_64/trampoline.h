@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The trampoline: it runs from a copy in the block, since everything else of the loader is neither
-// mapped nor, perhaps, there any more when the application gets the CPU. It also holds the
-// exception vectors, which serve the loader itself where they were linked.
+// The trampoline hands the CPU to the application. It runs from a copy in the hand-over block,
+// because the kernel's page tables do not map the loader and the image may overwrite it. It
+// contains the exception vectors as well; until the hand-over these run where they were linked.
 //
 // Everything between trampoline_start and trampoline_end is position-independent and calls nothing
 // outside.
@@ -10,23 +10,27 @@
 #include "arch/x86_64/cpu.h"
 #include "core/base.h"
 
+// Exceptions 0 to 21 (Intel SDM volume 3, table 6-1), one stub each.
 #define VECTORS 22
 #define VECTOR_STUB_SIZE 16
 
+// An interrupt gate (volume 3, 6.14.1).
 struct gate {
 	uint64_t low, high;
 };
 
-// Offsets are known to trampoline.asm.
+// trampoline.asm uses the offsets. Addresses are physical, which equals linear: both sets of page
+// tables map the block identically.
 struct trampoline_args {
-	uint64_t root; // of the page tables
-	// while the trampoline runs: top of the stack that is handed over
+	uint64_t root; // value of CR3
+	// Stack of the trampoline itself: the top of the application's stack, which is unused yet.
 	uint64_t trampoline_stack;
 	uint64_t stack; // stack pointer at entry
 	uint64_t entry;
-	uint64_t args[2];
-	uint64_t move_to, move_from, move_size; // bytes; 0: nothing to move
-	// page-table entries that only the move needs
+	uint64_t args[2]; // rdi, rsi
+	// From the staging copy to the image, which do not overlap. Bytes; 0: nothing to move.
+	uint64_t move_to, move_from, move_size;
+	// Page-table entries that only the move needs (struct paging_extra).
 	uint64_t unmap_at, unmap_count;
 	struct cpu_table_pointer gdt_pointer;
 	struct cpu_table_pointer idt_pointer;
@@ -40,16 +44,16 @@ _Static_assert(offsetof(struct trampoline_args, gdt_pointer) == 88 &&
 		       offsetof(struct trampoline_args, gdt) == 112,
 	       "trampoline.asm");
 
-// What the exception report may use while the loader is whole; the copy in the block has none of
-// it.
+// Functions of the loader that the exception report uses. All are NULL in the copy, which must not
+// call the loader.
 struct exception_hooks {
-	// The function that contains `address`, and how far into it; NULL when unknown.
+	// Returns the name of the function at `address`, and the offset in it. NULL: unknown.
 	const char *(*symbol)(uint64_t address, uint64_t *offset);
 };
 
 extern char trampoline_start[], trampoline_end[], exception_vectors[];
-extern char trampoline_enter[]; // the code: called with struct trampoline_args *, does not return
+extern char trampoline_enter[]; // code: takes a struct trampoline_args *, does not return
 extern struct exception_hooks exception_hooks;
 
-// Points `count` interrupt gates at the vector stubs that lie at `stubs`.
+// Fills the interrupt gates for the vector stubs at `stubs`.
 void idt_fill(struct gate idt[VECTORS], uint64_t stubs);
