@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// SBI calls for console and shutdown.
 #include "dev/sbi.h"
 
+// SBI 2.0: chapters 4 (base), 5 (legacy), 9 (HSM), 10 (system reset), 12 (debug console).
 enum {
 	LEGACY_PUTCHAR = 1,
 	LEGACY_SHUTDOWN = 8,
 	BASE = 0x10,
 	BASE_PROBE = 3,
-	DEBUG_CONSOLE = 0x4442434e,
-	DEBUG_CONSOLE_WRITE = 0,
-	HART_STATE = 0x48534d,
-	SYSTEM_RESET = 0x53525354,
-	SYSTEM_RESET_RESET = 0,
+	DBCN = 0x4442434e,
+	DBCN_WRITE = 0,
+	HSM = 0x48534d,
+	SRST = 0x53525354,
+	SRST_RESET = 0,
 	RESET_SHUTDOWN = 0,
 	REASON_FAILURE = 1,
-	FINISHER_FAIL = 0x3333,
+	FINISHER_FAIL = 0x3333, // low half; the high half is QEMU's exit status
 };
 
 struct result {
@@ -21,10 +24,11 @@ struct result {
 	uint64_t value;
 };
 
-static bool has_debug_console;
+static bool has_dbcn;
 static uint64_t finisher;
 
-// Legacy calls take no function number and return nothing but the error.
+// Chapter 3: a7 = extension, a6 = function, results in a0 and a1. Legacy calls ignore a6 and return
+// only a0.
 static struct result call(uint64_t extension, uint64_t function, uint64_t arg0, uint64_t arg1,
 			  uint64_t arg2)
 {
@@ -45,14 +49,14 @@ static bool probe(uint64_t extension)
 
 void sbi_open(void)
 {
-	has_debug_console = probe(DEBUG_CONSOLE);
+	has_dbcn = probe(DBCN);
 }
 
 void sbi_write(const char *bytes, size_t n)
 {
-	while (has_debug_console && n > 0) {
-		struct result result = call(DEBUG_CONSOLE, DEBUG_CONSOLE_WRITE, n, (uint64_t)bytes,
-					    0);
+	// DBCN may accept fewer bytes than it is given.
+	while (has_dbcn && n > 0) {
+		struct result result = call(DBCN, DBCN_WRITE, n, (uint64_t)bytes, 0);
 		if (result.error != 0 || result.value > n)
 			break;
 		bytes += result.value;
@@ -62,9 +66,9 @@ void sbi_write(const char *bytes, size_t n)
 		call(LEGACY_PUTCHAR, 0, (uint8_t)*bytes++, 0, 0);
 }
 
-bool sbi_starts_harts(void)
+bool sbi_has_hsm(void)
 {
-	return probe(HART_STATE);
+	return probe(HSM);
 }
 
 void sbi_set_finisher(uint64_t address)
@@ -72,25 +76,25 @@ void sbi_set_finisher(uint64_t address)
 	finisher = address;
 }
 
-// QEMU ends a while after the write; asked by another way in the meantime, it would end with that
-// one's status. 2^23 ticks are 0.8 s there.
-static void wait_for_the_end(void)
+// QEMU exits only some time after the write. A system reset in the meantime would replace the exit
+// status. QEMU's time base has 10 MHz: 2^23 ticks are 0.8 s.
+static void wait_for_exit(void)
 {
-	uint64_t begin, now;
-	__asm__ volatile("rdtime %0" : "=r"(begin));
+	uint64_t start, now;
+	__asm__ volatile("rdtime %0" : "=r"(start));
 	do
 		__asm__ volatile("rdtime %0" : "=r"(now));
-	while (now - begin < 1 << 23);
+	while (now - start < 1 << 23);
 }
 
 noreturn void sbi_shutdown(unsigned number)
 {
 	if (finisher != 0) {
 		*(volatile uint32_t *)finisher = number << 16 | FINISHER_FAIL;
-		wait_for_the_end();
+		wait_for_exit();
 	}
-	if (probe(SYSTEM_RESET))
-		call(SYSTEM_RESET, SYSTEM_RESET_RESET, RESET_SHUTDOWN, REASON_FAILURE, 0);
+	if (probe(SRST))
+		call(SRST, SRST_RESET, RESET_SHUTDOWN, REASON_FAILURE, 0);
 	call(LEGACY_SHUTDOWN, 0, 0, 0, 0);
 	for (;;)
 		__asm__ volatile("wfi" : : : "memory");

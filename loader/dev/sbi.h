@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Console and end of the machine by RISC-V's SBI (specification 2.0). Part of the trampoline
-// (arch/riscv64/trampoline.h): calls nothing outside.
+// Console and shutdown by RISC-V SBI calls (SBI specification 2.0). The trampoline contains this
+// file (arch/riscv64/trampoline.h): it calls no function outside.
 #pragma once
 
 #include "core/base.h"
 
-// Asks the firmware what it has.
+// Queries which extensions the firmware has. Must precede sbi_write().
 void sbi_open(void);
 
-// All bytes, as they are; the firmware reads them at their address.
+// Writes `n` bytes. The firmware reads them from their physical address, so satp must be 0.
 void sbi_write(const char *bytes, size_t n);
 
-// Whether the firmware starts harts one by one when it is asked (extension HSM). If not, all of
-// them come where the loader begins.
-bool sbi_starts_harts(void);
+// Whether the firmware has the HSM extension. If not, every hart enters the loader.
+bool sbi_has_hsm(void);
 
-// Where QEMU's `sifive,test0` device is, which tells the outside world a number; 0: there is none.
+// Physical address of the exit device, QEMU's `sifive,test0` finisher; 0: none.
 void sbi_set_finisher(uint64_t address);
 
-// Ends the machine with a number where that can be told, else shuts it down, else waits for ever.
+// Ends the machine: by the finisher, which passes `number` to the host, else by an SBI shutdown,
+// else by halting this hart.
 noreturn void sbi_shutdown(unsigned number);

@@ -351,7 +351,7 @@ noreturn void machine_stop(unsigned number)
 	fake_platform.stop(STATUS_OK);
 }
 
-noreturn void entry_return(uint64_t status)
+noreturn void efi_return(uint64_t status)
 {
 	firmware.outcome.end = FAKE_UEFI_RETURNED;
 	firmware.outcome.returned = status;

@@ -72,21 +72,22 @@ static void what_marks_a_zero_page(void)
 {
 	start();
 	CHECK_REFUSED(run_at(0), START_STATE,
-		      "87 start-state: RSI was 0x0 at entry, no address of a zero page");
-	CHECK_REFUSED(run_at(FAKE_REACH - 4095), START_STATE,
-		      "87 start-state: RSI was 0xfffff001 at entry, no address of a zero page");
+		      "87 start-state: RSI was 0x0 at entry, not the address of a zero page");
 	CHECK_REFUSED(
-		run_at(UINT64_MAX), START_STATE,
-		"87 start-state: RSI was 0xffffffffffffffff at entry, no address of a zero page");
+		run_at(FAKE_REACH - 4095), START_STATE,
+		"87 start-state: RSI was 0xfffff001 at entry, not the address of a zero page");
+	CHECK_REFUSED(run_at(UINT64_MAX), START_STATE,
+		      "87 start-state: RSI was 0xffffffffffffffff at entry, not the address of a "
+		      "zero page");
 	put16(PARAMS + 0x1fe, 0xaa54);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: at RSI (0x7003) is no zero page: boot_flag 0xaa54, header "
-		      "0x53726448 instead of 0xaa55, 0x53726448");
+		      "87 start-state: no zero page at RSI (0x7003): boot_flag 0xaa54, header "
+		      "0x53726448, expected 0xaa55, 0x53726448");
 	put16(PARAMS + 0x1fe, 0xaa55);
 	put32(PARAMS + 0x202, 0x53726449);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: at RSI (0x7003) is no zero page: boot_flag 0xaa55, header "
-		      "0x53726449 instead of 0xaa55, 0x53726448");
+		      "87 start-state: no zero page at RSI (0x7003): boot_flag 0xaa55, header "
+		      "0x53726449, expected 0xaa55, 0x53726448");
 }
 
 static void high_halves_count(void)
@@ -97,17 +98,17 @@ static void high_halves_count(void)
 	put32(PARAMS + 0x0c0, 1);
 	CHECK_REFUSED(
 		run(), START_STATE,
-		"87 start-state: the application is said to be at 0x100030005 with 0x123 bytes");
+		"87 start-state: the application at 0x100030005 with 0x123 bytes is out of reach");
 	put32(PARAMS + 0x0c0, 0);
 	put32(PARAMS + 0x0c4, 2);
-	CHECK_REFUSED(
-		run(), START_STATE,
-		"87 start-state: the application is said to be at 0x30005 with 0x200000123 bytes");
+	CHECK_REFUSED(run(), START_STATE,
+		      "87 start-state: the application at 0x30005 with 0x200000123 bytes is out of "
+		      "reach");
 	put32(PARAMS + 0x0c4, 0);
 	put32(PARAMS + 0x228, LINE);
 	put32(PARAMS + 0x0c8, 3);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: the command line is said to be at 0x300020001");
+		      "87 start-state: the command line at 0x300020001 is out of reach");
 }
 
 static void the_size_of_the_command_line_is_an_upper_bound(void)
@@ -154,9 +155,9 @@ static void memory_is_missing(void)
 	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
 		      "89 memory-map-missing: the zero page has no memory map (e820_entries is 0)");
 	fake_memory()[PARAMS + 0x1e8] = 129;
-	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG,
-		      "89 memory-map-too-long: the zero page is said to have 129 memory ranges, it "
-		      "has room for 128");
+	CHECK_REFUSED(
+		run(), MEMORY_MAP_TOO_LONG,
+		"89 memory-map-too-long: the zero page has 129 memory ranges, the maximum is 128");
 	start();
 	put32(PARAMS + 0x2d0 + 16, 2);
 	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,

@@ -87,17 +87,17 @@ static void magic_and_address(void)
 {
 	start(MMAP);
 	CHECK_REFUSED(run_with(0x36d76289, INFO), MULTIBOOT_MAGIC,
-		      "87 multiboot-magic: EAX was 0x36d76289 at entry, a Multiboot 1 starter "
-		      "leaves 0x2badb002");
-	CHECK_REFUSED(
-		run_with(MAGIC, 0), MULTIBOOT_INFO,
-		"87 multiboot-info: EBX was 0x0 at entry, no address of Multiboot information");
+		      "87 multiboot-magic: EAX was 0x36d76289 at entry, a Multiboot 1 boot loader "
+		      "passes 0x2badb002");
+	CHECK_REFUSED(run_with(MAGIC, 0), MULTIBOOT_INFO,
+		      "87 multiboot-info: EBX was 0x0 at entry, not the address of Multiboot "
+		      "information");
 	CHECK_REFUSED(run_with(MAGIC, UINT32_MAX), MULTIBOOT_INFO,
-		      "87 multiboot-info: EBX was 0xffffffff at entry, no address of Multiboot "
-		      "information");
+		      "87 multiboot-info: EBX was 0xffffffff at entry, not the address of "
+		      "Multiboot information");
 	CHECK_REFUSED(run_with(MAGIC, 0xffffffcd), MULTIBOOT_INFO,
-		      "87 multiboot-info: EBX was 0xffffffcd at entry, no address of Multiboot "
-		      "information");
+		      "87 multiboot-info: EBX was 0xffffffcd at entry, not the address of "
+		      "Multiboot information");
 }
 
 static void the_command_line_must_end(void)
@@ -121,7 +121,7 @@ static void the_command_line_near_the_end_of_reach(void)
 	CHECK_EQ(bootinfo_boot.cmdline.n, 0);
 	put32(INFO + 16, 0);
 	CHECK_REFUSED(run(), MULTIBOOT_INFO,
-		      "87 multiboot-info: the command line is said to be at 0x0");
+		      "87 multiboot-info: the command line at 0x0 is out of reach");
 }
 
 static void modules(void)
@@ -133,15 +133,17 @@ static void modules(void)
 	CHECK_EQ(bootinfo_boot.module_count, 0);
 	put32(INFO + 20, 3);
 	CHECK_REFUSED(run(), MULTIBOOT_INFO,
-		      "87 multiboot-info: the list of 3 modules is said to be at 0xffffffff");
+		      "87 multiboot-info: the list of 3 modules at 0xffffffff is out of reach");
 	put32(INFO + 24, LIST);
 	put32(LIST, 0x30001);
 	put32(LIST + 4, 0x30000);
 	CHECK_REFUSED(run(), MULTIBOOT_MODULE,
-		      "87 multiboot-module: the first module is said to be 0x30001..0x30000");
+		      "87 multiboot-module: the first module 0x30001..0x30000 is not a range "
+		      "within reach");
 	put32(LIST, 0);
-	CHECK_REFUSED(run(), MULTIBOOT_MODULE,
-		      "87 multiboot-module: the first module is said to be 0x0..0x30000");
+	CHECK_REFUSED(
+		run(), MULTIBOOT_MODULE,
+		"87 multiboot-module: the first module 0x0..0x30000 is not a range within reach");
 	put32(LIST, 0x30000);
 	CHECK_EQ(run(), STATUS_OK);
 	CHECK_EQ(bootinfo_boot.app.n, 0);
@@ -230,7 +232,7 @@ static void the_map_is_out_of_reach(void)
 	put32(INFO + 48, 0xfffffff0);
 	CHECK_REFUSED(
 		run(), MULTIBOOT_INFO,
-		"87 multiboot-info: the memory map is said to be at 0xfffffff0 with 0x18 bytes");
+		"87 multiboot-info: the memory map at 0xfffffff0 with 0x18 bytes is out of reach");
 }
 
 static void the_map_is_empty(void)

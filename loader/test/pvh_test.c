@@ -106,15 +106,16 @@ static void nothing_but_memory(void)
 static void magic_and_address(void)
 {
 	start();
-	CHECK_REFUSED(run_at(0), START_STATE,
-		      "87 start-state: EBX was 0x0 at entry, no address of PVH start information");
 	CHECK_REFUSED(
-		run_at(UINT32_MAX), START_STATE,
-		"87 start-state: EBX was 0xffffffff at entry, no address of PVH start information");
+		run_at(0), START_STATE,
+		"87 start-state: EBX was 0x0 at entry, not the address of PVH start information");
+	CHECK_REFUSED(run_at(UINT32_MAX), START_STATE,
+		      "87 start-state: EBX was 0xffffffff at entry, not the address of PVH start "
+		      "information");
 	put32(INFO, 0x2badb002);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: at EBX (0x9000) is 0x2badb002, PVH start information begins "
-		      "with 0x336ec578");
+		      "87 start-state: the value at EBX (0x9000) is 0x2badb002, PVH start "
+		      "information starts with 0x336ec578");
 }
 
 static void the_command_line_must_end(void)
@@ -131,7 +132,7 @@ static void the_command_line_must_end(void)
 		"93 cmdline-too-long: the command line at 0x20000 has no end within 0x10001 bytes");
 	put64(INFO + 24, UINT64_MAX - 1);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: the command line is said to be at 0xfffffffffffffffe");
+		      "87 start-state: the command line at 0xfffffffffffffffe is out of reach");
 }
 
 static void modules_out_of_reach(void)
@@ -144,17 +145,17 @@ static void modules_out_of_reach(void)
 	set_module(FAKE_REACH - 0x100, 0x101, 1);
 	CHECK_REFUSED(
 		run(), START_STATE,
-		"87 start-state: the application is said to be at 0xffffff00 with 0x101 bytes");
+		"87 start-state: the application at 0xffffff00 with 0x101 bytes is out of reach");
 	set_module(UINT64_MAX, 2, 1);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: the application is said to be at 0xffffffffffffffff with "
-		      "0x2 bytes");
+		      "87 start-state: the application at 0xffffffffffffffff with 0x2 bytes is out "
+		      "of reach");
 	set_module(0, 0x30, 1);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: the application is said to be at 0x0 with 0x30 bytes");
+		      "87 start-state: the application at 0x0 with 0x30 bytes is out of reach");
 	put64(INFO + 16, FAKE_REACH);
 	CHECK_REFUSED(run(), START_STATE,
-		      "87 start-state: the list of 1 modules is said to be at 0x100000000");
+		      "87 start-state: the list of 1 modules at 0x100000000 is out of reach");
 }
 
 static void memory_is_missing(void)
@@ -162,8 +163,8 @@ static void memory_is_missing(void)
 	start();
 	put32(INFO + 4, 0);
 	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
-		      "89 memory-map-missing: the start information has version 0; the memory map "
-		      "came with version 1");
+		      "89 memory-map-missing: the start information has version 0, which has no "
+		      "memory map");
 	put32(INFO + 4, 1);
 	put32(INFO + 48, 0);
 	CHECK_REFUSED(run(), MEMORY_MAP_MISSING,
@@ -171,7 +172,7 @@ static void memory_is_missing(void)
 	put32(INFO + 48, UINT32_MAX);
 	CHECK_REFUSED(
 		run(), START_STATE,
-		"87 start-state: the memory map of 4294967295 entries is said to be at 0xa000");
+		"87 start-state: the memory map of 4294967295 entries at 0xa000 is out of reach");
 	start();
 	put32(MAP + 16, 2);
 	CHECK_REFUSED(run(), MEMORY_MAP_EMPTY,
@@ -229,8 +230,8 @@ static void a_root_pointer_that_is_none_is_left_out(void)
 		fake_memory()[RSDP + flips[i]] ^= 1;
 		CHECK_EQ(run(), STATUS_OK);
 		CHECK_EQ(bootinfo_boot.rsdp.n, 0);
-		CHECK_STR(console_text(), "[LOADER][WARN] no ACPI root pointer at 0xc000, where "
-					  "one is said to be: the application gets none\n");
+		CHECK_STR(console_text(), "[LOADER][WARN] no valid ACPI root pointer at 0xc000: "
+					  "the application gets none\n");
 	}
 	put64(INFO + 32, UINT64_MAX);
 	CHECK_EQ(run(), STATUS_OK);

@@ -7,7 +7,8 @@ HOST_SANITIZE := $(if $(shell echo 'int main(void) { return 0; }' | $(HOSTCC) -f
 	-fno-sanitize-recover=all) -fno-omit-frame-pointer
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -DLOADER_ARCH='"host"' -DLOADER_TARGET='"host"'
 HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c embedded.c),$(CORE)) loader/arch/x86_64/paging.c loader/arch/aarch64/paging.c \
-	$(addprefix loader/proto/,x86/multiboot/multiboot.c x86/pvh/pvh.c x86/linux64/linux64.c x86/bootinfo.c uefi/options.c)
+	$(filter-out %/start.c,$(sort $(wildcard loader/proto/x86/*.c loader/proto/x86/*/*.c))) \
+	loader/proto/uefi/options.c
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
 # UEFI as a whole, on a fake firmware.
 UEFI_OBJ := $(addprefix $(HOST)/obj/proto/uefi/,firmware.o files.o tables.o start.o)

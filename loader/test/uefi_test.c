@@ -201,8 +201,8 @@ static void files_that_cannot_be_read(void)
 {
 	start();
 	uefi.file[0].open = EFI_ERROR_BIT | 15;
-	REFUSES(FIRMWARE_REFUSED,
-		"91 firmware-refused: opening \\EFI\\hermit\\hermit-app gave 0x800000000000000f");
+	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: opening \\EFI\\hermit\\hermit-app returned "
+				  "0x800000000000000f");
 	uefi.file[0].open = EFI_SUCCESS;
 	uefi.file[0].read = EFI_ERROR_BIT | 7;
 	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: reading \\EFI\\hermit\\hermit-app ended "
@@ -211,17 +211,17 @@ static void files_that_cannot_be_read(void)
 	uefi.file[0].once = 7; // in small pieces is no failure
 	CHECK(boots() != NULL);
 	uefi.no_loaded_image = true;
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: the firmware does not tell how the loader "
-				  "was loaded (LoadedImage protocol)");
+	REFUSES(FIRMWARE_REFUSED,
+		"91 firmware-refused: the firmware has no LoadedImage protocol for the loader");
 	use(elf_default());
 	uefi.offered = (struct span){ app, app_size };
 	uefi.offered_size = EFI_INVALID_PARAMETER;
-	REFUSES(FIRMWARE_REFUSED,
-		"91 firmware-refused: asking for the size of the RAM disk gave 0x8000000000000002");
+	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: asking for the size of the RAM disk "
+				  "returned 0x8000000000000002");
 	uefi.offered_size = EFI_BUFFER_TOO_SMALL;
 	uefi.offered_data = EFI_INVALID_PARAMETER;
-	REFUSES(FIRMWARE_REFUSED,
-		"91 firmware-refused: loading the RAM disk of 0x600 bytes gave 0x8000000000000002");
+	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: loading the RAM disk of 0x600 bytes "
+				  "returned 0x8000000000000002");
 }
 
 // Whichever allocation fails first: one line, everything back to the firmware.
@@ -247,11 +247,11 @@ static void memory_maps(void)
 {
 	start();
 	uefi.map_calls = 0;
-	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: GetMemoryMap gave 0x8000000000000007");
+	REFUSES(FIRMWARE_REFUSED, "91 firmware-refused: GetMemoryMap returned 0x8000000000000007");
 	uefi.map_calls = 2;
 	fake_uefi_options(&uefi, "loader.log=error");
 	REFUSES(FIRMWARE_REFUSED,
-		"91 firmware-refused: GetMemoryMap gave 0x8000000000000007 while leaving");
+		"91 firmware-refused: GetMemoryMap returned 0x8000000000000007 while leaving");
 	uefi.map_calls = UINT32_MAX;
 	uefi.map_stride = 39;
 	REFUSES(MEMORY_MAP_MALFORMED,
@@ -287,7 +287,7 @@ static void leaving_is_tried_again(void)
 	uefi.stale = 8;
 	fake_uefi_options(&uefi, "loader.log=error");
 	REFUSES(FIRMWARE_REFUSED,
-		"91 firmware-refused: ExitBootServices gave 0x8000000000000002 8 times");
+		"91 firmware-refused: ExitBootServices returned 0x8000000000000002 8 times");
 }
 
 static void fixed_addresses(void)
@@ -361,8 +361,8 @@ static void tables_that_are_none_are_left_out(void)
 	if (h == NULL)
 		return;
 	CHECK(strstr(tree(h), "rsdp") == NULL && strstr(tree(h), "sev") == NULL);
-	CHECK(strstr(console_text(), "[LOADER][WARN] no SEV-SNP confidential computing blob at ") !=
-	      NULL);
+	CHECK(strstr(console_text(),
+		     "[LOADER][WARN] no valid SEV-SNP confidential computing blob at ") != NULL);
 }
 
 #define T(name) { #name, name }

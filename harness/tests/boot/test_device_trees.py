@@ -105,7 +105,7 @@ def test_application_over_the_loader(start: int, boot_here: Boot, tmp_path: Path
     spec = specs.release("hello", target_name="aarch64-elf", app=None)
     outcome = boot_here(given(spec, virt(module(start, 0x4000)), tmp_path))
     assert outcome.matches("refused 103 fdt-content"), str(outcome)
-    assert b"the loader's own place 0x40100000.." in outcome.console
+    assert b"overlaps the loader 0x40100000.." in outcome.console
 
 
 @pytest.mark.requirement("L-21")

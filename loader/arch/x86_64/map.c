@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "arch/x86_64/map.h"
+//
+// The loader's own page tables (Intel SDM volume 3, 4.5), which entry.asm activates.
+#include "arch/x86_64/platform.h"
 
 enum { PRESENT_WRITABLE = 0x3, PRESENT_WRITABLE_LARGE = 0x83, ENTRIES = 512, EARLY_GIBS = 4 };
 
-// Linked together by entry.asm. Unmapped memory stays so: a stray access is reported, not obeyed.
+// entry.asm links them and maps the loader. Everything else starts unmapped, so that a stray access
+// is reported as a page fault.
 alignas(4096) uint64_t early_pml4[ENTRIES];
 alignas(4096) uint64_t early_pdpt[ENTRIES];
 alignas(4096) uint64_t early_pd[EARLY_GIBS][ENTRIES];
 
-// Page directories of GiBs from the fifth on, as they are asked for.
-static alignas(4096) uint64_t more_pd[MAP_MORE][ENTRIES];
-static unsigned more_used;
+// Page directories for memory above 4 GiB, assigned on first use.
+static alignas(4096) uint64_t high_pd[MAP_HIGH_GIBS][ENTRIES];
+static unsigned high_pd_used;
 
 static uint64_t *directory(uint64_t gib)
 {
 	if (early_pdpt[gib] == 0) {
-		if (more_used == MAP_MORE)
+		if (high_pd_used == MAP_HIGH_GIBS)
 			return NULL;
-		early_pdpt[gib] = (uint64_t)more_pd[more_used++] | PRESENT_WRITABLE;
+		early_pdpt[gib] = (uint64_t)high_pd[high_pd_used++] | PRESENT_WRITABLE;
 	}
-	// identity-mapped, with the loader
+	// The loader's bss is identity-mapped, so the entry's address is a pointer.
 	return (uint64_t *)align_down(early_pdpt[gib], PAGE_SIZE);
 }
 
+// Entries only change from "not present" to "present" or stay as they are, so the TLB needs no
+// invalidation (Intel SDM volume 3, 4.10.4.3).
 void *map_range(struct range r)
 {
 	if (r.start > r.end || r.end > MAP_REACH)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Exception vectors, console and end of a PC without firmware services.
 #include "arch/x86_64/platform.h"
 
-#include "arch/x86_64/map.h"
 #include "arch/x86_64/trampoline.h"
 #include "core/selftest.h"
 #include "core/symbols.h"
@@ -11,14 +12,16 @@
 extern char loader_start[], loader_end[]; // linker script
 
 static struct gate idt[VECTORS];
-static struct boot boot; // zeroed by the starter, and large
+static struct boot boot; // static: too large for the stack
 
+// No firmware runs here, so there is nothing to leave.
 static enum status leave_firmware(struct boot *b)
 {
 	(void)b;
 	return STATUS_OK;
 }
 
+// A PC has no way to power off that works without ACPI: without an exit device it halts.
 static noreturn void stop(enum status status)
 {
 	isa_debug_exit(status_number(status));
@@ -36,6 +39,7 @@ static const struct platform platform = {
 
 struct boot *platform_open(void)
 {
+	// Vectors first: everything after this line can fault and report it.
 	const struct cpu_table_pointer pointer = { sizeof idt - 1, (uint64_t)idt };
 	idt_fill(idt, (uint64_t)exception_vectors);
 	exception_hooks.symbol = symbol_find;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "arch/x86_64/map.h"
+//
+// loader.selftest= on x86_64: faults before, during and after the hand-over.
 #include "arch/x86_64/trampoline.h"
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/selftest.h"
 #include "core/text.h"
 
-// Mapped by nobody: tables of ours end before, and no firmware maps so much.
+// Above MAP_REACH, and above what firmware maps.
 #define UNMAPPED (UINT64_C(1) << 46)
 
-// From where the trampoline shall move eight bytes; 0: no such test.
+// Source address of an eight-byte move in the trampoline; 0: the test was not requested.
 static uint64_t move_from;
 
 void selftest(const char *word, size_t n)
@@ -25,7 +26,7 @@ void selftest(const char *word, size_t n)
 	else if (text_is(word, n, "last-copy"))
 		move_from = UNMAPPED;
 	else if (text_is(word, n, "pf-handover"))
-		// mapped for the loader, and no more once the tables are switched
+		// Mapped by the loader's page tables and not by the kernel's.
 		move_from = (uint64_t)&move_from;
 	else
 		die(refuse(STATUS_OPTION_VALUE,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// From a device tree at a known address to the boot.
 #include "proto/arm64/boot.h"
 
 #include "arch/aarch64/map.h"
@@ -16,7 +18,7 @@ noreturn void arm64_boot(struct boot *boot, uint64_t at)
 	const uint8_t *bytes = map_range((struct range){ at, at + FDT_SIZE_MAX });
 	if (bytes == NULL)
 		die(refuse(STATUS_FDT_MISSING,
-			   "the device tree at %#lx lies beyond the loader's reach", at));
+			   "the device tree at %#lx is out of the loader's reach", at));
 	enum status status = platform_read_devicetree(bytes, at, boot);
 	if (status != STATUS_OK)
 		die(status);

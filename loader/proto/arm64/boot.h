@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the starts with a device tree and without firmware services share.
+// Common part of the aarch64 protocols without firmware services.
 #pragma once
 
 #include "core/boot.h"
 
-// Reads the tree that lies at `at` and boots the application that it names.
+// Reads the device tree at the physical address `at` and boots the application that it names.
 noreturn void arm64_boot(struct boot *boot, uint64_t at);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Memory, command line and application from a device tree. Untrusted: every range is checked
+// against RAM, the loader and the device tree itself before it is used.
 #include "proto/fdt/fdt_boot.h"
 
-// As much of a file that is no ELF file as its refusal wants to see.
+// Bytes of a file that is not ELF: enough for the refusal to describe it.
 #define FIRST_BYTES 64
 
-// The RAM that holds `at`, from there to its end. Empty: none does.
+// The RAM from `at` to the end of its range; empty if `at` is not in RAM.
 static struct range ram_from(const struct devicetree *tree, uint64_t at)
 {
 	for (uint32_t i = 0; i < tree->ram.count; i++) {
@@ -15,7 +18,8 @@ static struct range ram_from(const struct devicetree *tree, uint64_t at)
 	return (struct range){ at, at };
 }
 
-// guest-loader and U-Boot tell only where the application begins.
+// QEMU's guest-loader and U-Boot may pass only the start of the application: its end is computed
+// from its ELF headers.
 static enum status find_end(const struct devicetree *tree, void *(*map)(struct range),
 			    const struct boot *boot, struct range *module)
 {
@@ -24,10 +28,9 @@ static enum status find_end(const struct devicetree *tree, void *(*map)(struct r
 		seen.end = boot->reach.end;
 	const uint8_t *p = seen.start < seen.end ? map(seen) : NULL;
 	if (p == NULL)
-		return refuse(
-			STATUS_FDT_CONTENT,
-			"the application is said to be at %#lx, where the device tree has no RAM",
-			module->start);
+		return refuse(STATUS_FDT_CONTENT,
+			      "the application at %#lx is not in RAM of the device tree",
+			      module->start);
 	uint64_t size = elf_extent(p, range_size(seen), boot->elf_target);
 	if (size == 0)
 		size = FIRST_BYTES;
@@ -45,7 +48,7 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 			      "the device tree names no application: with QEMU add -initrd APP for "
 			      "a kernel with a Linux header, "
 			      "else -device guest-loader,addr=%#lx,initrd=APP",
-			      // 0x48000000 in upstream's words
+			      // 0x48000000 on QEMU's virt, the address that upstream documents
 			      (tree->ram.count == 0 ? 0 : tree->ram.ranges[0].start) + MIB(128));
 	struct range module = tree->module;
 	if (module.start == module.end)
@@ -56,18 +59,16 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 	const void *p = there ? map(module) : NULL;
 	if (p == NULL)
 		return refuse(STATUS_FDT_CONTENT,
-			      "the application is said to be at %#lx..%#lx, where the device tree "
-			      "has no RAM",
+			      "the application %#lx..%#lx is not in RAM of the device tree",
 			      module.start, module.end);
 	if (range_overlaps(module, boot->loader))
 		return refuse(STATUS_FDT_CONTENT,
-			      "the application is said to be at %#lx..%#lx, which is the loader's "
-			      "own place %#lx..%#lx",
+			      "the application %#lx..%#lx overlaps the loader %#lx..%#lx",
 			      module.start, module.end, boot->loader.start, boot->loader.end);
 	if (range_overlaps(module, tree->at))
 		return refuse(STATUS_FDT_CONTENT,
 			      "the firmware put the device tree %#lx..%#lx into the application "
-			      "%#lx..%#lx: another -m moves them apart",
+			      "%#lx..%#lx: change -m to move it",
 			      tree->at.start, tree->at.end, module.start, module.end);
 	boot->app = (struct span){ p, range_size(module) };
 	boot->app_at = module.start;
@@ -75,6 +76,7 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 	return STATUS_OK;
 }
 
+// The device tree itself is kept: the application gets a modified copy of it.
 enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),
 			  struct boot *boot)
 {

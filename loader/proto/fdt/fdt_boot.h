@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What a firmware's device tree tells, as struct boot. Shared by the protocols that hand over such
-// a tree.
+// Reads the boot information in a firmware's device tree (Devicetree Specification 0.4, /memory,
+// /reserved-memory, /chosen). The protocols that pass a device tree share it.
 #pragma once
 
 #include "core/boot.h"
 
-// Fills in memory, command line, application and what must be kept. `boot->reach`, `boot->loader`
-// and `boot->elf_target` are set already, and `tree` outlives `boot`. Refusals have been printed.
+// Fills memory, command line, application and `preserved` of `boot`. `boot->reach`, `boot->loader`
+// and `boot->elf_target` are set before. `boot` keeps a pointer to `tree`. `map` maps physical
+// memory. Refusals have been printed.
 must_check enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),
 				     struct boot *boot);

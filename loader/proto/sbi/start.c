@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// RISC-V SBI: the firmware runs below us and leaves hart id and device tree.
+// RISC-V SBI: the firmware runs in M-mode and passes hart id and device tree.
 #include "arch/riscv64/platform.h"
 #include "core/panic.h"
 #include "dev/sbi.h"
 #include "proto/fdt/fdt_boot.h"
 
-// More of a tree than any firmware makes.
+// Upper bound of a device tree's size.
 #define TREE_MAX MIB(16)
 
 extern char loader_start[], loader_end[]; // ld/riscv64-sbi.ld
 
+// From arch/riscv64/entry.S: a0 and a1 at entry.
 noreturn void sbi_start(uint64_t hart, uint64_t tree_at);
 
-// Zeroed by entry.S, and large.
+// static: too large for the stack.
 static struct boot boot;
 static struct devicetree tree;
 
@@ -24,7 +25,8 @@ static enum status reserve(struct range r)
 	return STATUS_OK;
 }
 
-// Firmware lies below us, at the begin of RAM. One that reserves nothing there has not said so.
+// The firmware occupies the start of RAM, below the loader. Old OpenSBI does not reserve that
+// memory in the device tree: if there is no reservation, everything below the loader is reserved.
 static enum status reserve_firmware(void)
 {
 	for (uint32_t i = 0; i < tree.ram.count; i++) {
@@ -43,13 +45,13 @@ static enum status reserve_firmware(void)
 static enum status read_start(uint64_t tree_at)
 {
 	if (tree_at == 0)
-		return refuse(STATUS_FDT_MISSING, "a1 was 0 at entry, the firmware leaves the "
-						  "address of a device tree there");
+		return refuse(STATUS_FDT_MISSING,
+			      "a1 was 0 at entry, not the address of a device tree");
 	TRY(devicetree_read((const uint8_t *)tree_at, tree_at, TREE_MAX, &tree));
 	sbi_set_finisher(tree.finisher);
 	TRY(reserve_firmware());
-	// The harts that wait in entry.S, and those that are still to come there, need it for ever.
-	if (!sbi_starts_harts())
+	// Without HSM the other harts wait in entry.S forever, so that its memory must stay.
+	if (!sbi_has_hsm())
 		TRY(reserve(boot.loader));
 	return fdt_boot_read(&tree, map_range, &boot);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// UEFI Specification 2.10, as far as it is used: services and structures as they lie in memory.
-// Numbers are little-endian, characters UCS-2.
+// The services and structures of UEFI 2.10 that the loader uses, with their layout in memory.
+// Unused members are void * of the right size; the assertions name the section. Numbers are
+// little-endian, characters UCS-2.
 #pragma once
 
 #include "core/base.h"
 
-// How the firmware's functions are called: on x86-64 as Microsoft's compilers do, elsewhere as
-// everybody does.
+// Calling convention of firmware functions: Microsoft's on x86-64 (2.3.4), AAPCS64 on AArch64
+// (2.3.6).
 #ifdef __x86_64__
 #define EFIAPI __attribute__((ms_abi))
 #else
@@ -14,7 +15,7 @@
 #endif
 
 #define EFI_ERROR_BIT (UINT64_C(1) << 63)
-#define EFI_OEM_BIT (UINT64_C(1) << 62) // codes of our own: appendix D
+#define EFI_OEM_BIT (UINT64_C(1) << 62) // codes outside the specification: appendix D
 enum { EFI_SUCCESS = 0 };
 #define EFI_INVALID_PARAMETER (EFI_ERROR_BIT | 2)
 #define EFI_BUFFER_TOO_SMALL (EFI_ERROR_BIT | 5)
@@ -39,7 +40,8 @@ enum {
 	EFI_CONVENTIONAL_MEMORY = 7,
 };
 
-struct efi_memory_descriptor { // entries may be longer than this
+// Entries of a map can be longer: GetMemoryMap returns their size.
+struct efi_memory_descriptor {
 	uint32_t type;
 	uint64_t start, virtual_start, pages, attribute;
 };
@@ -47,7 +49,7 @@ _Static_assert(sizeof(struct efi_memory_descriptor) == 40 &&
 		       offsetof(struct efi_memory_descriptor, pages) == 24,
 	       "7.2, EFI_MEMORY_DESCRIPTOR");
 
-// Any device path begins with this; the packed length is unaligned (10.2).
+// Header of each node of a device path (10.2). The length can be unaligned.
 struct efi_device_path {
 	uint8_t type, subtype;
 	uint8_t length[2];

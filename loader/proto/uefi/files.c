@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Finds and reads the application and its arguments through UEFI protocols.
 #include "core/log.h"
 #include "proto/uefi/firmware.h"
 #include "proto/uefi/input.h"
@@ -13,13 +15,14 @@ static const struct efi_guid file_system_guid = {
 static const struct efi_guid load_file2_guid = {
 	0x4006c0c1, 0xfcb3, 0x403e, { 0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d }
 };
-// UEFI Shell Specification 2.2, 2.6: an image that the shell starts has this protocol, and its
-// options begin with the name that was typed.
+// EFI_SHELL_PARAMETERS_PROTOCOL (UEFI Shell Specification 2.2, 2.6). Images that the shell starts
+// have it; their load options start with the typed name of the image.
 static const struct efi_guid shell_guid = {
 	0x752f3136, 0x4e16, 0x4fdc, { 0xa2, 0x2a, 0xe5, 0xf4, 0x68, 0x12, 0xf4, 0xca }
 };
 
-// What Linux' UEFI stub looks for: a vendor's media device path with this GUID, and the end.
+// The device path of an initrd for Linux: a vendor media node with LINUX_EFI_INITRD_MEDIA_GUID,
+// then the end node (10.3.5.3, 10.3.1).
 static const struct {
 	struct efi_device_path vendor;
 	struct efi_guid guid;
@@ -38,7 +41,7 @@ static const uint16_t app_paths[][24] = { u"\\EFI\\hermit\\hermit-app",
 static const uint16_t arguments_paths[][32] = { u"\\EFI\\hermit\\hermit-bootargs",
 						u"\\EFI\\BOOT\\hermit-bootargs" };
 
-// The path in ASCII, for messages.
+// A path as ASCII, for messages.
 struct printed {
 	char text[INITRD_MAX];
 };
@@ -55,13 +58,13 @@ static struct printed print(const uint16_t *path)
 
 static enum status no_memory(uint64_t size)
 {
-	return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes of memory for the application's file",
-		      size);
+	return refuse(STATUS_FIRMWARE_REFUSED,
+		      "cannot allocate %#lx bytes for the application's file", size);
 }
 
 static efi_status file_size(struct efi_file *file, uint64_t *size)
 {
-	efi_status status = file->set_position(file, UINT64_MAX); // to the end
+	efi_status status = file->set_position(file, UINT64_MAX); // end of file (13.5)
 	if (status == EFI_SUCCESS)
 		status = file->get_position(file, size);
 	if (status == EFI_SUCCESS)
@@ -76,6 +79,7 @@ static enum status read_open_file(struct efi_file *file, const uint16_t *path, s
 	uint8_t *p = status == EFI_SUCCESS ? firmware_allocate(size, EFI_LOADER_DATA) : NULL;
 	if (status == EFI_SUCCESS && p == NULL)
 		return no_memory(size);
+	// Read() may return fewer bytes than requested; 0 is the end of the file (13.5).
 	while (status == EFI_SUCCESS && done < size) {
 		uint64_t now = size - done;
 		status = file->read(file, &now, p + done);
@@ -91,7 +95,7 @@ static enum status read_open_file(struct efi_file *file, const uint16_t *path, s
 	return STATUS_OK;
 }
 
-// `found` is false when there is no such file.
+// Reads a whole file into allocated memory. `found` is false if it does not exist.
 static enum status read_file(struct efi_file *root, const uint16_t *path, struct span *out,
 			     bool *found)
 {
@@ -103,7 +107,7 @@ static enum status read_file(struct efi_file *root, const uint16_t *path, struct
 	if (status == EFI_NOT_FOUND)
 		return STATUS_OK;
 	if (status != EFI_SUCCESS)
-		return refuse(STATUS_FIRMWARE_REFUSED, "opening %s gave %#lx", print(path).text,
+		return refuse(STATUS_FIRMWARE_REFUSED, "opening %s returned %#lx", print(path).text,
 			      status);
 	*found = true;
 	enum status result = read_open_file(file, path, out);
@@ -113,12 +117,14 @@ static enum status read_file(struct efi_file *root, const uint16_t *path, struct
 	return result;
 }
 
+// Linux's initrd by LoadFile2 (13.2): the first call, without a buffer, returns the size.
 static enum status load_offered(struct span *out, bool *found)
 {
 	const struct efi_device_path *path = &initrd_path.vendor;
 	efi_handle handle;
 	uint64_t size = 0;
 	*found = false;
+	// A match of the whole path leaves only its end node.
 	if (efi_system->boot->locate_device_path(&load_file2_guid, &path, &handle) != EFI_SUCCESS ||
 	    path->type != END_OF_PATH)
 		return STATUS_OK;
@@ -130,14 +136,14 @@ static enum status load_offered(struct span *out, bool *found)
 		return STATUS_OK;
 	if (status != EFI_BUFFER_TOO_SMALL)
 		return refuse(STATUS_FIRMWARE_REFUSED,
-			      "asking for the size of the RAM disk gave %#lx", status);
+			      "asking for the size of the RAM disk returned %#lx", status);
 	uint8_t *p = firmware_allocate(size, EFI_LOADER_DATA);
 	if (p == NULL)
 		return no_memory(size);
 	status = loader->load_file(loader, path, false, &size, p);
 	if (status != EFI_SUCCESS)
 		return refuse(STATUS_FIRMWARE_REFUSED,
-			      "loading the RAM disk of %#lx bytes gave %#lx", size, status);
+			      "loading the RAM disk of %#lx bytes returned %#lx", size, status);
 	log_line(LOG_DEBUG, "Read the RAM disk that the firmware offers, %lu bytes", size);
 	*out = (struct span){ p, size };
 	*found = true;
@@ -173,7 +179,7 @@ static enum status find_app(struct efi_file *root, const struct load_options *op
 		      print(app_paths[0]).text, print(app_paths[1]).text);
 }
 
-// As it is, but for the line's end that editors add.
+// Line ends at the end of the file are removed: editors add one.
 static enum status read_arguments(struct efi_file *root, struct boot *boot)
 {
 	for (size_t i = 0; i < countof(arguments_paths); i++) {
@@ -199,7 +205,8 @@ static enum status read_options(const struct efi_loaded_image *image, struct loa
 	size_t room = options_bound(image->options_size);
 	char *text = firmware_allocate(room, EFI_LOADER_DATA);
 	if (text == NULL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the command line", room);
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "cannot allocate %#lx bytes for the command line", room);
 	bool from_shell = firmware_protocol(efi_image, &shell_guid) != NULL;
 	if (!options_read(image->options, image->options_size, from_shell, text, found))
 		return refuse(STATUS_OPTION_VALUE,
@@ -214,13 +221,14 @@ enum status files_read(struct boot *boot)
 	const struct efi_loaded_image *image = firmware_protocol(efi_image, &loaded_image_guid);
 	struct efi_file *root = NULL;
 	if (image == NULL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "the firmware does not tell how the loader "
-						       "was loaded (LoadedImage protocol)");
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "the firmware has no LoadedImage protocol for the loader");
 	TRY(read_options(image, &options, boot));
 	struct efi_file_system *system = image->device != NULL
 						 ? firmware_protocol(image->device,
 								     &file_system_guid)
 						 : NULL;
+	// No volume is not an error yet: LoadFile2 or an embedded application may serve.
 	if (system != NULL && system->open_volume(system, &root) != EFI_SUCCESS)
 		root = NULL;
 	enum status status = STATUS_OK;

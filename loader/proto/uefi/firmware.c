@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Memory, console and exit of boot services, with a record of every allocation.
 #include "proto/uefi/firmware.h"
 
 #include "core/log.h"
@@ -10,7 +12,7 @@ efi_handle efi_image;
 
 #define OWNED_MAX 16
 #define EXIT_TRIES 8
-// Room for what the map grows by between two calls.
+// The allocation for the memory map may itself add entries to it.
 #define MAP_SLACK KIB(4)
 
 static struct state {
@@ -22,6 +24,7 @@ static struct state {
 	bool exited;
 } state;
 
+// Results of GetMemoryMap (7.2.3). `stride` is the size of an entry.
 struct memory_map {
 	uint64_t size, key, stride;
 };
@@ -31,7 +34,7 @@ void firmware_open(efi_handle image, struct efi_system_table *system)
 	efi_image = image;
 	efi_system = system;
 	state = (struct state){ .boot = system->boot };
-	// The firmware would reset the machine five minutes after it started us.
+	// The watchdog would reset the machine five minutes after the loader's start (7.5.1).
 	state.boot->set_watchdog_timer(0, 0, 0, NULL);
 }
 
@@ -53,7 +56,7 @@ void firmware_write(const char *text, size_t n)
 	efi_system->console_out->output_string(efi_system->console_out, buffer);
 }
 
-static bool own(uint64_t address, uint64_t pages)
+static bool record(uint64_t address, uint64_t pages)
 {
 	if (state.owned_count == OWNED_MAX)
 		return false;
@@ -67,7 +70,7 @@ void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type)
 	if (state.boot->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, type, pages, &address) !=
 	    EFI_SUCCESS)
 		return NULL;
-	ASSERT(own(address, pages));
+	ASSERT(record(address, pages));
 	return (void *)address;
 }
 
@@ -84,9 +87,9 @@ enum status firmware_claim(struct range r)
 						       &address);
 	if (status != EFI_SUCCESS)
 		return refuse(STATUS_FIRMWARE_REFUSED,
-			      "AllocatePages gave %#lx for %lu pages at %#lx", status, pages,
+			      "AllocatePages returned %#lx for %lu pages at %#lx", status, pages,
 			      address);
-	ASSERT(own(address, pages));
+	ASSERT(record(address, pages));
 	return STATUS_OK;
 }
 
@@ -122,6 +125,7 @@ static efi_status get_map(struct memory_map *map)
 	return state.boot->get_memory_map(&map->size, state.map, &map->key, &map->stride, &version);
 }
 
+// Entries are `stride` bytes apart, which may leave them unaligned.
 static struct efi_memory_descriptor descriptor(uint64_t at)
 {
 	struct efi_memory_descriptor d;
@@ -129,8 +133,8 @@ static struct efi_memory_descriptor descriptor(uint64_t at)
 	return d;
 }
 
-// Types that belong to nobody once boot services are over: ours and the firmware's for booting
-// among them.
+// Memory types that are free after ExitBootServices (7.2.1): the loader's and those of boot
+// services as well. The core keeps what it still needs.
 static bool free_after_exit(uint32_t type)
 {
 	return type == EFI_LOADER_CODE || type == EFI_LOADER_DATA ||
@@ -171,13 +175,13 @@ enum status firmware_memory(struct boot *boot)
 		uint64_t room = align_up(map.size + MAP_SLACK, PAGE_SIZE);
 		state.map = firmware_allocate(room, EFI_LOADER_DATA);
 		if (state.map == NULL)
-			return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the memory map",
-				      room);
+			return refuse(STATUS_FIRMWARE_REFUSED,
+				      "cannot allocate %#lx bytes for the memory map", room);
 		state.map_room = room;
 		status = get_map(&map);
 	}
 	if (status != EFI_SUCCESS)
-		return refuse(STATUS_FIRMWARE_REFUSED, "GetMemoryMap gave %#lx", status);
+		return refuse(STATUS_FIRMWARE_REFUSED, "GetMemoryMap returned %#lx", status);
 	if (map.stride < sizeof(struct efi_memory_descriptor))
 		return refuse(STATUS_MEMORY_MAP_MALFORMED,
 			      "the firmware's memory map has entries of %lu bytes", map.stride);
@@ -192,23 +196,24 @@ enum status firmware_exit_boot_services(struct boot *boot)
 	struct memory_map map;
 	uint32_t most = boot->ram.count + boot->ram_slack;
 	efi_status status = EFI_INVALID_PARAMETER;
-	// A handler of the first call may change the map, which makes its key stale; afterwards
-	// only these two services may be called.
+	// 7.4.6: the first call may run handlers that change the map, which makes its key invalid.
+	// Then only GetMemoryMap and ExitBootServices may be called again, and nothing may be
+	// allocated: hence the room in `map`.
 	for (unsigned i = 0; i < EXIT_TRIES && status != EFI_SUCCESS; i++) {
 		status = get_map(&map);
 		if (status != EFI_SUCCESS)
 			return refuse(STATUS_FIRMWARE_REFUSED,
-				      "GetMemoryMap gave %#lx while leaving", status);
+				      "GetMemoryMap returned %#lx while leaving", status);
 		status = state.boot->exit_boot_services(efi_image, map.key);
 	}
 	if (status != EFI_SUCCESS)
-		return refuse(STATUS_FIRMWARE_REFUSED, "ExitBootServices gave %#lx %u times",
+		return refuse(STATUS_FIRMWARE_REFUSED, "ExitBootServices returned %#lx %u times",
 			      status, EXIT_TRIES);
 	state.exited = true;
 	TRY(read_map(&map, boot));
 	if (boot->ram.count > most)
 		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
-			      "the firmware left %u ranges of RAM, expected were at most %u",
+			      "the firmware left %u ranges of RAM, expected at most %u",
 			      boot->ram.count, most);
 	boot->usable = boot->ram;
 	return STATUS_OK;

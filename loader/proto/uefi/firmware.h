@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The firmware's services that we use, and what we owe it when we give up: every page back.
+// Firmware services. All allocated pages are recorded, so that firmware_free_all() can return them
+// if the loader refuses to boot. Sizes are in bytes, addresses physical.
 #pragma once
 
 #include "core/boot.h"
@@ -10,28 +11,28 @@ extern efi_handle efi_image;
 
 void firmware_open(efi_handle image, struct efi_system_table *system);
 
-// UTF-8 that is all ASCII, newlines as they are in a log; other bytes become question marks.
+// Writes to ConOut. Non-ASCII bytes become question marks, \n becomes \r\n (12.4.3).
 void firmware_write(const char *text, size_t n);
 
-// So many bytes, rounded up to pages, within the machine's reach; NULL: none left. They are
-// executable when `type` is EFI_LOADER_CODE.
+// Allocates `size` bytes, rounded up to pages, below machine_reach. The memory is executable if
+// `type` is EFI_LOADER_CODE. NULL: the firmware has none.
 must_check void *firmware_allocate(uint64_t size, uint32_t type);
 // The same, below the address `limit`.
 must_check void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type);
-// The pages that hold `r`.
+// Allocates the pages of `r` at their address. A refusal has been printed.
 enum status firmware_claim(struct range r);
-// Everything that was allocated or claimed.
+// Frees everything that was allocated or claimed.
 void firmware_free_all(void);
 
-// The interface, or NULL.
+// The handle's interface of a protocol, or NULL.
 void *firmware_protocol(efi_handle handle, const struct efi_guid *guid);
-// The configuration table, or NULL.
+// The address of a configuration table, or NULL.
 const void *firmware_table(const struct efi_guid *guid);
 
-// What is free now goes to `usable`, what will be once the firmware has left to `ram`, and `reach`
-// is set to hold all memory.
+// Reads the memory map: `boot->usable` is free now, `boot->ram` is free after ExitBootServices,
+// `boot->reach` covers all memory.
 must_check enum status firmware_memory(struct boot *boot);
-// ExitBootServices; afterwards no service may be called, and ram and usable of `boot` are what the
-// firmware has left.
+// Calls ExitBootServices and sets `ram` and `usable` of `boot` by the final memory map. Afterwards
+// no service may be called.
 must_check enum status firmware_exit_boot_services(struct boot *boot);
 bool firmware_boot_services_exited(void);

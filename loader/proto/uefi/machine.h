@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the UEFI start needs from a CPU: one folder per CPU beside this file defines it.
+// The part of the UEFI protocol that depends on the CPU. uefi/<cpu>/machine.c and entry.* define
+// it.
 #pragma once
 
 #include "core/boot.h"
 
-// Where the memory ends that the loader uses: what it can address without the firmware, and hand
-// over.
+// End of the memory that the loader uses: what it can map after ExitBootServices and hand over.
 extern const uint64_t machine_reach;
 
-// Fills in what `boot` says of the machine but memory. Refuses a state that cannot be handed over,
-// and may make exceptions ours. Boot services are there.
+// Fills the fields of `boot` for the machine, except memory, and may install the loader's exception
+// vectors. Refuses a state that the loader cannot hand over. Boot services are available.
 must_check enum status machine_open(struct boot *boot);
-// The firmware is about to get the machine back: exceptions are its own again.
+// Restores the firmware's exception vectors, before the loader returns to it.
 void machine_close(void);
-// The firmware has gone: interrupts off, console ours; `boot->ram` is what it has left.
+// Takes the machine after ExitBootServices: masks interrupts, opens the console, maps `boot->ram`.
 void machine_take_over(const struct boot *boot);
-// To the console without the firmware, once it has gone; before machine_take_over(),
-// too.
+// Writes to the console without firmware, after ExitBootServices. Can precede machine_take_over().
 void machine_write(const char *text, size_t n);
-// Tells the number to whatever runs the machine, and halts; with boot services still there when
-// nobody shall get it back.
+// Ends the machine with the status `number`, by the exit device if there is one. With
+// loader.onerror=stop boot services can still be active.
 noreturn void machine_stop(unsigned number);
 
 #ifdef LOADER_SELFTEST
 #define MACHINE_SELFTEST machine_selftest
-// As `selftest` of struct platform: the CPU's words, and what is special under UEFI.
+// `selftest` of struct platform: the words of the CPU, and those that only UEFI has.
 void machine_selftest(const char *word, size_t n);
 #else
 #define MACHINE_SELFTEST NULL
 #endif
 
-// Back to the firmware with this status, as if the entry point had returned.
-noreturn void entry_return(uint64_t status);
+// Returns `status` from the entry point to the firmware, from any depth of calls.
+noreturn void efi_return(uint64_t status);

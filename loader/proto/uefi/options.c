@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Load options: UCS-2 from the firmware, UTF-8 for the kernel.
 #include "proto/uefi/options.h"
 
 #include "core/cmdline.h"
@@ -21,6 +23,7 @@ static struct text part(struct text t, size_t start, size_t end)
 	return (struct text){ t.p + 2 * start, end - start };
 }
 
+// UTF-16 surrogates: UCS-2 has none, but firmware and shells pass them.
 static bool is_high(uint16_t c)
 {
 	return c >= 0xd800 && c < 0xdc00;
@@ -31,7 +34,7 @@ static bool is_low(uint16_t c)
 	return c >= 0xdc00 && c < 0xe000;
 }
 
-// Boot managers also keep binary marks in the options.
+// Some boot managers store binary data in the load options.
 static bool is_text(struct text t)
 {
 	for (size_t i = 0; i < t.n; i++) {
@@ -52,8 +55,7 @@ static bool begins_with_initrd(struct text t)
 	return true;
 }
 
-// The shell quotes names that have a blank. The one blank that parts the name from the rest goes,
-// too.
+// Removes the first word and one blank after it. The shell quotes names that contain blanks.
 static struct text without_program(struct text t)
 {
 	size_t i = 0;
@@ -65,8 +67,7 @@ static struct text without_program(struct text t)
 	return part(t, i < t.n ? i + 1 : i, t.n);
 }
 
-// Takes the word away, and the one blank that parts it from the rest: what is left is what was
-// typed.
+// Removes initrd=PATH and one blank next to it. The rest stays as it was typed.
 static bool take_initrd(struct text *t, struct text *path)
 {
 	size_t start = t->n, end = 0;
@@ -86,6 +87,7 @@ static bool take_initrd(struct text *t, struct text *path)
 	return true;
 }
 
+// UEFI file paths use backslashes (13.5); both kinds of slash are accepted.
 static bool copy_path(struct text path, uint16_t out[INITRD_MAX])
 {
 	if (path.n >= INITRD_MAX)
@@ -122,8 +124,8 @@ static size_t write_utf8(struct text t, char *out)
 	return n;
 }
 
-// EDK II widens the bytes of QEMU's -append one by one. Bytes that are UTF-8 were meant so: no text
-// in Latin-1 looks like it but by intent.
+// EDK II makes one UCS-2 character of each byte that QEMU's -append passes. If these bytes are
+// valid UTF-8, the text was UTF-8: Latin-1 text is practically never valid UTF-8.
 static bool copy_bytes(struct text t, char *out)
 {
 	for (size_t i = 0; i < t.n; i++) {
@@ -136,7 +138,7 @@ static bool copy_bytes(struct text t, char *out)
 
 size_t options_bound(uint32_t size)
 {
-	return (size_t)size / 2 * 3; // the longest: three bytes a character
+	return (size_t)size / 2 * 3; // a UCS-2 character has at most three bytes in UTF-8
 }
 
 bool options_read(const uint8_t *options, uint32_t size, bool program, char *out,

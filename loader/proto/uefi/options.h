@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Load options: what the boot entry, the shell, or QEMU's -append says. Pure functions.
+// Load options of a UEFI image (3.1.3, 9.1): from a boot entry, the shell or QEMU's -append. Pure
+// functions, which host tests call.
 #pragma once
 
 #include "core/span.h"
@@ -7,21 +8,19 @@
 #define INITRD_MAX 256
 
 struct load_options {
-	// they are text at all, and not empty but for `initrd=`
-	bool text;
+	bool text; // there is text other than initrd= and blanks
 	bool has_initrd;
-	// path with backslashes and its NUL, as the firmware opens it
+	// The path with backslashes and NUL, as EFI_FILE_PROTOCOL.Open expects it.
 	uint16_t initrd[INITRD_MAX];
-	size_t size; // bytes of UTF-8 that have been written
+	size_t size; // bytes of UTF-8 in `out`
 };
 
-// How many bytes options_read() writes at most for so many bytes of options.
+// The maximum number of bytes that options_read() writes for `size` bytes of options.
 size_t options_bound(uint32_t size);
 
-// `size` bytes of UCS-2 at `options` (any alignment), up to the first NUL. What is not text (odd
-// size, control characters, halves of surrogate pairs) is taken as none. With `program` the first
-// word is the loader's own name, and is dropped. A word initrd=PATH at the beginning or at the end
-// names the application; everything else goes to `out` as UTF-8. False: the path is longer than
-// INITRD_MAX.
+// Reads `size` bytes of UCS-2 at `options` (any alignment), up to the first NUL. Options that are
+// not text (odd size, control characters, unpaired surrogates) count as empty. With `program` the
+// first word is the loader's name and is dropped. initrd=PATH as the first or last word names the
+// application. Everything else is written to `out` as UTF-8. False: the path is too long.
 must_check bool options_read(const uint8_t *options, uint32_t size, bool program, char *out,
 			     struct load_options *found);

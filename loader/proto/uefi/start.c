@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The UEFI protocol: from the entry point to the boot, and how a refusal returns to the firmware.
 #include "core/log.h"
 #include "core/panic.h"
 #include "proto/uefi/firmware.h"
@@ -7,13 +9,14 @@
 
 extern char loader_start[], loader_end[]; // the linker script
 
+// From <cpu>/entry.*: the arguments of the entry point (4.1).
 noreturn void uefi_start(efi_handle image, struct efi_system_table *system);
 
-static struct boot boot; // large
+static struct boot boot; // static: too large for the stack
 
 static void *map(struct range r)
 {
-	// the firmware maps all memory to itself
+	// Firmware maps all memory identically (2.3.4, 2.3.6). 0 is no valid pointer.
 	return r.start <= r.end && r.start != 0 && r.end <= boot.reach.end ? (void *)r.start : NULL;
 }
 
@@ -32,10 +35,10 @@ static void write(const char *text, size_t n)
 		firmware_write(text, n);
 }
 
+// With boot services a refusal returns to the firmware, which may try the next boot option.
 static noreturn void stop(enum status status)
 {
-	// The refusal may be about these very options: then the defaults stand, and nothing is
-	// printed twice.
+	// If these options are the reason, the defaults apply. Only the first refusal is printed.
 	struct loader_options options = { .on_error = ON_ERROR_RETURN };
 	enum status ignored = cmdline_options(boot.cmdline, &options);
 	(void)ignored;
@@ -43,7 +46,7 @@ static noreturn void stop(enum status status)
 		machine_stop(status_number(status));
 	machine_close();
 	firmware_free_all();
-	entry_return(EFI_ERROR_BIT | EFI_OEM_BIT | status_number(status));
+	efi_return(EFI_ERROR_BIT | EFI_OEM_BIT | status_number(status));
 }
 
 static const struct platform platform = {
@@ -57,10 +60,10 @@ static const struct platform platform = {
 
 static enum status read_all(void)
 {
-	TRY(files_read(&boot)); // first: the command line tells what a refusal does
+	TRY(files_read(&boot)); // first: the command line has loader.onerror=
 	tables_read(&boot);
 	TRY(machine_open(&boot));
-	TRY(firmware_memory(&boot)); // last: what comes before allocates
+	TRY(firmware_memory(&boot)); // last: everything before allocates memory
 	if (boot.reach.end > machine_reach)
 		boot.reach.end = machine_reach;
 	return STATUS_OK;
@@ -76,8 +79,8 @@ noreturn void uefi_start(efi_handle image, struct efi_system_table *system)
 		.bootinfo_name = "UEFI system table",
 		.bootinfo_at = (uint64_t)system,
 		.loader = { (uint64_t)loader_start, (uint64_t)loader_end },
-		.compatible = "hermit,efi", // "hermit,uefi" would promise the firmware's page
-					    // tables, which map everything
+		// Not "hermit,uefi": kernels then expect the firmware's page tables.
+		.compatible = "hermit,efi",
 		.start_kind = START_UEFI,
 	};
 	enum status status = read_all();

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Configuration tables (UEFI 2.10, 4.6) that the application gets: ACPI and SEV-SNP.
 #include "core/log.h"
 #include "proto/uefi/firmware.h"
 #include "proto/uefi/input.h"
@@ -13,7 +15,8 @@ static const struct efi_guid sev_guid = {
 	0x067b1f5f, 0xcf26, 0x44c5, { 0x85, 0x54, 0x93, 0xd7, 0x77, 0x91, 0x2d, 0x42 }
 };
 
-// ACPI 6.5, 5.2.5.3: revision 0 has 20 bytes, later ones tell their length at 20.
+// The RSDP (ACPI 6.5, 5.2.5.3): revision 0 has 20 bytes, later ones store their length at
+// offset 20.
 static struct span find_rsdp(void)
 {
 	const uint8_t *p = firmware_table(&acpi20_guid);
@@ -26,8 +29,8 @@ static struct span find_rsdp(void)
 	return n >= 20 && n <= PAGE_SIZE ? (struct span){ p, n } : (struct span){ 0 };
 }
 
-// AMD's guest-hypervisor communication block standardization (56421), 2.3: magic, version,
-// addresses and lengths of the secrets and CPUID pages.
+// The confidential computing blob of SEV-SNP (AMD 56421, GHCB standardization, 2.3): magic,
+// version, addresses and lengths of the secrets and CPUID pages.
 static struct span find_cc_blob(void)
 {
 	enum { SIZE = 40 };
@@ -36,8 +39,8 @@ static struct span find_cc_blob(void)
 		return (struct span){ 0 };
 	if (memcmp(p, "AMDE", 4) != 0) {
 		log_line(LOG_WARN,
-			 "no SEV-SNP confidential computing blob at %#lx, where one is said to be: "
-			 "the application gets none",
+			 "no valid SEV-SNP confidential computing blob at %#lx: the application "
+			 "gets none",
 			 (uint64_t)p);
 		return (struct span){ 0 };
 	}

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Common readers of the x86 boot protocols. Untrusted: an address is mapped only within
+// `boot->reach`, sums are checked for overflow.
 #include "proto/x86/bootinfo.h"
 
 #include "core/panic.h"
 
+// Offsets in an E820 entry, then those of the RSDP.
 enum {
 	ADDRESS_AT = 0,
 	SIZE_AT = 8,
 	TYPE_AT = 16,
 	TYPE_RAM = 1,
-	// of revision 0; its checksum covers these bytes in later ones, too
+	// Size in revision 0. Later revisions keep a checksum of this part.
 	RSDP_FIRST_SIZE = 20,
 	RSDP_REVISION_AT = 15,
 	RSDP_LENGTH_AT = 20,
 	RSDP_SIZE = 36,
 };
 
-static must_check bool see(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
-			   struct span *out)
+static must_check bool map_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+				struct span *out)
 {
 	struct range range = { at, 0 };
 	if (add_overflows(at, size, &range.end) || !range_inside(range, reader->boot->reach))
@@ -26,11 +30,12 @@ static must_check bool see(const struct bootinfo_reader *reader, uint64_t at, ui
 	return p != NULL;
 }
 
+// `preserved` has one entry for each call of the protocol with the most calls.
 bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
 		   struct span *out)
 {
 	struct boot *boot = reader->boot;
-	if (!see(reader, at, size, out))
+	if (!map_span(reader, at, size, out))
 		return false;
 	ASSERT(boot->preserved_count < countof(boot->preserved));
 	boot->preserved[boot->preserved_count++] = (struct range){ at, at + size };
@@ -47,25 +52,27 @@ enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, 
 	if (at < boot->reach.end && boot->reach.end - at < most)
 		most = boot->reach.end - at;
 	if (!bootinfo_span(reader, at, most, &text))
-		return refuse(reader->unreachable, "the command line is said to be at %#lx", at);
+		return refuse(reader->unreachable, "the command line at %#lx is out of reach", at);
 	size_t n = 0;
 	while (n < text.n && text.p[n] != '\0')
 		n++;
 	if (n == text.n && !bounded)
 		return refuse(STATUS_CMDLINE_TOO_LONG,
 			      "the command line at %#lx has no end within %#lx bytes", at, text.n);
+	// Keep the bytes of the text only: the end of the mapped range may be the application's.
 	boot->preserved[boot->preserved_count - 1].end = at + n;
 	boot->cmdline = (struct span){ text.p, n };
 	return STATUS_OK;
 }
 
+// The application is not added to boot->preserved: the core moves it if its place is needed.
 enum status bootinfo_app(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
 			 uint32_t count)
 {
 	struct boot *boot = reader->boot;
-	if (size != 0 && !see(reader, at, size, &boot->app))
+	if (size != 0 && !map_span(reader, at, size, &boot->app))
 		return refuse(reader->unreachable,
-			      "the application is said to be at %#lx with %#lx bytes", at, size);
+			      "the application at %#lx with %#lx bytes is out of reach", at, size);
 	boot->app_at = at;
 	boot->module_count = count;
 	return STATUS_OK;
@@ -98,8 +105,7 @@ enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map,
 		for (size_t at = 0; at + stride <= map.n; at += stride) {
 			const uint8_t *p = map.p + at;
 			struct range range = { load_u64(p + ADDRESS_AT, ORDER_LITTLE), 0 };
-			// An end of 0 is that of the address space, which cannot be told; such
-			// memory is not used.
+			// An end of 2^64 wraps to 0: the range is empty and unused.
 			if (add_overflows(range.start, load_u64(p + SIZE_AT, ORDER_LITTLE),
 					  &range.end) &&
 			    range.end != 0)
@@ -114,7 +120,7 @@ enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map,
 	return bootinfo_require_memory(reader);
 }
 
-static bool adds_up(const uint8_t *p, size_t n)
+static bool checksum_is_0(const uint8_t *p, size_t n)
 {
 	uint8_t sum = 0;
 	for (size_t i = 0; i < n; i++)
@@ -122,33 +128,31 @@ static bool adds_up(const uint8_t *p, size_t n)
 	return sum == 0;
 }
 
-// How long the pointer is that begins at `p`, 0 when it is none.
+// Size of the RSDP at `at`, 0 if it is invalid. Both checksums must be 0.
 static size_t rsdp_size(const struct bootinfo_reader *reader, uint64_t at, struct span *out)
 {
-	if (!see(reader, at, RSDP_FIRST_SIZE, out) || memcmp(out->p, "RSD PTR ", 8) != 0 ||
-	    !adds_up(out->p, RSDP_FIRST_SIZE))
+	if (!map_span(reader, at, RSDP_FIRST_SIZE, out) || memcmp(out->p, "RSD PTR ", 8) != 0 ||
+	    !checksum_is_0(out->p, RSDP_FIRST_SIZE))
 		return 0;
 	if (out->p[RSDP_REVISION_AT] < 2)
 		return RSDP_FIRST_SIZE;
-	if (!see(reader, at, RSDP_SIZE, out) ||
+	if (!map_span(reader, at, RSDP_SIZE, out) ||
 	    load_u32(out->p + RSDP_LENGTH_AT, ORDER_LITTLE) != RSDP_SIZE ||
-	    !adds_up(out->p, RSDP_SIZE))
+	    !checksum_is_0(out->p, RSDP_SIZE))
 		return 0;
 	return RSDP_SIZE;
 }
 
 void bootinfo_rsdp(const struct bootinfo_reader *reader, uint64_t at)
 {
-	// the original may lie where the application goes
+	// A copy, because the image may overwrite the original.
 	static uint8_t copy[RSDP_SIZE];
 	struct span rsdp;
 	if (at == 0)
 		return;
 	size_t n = rsdp_size(reader, at, &rsdp);
 	if (n == 0) {
-		log_line(LOG_WARN,
-			 "no ACPI root pointer at %#lx, where one is said to be: the application "
-			 "gets none",
+		log_line(LOG_WARN, "no valid ACPI root pointer at %#lx: the application gets none",
 			 at);
 		return;
 	}

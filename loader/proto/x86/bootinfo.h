@@ -1,43 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What Multiboot, PVH and the Linux entry leave in much the same way. All fields are little-endian.
-// Refusals have been printed.
+// Readers for what the x86 boot protocols have in common: command line, modules, memory map, RSDP.
+// Addresses are physical, all fields little-endian. Refusals have been printed.
 #pragma once
 
 #include "core/boot.h"
 
+// How to read the boot information, and the struct boot that the functions fill.
 struct bootinfo_reader {
 	void *(*map)(struct range);
 	struct boot *boot;       // `reach` is set
-	enum status unreachable; // what an address out of reach is refused for
+	enum status unreachable; // the rule for an address that cannot be mapped
 };
 
-// [at, at + size) as a span, kept from being written. False: not in reach.
+// Maps [at, at + size) and adds it to boot->preserved, so that no one overwrites it. False: out of
+// reach.
 must_check bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
 			      struct span *out);
 
-// A command line that ends with its NUL, or after `most` bytes when these are fewer than
-// CMDLINE_MAX.
+// Reads a command line. It ends at its NUL, or after `most` bytes if that is at most CMDLINE_MAX.
 must_check enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at,
 					uint64_t most);
 
-// The application, the first of `count` modules.
+// Sets the application: the first of `count` modules.
 must_check enum status bootinfo_app(const struct bootinfo_reader *reader, uint64_t at,
 				    uint64_t size, uint32_t count);
 
-// A memory map is gone through twice: first what is free, then everything else is taken away, in
-// whatever order the entries stand and overlap.
+// Memory maps may be unsorted and overlap. Two passes make the more restrictive type win: the first
+// adds RAM, the second removes everything else.
 enum bootinfo_pass { BOOTINFO_ADD_RAM, BOOTINFO_REMOVE_RESERVED };
 must_check enum status bootinfo_memory_entry(const struct bootinfo_reader *reader,
 					     enum bootinfo_pass pass, struct range range,
 					     bool is_ram);
-// to be asked behind the second pass
+// Refuses a map without usable RAM. Call it after both passes.
 must_check enum status bootinfo_require_memory(const struct bootinfo_reader *reader);
 
-// Both passes for an E820 map: entries of `stride` bytes, the first 20 of which are address, size
-// and type. RAM is what has type 1 and no other.
+// Both passes for an E820 map (ACPI 6.4, 15.4): entries of `stride` bytes with address (8), size
+// (8) and type (4). Type 1 is RAM.
 must_check enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map,
 				     size_t stride);
 
-// ACPI's root pointer (ACPI 6.4, 5.2.5.3). `at` is 0 when there is none; one that is not sound is
-// warned of and left out.
+// Copies ACPI's root pointer, the RSDP (ACPI 6.4, 5.2.5.3). `at` is 0 if there is none. An invalid
+// one is ignored with a warning.
 void bootinfo_rsdp(const struct bootinfo_reader *reader, uint64_t at);

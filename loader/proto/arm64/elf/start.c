@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Started as a plain ELF file (QEMU's -kernel, U-Boot's bootelf): nothing says where the device
-// tree is.
+// Started as a plain ELF file, by QEMU's -kernel or U-Boot's bootelf. That protocol does not pass
+// the address of the device tree, so known places are searched.
 #include "arch/aarch64/platform.h"
 #include "core/panic.h"
 #include "proto/arm64/boot.h"
 
+// From arch/aarch64/entry.S: x0 and x1 at entry. Some boot loaders pass the device tree in one.
 noreturn void arm64_start(uint64_t x0, uint64_t x1);
 
-static struct boot boot; // large, and zeroed by entry.S
+static struct boot boot; // static: too large for the stack
 
-// Where QEMU's virt puts the tree for a kernel that is not Linux, at the start of RAM; and U-Boot
-// there leaves it.
+// QEMU's virt puts the device tree at the start of RAM if the kernel has no Linux header
+// (docs/system/arm/virt.rst). U-Boot on virt leaves it there.
 #define DEVICETREE_QEMU_VIRT UINT64_C(0x40000000)
 
 noreturn void arm64_start(uint64_t x0, uint64_t x1)

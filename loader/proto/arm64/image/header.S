@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The file's first page, two headers in one. Linux's arm64 image header (Documentation/arm64/booting.rst): 64 bytes, little-endian; loaded at any
-// multiple of 2 MiB, entered at its first byte with x0 = device tree. And PE/COFF (Microsoft PE and COFF Specification 8.3; UEFI 2.10, 2.1.1) for an
-// AArch64 UEFI application: that one begins with "MZ", which has to be an instruction. Offsets in the file are offsets in memory.
+// The first page of the file: two headers in one.
+//
+// Linux's arm64 Image header (Documentation/arch/arm64/booting.rst): 64 bytes, little-endian.
+// Loaded at text_offset from a multiple of 2 MiB, entered at the first byte with x0 = device tree.
+//
+// PE/COFF header of an AArch64 UEFI application (PE Format, Microsoft; UEFI 2.10, 2.1.1). It starts
+// with "MZ", which therefore has to be a harmless instruction. Offsets in the file equal offsets in
+// memory.
 
 #define FLAGS		0xa			// little-endian, 4 KiB pages, anywhere in memory
+// Section characteristics.
 #define CODE		0x60000020		// code, executable, readable
-#define CONST		0x40000040		// initialised data, readable
-#define DATA		0xc0000040		// initialised data, readable, writable
+#define CONST		0x40000040		// initialized data, readable
+#define DATA		0xc0000040		// initialized data, readable, writable
 
-// A number that the linker script computes as an address: the distance from the header is the one constant that a PIE has.
+// A number that ld/efi.ld defines as the address of a symbol. Only the difference of two addresses
+// is a link-time constant in a PIE.
 	.macro	number symbol
 	.long	\symbol - image_header
 	.endm
@@ -24,10 +31,11 @@
 
 	.section .header, "a"
 image_header:
-	ccmp	x18, #0, #0xd, pl	// "MZ" and 40 fa; changes flags that nobody reads
+	ccmp	x18, #0, #0xd, pl	// bytes 4d 5a 40 fa, "MZ"; changes only flags
 	b	arch_entry
-	.quad	0x100000		// text_offset: below, there is room for what is handed over, and an application can begin 1 MiB above
-	.quad	loader_end - image_header // image_size: bss included
+	// 1 MiB of room below for the hand-over block; an image can start 1 MiB above.
+	.quad	0x100000		// text_offset
+	.quad	loader_end - image_header // image_size, .bss included
 	.quad	FLAGS
 	.quad	0, 0, 0
 	.ascii	"ARM\x64"
@@ -38,7 +46,7 @@ pe:	.ascii	"PE\0\0"
 	.hword	3			// sections
 	.long	0, 0, 0			// time stamp, symbols
 	.hword	sections - optional
-	.hword	0x022e			// executable, no line numbers, no local symbols, large addresses, no debug information
+	.hword	0x022e			// executable, large addresses, nothing but code and data
 
 optional:
 	.hword	0x020b			// PE32+
@@ -48,14 +56,14 @@ optional:
 	.long	0
 	number	pe_entry
 	number	pe_text
-	.quad	0			// image base: runs anywhere
-	.long	0x1000			// alignment in memory
-	.long	0x200			// alignment in the file
+	.quad	0			// image base: any
+	.long	0x1000			// section alignment in memory
+	.long	0x200			// section alignment in the file
 	.hword	0, 0, 0, 0, 0, 0	// versions
 	.long	0
 	number	pe_size
 	number	pe_text			// size of headers
-	.long	0			// check sum
+	.long	0			// checksum, unused
 	.hword	10			// EFI application
 	.hword	0x0100			// NX compatible
 	.quad	0, 0, 0, 0		// stack and heap

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Started as Linux is on arm64: x0 is where the device tree lies.
+// Started as a Linux arm64 Image (Documentation/arch/arm64/booting.rst): x0 is the physical address
+// of the device tree.
 #include "arch/aarch64/platform.h"
 #include "core/panic.h"
 #include "proto/arm64/boot.h"
 
+// From arch/aarch64/entry.S.
 noreturn void arm64_start(uint64_t x0);
 
-static struct boot boot; // large, and zeroed by entry.S
+static struct boot boot; // static: too large for the stack
 
 noreturn void arm64_start(uint64_t x0)
 {

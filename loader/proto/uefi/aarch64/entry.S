@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// UEFI Specification 2.10, 2.3.6: EL1 or EL2, MMU and caches on, memory mapped to itself, at least 128 KiB of stack.
+// Entry point of the UEFI application (UEFI 2.10, 2.3.6).
+//
+// Entry: efi_entry, AAPCS64.
+//   x0   image handle.
+//   x1   system table.
+//   x30  return address.
+//   EL1 or EL2, MMU and caches on, memory mapped identically, at least 128 KiB of stack.
+// Exit:  uefi_start(x0, x1) on the firmware's stack.
 
 	.section .text.efi_entry, "ax"
 
-// x0 = image handle, x1 = system table. Registers that the caller keeps are put where entry_return finds them.
+// Saves the callee-saved registers for efi_return. relocate_self clobbers only x9 to x14.
 	.globl	efi_entry
 efi_entry:
 	stp	x29, x30, [sp, #-96]!
@@ -20,9 +27,9 @@ efi_entry:
 	mov	x29, xzr
 	b	uefi_start
 
-// x0 = status. Back to whoever called efi_entry, from however deep.
-	.globl	entry_return
-entry_return:
+// void efi_return(status): returns x0 to the firmware, from any depth of calls.
+	.globl	efi_return
+efi_return:
 	adrp	x10, entry_stack
 	ldr	x9, [x10, :lo12:entry_stack]
 	mov	sp, x9

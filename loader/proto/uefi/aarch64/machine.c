@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// UEFI on aarch64. The kernel needs a device tree, so the firmware must have one. MMU, vectors and
+// console are the firmware's until ExitBootServices.
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/platform.h"
 #include "arch/aarch64/trampoline.h"
@@ -11,7 +14,7 @@
 const uint64_t machine_reach = MAP_REACH;
 
 static const struct devicetree *tree; // NULL: not read
-static bool ours;
+static bool taken_over;
 
 enum status machine_open(struct boot *boot)
 {
@@ -22,8 +25,8 @@ enum status machine_open(struct boot *boot)
 	uint64_t stack = (uint64_t)__builtin_frame_address(0);
 	if (boot->loader.end > MAP_REACH || stack >= MAP_REACH)
 		return refuse(STATUS_START_STATE,
-			      "the firmware put the loader at %#lx and its stack at %#lx, it can "
-			      "go on below %#lx",
+			      "the firmware put the loader at %#lx and its stack at %#lx, both "
+			      "must be below %#lx",
 			      boot->loader.start, stack, MAP_REACH);
 	if (bytes == NULL)
 		return refuse(STATUS_FDT_MISSING, "the firmware has no device tree; QEMU's virt "
@@ -31,25 +34,27 @@ enum status machine_open(struct boot *boot)
 	TRY(platform_read_devicetree(bytes, (uint64_t)bytes, boot));
 	if (boot->devicetree->at.end > MAP_REACH)
 		return refuse(STATUS_FDT_MISSING,
-			      "the device tree at %#lx lies beyond the loader's reach",
+			      "the device tree at %#lx is out of the loader's reach",
 			      boot->devicetree->at.start);
 	tree = boot->devicetree;
-	boot->rsdp = boot->cc_blob = (struct span){ 0 }; // the tree is not made
+	// These belong to a device tree that the loader creates. Here the firmware has one.
+	boot->rsdp = boot->cc_blob = (struct span){ 0 };
 	boot->start_kind = START_DEVICETREE;
 	return STATUS_OK;
 }
 
-// Exceptions are the firmware's until it goes: its handler tells where, and what runs below it is
-// none of ours.
+// Until ExitBootServices the firmware's vectors stay: it handles its own interrupts and reports
+// exceptions. So there is nothing to restore.
 void machine_close(void)
 {
 }
 
+// Also called by a log line or refusal before machine_take_over().
 static void take_over(void)
 {
-	if (ours)
+	if (taken_over)
 		return;
-	ours = true;
+	taken_over = true;
 	platform_take_over();
 	if (tree == NULL)
 		return;
@@ -62,7 +67,7 @@ void machine_take_over(const struct boot *boot)
 	take_over();
 	for (uint32_t i = 0; i < boot->ram.count; i++)
 		if (map_range(boot->ram.ranges[i]) == NULL)
-			break; // beyond machine_reach, where nothing was put
+			break; // above machine_reach, where the loader has allocated nothing
 }
 
 void machine_write(const char *text, size_t n)

@@ -1,18 +1,24 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
-; UEFI Specification 2.10, 2.3.4: 64-bit mode, Microsoft's calling convention, at least 128 KiB of stack, memory mapped to itself.
+; Entry point of the UEFI application (UEFI 2.10, 2.3.4).
+;
+; Entry: efi_entry, Microsoft's calling convention.
+;   RCX  image handle.
+;   RDX  system table.
+;   64-bit mode, memory mapped identically, at least 128 KiB of stack.
+; Exit:  uefi_start(RDI = handle, RSI = system table) on the firmware's stack, System V convention.
 
 bits 64
 default rel
 
-global efi_entry, entry_return
+global efi_entry, efi_return
 extern loader_start, rela_start, rela_end, uefi_start
 
 R_X86_64_RELATIVE equ 8
 
 section .text.entry progbits alloc exec nowrite align=16
 
-; rcx = image handle, rdx = system table. Registers that the caller keeps are put where entry_return finds them.
+; Saves the callee-saved registers of Microsoft's convention for efi_return. Applies relocations.
 efi_entry:
         push    rbx
         push    rbp
@@ -25,7 +31,7 @@ efi_entry:
         pushfq
         cld
 
-        lea     r8, [loader_start]      ; linked at 0: also what every address has to be moved by
+        lea     r8, [loader_start]      ; linked at 0, so this is the load offset as well
         lea     r9, [rela_start]
         lea     r10, [rela_end]
 .next:  cmp     r9, r10
@@ -39,18 +45,18 @@ efi_entry:
         add     r9, 24
         jmp     .next
 .unknown:
-        ud2                             ; the linker script lets none through
+        ud2                             ; a PIE without PLT and GOT has no other type
 .done:
         mov     [entry_stack], rsp
         mov     rdi, rcx
         mov     rsi, rdx
-        and     rsp, -16
+        and     rsp, -16                ; System V: aligned before the call
         xor     ebp, ebp
         call    uefi_start
         ud2
 
-; rdi = status. Back to whoever called efi_entry, from however deep.
-entry_return:
+; void efi_return(status): returns RDI to the firmware, from any depth of calls.
+efi_return:
         mov     rax, rdi
         mov     rsp, [entry_stack]
         popfq

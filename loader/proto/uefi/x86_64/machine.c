@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// UEFI on x86_64. Firmware page tables stay in use until the hand-over; 5-level ones are replaced
+// after ExitBootServices, because kernels expect four levels.
 #include "arch/x86_64/trampoline.h"
 #include "core/log.h"
 #include "core/panic.h"
@@ -12,27 +15,27 @@
 
 #define FIRMWARE_VECTORS 256
 
-// Where a PC's BIOS leaves the segment of its extended data area, whose first KiB kernels before
-// 0.10 search for ACPI's root pointer: they have no other way to it. UEFI has no such area.
+// Kernels before 0.10 find the RSDP only in the first KiB of the extended BIOS data area. A BIOS
+// stores its segment at 0x40e (ACPI 6.5, 5.2.5.1). UEFI has no such area, so the loader makes one.
 enum { EBDA_POINTER = 0x40e, EBDA_SIZE = 0x400, EBDA_LIMIT = 0xa0000 };
 
-const uint64_t machine_reach = GIB(512); // one entry of the top table
+const uint64_t machine_reach = GIB(512); // one entry of the kernel's top table
 
-static void *ebda; // a page of its own, since these kernels map it themselves
+static void *ebda; // a page of its own: these kernels map it
 
-#define TABLE_FRAME UINT64_C(0xffffffffff000) // the address in CR3 or in an entry
+#define TABLE_FRAME UINT64_C(0xffffffffff000) // address bits of CR3 and of table entries
 enum { CR4_LA57 = 1 << 12 };
 
-extern char levels_start[], levels_end[]; // levels.asm
-typedef void levels_function(uint64_t cr3, uint64_t cr4);
-static levels_function *switch_levels; // its copy
+extern char la57_switch_start[], la57_switch_end[]; // la57_switch.asm
+typedef void la57_switch_function(uint64_t cr3, uint64_t cr4);
+static la57_switch_function *la57_switch; // its copy
 
 static struct cpu_table_pointer firmware_idt;
 static struct gate idt[FIRMWARE_VECTORS];
 
-// The firmware may map our code read-only and our data not executable, while the trampoline is one
-// piece of both: it runs from a copy. Vectors that are no exceptions of ours stay the firmware's,
-// which needs its timer.
+// Firmware may map code read-only and data non-executable, but the trampoline has both: a copy in
+// EFI_LOADER_CODE memory handles exceptions. Other vectors stay the firmware's, whose timer
+// interrupt must work until ExitBootServices.
 static enum status install_exception_handlers(void)
 {
 	size_t size = (size_t)(trampoline_end - trampoline_start);
@@ -40,8 +43,8 @@ static enum status install_exception_handlers(void)
 	struct exception_hooks hooks = { symbol_find };
 	uint16_t code_selector;
 	if (copy == NULL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "no %#lx bytes for the exception handlers",
-			      size);
+		return refuse(STATUS_FIRMWARE_REFUSED,
+			      "cannot allocate %#lx bytes for the exception handlers", size);
 	memcpy(copy, trampoline_start, size);
 	memcpy(copy + ((char *)&exception_hooks - trampoline_start), &hooks, sizeof hooks);
 
@@ -63,22 +66,22 @@ static enum status install_exception_handlers(void)
 	return STATUS_OK;
 }
 
-// Copies the switch to where it can run.
-static enum status copy_levels_switch(void)
+// Copies la57_switch.asm to executable memory below 4 GiB, which 32-bit code can address.
+static enum status copy_la57_switch(void)
 {
-	size_t size = (size_t)(levels_end - levels_start);
+	size_t size = (size_t)(la57_switch_end - la57_switch_start);
 	void *copy = firmware_allocate_below(GIB(4), size, EFI_LOADER_CODE);
 	if (copy == NULL)
 		return refuse(STATUS_FIRMWARE_REFUSED,
-			      "no %#lx bytes below 4 GiB to switch page tables from", size);
-	memcpy(copy, levels_start, size);
-	switch_levels = (levels_function *)copy;
+			      "cannot allocate %#lx bytes below 4 GiB to switch page tables from",
+			      size);
+	memcpy(copy, la57_switch_start, size);
+	la57_switch = (la57_switch_function *)copy;
 	return STATUS_OK;
 }
 
-// The table of four levels that the first entry of the one of five leads to maps the first 256 TiB
-// in the same way.
-static uint64_t four_levels(void)
+// The first PML4 of a 5-level table. It maps the first 256 TiB, as the 4-level table will.
+static uint64_t four_level_root(void)
 {
 	return *(const uint64_t *)(cpu_cr3() & TABLE_FRAME) & TABLE_FRAME;
 }
@@ -88,19 +91,19 @@ enum status machine_open(struct boot *boot)
 	boot->elf_target = &elf_target_x86_64;
 	boot->serial = COM1;
 	if ((cpu_cr4() & CR4_LA57) != 0) {
-		if (four_levels() >= GIB(4))
+		if (four_level_root() >= GIB(4))
 			return refuse(STATUS_START_STATE,
-				      "the firmware's page tables of five levels lie at %#lx, they "
-				      "can be left below 4 GiB only",
-				      four_levels());
-		TRY(copy_levels_switch());
+				      "the firmware's 5-level page tables are at %#lx, the loader "
+				      "can only leave them below 4 GiB",
+				      four_level_root());
+		TRY(copy_la57_switch());
 	}
 	if (boot->rsdp.n != 0 && boot->rsdp.n <= EBDA_SIZE)
 		ebda = firmware_allocate_below(EBDA_LIMIT, EBDA_SIZE, EFI_LOADER_DATA);
 	return install_exception_handlers();
 }
 
-// Firmware may leave page 0 unmapped, to catch null pointers.
+// Firmware may leave page 0 unmapped to catch null pointers. Walks its 4-level tables.
 static bool page_0_is_mapped(void)
 {
 	enum { PRESENT = 1, LARGE = 1 << 7 };
@@ -115,8 +118,8 @@ static bool page_0_is_mapped(void)
 	return true;
 }
 
-// The one write outside of what was allocated: into page 0, once nobody owns it, and for old
-// kernels alone.
+// Passes the RSDP to kernels before 0.10. The write to page 0 is the only one outside of allocated
+// memory. It happens after ExitBootServices, if page 0 is RAM and mapped.
 static void write_ebda_rsdp(const struct boot *boot)
 {
 	if (boot->platform_tag != PLATFORM_TAG_MULTIBOOT || ebda == NULL ||
@@ -125,7 +128,7 @@ static void write_ebda_rsdp(const struct boot *boot)
 	uint16_t segment = (uint16_t)((uint64_t)ebda >> 4);
 	memset(ebda, 0, EBDA_SIZE);
 	memcpy(ebda, boot->rsdp.p, boot->rsdp.n);
-	cpu_set_cr0(cpu_cr0() & ~(UINT64_C(1) << 16)); // write protection
+	cpu_set_cr0(cpu_cr0() & ~(UINT64_C(1) << 16)); // WP: firmware may map it read-only
 	__asm__ volatile("movw %0, (%1)" : : "r"(segment), "r"((uint64_t)EBDA_POINTER) : "memory");
 }
 
@@ -141,7 +144,7 @@ void machine_take_over(const struct boot *boot)
 	uart_16550_open();
 	if ((cpu_cr4() & CR4_LA57) != 0) {
 		log_line(LOG_DEBUG, "Leaving page tables of five levels");
-		switch_levels(four_levels(), cpu_cr4() & ~(uint64_t)CR4_LA57);
+		la57_switch(four_level_root(), cpu_cr4() & ~(uint64_t)CR4_LA57);
 	}
 	write_ebda_rsdp(boot);
 }
@@ -159,16 +162,16 @@ noreturn void machine_stop(unsigned number)
 }
 
 #ifdef LOADER_SELFTEST
-// As firmware leaves it that uses five levels.
-static enum status use_five_levels(void)
+// Brings the CPU into the state in which firmware with 5-level paging starts the loader.
+static enum status enter_five_levels(void)
 {
-	TRY(copy_levels_switch());
+	TRY(copy_la57_switch());
 	uint64_t *top = firmware_allocate_below(GIB(4), PAGE_SIZE, EFI_LOADER_DATA);
 	if (top == NULL)
-		return refuse(STATUS_FIRMWARE_REFUSED, "no page below 4 GiB");
+		return refuse(STATUS_FIRMWARE_REFUSED, "cannot allocate a page below 4 GiB");
 	memset(top, 0, PAGE_SIZE);
 	top[0] = (cpu_cr3() & TABLE_FRAME) | 3;
-	switch_levels((uint64_t)top, cpu_cr4() | CR4_LA57);
+	la57_switch((uint64_t)top, cpu_cr4() | CR4_LA57);
 	return STATUS_OK;
 }
 
@@ -178,7 +181,7 @@ void machine_selftest(const char *word, size_t n)
 		selftest(word, n);
 		return;
 	}
-	enum status status = use_five_levels();
+	enum status status = enter_five_levels();
 	if (status != STATUS_OK)
 		die(status);
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The zero page of the 64-bit Linux entry.
 #include "proto/x86/linux64/linux64.h"
 
 #include "proto/x86/bootinfo.h"
 
+// Offsets in the zero page.
 enum {
 	RSDP_AT = 0x070,
-	EXT_RAMDISK_AT = 0x0c0, // high halves
+	EXT_RAMDISK_AT = 0x0c0, // EXT_*: high halves of 64-bit values
 	EXT_RAMDISK_SIZE_AT = 0x0c4,
 	EXT_CMDLINE_AT = 0x0c8,
 	E820_COUNT_AT = 0x1e8, // u8
@@ -23,7 +26,8 @@ enum {
 	ZERO_PAGE_SIZE = 4096,
 };
 
-static uint64_t wide(struct span params, unsigned low_at, unsigned high_at)
+// 64-bit addresses have their high halves elsewhere in the page (boot protocol 2.12).
+static uint64_t field_u64(struct span params, unsigned low_at, unsigned high_at)
 {
 	return load_u32(params.p + low_at, ORDER_LITTLE) |
 	       (uint64_t)load_u32(params.p + high_at, ORDER_LITTLE) << 32;
@@ -31,18 +35,18 @@ static uint64_t wide(struct span params, unsigned low_at, unsigned high_at)
 
 static enum status read_app(const struct bootinfo_reader *reader, struct span params)
 {
-	uint64_t size = wide(params, RAMDISK_SIZE_AT, EXT_RAMDISK_SIZE_AT);
+	uint64_t size = field_u64(params, RAMDISK_SIZE_AT, EXT_RAMDISK_SIZE_AT);
 	if (size == 0)
 		return STATUS_OK;
-	return bootinfo_app(reader, wide(params, RAMDISK_AT, EXT_RAMDISK_AT), size, 1);
+	return bootinfo_app(reader, field_u64(params, RAMDISK_AT, EXT_RAMDISK_AT), size, 1);
 }
 
-// Starters write what the line is long, with or without its NUL, or what it may be at most; 0:
-// nothing.
+// The meaning of cmdline_size differs between VMMs: the length with or without NUL, or the maximum
+// that the kernel accepts. 0: not set.
 static enum status read_cmdline(const struct bootinfo_reader *reader, struct span params)
 {
 	uint32_t size = load_u32(params.p + CMDLINE_SIZE_AT, ORDER_LITTLE);
-	uint64_t at = wide(params, CMDLINE_AT, EXT_CMDLINE_AT);
+	uint64_t at = field_u64(params, CMDLINE_AT, EXT_CMDLINE_AT);
 	return at == 0 ? STATUS_OK : bootinfo_cmdline(reader, at, size != 0 ? size : UINT64_MAX);
 }
 
@@ -54,8 +58,8 @@ static enum status read_memory(const struct bootinfo_reader *reader, struct span
 			      "the zero page has no memory map (e820_entries is 0)");
 	if (count > E820_MAX)
 		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
-			      "the zero page is said to have %u memory ranges, it has room for %u",
-			      count, (unsigned)E820_MAX);
+			      "the zero page has %u memory ranges, the maximum is %u", count,
+			      (unsigned)E820_MAX);
 	struct span map = { params.p + E820_AT, (size_t)E820_ENTRY_SIZE * count };
 	return bootinfo_e820(reader, map, E820_ENTRY_SIZE);
 }
@@ -68,14 +72,15 @@ enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *b
 	struct span params;
 	if (at == 0 || !bootinfo_span(&reader, at, ZERO_PAGE_SIZE, &params))
 		return refuse(STATUS_START_STATE,
-			      "RSI was %#lx at entry, no address of a zero page", at);
+			      "RSI was %#lx at entry, not the address of a zero page", at);
+	// The marks of a setup header. VMMs that fill in the page themselves set them as well.
 	unsigned flag = load_u16(params.p + BOOT_FLAG_AT, ORDER_LITTLE);
 	uint32_t header = load_u32(params.p + HEADER_AT, ORDER_LITTLE);
 	if (flag != BOOT_FLAG || header != HEADER)
-		return refuse(STATUS_START_STATE,
-			      "at RSI (%#lx) is no zero page: boot_flag %#x, header %#x instead of "
-			      "%#x, %#x",
-			      at, flag, header, (unsigned)BOOT_FLAG, (unsigned)HEADER);
+		return refuse(
+			STATUS_START_STATE,
+			"no zero page at RSI (%#lx): boot_flag %#x, header %#x, expected %#x, %#x",
+			at, flag, header, (unsigned)BOOT_FLAG, (unsigned)HEADER);
 	boot->bootinfo_at = at;
 	boot->boot_params = params;
 	TRY(read_cmdline(&reader, params));

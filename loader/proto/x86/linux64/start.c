@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "arch/x86_64/map.h"
+//
+// The 64-bit Linux entry: Firecracker, Cloud Hypervisor.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
 #include "proto/x86/linux64/linux64.h"
 
+// From entry.asm: both halves of RSI at entry.
 noreturn void linux64_start(uint32_t params_low, uint32_t params_high);
 
 noreturn void linux64_start(uint32_t params_low, uint32_t params_high)

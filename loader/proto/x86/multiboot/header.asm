@@ -1,11 +1,13 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
-; Multiboot Specification 0.6.96: header (3.1) with address fields, so that the file may be an ELF64, and machine state at entry (3.2).
+; Multiboot Specification 0.6.96: header (3.1) and entry point (3.2). The header has address fields
+; (3.1.3), so that a boot loader loads the file by offsets and does not parse it. Hence it may be an
+; ELF64 file.
 
 MAGIC           equ 0x1badb002
-PAGE_ALIGN      equ 1 << 0              ; modules begin at page boundaries
-MEMORY_INFO     equ 1 << 1
-ADDRESSES       equ 1 << 16
+PAGE_ALIGN      equ 1 << 0              ; modules are page-aligned
+MEMORY_INFO     equ 1 << 1              ; mem_* or mmap_* fields are required
+ADDRESSES       equ 1 << 16             ; address fields are valid
 FLAGS           equ PAGE_ALIGN | MEMORY_INFO | ADDRESSES
 
 extern loader_start, loader_load_end, loader_end, enter_long_mode, multiboot_start
@@ -17,13 +19,14 @@ bits 32
 header: dd      MAGIC
         dd      FLAGS
         dd      -(MAGIC + FLAGS)
-        dd      header
-        dd      loader_start
-        dd      loader_load_end
-        dd      loader_end
-        dd      multiboot_entry
+        dd      header                  ; header_addr
+        dd      loader_start            ; load_addr
+        dd      loader_load_end         ; load_end_addr
+        dd      loader_end              ; bss_end_addr: the boot loader zeroes up to here
+        dd      multiboot_entry         ; entry_addr
 
-; eax = 0x2badb002, ebx = information. The stack pointer is not ours yet.
+; Entry: EAX = 0x2badb002, EBX = boot information; 32-bit protected mode without paging, no stack.
+; Exit:  enter_long_mode: EBP = multiboot_start, EDI = EAX, ESI = EBX
 multiboot_entry:
         mov     edi, eax
         mov     esi, ebx

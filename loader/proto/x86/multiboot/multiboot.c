@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The boot information of Multiboot 1. Lengths and addresses are untrusted.
 #include "proto/x86/multiboot/multiboot.h"
 
 #include "proto/x86/bootinfo.h"
 
+// 3.2 (machine state), 3.3 (offsets in the boot information).
 enum {
 	MAGIC_AT_ENTRY = 0x2badb002,
 	FLAG_MEMORY = 1 << 0,
@@ -16,9 +19,9 @@ enum {
 	MODULES_AT = 24,
 	MMAP_LENGTH_AT = 44,
 	MMAP_AT = 48,
-	INFO_SIZE = 52, // as far as we read
+	INFO_SIZE = 52, // up to the last field that is read
 	MODULE_SIZE = 16,
-	ENTRY_MIN = 20, // of the memory map, without the size field itself
+	ENTRY_MIN = 20, // of a memory map entry, without its size field
 	TYPE_AVAILABLE = 1,
 };
 
@@ -39,22 +42,25 @@ static enum status read_modules(const struct multiboot_reader *r)
 	struct span list;
 	if (count == 0)
 		return STATUS_OK;
-	// The first is the application; the others only have to be told of.
+	// The first module is the application. The others are only counted.
 	if (!bootinfo_span(&r->common, field(r, MODULES_AT), MODULE_SIZE, &list))
-		return refuse(STATUS_MULTIBOOT_INFO, "the list of %u modules is said to be at %#x",
-			      count, field(r, MODULES_AT));
+		return refuse(STATUS_MULTIBOOT_INFO,
+			      "the list of %u modules at %#x is out of reach", count,
+			      field(r, MODULES_AT));
 	struct range app = { load_u32(list.p, ORDER_LITTLE), load_u32(list.p + 4, ORDER_LITTLE) };
 	void *p = app.start <= app.end && range_inside(app, boot->reach) ? r->common.map(app)
 									 : NULL;
 	if (app.start > app.end || (p == NULL && app.start != app.end))
-		return refuse(STATUS_MULTIBOOT_MODULE, "the first module is said to be %#lx..%#lx",
-			      app.start, app.end);
+		return refuse(STATUS_MULTIBOOT_MODULE,
+			      "the first module %#lx..%#lx is not a range within reach", app.start,
+			      app.end);
 	boot->app = (struct span){ p, range_size(app) };
 	boot->app_at = app.start;
 	boot->module_count = count;
 	return STATUS_OK;
 }
 
+// An entry of the memory map. Its size field, which precedes it, does not count itself.
 struct entry {
 	uint64_t address, size;
 	uint32_t type;
@@ -70,19 +76,19 @@ static must_check bool next_entry(struct span map, uint64_t *at, struct entry *o
 	out->size = load_u64(bytes.p + 12, ORDER_LITTLE);
 	out->type = load_u32(bytes.p + 20, ORDER_LITTLE);
 	*at += 4 + size;
-	// 0: the entry ends with the address space, and its end cannot be told; such memory is not
-	// used
+	// An end of 2^64 wraps to 0: the range is empty and unused.
 	uint64_t end;
 	return size >= ENTRY_MIN && *at <= map.n &&
 	       (!add_overflows(out->address, out->size, &end) || end == 0);
 }
 
+// Entries differ in size: each one has a size field (3.3, mmap_*).
 static enum status read_map(const struct multiboot_reader *r)
 {
 	struct span map;
 	if (!bootinfo_span(&r->common, field(r, MMAP_AT), field(r, MMAP_LENGTH_AT), &map))
 		return refuse(STATUS_MULTIBOOT_INFO,
-			      "the memory map is said to be at %#x with %#x bytes",
+			      "the memory map at %#x with %#x bytes is out of reach",
 			      field(r, MMAP_AT), field(r, MMAP_LENGTH_AT));
 	for (enum bootinfo_pass pass = BOOTINFO_ADD_RAM; pass <= BOOTINFO_REMOVE_RESERVED; pass++) {
 		for (uint64_t at = 0; at < map.n;) {
@@ -101,7 +107,7 @@ static enum status read_map(const struct multiboot_reader *r)
 	return STATUS_OK;
 }
 
-// Two sizes in KiB, from 0 and from 1 MiB on: all that an old starter tells.
+// Boot loaders without a memory map pass two sizes in KiB: of RAM from 0 and from 1 MiB.
 static enum status read_sizes(const struct multiboot_reader *r)
 {
 	struct range_set *usable = &r->common.boot->usable;
@@ -110,6 +116,7 @@ static enum status read_sizes(const struct multiboot_reader *r)
 			     (struct range){ MIB(1), MIB(1) + KIB(field(r, MEM_UPPER_AT)) });
 }
 
+// The memory map takes precedence: the two sizes know no holes and no memory above 4 GiB.
 static enum status read_memory(const struct multiboot_reader *r, uint32_t flags)
 {
 	if ((flags & FLAG_MMAP) != 0)
@@ -133,11 +140,12 @@ enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct ra
 	struct span bytes;
 	if (magic != MAGIC_AT_ENTRY)
 		return refuse(STATUS_MULTIBOOT_MAGIC,
-			      "EAX was %#x at entry, a Multiboot 1 starter leaves %#x", magic,
+			      "EAX was %#x at entry, a Multiboot 1 boot loader passes %#x", magic,
 			      (unsigned)MAGIC_AT_ENTRY);
 	if (info == 0 || !bootinfo_span(&reader.common, info, INFO_SIZE, &bytes))
 		return refuse(STATUS_MULTIBOOT_INFO,
-			      "EBX was %#x at entry, no address of Multiboot information", info);
+			      "EBX was %#x at entry, not the address of Multiboot information",
+			      info);
 	reader.info = bytes.p;
 	boot->bootinfo_at = info;
 	uint32_t flags = field(&reader, 0);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What a Multiboot 1 starter left, as struct boot. Multiboot Specification 0.6.96, section 3.3; all
-// fields little-endian.
+// Reads the boot information of Multiboot 1 (Multiboot Specification 0.6.96, section 3.3).
 #pragma once
 
 #include "core/boot.h"
 
-// Reads the block at the physical address `info` through `map`, and fills in app, command line,
-// memory and what must be kept. Lengths are those that the starter told. `boot->loader` and
-// `boot->reach` are set already.
+// `magic` and `info` are EAX and EBX at entry. Fills the application, command line, memory and
+// `preserved` of `boot`; `boot->loader` and `boot->reach` are set before. `map` maps physical
+// memory. Lengths in the boot information are checked against `boot->reach` only.
 must_check enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct range),
 				      struct boot *boot);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "arch/x86_64/map.h"
+//
+// Multiboot 1: QEMU -kernel, GRUB.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
 #include "proto/x86/multiboot/multiboot.h"
 
+// From header.asm: EAX and EBX at entry.
 noreturn void multiboot_start(uint32_t magic, uint32_t info);
 
 noreturn void multiboot_start(uint32_t magic, uint32_t info)
@@ -13,10 +15,10 @@ noreturn void multiboot_start(uint32_t magic, uint32_t info)
 	boot->bootinfo_name = "Multiboot information";
 	boot->compatible = "hermit,multiboot";
 	boot->start_kind = START_MULTIBOOT;
-	boot->reach.end = GIB(4); // what the starter left has addresses of 32 bits
+	boot->reach.end = GIB(4); // the boot information has 32-bit addresses
 	enum status status = multiboot_read(magic, info, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
-	boot->reach.end = MAP_REACH; // its memory map tells of more
+	boot->reach.end = MAP_REACH; // its memory map has 64-bit addresses
 	boot_run(boot);
 }

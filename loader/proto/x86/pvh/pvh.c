@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The boot information of PVH. Lengths and addresses are untrusted.
 #include "proto/x86/pvh/pvh.h"
 
 #include "proto/x86/bootinfo.h"
 
+// Offsets in struct hvm_start_info, sizes of its module and memory map entries.
 enum {
 	MAGIC = 0x336ec578,
 	VERSION_AT = 4,
@@ -24,29 +27,29 @@ static enum status read_modules(const struct bootinfo_reader *reader, struct spa
 	struct span list;
 	if (count == 0)
 		return STATUS_OK;
-	// The first is the application; the others only have to be told of.
+	// The first module is the application. The others are only counted.
 	if (!bootinfo_span(reader, at, MODULE_SIZE, &list))
-		return refuse(STATUS_START_STATE, "the list of %u modules is said to be at %#lx",
+		return refuse(STATUS_START_STATE, "the list of %u modules at %#lx is out of reach",
 			      count, at);
 	return bootinfo_app(reader, load_u64(list.p, ORDER_LITTLE),
 			    load_u64(list.p + 8, ORDER_LITTLE), count);
 }
 
+// Version 0 of the structure has no memory map: it was to come from a hypercall of Xen.
 static enum status read_memory(const struct bootinfo_reader *reader, struct span info)
 {
 	uint32_t version = load_u32(info.p + VERSION_AT, ORDER_LITTLE);
 	struct span map;
 	if (version == 0)
-		return refuse(
-			STATUS_MEMORY_MAP_MISSING,
-			"the start information has version 0; the memory map came with version 1");
+		return refuse(STATUS_MEMORY_MAP_MISSING,
+			      "the start information has version 0, which has no memory map");
 	uint64_t at = load_u64(info.p + MMAP_AT, ORDER_LITTLE);
 	uint32_t count = load_u32(info.p + MMAP_COUNT_AT, ORDER_LITTLE);
 	if (count == 0)
 		return refuse(STATUS_MEMORY_MAP_MISSING, "the start information has no memory map");
 	if (!bootinfo_span(reader, at, (uint64_t)ENTRY_SIZE * count, &map))
 		return refuse(STATUS_START_STATE,
-			      "the memory map of %u entries is said to be at %#lx", count, at);
+			      "the memory map of %u entries at %#lx is out of reach", count, at);
 	return bootinfo_e820(reader, map, ENTRY_SIZE);
 }
 
@@ -58,12 +61,14 @@ enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boo
 	struct span bytes;
 	if (info == 0 || !bootinfo_span(&reader, info, INFO_SIZE, &bytes))
 		return refuse(STATUS_START_STATE,
-			      "EBX was %#x at entry, no address of PVH start information", info);
+			      "EBX was %#x at entry, not the address of PVH start information",
+			      info);
 	uint32_t magic = load_u32(bytes.p, ORDER_LITTLE);
 	if (magic != MAGIC)
-		return refuse(STATUS_START_STATE,
-			      "at EBX (%#x) is %#x, PVH start information begins with %#x", info,
-			      magic, (unsigned)MAGIC);
+		return refuse(
+			STATUS_START_STATE,
+			"the value at EBX (%#x) is %#x, PVH start information starts with %#x",
+			info, magic, (unsigned)MAGIC);
 	boot->bootinfo_at = info;
 	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
 	if (cmdline != 0)

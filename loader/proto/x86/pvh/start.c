@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "arch/x86_64/map.h"
+//
+// PVH: QEMU -kernel, Firecracker, Cloud Hypervisor.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
 #include "proto/x86/pvh/pvh.h"
 
+// From entry.asm: EBX at entry.
 noreturn void pvh_start(uint32_t info);
 
 noreturn void pvh_start(uint32_t info)

@@ -1,26 +1,31 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
-; From page tables of five levels to those of four, or back. The bit for that cannot be changed in 64-bit mode (Intel SDM 3A, 4.1.2), so paging
-; is left for a moment. All of it runs from a copy below 4 GiB that can be written, where it lies at its physical address.
+; Switches between 5-level and 4-level paging. CR4.LA57 cannot change in 64-bit mode (Intel SDM
+; volume 3, 2.5), so that paging is off in between.
+;
+; The code runs from a writable copy below 4 GiB that is identity-mapped, since 32-bit code executes
+; at its physical address.
 
 bits 64
 default rel
 
-global levels_start, levels_end
+global la57_switch_start, la57_switch_end
 
 CODE32          equ 0x08
 CODE64          equ 0x10
 
 section .text.levels progbits alloc exec nowrite align=16
 
-; rdi = CR3, rsi = CR4 from then on, both below 2^32. Everything else is as before when it returns.
-levels_start:
+; void la57_switch(cr3, cr4)
+; Entry: RDI = new CR3, RSI = new CR4, both below 2^32; 64-bit mode
+; Exit:  GDT, CS, stack and RFLAGS are restored; RAX clobbered. Data segments are not reloaded.
+la57_switch_start:
         pushfq
         cli
         push    rbx
         sub     rsp, 16
         sgdt    [rsp]
-        mov     [stack], rsp            ; high halves do not last outside of 64-bit mode
+        mov     [stack], rsp            ; outside 64-bit mode bits 63 to 32 are undefined
         mov     [selector], cs
         lea     rax, [gdt]
         mov     [gdt_pointer + 2], rax
@@ -42,7 +47,7 @@ bits 32
         mov     cr4, esi
         bts     eax, 31
         mov     cr0, eax
-        jmp     far dword [cs:ebx]
+        jmp     far dword [cs:ebx]      ; `back`, without a relocation
 
 bits 64
 .long:
@@ -70,4 +75,4 @@ selector:
         dw      0
         align   8
 stack:  dq      0
-levels_end:
+la57_switch_end:
