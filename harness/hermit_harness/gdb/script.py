@@ -26,7 +26,7 @@ LOADER_MAIN = "boot_run"
 FIRST_ARGUMENT = {"x86_64": "$rdi", "aarch64": "$x0", "riscv64": "$a0"}
 HANDOVER_FIELDS = (("start", "image.start"), ("entry", "entry"))  # of struct handover
 # The trampoline runs from a copy in the block, at the next multiple of TRAMPOLINE_ALIGN of arch/CPU/trampoline.h.
-TRAMPOLINE = "((unsigned long)({h}->block->at.base + {h}->block->trampoline + {slack}) & ~{slack}UL)"
+TRAMPOLINE = "((unsigned long)({h}->block->window.base + {h}->block->trampoline + {slack}) & ~{slack}UL)"
 TRAMPOLINE_ALIGN = {"aarch64": 2048}
 
 
