@@ -18,7 +18,15 @@ CHAPTERS = {
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
     "Debug": ("debugging", "reverse-debugging", "gdb-commands", "post-mortem"),
     "Reference": ("statuses", "eras", "hand-over", "glossary"),
-    "Develop": ("building", "tests", "verdicts", "architecture", "fixtures/README", "fixtures/real/README", "CONTRIBUTING"),
+    "Develop": (
+        "building",
+        "tests",
+        "verdicts",
+        "architecture",
+        "fixtures/README",
+        "fixtures/real/README",
+        "CONTRIBUTING",
+    ),
     "Project": ("CHANGELOG", "SECURITY"),
 }
 
