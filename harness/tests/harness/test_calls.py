@@ -141,7 +141,9 @@ def test_unreadable_file(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (125, f"hermitctl: {app} cannot be read by this user: chmod +r\n")
 
 
-@pytest.mark.parametrize(("file", "hint"), [("/bin/true", "a program or a library of Linux"), (__file__, "ELF file")])
+@pytest.mark.parametrize(
+    ("file", "hint"), [("/bin/true", "Linux programs and libraries cannot be booted"), (__file__, "ELF file")]
+)
 def test_file_that_is_no_application(file: str, hint: str, tmp_path: Path) -> None:
     """A refusal has a hint, and omits QEMU's warnings about the CPU."""
     done = ctl("run", f"--artifacts={tmp_path}", file)

@@ -305,7 +305,7 @@ def test_doctor() -> None:
     assert "KVM" in report
     bare = {row["what"]: row for row in json.loads(ctl("doctor", "--json", env={"PATH": "/nowhere"}).stdout)}
     assert not bare["qemu-system-x86_64"]["good"]
-    assert "qemu-system-x86" in bare["qemu-system-x86_64"]["cure"]
+    assert "qemu-system-x86" in bare["qemu-system-x86_64"]["remedy"]
 
 
 def test_status_list() -> None:

@@ -361,5 +361,5 @@ def test_matches() -> None:
     assert not refused.matches("exit 67")
     assert not outcome("wrong-exit", 67, "app").matches("refused 67")
     assert outcome("hang", None, "none").matches("hang")
-    with pytest.raises(ValueError, match="not understood"):
+    with pytest.raises(ValueError, match="invalid expectation 'fine'"):
         refused.matches("fine")

@@ -116,7 +116,7 @@ def test_missing_firmware_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
             '[group.x]\nimages = ["kernel"]\nmachines = ["pc"]\nmemory = ["floor"]\n',
             "is recorded for kernel by x86_64-m",
         ),
-        ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nmemory = ["64"]\n', "a number with M or G"),
+        ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nmemory = ["64"]\n', "a number with the suffix M or G"),
         ('[group.x]\nimages = ["power"]\nmachines = ["microvm"]\n', "nothing of it can run"),
         ('[group.x]\nimages = ["hello"]\nmachines = ["pc"]\nwhen = "firmwear"\n', "when = 'firmwear' is not known"),
         ('[group.x]\nimages = []\nmachines = ["microvm"]\n', "images is missing or empty"),

@@ -127,14 +127,16 @@ def test_two_guests(tmp_path: Path) -> None:
     with hermitctl(*socket_words, str(files[0]), ECHO) as (process, line_with):
         line = line_with("first end of the socket link")
         assert line.endswith(f"start the other end: hermitctl run --net socket --netif {place} APP")
-        assert f"the guest listens: {GUEST_ADDRESS}:8080, for the other end" in line_with("the guest listens")
+        assert f"the guest listens: {GUEST_ADDRESS}:8080, from the other end of the socket link" in line_with(
+            "the guest listens"
+        )
         for file, more in ((files[1], ()), (files[2], ("--mac", "52:54:00:00:00:09", "-ip 10.0.5.9"))):
             argv = [sys.executable, "-m", "hermit_harness", "run", *socket_words, str(file), ASK, *more]
             argv += ["--", f"{GUEST_ADDRESS}:8080", "over the link"]
             done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
             assert done.returncode == 0, done.stderr
             assert "answer: over the link" in done.stdout
-            assert ("its guest is told to be" in done.stderr) == (not more)
+            assert ("this guest's address is" in done.stderr) == (not more)
         with Peer(place):
             assert refusal(place).endswith("already has two ends: choose another socket link with NETIF=")
         process.send_signal(signal.SIGINT)
