@@ -60,7 +60,7 @@ static void log_boot_information(const struct boot *boot)
 	uint64_t end = boot->app_at + boot->app.n;
 	if (range_inside((struct range){ boot->app_at, end }, boot->loader))
 		log_line(LOG_DEBUG,
-			 "No application was given: the one within the loader is booted");
+			 "No application was passed: booting the one built into the loader");
 	log_line(LOG_DEBUG, "Found module: [%#lx - %#lx]", boot->app_at, end);
 	log_line(LOG_DEBUG, "Module length: %#lx", boot->app.n);
 	log_line(LOG_DEBUG, "Found an ELF module at [%#lx - %#lx]", boot->app_at, end);
@@ -78,8 +78,7 @@ static enum status read_options(const struct boot *boot)
 	if (options->selftest.n == 0)
 		return STATUS_OK;
 	if (platform->selftest == NULL)
-		return refuse(STATUS_OPTION_UNKNOWN,
-			      "loader.selftest= is known to debug builds only");
+		return refuse(STATUS_OPTION_UNKNOWN, "loader.selftest= works in debug builds only");
 	platform->selftest((const char *)options->selftest.p, options->selftest.n);
 	return STATUS_OK;
 }
@@ -90,7 +89,7 @@ static enum status check_file_format(const struct boot *boot)
 {
 	const uint8_t *p = boot->app.p;
 	if (boot->module_count == 0)
-		return refuse(STATUS_NO_MODULE, "no application was given: with QEMU add -initrd "
+		return refuse(STATUS_NO_MODULE, "no application was passed: with QEMU add -initrd "
 						"APP, with GRUB a module line");
 	if (boot->app.n >= 4 && memcmp(p,
 				       "\x7f"
@@ -99,13 +98,13 @@ static enum status check_file_format(const struct boot *boot)
 		return STATUS_OK;
 	if (boot->app.n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0)
 		return refuse(STATUS_IMAGE_UNSUPPORTED,
-			      "this is a Hermit image (gzip); this loader starts ELF files, unpack "
-			      "its kernel first");
+			      "this is a Hermit image (gzip); this loader boots ELF files, so "
+			      "unpack its kernel first");
 	if (boot->app.n < 4)
 		return refuse(STATUS_APP_UNKNOWN_FORMAT,
-			      "the file has %lu bytes, an ELF file has more", boot->app.n);
+			      "the file has %lu bytes, too few for an ELF file", boot->app.n);
 	return refuse(STATUS_APP_UNKNOWN_FORMAT,
-		      "the file begins with %x %x %x %x, an ELF file with 7f 45 4c 46", p[0], p[1],
+		      "the file starts with %x %x %x %x, an ELF file with 7f 45 4c 46", p[0], p[1],
 		      p[2], p[3]);
 }
 
@@ -113,8 +112,7 @@ static enum status read_application(const struct boot *boot)
 {
 	if (boot->module_count > 1)
 		log_line(LOG_WARN,
-			 "%u modules were given: the first is booted, the second and further ones "
-			 "are ignored",
+			 "%u modules were passed: the first one is booted, the others are ignored",
 			 boot->module_count);
 	TRY(check_file_format(boot));
 	TRY(elf_parse(boot->app, boot->elf_target, &boot_state.elf));

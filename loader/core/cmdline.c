@@ -95,7 +95,7 @@ static enum status parse_option(struct span key, struct span value, struct loade
 		good = true;
 	} else {
 		return refuse(STATUS_OPTION_UNKNOWN,
-			      "loader.%.*s= is not known; known are log, onerror, era", (int)key.n,
+			      "loader.%.*s= is unknown; known are log, onerror, era", (int)key.n,
 			      (const char *)key.p);
 	}
 	if (!good)

@@ -142,10 +142,10 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 	if (!cells(node->initrd_start, 0, (unsigned)node->initrd_start.n / 4, &initrd.start) ||
 	    !cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) ||
 	    initrd.start > initrd.end)
-		return refuse(
-			STATUS_FDT_CONTENT,
-			"linux,initrd-start and linux,initrd-end (%lu and %lu bytes) name no range",
-			node->initrd_start.n, node->initrd_end.n);
+		return refuse(STATUS_FDT_CONTENT,
+			      "linux,initrd-start and linux,initrd-end (%lu and %lu bytes) are not "
+			      "a range",
+			      node->initrd_start.n, node->initrd_end.n);
 	r->initrd = initrd;
 	return STATUS_OK;
 }
@@ -394,7 +394,7 @@ enum status devicetree_usable_ram(const struct devicetree *tree, struct range_se
 	for (uint32_t i = 0; i < tree->reserved.count; i++)
 		if (range_set_remove(out, tree->reserved.ranges[i]) != STATUS_OK)
 			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
-				      "RAM falls into more than %u pieces", RANGE_SET_MAX);
+				      "free RAM has more than %u pieces", RANGE_SET_MAX);
 	if (out->count == 0)
 		return refuse(STATUS_MEMORY_MAP_EMPTY, "the device tree has no usable RAM");
 	return STATUS_OK;

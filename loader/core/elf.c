@@ -105,14 +105,13 @@ static enum status parse_ident(struct span file, const struct elf_target *target
 		return refuse(STATUS_ELF_HEADER_BEYOND_FILE,
 			      "the ELF header has 64 bytes, the file %#lx", file.n);
 	if (file.p[4] != 2)
-		return refuse(STATUS_ELF_NOT_64_BIT, "ELF class is %u, needed is 2 (64-bit)",
+		return refuse(STATUS_ELF_NOT_64_BIT, "ELF class is %u, expected 2 (64-bit)",
 			      file.p[4]);
 	if (file.p[5] != (target->order == ORDER_BIG ? 2 : 1))
-		return refuse(STATUS_ELF_WRONG_BYTE_ORDER, "ELF byte order is %u, needed is %u",
+		return refuse(STATUS_ELF_WRONG_BYTE_ORDER, "ELF byte order is %u, expected %u",
 			      file.p[5], target->order == ORDER_BIG ? 2U : 1U);
 	if (file.p[6] != 1)
-		return refuse(STATUS_ELF_WRONG_VERSION, "ELF version is %u, needed is 1",
-			      file.p[6]);
+		return refuse(STATUS_ELF_WRONG_VERSION, "ELF version is %u, expected 1", file.p[6]);
 	return STATUS_OK;
 }
 
@@ -134,13 +133,13 @@ static enum status parse_header(struct span file, const struct elf_target *targe
 			      target->machine);
 	if (type != ET_EXEC && type != ET_DYN)
 		return refuse(STATUS_ELF_WRONG_TYPE,
-			      "ELF type is %u, needed is 2 (ET_EXEC) or 3 (ET_DYN)", type);
+			      "ELF type is %u, expected 2 (ET_EXEC) or 3 (ET_DYN)", type);
 	if (ehsize != EHDR_SIZE)
-		return refuse(STATUS_ELF_HEADER_SIZE, "e_ehsize is %u, needed is 64", ehsize);
+		return refuse(STATUS_ELF_HEADER_SIZE, "e_ehsize is %u, expected 64", ehsize);
 	if (phnum == 0 || phnum == PN_XNUM)
 		return refuse(STATUS_ELF_NO_SEGMENTS, "e_phnum is %u", phnum);
 	if (phentsize != PHDR_SIZE)
-		return refuse(STATUS_ELF_PHDR_SIZE, "e_phentsize is %u, needed is 56", phentsize);
+		return refuse(STATUS_ELF_PHDR_SIZE, "e_phentsize is %u, expected 56", phentsize);
 	if (!span_sub(file, phoff, (uint64_t)phnum * PHDR_SIZE, phdrs))
 		return refuse(STATUS_ELF_PHDRS_BEYOND_FILE,
 			      "%u program headers at %#lx, the file has %#lx bytes", phnum, phoff,
@@ -205,7 +204,7 @@ static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *
 		out->vaddr = ph->vaddr;
 	else if (ph->vaddr < out->vaddr + out->size)
 		return refuse(STATUS_ELF_SEGMENT_ORDER,
-			      "segment %u begins at %#lx, the one before ends at %#lx",
+			      "segment %u begins at %#lx, the previous one ends at %#lx",
 			      out->segment_count, ph->vaddr, out->vaddr + out->size);
 	out->size = end - out->vaddr;
 	if ((ph->flags & PF_X) != 0 && out->entry >= ph->vaddr && out->entry < end)
@@ -265,7 +264,7 @@ static enum status check_table(const struct elf_image *image, const char *name,
 			       struct elf_table table, uint64_t entry_size)
 {
 	if (table.size % entry_size != 0)
-		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, no multiple of %lu",
+		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, not a multiple of %lu",
 			      name, table.size, entry_size);
 	if (table.size > file_bytes_from(image, table.vaddr))
 		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE,
@@ -278,7 +277,7 @@ static enum status check_table(const struct elf_image *image, const char *name,
 static enum status check_entry_size(const char *name, uint64_t size, uint64_t needed)
 {
 	if (size != 0 && size != needed)
-		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s is %lu, needed is %lu", name, size,
+		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s is %lu, expected %lu", name, size,
 			      needed);
 	return STATUS_OK;
 }
@@ -292,8 +291,9 @@ static enum status parse_dynamic(struct span bytes, struct elf_image *out)
 		if (tag == DT_NULL)
 			break;
 		if (tag == DT_NEEDED)
-			return refuse(STATUS_ELF_NEEDS_LIBRARY,
-				      "the file wants a shared library, a unikernel has none");
+			return refuse(
+				STATUS_ELF_NEEDS_LIBRARY,
+				"the file needs a shared library, which a unikernel does not have");
 		if (tag < DT_TAG_LIMIT)
 			value[tag] = load_u64(bytes.p + at + 8, order);
 	}

@@ -154,7 +154,7 @@ static enum status check_structure(struct fdt *fdt)
 		if (!good)
 			return refuse(STATUS_FDT_MALFORMED,
 				      "the device tree's token at offset %#lx of its structure is "
-				      "out of place",
+				      "misplaced",
 				      start);
 	}
 }
@@ -163,17 +163,17 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 {
 	if ((uintptr_t)p % 8 != 0)
 		return refuse(STATUS_FDT_MALFORMED,
-			      "the device tree lies at no multiple of 8, but %lu bytes behind one",
+			      "the address of the device tree is not a multiple of 8, but %lu "
+			      "bytes above one",
 			      (uintptr_t)p % 8);
 	if (limit < HEADER_SIZE || field(p, 0) != FDT_MAGIC)
-		return refuse(STATUS_FDT_MISSING,
-			      "there is no device tree: its first word is %#x, not %#x",
+		return refuse(STATUS_FDT_MISSING, "no device tree: its first word is %#x, not %#x",
 			      limit < 4 ? 0 : field(p, 0), FDT_MAGIC);
 	uint64_t total = field(p, 1);
 	if (total < HEADER_SIZE || total > limit || field(p, 6) > OLDEST_VERSION + 1 ||
 	    field(p, 5) < OLDEST_VERSION)
 		return refuse(STATUS_FDT_MALFORMED,
-			      "the device tree says %#lx bytes (%#lx can be read), version %u",
+			      "the device tree has %#lx bytes (%#lx are readable), version %u",
 			      total, limit, field(p, 5));
 	const struct span blob = { p, total };
 	struct fdt fdt = { 0 };
@@ -186,11 +186,12 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 	    !span_sub(blob, structure_at, structure_size, &fdt.structure) ||
 	    !span_sub(blob, strings_at, field(p, 8), &fdt.strings) || reserve_at > total)
 		return refuse(STATUS_FDT_MALFORMED,
-			      "the device tree's blocks at %#lx, %#lx and %#lx do not lie in its "
+			      "the device tree's blocks at %#lx, %#lx and %#lx are not inside its "
 			      "%#lx bytes",
 			      structure_at, strings_at, reserve_at, total);
 	if (fdt.strings.n != 0 && fdt.strings.p[fdt.strings.n - 1] != '\0')
-		return refuse(STATUS_FDT_MALFORMED, "the device tree's strings end without NUL");
+		return refuse(STATUS_FDT_MALFORMED,
+			      "the device tree's strings do not end with NUL");
 	// The map ends with an entry of zeros (5.3.2); address 0 with a size is a valid entry.
 	struct span entry;
 	while (span_sub(blob, reserve_at + fdt.reserve.n, RESERVE_ENTRY, &entry) &&

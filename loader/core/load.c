@@ -36,7 +36,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 	enum order order = elf_order(image->target);
 	if (index >= image->symbols.size / SYM_SIZE)
 		return refuse(STATUS_RELOC_SYMBOL,
-			      "a relocation names symbol %lu, the table has %lu", index,
+			      "a relocation refers to symbol %lu, the table has %lu", index,
 			      image->symbols.size / SYM_SIZE);
 	const uint8_t *symbol = to.p + (image->symbols.vaddr - image->vaddr) + index * SYM_SIZE;
 	if (load_u16(symbol + 6, order) != 0) {
@@ -45,7 +45,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 	}
 	if (symbol[4] >> 4 != STB_WEAK)
 		return refuse(STATUS_RELOC_SYMBOL,
-			      "a relocation names symbol %lu, which is undefined", index);
+			      "a relocation refers to symbol %lu, which is undefined", index);
 	// An undefined weak symbol has the value 0 (gABI chapter 4, STB_WEAK), without load bias.
 	*value = 0;
 	return STATUS_OK;

@@ -28,7 +28,7 @@ static enum status parse_entry_version(const struct note *note, struct notes *ou
 {
 	if (note->desc.n != 1)
 		return refuse(STATUS_ERA_NOTE_MALFORMED,
-			      "the entry-version note has %#lx bytes, needed is 1", note->desc.n);
+			      "the entry-version note has %#lx bytes, expected 1", note->desc.n);
 	if (out->has_entry_version && out->entry_version != note->desc.p[0])
 		return refuse(STATUS_ERA_CONFLICT, "one note says entry version %u, another %u",
 			      out->entry_version, note->desc.p[0]);
@@ -81,7 +81,7 @@ enum status notes_read(const struct elf_image *image, struct notes *out)
 			uint64_t start = at;
 			if (!next_note(bytes, image->notes[i].align, order, &at, &note))
 				return refuse(STATUS_ERA_NOTE_MALFORMED,
-					      "the note at %#lx of PT_NOTE %u is longer than its "
+					      "the note at %#lx of PT_NOTE %u exceeds its "
 					      "%#lx bytes",
 					      start, i, bytes.n);
 			TRY(parse_note(&note, order, out));

@@ -20,6 +20,6 @@ noreturn void die(enum status status)
 
 noreturn void assert_failed(const char *condition)
 {
-	die(refuse(STATUS_INTERNAL_ASSERT,
-		   "%s does not hold; please report this with the command line", condition));
+	die(refuse(STATUS_INTERNAL_ASSERT, "%s failed; please report it with the command line",
+		   condition));
 }

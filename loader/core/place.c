@@ -76,7 +76,7 @@ static enum status place_fixed(const struct place_request *request, struct range
 	*out = (struct range){ image->vaddr, image->vaddr + image->size };
 	if (!range_set_contains(request->usable, *out) || !range_inside(*out, request->reach))
 		return refuse(STATUS_IMAGE_NOT_IN_RAM,
-			      "the application's fixed place %#lx..%#lx is not free RAM",
+			      "the application's fixed address range %#lx..%#lx is not free RAM",
 			      out->start, out->end);
 	return STATUS_OK;
 }
@@ -105,10 +105,10 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 		.within = { from, UINT64_MAX },
 	};
 	if (!find_image(request, &busy, want, out))
-		return refuse(STATUS_IMAGE_NO_ROOM,
-			      "the application needs %#lx bytes of RAM in one piece at a multiple "
-			      "of %#lx",
-			      want.size, want.align);
+		return refuse(
+			STATUS_IMAGE_NO_ROOM,
+			"the application needs %#lx contiguous bytes of RAM at a multiple of %#lx",
+			want.size, want.align);
 	if (copies_in_place(request, *out))
 		return STATUS_OK;
 	// Elsewhere the file need not be moved. If there is no such place, it is moved.
@@ -160,7 +160,7 @@ static enum status place_staging(const struct place_request *request, const stru
 	};
 	if (!find_free(request, busy, want, &out->staging))
 		return refuse(STATUS_NO_ROOM_TO_MOVE,
-			      "the image %#lx..%#lx covers the loader and no %#lx free bytes are "
+			      "the image %#lx..%#lx overlaps the loader and no %#lx free bytes are "
 			      "above it",
 			      out->image.start, out->image.end, want.size);
 	out->staging.end = out->staging.start + request->image->size;
@@ -176,7 +176,7 @@ static enum status place_file(const struct place_request *request, const struct 
 					  .within = { 0, UINT64_MAX } };
 	if (!find_free(request, busy, want, &out->file))
 		return refuse(STATUS_NO_ROOM_TO_MOVE,
-			      "the image %#lx..%#lx covers its file %#lx..%#lx and no %#lx bytes "
+			      "the image %#lx..%#lx overlaps its file %#lx..%#lx and no %#lx bytes "
 			      "are free to move it",
 			      out->image.start, out->image.end, request->file.start,
 			      request->file.end, want.size);
@@ -204,7 +204,7 @@ enum status place_others(const struct place_request *request, uint64_t block_siz
 	}
 	if (!room)
 		return refuse(STATUS_NO_ROOM_BELOW_IMAGE,
-			      "no %#lx free bytes below the image at %#lx for what is handed over",
+			      "no %#lx free bytes below the image at %#lx for the hand-over block",
 			      block_size, out->image.start);
 	out->staging = out->image;
 	out->file = request->file;

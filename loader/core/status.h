@@ -12,19 +12,19 @@
 
 #define STATUS_LIST(X)                                                                            \
 	X(NO_MODULE, 65, "no-app", "no-module",                                                   \
-	  "the starter gave no application (QEMU: -initrd APP)")                                  \
+	  "the boot loader or VMM passed no application (QEMU: -initrd APP)")                     \
 	X(ELF_HEADER_BEYOND_FILE, 67, "elf-truncated", "elf-header-beyond-file",                  \
 	  "the file ends inside the ELF header")                                                  \
 	X(ELF_PHDRS_BEYOND_FILE, 67, "elf-truncated", "elf-phdrs-beyond-file",                    \
-	  "the program headers do not lie in the file")                                           \
+	  "the program headers are not inside the file")                                          \
 	X(ELF_SEGMENT_BEYOND_FILE, 67, "elf-truncated", "elf-segment-beyond-file",                \
-	  "a segment's bytes do not lie in the file")                                             \
+	  "a segment's bytes are not inside the file")                                            \
 	X(APP_UNKNOWN_FORMAT, 69, "unknown-format", "app-unknown-format",                         \
 	  "the file is neither an ELF file nor a Hermit image")                                   \
 	X(ELF_NOT_64_BIT, 71, "elf-wrong-class", "elf-not-64-bit",                                \
 	  "the ELF file is not of class 64")                                                      \
 	X(ELF_WRONG_BYTE_ORDER, 71, "elf-wrong-class", "elf-wrong-byte-order",                    \
-	  "the ELF file has the other byte order")                                                \
+	  "the ELF file has the wrong byte order")                                                \
 	X(ELF_WRONG_VERSION, 71, "elf-wrong-class", "elf-wrong-version",                          \
 	  "the ELF version is not 1")                                                             \
 	X(ELF_WRONG_MACHINE, 73, "elf-wrong-machine", "elf-wrong-machine",                        \
@@ -32,72 +32,72 @@
 	X(ELF_WRONG_TYPE, 75, "elf-wrong-type", "elf-wrong-type",                                 \
 	  "the ELF file is neither ET_EXEC nor ET_DYN")                                           \
 	X(ELF_NEEDS_LIBRARY, 75, "elf-wrong-type", "elf-needs-library",                           \
-	  "the file wants a shared library (DT_NEEDED)")                                          \
+	  "the file needs a shared library (DT_NEEDED)")                                          \
 	X(ELF_HEADER_SIZE, 77, "elf-malformed", "elf-header-size", "e_ehsize is not 64")          \
 	X(ELF_PHDR_SIZE, 77, "elf-malformed", "elf-phdr-size", "e_phentsize is not 56")           \
 	X(ELF_NO_SEGMENTS, 77, "elf-malformed", "elf-no-segments",                                \
-	  "nothing to load: no PT_LOAD with a size")                                              \
+	  "no PT_LOAD segment with a size")                                                       \
 	X(ELF_TOO_MANY_SEGMENTS, 77, "elf-malformed", "elf-too-many-segments",                    \
-	  "more PT_LOAD or PT_NOTE than the loader keeps")                                        \
+	  "more PT_LOAD or PT_NOTE segments than the loader supports")                            \
 	X(ELF_SEGMENT_ORDER, 77, "elf-malformed", "elf-segment-order",                            \
-	  "PT_LOAD addresses do not ascend, or overlap")                                          \
+	  "PT_LOAD segments overlap or do not ascend")                                            \
 	X(ELF_SEGMENT_SIZE, 77, "elf-malformed", "elf-segment-size",                              \
 	  "a segment has more bytes in the file than in memory")                                  \
 	X(ELF_SEGMENT_ALIGN, 77, "elf-malformed", "elf-segment-align",                            \
 	  "an alignment is not a power of two")                                                   \
 	X(ELF_ADDRESS_OVERFLOW, 77, "elf-malformed", "elf-address-overflow",                      \
-	  "an address and a size add up beyond 2^64")                                             \
+	  "the sum of an address and a size exceeds 2^64")                                        \
 	X(ELF_ENTRY_OUTSIDE, 77, "elf-malformed", "elf-entry-outside",                            \
 	  "the entry point is not in an executable segment")                                      \
 	X(ELF_TLS_OUTSIDE, 77, "elf-malformed", "elf-tls-outside",                                \
-	  "the TLS template does not lie in the image")                                           \
+	  "the TLS template is not inside the image")                                             \
 	X(ELF_DYNAMIC_OUTSIDE, 77, "elf-malformed", "elf-dynamic-outside",                        \
-	  "a dynamic table does not lie in a segment's file bytes")                               \
+	  "a dynamic table is not inside the file bytes of a segment")                            \
 	X(ELF_DYNAMIC_ENTRY, 77, "elf-malformed", "elf-dynamic-entry",                            \
-	  "a size in the dynamic section is not the standard's")                                  \
+	  "the dynamic section gives a size that violates the ELF standard")                      \
 	X(RELOC_TYPE, 79, "elf-bad-relocation", "reloc-type",                                     \
-	  "a relocation of a type that Hermit does not use")                                      \
+	  "a relocation type that Hermit does not use")                                           \
 	X(RELOC_OUTSIDE, 79, "elf-bad-relocation", "reloc-outside",                               \
 	  "a relocation writes outside the image")                                                \
 	X(RELOC_SYMBOL, 79, "elf-bad-relocation", "reloc-symbol",                                 \
-	  "a relocation names a symbol that is not there or undefined")                           \
+	  "a relocation refers to a missing or undefined symbol")                                 \
 	X(RELOC_REL, 79, "elf-bad-relocation", "reloc-rel",                                       \
 	  "the file has relocations without addend (DT_REL)")                                     \
 	X(ERA_NO_NOTE, 81, "unknown-era", "era-no-note",                                          \
-	  "no Hermit entry-version note: no Hermit application, or kernel before 0.4.4")          \
+	  "no Hermit entry-version note: not a Hermit application, or a kernel before 0.4.4")     \
 	X(ERA_NOTE_MALFORMED, 81, "unknown-era", "era-note-malformed",                            \
-	  "a note is longer than its segment or has a wrong size")                                \
+	  "a note exceeds its segment or has a wrong size")                                       \
 	X(ERA_CONFLICT, 81, "unknown-era", "era-conflict", "two entry-version notes that differ") \
 	X(ERA_UNSUPPORTED, 81, "unknown-era", "era-unsupported",                                  \
-	  "an entry version that this loader does not hand over to")                              \
+	  "an entry version that this loader does not support")                                   \
 	X(IMAGE_NOT_IN_RAM, 83, "does-not-fit", "image-not-in-ram",                               \
 	  "the fixed address of the application is not free RAM")                                 \
 	X(IMAGE_NO_ROOM, 83, "does-not-fit", "image-no-room",                                     \
-	  "no free RAM is large enough for the application")                                      \
+	  "no range of free RAM is large enough for the application")                             \
 	X(NO_ROOM_BELOW_IMAGE, 85, "no-arrangement", "no-room-below-image",                       \
-	  "no RAM below the image for what is handed over")                                       \
+	  "no RAM below the image for the hand-over block")                                       \
 	X(NO_ROOM_TO_MOVE, 85, "no-arrangement", "no-room-to-move",                               \
-	  "image, file and loader overlap and no RAM is left to move one")                        \
+	  "image, file and loader overlap, and there is no RAM to move one of them")              \
 	X(MULTIBOOT_MAGIC, 87, "bad-start", "multiboot-magic",                                    \
 	  "not started by a Multiboot 1 loader (EAX)")                                            \
 	X(MULTIBOOT_INFO, 87, "bad-start", "multiboot-info",                                      \
-	  "the Multiboot information lies where it cannot be read")                               \
+	  "the Multiboot information is not in readable memory")                                  \
 	X(MULTIBOOT_MODULE, 87, "bad-start", "multiboot-module",                                  \
 	  "the first module's addresses are not a range of memory")                               \
 	X(START_STATE, 87, "bad-start", "start-state",                                            \
-	  "what the starter left in registers or memory is not this protocol's")                  \
+	  "registers or memory at the entry point do not match the boot protocol")                \
 	X(MEMORY_MAP_MISSING, 89, "bad-memory-map", "memory-map-missing",                         \
-	  "the starter told nothing about memory")                                                \
+	  "the boot information does not describe memory")                                        \
 	X(MEMORY_MAP_MALFORMED, 89, "bad-memory-map", "memory-map-malformed",                     \
 	  "the memory map's entries do not fill its length")                                      \
 	X(MEMORY_MAP_TOO_LONG, 89, "bad-memory-map", "memory-map-too-long",                       \
-	  "more memory ranges than the loader keeps")                                             \
+	  "more memory ranges than the loader supports")                                          \
 	X(MEMORY_MAP_EMPTY, 89, "bad-memory-map", "memory-map-empty",                             \
 	  "the memory map has no usable RAM")                                                     \
 	X(FIRMWARE_REFUSED, 91, "firmware-error", "firmware-refused",                             \
 	  "a service of the firmware failed")                                                     \
 	X(CMDLINE_TOO_LONG, 93, "bad-command-line", "cmdline-too-long",                           \
-	  "the command line has no end within 64 KiB")                                            \
+	  "the command line does not end within 64 KiB")                                          \
 	X(CMDLINE_NOT_UTF8, 93, "bad-command-line", "cmdline-not-utf8",                           \
 	  "the command line is not UTF-8; kernels panic on it")                                   \
 	X(OPTION_UNKNOWN, 93, "bad-command-line", "option-unknown",                               \
@@ -105,18 +105,19 @@
 	X(OPTION_VALUE, 93, "bad-command-line", "option-value",                                   \
 	  "a loader.KEY=VALUE word with an unknown value")                                        \
 	X(IMAGE_UNSUPPORTED, 95, "hermit-image", "hermit-image-unsupported",                      \
-	  "a Hermit image (gzip); this loader starts ELF files only")                             \
+	  "a Hermit image (gzip); this loader boots ELF files only")                              \
 	X(CPU_NO_LONG_MODE, 97, "cpu-lacks-feature", "cpu-no-long-mode",                          \
 	  "the CPU has no 64-bit mode")                                                           \
 	X(INTERNAL_ASSERT, 99, "internal-error", "internal-assert",                               \
-	  "the loader broke a rule of its own: please report")                                    \
+	  "an assertion of the loader failed: please report it")                                  \
 	X(CPU_EXCEPTION, 101, "cpu-exception", "cpu-exception",                                   \
 	  "the CPU raised an exception inside the loader")                                        \
-	X(FDT_MISSING, 103, "bad-device-tree", "fdt-missing", "the firmware gave no device tree") \
+	X(FDT_MISSING, 103, "bad-device-tree", "fdt-missing",                                     \
+	  "the firmware passed no device tree")                                                   \
 	X(FDT_MALFORMED, 103, "bad-device-tree", "fdt-malformed",                                 \
-	  "the device tree breaks the rules of its format")                                       \
+	  "the device tree violates its format")                                                  \
 	X(FDT_CONTENT, 103, "bad-device-tree", "fdt-content",                                     \
-	  "a property of the device tree has a value that cannot be")
+	  "a property of the device tree has an impossible value")
 
 enum status {
 	STATUS_OK,

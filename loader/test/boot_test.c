@@ -166,8 +166,8 @@ static void an_application_within_the_loader(void)
 	pc.cmdline = "hermit-loader loader.log=debug";
 	embed(0x110010);
 	CHECK_EQ(boots(nowhere)->image.start, 0x200000);
-	CHECK(strstr(console_text(), "[LOADER][DEBUG] No application was given: the one within the "
-				     "loader is booted\n") != NULL);
+	CHECK(strstr(console_text(), "[LOADER][DEBUG] No application was passed: booting the one "
+				     "built into the loader\n") != NULL);
 
 	// Its place covers the loader, with it in it.
 	use(elf_fixed(0x200000), MIB(12));
@@ -203,20 +203,20 @@ static void memory_refusals(void)
 {
 	use(elf_default(), MIB(3));
 	pc.map[3].size = MIB(1);
-	REFUSES(IMAGE_NO_ROOM, "83 image-no-room: the application needs 0x3200 bytes of RAM in one "
-			       "piece at a multiple of 0x200000");
+	REFUSES(IMAGE_NO_ROOM, "83 image-no-room: the application needs 0x3200 contiguous bytes of "
+			       "RAM at a multiple of 0x200000");
 	use(elf_fixed(0x2fe000), MIB(3));
-	REFUSES(IMAGE_NOT_IN_RAM, "83 image-not-in-ram: the application's fixed place "
+	REFUSES(IMAGE_NOT_IN_RAM, "83 image-not-in-ram: the application's fixed address range "
 				  "0x2fe000..0x301200 is not free RAM");
 	use(elf_fixed(0x118000), MIB(3));
 	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	CHECK_EQ(outcome->status, STATUS_NO_ROOM_BELOW_IMAGE);
 	CHECK(strstr(last_line(),
-		     "free bytes below the image at 0x118000 for what is handed over") != NULL);
+		     "free bytes below the image at 0x118000 for the hand-over block") != NULL);
 	check_nothing_written(&pc);
 	use(elf_fixed(0x200000), MIB(3));
 	pc.loader = (struct range){ 0x1f8000, 0x202000 };
-	REFUSES(NO_ROOM_TO_MOVE, "85 no-room-to-move: the image 0x200000..0x203200 covers the "
+	REFUSES(NO_ROOM_TO_MOVE, "85 no-room-to-move: the image 0x200000..0x203200 overlaps the "
 				 "loader and no 0x4000 free bytes are above it");
 }
 
@@ -224,27 +224,27 @@ static void formats(void)
 {
 	use(elf_default(), MIB(3));
 	pc.module_count = 0;
-	REFUSES(NO_MODULE, "65 no-module: no application was given: with QEMU add -initrd APP, "
+	REFUSES(NO_MODULE, "65 no-module: no application was passed: with QEMU add -initrd APP, "
 			   "with GRUB a module line");
 	pc.module_count = 1;
 	pc.app_size = 3;
 	REFUSES(APP_UNKNOWN_FORMAT,
-		"69 app-unknown-format: the file has 3 bytes, an ELF file has more");
+		"69 app-unknown-format: the file has 3 bytes, too few for an ELF file");
 	pc.app_size = 0;
 	REFUSES(APP_UNKNOWN_FORMAT,
-		"69 app-unknown-format: the file has 0 bytes, an ELF file has more");
+		"69 app-unknown-format: the file has 0 bytes, too few for an ELF file");
 	pc.app_size = 4;
 	REFUSES(ELF_HEADER_BEYOND_FILE,
 		"67 elf-header-beyond-file: the ELF header has 64 bytes, the file 0x4");
 	file[3] = 'f';
-	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 7f 45 4c 66, an "
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file starts with 7f 45 4c 66, an "
 				    "ELF file with 7f 45 4c 46");
 	memcpy(file, "\x1f\x8b\x08", 3);
 	REFUSES(IMAGE_UNSUPPORTED, "95 hermit-image-unsupported: this is a Hermit image (gzip); "
-				   "this loader starts ELF files, unpack its kernel first");
+				   "this loader boots ELF files, so unpack its kernel first");
 	pc.app_size = 3;
 	REFUSES(IMAGE_UNSUPPORTED, "95 hermit-image-unsupported: this is a Hermit image (gzip); "
-				   "this loader starts ELF files, unpack its kernel first");
+				   "this loader boots ELF files, so unpack its kernel first");
 }
 
 static void further_modules_cause_a_warning(void)
@@ -252,8 +252,8 @@ static void further_modules_cause_a_warning(void)
 	use(elf_default(), MIB(6));
 	pc.module_count = 3;
 	(void)boots(nowhere);
-	CHECK(strstr(console_text(), "[LOADER][WARN] 3 modules were given: the first is booted, "
-				     "the second and further ones are ignored\n") != NULL);
+	CHECK(strstr(console_text(), "[LOADER][WARN] 3 modules were passed: the first one is "
+				     "booted, the others are ignored\n") != NULL);
 }
 
 static void a_bad_relocation_is_found_late(void)
@@ -298,19 +298,17 @@ static void an_assertion_stops_the_machine(void)
 						      (void *)(uintptr_t)"1 == 2");
 	CHECK_EQ(outcome->end, FAKE_STOPPED);
 	CHECK_REFUSED(outcome->status, INTERNAL_ASSERT,
-		      "99 internal-assert: 1 == 2 does not hold; please report this with the "
-		      "command line");
+		      "99 internal-assert: 1 == 2 failed; please report it with the command line");
 }
 
 static void options_are_refused(void)
 {
 	use(elf_default(), MIB(6));
 	pc.cmdline = "hermit-loader loader.selftest=de";
-	REFUSES(OPTION_UNKNOWN,
-		"93 option-unknown: loader.selftest= is known to debug builds only");
+	REFUSES(OPTION_UNKNOWN, "93 option-unknown: loader.selftest= works in debug builds only");
 	pc.cmdline = "hermit-loader loader.selftest= loader.what=1";
 	REFUSES(OPTION_UNKNOWN,
-		"93 option-unknown: loader.what= is not known; known are log, onerror, era");
+		"93 option-unknown: loader.what= is unknown; known are log, onerror, era");
 	pc.cmdline = "hermit-loader loader.log=debug\xff";
 	REFUSES(OPTION_VALUE, "93 option-value: loader.log= does not know \"debug\xff\"");
 	pc.cmdline = "hermit-loader \xff";

@@ -113,11 +113,11 @@ static void loader_options_are_removed(void)
 static void unknown_keys_are_refused(void)
 {
 	CHECK_REFUSED(options_of("loader.lok=debug"), OPTION_UNKNOWN,
-		      "93 option-unknown: loader.lok= is not known; known are log, onerror, era");
+		      "93 option-unknown: loader.lok= is unknown; known are log, onerror, era");
 	CHECK_REFUSED(options_of("loader.=x"), OPTION_UNKNOWN,
-		      "93 option-unknown: loader.= is not known; known are log, onerror, era");
+		      "93 option-unknown: loader.= is unknown; known are log, onerror, era");
 	CHECK_REFUSED(options_of("a loader.logg=info -- b"), OPTION_UNKNOWN,
-		      "93 option-unknown: loader.logg= is not known; known are log, onerror, era");
+		      "93 option-unknown: loader.logg= is unknown; known are log, onerror, era");
 }
 
 static void unknown_values_are_refused(void)

@@ -150,13 +150,13 @@ static void what_is_no_tree(void)
 	build(0);
 	console_open();
 	CHECK_REFUSED_SO_FAR(devicetree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED,
-			     "103 fdt-malformed: the device tree lies at no multiple of 8");
+			     "103 fdt-malformed: the address of the device tree is not a multiple of 8");
 	blob[0] = 0;
 	CHECK_REFUSED_SO_FAR(read(), FDT_MISSING,
-			     "103 fdt-missing: there is no device tree: its first word is ");
+			     "103 fdt-missing: no device tree: its first word is ");
 	blob[0] = 0xd0;
 	store_u32(blob + 4, (uint32_t)size + 1, ORDER_BIG);
-	CHECK_REFUSED_SO_FAR(read(), FDT_MALFORMED, "103 fdt-malformed: the device tree says ");
+	CHECK_REFUSED_SO_FAR(read(), FDT_MALFORMED, "103 fdt-malformed: the device tree has ");
 	store_u32(blob + 4, (uint32_t)size, ORDER_BIG);
 	// an unknown token
 	store_u32(blob + load_u32(blob + 8, ORDER_BIG) + 8, 7, ORDER_BIG);

@@ -63,7 +63,7 @@ static void a_big_endian_target(void)
 	file[5] = 1;
 	CHECK_REFUSED(elf_parse((struct span){ file, spec.size }, &arm_be, &image),
 		      ELF_WRONG_BYTE_ORDER,
-		      "71 elf-wrong-byte-order: ELF byte order is 1, needed is 2");
+		      "71 elf-wrong-byte-order: ELF byte order is 1, expected 2");
 	free(file);
 }
 

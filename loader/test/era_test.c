@@ -32,7 +32,7 @@ static void the_option_overrides_the_notes(void)
 	CHECK_EQ(identify(true, 3, 4), STATUS_OK);
 	CHECK_EQ(era->entry_version, 4);
 	CHECK_REFUSED_SO_FAR(identify(true, 4, 9), ERA_UNSUPPORTED,
-			     "81 era-unsupported: entry version 9, this loader hands over to ");
+			     "81 era-unsupported: entry version 9, this loader supports ");
 }
 
 static void an_unknown_version_is_refused(void)
@@ -40,11 +40,11 @@ static void an_unknown_version_is_refused(void)
 	CHECK_REFUSED_SO_FAR(identify(false, 0, 0), ERA_NO_NOTE,
 			     "81 era-no-note: the file has no Hermit entry-version note: ");
 	CHECK_REFUSED_SO_FAR(identify(true, 3, 0), ERA_UNSUPPORTED,
-			     "81 era-unsupported: entry version 3, this loader hands over to ");
+			     "81 era-unsupported: entry version 3, this loader supports ");
 	CHECK_REFUSED_SO_FAR(identify(true, 0, 0), ERA_UNSUPPORTED,
-			     "81 era-unsupported: entry version 0, this loader hands over to ");
+			     "81 era-unsupported: entry version 0, this loader supports ");
 	CHECK_REFUSED_SO_FAR(identify(true, 255, 0), ERA_UNSUPPORTED,
-			     "81 era-unsupported: entry version 255, this loader hands over to ");
+			     "81 era-unsupported: entry version 255, this loader supports ");
 }
 
 // RawBootInfo of entry version 4, byte by byte; what is not named is zero.

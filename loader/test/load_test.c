@@ -176,12 +176,13 @@ static void what_rela_refuses(void)
 		refused(at, (struct elf_rela){ 0x3200, SYMBOL(1, R_64), 0 }, STATUS_RELOC_OUTSIDE,
 			"79 reloc-outside: relocation of 8 bytes at 0x3200, image 0x0..0x3200");
 		refused(at, (struct elf_rela){ 0x2000, SYMBOL(4, R_64), 0 }, STATUS_RELOC_SYMBOL,
-			"79 reloc-symbol: a relocation names symbol 4, the table has 4");
+			"79 reloc-symbol: a relocation refers to symbol 4, the table has 4");
 		refused(at, (struct elf_rela){ 0x2000, SYMBOL(UINT32_MAX, R_GLOB_DAT), 0 },
 			STATUS_RELOC_SYMBOL,
-			"79 reloc-symbol: a relocation names symbol 4294967295, the table has 4");
+			"79 reloc-symbol: a relocation refers to symbol 4294967295, the table has "
+			"4");
 		refused(at, (struct elf_rela){ 0x2000, SYMBOL(0, R_64), 0 }, STATUS_RELOC_SYMBOL,
-			"79 reloc-symbol: a relocation names symbol 0, which is undefined");
+			"79 reloc-symbol: a relocation refers to symbol 0, which is undefined");
 	}
 }
 
@@ -227,7 +228,7 @@ static void no_symbol_table_means_no_symbols(void)
 	spec.dyn[DYN_SYMTAB].tag = 0x6ffffef5;
 	enum status got = load(&spec);
 	CHECK_REFUSED(got, RELOC_SYMBOL,
-		      "79 reloc-symbol: a relocation names symbol 1, the table has 0");
+		      "79 reloc-symbol: a relocation refers to symbol 1, the table has 0");
 	close_spec();
 }
 

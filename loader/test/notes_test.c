@@ -108,7 +108,7 @@ static void an_entry_version_has_one_byte(void)
 	clear();
 	add("HERMIT", ENTRY_VERSION, "\4\0\0", 4, 4);
 	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_NOTE_MALFORMED,
-		      "81 era-note-malformed: the entry-version note has 0x4 bytes, needed is 1");
+		      "81 era-note-malformed: the entry-version note has 0x4 bytes, expected 1");
 }
 
 static void an_empty_entry_version(void)
@@ -116,7 +116,7 @@ static void an_empty_entry_version(void)
 	clear();
 	add("HERMIT", ENTRY_VERSION, "", 0, 4);
 	CHECK_REFUSED(read_bytes(notes.n, 4), ERA_NOTE_MALFORMED,
-		      "81 era-note-malformed: the entry-version note has 0x0 bytes, needed is 1");
+		      "81 era-note-malformed: the entry-version note has 0x0 bytes, expected 1");
 }
 
 static void sizes_beyond_the_segment(void)
@@ -133,8 +133,8 @@ static void sizes_beyond_the_segment(void)
 		test_case("case %zu", i);
 		console_open();
 		CHECK_REFUSED(read_bytes(53, 4), ERA_NOTE_MALFORMED,
-			      "81 era-note-malformed: the note at 0x20 of PT_NOTE 0 is longer than "
-			      "its 0x35 bytes");
+			      "81 era-note-malformed: the note at 0x20 of PT_NOTE 0 exceeds its "
+			      "0x35 bytes");
 	}
 }
 

@@ -89,7 +89,8 @@ static void fixed_must_be_free_ram(void)
 {
 	start(false, MIB(63), MIB(1) + 1);
 	CHECK_REFUSED(run(), IMAGE_NOT_IN_RAM,
-		      "83 image-not-in-ram: the application's fixed place 0x3f00000..0x4000001 is "
+		      "83 image-not-in-ram: the application's fixed address range "
+		      "0x3f00000..0x4000001 is "
 		      "not free RAM");
 	start(false, MIB(63), MIB(1));
 	must(run());
@@ -100,7 +101,8 @@ static void fixed_must_be_in_reach(void)
 	start(false, GIB(4) - 0x1000, 0x1001);
 	must(range_set_add(&usable, (struct range){ GIB(3), GIB(5) }));
 	CHECK_REFUSED(run(), IMAGE_NOT_IN_RAM,
-		      "83 image-not-in-ram: the application's fixed place 0xfffff000..0x100000001 "
+		      "83 image-not-in-ram: the application's fixed address range "
+		      "0xfffff000..0x100000001 "
 		      "is not free RAM");
 }
 
@@ -108,15 +110,15 @@ static void dyn_finds_no_room(void)
 {
 	start(true, 0, MIB(62) + 1);
 	CHECK_REFUSED(run(), IMAGE_NO_ROOM,
-		      "83 image-no-room: the application needs 0x3e00001 bytes of RAM in one piece "
+		      "83 image-no-room: the application needs 0x3e00001 contiguous bytes of RAM "
 		      "at a multiple of 0x200000");
 	start(true, 0, MIB(62));
 	must(run());
 	start(true, 0, 0x1000);
 	image.align = MIB(64);
 	CHECK_REFUSED(run(), IMAGE_NO_ROOM,
-		      "83 image-no-room: the application needs 0x1000 bytes of RAM in one piece at "
-		      "a multiple of 0x4000000");
+		      "83 image-no-room: the application needs 0x1000 contiguous bytes of RAM at a "
+		      "multiple of 0x4000000");
 	start(true, 0, 0x1000);
 	image.align = MIB(32);
 	must(run());
@@ -178,7 +180,7 @@ static void no_room_to_move_the_file(void)
 	start(false, 0x200000, MIB(62));
 	request.file = (struct range){ 0x300000, 0x500000 };
 	CHECK_REFUSED(run(), NO_ROOM_TO_MOVE,
-		      "85 no-room-to-move: the image 0x200000..0x4000000 covers its file "
+		      "85 no-room-to-move: the image 0x200000..0x4000000 overlaps its file "
 		      "0x300000..0x500000 and no 0x200000 bytes are free to move it");
 }
 
@@ -200,8 +202,8 @@ static void staging_stays_in_the_images_gib(void)
 	must(range_set_add(&usable, (struct range){ MIB(64), GIB(2) }));
 	request.loader = (struct range){ GIB(1) - MIB(1), GIB(1) - MIB(1) + 0x14000 };
 	CHECK_REFUSED(run(), NO_ROOM_TO_MOVE,
-		      "85 no-room-to-move: the image 0x3fe00000..0x3fffffff covers the loader and "
-		      "no 0x200000 free bytes are above it");
+		      "85 no-room-to-move: the image 0x3fe00000..0x3fffffff overlaps the loader "
+		      "and no 0x200000 free bytes are above it");
 }
 
 static void the_block_avoids_preserved_ranges(void)
@@ -253,7 +255,7 @@ static void no_room_below_the_image(void)
 	must(range_set_add(&usable, (struct range){ 0x1f4000, MIB(64) }));
 	CHECK_REFUSED(run(), NO_ROOM_BELOW_IMAGE,
 		      "85 no-room-below-image: no 0xd000 free bytes below the image at 0x200000 "
-		      "for what is handed over");
+		      "for the hand-over block");
 	start(false, 0x200000, 0x1000);
 	usable = (struct range_set){ 0 };
 	must(range_set_add(&usable, (struct range){ 0x1f3000, MIB(64) }));
@@ -266,7 +268,7 @@ static void an_image_in_the_lowest_unit_has_nothing_below(void)
 	start(false, 0x118000, 0x1000);
 	CHECK_REFUSED(run(), NO_ROOM_BELOW_IMAGE,
 		      "85 no-room-below-image: no 0xd000 free bytes below the image at 0x118000 "
-		      "for what is handed over");
+		      "for the hand-over block");
 }
 
 static uint64_t random_state = 88172645463325252;

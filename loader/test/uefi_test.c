@@ -177,7 +177,7 @@ static void the_offered_ram_disk_takes_precedence(void)
 	uefi.offered_size = EFI_NOT_FOUND;
 	uefi.no_volume = false;
 	fake_uefi_options(&uefi, "loader.log=error");
-	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file begins with 6e 6f 20 61, an "
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file starts with 6e 6f 20 61, an "
 				    "ELF file with 7f 45 4c 46");
 }
 

@@ -27,9 +27,10 @@ enum status era_identify(const struct notes *notes, const struct elf_target *tar
 {
 	uint32_t version = forced != 0 ? forced : notes->entry_version;
 	if (forced == 0 && !notes->has_entry_version)
-		return refuse(STATUS_ERA_NO_NOTE,
-			      "the file has no Hermit entry-version note: no Hermit application, "
-			      "or an old one (for 0.3.10 to 0.4.2 say loader.era=e1)");
+		return refuse(
+			STATUS_ERA_NO_NOTE,
+			"the file has no Hermit entry-version note: not a Hermit application, or "
+			"an old one (for kernels 0.3.10 to 0.4.2 use loader.era=e1)");
 	for (size_t i = 0; i < countof(eras); i++) {
 		if (eras[i].entry_version == version &&
 		    (eras[i].machine == 0 || eras[i].machine == target->machine)) {
@@ -38,7 +39,7 @@ enum status era_identify(const struct notes *notes, const struct elf_target *tar
 		}
 	}
 	return refuse(STATUS_ERA_UNSUPPORTED,
-		      "entry version %u, this loader hands over to 1 (kernels 0.4.3, 0.4.4, "
+		      "entry version %u, this loader supports 1 (kernels 0.4.3, 0.4.4, "
 		      "x86_64) and 4 (since 0.7.0)",
 		      version);
 }
