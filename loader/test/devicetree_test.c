@@ -149,8 +149,9 @@ static void what_is_no_tree(void)
 {
 	build(0);
 	console_open();
-	CHECK_REFUSED_SO_FAR(devicetree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED,
-			     "103 fdt-malformed: the address of the device tree is not a multiple of 8");
+	CHECK_REFUSED_SO_FAR(
+		devicetree_read(blob + 4, 0x40000004, size - 4, &tree), FDT_MALFORMED,
+		"103 fdt-malformed: the address of the device tree is not a multiple of 8");
 	blob[0] = 0;
 	CHECK_REFUSED_SO_FAR(read(), FDT_MISSING,
 			     "103 fdt-missing: no device tree: its first word is ");
