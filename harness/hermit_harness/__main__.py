@@ -8,8 +8,10 @@ import sys
 
 
 def main() -> int:
-    """Load the program and run it. Ctrl-C while it is loaded just ends it, without a traceback; one that is ignored,
-    as behind a shell's &, stays so."""
+    """Load the program and run it.
+
+    Ctrl-C during the import ends it without a traceback. An ignored SIGINT (a job started with &) stays ignored.
+    """
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

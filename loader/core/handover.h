@@ -52,8 +52,9 @@ struct handover {
 	uint64_t uart;
 };
 
-// Returns the size in bytes of page tables that map `image` and a block with `other` bytes besides
-// the tables. If place_rules.block_boundary is 0, the size does not depend on the image's address.
+// Returns the size in bytes of page tables that map `image`, the tables themselves and `other` more
+// bytes of the hand-over block. If place_rules.block_boundary is 0, the size does not depend on the
+// image's address.
 uint64_t arch_tables_size(struct range image, uint64_t other);
 
 // Returns the size in bytes of the trampoline and its data.

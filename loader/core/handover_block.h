@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The hand-over block: everything that the kernel receives besides the image, in one range of
+// The hand-over block: everything that the kernel receives except the image, in one range of
 // memory below it. In this order: stack, page tables, boot info, command line, Multiboot
 // information (x86_64), ACPI RSDP, SEV-SNP blob, Linux zero page, device tree, trampoline.
 //

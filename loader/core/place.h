@@ -37,7 +37,7 @@ struct place_request {
 	const struct elf_image *image;
 	// Free RAM.
 	const struct range_set *usable;
-	// Where an ET_DYN image goes if there is room; empty: no preference.
+	// The preferred range of an ET_DYN image; empty: no preference.
 	struct range preferred;
 	// The addresses that the loader can access.
 	struct range reach;

@@ -24,7 +24,7 @@ from hermit_harness.vm.process import ARM_SECONDS, DIE_WITH_PARENT, LO_UP, Close
 NETSETUP = ROOT / "netsetup"
 GUEST_ADDRESS = "10.0.5.3"  # default of the scripts in netsetup/ and of the Hermit kernel
 # /proc/self/stat starts with the PID outside the namespace. The second mount makes /proc that of the namespace.
-# Without IPv6, Linux sends no frames by itself. Kernel 0.11.0 stops receiving if a frame arrives before it has
+# Without IPv6, Linux sends no unsolicited frames. Kernel 0.11.0 stops receiving if a frame arrives before it has
 # installed its interrupt handler (docs/network.md).
 DISABLE_IPV6 = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null; "
 HOLDER_SCRIPT = (

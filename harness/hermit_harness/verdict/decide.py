@@ -258,7 +258,7 @@ def _reset(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgemen
         return None
     judged = None if debug_exit else _without_exit_device(facts, end, "reset", expect)
     origin = "loader" if not facts.boot_log.handed_over else "app"
-    # Only an x86 CPU resets the machine by itself (triple fault); on other CPUs software requests a reset.
+    # An x86 CPU resets the machine after a triple fault; on other CPUs software requests a reset.
     cause = ("triple fault or reset" if facts.cpu == "x86_64" else "reset") + (
         " in the loader or before its first line" if origin == "loader" else " after the hand-over"
     )

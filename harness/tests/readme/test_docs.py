@@ -23,13 +23,13 @@ def names(pages: tuple[Path, ...] = PAGES) -> list[str]:
 
 
 def anchors(text: str) -> set[str]:
-    """The names of a page's headings, as they stand in links."""
+    """Return the anchors of a page's headings."""
     heads = re.findall(r"^#+ +(.*)$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 def links(page: Path) -> Iterator[tuple[str, Path, str]]:
-    """Each link of a page to a file of this tree: as it stands, the file, the anchor."""
+    """Return each link of a page to a file of this tree: link text, file, anchor."""
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in link:
             file, _, anchor = link.partition("#")
@@ -45,7 +45,7 @@ def code(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", names())
 def test_links(name: str) -> None:
-    """Every link leads to a file, every anchor to a heading."""
+    """Every link refers to a file, every anchor to a heading."""
     for link, file, anchor in links(ROOT / name):
         assert file.exists(), link
         assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), link
@@ -74,7 +74,7 @@ def test_arrows_of_the_architecture() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_verbs_and_commands(name: str) -> None:
-    """Whatever is shown behind `make` and `hermitctl` exists."""
+    """Every verb shown after `make` and `hermitctl` exists."""
     verbs = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     for shown in code(ROOT / name):
         verb = re.match(r"(?:[A-Z_]+=\S+ )*make ([a-z][a-z-]+)(?=\s|$)", shown)
@@ -85,7 +85,7 @@ def test_verbs_and_commands(name: str) -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_options(name: str) -> None:
-    """Each option behind `hermitctl run` or `debug`, and each variable behind `make run` or `debug`, exists."""
+    """Each option of `hermitctl run` and `debug`, and each variable of `make run` and `debug`, exists."""
     rows = options.OPTIONS + options.DEBUG_OPTIONS
     flags = {f"--{row.flag}" for row in rows} | {"--json", "--dry-run", "--print", "--help"}
     variables = {row.name for row in rows} | {"APP", "SETUP", "YES", "GDB", "V"}

@@ -51,7 +51,7 @@ struct era {
 	uint32_t stack_size;
 	uint32_t info_size; // bytes, aligned to 16
 	// The kernel maps the pages of command line and Multiboot information once more, read-only,
-	// and goes on writing its boot information.
+	// and still writes to its boot info.
 	bool info_own_page;
 	struct paging_shape shape;
 	void (*write_info)(uint8_t *out, const struct boot_facts *facts);

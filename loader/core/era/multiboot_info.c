@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Multiboot Specification 0.6.96, section 3.3. The starter's own block may lie where the image
-// goes, so the kernel always gets this one.
+// Multiboot Specification 0.6.96, section 3.3. The structure that the boot loader passed may be
+// within the image's range, so the kernel always gets this one.
 #include "core/era/era.h"
 #include "core/span.h"
 
