@@ -106,7 +106,7 @@ def test_vhost_and_capture_exclude_each_other() -> None:
     ("device", "capture", "vhost", "note"),
     [
         ("/dev/null", "", "on", ""),
-        ("/dev/null", "x.pcap", "off", "vhost=off: a capture is wanted, and vhost leads the frames past QEMU"),
+        ("/dev/null", "x.pcap", "off", "vhost=off: a capture needs the frames in QEMU, and vhost bypasses it"),
         ("/dev/nothing", "", "off", "vhost=off: /dev/nothing: No such file or directory"),
         ("/dev/tty/nothing", "x.pcap", "off", "vhost=off: /dev/tty/nothing: Not a directory"),
     ],
