@@ -101,7 +101,7 @@ static void no_tls_is_all_zero(void)
 	uint8_t info[144];
 	static const uint8_t zero[32];
 	memset(info, 0xee, sizeof info);
-	era_write_e4(info, &facts);
+	era_e4.write_info(info, &facts);
 	CHECK_BYTES(info + 48, zero, 32);
 }
 

@@ -16,6 +16,11 @@ UEFI_OBJ := $(addprefix $(HOST)/obj/proto/uefi/,firmware.o files.o tables.o star
 FAKE_OBJ := $(addprefix $(HOST)/obj/test/,fake.o fake_pc.o)
 TEST_SRC := $(filter-out $(addprefix loader/test/,fake.c fake_pc.c host.c status_list.c),$(sort $(wildcard loader/test/*.c)))
 TEST_OBJ := $(TEST_SRC:loader/%.c=$(HOST)/obj/%.o)
+# Suites have the names of their files. `rules` checks what all others have refused.
+SUITES := $(filter-out rules,$(patsubst loader/test/%_test.c,%,$(filter %_test.c,$(TEST_SRC)))) rules
+$(HOST)/obj/test/main.o: $(GEN)/suites.h
+$(GEN)/suites.h: FORCE
+	$(call write_if_changed,'#define SUITES(X) ${SUITES:%=X(%)}')
 # The mem functions of the target, under names that do not collide with libc's.
 MEM_OBJ := $(addprefix $(HOST)/obj/mem/,portable.o memcmp.o x86_64.o)
 

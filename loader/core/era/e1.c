@@ -31,7 +31,7 @@ enum {
 	NO_PROCESSOR = 0xffffffff,
 };
 
-void era_write_e1(uint8_t *out, const struct boot_facts *facts)
+static void write_info(uint8_t *out, const struct boot_facts *facts)
 {
 	// limit 0: the memory map comes from the Multiboot information; CPU frequency 0: not known
 	memset(out, 0, INFO_SIZE);
@@ -53,3 +53,15 @@ void era_write_e1(uint8_t *out, const struct boot_facts *facts)
 	memset(out + ADDRESS, 255, NETMASK + 3 - ADDRESS);
 	store_u64(out + TLS_ALIGN, facts->tls.align, ORDER_LITTLE);
 }
+
+const struct era era_e1 = {
+	.name = "e1",
+	.entry_version = 1,
+	.machine = 62,
+	.stack_low_end = false,
+	.stack_size = 0x8000,
+	.info_size = INFO_SIZE,
+	.info_own_page = true,
+	.shape = { .recursive = true },
+	.write_info = write_info,
+};

@@ -23,7 +23,7 @@ enum {
 	INFO_SIZE = 144,
 };
 
-void era_write_e4(uint8_t *out, const struct boot_facts *facts)
+static void write_info(uint8_t *out, const struct boot_facts *facts)
 {
 	const enum order order = facts->order;
 	memset(out, 0, INFO_SIZE);
@@ -47,3 +47,13 @@ void era_write_e4(uint8_t *out, const struct boot_facts *facts)
 	store_u64(out + CMDLINE_SIZE, facts->cmdline_size, order);
 	store_u64(out + PLATFORM_INFO, info, order);
 }
+
+const struct era era_e4 = {
+	.name = "e4",
+	.entry_version = 4,
+	.stack_low_end = true,
+	.stack_size = 0x8000,
+	.info_size = INFO_SIZE,
+	.shape = { .recursive = true },
+	.write_info = write_info,
+};

@@ -62,8 +62,15 @@ struct era {
 must_check enum status era_identify(const struct notes *notes, const struct elf_target *target,
 				    uint32_t forced, const struct era **out);
 
-void era_write_e1(uint8_t *out, const struct boot_facts *facts);
-void era_write_e4(uint8_t *out, const struct boot_facts *facts);
+// Each era is era_NAME, a row in NAME.c.
+#define ERAS(X) \
+	X(e1)   \
+	X(e4)
+// For the refusal of other versions.
+#define ERA_VERSIONS "1 (kernels 0.4.3, 0.4.4, x86_64) and 4 (since 0.7.0)"
+
+#define ERA_DECLARE(name) extern const struct era era_##name;
+ERAS(ERA_DECLARE)
 
 // The platform tag that a kernel of this version expects after such a start.
 enum platform_tag era_platform_tag(const struct notes *notes, enum start_kind start);
