@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lint import arrows, prose, sentences
+from lint import arrows, prose, recipes, sentences
 from lint.comments import divided
 from lint.tree import Source, Tree
 
@@ -139,6 +139,9 @@ def row_names(tree: Tree) -> Iterator[tuple[str, str, str]]:
     own = [sentence for sentence in texts if sentence.path == "README.md"]
     yield f"sentences over {prose.LONG} words, README", long_sentences(own), f"{prose.LONG_BAR} %, 0"
     yield f"sentences over {prose.LONG} words, all pages", long_sentences(texts), f"{prose.LONG_BAR} %, 0"
+    guide = next((source.text for source in tree.sources if source.path == "CONTRIBUTING.md"), "")
+    costs = ", ".join(f"{kind.split()[-1]} {len(files)}" for kind, files in recipes.read(guide).items())
+    yield "files per change", costs or "-", ""
     yield "commit subjects, median / p90 / max", commits(tree.root), "72"
     comments = [sentence for s in tree.sources if s.kind != "markdown" for sentence in sentences.of_comments(s)]
     yield f"sentences over {prose.LONG} words, comments", long_sentences(comments), ""
