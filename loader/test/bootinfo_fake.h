@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the tests of the starters' protocols share: a struct boot that is read out of fake memory of
+// What the tests of the boot protocols share: a struct boot that is read out of fake memory of
 // 256 KiB, and looks at it.
 #pragma once
 
@@ -17,7 +17,7 @@ void bootinfo_clear(void);
 void bootinfo_begin(void);
 enum status bootinfo_end(enum status status);
 
-// Where the starter's information is, the command line, and the first of so many applications.
+// The addresses of the boot information, the command line and the first of the applications.
 void check_parsed(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
 		  uint64_t app_size);
 // The usable ranges as "0-9fc00 100000-4000000 ".
@@ -25,6 +25,6 @@ void check_usable(const char *want);
 // Whether exactly this is kept from being written.
 bool is_preserved(uint64_t from, uint64_t to);
 // Flips every bit of these `count` places, one bit a run, in what `start` puts there: booted, or
-// refused for what the starter left.
+// refused because of the boot information.
 void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places,
 		 size_t count);

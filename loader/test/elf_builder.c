@@ -29,7 +29,7 @@ static void add_tables(struct elf_spec *s)
 		{ VADDR_DATA + 0x18, (uint64_t)3 << 32 | R_64, 0x40 },
 		{ 0, R_NONE, 0 },
 	};
-	// three words and one far behind
+	// three words and one far after them
 	const uint64_t relr[] = { VADDR_DATA + 0x40, 0x8000000000000003, VADDR_DATA + 0x1100 };
 	const struct elf_sym sym[] = {
 		{ 0 },

@@ -123,7 +123,7 @@ struct elf_spec elf_default(void);
 // The same at fixed addresses from `base` on.
 struct elf_spec elf_fixed(uint64_t base);
 
-// Makes room for more program headers: they move behind everything else, to a multiple of 16.
+// Makes room for more program headers: they move after everything else, to a multiple of 16.
 void elf_phdrs_to_end(struct elf_spec *spec);
 
 // Adds DT_JMPREL with two entries, for VADDR_DATA + 0x60 and 0x68; table and dynamic section lie in

@@ -104,7 +104,7 @@ static void header(void)
 CHANGE(phdrs_fit, s->phoff = 0x600 - 7 * 56)
 CHANGE(phdrs_one_byte_too_far, s->phoff = 0x600 - 7 * 56 + 1)
 CHANGE(phdrs_too_many, s->phnum = 40)
-CHANGE(phdrs_behind, s->phoff = 0x601)
+CHANGE(phdrs_beyond_file, s->phoff = 0x601)
 CHANGE(phdrs_overflow, s->phoff = UINT64_MAX - 7)
 
 static void program_headers_lie_in_the_file(void)
@@ -118,7 +118,7 @@ static void program_headers_lie_in_the_file(void)
 	      phdrs_too_many },
 	    { STATUS_ELF_PHDRS_BEYOND_FILE,
 	      "67 elf-phdrs-beyond-file: 7 program headers at 0x601, the file has 0x600 bytes",
-	      phdrs_behind },
+	      phdrs_beyond_file },
 	    { STATUS_ELF_PHDRS_BEYOND_FILE,
 	      "67 elf-phdrs-beyond-file: 7 program headers at 0xfffffffffffffff8, the file has "
 	      "0x600 bytes",
@@ -130,8 +130,8 @@ CHANGE(filesz_above_memsz, s->phdr[SEGMENT_DATA].memsz = 0x1ff)
 CHANGE(empty_with_bytes, s->phdr[SEGMENT_DATA].memsz = 0)
 CHANGE(empty_load,
        s->phdr[SEGMENT_STACK] = (struct elf_phdr){ PT_LOAD, 4, UINT64_MAX, 1, 0, 0, 0, 3 })
-CHANGE(bytes_end_behind_file, s->phdr[SEGMENT_DATA].filesz = 0x201)
-CHANGE(bytes_begin_behind_file, s->phdr[SEGMENT_DATA].offset = 0x10000)
+CHANGE(bytes_end_beyond_file, s->phdr[SEGMENT_DATA].filesz = 0x201)
+CHANGE(bytes_start_beyond_file, s->phdr[SEGMENT_DATA].offset = 0x10000)
 CHANGE(bytes_overflow, s->phdr[SEGMENT_DATA].offset = UINT64_MAX - 0xff)
 CHANGE(no_bytes_anywhere, s->phdr[SEGMENT_DATA].filesz = 0;
        s->phdr[SEGMENT_DATA].offset = UINT64_MAX; s->phdr[SEGMENT_TLS].filesz = 0)
@@ -154,11 +154,11 @@ static void segments_lie_in_the_file_and_in_memory(void)
 	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
 	      "67 elf-segment-beyond-file: segment 2 has 0x201 bytes at 0x400, the file has 0x600 "
 	      "bytes",
-	      bytes_end_behind_file },
+	      bytes_end_beyond_file },
 	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
 	      "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0x10000, the file has "
 	      "0x600 bytes",
-	      bytes_begin_behind_file },
+	      bytes_start_beyond_file },
 	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
 	      "67 elf-segment-beyond-file: segment 2 has 0x200 bytes at 0xffffffffffffff00, the "
 	      "file has 0x600 bytes",
@@ -233,7 +233,7 @@ CHANGE(loads_64, many(s, PT_LOAD, 61))
 CHANGE(loads_65, many(s, PT_LOAD, 62))
 CHANGE(notes_8, many(s, PT_NOTE, 7))
 CHANGE(notes_9, many(s, PT_NOTE, 8))
-CHANGE(note_behind_file, s->phdr[SEGMENT_NOTE].offset = 0x600 - 55)
+CHANGE(note_beyond_file, s->phdr[SEGMENT_NOTE].offset = 0x600 - 55)
 CHANGE(note_overflow, s->phdr[SEGMENT_NOTE].filesz = UINT64_MAX)
 
 static void counts_and_notes(void)
@@ -250,7 +250,7 @@ static void counts_and_notes(void)
 	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
 	      "67 elf-segment-beyond-file: PT_NOTE has 0x38 bytes at 0x5c9, the file has 0x600 "
 	      "bytes",
-	      note_behind_file },
+	      note_beyond_file },
 	    { STATUS_ELF_SEGMENT_BEYOND_FILE,
 	      "67 elf-segment-beyond-file: PT_NOTE has 0xffffffffffffffff bytes at 0x1d0, the file "
 	      "has 0x600 bytes",
@@ -259,7 +259,7 @@ static void counts_and_notes(void)
 
 CHANGE(entry_first, s->entry = 0x1000)
 CHANGE(entry_last, s->entry = 0x105f)
-CHANGE(entry_behind, s->entry = 0x1060)
+CHANGE(entry_beyond_segment, s->entry = 0x1060)
 CHANGE(entry_before, s->entry = 0xfff)
 CHANGE(entry_in_data, s->entry = 0x2000)
 CHANGE(entry_0, s->entry = 0)
@@ -280,7 +280,7 @@ static void entry_and_tls_lie_in_the_image(void)
 	    { STATUS_OK, NULL, tls_at_end }, { STATUS_OK, NULL, tls_empty },
 	    { STATUS_ELF_ENTRY_OUTSIDE,
 	      "77 elf-entry-outside: entry point 0x1060 is in no executable segment of 0x0..0x3200",
-	      entry_behind },
+	      entry_beyond_segment },
 	    { STATUS_ELF_ENTRY_OUTSIDE,
 	      "77 elf-entry-outside: entry point 0xfff is in no executable segment of 0x0..0x3200",
 	      entry_before },
@@ -311,11 +311,11 @@ static void entry_and_tls_lie_in_the_image(void)
 	      tls_align });
 }
 
-CHANGE(dynamic_behind, s->phdr[SEGMENT_DYNAMIC].offset = 0x600 - 143)
+CHANGE(dynamic_beyond_file, s->phdr[SEGMENT_DYNAMIC].offset = 0x600 - 143)
 CHANGE(dynamic_overflow, s->phdr[SEGMENT_DYNAMIC].filesz = UINT64_MAX)
 CHANGE(needed, s->dyn[DYN_SYMENT] = (struct elf_dyn){ 1, 1 })
 CHANGE(needed_fixed, s->type = ET_EXEC; s->dyn[DYN_SYMENT] = (struct elf_dyn){ 1, 1 })
-CHANGE(needed_behind_null, s->dyn[DYN_NULL + 1] = (struct elf_dyn){ 1, 1 }; s->dyn_count++;
+CHANGE(needed_after_null, s->dyn[DYN_NULL + 1] = (struct elf_dyn){ 1, 1 }; s->dyn_count++;
        s->phdr[SEGMENT_DYNAMIC].filesz += 16)
 CHANGE(no_null, s->phdr[SEGMENT_DYNAMIC].filesz -= 16)
 CHANGE(half_an_entry, s->phdr[SEGMENT_DYNAMIC].filesz -= 1)
@@ -333,7 +333,7 @@ static void dynamic_table(void)
 	RUN({ STATUS_ELF_DYNAMIC_OUTSIDE,
 	      "77 elf-dynamic-outside: PT_DYNAMIC has 0x90 bytes at 0x571, the file has 0x600 "
 	      "bytes",
-	      dynamic_behind },
+	      dynamic_beyond_file },
 	    { STATUS_ELF_DYNAMIC_OUTSIDE,
 	      "77 elf-dynamic-outside: PT_DYNAMIC has 0xffffffffffffffff bytes at 0x210, the file "
 	      "has 0x600 bytes",
@@ -346,7 +346,7 @@ static void dynamic_table(void)
 	      "75 elf-needs-library: the file needs a shared library, which a unikernel does not "
 	      "have",
 	      needed_fixed },
-	    { STATUS_OK, NULL, needed_behind_null }, { STATUS_OK, NULL, no_null },
+	    { STATUS_OK, NULL, needed_after_null }, { STATUS_OK, NULL, no_null },
 	    { STATUS_OK, NULL, half_an_entry },
 	    { STATUS_RELOC_REL, "79 reloc-rel: DT_REL at 0x2b0, Hermit uses DT_RELA", rel },
 	    { STATUS_OK, NULL, rel_fixed },

@@ -74,7 +74,7 @@ static void the_boot_information_of_e4(void)
 	} fields[] = {
 		// physical addresses from: the 2 MiB unit of the image
 		{ 0, 0x2000000 },
-		{ 8, 0 },                   // to: not told
+		{ 8, 0 },                   // to: not reported
 		{ 16, 0x3f8 },              // serial port, 16 bits
 		{ 24, 0x8888888888888888 }, // device tree
 		{ 32, 0x2001000 },          // image

@@ -43,7 +43,7 @@ void fake_seal(void);
 void fake_unseal(void); // the test may look at everything
 const uint8_t *fake_before(void);
 void *fake_map(struct range r);
-// where the loader's own application lies; empty: it has none
+// the range of the embedded application; empty: it has none
 void fake_embed(struct range at);
 
 // Little-endian numbers at an address of the fake memory.

@@ -16,7 +16,7 @@ enum {
 	RESERVED = 2,
 };
 
-static uint64_t behind(const struct fake_pc *pc)
+static uint64_t end_of_parts(const struct fake_pc *pc)
 {
 	uint64_t end = fake_pc_cmdline_at(pc) + (pc->cmdline != NULL ? strlen(pc->cmdline) + 1 : 0);
 	return align_up(end, PAGE_SIZE);
@@ -102,7 +102,7 @@ static void start(void *context)
 const struct fake_outcome *fake_pc_boot(const struct fake_pc *pc)
 {
 	struct fake_pc copy = *pc;
-	uint64_t app_at = pc->app_at != 0 ? pc->app_at : behind(pc);
+	uint64_t app_at = pc->app_at != 0 ? pc->app_at : end_of_parts(pc);
 	fake_open(pc->ram);
 	if (pc->compare)
 		memset(fake_memory(), FAKE_RAM_BYTE, pc->ram);

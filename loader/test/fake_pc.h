@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// A fake PC as QEMU's Multiboot starter leaves it.
+// A fake PC in the state in which QEMU starts a Multiboot kernel.
 #pragma once
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct fake_pc {
 	struct range loader;
 	const uint8_t *app;
 	size_t app_size;
-	// page behind loader, module list and command line unless changed
+	// page after loader, module list and command line unless changed
 	uint64_t app_at;
 	uint32_t module_count;
 	const char *cmdline; // NULL: not given
@@ -36,6 +36,6 @@ struct fake_pc fake_pc_default(uint64_t ram, const uint8_t *app, size_t app_size
 // Puts everything into fake memory and runs the loader on it.
 const struct fake_outcome *fake_pc_boot(const struct fake_pc *pc);
 
-// Where the module list and the command line behind it are, and what else the starter left.
+// The addresses of the module list, of the command line after it and of further boot information.
 uint64_t fake_pc_modules_at(const struct fake_pc *pc);
 uint64_t fake_pc_cmdline_at(const struct fake_pc *pc);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // A fake UEFI firmware under proto/uefi, and the CPU's part of machine.h.
 //
-// Its memory lies where it says, since the loader uses addresses as they are. What nobody has
-// allocated may not be touched. Calls that the specification forbids (pages that are not the
+// Its memory is at the reported addresses, since the loader uses addresses as they are. What nobody
+// has allocated may not be touched. Calls that the specification forbids (pages that are not the
 // caller's, services after ExitBootServices) are counted.
 #pragma once
 
@@ -16,7 +16,7 @@
 // The firmware's own pages, from the start of RAM: reserved for good, and its own until it leaves.
 #define FAKE_UEFI_RESERVED_PAGES 4
 #define FAKE_UEFI_SERVICE_PAGES 300
-// So many of the latter go while it leaves, each time that a key is stale.
+// The number of the latter that disappear during the exit, one per stale map key.
 #define FAKE_UEFI_FREED_PAGES 2
 
 struct fake_uefi_file {
@@ -39,10 +39,10 @@ struct fake_uefi {
 	efi_status offered_size, offered_data;
 	struct efi_configuration_table table[4];
 	uint64_t table_count;
-	unsigned allocations; // so many succeed
+	unsigned allocations; // number of successful allocations
 	// calls of ExitBootServices whose key a handler of theirs makes stale
 	unsigned stale;
-	unsigned map_calls; // so many calls of GetMemoryMap succeed
+	unsigned map_calls; // number of successful calls of GetMemoryMap
 	uint64_t map_stride;
 	uint64_t reserved; // an address whose page is reserved, too; 0: none
 };

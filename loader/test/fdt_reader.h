@@ -9,6 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// `n` is the size that the writer returned. False, and `out` tells what is wrong, where the tree is
-// malformed.
+// `n` is the size that the writer returned. False, and `out` describes the defect, where the tree
+// is malformed.
 _Bool fdt_text(const uint8_t *fdt, size_t n, char *out, size_t room);

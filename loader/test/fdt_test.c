@@ -51,7 +51,7 @@ static void what_is_written_can_be_read(void)
 	free(fdt);
 }
 
-// In every smaller room it says so, and writes nothing behind it.
+// In every smaller room it fails, and writes nothing after it.
 static void too_little_room_is_noticed(void)
 {
 	uint8_t *fdt = malloc(1024);

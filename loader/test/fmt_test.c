@@ -44,7 +44,7 @@ static void every_conversion(void)
 
 static void a_span_is_not_read_beyond_its_length(void)
 {
-	uint8_t *bytes = exact_copy("abc", 3); // no NUL behind
+	uint8_t *bytes = exact_copy("abc", 3); // no NUL after it
 	CHECK_STR(FMT(99, "%.*s", 3, (const char *)bytes), "abc");
 	free(bytes);
 }

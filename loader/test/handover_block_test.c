@@ -197,7 +197,7 @@ static void the_largest_piece_of_ram(void)
 {
 	static const struct devicetree tree;
 	start("", 3);
-	CHECK_EQ(handover_preferred_ram(&boot).end, 0); // our own tree tells of all
+	CHECK_EQ(handover_preferred_ram(&boot).end, 0); // the created tree describes all of it
 	boot.devicetree = &tree;
 	CHECK_EQ(handover_preferred_ram(&boot).end, MIB(1));
 	CHECK_EQ(range_set_add(&boot.usable, (struct range){ GIB(8) + MIB(1), GIB(8) + MIB(2) }),

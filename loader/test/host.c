@@ -56,7 +56,7 @@ static uint64_t parse_size(const char *text)
 
 static struct fake_pc machine(uint64_t memory, const uint8_t *app, size_t app_size)
 {
-	// As QEMU's pc: what does not fit below 3 GiB lies above 4 GiB.
+	// As QEMU's pc: memory beyond 3 GiB is above 4 GiB.
 	uint64_t low = memory > GIB(3) ? GIB(3) : memory;
 	struct fake_pc pc = fake_pc_default(low, app, app_size);
 	if (memory > low)

@@ -105,7 +105,7 @@ static void an_image_that_does_not_begin_at_0(void)
 	close_spec();
 }
 
-// Relative relocations go four at a time: the others may stand at any place among them.
+// Relative relocations are applied four at a time; others may occur anywhere among them.
 static void every_mix_of_common_and_rare(void)
 {
 	for (unsigned mix = 0; mix < 256; mix++) {
@@ -255,7 +255,7 @@ static void a_big_endian_image(void)
 	close_spec();
 }
 
-// The file lies in the memory that it is copied to; every distance at which the placement allows
+// The file is in the memory that it is copied to; every distance at which the placement allows
 // that.
 static void backwards_copies_onto_itself(void)
 {

@@ -59,7 +59,7 @@ static void level_words_are_upstreams(void)
 	CHECK_STR(log_level_word(LOG_TRACE), "TRACE");
 }
 
-// The text behind "[LOADER][INFO] " (15 bytes) is `length` long; the line may have 320 bytes,
+// The text after "[LOADER][INFO] " (15 bytes) is `length` long; the line may have 320 bytes,
 // newline included.
 static void check_length(size_t length, bool cut)
 {

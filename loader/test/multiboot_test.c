@@ -185,7 +185,7 @@ static void the_map_takes_precedence_over_the_sizes(void)
 static void entries_of_odd_sizes(void)
 {
 	start(MMAP);
-	add_sized(24, 0x100000, 0x1000, 1); // ACPI 3 attributes behind
+	add_sized(24, 0x100000, 0x1000, 1); // ACPI 3 attributes follow
 	add_sized(21, 0x200000, 0x1000, 1); // unaligned from here on
 	add_sized(100, 0x300000, 0x1000, 1);
 	CHECK_EQ(run(), STATUS_OK);
@@ -251,7 +251,7 @@ static void the_map_is_empty(void)
 		      "89 memory-map-empty: the memory map has no usable RAM");
 }
 
-// Whatever else an address is, besides usable, counts; in whatever order it is told.
+// Any other type of a range overrides usable, in any order of the entries.
 static void what_is_reserved_wins(void)
 {
 	start(MMAP);

@@ -9,7 +9,7 @@ struct walk {
 	struct window tables;
 	char *out;
 	size_t room, used;
-	uint64_t start, end, physical, size, flags; // the run that is not yet told
+	uint64_t start, end, physical, size, flags; // the run that is not yet reported
 	bool good;
 };
 

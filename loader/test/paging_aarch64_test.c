@@ -10,7 +10,7 @@
 struct walk {
 	char text[4096];
 	size_t used;
-	uint64_t start, end, physical, flags; // the run that is not yet told
+	uint64_t start, end, physical, flags; // the run that is not yet reported
 };
 
 static const struct paging_shape recursive = { .recursive = true }, plain = { .recursive = false };
@@ -110,7 +110,7 @@ static void a_uart_beyond_4_gib_keeps_its_page(void)
 
 // The tables lie in a block whose place is decided only after their size: every place below the
 // image must do.
-static void tables_fit_wherever_the_block_lies(void)
+static void tables_fit_wherever_the_block_is(void)
 {
 	static const struct range images[] = {
 		{ 0x40200000, 0x40201000 },
@@ -156,6 +156,6 @@ SUITE(paging_aarch64,
       { "an_image_that_is_not_aligned_is_rounded_out",
 	an_image_that_is_not_aligned_is_rounded_out },
       { "a_uart_beyond_4_gib_keeps_its_page", a_uart_beyond_4_gib_keeps_its_page },
-      { "tables_fit_wherever_the_block_lies", tables_fit_wherever_the_block_lies },
+      { "tables_fit_wherever_the_block_is", tables_fit_wherever_the_block_is },
       { "the_last_entry_points_to_its_table_where_a_kernel_wants_it",
 	the_last_entry_points_to_its_table_where_a_kernel_wants_it });

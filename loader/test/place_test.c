@@ -55,7 +55,7 @@ static void nothing_overlaps(void)
 	start(true, 0, 0x9c600);
 	must(run());
 	check_range(place.image, 0x200000, 0x29c600);
-	check_range(place.block, 0x9000, 0x9000 + BLOCK_SIZE); // behind page 0x8000
+	check_range(place.block, 0x9000, 0x9000 + BLOCK_SIZE); // after page 0x8000
 	check_range(place.staging, 0x200000, 0x29c600);
 	check_range(place.file, 0x115000, 0x11e000);
 	CHECK(!place.backwards);
@@ -228,7 +228,7 @@ static void the_block_is_below_the_image_when_low_memory_is_full(void)
 	CHECK_EQ(usable.ranges[0].start, MIB(1));
 }
 
-// One page table shows the block, so it lies in one unit of 2 MiB.
+// One page table shows the block, so it is within one unit of 2 MiB.
 static void the_block_crosses_no_unit(void)
 {
 	start(false, 0x800000, 0x1000);

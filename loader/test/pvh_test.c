@@ -179,7 +179,7 @@ static void memory_is_missing(void)
 		      "89 memory-map-empty: the memory map has no usable RAM");
 }
 
-// Whatever else an address is, besides usable, counts; in whatever order it is told.
+// Any other type of a range overrides usable, in any order of the entries.
 static void what_is_reserved_wins(void)
 {
 	start();

@@ -41,7 +41,7 @@ static void run(const uint8_t *bytes, size_t n)
 	free(copy);
 }
 
-// The same without a machine: the parser alone, where each byte behind the file is poisoned.
+// The same without a machine: the parser alone, where each byte after the file is poisoned.
 static void parse_exactly(const uint8_t *bytes, size_t n)
 {
 	uint8_t *copy = exact_copy(bytes, n);

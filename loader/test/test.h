@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Checks. A failing one prints where it stands and what was compared; the test goes on, and counts
+// Checks. A failing one prints its location and what was compared; the test continues, and counts
 // as failed.
 #pragma once
 
@@ -30,9 +30,9 @@ void check_text(const char *got, const char *want, const char *file, int line);
 void check_bytes(const void *got, const void *want, size_t n, const char *text, const char *file,
 		 int line);
 // A call that refused: its status, and that exactly one line was printed, "[LOADER][ERROR] " before
-// `text` and a newline behind it.
+// `text` and a newline.
 void check_refused(enum status got, enum status want, const char *text, const char *file, int line);
-// The same where only the beginning of the text is told: its end is a list that grows.
+// The same if only the beginning of the text is given: its end is a list that grows.
 void check_refused_so_far(enum status got, enum status want, const char *text, const char *file,
 			  int line);
 

@@ -12,7 +12,7 @@ HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c embe
 HOST_OBJ := $(HOST_CORE:loader/%.c=$(HOST)/obj/%.o)
 # UEFI as a whole, on a fake firmware.
 UEFI_OBJ := $(addprefix $(HOST)/obj/proto/uefi/,firmware.o files.o tables.o start.o)
-# What the tests, the host loader and the fuzz targets stand on.
+# What the tests, the host loader and the fuzz targets share.
 FAKE_OBJ := $(addprefix $(HOST)/obj/test/,fake.o fake_pc.o)
 TEST_SRC := $(filter-out $(addprefix loader/test/,fake.c fake_pc.c host.c status_list.c),$(sort $(wildcard loader/test/*.c)))
 TEST_OBJ := $(TEST_SRC:loader/%.c=$(HOST)/obj/%.o)

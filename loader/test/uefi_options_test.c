@@ -127,7 +127,7 @@ static void text_becomes_utf8(void)
 {
 	CHECK(read_text(u"\u00e4\u07ff\u0800\uffff\U00010000\U0010ffff"));
 	CHECK_STR(written, "\u00e4\u07ff\u0800\uffff\U00010000\U0010ffff");
-	// As EDK II hands over the bytes of QEMU's -append.
+	// As EDK II passes the bytes of QEMU's -append.
 	CHECK(read_text(u"\u00c3\u00a4 x"));
 	CHECK_STR(written, "\u00e4 x");
 	// Two letters of Latin-1 that are no UTF-8.
@@ -164,9 +164,9 @@ static void sizes(void)
 		CHECK_EQ(found.has_initrd, size >= 20 && size % 2 == 0);
 		CHECK(size % 2 != 0 || size < 4 || strncmp(written, "ab", 2) == 0);
 	}
-	// Nothing counts behind the first NUL, sound or not.
-	static const uint16_t behind[] = { 'a', 0, 1, 0xdc00, 'b' };
-	CHECK(read_bytes(behind, sizeof behind));
+	// Nothing after the first NUL counts, valid or not.
+	static const uint16_t after_nul[] = { 'a', 0, 1, 0xdc00, 'b' };
+	CHECK(read_bytes(after_nul, sizeof after_nul));
 	CHECK_STR(written, "a");
 }
 

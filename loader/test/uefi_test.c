@@ -271,7 +271,7 @@ static void the_reported_memory(void)
 		return;
 	uint64_t from = FAKE_UEFI_RAM_AT + FAKE_UEFI_RESERVED_PAGES * PAGE_SIZE;
 	check_node(h, "memory", from, FAKE_UEFI_RAM_AT + FAKE_UEFI_RAM - from);
-	// Nothing of ours lies where the firmware's own pages were.
+	// Nothing of the loader is at the firmware's pages.
 	CHECK(h->block->window.base >= from + FAKE_UEFI_SERVICE_PAGES * PAGE_SIZE);
 }
 
@@ -319,7 +319,7 @@ static void add_table(const struct efi_guid *guid, const void *table)
 	uefi.table[uefi.table_count++] = (struct efi_configuration_table){ *guid, table };
 }
 
-// The copy of `n` bytes that the node names lies in the block.
+// The copy of `n` bytes that the node names is in the block.
 static void check_copy(const struct handover *h, const char *name, uint64_t offset,
 		       const void *bytes, size_t n)
 {

@@ -47,7 +47,7 @@ def test_riscv64_firmware(cell: Cell, run_cell: RunCell) -> None:
 def test_riscv64_firmware_overwrites_the_application(cell: Cell, run_cell: RunCell) -> None:
     """One line reports the cause and the remedy."""
     (line,) = re.findall(rb"\[LOADER\]\[ERROR\] .*", run_cell(cell).console)
-    assert b"device tree 0x82200000.." in line and b"another -m" in line
+    assert b"device tree 0x82200000.." in line and b"change -m" in line
 
 
 @pytest.mark.requirement("N-08")

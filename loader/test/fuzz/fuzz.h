@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { FUZZ_RAM = 0x40000, FUZZ_AT = 0x1000 };
 
-// What a starter left, from address FUZZ_AT on: `read` accepts it and finds memory, or refuses it.
+// Boot information from address FUZZ_AT: `read` accepts it and finds memory, or refuses it.
 static inline int fuzz_protocol(const uint8_t *data, size_t n,
 				enum status (*read)(struct boot *boot))
 {
