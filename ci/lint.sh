@@ -94,6 +94,7 @@ check 'format: ruff' ci/format.sh --check python
 check 'format: shfmt' ci/format.sh --check shell
 check 'codespell' run_codespell
 check 'proselint' run_proselint
+check 'prose: sweep words, long sentences' $bin/python -m lint.prose
 check 'directions of includes and imports' $bin/python -m lint.arrows
 check 'SPDX line in every source file (L-46)' spdx
 check 'licence texts (L-46)' licences

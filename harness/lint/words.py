@@ -13,9 +13,9 @@ from dataclasses import dataclass
 # pattern, replacement, and contexts that are allowed (a match inside one of them does not count)
 NOBODY = (r"(?-i:NOBODY)", r"owner nobody", r"[\"']nobody[\"']")  # the user of that name
 SWEEP: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("behind", "after, past", ()),
+    ("behind", "after, past", (r"loader-word-behind",)),  # part of cell ids
     ("stands?|standing|stood", "is, appears", (r"stand(?:s|ing)? for", r"long[- ]standing")),
-    ("tells?|told|telling", "print, report, pass, say, distinguish", ()),
+    ("tells?|told|telling", "print, report, pass, say, distinguish", (r"who-has \S+ tell",)),  # tcpdump
     ("besides", "as well, next to", ()),
     ("anew", "again", ()),
     ("sabotages?|sabotaged", "mutation", ()),
@@ -24,7 +24,7 @@ SWEEP: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("by (?:it|one|them)sel(?:f|ves)", "by default, automatically", ()),
     ("so many", "n", ()),
     ("all the same", "anyway, or name the reason", (r"(?:are|is|be) all the same",)),
-    (r"of (?:QEMU|GDB|Linux|Debian|Rust|GCC)'s", "QEMU's", ()),
+    (r"of (?:QEMU|GDB|Linux|Debian|Rust|GCC)'s(?=\s*(?:[,.;:)]|$|that|which|other|whose))", "QEMU's", ()),
     ("lies|lain", "is at", ()),
     ("goes", "is removed, is sent", (r"goes (?:through|to|into|wrong|below|above|beyond)",)),
     ("mends?|mended|cures?|cured", "fix", ()),

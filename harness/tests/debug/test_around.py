@@ -131,7 +131,7 @@ def test_one_sentence(environment: dict[str, str], words: tuple[str, ...], sente
     assert "Traceback" not in done.stderr
 
 
-def test_batch_tells_a_failed_command(environment: dict[str, str]) -> None:
+def test_batch_reports_a_failed_command(environment: dict[str, str]) -> None:
     done = batch(environment, "--command", "print 6 * 7", "--command", "nosuch", "steps")
     assert done.returncode == 1
     assert "$1 = 42" in done.stdout

@@ -23,7 +23,7 @@ from tests.support.cli import hermitctl
 
 PROXY = Path(sys.prefix) / "bin" / "proxy"
 QUICKLY = {"HERMIT_KVM": "0", "HERMIT_MEM": "512M"}
-BY_CARD = "real-echo-0.11.0-rtl8139"
+BY_NIC = "real-echo-0.11.0-rtl8139"
 start = partial(hermitctl, program=(str(PROXY),))
 
 
@@ -81,7 +81,7 @@ def test_nic_and_ports_under_qemu(lab: NetworkNamespace, tmp_path: Path) -> None
     given = {"HERMIT_ISLE": "qemu", "HERMIT_APP_PORT": "8080", "HERMIT_PORT": "20000"}
     given |= {"HERMIT_MONITOR": "1", "HERMIT_CAPTURE_NET": "1", **QUICKLY}
     shell = ("env", "-C", str(tmp_path), str(PROXY))
-    with hermitctl(file_of(BY_CARD), before=lab.enter_command, variables=given, program=shell) as (process, line_with):
+    with hermitctl(file_of(BY_NIC), before=lab.enter_command, variables=given, program=shell) as (process, line_with):
         assert line_with("monitor").endswith("telnet 127.0.0.1 20001")
         assert "127.0.0.1:8080" in line_with("the guest listens")
         with lab.socket() as monitor:

@@ -58,7 +58,7 @@ def test_top_level() -> None:
 
 
 @pytest.mark.requirement("P-03")
-def test_python_stands_in_the_harness() -> None:
+def test_python_is_in_the_harness_only() -> None:
     """No Python elsewhere, whatever its name."""
     for name in tracked():
         if name.startswith("harness/"):
