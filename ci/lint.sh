@@ -95,6 +95,7 @@ check 'format: shfmt' ci/format.sh --check shell
 check 'codespell' run_codespell
 check 'proselint' run_proselint
 check 'prose: sweep words, long sentences' $bin/python -m lint.prose
+check 'no line over 100 columns' $bin/python -m lint.widths
 check 'directions of includes and imports' $bin/python -m lint.arrows
 check 'SPDX line in every source file (L-46)' spdx
 check 'licence texts (L-46)' licences

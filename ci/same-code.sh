@@ -78,7 +78,8 @@ for file in "$work/$new"/build/release/*.debug; do
 	else
 		failed=1
 		changed=$(LC_ALL=C comm -13 "$work/before" "$work/after" | wc -l)
-		echo "$name: differs in$differ, $changed of $(wc -l <"$work/after") sections of its objects"
+		all=$(wc -l <"$work/after")
+		echo "$name: differs in$differ, $changed of $all sections of its objects"
 	fi
 done
 exit "$failed"

@@ -5,7 +5,7 @@
 #   make -f loader/loader.mk [VARIABLE=VALUE...] all|host|test|size|dist
 #
 #   PROFILE=release|debug   optimised, or with self-tests and less optimisation
-#   TARGET="NAME..."        targets of targets.mk; default: all that the installed compilers can build
+#   TARGET="NAME..."        targets of targets.mk; default: all with an installed compiler
 #   EMBED_APP=FILE          embeds an application, which the loader boots if it gets no other
 #   LOADER_LOG=LEVEL        default of loader.log=
 #   LOADER_PAD=BYTES        enlarges the loader, to show that nothing depends on its size

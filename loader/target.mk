@@ -136,8 +136,9 @@ $(OWN)/embedded.so.o: $(OWN)/embedded.app
 # has the names that the first link yields. The table follows all code, so no code moves.
 $(OWN)/symbols0.s: loader/target.mk
 	@mkdir -p $(@D)
-	@printf '%s\n' '.section .symbols,"a"' '.globl symbol_count, symbol_addresses, symbol_names' \
-		'.balign 4' 'symbol_count: .long 0' 'symbol_addresses:' 'symbol_names: .byte 0' > $@
+	@printf '%s\n' '.section .symbols,"a"' \
+		'.globl symbol_count, symbol_addresses, symbol_names' '.balign 4' \
+		'symbol_count: .long 0' 'symbol_addresses:' 'symbol_names: .byte 0' > $@
 
 $(OWN)/symbols1.s: $(OWN)/first.elf loader/symbols.awk
 	$(Q)$($(ARCH).tools)nm -n $< | LC_ALL=C awk -f loader/symbols.awk > $@

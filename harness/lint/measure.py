@@ -16,8 +16,8 @@ from pathlib import Path
 from lint import arrows, prose, recipes, sentences
 from lint.comments import divided
 from lint.tree import Source, Tree
+from lint.widths import LIMIT, columns
 
-C_WIDTH = 100
 PYTHON_WIDTH = 120
 SHORT_FILE = 25
 COMMITS = 50
@@ -63,11 +63,6 @@ def quantiles(lengths: Iterable[int]) -> str:
     if not found:
         return "-"
     return f"{found[len(found) // 2]} / {found[len(found) * 9 // 10]} / {found[-1]}   ({len(found)})"
-
-
-def columns(line: str) -> int:
-    """Return the width of a line, with a tab stop every eight columns."""
-    return len(line.expandtabs(8))
 
 
 def wide(sources: Iterable[Source], limit: int) -> str:
@@ -116,12 +111,12 @@ def row_names(tree: Tree) -> Iterator[tuple[str, str, str]]:
     yield "files, lines", f"{len(tree.sources)}, {lines}", ""
     yield "C function, median / p90 / max, loader", quantiles(n for s in loader_c for n in c_functions(s)), ""
     yield "Python function, median / p90 / max", quantiles(n for source in python for n in python_functions(source)), ""
-    yield f"lines over {C_WIDTH}, C of the loader", wide(loader_c, C_WIDTH), "0"
-    yield f"lines over {C_WIDTH}, all C", wide(c, C_WIDTH), "0"
-    yield f"lines over {C_WIDTH}, assembly", wide(tree.of("gas", "nasm"), C_WIDTH), ""
-    yield f"lines over {C_WIDTH}, linker scripts", wide(tree.of("ld"), C_WIDTH), ""
-    yield f"lines over {C_WIDTH}, make", wide(tree.of("make"), C_WIDTH), ""
-    yield f"lines over {C_WIDTH}, shell", wide(tree.of("shell"), C_WIDTH), ""
+    yield f"lines over {LIMIT}, C of the loader", wide(loader_c, LIMIT), "0"
+    yield f"lines over {LIMIT}, all C", wide(c, LIMIT), "0"
+    yield f"lines over {LIMIT}, assembly", wide(tree.of("gas", "nasm"), LIMIT), ""
+    yield f"lines over {LIMIT}, linker scripts", wide(tree.of("ld"), LIMIT), ""
+    yield f"lines over {LIMIT}, make", wide(tree.of("make"), LIMIT), ""
+    yield f"lines over {LIMIT}, shell", wide(tree.of("shell"), LIMIT), ""
     yield f"lines over {PYTHON_WIDTH}, Python", wide(python, PYTHON_WIDTH), "0"
     yield "comment lines, C of the loader", comment_share(units), "12-20 %"
     yield "comment lines, assembly of the loader", comment_share(loader_asm), ""

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from hermit_harness.paths import ROOT
-from lint import measure
+from lint import measure, widths
 from lint.tree import Source, Tree
 
 
@@ -27,7 +27,7 @@ def test_function_lengths() -> None:
 def test_widths_and_comments() -> None:
     """Tabs are eight columns wide. A licence line is no comment, and code with a comment is no comment line."""
     source = Source("a.c", "c", "// SPDX-License-Identifier: X\n\tint x; // one\n// two\n\n/* three\n * four */\n")
-    assert measure.columns("\tx") == 9
+    assert widths.columns("\tx") == 9
     assert measure.comment_share([source]) == "3 (75.0 %)"
     assert measure.wide([source], 20) == "2 of 6 (33.3 %), longest 29"
 
@@ -41,3 +41,12 @@ def test_table(tmp_path: Path) -> None:
     rows = list(measure.row_names(Tree(tmp_path)))
     assert all(name and figure for name, figure, _ in rows)
     assert len({name for name, _, _ in rows}) == len(rows)
+
+
+def test_wide_lines(tmp_path: Path) -> None:
+    """A tab counts as eight columns. Python has its own limit, and keyed scripts are left alone."""
+    for path in ("loader/a.c", "loader/a.mk", "ci/a.sh", "a.py", "fixtures/real/build.sh"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("\t" + "x" * 92 + "\n\t" + "x" * 93 + "\n", encoding="utf-8")
+    found = widths.faults(Tree(tmp_path))
+    assert found == ["ci/a.sh:2: 101 columns", "loader/a.c:2: 101 columns", "loader/a.mk:2: 101 columns"]
