@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
 from hermit_harness.matrix import ledger
 from hermit_harness.matrix.ledger import Erratum, Reason, TestResult
-from hermit_harness.matrix.table import MatrixError, matrix
+from hermit_harness.matrix.table import HARNESS, MatrixError, matrix
 
 TODAY = datetime.date(2026, 11, 21)
 TABLE = dataclasses.replace(matrix(), min_cells=1, max_skips=1, must_run=("t/pc/tcg/hello",))
@@ -74,6 +76,22 @@ def test_erratum_explains_its_own_symptom_only() -> None:
 def test_the_files_of_this_tree_are_well_formed() -> None:
     assert all(reason.why and reason.max > 0 for reason in ledger.reasons())
     assert all(erratum.what and erratum.applies for erratum in ledger.errata())
+
+
+PATTERNS = sorted(
+    {pattern for reason in ledger.reasons() for pattern in reason.tests}
+    | {pattern for erratum in ledger.errata() for pattern in (*erratum.cells, *erratum.instead)}
+)
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern in PATTERNS if "::" in pattern])
+def test_each_pattern_matches_a_defined_test(pattern: str) -> None:
+    """A test that is renamed needs its new name in skips.toml and errata.toml."""
+    file, _, function = pattern.partition("::")
+    tree = ast.parse((HARNESS / "tests" / file).read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    # The part after "[" matches parameters, which depend on the built fixtures, and so may a pattern's leading star.
+    assert function.startswith("*") or any(fnmatchcase(name, function.partition("[")[0]) for name in names)
 
 
 def test_duplicate_id_is_an_error(tmp_path: Path) -> None:
