@@ -65,7 +65,7 @@ static bool is_enabled(const struct node *node)
 }
 
 // Reads a number of 0 to 2 cells at offset `at`. Returns false if the value is too short.
-static must_check bool cells(struct span value, size_t at, unsigned count, uint64_t *out)
+static must_check bool read_cells(struct span value, size_t at, unsigned count, uint64_t *out)
 {
 	struct span bytes;
 	if (!span_sub(value, at, 4 * (size_t)count, &bytes) || count > 2)
@@ -83,16 +83,16 @@ static const struct node *parent(const struct reader *r)
 
 // Reads address and size `index` of `reg` (2.3.6). The parent's cells apply. A range that exceeds
 // 2^64 is cut.
-static must_check bool reg(const struct reader *r, const struct node *node, size_t index,
-			   struct range *out)
+static must_check bool read_reg(const struct reader *r, const struct node *node, size_t index,
+				struct range *out)
 {
 	const struct node *up = parent(r);
 	uint64_t size, start;
 	size_t stride = 4 * ((size_t)up->address_cells + up->size_cells);
 	if (up->address_cells == 0 || up->address_cells > 2 || up->size_cells > 2 ||
-	    !cells(node->reg, index * stride, up->address_cells, &start) ||
-	    !cells(node->reg, index * stride + 4 * (size_t)up->address_cells, up->size_cells,
-		   &size))
+	    !read_cells(node->reg, index * stride, up->address_cells, &start) ||
+	    !read_cells(node->reg, index * stride + 4 * (size_t)up->address_cells, up->size_cells,
+			&size))
 		return false;
 	if (add_overflows(start, size, &out->end))
 		out->end = UINT64_MAX;
@@ -104,7 +104,7 @@ static enum status add_ranges(const struct reader *r, const struct node *node,
 			      struct range_set *set)
 {
 	struct range range;
-	for (size_t i = 0; reg(r, node, i, &range); i++)
+	for (size_t i = 0; read_reg(r, node, i, &range); i++)
 		if (range_set_add(set, range) != STATUS_OK)
 			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
 				      "the device tree has more than %u memory ranges",
@@ -114,16 +114,17 @@ static enum status add_ranges(const struct reader *r, const struct node *node,
 
 // Reads a module node of QEMU's guest-loader or of Xen. Address and size have two cells each,
 // regardless of the parent's cells.
-static void take_module(struct devicetree *tree, const struct node *node)
+static void parse_module(struct devicetree *tree, const struct node *node)
 {
 	uint64_t start, size;
-	if (tree->has_module || !cells(node->reg, 0, 2, &start) || !cells(node->reg, 8, 2, &size))
+	if (tree->has_module || !read_cells(node->reg, 0, 2, &start) ||
+	    !read_cells(node->reg, 8, 2, &size))
 		return;
 	tree->has_module = !add_overflows(start, size, &tree->module.end);
 	tree->module.start = start;
 }
 
-static enum status take_chosen(struct reader *r, const struct node *node)
+static enum status parse_chosen(struct reader *r, const struct node *node)
 {
 	struct devicetree *tree = r->tree;
 	struct span path = node->stdout_path;
@@ -139,8 +140,8 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 	if (node->initrd_start.n == 0)
 		return STATUS_OK;
 	struct range initrd;
-	if (!cells(node->initrd_start, 0, (unsigned)node->initrd_start.n / 4, &initrd.start) ||
-	    !cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) ||
+	if (!read_cells(node->initrd_start, 0, (unsigned)node->initrd_start.n / 4, &initrd.start) ||
+	    !read_cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) ||
 	    initrd.start > initrd.end)
 		return refuse(STATUS_FDT_CONTENT,
 			      "linux,initrd-start and linux,initrd-end (%lu and %lu bytes) are not "
@@ -150,13 +151,14 @@ static enum status take_chosen(struct reader *r, const struct node *node)
 	return STATUS_OK;
 }
 
-static void take_uart(struct reader *r, const struct node *node, enum uart_kind kind)
+// Records the UART as the console if it is the first one or the one that stdout-path names.
+static void record_uart(struct reader *r, const struct node *node, enum uart_kind kind)
 {
 	struct devicetree *tree = r->tree;
 	struct range at;
 	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size &&
 		     memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
-	if (!is_enabled(node) || !reg(r, node, 0, &at))
+	if (!is_enabled(node) || !read_reg(r, node, 0, &at))
 		return;
 	r->uarts++;
 	if (tree->uart != UART_NONE && (r->uart_named || !named))
@@ -168,7 +170,8 @@ static void take_uart(struct reader *r, const struct node *node, enum uart_kind 
 
 enum device { DEVICE_UNKNOWN, DEVICE_UART, DEVICE_PSCI, DEVICE_FINISHER, DEVICE_MODULE };
 
-static bool lists(const char *names, size_t size, struct span wanted)
+// Returns true if `wanted` is one of the NUL-separated names.
+static bool list_contains(const char *names, size_t size, struct span wanted)
 {
 	struct span list = { (const uint8_t *)names, size }, name;
 	while (next_string(&list, &name))
@@ -177,10 +180,10 @@ static bool lists(const char *names, size_t size, struct span wanted)
 	return false;
 }
 
-static enum uart_kind uart_of(struct span name)
+static enum uart_kind uart_by_compatible(struct span name)
 {
-#define UART_ROW(kind, driver, names)         \
-	if (lists(names, sizeof names, name)) \
+#define UART_ROW(kind, driver, names)                 \
+	if (list_contains(names, sizeof names, name)) \
 		return UART_##kind;
 	UART_LIST(UART_ROW)
 #undef UART_ROW
@@ -188,7 +191,7 @@ static enum uart_kind uart_of(struct span name)
 }
 
 // The device that the first known string of `compatible` names. Sets `uart` for DEVICE_UART.
-static enum device device_of(struct span compatible, enum uart_kind *uart)
+static enum device device_by_compatible(struct span compatible, enum uart_kind *uart)
 {
 	static const struct {
 		char name[17];
@@ -201,7 +204,7 @@ static enum device device_of(struct span compatible, enum uart_kind *uart)
 	};
 	struct span name;
 	while (next_string(&compatible, &name)) {
-		*uart = uart_of(name);
+		*uart = uart_by_compatible(name);
 		if (*uart != UART_NONE)
 			return DEVICE_UART;
 		for (size_t i = 0; i < countof(known); i++)
@@ -211,26 +214,26 @@ static enum device device_of(struct span compatible, enum uart_kind *uart)
 	return DEVICE_UNKNOWN;
 }
 
-static void take_device(struct reader *r, const struct node *node)
+static void parse_device(struct reader *r, const struct node *node)
 {
 	struct devicetree *tree = r->tree;
 	enum uart_kind uart;
 	struct range at;
-	switch (device_of(node->compatible, &uart)) {
+	switch (device_by_compatible(node->compatible, &uart)) {
 	case DEVICE_UART:
-		take_uart(r, node, uart);
+		record_uart(r, node, uart);
 		break;
 	case DEVICE_PSCI:
 		tree->psci = true;
 		tree->psci_smc = is_text(node->method, "smc");
 		break;
 	case DEVICE_FINISHER:
-		if (reg(r, node, 0, &at))
+		if (read_reg(r, node, 0, &at))
 			tree->finisher = at.start;
 		break;
 	case DEVICE_MODULE:
 		if (r->depth == 3 && fdt_node_name_is(&parent(r)->token, "chosen"))
-			take_module(tree, node);
+			parse_module(tree, node);
 		break;
 	case DEVICE_UNKNOWN:
 		break;
@@ -238,7 +241,7 @@ static void take_device(struct reader *r, const struct node *node)
 }
 
 // Evaluates the innermost node once all its properties are known.
-static enum status take_node(struct reader *r)
+static enum status parse_node(struct reader *r)
 {
 	struct node *node = &r->nodes[r->depth - 1];
 	struct devicetree *tree = r->tree;
@@ -248,7 +251,7 @@ static enum status take_node(struct reader *r)
 	node->done = true;
 	if (r->second_pass) {
 		if (r->depth >= 2)
-			take_device(r, node);
+			parse_device(r, node);
 		return STATUS_OK;
 	}
 	if (r->depth == 1) {
@@ -260,14 +263,14 @@ static enum status take_node(struct reader *r)
 	    (is_text(node->device_type, "memory") || fdt_node_name_is(&node->token, "memory")))
 		return is_enabled(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
 	if (r->depth == 2 && fdt_node_name_is(&node->token, "chosen"))
-		return take_chosen(r, node);
+		return parse_chosen(r, node);
 	if (r->depth == 3 && fdt_node_name_is(&up->token, "reserved-memory"))
 		return is_enabled(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
 	if (r->depth == 3 && fdt_node_name_is(&up->token, "cpus") &&
 	    is_text(node->device_type, "cpu"))
 		tree->cpus++;
 	else
-		take_device(r, node);
+		parse_device(r, node);
 	return STATUS_OK;
 }
 
@@ -291,7 +294,7 @@ static void open_node(struct reader *r, struct fdt_token token)
 	node->path_size = before + 1 + token.name_size;
 }
 
-static void take_property(struct node *node, const struct fdt_token *token)
+static void record_property(struct node *node, const struct fdt_token *token)
 {
 	static const struct {
 		char name[20];
@@ -308,9 +311,9 @@ static void take_property(struct node *node, const struct fdt_token *token)
 		{ "method", offsetof(struct node, method) },
 	};
 	uint64_t value;
-	if (text_equal(token->name, "#address-cells") && cells(token->value, 0, 1, &value))
+	if (text_equal(token->name, "#address-cells") && read_cells(token->value, 0, 1, &value))
 		node->address_cells = (unsigned)value;
-	else if (text_equal(token->name, "#size-cells") && cells(token->value, 0, 1, &value))
+	else if (text_equal(token->name, "#size-cells") && read_cells(token->value, 0, 1, &value))
 		node->size_cells = (unsigned)value;
 	for (size_t i = 0; i < countof(known); i++)
 		if (text_equal(token->name, known[i].name)) {
@@ -320,7 +323,7 @@ static void take_property(struct node *node, const struct fdt_token *token)
 }
 
 // stdout-path may be an alias (3.3, 3.6). Replaces it with the alias's path.
-static void take_alias(struct reader *r, const struct fdt_token *token)
+static void resolve_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
 	if (r->depth != 2 || !fdt_node_name_is(&r->nodes[1].token, "aliases") || path.n == 0 ||
@@ -337,12 +340,12 @@ static enum status walk(struct reader *r)
 		if (token.kind == FDT_DONE)
 			return STATUS_OK;
 		if (token.kind == FDT_PROP) {
-			take_property(&r->nodes[r->depth - 1], &token);
-			take_alias(r, &token);
+			record_property(&r->nodes[r->depth - 1], &token);
+			resolve_alias(r, &token);
 			continue;
 		}
 		if (r->depth != 0)
-			TRY(take_node(r));
+			TRY(parse_node(r));
 		if (token.kind == FDT_NODE)
 			open_node(r, token);
 		else

@@ -40,6 +40,22 @@ static size_t text_size(struct span s, size_t at)
 	return n;
 }
 
+// Reads the property whose FDT_PROP ends at `*at`: length, offset of the name, value (5.4.1).
+static must_check bool read_property(const struct fdt *fdt, size_t *at, struct fdt_token *out)
+{
+	struct span head, value;
+	if (!span_sub(fdt->structure, *at, 8, &head))
+		return false;
+	uint32_t n = aligned(head.p), name_at = aligned(head.p + 4);
+	if (!span_sub(fdt->structure, *at + 8, n, &value) || name_at >= fdt->strings.n)
+		return false;
+	*out = (struct fdt_token){ .kind = FDT_PROP,
+				   .name = (const char *)fdt->strings.p + name_at,
+				   .value = value };
+	*at += 8 + align_up(n, 4);
+	return *at <= fdt->structure.n;
+}
+
 // Reads the token at `*at` and advances `*at` past its padding (5.4.1). FDT_NOP is skipped, FDT_END
 // is not, so that later calls return it again. Returns false for an unknown or truncated token.
 static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_token *out)
@@ -68,19 +84,8 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 			*at += align_up(n + 1, 4);
 			return *at <= s.n;
 		}
-		case TOKEN_PROP: {
-			if (!span_sub(s, *at, 8, &word))
-				return false;
-			uint32_t n = aligned(word.p), name_at = aligned(word.p + 4);
-			struct span value;
-			if (!span_sub(s, *at + 8, n, &value) || name_at >= fdt->strings.n)
-				return false;
-			*out = (struct fdt_token){ .kind = FDT_PROP,
-						   .name = (const char *)fdt->strings.p + name_at,
-						   .value = value };
-			*at += 8 + align_up(n, 4);
-			return *at <= s.n;
-		}
+		case TOKEN_PROP:
+			return read_property(fdt, at, out);
 		default:
 			return false;
 		}
@@ -159,7 +164,19 @@ static enum status check_structure(struct fdt *fdt)
 	}
 }
 
-enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
+// Returns the memory reservations without the terminating entry of zeros (5.3.2). An entry with
+// address 0 and a size is valid.
+static struct span read_reservations(struct span blob, uint64_t offset)
+{
+	struct span entry, entries = { blob.p + offset, 0 };
+	while (span_sub(blob, offset + entries.n, RESERVE_ENTRY, &entry) &&
+	       (load_u64(entry.p, ORDER_BIG) | load_u64(entry.p + 8, ORDER_BIG)) != 0)
+		entries.n += RESERVE_ENTRY;
+	return entries;
+}
+
+// Checks alignment, magic number, size and version (5.2).
+static enum status check_header(const uint8_t *p, uint64_t limit)
 {
 	if ((uintptr_t)p % 8 != 0)
 		return refuse(STATUS_FDT_MALFORMED,
@@ -175,6 +192,13 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree has %#lx bytes (%#lx are readable), version %u",
 			      total, limit, field(p, 5));
+	return STATUS_OK;
+}
+
+enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
+{
+	TRY(check_header(p, limit));
+	const uint64_t total = field(p, 1);
 	const struct span blob = { p, total };
 	struct fdt fdt = { 0 };
 	uint64_t structure_at = field(p, 2), strings_at = field(p, 3), reserve_at = field(p, 4);
@@ -192,14 +216,9 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 	if (fdt.strings.n != 0 && fdt.strings.p[fdt.strings.n - 1] != '\0')
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree's strings do not end with NUL");
-	// The map ends with an entry of zeros (5.3.2); address 0 with a size is a valid entry.
-	struct span entry;
-	while (span_sub(blob, reserve_at + fdt.reserve.n, RESERVE_ENTRY, &entry) &&
-	       (load_u64(entry.p, ORDER_BIG) | load_u64(entry.p + 8, ORDER_BIG)) != 0)
-		fdt.reserve.n += RESERVE_ENTRY;
-	fdt.reserve.p = p + reserve_at;
+	fdt.reserve = read_reservations(blob, reserve_at);
 	TRY(check_structure(&fdt));
-	// The blocks may be in any order (5.1), so the used size is the end of the last one.
+	// The blocks may be in any order, so the used size is the end of the last one.
 	uint64_t ends[] = { structure_at + fdt.structure.n, strings_at + fdt.strings.n,
 			    reserve_at + fdt.reserve.n + RESERVE_ENTRY };
 	for (size_t i = 0; i < countof(ends); i++)

@@ -43,19 +43,15 @@ static const char *convert(struct out *out, const char *p, va_list *args)
 {
 	const char *start = p;
 	int limit = -1;
-	bool prefix = false, wide = false;
+	bool prefix, wide;
 	if (p[0] == '.' && p[1] == '*') {
 		limit = va_arg(*args, int);
 		p += 2;
 	}
-	if (*p == '#') {
-		prefix = true;
-		p++;
-	}
-	if (*p == 'l') {
-		wide = true;
-		p++;
-	}
+	prefix = *p == '#';
+	p += prefix;
+	wide = *p == 'l';
+	p += wide;
 	switch (*p) {
 	case 's': {
 		const char *text = va_arg(*args, const char *);

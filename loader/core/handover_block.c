@@ -153,11 +153,11 @@ struct range handover_preferred_ram(const struct boot *boot)
 {
 	const struct range_set *ram = reported_ram(boot);
 	struct range largest = { 0 };
-	uint64_t most = arch_place_rules.reported_ram_limit;
+	uint64_t limit = arch_place_rules.reported_ram_limit;
 	for (uint32_t i = 0; boot->devicetree != NULL && i < ram->count; i++) {
 		struct range r = ram->ranges[i];
-		if (most != 0 && r.end > most)
-			r.end = most;
+		if (limit != 0 && r.end > limit)
+			r.end = limit;
 		if (r.start < r.end && range_size(r) > range_size(largest))
 			largest = r;
 	}
@@ -180,9 +180,9 @@ static struct range kernel_ram(const struct handover_block_content *content)
 	for (uint32_t i = 0; i < ram->count; i++)
 		if (range_inside(content->image, ram->ranges[i]))
 			around = ram->ranges[i];
-	uint64_t most = arch_place_rules.reported_ram_limit;
-	if (most != 0 && around.end > most && content->image.end <= most)
-		around.end = most;
+	uint64_t limit = arch_place_rules.reported_ram_limit;
+	if (limit != 0 && around.end > limit && content->image.end <= limit)
+		around.end = limit;
 	return around;
 }
 

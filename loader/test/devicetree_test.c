@@ -14,14 +14,8 @@ static struct devicetree tree;
 static uint8_t *blob;
 static size_t size;
 
-// A machine as QEMU's virt describes itself, with what the tests look for.
-static void build(size_t tail)
+static void build_devices(void)
 {
-	tree_begin();
-	tree_reserve(0x40000000, 0x1000);
-	tree_node("");
-	tree_cells("#address-cells", 1, 2);
-	tree_cells("#size-cells", 1, 2);
 	tree_node("psci");
 	tree_text("method", "hvc");
 	tree_bytes("compatible", "arm,psci-1.0\0arm,psci-0.2\0", 26);
@@ -34,6 +28,10 @@ static void build(size_t tail)
 	tree_bytes("compatible", "arm,pl011\0arm,primecell\0", 24);
 	tree_cells("reg", 4, 0, 0x09000000, 0, 0x1000);
 	tree_end_node();
+}
+
+static void build_memory(void)
+{
 	tree_node("secram@e000000");
 	tree_text("device_type", "memory");
 	tree_cells("reg", 4, 0, 0x0e000000, 0, 0x1000000);
@@ -50,6 +48,10 @@ static void build(size_t tail)
 	tree_cells("reg", 4, 0, 0x48000000, 0, 0x200000);
 	tree_end_node();
 	tree_end_node();
+}
+
+static void build_cpus_and_chosen(void)
+{
 	tree_node("cpus");
 	tree_cells("#address-cells", 1, 1);
 	tree_cells("#size-cells", 1, 0);
@@ -68,6 +70,19 @@ static void build(size_t tail)
 	tree_cells("reg", 4, 0, 0x4c000000, 0, 0x1388);
 	tree_end_node();
 	tree_end_node();
+}
+
+// A machine like QEMU's virt, with one instance of everything that the loader reads.
+static void build(size_t tail)
+{
+	tree_begin();
+	tree_reserve(0x40000000, 0x1000);
+	tree_node("");
+	tree_cells("#address-cells", 1, 2);
+	tree_cells("#size-cells", 1, 2);
+	build_devices();
+	build_memory();
+	build_cpus_and_chosen();
 	tree_end_node();
 	blob = tree_done(tail, &size);
 }

@@ -126,8 +126,8 @@ struct elf_spec elf_fixed(uint64_t base);
 // Makes room for more program headers: they move after everything else, to a multiple of 16.
 void elf_phdrs_to_end(struct elf_spec *spec);
 
-// Adds DT_JMPREL with two entries, for VADDR_DATA + 0x60 and 0x68; table and dynamic section lie in
-// the data segment then.
+// Adds DT_JMPREL with two entries, for VADDR_DATA + 0x60 and 0x68. Moves table and dynamic section
+// to the data segment.
 void elf_add_plt(struct elf_spec *spec);
 
 // Lengthens the data segment's file bytes and memory, and with it the file.
@@ -137,5 +137,6 @@ void elf_grow(struct elf_spec *spec, uint64_t bytes);
 size_t elf_add_note(uint8_t *notes, size_t at, const char *name, uint32_t type, const void *desc,
 		    uint32_t desc_size, size_t align);
 
-// The file, in an allocation of just spec->size bytes (written as far as things lie inside).
+// Returns the file in an allocation of spec->size bytes, which the caller frees. Parts outside of
+// the size are cut.
 uint8_t *elf_write(const struct elf_spec *spec);

@@ -31,22 +31,23 @@ static void notes_may_be_missing_when_the_option_says_so(void)
 	CHECK_EQ(era->entry_version, 1);
 }
 
-// BootInfo of entry version 1, byte by byte; what is not named is zero.
+static const struct boot_facts facts = {
+	.image = { 0x2001000, 0x2345678 },
+	.tls = { .vaddr = 0x1111111111111111,
+		 .filesz = 0x2222222222222222,
+		 .memsz = 0x3333333333333333,
+		 .align = 0x4444444444444444 },
+	.cmdline = 0x5555555555555555,
+	.cmdline_size = 0x6666666666666666,
+	.multiboot = 0x7777777777777777,
+	.fdt = 0x8888888888888888,
+	.stack = 0x9999999999999999,
+	.serial = 0x3f8,
+};
+
+// BootInfo of entry version 1, byte by byte. Bytes that are not listed are zero.
 static void the_boot_information_of_e1(void)
 {
-	const struct boot_facts facts = {
-		.image = { 0x2001000, 0x2345678 },
-		.tls = { .vaddr = 0x1111111111111111,
-			 .filesz = 0x2222222222222222,
-			 .memsz = 0x3333333333333333,
-			 .align = 0x4444444444444444 },
-		.cmdline = 0x5555555555555555,
-		.cmdline_size = 0x6666666666666666,
-		.multiboot = 0x7777777777777777,
-		.fdt = 0x8888888888888888,
-		.stack = 0x9999999999999999,
-		.serial = 0x3f8,
-	};
 	static const struct {
 		unsigned at;
 		uint64_t value;

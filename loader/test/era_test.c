@@ -47,26 +47,27 @@ static void an_unknown_version_is_refused(void)
 			     "81 era-unsupported: entry version 255, this loader supports ");
 }
 
-// RawBootInfo of entry version 4, byte by byte; what is not named is zero.
+static const struct boot_facts e4_facts = {
+	.image = { 0x2001000, 0x2345678 },
+	.tls = { .vaddr = 0x1111111111111111,
+		 .filesz = 0x2222222222222222,
+		 .memsz = 0x3333333333333333,
+		 .align = 0x4444444444444444 },
+	.cmdline = 0x5555555555555555,
+	.cmdline_size = 0x6666666666666666,
+	.multiboot = 0x7777777777777777,
+	.ram = { 0x2000000, 0 },
+	.fdt = 0x8888888888888888,
+	.serial = 0x3f8,
+};
+
+// RawBootInfo of entry version 4, byte by byte. Bytes that are not listed are zero.
 static void the_boot_information_of_e4(void)
 {
-	const struct boot_facts facts = {
-		.image = { 0x2001000, 0x2345678 },
-		.tls = { .vaddr = 0x1111111111111111,
-			 .filesz = 0x2222222222222222,
-			 .memsz = 0x3333333333333333,
-			 .align = 0x4444444444444444 },
-		.cmdline = 0x5555555555555555,
-		.cmdline_size = 0x6666666666666666,
-		.multiboot = 0x7777777777777777,
-		.ram = { 0x2000000, 0 },
-		.fdt = 0x8888888888888888,
-		.serial = 0x3f8,
-	};
 	CHECK_EQ(identify(true, 4, 0), STATUS_OK);
 	uint8_t *info = malloc(era->info_size), want[144] = { 0 };
 	memset(info, 0xee, era->info_size);
-	era->write_info(info, &facts);
+	era->write_info(info, &e4_facts);
 	CHECK_EQ(era->info_size, sizeof want);
 	static const struct {
 		unsigned at;

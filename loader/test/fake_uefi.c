@@ -275,7 +275,7 @@ static efi_status EFIAPI load_file(struct efi_load_file2 *self, const struct efi
 	return firmware.what.offered_data;
 }
 
-// ---- protocols. Handles are addresses of what they stand for.
+// ---- protocols. A handle is the address of its object.
 
 static bool is_guid(const struct efi_guid *guid, uint32_t first)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // A fake UEFI firmware under proto/uefi, and the CPU's part of machine.h.
 //
-// Its memory is at the reported addresses, since the loader uses addresses as they are. What nobody
-// has allocated may not be touched. Calls that the specification forbids (pages that are not the
-// caller's, services after ExitBootServices) are counted.
+// Its memory is at the reported addresses, since the loader uses addresses as they are. Access to
+// memory that is not allocated is an error. Calls that the specification forbids (pages that are
+// not the caller's, services after ExitBootServices) are counted.
 #pragma once
 
 #include "proto/uefi/efi.h"

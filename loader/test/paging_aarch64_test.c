@@ -108,8 +108,8 @@ static void a_uart_beyond_4_gib_keeps_its_page(void)
 	CHECK(strstr(walk.text, "1000..2000 -> 1009000000 407\n") == walk.text);
 }
 
-// The tables lie in a block whose place is decided only after their size: every place below the
-// image must do.
+// The block that contains the tables is placed after their size is known, so the tables must fit at
+// every address below the image.
 static void tables_fit_wherever_the_block_is(void)
 {
 	static const struct range images[] = {

@@ -137,7 +137,7 @@ static void an_image_above_its_file_is_copied_backwards(void)
 {
 	start(true, 0, MIB(4));
 	request.file = (struct range){ 0x1ff000, 0x208000 };
-	// the segment's bytes lie at 0x200000 in memory, where they also go
+	// The segment's bytes are at 0x200000, which is also their destination.
 	must(run());
 	CHECK_EQ(place.image.start, 0x200000);
 	check_range(place.file, 0x1ff000, 0x208000);
@@ -281,7 +281,34 @@ static struct range random_range(uint64_t align, uint64_t most)
 	return r;
 }
 
-// Whatever is decided keeps the rules that the rest of the loader builds on.
+// The rules of place.h that the rest of the loader relies on.
+static void check_rules(void)
+{
+	bool moved = place.file.start != request.file.start,
+	     staged = place.staging.start != place.image.start;
+	CHECK(range_set_contains(&usable, place.image) && range_set_contains(&usable, place.block));
+	CHECK(range_set_contains(&usable, place.staging));
+	CHECK(place.block.end <= align_down(place.image.start, IMAGE_ALIGN) &&
+	      range_size(place.block) == BLOCK_SIZE);
+	CHECK(place.block.start / IMAGE_ALIGN == (place.block.end - 1) / IMAGE_ALIGN &&
+	      place.block.start >= 0x1000);
+	CHECK(!range_overlaps(place.block, (struct range){ 0x8000, 0x9000 }));
+	CHECK(!range_overlaps(place.block, request.loader) &&
+	      !range_overlaps(place.block, request.file));
+	CHECK(!range_overlaps(place.staging, request.loader) &&
+	      !range_overlaps(place.staging, place.block));
+	CHECK(!staged || !range_overlaps(place.staging, place.image));
+	CHECK(!moved || (!range_overlaps(place.file, request.file) &&
+			 !range_overlaps(place.file, place.staging) &&
+			 !range_overlaps(place.file, place.block) &&
+			 !range_overlaps(place.file, request.loader)));
+	CHECK(range_size(place.staging) == image.size &&
+	      range_size(place.file) == range_size(request.file));
+	CHECK(place.backwards == range_overlaps(place.file, place.staging));
+	if (place.backwards)
+		CHECK(place.staging.start >= place.file.start + 0x1000);
+}
+
 static void random_machines_keep_the_rules(void)
 {
 	unsigned good = 0;
@@ -303,30 +330,7 @@ static void random_machines_keep_the_rules(void)
 		if (run() != STATUS_OK)
 			continue;
 		good++;
-		bool moved = place.file.start != request.file.start,
-		     staged = place.staging.start != place.image.start;
-		CHECK(range_set_contains(&usable, place.image) &&
-		      range_set_contains(&usable, place.block));
-		CHECK(range_set_contains(&usable, place.staging));
-		CHECK(place.block.end <= align_down(place.image.start, IMAGE_ALIGN) &&
-		      range_size(place.block) == BLOCK_SIZE);
-		CHECK(place.block.start / IMAGE_ALIGN == (place.block.end - 1) / IMAGE_ALIGN &&
-		      place.block.start >= 0x1000);
-		CHECK(!range_overlaps(place.block, (struct range){ 0x8000, 0x9000 }));
-		CHECK(!range_overlaps(place.block, request.loader) &&
-		      !range_overlaps(place.block, request.file));
-		CHECK(!range_overlaps(place.staging, request.loader) &&
-		      !range_overlaps(place.staging, place.block));
-		CHECK(!staged || !range_overlaps(place.staging, place.image));
-		CHECK(!moved || (!range_overlaps(place.file, request.file) &&
-				 !range_overlaps(place.file, place.staging) &&
-				 !range_overlaps(place.file, place.block) &&
-				 !range_overlaps(place.file, request.loader)));
-		CHECK(range_size(place.staging) == image.size &&
-		      range_size(place.file) == range_size(request.file));
-		CHECK(place.backwards == range_overlaps(place.file, place.staging));
-		if (place.backwards)
-			CHECK(place.staging.start >= place.file.start + 0x1000);
+		check_rules();
 	}
 	CHECK(good > 1000);
 }

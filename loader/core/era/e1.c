@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// BootInfo of entry version 1 (kernels 0.4.3 and 0.4.4, crate hermit-entry 0.1.3 to 0.8), x86_64.
-// The note-less kernels 0.3.10 to 0.4.2 have the same bytes and are started so when loader.era=e1
-// says so. The kernel keeps the pointer, and reads and writes the block as long as it runs.
+// Era e1: kernels 0.4.3 and 0.4.4 on x86_64 (crate hermit-entry 0.1.3 to 0.8). With loader.era=e1
+// also kernels 0.3.10 to 0.4.2, which have no note and read the same bytes. Fields that are not
+// written are 0. The kernel reads and writes boot info as long as it runs.
 #include "core/era/era.h"
 #include "core/span.h"
 
@@ -14,7 +14,8 @@ enum {
 	TLS_START = 32,
 	TLS_FILESZ = 40,
 	TLS_MEMSZ = 48,
-	STACK = 56, // low end
+	// Low end of the stack.
+	STACK = 56,
 	MULTIBOOT_INFO = 88,
 	CMDLINE = 96,
 	CMDLINE_SIZE = 104,
@@ -33,7 +34,8 @@ enum {
 
 static void write_info(uint8_t *out, const struct boot_facts *facts)
 {
-	// limit 0: the memory map comes from the Multiboot information; CPU frequency 0: not known
+	// `limit` stays 0: the kernel takes the memory map from the Multiboot information. A
+	// CPU frequency of 0 means unknown.
 	memset(out, 0, INFO_SIZE);
 	store_u32(out + MAGIC, MAGIC_VALUE, ORDER_LITTLE);
 	store_u32(out + VERSION, 1, ORDER_LITTLE);
@@ -49,7 +51,7 @@ static void write_info(uint8_t *out, const struct boot_facts *facts)
 	store_u32(out + BOOT_PROCESSOR, NO_PROCESSOR, ORDER_LITTLE);
 	store_u16(out + SERIAL_PORT, (uint16_t)facts->serial, ORDER_LITTLE);
 	out[SINGLE_KERNEL] = 1;
-	// addresses not set, mask 255.255.255.0
+	// 255.255.255.255 marks address and gateway as unset. The mask is 255.255.255.0.
 	memset(out + ADDRESS, 255, NETMASK + 3 - ADDRESS);
 	store_u64(out + TLS_ALIGN, facts->tls.align, ORDER_LITTLE);
 }
@@ -57,7 +59,7 @@ static void write_info(uint8_t *out, const struct boot_facts *facts)
 const struct era era_e1 = {
 	.name = "e1",
 	.entry_version = 1,
-	.machine = 62,
+	.machine = 62, // EM_X86_64
 	.stack_low_end = false,
 	.stack_size = 0x8000,
 	.info_size = INFO_SIZE,

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// RawBootInfo of entry version 4 (crate hermit-entry 0.10, kernels since 0.7.0): hardware block,
-// load block, platform block. In the CPU's byte order.
+// Era e4: kernels since 0.7.0, on all CPUs. Boot info is RawBootInfo of entry version 4 (crate
+// hermit-entry 0.10): hardware block, load block, platform block, in the CPU's byte order.
 #include "core/era/era.h"
 #include "core/span.h"
 
 enum {
 	PHYS_START = 0,
 	PHYS_END = 8,
-	SERIAL = 16, // x86_64: u16, padded; others u64
+	// x86_64: u16 and padding. Other CPUs: u64.
+	SERIAL = 16,
 	DEVICE_TREE = 24,
 	IMAGE_START = 32,
 	IMAGE_END = 40,
@@ -16,10 +17,13 @@ enum {
 	TLS_FILESZ = 56,
 	TLS_MEMSZ = 64,
 	TLS_ALIGN = 72,
-	PLATFORM = 80, // u32
+	// u32; its payload follows at 88.
+	PLATFORM = 80,
 	CMDLINE = 88,
 	CMDLINE_SIZE = 96,
-	PLATFORM_INFO = 104, // Multiboot information, or boot_params
+	// Multiboot information, or Linux's boot_params. Must not be 0.
+	PLATFORM_INFO = 104,
+	// RawBootInfo has 128 bytes, or 144 where the compiler aligns i128 to 16.
 	INFO_SIZE = 144,
 };
 
@@ -29,7 +33,7 @@ static void write_info(uint8_t *out, const struct boot_facts *facts)
 	memset(out, 0, INFO_SIZE);
 	store_u64(out + PHYS_START, facts->ram.start, order);
 	store_u64(out + PHYS_END, facts->ram.end, order);
-	// a port has two bytes, the first ones in x86_64's order
+	// An I/O port has two bytes, which come first in x86_64's byte order.
 	store_u64(out + SERIAL, facts->serial, order);
 	store_u64(out + DEVICE_TREE, facts->fdt, order);
 	store_u64(out + IMAGE_START, facts->image.start, order);
@@ -41,8 +45,9 @@ static void write_info(uint8_t *out, const struct boot_facts *facts)
 	store_u32(out + PLATFORM, facts->platform_tag, order);
 	uint64_t info = facts->platform_tag == PLATFORM_TAG_LINUX_PARAMS ? facts->boot_params
 									 : facts->multiboot;
+	// Fdt and LinuxBoot have no payload: their kernels read the device tree.
 	if (facts->platform_tag == PLATFORM_TAG_FDT || info == 0)
-		return; // LinuxBoot and Fdt have no payload
+		return;
 	store_u64(out + CMDLINE, facts->cmdline, order);
 	store_u64(out + CMDLINE_SIZE, facts->cmdline_size, order);
 	store_u64(out + PLATFORM_INFO, info, order);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Selects an era by the entry version. No other property of a file identifies the boot ABI: kernel
+// snapshots between releases print the version of the previous release.
 #include "core/era/era.h"
 
 #include "core/log.h"

@@ -1,81 +1,92 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Kernel generations. Each is one row: how it is recognised, what it wants to find, and who writes
-// its boot information. Nothing else in the loader knows a version number.
+// Eras: ranges of kernel releases with the same hand-over. An era is data plus the function that
+// writes its boot info, in one file. Nothing outside of era/ knows entry versions or kernel
+// versions. docs/eras.md lists them, CONTRIBUTING.md has the recipe for a new one.
 #pragma once
 
 #include "core/handover.h"
 #include "core/notes.h"
 
-// Tag of the platform block of RawBootInfo (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0
-// is called LinuxBoot and has no payload.
+// The tag of RawBootInfo's platform block (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0
+// is LinuxBoot and has no payload. Tag 1 is uhyve's. Kernels do not check the tag.
 enum platform_tag {
 	PLATFORM_TAG_MULTIBOOT = 0,
 	PLATFORM_TAG_LINUX_PARAMS = 2,
 	PLATFORM_TAG_FDT = 3
 };
 
-// How the loader was started, as far as kernels distinguish it.
+// The boot protocols that kernels distinguish. START_DEVICETREE is every protocol that passes a
+// device tree, START_UEFI is UEFI without one.
 enum start_kind {
-	START_DEVICETREE, // the firmware passes a device tree
+	START_DEVICETREE,
 	START_MULTIBOOT,
 	START_PVH,
 	START_LINUX,
-	START_UEFI, // without a device tree
+	START_UEFI,
 	START_KINDS
 };
 
-// What a boot-information writer may need. Addresses are those at which the kernel will find
-// things.
+// The inputs of a boot-info writer. Addresses are the physical ones at the time of the hand-over.
 struct boot_facts {
 	enum order order;
 	struct range image;
-	struct elf_tls tls; // vaddr already moved to where the image runs
+	// `vaddr` includes the load bias.
+	struct elf_tls tls;
+	// The size excludes NUL.
 	uint64_t cmdline, cmdline_size;
-	uint64_t multiboot; // Multiboot 1 information; 0: none
+	// Multiboot 1 information; 0: none.
+	uint64_t multiboot;
 	uint64_t boot_params;
 	enum platform_tag platform_tag;
-	// what kernels up to 0.11 take for their RAM where they read no map: the piece that holds
-	// the image
+	// The range that contains the image. Kernels up to 0.11 without a memory map use it as RAM.
 	struct range ram;
 	uint64_t fdt;
-	uint64_t stack; // low end
+	// Low end of the stack.
+	uint64_t stack;
 	uint64_t serial;
 };
 
 struct era {
 	char name[4];
-	uint8_t entry_version; // of the note that names it
-	uint16_t machine;      // e_machine of the only CPU that has it; 0: every one
-	// the stack pointer is the lowest address, the kernel adds the size itself
+	// Entry version in the application's note.
+	uint8_t entry_version;
+	// e_machine of the only CPU that has the era. 0: all CPUs.
+	uint16_t machine;
+	// The stack pointer at the entry point is the low end of the stack, to which the kernel
+	// adds stack_size. False: it is the top.
 	bool stack_low_end;
 	uint32_t stack_size;
-	uint32_t info_size; // bytes, aligned to 16
-	// The kernel maps the pages of command line and Multiboot information once more, read-only,
-	// and still writes to its boot info.
+	// Size of boot info in bytes, a multiple of 16.
+	uint32_t info_size;
+	// The kernel remaps the pages of command line and Multiboot information read-only and still
+	// writes to boot info, which therefore needs pages of its own.
 	bool info_own_page;
 	struct paging_shape shape;
+	// Writes info_size bytes to `out`, which is aligned to 16.
 	void (*write_info)(uint8_t *out, const struct boot_facts *facts);
 };
 
-// `forced` is the entry version of loader.era=, 0 when the notes decide. Refuses what no row
-// recognises.
+// Selects the era. `forced` is the entry version of loader.era=, or 0 if the notes decide. Refuses
+// a missing note and a version without a row (class 81).
 must_check enum status era_identify(const struct notes *notes, const struct elf_target *target,
 				    uint32_t forced, const struct era **out);
 
-// Each era is era_NAME, a row in NAME.c.
+// The eras. X(name) stands for era_<name>, which <name>.c defines.
 #define ERAS(X) \
 	X(e1)   \
 	X(e4)
-// For the refusal of other versions.
+// The supported versions in the words of a refusal.
 #define ERA_VERSIONS "1 (kernels 0.4.3, 0.4.4, x86_64) and 4 (since 0.7.0)"
 
 #define ERA_DECLARE(name) extern const struct era era_##name;
 ERAS(ERA_DECLARE)
 
-// The platform tag that a kernel of this version expects after such a start.
+// Returns the platform tag that this kernel expects from this boot protocol.
 enum platform_tag era_platform_tag(const struct notes *notes, enum start_kind start);
 
-// A Multiboot 1 information block with command line and memory map, as kernels up to 0.10 read it.
+// Multiboot 1 information with command line and memory map. Kernels up to 0.10 read both from
+// there. The size is in bytes. `at` is the physical address of `out`; all addresses are below 4
+// GiB, since the fields have 32 bits.
 size_t multiboot_info_size(size_t range_count);
 void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline,
 			  const struct range_set *usable);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Multiboot Specification 0.6.96, section 3.3. The structure that the boot loader passed may be
-// within the image's range, so the kernel always gets this one.
+// Multiboot Specification 0.6.96, section 3.3. The kernel gets this structure rather than the boot
+// loader's, which the image may overwrite and which only the Multiboot protocol passes. All fields
+// are little-endian.
 #include "core/era/era.h"
 #include "core/span.h"
 
 enum {
-	INFO_SIZE = 96, // up to and without the VBE fields
+	// Fields after mmap_addr are zero, and their flags mark them as invalid.
+	INFO_SIZE = 96,
 	ENTRY_SIZE = 24,
+	// Bits of `flags`: the fields that are valid.
 	FLAG_CMDLINE = 1 << 2,
 	FLAG_MMAP = 1 << 6,
 	FLAGS_AT = 0,
@@ -32,7 +35,7 @@ void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline,
 	store_u32(out + MMAP_AT, (uint32_t)at + INFO_SIZE, ORDER_LITTLE);
 	uint8_t *entry = out + INFO_SIZE;
 	for (uint32_t i = 0; i < usable->count; i++, entry += ENTRY_SIZE) {
-		// the size field does not count itself
+		// The size field, at offset -4 of the entry in the specification, excludes itself.
 		store_u32(entry, ENTRY_SIZE - 4, ORDER_LITTLE);
 		store_u64(entry + 4, usable->ranges[i].start, ORDER_LITTLE);
 		store_u64(entry + 12, range_size(usable->ranges[i]), ORDER_LITTLE);

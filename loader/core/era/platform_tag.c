@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Kernels differ in the platform tags that they support although their entry version is the same.
 #include "core/era/era.h"
 
-// By kernel version, newest first. Kernels before 0.10 have no ABI tag, which reads as version 0.0.
+// The newest version comes first. Kernels before 0.10 have no ABI tag; their version reads as 0.0.
 static const struct {
-	uint32_t major, minor; // of the first kernel
+	// The first kernel of the row.
+	uint32_t major, minor;
 	uint8_t tags[START_KINDS];
 } rows[] = {
 	{ 0,
@@ -26,6 +29,7 @@ static const struct {
 	  } },
 };
 
+// The last row matches every version, so the loop ends.
 enum platform_tag era_platform_tag(const struct notes *notes, enum start_kind start)
 {
 	size_t row = 0;
