@@ -37,10 +37,10 @@ REGISTERS = {
     ),
 }
 # Where the processor keeps the address of the instruction that failed, and the address that this one touched.
-FAULT = {"x86_64": ("", "cr2"), "aarch64": ("ELR_EL1", "FAR_EL1"), "riscv64": ("sepc", "stval")}
+FAULT_REGISTERS = {"x86_64": ("", "cr2"), "aarch64": ("ELR_EL1", "FAR_EL1"), "riscv64": ("sepc", "stval")}
 
 
-def quiet(command):
+def execute_quietly(command):
     """Run a GDB command, return its text or the error as text."""
     try:
         return gdb.execute(command, to_string=True)
@@ -48,7 +48,7 @@ def quiet(command):
         return f"({error})"
 
 
-def plain(name):
+def without_disambiguators(name):
     """A demangled name without Rust's disambiguators: `hermit[ea54f3a986fb02e1]::initd`, `initd::h0123456789abcdef`."""
     return re.sub(r"\[[0-9a-f]{1,16}\](?=::)|::h[0-9a-f]{16}$", "", name)
 
@@ -56,7 +56,7 @@ def plain(name):
 def frame_row(frame):
     sal = frame.find_sal()
     where = f"{sal.symtab.filename}:{sal.line}" if sal.symtab else ""
-    return {"pc": hex(frame.pc()), "function": plain(frame.name() or ""), "where": where}
+    return {"pc": hex(frame.pc()), "function": without_disambiguators(frame.name() or ""), "where": where}
 
 
 def frames():
@@ -87,87 +87,87 @@ def code_at(address):
 
 def instruction_at(address):
     """The instruction's text without its address; "" where there is none to be read."""
-    shown = quiet(f"x/i {address:#x}")
+    shown = execute_quietly(f"x/i {address:#x}")
     return " ".join(shown.rpartition(":\t")[2].split()) if ":\t" in shown else ""
 
 
-def place(address):
+def location(address):
     """An address as function and line."""
-    line, shown = gdb.find_pc_line(address), quiet(f"info symbol {address:#x}").strip()
+    line, shown = gdb.find_pc_line(address), execute_quietly(f"info symbol {address:#x}").strip()
     known = not shown.startswith(("No symbol", "("))
     return {
         "address": address,
-        "function": plain(shown.partition(" in section")[0].partition(" + ")[0]) if known else "",
+        "function": without_disambiguators(shown.partition(" in section")[0].partition(" + ")[0]) if known else "",
         "where": f"{line.symtab.filename}:{line.line}" if line.symtab else "",
         "code": code_at(address),
         "instruction": instruction_at(address),
     }
 
 
-def rights(addresses):
+def page_flags(addresses):
     """Return a map from address to the rights of its page, such as "rwx"; "" if it is not mapped."""
     found = {}
     with contextlib.suppress(ReadError):
-        used = guest.tables()
+        used = guest.page_tables()
         with guest.memory() as memory:
             for address in addresses:
-                found[hex(address)] = page_of(memory, used, address)
+                found[hex(address)] = flags_of_page(memory, used, address)
     return found
 
 
-def page_of(memory, used, address):
+def flags_of_page(memory, used, address):
     if not used:
         return "rwx"
-    mine = paging.choose(used, address)
-    last = paging.walk(memory, mine, address)[-1] if mine else None
+    chosen = paging.tables_for(used, address)
+    last = paging.walk(memory, chosen, address)[-1] if chosen else None
     return last.entry.flags if last and last.entry.present and last.entry.leaf else ""
 
 
-def processor(thread, wanted):
-    cpu = wanted["cpu"]
+def describe_cpu(thread, request):
+    cpu = request["cpu"]
     thread.switch()
     pc = register("pc")
     values = {name: register(name) for name in REGISTERS[cpu]}
-    at, touched = (values.get(name) for name in FAULT[cpu])
-    here = place(pc or 0)
-    operands = operand.touched(here["instruction"], lambda name: register(name) or 0) if cpu == "x86_64" else []
-    looked_at = {address for address in (pc, at, touched, *(a for a, _ in operands)) if address is not None}
+    fault_address, touched = (values.get(name) for name in FAULT_REGISTERS[cpu])
+    here = location(pc or 0)
+    operands = operand.memory_operands(here["instruction"], lambda name: register(name) or 0) if cpu == "x86_64" else []
+    addresses = {address for address in (pc, fault_address, touched, *(a for a, _ in operands)) if address is not None}
     row = {
         "cpu": thread.num - 1,
         "pc": hex(pc) if pc is not None else "",
         "registers": values,
         "code": here["code"],
         "here": here,
-        "fault": place(at) if at else None,
+        "fault": location(fault_address) if fault_address else None,
         "operands": operands,
-        "maps": rights(looked_at),
-        "disassembly": quiet("x/6i $pc").splitlines(),
+        "maps": page_flags(addresses),
+        "disassembly": execute_quietly("x/6i $pc").splitlines(),
     }
     # Last: both change the registers.
-    with exception.big_endian() if wanted["big"] else contextlib.nullcontext():
-        raised = wanted["crashed"] and exception.rewind(cpu, values, at)
-        if not wanted["crashed"]:
+    with exception.big_endian() if request["big"] else contextlib.nullcontext():
+        raised = request["crashed"] and exception.unwind_exception(cpu, values, fault_address)
+        if not request["crashed"]:
             with contextlib.suppress(ReadError, gdb.error):
-                exception.out_of_firmware(cpu)
-        return {**row, "raised": hex(at) if raised else "", "frames": frames()}
+                exception.leave_firmware(cpu)
+        return {**row, "raised": hex(fault_address) if raised else "", "frames": frames()}
 
 
 def main():
-    wanted = json.loads(os.environ["HERMIT_POSTMORTEM"])
+    request = json.loads(os.environ["HERMIT_POSTMORTEM"])
     report = {"symbols": [], "cpus": [], "error": ""}
-    *settings, target = wanted["connect"]
+    *settings, target = request["connect"]
     for command in (*settings, "set print asm-demangle on", "set disassembly-flavor att"):
-        said = quiet(command).strip()
+        output = execute_quietly(command).strip()
         if "symbol-file" in command:
-            report["symbols"].append(said)
+            report["symbols"].append(output)
     try:
         gdb.execute(target, to_string=True)
         for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
-            report["cpus"].append(processor(thread, wanted))
+            report["cpus"].append(describe_cpu(thread, request))
     except gdb.error as error:
         report["error"] = str(error)
     print("POSTMORTEM " + json.dumps(report), flush=True)
-    quiet("disconnect")
+    execute_quietly("disconnect")
 
 
 main()

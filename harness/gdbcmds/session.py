@@ -31,31 +31,31 @@ import traceback
 
 import gdb
 
-FAILED, NOT_REACHED, WRONG = 1, 3, 4
+COMMAND_FAILED, NOT_REACHED, WRONG_LOCATION = 1, 3, 4
 
 
-class EndedError(Exception):
+class MachineEndedError(Exception):
     """The machine is gone."""
 
 
-class StopError(Exception):
+class UnexpectedStopError(Exception):
     """The guest stopped elsewhere: after an interrupt or a fault."""
 
 
-class PlaceError(Exception):
+class LocationError(Exception):
     """There is no such place for a breakpoint."""
 
 
-def say(text):
+def report(text):
     gdb.write(f"hermit: {text}\n")
     gdb.flush()
 
 
-def quiet(command):
+def execute_quietly(command):
     return gdb.execute(command, to_string=True)
 
 
-def quoted(file):
+def quote(file):
     return json.dumps(file, ensure_ascii=False)
 
 
@@ -63,56 +63,56 @@ def address(expression):
     return int(gdb.parse_and_eval(f"(unsigned long)({expression})"))
 
 
-def go_on():
+def continue_to_stop():
     """Let the machine run until it stops; without what GDB says of the stop."""
     try:
-        quiet("continue")
+        execute_quietly("continue")
     except gdb.error as error:  # the connection is closed
-        raise EndedError("the machine has ended") from error
+        raise MachineEndedError("the machine has ended") from error
     if not gdb.selected_inferior().threads():
-        raise EndedError("the machine has ended")
+        raise MachineEndedError("the machine has ended")
 
 
-def hardware(place, internal=False):
+def hardware_breakpoint(location, internal=False):
     """A breakpoint that is no instruction in memory: what is still to be loaded would overwrite it. An internal one is
     ours, and GDB says nothing of it."""
-    point = gdb.Breakpoint(place, gdb.BP_HARDWARE_BREAKPOINT, internal=internal, temporary=internal)
+    point = gdb.Breakpoint(location, gdb.BP_HARDWARE_BREAKPOINT, internal=internal, temporary=internal)
     point.silent = internal
     return point
 
 
-def stop_at(place):
+def run_to(pc):
     """Run to an address."""
-    point = hardware(f"*{place:#x}", internal=True)
+    point = hardware_breakpoint(f"*{pc:#x}", internal=True)
     try:
-        go_on()
+        continue_to_stop()
     finally:
         if point.is_valid():
             point.delete()
-    if gdb.newest_frame().pc() != place:
-        raise StopError
+    if gdb.newest_frame().pc() != pc:
+        raise UnexpectedStopError
 
 
 def kill(event):
     try:
-        quiet("kill")
+        execute_quietly("kill")
     except gdb.error:
         pass  # it has gone already
 
 
-class Session:
-    def __init__(self, wanted):
-        self.wanted = wanted
+class DebugSession:
+    def __init__(self, request):
+        self.request = request
         self.goal = "the application"
-        self.start = wanted["start"]
+        self.start = request["start"]
         self.trampoline = None
-        self.end = (self.start or 0) + wanted["size"]
+        self.end = (self.start or 0) + request["size"]
 
     def connect(self):
-        for command in self.wanted["settings"]:
-            quiet(command)
-        quiet(f"target remote {self.wanted['remote']}")
-        if self.wanted["kill"]:
+        for command in self.request["settings"]:
+            execute_quietly(command)
+        execute_quietly(f"target remote {self.request['remote']}")
+        if self.request["kill"]:
             # Otherwise GDB detaches at its end, and the machine keeps running.
             gdb.events.gdb_exiting.connect(kill)
 
@@ -121,82 +121,82 @@ class Session:
     def is_code(self, pc):
         return self.start is not None and self.start <= pc < self.end
 
-    def moved(self):
-        return 0 if self.wanted["low"] is None else self.start - self.wanted["low"]
+    def load_offset(self):
+        return 0 if self.request["low"] is None else self.start - self.request["low"]
 
-    def ask_loader(self):
+    def read_handover(self):
         """In the loader's last function, at its first instruction."""
-        handover = f"((struct handover *){address(self.wanted['argument']):#x})"
+        handover = f"((struct handover *){address(self.request['argument']):#x})"
         self.start, self.end = (address(f"{handover}->image.{end}") for end in ("start", "end"))
-        if self.wanted["trampoline"]:
-            self.trampoline = address(self.wanted["trampoline"]["at"].format(h=handover))
+        if self.request["trampoline"]:
+            self.trampoline = address(self.request["trampoline"]["at"].format(h=handover))
 
-    def load(self):
+    def load_symbols(self):
         """The symbols of the application, and of the trampoline, at the places where they are."""
-        quiet(f"symbol-file {quoted(self.wanted['symbols'])} -o {self.moved():#x}")
+        execute_quietly(f"symbol-file {quote(self.request['symbols'])} -o {self.load_offset():#x}")
         if self.trampoline is not None:
-            piece = self.wanted["trampoline"]
-            quiet(f"add-symbol-file {quoted(piece['file'])} -o {self.trampoline - piece['linked']:#x}")
+            piece = self.request["trampoline"]
+            execute_quietly(f"add-symbol-file {quote(piece['file'])} -o {self.trampoline - piece['linked']:#x}")
         known = json.loads(os.environ["HERMIT_GDB"])
-        known.update(start=self.start, end=self.end, app_offset=self.moved())
+        known.update(start=self.start, end=self.end, app_offset=self.load_offset())
         os.environ["HERMIT_GDB"] = json.dumps(known)
 
-    def publish(self):
-        entry = self.wanted["entry"] + self.moved()
+    def report_load(self):
+        entry = self.request["entry"] + self.load_offset()
         image = f"{self.start:#x}..{self.end:#x}"
-        say(f"the application is at {image} (its addresses + {self.moved():#x}), entered at {entry:#x}")
+        report(f"the application is at {image} (its addresses + {self.load_offset():#x}), entered at {entry:#x}")
 
     # --- the ways to the first prompt ---
 
-    def to_loader(self):
-        stop_at(address(f"&{self.wanted['loader_main']}"))
-        gdb.Breakpoint(f"*&{self.wanted['hand_over']}", gdb.BP_HARDWARE_BREAKPOINT, temporary=True)
-        gdb.events.stop.connect(self.at_hand_over)
-        say(f"this is the loader; `continue` stops again at the hand-over, {self.wanted['hand_over']}")
+    def stop_in_loader(self):
+        run_to(address(f"&{self.request['loader_main']}"))
+        gdb.Breakpoint(f"*&{self.request['hand_over']}", gdb.BP_HARDWARE_BREAKPOINT, temporary=True)
+        gdb.events.stop.connect(self.on_hand_over)
+        report(f"this is the loader; `continue` stops again at the hand-over, {self.request['hand_over']}")
         gdb.execute("frame")
 
-    def at_hand_over(self, event):
+    def on_hand_over(self, event):
         """Where the person went on from the loader to the hand-over."""
-        if gdb.newest_frame().name() != self.wanted["hand_over"]:
+        if gdb.newest_frame().name() != self.request["hand_over"]:
             return
-        gdb.events.stop.disconnect(self.at_hand_over)
+        gdb.events.stop.disconnect(self.on_hand_over)
         try:
-            self.ask_loader()
-            self.load()
-            self.publish()
-            for place in self.wanted["breaks"] or [self.entry()]:
-                hardware(resolve(place, self.is_code))
-        except (PlaceError, gdb.error) as error:
-            say(error)
+            self.read_handover()
+            self.load_symbols()
+            self.report_load()
+            for place in self.request["breaks"] or [self.entry()]:
+                hardware_breakpoint(resolve(place, self.is_code))
+        except (LocationError, gdb.error) as error:
+            report(error)
 
-    def to_app(self):
+    def stop_in_app(self):
         if self.start is None:
-            stop_at(address(f"&{self.wanted['hand_over']}"))
-            self.ask_loader()
-        self.load()
-        self.publish()
-        if not self.wanted["breaks"]:
-            stop_at(self.wanted["entry"] + self.moved())
+            run_to(address(f"&{self.request['hand_over']}"))
+            self.read_handover()
+        self.load_symbols()
+        self.report_load()
+        if not self.request["breaks"]:
+            run_to(self.request["entry"] + self.load_offset())
             gdb.execute("frame")
             return
-        points = [hardware(resolve(place, self.is_code)) for place in self.wanted["breaks"]]
-        self.goal = ", ".join(self.wanted["breaks"])
-        go_on()
+        points = [hardware_breakpoint(resolve(place, self.is_code)) for place in self.request["breaks"]]
+        self.goal = ", ".join(self.request["breaks"])
+        continue_to_stop()
         if not any(point.is_valid() and point.hit_count for point in points):
-            raise StopError
-        show_asked(self.wanted["breaks"])
+            raise UnexpectedStopError
+        select_requested_frame(self.request["breaks"])
 
     def entry(self):
-        return f"*{self.wanted['entry'] + self.moved():#x}"
+        return f"*{self.request['entry'] + self.load_offset():#x}"
 
-    def to_here(self):
+    def stop_here(self):
         if self.start is not None:
-            self.load()
-            self.publish()
+            self.load_symbols()
+            self.report_load()
         gdb.execute("frame")
 
 
-class CodeOnly:
+class CodeFrameFilter:
     """A frame filter that ends a backtrace at an address without code.
 
     A kernel's first function has no caller; the value after its frame, on the stack or in the return register, is not
@@ -240,34 +240,34 @@ def resolve(place, is_code):
         files = {sal.symtab.filename for sal in found if sal.symtab and is_code(sal.pc)}
         return f"{files.pop()}:{place}" if len(files) == 1 and not all(is_code(sal.pc) for sal in found) else place
     name = place.rpartition("::")[2]
-    found = [sal.pc for sal in decoded(name)]
-    exact = [pc for pc in found if named(pc, place)]
+    found = [sal.pc for sal in decode_location(name)]
+    exact = [pc for pc in found if has_name(pc, place)]
     if exact and len(found) == 1:
         return name
     if exact:
         return f"*{exact[0]:#x}"
-    for line in quiet(f"info functions {re.escape(name)}").splitlines():
+    for line in execute_quietly(f"info functions {re.escape(name)}").splitlines():
         row = re.match(r"(0x[0-9a-f]+)\s+\S", line)
-        if row and named(int(row[1], 16), place):
+        if row and has_name(int(row[1], 16), place):
             return f"*{row[1]}"
-    raise PlaceError(f"no breakpoint at {place}: {reason}")
+    raise LocationError(f"no breakpoint at {place}: {reason}")
 
 
-def decoded(place):
+def decode_location(place):
     try:
         return gdb.decode_line(place)[1] or ()
     except gdb.error:
         return ()
 
 
-def named(pc, path):
+def has_name(pc, path):
     """Whether the symbol at this address is what a person calls `path`."""
-    symbol = quiet(f"info symbol {pc:#x}").partition(" in section")[0]
+    symbol = execute_quietly(f"info symbol {pc:#x}").partition(" in section")[0]
     plain = re.sub(r"\[[0-9a-f]+\]|::h[0-9a-f]{16}$", "", symbol).partition(" + ")[0]
     return plain == path or plain.endswith(f"::{path}")
 
 
-def show_asked(places):
+def select_requested_frame(places):
     """Where a function begins with what was inlined into it, GDB names the innermost one: choose the one asked for."""
     names = {place.rpartition("::")[2] for place in places}
     frame = gdb.newest_frame()
@@ -278,47 +278,47 @@ def show_asked(places):
         gdb.execute("frame")
 
 
-def first_prompt(wanted):
+def first_prompt(request):
     """What the person sees first: the answers to their commands."""
-    if wanted["hermit"]:
-        quiet(f"source {wanted['hermit']}")
-    for command in wanted["commands"]:
+    if request["hermit"]:
+        execute_quietly(f"source {request['hermit']}")
+    for command in request["commands"]:
         gdb.execute(command)
 
 
-def leave(status, text):
+def quit_gdb(status, text):
     gdb.write(f"hermit: {text}\n", gdb.STDERR)
     gdb.flush(gdb.STDERR)
     gdb.execute(f"quit {status}")
 
 
 def main():
-    wanted = json.loads(os.environ["HERMIT_SESSION"])
-    session = Session(wanted)
-    CodeOnly(session)
-    quiet("set confirm off")
+    request = json.loads(os.environ["HERMIT_SESSION"])
+    session = DebugSession(request)
+    CodeFrameFilter(session)
+    execute_quietly("set confirm off")
     paging = gdb.parameter("pagination")
-    quiet("set pagination off")
+    execute_quietly("set pagination off")
     try:
         session.connect()
-        {"entry": session.to_app, "loader": session.to_loader, "here": session.to_here}[wanted["stop"]]()
-    except EndedError as ended:
-        return leave(NOT_REACHED, f"{ended} before {session.goal} was reached")
-    except (StopError, KeyboardInterrupt):
+        {"entry": session.stop_in_app, "loader": session.stop_in_loader, "here": session.stop_here}[request["stop"]]()
+    except MachineEndedError as ended:
+        return quit_gdb(NOT_REACHED, f"{ended} before {session.goal} was reached")
+    except (UnexpectedStopError, KeyboardInterrupt):
         text = f"the machine has stopped at {gdb.newest_frame().pc():#x} before {session.goal} was reached"
-        if wanted["batch"]:
-            return leave(NOT_REACHED, text)
-        say(text)
-        wanted["commands"].clear()
+        if request["batch"]:
+            return quit_gdb(NOT_REACHED, text)
+        report(text)
+        request["commands"].clear()
         gdb.execute("frame")
-    except (PlaceError, gdb.error) as error:
-        return leave(WRONG, str(error))
-    quiet(f"set pagination {'on' if paging else 'off'}")
+    except (LocationError, gdb.error) as error:
+        return quit_gdb(WRONG_LOCATION, str(error))
+    execute_quietly(f"set pagination {'on' if paging else 'off'}")
     try:
-        first_prompt(wanted)
+        first_prompt(request)
     except gdb.error as error:
-        if wanted["batch"]:
-            return leave(FAILED, str(error))
+        if request["batch"]:
+            return quit_gdb(COMMAND_FAILED, str(error))
         gdb.write(f"{error}\n", gdb.STDERR)
     return None
 
@@ -326,4 +326,4 @@ def main():
 try:
     main()
 except Exception:  # a fault of ours: GDB would go on as if nothing were
-    leave(WRONG, traceback.format_exc())
+    quit_gdb(WRONG_LOCATION, traceback.format_exc())

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from .devicetree import total_size
-from .memory import Memory, Place, ReadError
+from .memory import Memory, ReadError, Region
 
 MAGIC = 0xC0DECAFE
 NEAR_JUMP = 0xE9
-LARGEST_IMAGE = 1 << 32
+MAX_IMAGE = 1 << 32
 Layout = Sequence[tuple[int, int, str, str]]
 
 # Pseudo versions for boot info at the start of the image itself.
@@ -98,11 +98,14 @@ _UHYVE: Layout = ((0, 1, "has_pci", "number"), (8, 8, "num_cpus", "number"), (16
 TAGS_X86 = (("Multiboot", _MULTIBOOT), ("Uhyve", _UHYVE), ("LinuxBootParams", _LINUX), ("Fdt", ()))
 TAGS_OTHER = (("LinuxBoot", ()), *TAGS_X86[1:])
 TAGS_OF_VERSION = {2: 2, 3: 3, 4: 4}  # how many of them a version has
-KERNELS = {1: "0.3.10 to 0.4.4", 2: "0.5.0 to 0.6.0", 3: "0.6.1 to 0.6.9", 4: "0.7.0 and later"}
+KERNEL_VERSIONS = {1: "0.3.10 to 0.4.4", 2: "0.5.0 to 0.6.0", 3: "0.6.1 to 0.6.9", 4: "0.7.0 and later"}
 TITLES = {
     C_KERNEL: "header in the image of the C kernel",
     HEADER: "header in the image (kernels up to 0.3.9)",
-    **{version: f"boot info of entry version {version} (kernels {kernels})" for version, kernels in KERNELS.items()},
+    **{
+        version: f"boot info of entry version {version} (kernels {kernels})"
+        for version, kernels in KERNEL_VERSIONS.items()
+    },
 }
 
 
@@ -117,7 +120,7 @@ class BootInfo:
     image_end: int
     tree: int = 0
     rows: list[tuple[str, str]] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
 
     def text(self) -> str:
         width = max(len(name) for name, _ in self.rows)
@@ -132,7 +135,7 @@ def _text_of(memory: Memory, info: BootInfo, name: str, address: int, size: int)
         shown = memory.text(address, min(size, 4096))
     except ReadError as error:
         return f"{address:#x}  ({error})"
-    info.places.append(Place(address, address + size, "command line"))
+    info.regions.append(Region(address, address + size, "command line"))
     return f'{address:#x}  "{shown}"'
 
 
@@ -143,11 +146,11 @@ def _tree_of(memory: Memory, info: BootInfo, address: int) -> str:
         size = total_size(memory.read, address)
     except ReadError as error:
         return f"{address:#x}  ({error})"
-    info.places.append(Place(address, address + size, "device tree"))
+    info.regions.append(Region(address, address + size, "device tree"))
     return f"{address:#x}  (device tree, {size} bytes: hermit fdt)"
 
 
-def _take(memory: Memory, info: BootInfo, at: int, layout: Layout, prefix: str = "") -> dict[str, int]:
+def _decode_fields(memory: Memory, info: BootInfo, at: int, layout: Layout, prefix: str = "") -> dict[str, int]:
     """Decode the fields of a layout at `at`; their values by name."""
     values: dict[str, int] = {}
     for offset, size, name, _ in layout:
@@ -173,13 +176,13 @@ def _take(memory: Memory, info: BootInfo, at: int, layout: Layout, prefix: str =
 def _by_base(memory: Memory, address: int, version: int, size: int, layout: Layout) -> BootInfo:
     """Decode the structures that describe the image by base and size."""
     info = BootInfo(address, version, size, 0, 0)
-    values = _take(memory, info, address, layout)
+    values = _decode_fields(memory, info, address, layout)
     info.image_start = values["base"]
     info.image_end = info.image_start + values["image_size"]
     if stack := values.get("current_stack_address"):
-        info.places.append(Place(stack, stack + 0x8000, "stack"))
+        info.regions.append(Region(stack, stack + 0x8000, "stack"))
     if values.get("mb_info"):
-        info.places.append(Place(values["mb_info"], values["mb_info"] + 116, "Multiboot information"))
+        info.regions.append(Region(values["mb_info"], values["mb_info"] + 116, "Multiboot information"))
     return info
 
 
@@ -214,7 +217,7 @@ def _union_at(memory: Memory, address: int, arch: str, version: int, tag_at: int
 def _decode_raw(memory: Memory, address: int, arch: str, version: int) -> BootInfo:
     layout, tag_at = _raw_layout(arch, version)
     info = BootInfo(address, version, 144, 0, 0)
-    values = _take(memory, info, address, layout)
+    values = _decode_fields(memory, info, address, layout)
     info.image_start, info.image_end = values["kernel_image_start"], values["kernel_image_end"]
     info.tree = values.get("device_tree", 0)
     tag = memory.number(address + tag_at, 4)
@@ -225,7 +228,7 @@ def _decode_raw(memory: Memory, address: int, arch: str, version: int) -> BootIn
     name, fields = tags[tag]
     info.rows.append(("platform", f"{tag}  {name}"))
     at = address + _union_at(memory, address, arch, version, tag_at)
-    _take(memory, info, at, fields, "  ")
+    _decode_fields(memory, info, at, fields, "  ")
     return info
 
 
@@ -250,25 +253,25 @@ def decode(memory: Memory, address: int, arch: str, version: int | None = None) 
     Without `version`, the magic number or the position of the image's start and end identifies the layout. Raise
     ReadError if there is no boot info.
     """
-    if version and version not in KERNELS:
+    if version and version not in KERNEL_VERSIONS:
         raise ReadError(f"entry version {version} is not known: 1 to 4 are")
     for candidate in [version] if version else [C_KERNEL, HEADER, 1, 4, 3, 2]:
         info = _decode_as(memory, address, arch, candidate)
-        if info and plausible(memory, info, arch):
+        if info and is_plausible(memory, info, arch):
             return info
     raise ReadError(f"no boot info at {address:#x}")
 
 
-def plausible(memory: Memory, info: BootInfo, arch: str) -> bool:
+def is_plausible(memory: Memory, info: BootInfo, arch: str) -> bool:
     """Whether it names an image, and a device tree where it names one."""
     size = info.image_end - info.image_start
-    if not 0 < size < LARGEST_IMAGE or info.image_start % 4096:
+    if not 0 < size < MAX_IMAGE or info.image_start % 4096:
         return False
     if info.version == 2 and info.tree == 0:
         return memory.number(info.address + _raw_layout(arch, 2)[1], 4) < 2
     if info.tree == 0:
         return True
-    return any(place.name == "device tree" for place in info.places)
+    return any(place.name == "device tree" for place in info.regions)
 
 
 def search(memory: Memory, start: int, end: int, arch: str, image_start: int) -> BootInfo:

@@ -10,7 +10,7 @@ from . import devicetree, guest, image, paging
 from .memory import ReadError
 
 
-class Hermit(gdb.Command):
+class HermitPrefix(gdb.Command):
     """Look at what a Hermit loader handed over."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ def address_of(text: str) -> int:
     return guest.evaluate(text)
 
 
-class BootInfo(Command):
+class BootInfoCommand(Command):
     """hermit bootinfo [--at ADDRESS]: the boot information, decoded.
 
     It is found by the register that holds it at the application's first instruction, by the loader's record, or by
@@ -60,7 +60,7 @@ class BootInfo(Command):
         return guest.boot_info().text()
 
 
-class Fdt(Command):
+class FdtCommand(Command):
     """hermit fdt [--at ADDRESS] [PATH]: the device tree that was handed over, or one node of it, as source text."""
 
     word = "fdt"
@@ -71,12 +71,12 @@ class Fdt(Command):
             at, words = address_of(words[1]), words[2:]
         if len(words) > 1:
             raise ReadError("usage: hermit fdt [--at ADDRESS] [PATH]")
-        at = at or self._handed()
+        at = at or self._handed_over()
         with guest.memory() as memory:
             return devicetree.source(devicetree.load(memory.read, at), *words)
 
     @staticmethod
-    def _handed() -> int:
+    def _handed_over() -> int:
         info = guest.boot_info()
         if not info.tree:
             older = "kernels before 0.6.1 know none"
@@ -84,7 +84,7 @@ class Fdt(Command):
         return info.tree
 
 
-class PageTables(Command):
+class PageTablesCommand(Command):
     """hermit pagetables [ADDRESS]: what the processor's page tables map, or the way to one address.
 
     Ranges are joined; the last column names the contents."""
@@ -92,22 +92,22 @@ class PageTables(Command):
     word = "pagetables"
 
     def run(self, words: list[str]) -> str:
-        used = guest.tables()
+        used = guest.page_tables()
         if not used:
             return "addresses are not translated: every one is physical"
-        places = guest.places()
+        regions = guest.regions()
         with guest.memory() as memory:
             if not words:
-                return "\n".join(paging.table_text(paging.mappings(memory, t), t, places) for t in used)
+                return "\n".join(paging.table_text(paging.mappings(memory, t), t, regions) for t in used)
         address = address_of(" ".join(words))
-        mine = paging.choose(used, address)
-        if mine is None:
+        chosen = paging.tables_for(used, address)
+        if chosen is None:
             return f"{address:#x} is not mapped: its upper bits are not those of an address that the tables know"
         with guest.memory() as memory:
-            return paging.walk_text(paging.walk(memory, mine, address), mine, address, places)
+            return paging.walk_text(paging.walk(memory, chosen, address), chosen, address, regions)
 
 
-class Log(Command):
+class LogCommand(Command):
     """hermit log: the last lines of the loader, from its memory."""
 
     word = "log"
@@ -116,14 +116,14 @@ class Log(Command):
         return guest.loader_log().rstrip("\n")
 
 
-class Image(Command):
+class ImageCommand(Command):
     """hermit image: the application's address and segments, and the segment of the program counter."""
 
     word = "image"
 
     def run(self, words: list[str]) -> str:
-        mine, file = guest.application()
-        lines = [image.text(mine, file)]
+        app, file = guest.application()
+        lines = [image.text(app, file)]
         try:
             lines.append(f"  pc     {program_counter()}")
         except ReadError:
@@ -133,7 +133,7 @@ class Image(Command):
 
 def program_counter() -> str:
     """The program counter as symbol and line."""
-    guest.connected()
+    guest.require_guest()
     pc = guest.register("pc")
     shown = gdb.execute(f"info symbol {pc:#x}", to_string=True).strip()
     name = "" if shown.startswith("No symbol") else " in " + shown.partition(" in section")[0]
@@ -143,6 +143,6 @@ def program_counter() -> str:
 
 def register() -> None:
     """Make the commands known to GDB."""
-    Hermit()
-    for kind in (BootInfo, Fdt, PageTables, Log, Image):
+    HermitPrefix()
+    for kind in (BootInfoCommand, FdtCommand, PageTablesCommand, LogCommand, ImageCommand):
         kind()

@@ -11,7 +11,7 @@ from .memory import Read, ReadError
 
 MAGIC = 0xD00DFEED
 BEGIN_NODE, END_NODE, PROP, NOP, END = 1, 2, 3, 4, 9
-LARGEST = 2 << 20
+MAX_SIZE = 2 << 20
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Tree:
 def total_size(read: Read, address: int) -> int:
     """Bytes of the tree at an address; ReadError if there is none."""
     magic, size = struct.unpack(">II", read(address, 8))
-    if magic != MAGIC or not 40 <= size <= LARGEST:
+    if magic != MAGIC or not 40 <= size <= MAX_SIZE:
         raise ReadError(f"there is no device tree at {address:#x}")
     return int(size)
 

@@ -17,16 +17,16 @@ from . import guest
 from .memory import ReadError
 
 # Registers that a called function keeps, as GDB finds them again in a caller's frame; sp and the link are apart.
-KEPT = {"aarch64": [f"x{n}" for n in range(19, 30)], "riscv64": ["fp", *(f"s{n}" for n in range(1, 12))]}
-LINK = {"aarch64": "x30", "riscv64": "ra"}
+CALLEE_SAVED = {"aarch64": [f"x{n}" for n in range(19, 30)], "riscv64": ["fp", *(f"s{n}" for n in range(1, 12))]}
+LINK_REGISTER = {"aarch64": "x30", "riscv64": "ra"}
 # The loader's own vector for riscv64 (app_vector) is shorter than this; all it changes is arguments.
-VECTOR = 64
+VECTOR_BYTES = 64
 # x1 to x31 as the ABI calls them.
-RISCV = (
+RISCV_REGISTERS = (
     *("ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", *(f"a{n}" for n in range(8))),
     *(*(f"s{n}" for n in range(2, 12)), "t3", "t4", "t5", "t6"),
 )
-MACHINE, SUPERVISOR = 3, 1
+MACHINE_MODE, SUPERVISOR_MODE = 3, 1
 
 
 @contextlib.contextmanager
@@ -42,17 +42,17 @@ def big_endian() -> Iterator[None]:
         gdb.execute("set endian little", to_string=True)
 
 
-def rewind(cpu: str, values: dict[str, int | None], fault: int | None) -> bool:
+def unwind_exception(cpu: str, values: dict[str, int | None], fault: int | None) -> bool:
     """Set the registers of a backtrace to the state at `fault`, the exception address that the CPU saved.
 
     `values` are the other saved registers. Return False if the state is unknown: the guest then keeps its registers, or
     those of its call into the firmware.
     """
-    if cpu not in KEPT or not fault or not _raised(cpu, values):
+    if cpu not in CALLEE_SAVED or not fault or not _is_fault(cpu, values):
         return False
     try:
-        out_of_firmware(cpu)
-        before = _before(cpu)
+        leave_firmware(cpu)
+        before = _interrupted_registers(cpu)
     except (ReadError, gdb.error):
         return False
     if before is None:
@@ -61,7 +61,7 @@ def rewind(cpu: str, values: dict[str, int | None], fault: int | None) -> bool:
     return True
 
 
-def _raised(cpu: str, values: dict[str, int | None]) -> bool:
+def _is_fault(cpu: str, values: dict[str, int | None]) -> bool:
     """Whether the last exception was one that ends a program: no interrupt and no call."""
     if cpu == "aarch64":
         syndrome = values["ESR_EL1"] or 0
@@ -75,25 +75,25 @@ def _write(registers: dict[str, int]) -> None:
         gdb.execute(f"set ${name} = {value:#x}", to_string=True)
 
 
-def out_of_firmware(cpu: str) -> None:
+def leave_firmware(cpu: str) -> None:
     """riscv64: back to the one whose ecall the firmware is in, for a reset or the machine's end, say. OpenSBI keeps the
     caller's x0 to x31 and pc below what mscratch points to; how far below depends on its version."""
-    if cpu != "riscv64" or guest.register("priv") != MACHINE:
+    if cpu != "riscv64" or guest.register("priv") != MACHINE_MODE:
         return
     pc, end = guest.register("mepc"), guest.register("mscratch")
     with guest.memory() as memory:
         for start in range(end - 33 * 8, end - 1024, -8):
             if memory.number(start) == 0 and memory.number(start + 32 * 8) == pc:
-                saved = {name: memory.number(start + 8 * n) for n, name in enumerate(RISCV, 1)}
+                saved = {name: memory.number(start + 8 * n) for n, name in enumerate(RISCV_REGISTERS, 1)}
                 break
         else:
             raise ReadError("the firmware's caller is unknown")
-    _write({**saved, "pc": pc, "priv": SUPERVISOR})
+    _write({**saved, "pc": pc, "priv": SUPERVISOR_MODE})
 
 
-def _before(cpu: str) -> dict[str, int] | None:
+def _interrupted_registers(cpu: str) -> dict[str, int] | None:
     """Return the registers of the interrupted function, from the vector's unwind information (`.cfi_signal_frame`)."""
-    if cpu == "riscv64" and 0 <= guest.register("pc") - (guest.register("stvec") & ~3) < VECTOR:
+    if cpu == "riscv64" and 0 <= guest.register("pc") - (guest.register("stvec") & ~3) < VECTOR_BYTES:
         return {}
     frame = gdb.newest_frame()
     while frame is not None and frame.type() != gdb.SIGTRAMP_FRAME:
@@ -101,8 +101,8 @@ def _before(cpu: str) -> dict[str, int] | None:
     older = frame.older() if frame is not None else None
     if older is None:
         return None
-    before = {LINK[cpu]: older.pc()}
-    for name in ("sp", *KEPT[cpu]):
+    registers = {LINK_REGISTER[cpu]: older.pc()}
+    for name in ("sp", *CALLEE_SAVED[cpu]):
         with contextlib.suppress(gdb.error):  # the vectors used this one for themselves
-            before[name] = int(older.read_register(name)) & (1 << 64) - 1
-    return before
+            registers[name] = int(older.read_register(name)) & (1 << 64) - 1
+    return registers

@@ -14,7 +14,7 @@ from typing import Any
 import gdb
 
 from . import bootinfo, image, paging, ring
-from .memory import Memory, Order, Place, ReadError
+from .memory import Memory, Order, ReadError, Region
 
 ARCHITECTURES = {"i386:x86-64": "x86_64", "aarch64": "aarch64", "riscv:rv64": "riscv64"}
 # Where the pointer to the boot information is at the application's first instruction.
@@ -63,7 +63,7 @@ def register(name: str) -> int:
     raise ReadError(f"this guest has no register {name}")
 
 
-def connected() -> None:
+def require_guest() -> None:
     """ReadError unless a guest is there to be asked."""
     if not any(thread.is_valid() for thread in gdb.selected_inferior().threads()):
         raise ReadError("no guest is connected: target remote first")
@@ -75,9 +75,9 @@ def arch() -> str:
     if arch_setting:
         return str(arch_setting).removesuffix("_be")
     shown = gdb.execute("show architecture", to_string=True)
-    for name, mine in ARCHITECTURES.items():
+    for name, cpu in ARCHITECTURES.items():
         if f'"{name}"' in shown:
-            return mine
+            return cpu
     raise ReadError(f"GDB's architecture is none of Hermit's: {shown.strip()}")
 
 
@@ -116,7 +116,7 @@ def _read(address: int, size: int) -> bytes:
 @contextlib.contextmanager
 def memory() -> Iterator[Memory]:
     """Physical memory, to be read while this lasts."""
-    connected()
+    require_guest()
     with physical_mode():
         yield Memory(_read, order())
 
@@ -131,7 +131,7 @@ def symbol(name: str) -> int | None:
 # --- the application ---
 
 
-def _linked(file: str) -> image.Image | None:
+def _linked(file: str) -> image.LoadedImage | None:
     with contextlib.suppress(OSError, ReadError):
         return image.parse(Path(file).read_bytes())
     return None
@@ -156,40 +156,40 @@ def _lowest_section(file: str) -> int | None:
     return min((int(address, 16) for address in rows), default=None) if found else None
 
 
-def load_start(mine: image.Image | None, file: str) -> int | None:
+def load_start(linked: image.LoadedImage | None, file: str) -> int | None:
     """Return the load address. A setting of 0 means that it was unknown when the session started."""
     start_setting = number(settings().get("start"))
     if start_setting:
         return start_setting
-    if mine and not mine.dyn:
-        return mine.start
-    moved = number(settings().get("app_offset"))
-    if moved and mine:
-        return mine.start + moved
-    low = _lowest_section(file)
-    return None if low is None or not mine else mine.start + low - mine.lowest_section
+    if linked and not linked.is_dynamic:
+        return linked.start
+    offset = number(settings().get("app_offset"))
+    if offset and linked:
+        return linked.start + offset
+    lowest = _lowest_section(file)
+    return None if lowest is None or not linked else linked.start + lowest - linked.lowest_section
 
 
-def application() -> tuple[image.Image, str]:
+def application() -> tuple[image.LoadedImage, str]:
     """The application where it was loaded, and its file. ReadError if neither is known."""
     file = app_file()
-    mine = _linked(file)
-    start = load_start(mine, file)
-    if mine is None and start is not None:
-        with memory() as all_of_it:
-            mine = image.parse(all_of_it.read(start, 4096))
+    linked = _linked(file)
+    start = load_start(linked, file)
+    if linked is None and start is not None:
+        with memory() as physical:
+            linked = image.parse(physical.read(start, 4096))
         file = "(from memory)"
-    if mine is None:
+    if linked is None:
         raise ReadError("which application this is is not known: file APP, or symbol-file APP -o START")
-    if start is None and mine.dyn:
+    if start is None and linked.is_dynamic:
         raise ReadError(f"where {file} was loaded is not known: symbol-file -o START, the loader prints START")
-    return mine.at(start or 0), file
+    return linked.loaded_at(start or 0), file
 
 
 # --- the loader's record ---
 
 
-def record() -> Any | None:
+def loader_record() -> Any | None:
     """The loader's record of the hand-over, the static variable `boot_state` of boot.c, or None without its symbols.
 
     Also None for a big-endian guest: GDB would read it in the byte order of the registers."""
@@ -208,82 +208,82 @@ def record() -> Any | None:
     return None
 
 
-def block_places(run: Any) -> list[Place]:
+def handover_regions(run: Any) -> list[Region]:
     """The pieces of what was handed over, by the loader's record."""
     block = run["block"]
     base = int(block["window"]["base"])
     # A piece that is not there has the start of the next one: the order of PIECES is that of the block.
     starts = sorted(((base + int(block[name]), name) for name in PIECES), key=lambda piece: piece[0])
     ends = [start for start, _ in starts[1:]] + [base + int(block["size"])]
-    return [Place(s, e, PIECE_NAMES.get(n, n)) for (s, n), e in zip(starts, ends) if s < e]  # noqa: B905
+    return [Region(s, e, PIECE_NAMES.get(n, n)) for (s, n), e in zip(starts, ends) if s < e]  # noqa: B905
 
 
 def boot_info(at: int | None = None) -> bootinfo.BootInfo:
     """The boot information: at an address, by the register of the hand-over, by the loader's record, or by looking for
     it below the image."""
-    connected()
+    require_guest()
     processor = arch()
-    mine: image.Image | None = None
+    app: image.LoadedImage | None = None
     with contextlib.suppress(ReadError):
-        mine = application()[0]
-    version = mine.entry_version if mine else None
-    run = record() if at is None else None
-    with memory() as all_of_it:
+        app = application()[0]
+    version = app.entry_version if app else None
+    run = loader_record() if at is None else None
+    with memory() as physical:
         if at is not None:
-            return bootinfo.decode(all_of_it, at, processor, version)
+            return bootinfo.decode(physical, at, processor, version)
         candidates = []
-        if mine is None or register("pc") == mine.entry + mine.moved:
+        if app is None or register("pc") == app.entry + app.load_offset:
             candidates.append(register(INFO_REGISTERS[processor]))
         if run is not None:
             candidates.append(int(run["block"]["window"]["base"]) + int(run["block"]["info"]))
-        if mine is not None and version is None:
-            candidates.append(mine.start)  # the oldest kernels have a header there
+        if app is not None and version is None:
+            candidates.append(app.start)  # the oldest kernels have a header there
         for candidate in candidates:
             with contextlib.suppress(ReadError):
-                found = bootinfo.decode(all_of_it, candidate, processor, version)
-                if mine is None or found.image_start == mine.start:
+                found = bootinfo.decode(physical, candidate, processor, version)
+                if app is None or found.image_start == app.start:
                     return found
-        if mine is None:
+        if app is None:
             raise ReadError(
                 "no register and no log of a loader points to a boot info: use hermit bootinfo --at ADDRESS"
             )
-        return bootinfo.search(all_of_it, *_below(mine.start), processor, mine.start)
+        return bootinfo.search(physical, *_below(app.start), processor, app.start)
 
 
 def _below(start: int) -> tuple[int, int]:
     """Return the memory below an image, from the start of its RAM."""
-    floor = {"x86_64": 0x1000, "aarch64": 0x4000_0000, "riscv64": 0x8000_0000}[arch()]
-    return max(floor, start - REACH), start
+    ram_start = {"x86_64": 0x1000, "aarch64": 0x4000_0000, "riscv64": 0x8000_0000}[arch()]
+    return max(ram_start, start - REACH), start
 
 
 def loader_log() -> str:
     """The lines of the loader's log."""
-    connected()
+    require_guest()
     where = symbol("log_ring")
     start = None if where is not None else application()[0].start
-    with memory() as all_of_it:
+    with memory() as physical:
         if where is None and start is not None:
-            where = ring.search(all_of_it, *_below(start))
+            where = ring.search(physical, *_below(start))
         assert where is not None
-        return ring.read(all_of_it, where)
+        return ring.read(physical, where)
 
 
-def places() -> list[Place]:
+def regions() -> list[Region]:
     """All that is known to lie in the guest's memory."""
-    found: list[Place] = []
+    found: list[Region] = []
     with contextlib.suppress(ReadError):
-        found += application()[0].places()
+        found += application()[0].regions()
     with contextlib.suppress(ReadError, gdb.error):
-        run = record()
+        run = loader_record()
         if run is not None:
-            return found + block_places(run)
+            return found + handover_regions(run)
     with contextlib.suppress(ReadError):
         info = boot_info()
-        found += [Place(info.address, info.address + info.size, "boot info"), *info.places]
+        found += [Region(info.address, info.address + info.size, "boot info"), *info.regions]
     return found
 
 
-def tables() -> list[paging.Tables]:
+def page_tables() -> list[paging.Tables]:
     """The page tables in use."""
-    connected()
+    require_guest()
     return paging.tables_of(arch(), register)

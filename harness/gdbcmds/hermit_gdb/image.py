@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from .memory import Order, Place, ReadError
+from .memory import Order, ReadError, Region
 
 PT_LOAD, PT_NOTE, PT_TLS = 1, 4, 7
 ET_DYN = 3
@@ -29,17 +29,17 @@ class Segment:
 
 
 @dataclass
-class Image:
+class LoadedImage:
     """An ELF header with its program headers. Addresses are as linked: add `moved` for those in memory."""
 
-    dyn: bool
+    is_dynamic: bool
     arch: str
     order: Order
     entry: int
     segments: list[Segment] = field(default_factory=list)
     entry_version: int | None = None
     kernel: str = ""
-    moved: int = 0
+    load_offset: int = 0
     lowest_section: int = 0
 
     @property
@@ -48,26 +48,27 @@ class Image:
 
     @property
     def start(self) -> int:
-        return min(s.start for s in self.loads) + self.moved
+        return min(s.start for s in self.loads) + self.load_offset
 
     @property
     def end(self) -> int:
-        return max(s.start + s.memsz for s in self.loads) + self.moved
+        return max(s.start + s.memsz for s in self.loads) + self.load_offset
 
-    def at(self, load_start: int) -> Image:
+    def loaded_at(self, load_start: int) -> LoadedImage:
         """The same image, loaded at `load_start`; one with fixed addresses stays where it was linked."""
-        if self.dyn:
-            self.moved += load_start - self.start
+        if self.is_dynamic:
+            self.load_offset += load_start - self.start
         return self
 
-    def places(self) -> list[Place]:
+    def regions(self) -> list[Region]:
         """Its segments in memory."""
         return [
-            Place(s.start + self.moved, s.start + self.moved + s.memsz, f"application {s.flags}") for s in self.loads
+            Region(s.start + self.load_offset, s.start + self.load_offset + s.memsz, f"application {s.flags}")
+            for s in self.loads
         ]
 
 
-def parse(data: bytes) -> Image:
+def parse(data: bytes) -> LoadedImage:
     """The image of a file's bytes, or of the first bytes of the loaded one; ReadError if it is no ELF64 file."""
     if len(data) < 64 or data[:5] != b"\x7fELF\x02":
         raise ReadError("there is no 64-bit ELF header")
@@ -76,7 +77,7 @@ def parse(data: bytes) -> Image:
     kind, machine, _, entry, phoff = struct.unpack_from(mark + "HHIQQ", data, 16)
     size, count = struct.unpack_from(mark + "HH", data, 54)
     arch = MACHINES.get(machine, "") + ("_be" if order == "big" else "")
-    image = Image(kind == ET_DYN, arch, order, entry)
+    image = LoadedImage(kind == ET_DYN, arch, order, entry)
     for at in range(phoff, phoff + size * count, size or 1):
         if at + 56 > len(data):
             break
@@ -103,7 +104,7 @@ def _lowest_section(data: bytes, mark: str) -> int:
     return min(found, default=0)
 
 
-def _notes(image: Image, data: bytes, mark: str) -> None:
+def _notes(image: LoadedImage, data: bytes, mark: str) -> None:
     at = 0
     while at + 12 <= len(data):
         namesz, descsz, kind = struct.unpack_from(mark + "III", data, at)
@@ -116,23 +117,23 @@ def _notes(image: Image, data: bytes, mark: str) -> None:
         at = desc + (descsz + 3 & ~3)
 
 
-def text(image: Image, file: str = "") -> str:
+def text(image: LoadedImage, file: str = "") -> str:
     """Describe the image: address, size and segments."""
-    how = f"moved by {image.moved:#x}" if image.dyn else "at the addresses it was linked for"
+    how = f"moved by {image.load_offset:#x}" if image.is_dynamic else "at the addresses it was linked for"
     versions = f"entry version {image.entry_version or 'unknown'}, kernel {image.kernel or 'unknown'}"
     lines = [
         f"application {file}".rstrip(),
-        f"  {image.arch}, {'ET_DYN' if image.dyn else 'ET_EXEC'}, {how}; {versions}",
+        f"  {image.arch}, {'ET_DYN' if image.is_dynamic else 'ET_EXEC'}, {how}; {versions}",
         f"  image  {image.start:#x} to {image.end:#x}  ({image.end - image.start} bytes)",
-        f"  entry  {image.entry + image.moved:#x}",
+        f"  entry  {image.entry + image.load_offset:#x}",
     ]
     for s in image.loads:
-        start = s.start + image.moved
+        start = s.start + image.load_offset
         zeros = f", {s.memsz - s.filesz} of them zero" if s.memsz > s.filesz else ""
         lines.append(f"  load   {start:#x} to {start + s.memsz:#x}  {s.flags}  {s.memsz} bytes{zeros}")
     tls = next((s for s in image.segments if s.kind == PT_TLS and s.memsz), None)
     if tls:
-        start = tls.start + image.moved
+        start = tls.start + image.load_offset
         lines.append(f"  TLS    {start:#x}  {tls.filesz} bytes initialised of {tls.memsz}, aligned to {tls.align}")
     else:
         lines.append("  TLS    none")

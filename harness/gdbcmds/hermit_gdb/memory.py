@@ -35,7 +35,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Place:
+class Region:
     """A named piece of memory, `end` exclusive."""
 
     start: int

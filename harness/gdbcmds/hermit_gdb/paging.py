@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .memory import Memory, Place, ReadError
+from .memory import Memory, ReadError, Region
 
 PAGE = 4096
 ADDRESS = 0x000F_FFFF_FFFF_F000
-NAMES = {0: "4K", 1: "2M", 2: "1G", 3: "512G", 4: "256T"}
+PAGE_SIZES = {0: "4K", 1: "2M", 2: "1G", 3: "512G", 4: "256T"}
 Registers = Callable[[str], int]
 
 
@@ -163,7 +163,7 @@ def _riscv64(register: Registers) -> list[Tables]:
 
 
 def _mappings(
-    memory: Memory, tables: Tables, table: int, level: int, start: int, over: tuple[int, ...]
+    memory: Memory, tables: Tables, table: int, level: int, start: int, ancestors: tuple[int, ...]
 ) -> Iterator[Mapping]:
     data = memory.read(table, PAGE)
     step = 1 << (12 + 9 * level)
@@ -175,12 +175,12 @@ def _mappings(
         at = start + index * step
         if entry.leaf or (level == 0):
             first = tables.canonical(at)
-            yield Mapping(first, first + step, entry.target, NAMES[level], entry.flags)
-        elif entry.target in (*over, table):
+            yield Mapping(first, first + step, entry.target, PAGE_SIZES[level], entry.flags)
+        elif entry.target in (*ancestors, table):
             first = tables.canonical(at)
             yield Mapping(first, first + step, None, f"slot {index}", "recursive")
         else:
-            yield from _mappings(memory, tables, entry.target, level - 1, at, (*over, table))
+            yield from _mappings(memory, tables, entry.target, level - 1, at, (*ancestors, table))
 
 
 def mappings(memory: Memory, tables: Tables) -> list[Mapping]:
@@ -218,7 +218,7 @@ def walk(memory: Memory, tables: Tables, address: int) -> list[Step]:
     return steps
 
 
-def choose(tables: Sequence[Tables], address: int) -> Tables | None:
+def tables_for(tables: Sequence[Tables], address: int) -> Tables | None:
     """Return the tables that map an address; None for an address outside all tables."""
     return next((t for t in tables if t.canonical(address & (1 << t.bits) - 1) == address), None)
 
@@ -227,10 +227,10 @@ def physical(memory: Memory, tables: Sequence[Tables], address: int) -> int | No
     """Return the physical address, or None if the page is not mapped."""
     if not tables:
         return address
-    mine = choose(tables, address)
-    if mine is None:
+    chosen = tables_for(tables, address)
+    if chosen is None:
         return None
-    last = walk(memory, mine, address)[-1]
+    last = walk(memory, chosen, address)[-1]
     if not (last.entry.present and last.entry.leaf):
         return None
     return last.entry.target | address & (1 << (12 + 9 * last.level)) - 1
@@ -239,12 +239,12 @@ def physical(memory: Memory, tables: Sequence[Tables], address: int) -> int | No
 # --- as text ---
 
 
-def within(places: Iterable[Place], start: int, end: int) -> list[Place]:
+def regions_within(regions: Iterable[Region], start: int, end: int) -> list[Region]:
     """Return the places within a range of physical memory, ascending."""
-    return sorted((p for p in places if p.start < end and start < p.end), key=lambda p: p.start)
+    return sorted((p for p in regions if p.start < end and start < p.end), key=lambda p: p.start)
 
 
-def table_text(found: Sequence[Mapping], tables: Tables, places: Sequence[Place]) -> str:
+def table_text(found: Sequence[Mapping], tables: Tables, regions: Sequence[Region]) -> str:
     """List all mappings, one per line, each with its contents."""
     lines = [f"{tables.name}: top table at {tables.root:#x}, {tables.levels} levels"]
     for m in found:
@@ -253,18 +253,18 @@ def table_text(found: Sequence[Mapping], tables: Tables, places: Sequence[Place]
             continue
         size = m.end - m.start
         where = "same" if m.phys == m.start else f"{m.phys:#x}"
-        count = size // {name: 1 << (12 + 9 * level) for level, name in NAMES.items()}[m.page]
+        count = size // {name: 1 << (12 + 9 * level) for level, name in PAGE_SIZES.items()}[m.page]
         line = f"  {m.start:#018x}..{m.end - 1:#018x} -> {where:<12} {count:>5} x {m.page}  {m.flags:<4}"
-        there = within(places, m.phys, m.phys + size)
-        if len(there) == 1:
-            line += f"  {there[0].name}"
+        overlapping = regions_within(regions, m.phys, m.phys + size)
+        if len(overlapping) == 1:
+            line += f"  {overlapping[0].name}"
         lines.append(line.rstrip())
-        if len(there) > 1:
-            lines += [f"      {p.start:#x} to {p.end:#x}  {p.name}" for p in there]
+        if len(overlapping) > 1:
+            lines += [f"      {p.start:#x} to {p.end:#x}  {p.name}" for p in overlapping]
     return "\n".join([*lines, f"  {len(found)} ranges"])
 
 
-def walk_text(steps: Sequence[Step], tables: Tables, address: int, places: Sequence[Place]) -> str:
+def walk_text(steps: Sequence[Step], tables: Tables, address: int, regions: Sequence[Region]) -> str:
     """The way to one address."""
     lines = [f"{address:#x} by {tables.name}:"]
     for step in steps:
@@ -272,15 +272,15 @@ def walk_text(steps: Sequence[Step], tables: Tables, address: int, places: Seque
         if not step.entry.present:
             what += "  not present"
         elif step.entry.leaf:
-            what += f"  {NAMES[step.level]} page at {step.entry.target:#x}  {step.entry.flags}"
+            what += f"  {PAGE_SIZES[step.level]} page at {step.entry.target:#x}  {step.entry.flags}"
         else:
             what += f"  table at {step.entry.target:#x}  {step.entry.flags}"
         lines.append(f"  level {step.level}  table {step.table:#x}  entry {step.index:>3}  {what}")
     last = steps[-1]
     if last.entry.present and last.entry.leaf:
         phys = last.entry.target | address & (1 << (12 + 9 * last.level)) - 1
-        who = ", ".join(p.name for p in within(places, phys, phys + 1))
-        lines.append(f"{address:#x} is physical {phys:#x}{f', {who}' if who else ''}")
+        owners = ", ".join(p.name for p in regions_within(regions, phys, phys + 1))
+        lines.append(f"{address:#x} is physical {phys:#x}{f', {owners}' if owners else ''}")
     else:
         lines.append(f"{address:#x} is not mapped: the entry of level {last.level} is not present")
     return "\n".join(lines)

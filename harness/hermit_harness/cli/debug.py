@@ -43,7 +43,7 @@ guest's console goes to stdout.
 Exit status: GDB's own; an odd number from 65 to 119: the loader refused; 125:
 the application was not reached, or something is missing."""
 SWITCHES = ("--dry-run", "--print")
-GDB_NOT_REACHED, GDB_WRONG_PLACE = 3, 4  # of gdbcmds/session.py
+GDB_NOT_REACHED, GDB_WRONG_LOCATION = 3, 4  # of gdbcmds/session.py
 FAILED = 125
 
 
@@ -229,11 +229,11 @@ def report_end(end: session.SessionEnd) -> int:
     """Say what the person cannot know from GDB; the exit status."""
     refusal = end.boot_log.refusal
     if refusal and refusal.believed:
-        said = f"{refusal.number} {refusal.rule}: {refusal.sentence}"
-        print(f"hermitctl: the loader refused: {said}", file=sys.stderr)
+        refusal_text = f"{refusal.number} {refusal.rule}: {refusal.sentence}"
+        print(f"hermitctl: the loader refused: {refusal_text}", file=sys.stderr)
         return refusal.number
     if not end.gdb_connected:
         raise ValueError("GDB ended before it had connected")
     for line in end.stderr if end.gdb_status == GDB_NOT_REACHED else ():
         print(line, file=sys.stderr)
-    return FAILED if end.gdb_status in (GDB_NOT_REACHED, GDB_WRONG_PLACE) else end.gdb_status or 0
+    return FAILED if end.gdb_status in (GDB_NOT_REACHED, GDB_WRONG_LOCATION) else end.gdb_status or 0

@@ -70,8 +70,8 @@ class Recording:
         qmp.execute("cont")
         deadline = time.monotonic() + END_SECONDS
         while not any(event["event"] == "STOP" for event in qmp.events):
-            left = deadline - time.monotonic()
-            ready = select.select([process.serial, qmp.sock], [], [], max(left, 0.0))[0]
+            remaining = deadline - time.monotonic()
+            ready = select.select([process.serial, qmp.sock], [], [], max(remaining, 0.0))[0]
             if process.serial in ready:
                 process.serial.recv(65536)
             if qmp.sock in ready:
@@ -209,8 +209,8 @@ def _run_to_end(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], 
     deadline = time.monotonic() + min(spec.wall_seconds, END_SECONDS)
     watched = [process.serial.fileno(), process.qmp.fileno(), process.pidfd]
     while True:
-        left = deadline - time.monotonic()
-        ready = select.select(watched, [], [], max(min(left, QUIET_SECONDS), 0.0))[0]
+        remaining = deadline - time.monotonic()
+        ready = select.select(watched, [], [], max(min(remaining, QUIET_SECONDS), 0.0))[0]
         if process.serial.fileno() in ready:
             output()
             continue
@@ -224,7 +224,7 @@ def _run_to_end(spec: RunSpec, process: Process, qmp: Qmp, output: Callable[[], 
                     return str(event["data"].get("reason", "shutdown"))
         if qmp.closed or process.pidfd in ready:
             return "ended QEMU"
-        if left <= 0:
+        if remaining <= 0:
             return DEADLINE
 
 

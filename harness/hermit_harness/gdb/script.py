@@ -137,11 +137,11 @@ def standalone_script(plan: DebugPlan, remote: str, breaks: list[str], qemu: str
         lines += ["", "# The loader's last function: from now on it is known where the application is."]
         lines += [f"thbreak *{HAND_OVER}", "continue", f"set $h = {FIRST_ARGUMENT[cpu_of_arch(plan.arch)]}"]
         lines += [f"set ${name} = (unsigned long)((struct handover *)$h)->{field}" for name, field in HANDOVER_FIELDS]
-        moved = "0" if plan.lowest_address is None else f"$start - {plan.lowest_address:#x}"
-        lines.append(_eval(f"symbol-file {symbols} -o", moved))
+        offset = "0" if plan.lowest_address is None else f"$start - {plan.lowest_address:#x}"
+        lines.append(_eval(f"symbol-file {symbols} -o", offset))
         if trampoline := plan.trampoline:
-            moved = f"{trampoline['at'].format(h='((struct handover *)$h)')} - {trampoline['linked']:#x}"
-            lines.append(_eval(f"add-symbol-file {quote(trampoline['file'])} -o", moved))
+            offset = f"{trampoline['at'].format(h='((struct handover *)$h)')} - {trampoline['linked']:#x}"
+            lines.append(_eval(f"add-symbol-file {quote(trampoline['file'])} -o", offset))
         entry = ['eval "thbreak *%#lx", $entry']
     else:
         moved_by = plan.facts.offset_for(plan.start or 0)

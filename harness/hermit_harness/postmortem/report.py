@@ -144,19 +144,19 @@ def missing_feature(
     for code, ecx in _failing_code(spec, console, report, load_start) if arch == "x86_64" else ():
         word, feature = cpu_features.feature_needed_by(code, ecx)
         if feature:
-            return _lacking(word, feature, cpu)
+            return _missing_feature_sentence(word, feature, cpu)
     for cpu_report in report.gdb.get("cpus", []) if crashed else ():
         text = cause.undefined_instruction(arch, cpu_report)
         feature = cpu_features.feature_of_instruction(arch, text)
         if feature:
-            return _lacking(text.partition(" ")[0], feature, cpu)
+            return _missing_feature_sentence(text.partition(" ")[0], feature, cpu)
     off = cpu_features.disabled_features(spec.cpu)
     return f"-cpu switches off {' and '.join(off)}, which may be why (-cpu {cpu})" if off else ""
 
 
-def _lacking(word: str, feature: str, cpu: str) -> str:
-    lacks = "which -cpu switches off" if feature in cpu_features.disabled_features(cpu) else "which this CPU may lack"
-    return f"it stopped at {word}, which needs the CPU feature {feature}, {lacks} (-cpu {cpu})"
+def _missing_feature_sentence(word: str, feature: str, cpu: str) -> str:
+    reason = "which -cpu switches off" if feature in cpu_features.disabled_features(cpu) else "which this CPU may lack"
+    return f"it stopped at {word}, which needs the CPU feature {feature}, {reason} (-cpu {cpu})"
 
 
 def _failing_code(

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from gdbcmds.hermit_gdb import bootinfo, devicetree, image, paging, ring
-from gdbcmds.hermit_gdb.memory import Memory, Order, Place, ReadError
+from gdbcmds.hermit_gdb.memory import Memory, Order, ReadError, Region
 from hermit_harness.fixtures import images
 
 
@@ -204,7 +204,7 @@ def entries(ram: Ram, table: int, *rows: tuple[int, int]) -> None:
         ram.put(table + 8 * index, value.to_bytes(8, "little"))
 
 
-def texts(ram: Ram, arch: str, registers: dict[str, int], places: list[Place] | None = None) -> list[str]:
+def texts(ram: Ram, arch: str, registers: dict[str, int], places: list[Region] | None = None) -> list[str]:
     """Return the lines of `hermit pagetables`."""
     (tables,) = paging.tables_of(arch, lambda name: registers.get(name, 0))
     found = paging.mappings(ram.memory(), tables)
@@ -222,7 +222,7 @@ def test_x86_pages() -> None:
     entries(ram, 0x2000, (0, 0x3003), (1, 0x4000_0000 | 0x83), (2, 0x8000_0000 | 0x83))
     entries(ram, 0x3000, (0, 0x4003), (1, 0x20_0083), (2, 0x40_0083 | 1 << 63), (4, 0x60_0083))
     entries(ram, 0x4000, (1, 0x7003), (2, 0x8003), (3, 0x9001), (4, 0xA000))
-    lines = texts(ram, "x86_64", LONG_MODE, [Place(0x7000, 0x7100, "boot info")])
+    lines = texts(ram, "x86_64", LONG_MODE, [Region(0x7000, 0x7100, "boot info")])
     assert lines[:8] == [
         "CR3: top table at 0x1000, 4 levels",
         "0x0000000000001000..0x0000000000002fff -> 0x7000 2 x 4K rwx boot info",
@@ -246,7 +246,7 @@ def test_x86_addresses() -> None:
     memory = ram.memory()
     assert paging.physical(memory, used, 0x4012_3456) == 0x4012_3456
     assert paging.physical(memory, used, 0x123) is None
-    assert paging.choose(used, 0x8000_0000_0000_0000) is None
+    assert paging.tables_for(used, 0x8000_0000_0000_0000) is None
     assert paging.tables_of("x86_64", lambda name: 0) == []
 
 
@@ -313,10 +313,10 @@ def test_images(arch: str, name: str) -> None:
     """An image is decoded equally from its file and from its first page in memory."""
     data = images(arch)[name].path.read_bytes()
     found = image.parse(data)
-    assert (found.arch, found.dyn, found.entry_version) == (arch, not name.endswith("fixed"), 4)
+    assert (found.arch, found.is_dynamic, found.entry_version) == (arch, not name.endswith("fixed"), 4)
     first_page = image.parse(data[:4096])
     assert first_page.loads == found.loads
-    assert found.at(found.start + 0x20_0000).moved == (0x20_0000 if found.dyn else 0)
+    assert found.loaded_at(found.start + 0x20_0000).load_offset == (0x20_0000 if found.is_dynamic else 0)
     for size in range(512):
         try:
             image.parse(data[:size])
