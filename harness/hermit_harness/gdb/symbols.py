@@ -149,7 +149,7 @@ def _without_missing_dwo(path: Path, facts: elf.ElfFacts) -> Symbols | None:
     if not missing:
         return None
     reduced = elf.hide_sections(
-        data, lambda name: name == ".gdb_index" or name.startswith(".debug_") and name != ".debug_frame"
+        data, lambda name: name == ".gdb_index" or (name.startswith(".debug_") and name != ".debug_frame")
     )
     note = f"{missing} is missing, which has the line tables of {path}: GDB knows functions, but no source lines"
     return Symbols(_keep_copy(path.name, reduced), _has_functions(facts), False, note)
