@@ -68,9 +68,10 @@ check_words() {
 		esac
 	done
 	case $netns in */* | -* | . | ..) fail "$netns: not a namespace name" ;; esac
-	for word in ${address:+"$address"} ${route:+"$route"}; do
+	for word in "$address" ${route:+"$route"}; do
 		is_network "$word" || fail "$word: not an IPv4 address with prefix (10.0.5.1/24)"
 	done
+	is_host "$address" || fail "$address: $no_host"
 }
 
 # is_network A.B.C.D/P
@@ -82,15 +83,64 @@ is_network() {
 		END { exit !ok }'
 }
 
-# broadcast A.B.C.D/P: prints the last address of the network
-broadcast() {
-	printf '%s\n' "$1" | awk -F '[./]' '{
-		size = 2 ^ (32 - $5)
-		last = int((($1 * 256 + $2) * 256 + $3) * 256 + $4)
-		last = last - last % size + size - 1
-		printf "%d.%d.", last / 16777216 % 256, last / 65536 % 256
-		printf "%d.%d\n", last / 256 % 256, last % 256
+# Functions of awk on addresses as numbers.
+awk_addresses='
+	function number(text, part) {
+		split(text, part, ".")
+		return ((part[1] * 256 + part[2]) * 256 + part[3]) * 256 + part[4]
+	}
+	function text(n) {
+		return sprintf("%d.%d.%d.%d", n / 16777216, n / 65536 % 256, n / 256 % 256, n % 256)
 	}'
+
+# network AWK A.B.C.D/P: runs AWK with own, the address; first and last, those of the network; and
+# size, the number of addresses
+network() {
+	printf '%s\n' "$2" | awk -F / "$awk_addresses"'{
+		own = number($1)
+		size = 2 ^ (32 - $2)
+		first = own - own % size
+		last = first + size - 1
+		'"$1"'
+	}'
+}
+
+# broadcast A.B.C.D/P: prints the last address of the network
+broadcast() { network 'print text(last)' "$1"; }
+
+# is_host A.B.C.D/P: the first address names the network and the last one is for broadcasts, except
+# in networks of one or two addresses (RFC 3021).
+is_host() { network 'exit size > 2 && (own == first || own == last)' "$1"; }
+# shellcheck disable=SC2034
+no_host="the network itself or its broadcast address, not the host's"
+
+# leases A.B.C.D/P: prints FIRST,LAST, the default range of a DHCP server with this address: .100 to
+# .199, or in a network of fewer than 256 addresses all of them. Prints nothing if the server's
+# address is the only one. dnsmasq never assigns its own address.
+leases() {
+	network '
+		if (size >= 256) {
+			first = own - own % 256 + 100
+			last = first + 99
+		} else if (size > 2) {
+			first++
+			last--
+		} else if (own == first) {
+			first++
+		} else {
+			last--
+		}
+		if (first <= last)
+			print text(first) "," text(last)' "$1"
+}
+
+# contains A.B.C.D/P FIRST,LAST: whether both are addresses of this network, in this order
+contains() {
+	for end in ${2%%,*} ${2#*,}; do
+		is_network "$end/32" || return 1
+	done
+	network "from = number(\"${2%%,*}\"); to = number(\"${2#*,}\")
+		exit !(first <= from && from <= to && to <= last)" "$1"
 }
 
 # enter WORDS...: with --netns, runs the script again in that namespace.

@@ -2,7 +2,7 @@
 """python -m hermit_harness.mutants [NAME...]: apply each mutation to a copy, and expect that its check fails.
 
 Each check runs once without a mutation, when it must pass, and once per mutation. A copy is a tree in
-build/mutants/NAME. It contains its own loader/ or harness/ and links to everything else.
+build/mutants/NAME. It contains its own copy of the mutated folder and links to everything else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def copied_tree(name: str, mutation: Mutation | None) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "build").mkdir(parents=True)
     of_loader = mutation is None or mutation.of_loader
-    own = "loader" if of_loader else "harness"
+    own = "loader" if mutation is None else mutation.folder
     shutil.copytree(ROOT / own, tree / own, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
     shared = [path.name for path in ROOT.iterdir() if path.name not in (own, *APART)]
     shared += [f"build/{name}" for name in BUILT if not (of_loader and name == "release")]
@@ -49,7 +49,7 @@ def copied_tree(name: str, mutation: Mutation | None) -> Path:
 
 
 def build(tree: Path, mutation: Mutation) -> None:
-    """Build the tree's release loader, padded if the cell requires it. A mutation of the harness uses ROOT's loader."""
+    """Build the tree's release loader, padded if the cell requires it. Other mutations use ROOT's loader."""
     if (tree / "build" / "release").is_symlink():
         return
     target = mutation.cell.split("/")[0] or mutation.target

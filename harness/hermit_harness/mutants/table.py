@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hermit_harness.matrix.table import HARNESS
 
-MUTABLE = ("loader/", "harness/hermit_harness/")
+MUTABLE = ("loader/", "harness/hermit_harness/", "netsetup/")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,13 @@ class Mutation:
     target: str = "x86_64-multiboot"
 
     @property
+    def folder(self) -> str:
+        """Return the top-level folder of the mutated file."""
+        return self.file.partition("/")[0]
+
+    @property
     def of_loader(self) -> bool:
-        return self.file.startswith("loader/")
+        return self.folder == "loader"
 
     @property
     def check(self) -> str:

@@ -289,6 +289,8 @@ def _set_up_socket(network: GuestNetwork, request: NetworkRequest, environment: 
 def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Mapping[str, str]) -> None:
     bridge = network.nic.kind == "bridge" or _is_bridge(network, request.ifname)
     host = request.ifname or ("hermitbr0" if bridge else "tap10")
+    if problem := _name_problem(host):
+        raise ValueError(f"NETIF={host}: {problem}")
     name = (
         _create_tap(network, network.namespace, host, bridge, request.dhcp)
         if network.namespace
@@ -311,6 +313,16 @@ def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Map
 def mac_of_tap(tap: str) -> str:
     """Return a MAC address for the NIC at a tap. Guests at one bridge need different addresses."""
     return f"52:54:00:{zlib.crc32(tap.encode()).to_bytes(4, 'big')[1:].hex(':')}"
+
+
+def _name_problem(name: str) -> str:
+    """Return why no interface can have this name, or an empty string."""
+    if re.fullmatch(r"@\d+", name):
+        return "an inherited descriptor is a feature of uhyve; name a tap, such as tap10"
+    # netsetup/ accepts the same names. Linux limits them to 15 bytes (linux/if.h: IFNAMSIZ).
+    if not re.fullmatch(r"(?!-|\.\.?$)[\w.-]{1,15}", name, re.ASCII):
+        return "not an interface name: 1 to 15 letters, digits, . _ -"
+    return ""
 
 
 def _is_bridge(network: GuestNetwork, name: str) -> bool:

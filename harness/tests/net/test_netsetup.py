@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
 
+from hermit_harness.matrix.servers import ATTACHMENTS, TAP, ServerGuest
 from hermit_harness.net.netns import NETSETUP, NetworkNamespace
 from hermit_harness.vm.process import LaunchError
 
@@ -18,6 +22,8 @@ ip link set dev tap10 up
 echo 1 >/proc/sys/net/ipv4/conf/tap10/proxy_arp
 """
 SCRIPTS = ("tap", "bridge", "dhcp", "netns")
+LEASE = next(attachment for attachment in ATTACHMENTS if attachment.id == "tap-dhcp")
+ROUTER_OPTION = b"\x03\x04"  # RFC 2132, section 3.5: the number and the length of one address
 
 
 def network(lab: NetworkNamespace) -> str:
@@ -26,7 +32,7 @@ def network(lab: NetworkNamespace) -> str:
     return lab.run("sh", "-c", words + "; ps -e -o comm= | grep -c dnsmasq || :")
 
 
-@pytest.mark.requirement("L-37", "R-11", "W-15", "M-26")
+@pytest.mark.requirement("L-37", "R-11", "M-26")
 def test_dry_run_prints_the_four_commands(lab: NetworkNamespace) -> None:
     """--dry-run prints the documented commands and changes nothing."""
     before = network(lab)
@@ -176,6 +182,48 @@ def test_dhcp_server_serves_its_interface_only(lab: NetworkNamespace) -> None:
     assert network(lab) == before
 
 
+@pytest.mark.requirement("M-21", "W-07")
+@pytest.mark.parametrize(
+    "host",
+    ["10.0.5.1/24", "10.1.2.1/30", "10.1.2.129/25", "10.1.2.1/31", "10.7.1.1/16"],
+    ids=lambda host: "prefix-" + host.partition("/")[2],
+)
+def test_lease_in_any_network(host: str, serve: Callable[..., ServerGuest], lab: NetworkNamespace) -> None:
+    """A guest gets an address of the interface's network, and the host as its router, whatever the prefix is.
+
+    Its console and the server's answer on the wire agree, and clients reach it.
+    """
+    served = serve(replace(LEASE, uses_dhcp=False), "echo")
+    lab.script("tap", "down")
+    lab.script("tap", "up", "--address", host)
+    lab.script("dhcp", "up")
+    interface = IPv4Interface(host)
+    with served.guest as guest:
+        served.wait_until_listening(8080)
+        address = IPv4Address(served.monitor.address)
+        assert address in interface.network
+        assert address != interface.ip
+        with served.connect(8080) as client:
+            client.sendall(b"here")
+            assert client.recv(100) == b"here"
+        assert f"Default gateway: {interface.ip}\n".encode() in guest.console
+    (answer,) = [frame for frame in served.frames() if frame.dhcp_message == "ack"]
+    assert answer.dhcp_address == str(address)
+    assert ROUTER_OPTION + interface.ip.packed in answer.payload
+
+
+@pytest.mark.requirement("W-15", "L-37")
+def test_tap_outlives_qemu(serve: Callable[..., ServerGuest], lab: NetworkNamespace) -> None:
+    """When QEMU has exited, the tap still has its address, and the next guest uses it."""
+    for _ in range(2):
+        served = serve(TAP, "echo", args="1")
+        with served.guest as guest:
+            served.wait_until_listening(8080)
+            served.connect(8080).close()
+            assert guest.finish().matches("exit 0"), str(guest.outcome)
+        assert lab.script("tap", "status").startswith("tap10: 10.0.5.1/24 broadcast 10.0.5.255, UP, proxy_arp=1")
+
+
 @pytest.mark.requirement("N-21")
 def test_scripts_for_qemu(lab: NetworkNamespace) -> None:
     """QEMU's options script= and downscript= work; with HERMIT_BRIDGE the tap joins that bridge."""
@@ -242,6 +290,7 @@ def test_missing_tun_device(device: str, sentence: str, lab: NetworkNamespace) -
         (["tap", "--user"], "--user needs a value"),
         (["tap"], "tap up, tap down or tap status"),
         (["tap", "up", "--frobnicate"], "unknown option --frobnicate"),
+        (["tap", "up", "--address", "10.1.2.3/30"], "10.1.2.3/30: the network itself or its broadcast address"),
         (["dhcp", "up"], "tap10 has no address"),
     ],
 )
@@ -250,6 +299,24 @@ def test_wrong_calls_are_refused(words: list[str], sentence: str, lab: NetworkNa
     before = network(lab)
     with pytest.raises(LaunchError, match=sentence):
         lab.script(*words)
+    assert network(lab) == before
+
+
+@pytest.mark.parametrize(
+    ("host", "words", "sentence"),
+    [
+        ("10.1.2.1/32", [], "10.1.2.1/32 of tap10: its network has no address for a guest"),
+        ("10.0.5.1/24", ["--range", "10.0.6.1,10.0.6.9"], "not FIRST,LAST in the network 10.0.5.1/24 of tap10"),
+        ("10.0.5.1/24", ["--range", "10.0.5.9,10.0.5.2"], "--range 10.0.5.9,10.0.5.2: not FIRST,LAST"),
+        ("10.0.5.1/24", ["--range", "few"], "--range few: not FIRST,LAST"),
+    ],
+)
+def test_dhcp_without_a_possible_lease(host: str, words: list[str], sentence: str, lab: NetworkNamespace) -> None:
+    """A server that could give no address to a guest is refused in one sentence."""
+    lab.script("tap", "up", "--address", host)
+    before = network(lab)
+    with pytest.raises(LaunchError, match=sentence):
+        lab.script("dhcp", "up", *words)
     assert network(lab) == before
 
 
