@@ -17,7 +17,7 @@ CHAPTERS = {
     "Use": ("install", "your-project", "pytest", "migrating", "options", "qemu", "virtiofs"),
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
     "Debug": ("debugging", "reverse-debugging", "gdb-commands", "post-mortem"),
-    "Reference": ("statuses", "eras", "hand-over", "glossary"),
+    "Reference": ("statuses", "eras", "elf-rules", "hand-over", "glossary"),
     "Develop": (
         "building",
         "tests",

@@ -181,8 +181,7 @@ static enum status load(const struct boot *boot)
 	}
 	struct window to = map_window(place->staging);
 	load_segments(&boot_state.elf, file, to, place->backwards);
-	return boot_state.elf.dyn ? load_relocate(&boot_state.elf, to, place->image.start)
-				  : STATUS_OK;
+	return load_relocate(&boot_state.elf, to, place->image.start);
 }
 
 static void log_placement(void)

@@ -9,10 +9,6 @@
 enum {
 	EHDR_SIZE = 64,
 	PHDR_SIZE = 56,
-	DYN_SIZE = 16,
-	RELA_SIZE = 24,
-	RELR_SIZE = 8,
-	SYM_SIZE = 24,
 	ET_EXEC = 2,
 	ET_DYN = 3,
 	PT_LOAD = 1,
@@ -20,28 +16,9 @@ enum {
 	PT_NOTE = 4,
 	PT_TLS = 7,
 	PF_X = 1,
+	PF_W = 2,
 	// e_phnum is in a section header instead. Hermit has no such files.
 	PN_XNUM = 0xffff,
-};
-
-enum {
-	DT_NULL = 0,
-	DT_NEEDED = 1,
-	DT_PLTRELSZ = 2,
-	DT_SYMTAB = 6,
-	DT_RELA = 7,
-	DT_RELASZ = 8,
-	DT_RELAENT = 9,
-	DT_SYMENT = 11,
-	DT_REL = 17,
-	// The type of DT_JMPREL's entries: DT_REL or DT_RELA.
-	DT_PLTREL = 20,
-	DT_JMPREL = 23,
-	DT_RELRSZ = 35,
-	DT_RELR = 36,
-	DT_RELRENT = 37,
-	// Tags from here on are ignored.
-	DT_TAG_LIMIT = 38,
 };
 
 // e_machine and relocation types of the psABIs of x86-64, AArch64 and RISC-V.
@@ -56,16 +33,21 @@ const struct elf_target elf_target_aarch64 = { .machine = 183,
 					       .relative = 1027,
 					       .abs64 = 257,
 					       .glob_dat = 1025,
-					       .jump_slot = 1026 };
+					       .jump_slot = 1026,
+					       .slot_addend = true };
 const struct elf_target elf_target_aarch64_be = { .machine = 183,
 						  .order = ORDER_BIG,
 						  .relative = 1027,
 						  .abs64 = 257,
 						  .glob_dat = 1025,
-						  .jump_slot = 1026 };
+						  .jump_slot = 1026,
+						  .slot_addend = true };
 const struct elf_target elf_target_riscv64 = {
 	.machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .jump_slot = 5
 };
+
+// What the executable segments have at the entry point.
+enum entry { ENTRY_OUTSIDE, ENTRY_WITHOUT_BYTES, ENTRY_FOUND };
 
 struct phdr {
 	uint32_t type, flags;
@@ -178,7 +160,7 @@ static enum status check_align(const struct phdr *ph, struct elf_image *out)
 }
 
 // Adds a PT_LOAD. gABI chapter 5 requires ascending p_vaddr. Placement and relocation rely on it.
-static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *entry_seen)
+static enum status add_load(const struct phdr *ph, struct elf_image *out, enum entry *entry)
 {
 	struct span bytes;
 	uint64_t end;
@@ -208,7 +190,9 @@ static enum status add_load(const struct phdr *ph, struct elf_image *out, bool *
 			      out->segment_count, ph->vaddr, out->vaddr + out->size);
 	out->size = end - out->vaddr;
 	if ((ph->flags & PF_X) != 0 && out->entry >= ph->vaddr && out->entry < end)
-		*entry_seen = true;
+		*entry = out->entry - ph->vaddr < ph->filesz ? ENTRY_FOUND : ENTRY_WITHOUT_BYTES;
+	if ((ph->flags & PF_W) == 0)
+		out->read_only |= UINT64_C(1) << out->segment_count;
 	out->segments[out->segment_count++] = (struct elf_segment){
 		.offset = ph->offset, .filesz = ph->filesz, .vaddr = ph->vaddr, .memsz = ph->memsz
 	};
@@ -248,89 +232,14 @@ static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t siz
 	return vaddr >= image->vaddr && offset <= image->size && size <= image->size - offset;
 }
 
-// Returns the number of file bytes from `vaddr` to the end of its segment, 0 if no segment has it.
-static uint64_t file_bytes_from(const struct elf_image *image, uint64_t vaddr)
-{
-	for (uint32_t i = 0; i < image->segment_count; i++) {
-		const struct elf_segment *s = &image->segments[i];
-		if (vaddr >= s->vaddr && vaddr - s->vaddr < s->filesz)
-			return s->filesz - (vaddr - s->vaddr);
-	}
-	return 0;
-}
-
-// A table must have file contents: in zero-filled memory it would hold no entries.
-static enum status check_table(const struct elf_image *image, const char *name,
-			       struct elf_table table, uint64_t entry_size)
-{
-	if (table.size % entry_size != 0)
-		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, not a multiple of %lu",
-			      name, table.size, entry_size);
-	if (table.size > file_bytes_from(image, table.vaddr))
-		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE,
-			      "%s has %#lx bytes at %#lx, of which %#lx are in the file", name,
-			      table.size, table.vaddr, file_bytes_from(image, table.vaddr));
-	return STATUS_OK;
-}
-
-// DT_*ENT may be absent, which `size` 0 stands for.
-static enum status check_entry_size(const char *name, uint64_t size, uint64_t needed)
-{
-	if (size != 0 && size != needed)
-		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s is %lu, expected %lu", name, size,
-			      needed);
-	return STATUS_OK;
-}
-
-static enum status parse_dynamic(struct span bytes, struct elf_image *out)
-{
-	uint64_t value[DT_TAG_LIMIT] = { 0 };
-	enum order order = elf_order(out->target);
-	for (size_t at = 0; bytes.n - at >= DYN_SIZE; at += DYN_SIZE) {
-		uint64_t tag = load_u64(bytes.p + at, order);
-		if (tag == DT_NULL)
-			break;
-		if (tag == DT_NEEDED)
-			return refuse(
-				STATUS_ELF_NEEDS_LIBRARY,
-				"the file needs a shared library, which a unikernel does not have");
-		if (tag < DT_TAG_LIMIT)
-			value[tag] = load_u64(bytes.p + at + 8, order);
-	}
-	// An ET_EXEC file is linked to its address, so only DT_NEEDED matters.
-	if (!out->dyn)
-		return STATUS_OK;
-	if (value[DT_REL] != 0)
-		return refuse(STATUS_RELOC_REL, "DT_REL at %#lx, Hermit uses DT_RELA",
-			      value[DT_REL]);
-	if (value[DT_PLTREL] == DT_REL)
-		return refuse(STATUS_RELOC_REL,
-			      "DT_PLTREL is %lu (DT_REL), Hermit uses %u (DT_RELA)",
-			      value[DT_PLTREL], (unsigned)DT_RELA);
-	TRY(check_entry_size("DT_RELAENT", value[DT_RELAENT], RELA_SIZE));
-	TRY(check_entry_size("DT_RELRENT", value[DT_RELRENT], RELR_SIZE));
-	TRY(check_entry_size("DT_SYMENT", value[DT_SYMENT], SYM_SIZE));
-	out->rela = (struct elf_table){ value[DT_RELA], value[DT_RELASZ] };
-	out->plt = (struct elf_table){ value[DT_JMPREL], value[DT_PLTRELSZ] };
-	out->relr = (struct elf_table){ value[DT_RELR], value[DT_RELRSZ] };
-	// No dynamic tag gives the size of the symbol table. It ends with the file bytes of its
-	// segment at the latest.
-	out->symbols = (struct elf_table){ value[DT_SYMTAB], 0 };
-	if (value[DT_SYMTAB] != 0)
-		out->symbols.size = file_bytes_from(out, value[DT_SYMTAB]);
-	TRY(check_table(out, "DT_RELA", out->rela, RELA_SIZE));
-	TRY(check_table(out, "DT_JMPREL", out->plt, RELA_SIZE));
-	return check_table(out, "DT_RELR", out->relr, RELR_SIZE);
-}
-
 static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct phdr *dynamic)
 {
-	bool entry_seen = false;
+	enum entry entry = ENTRY_OUTSIDE;
 	for (size_t at = 0; at < phdrs.n; at += PHDR_SIZE) {
 		struct phdr ph = read_phdr(phdrs.p + at, elf_order(out->target));
 		switch (ph.type) {
 		case PT_LOAD:
-			TRY(add_load(&ph, out, &entry_seen));
+			TRY(add_load(&ph, out, &entry));
 			break;
 		case PT_NOTE:
 			TRY(add_note(&ph, out));
@@ -349,10 +258,16 @@ static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct 
 		return refuse(STATUS_ELF_NO_SEGMENTS,
 			      "none of %lu program headers is a PT_LOAD with a size",
 			      phdrs.n / PHDR_SIZE);
-	if (!entry_seen)
+	if (entry == ENTRY_OUTSIDE)
 		return refuse(STATUS_ELF_ENTRY_OUTSIDE,
 			      "entry point %#lx is in no executable segment of %#lx..%#lx",
 			      out->entry, out->vaddr, out->vaddr + out->size);
+	// objcopy --only-keep-debug keeps the program headers and drops the bytes.
+	if (entry == ENTRY_WITHOUT_BYTES)
+		return refuse(STATUS_ELF_ENTRY_WITHOUT_BYTES,
+			      "the file has no bytes for entry point %#lx, as a file of debug "
+			      "information: boot the application that it belongs to",
+			      out->entry);
 	return STATUS_OK;
 }
 
@@ -364,6 +279,8 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 	out->note_count = 0;
 	out->size = 0;
 	out->align = 1;
+	out->read_only = 0;
+	out->text_relocations = false;
 	out->tls = (struct elf_tls){ 0 };
 	out->rela = out->plt = out->relr = out->symbols = (struct elf_table){ 0 };
 
@@ -380,5 +297,5 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 		return refuse(STATUS_ELF_DYNAMIC_OUTSIDE,
 			      "PT_DYNAMIC has %#lx bytes at %#lx, the file has %#lx bytes",
 			      dynamic.filesz, dynamic.offset, file.n);
-	return parse_dynamic(bytes, out);
+	return elf_parse_dynamic(bytes, out);
 }

@@ -14,6 +14,8 @@ struct elf_target {
 	enum order order;
 	// Relocation types of the psABI. 0 (R_*_NONE) if the CPU has no such type.
 	uint32_t relative, abs64, glob_dat, jump_slot;
+	// glob_dat and jump_slot add their addend. Elsewhere they are the symbol's address alone.
+	bool slot_addend;
 };
 
 extern const struct elf_target elf_target_x86_64, elf_target_aarch64, elf_target_aarch64_be,
@@ -71,12 +73,15 @@ struct elf_image {
 	uint64_t size;
 	// Largest p_align of the PT_LOAD and PT_TLS segments, at least 1.
 	uint64_t align;
+	// Bit i is set if segment i is not writable (no PF_W).
+	uint64_t read_only;
+	// DT_TEXTREL or DF_TEXTREL: relocations may be in read-only segments.
+	bool text_relocations;
 	uint32_t segment_count;
 	uint32_t note_count;
 	struct elf_segment segments[ELF_SEGMENTS_MAX];
 	struct elf_note_segment notes[ELF_NOTES_MAX];
 	struct elf_tls tls;
-	// Set for ET_DYN only: Hermit's ET_EXEC applications have no dynamic relocations.
 	struct elf_table rela, plt, relr, symbols;
 };
 
@@ -89,3 +94,6 @@ uint64_t elf_extent(const uint8_t *start, uint64_t limit, const struct elf_targe
 // (classes 67 and 71 to 79) otherwise.
 must_check enum status elf_parse(struct span file, const struct elf_target *target,
 				 struct elf_image *out);
+
+// The part of elf_parse() that reads the dynamic section, `bytes`. The segments in `out` are known.
+must_check enum status elf_parse_dynamic(struct span bytes, struct elf_image *out);

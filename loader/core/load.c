@@ -6,7 +6,16 @@
 
 #include "core/log.h"
 
-enum { RELA_SIZE = 24, SYM_SIZE = 24, STB_WEAK = 2, RELR_BITS = 63 };
+enum {
+	RELA_SIZE = 24,
+	SYM_SIZE = 24,
+	STB_WEAK = 2,
+	STT_TLS = 6,
+	STT_GNU_IFUNC = 10,
+	SHN_UNDEF = 0,
+	SHN_ABS = 0xfff1,
+	RELR_BITS = 63
+};
 
 // Copies segment `i` and zeroes the memory from its file bytes to the next segment: .bss and the
 // gap, so that no old memory contents reach the kernel. memmove(): the file may overlap the image.
@@ -28,26 +37,54 @@ void load_segments(const struct elf_image *image, const uint8_t *file, struct wi
 		load_segment(image, backwards ? image->segment_count - 1 - i : i, file, to);
 }
 
-// Returns the run-time address of symbol `index`. The symbol table is read from the loaded image,
+// Returns the run-time value of symbol `index`. The symbol table is read from the loaded image,
 // like the relocations: the file may be overwritten by now.
 static enum status symbol_value(const struct elf_image *image, struct window to, uint64_t delta,
 				uint64_t index, uint64_t *value)
 {
 	enum order order = elf_order(image->target);
+	*value = 0;
+	// gABI chapter 4, Relocation: STN_UNDEF stands for the value 0.
+	if (index == 0)
+		return STATUS_OK;
 	if (index >= image->symbols.size / SYM_SIZE)
 		return refuse(STATUS_RELOC_SYMBOL,
 			      "a relocation refers to symbol %lu, the table has %lu", index,
 			      image->symbols.size / SYM_SIZE);
 	const uint8_t *symbol = to.p + (image->symbols.vaddr - image->vaddr) + index * SYM_SIZE;
-	if (load_u16(symbol + 6, order) != 0) {
-		*value = delta + load_u64(symbol + 8, order);
-		return STATUS_OK;
-	}
-	if (symbol[4] >> 4 != STB_WEAK)
+	const unsigned section = load_u16(symbol + 6, order), type = symbol[4] & 15;
+	if (section == SHN_UNDEF) {
+		// An undefined weak symbol has the value 0 (gABI chapter 4, STB_WEAK).
+		if (symbol[4] >> 4 == STB_WEAK)
+			return STATUS_OK;
 		return refuse(STATUS_RELOC_SYMBOL,
 			      "a relocation refers to symbol %lu, which is undefined", index);
-	// An undefined weak symbol has the value 0 (gABI chapter 4, STB_WEAK), without load bias.
-	*value = 0;
+	}
+	if (type == STT_GNU_IFUNC || type == STT_TLS)
+		return refuse(STATUS_RELOC_SYMBOL_TYPE,
+			      "a relocation refers to symbol %lu of type %u (%s), whose address "
+			      "only a dynamic linker knows",
+			      index, type, type == STT_TLS ? "STT_TLS" : "STT_GNU_IFUNC");
+	// An absolute symbol does not move (gABI chapter 4, SHN_ABS).
+	*value = load_u64(symbol + 8, order) + (section == SHN_ABS ? 0 : delta);
+	return STATUS_OK;
+}
+
+// Checks that the word at `address` is in the image. If DT_TEXTREL announces relocations of
+// read-only segments, it must not be in one: only a dynamic linker makes them writable for a while.
+static enum status check_place(const struct elf_image *image, struct window to, const char *what,
+			       uint64_t address)
+{
+	if (address < image->vaddr || address - image->vaddr > to.n - 8)
+		return refuse(STATUS_RELOC_OUTSIDE, "%s of 8 bytes at %#lx, image %#lx..%#lx", what,
+			      address, image->vaddr, image->vaddr + image->size);
+	for (uint32_t i = 0; image->text_relocations && i < image->segment_count; i++)
+		if ((image->read_only >> i & 1) != 0 && address >= image->segments[i].vaddr &&
+		    address - image->segments[i].vaddr < image->segments[i].memsz)
+			return refuse(STATUS_RELOC_TEXT,
+				      "DT_TEXTREL: %s at %#lx in segment %u, which is read-only: "
+				      "compile with -fPIE",
+				      what, address, i);
 	return STATUS_OK;
 }
 
@@ -71,17 +108,13 @@ static __attribute__((noinline)) enum status relocate_slow(const struct elf_imag
 	if (type != target->relative && type != target->abs64 && type != target->glob_dat &&
 	    type != target->jump_slot)
 		return refuse(STATUS_RELOC_TYPE, "relocation type %u at %#lx", type, address);
-	if (address < image->vaddr || address - image->vaddr > to.n - 8)
-		return refuse(STATUS_RELOC_OUTSIDE,
-			      "relocation of 8 bytes at %#lx, image %#lx..%#lx", address,
-			      image->vaddr, image->vaddr + image->size);
-	if (type == target->relative) {
-		value = delta + addend;
-	} else {
+	TRY(check_place(image, to, "relocation", address));
+	if (type == target->relative)
+		value = delta;
+	else
 		TRY(symbol_value(image, to, delta, info >> 32, &value));
-		if (value != 0)
-			value += addend;
-	}
+	if (type == target->relative || type == target->abs64 || target->slot_addend)
+		value += addend;
 	store_u64(to.p + (address - image->vaddr), value, order);
 	return STATUS_OK;
 }
@@ -142,7 +175,7 @@ static enum status relocate_rela(const struct elf_image *image, struct elf_table
 	const struct relative_relocs relocs = { to.p, image->vaddr, to.n - 8, delta,
 						image->target->relative };
 	const uint8_t *rela = to.p + (table.vaddr - image->vaddr);
-	const bool native = elf_order(image->target) == ORDER_NATIVE &&
+	const bool native = elf_order(image->target) == ORDER_NATIVE && !image->text_relocations &&
 			    ((uintptr_t)rela | (uintptr_t)to.p) % RELATIVE_ALIGN == 0;
 	const uint8_t *end = rela + table.size;
 	while (rela != end) {
@@ -159,10 +192,7 @@ static enum status relocate_rela(const struct elf_image *image, struct elf_table
 static enum status add_delta(const struct elf_image *image, struct window to, uint64_t delta,
 			     uint64_t address)
 {
-	if (address < image->vaddr || address - image->vaddr > to.n - 8)
-		return refuse(STATUS_RELOC_OUTSIDE,
-			      "relative relocation of 8 bytes at %#lx, image %#lx..%#lx", address,
-			      image->vaddr, image->vaddr + image->size);
+	TRY(check_place(image, to, "relative relocation", address));
 	uint8_t *p = to.p + (address - image->vaddr);
 	store_u64(p, load_u64(p, elf_order(image->target)) + delta, elf_order(image->target));
 	return STATUS_OK;

@@ -19,7 +19,8 @@ void load_segments(const struct elf_image *image, const uint8_t *file, struct wi
 		   bool backwards);
 
 // Relocates the image in `to` for the physical address `run_address`, which differs from to.base if
-// the trampoline moves the image. ET_DYN only. Each entry is checked when it is read: the tables
-// are part of the image, so an earlier relocation may have changed them. Refuses with class 79.
+// the trampoline moves the image. ET_EXEC files have the load bias 0. Each entry is checked when it
+// is read: the tables are part of the image, so an earlier relocation may have changed them.
+// Refuses with class 79.
 must_check enum status load_relocate(const struct elf_image *image, struct window to,
 				     uint64_t run_address);

@@ -69,6 +69,11 @@ static must_check bool next_note(struct span bytes, uint64_t align, enum order o
 	       span_sub(bytes, desc_at, desc_size, &out->desc);
 }
 
+// A PT_NOTE has one alignment (gABI chapter 5, Note Section). Linker scripts that collect notes of
+// 4 and 8 in one segment break that, and readelf loses its way as well.
+static const char merged[] = ": its alignment is 8, but it seems to have notes of alignment 4 too; "
+			     "give them a segment of their own";
+
 enum status notes_read(const struct elf_image *image, struct notes *out)
 {
 	enum order order = elf_order(image->target);
@@ -82,8 +87,9 @@ enum status notes_read(const struct elf_image *image, struct notes *out)
 			if (!next_note(bytes, image->notes[i].align, order, &at, &note))
 				return refuse(STATUS_ERA_NOTE_MALFORMED,
 					      "the note at %#lx of PT_NOTE %u exceeds its "
-					      "%#lx bytes",
-					      start, i, bytes.n);
+					      "%#lx bytes%s",
+					      start, i, bytes.n,
+					      image->notes[i].align == 8 ? merged : "");
 			TRY(parse_note(&note, order, out));
 		}
 	}

@@ -81,15 +81,22 @@ static enum status place_fixed(const struct place_request *request, struct range
 	return STATUS_OK;
 }
 
+// The load bias is a multiple of the largest p_align (gABI chapter 5, Program Loading): the first
+// byte of the image is at the same distance from a multiple of it as its link-time address.
 static bool find_image(const struct place_request *request, const struct busy *busy,
 		       struct range_constraints want, struct range *out)
 {
+	const uint64_t skew = request->image->vaddr & (request->image->align - 1);
+	want.size += skew;
 	struct range_constraints first = want;
 	first.within = request->preferred;
 	if (first.within.start < want.within.start)
 		first.within.start = want.within.start;
-	return (first.within.start < first.within.end && find_free(request, busy, first, out)) ||
-	       find_free(request, busy, want, out);
+	const bool found = (first.within.start < first.within.end &&
+			    find_free(request, busy, first, out)) ||
+			   find_free(request, busy, want, out);
+	out->start += found ? skew : 0;
+	return found;
 }
 
 // ET_DYN: takes the lowest address at or above `from`. Kernels up to 0.11 do not use the memory

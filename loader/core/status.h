@@ -49,6 +49,8 @@
 	  "the sum of an address and a size exceeds 2^64")                                        \
 	X(ELF_ENTRY_OUTSIDE, 77, "elf-malformed", "elf-entry-outside",                            \
 	  "the entry point is not in an executable segment")                                      \
+	X(ELF_ENTRY_WITHOUT_BYTES, 77, "elf-malformed", "elf-entry-without-bytes",                \
+	  "the file has no bytes for the entry point: debug information only")                    \
 	X(ELF_TLS_OUTSIDE, 77, "elf-malformed", "elf-tls-outside",                                \
 	  "the TLS template is not inside the image")                                             \
 	X(ELF_DYNAMIC_OUTSIDE, 77, "elf-malformed", "elf-dynamic-outside",                        \
@@ -61,6 +63,12 @@
 	  "a relocation writes outside the image")                                                \
 	X(RELOC_SYMBOL, 79, "elf-bad-relocation", "reloc-symbol",                                 \
 	  "a relocation refers to a missing or undefined symbol")                                 \
+	X(RELOC_SYMBOL_TYPE, 79, "elf-bad-relocation", "reloc-symbol-type",                       \
+	  "a relocation refers to a symbol that needs a dynamic linker (STT_GNU_IFUNC, STT_TLS)") \
+	X(RELOC_TEXT, 79, "elf-bad-relocation", "reloc-text",                                     \
+	  "a relocation of a read-only segment (DT_TEXTREL)")                                     \
+	X(RELOC_TABLE, 79, "elf-bad-relocation", "reloc-table",                                   \
+	  "the file has a table of relocations in an unknown format")                             \
 	X(RELOC_REL, 79, "elf-bad-relocation", "reloc-rel",                                       \
 	  "the file has relocations without addend (DT_REL)")                                     \
 	X(ERA_NO_NOTE, 81, "unknown-era", "era-no-note",                                          \

@@ -25,7 +25,7 @@ static void add_tables(struct elf_spec *s)
 		{ VADDR_DATA + 0x00, R_RELATIVE, ELF_ENTRY },
 		{ VADDR_DATA + 0x08, (uint64_t)1 << 32 | R_64, 0x18 },
 		{ VADDR_DATA + 0x10, (uint64_t)2 << 32 | R_GLOB_DAT, 0 },
-		// weak and undefined: 0
+		// weak and undefined: the addend
 		{ VADDR_DATA + 0x18, (uint64_t)3 << 32 | R_64, 0x40 },
 		{ 0, R_NONE, 0 },
 	};
@@ -84,10 +84,26 @@ struct elf_spec elf_fixed(uint64_t base)
 {
 	struct elf_spec s = elf_default();
 	s.type = ET_EXEC;
-	s.entry += base;
-	for (size_t i = 0; i < SEGMENT_STACK; i++)
-		s.phdr[i].vaddr += base;
+	elf_move(&s, base);
 	return s;
+}
+
+void elf_move(struct elf_spec *spec, uint64_t distance)
+{
+	spec->entry += distance;
+	for (size_t i = 0; i < SEGMENT_STACK; i++)
+		spec->phdr[i].vaddr += distance;
+	spec->dyn[DYN_RELA].value += distance;
+	spec->dyn[DYN_RELR].value += distance;
+	spec->dyn[DYN_SYMTAB].value += distance;
+	spec->relr[0] += distance;
+	spec->relr[2] += distance;
+	for (size_t i = 0; i < spec->rela_count; i++)
+		if (spec->rela[i].info != R_NONE)
+			spec->rela[i].address += distance;
+	for (size_t i = 1; i < 3; i++)
+		spec->sym[i].value += distance;
+	spec->rela[0].addend += distance;
 }
 
 void elf_phdrs_to_end(struct elf_spec *spec)

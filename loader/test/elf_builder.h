@@ -123,6 +123,9 @@ struct elf_spec elf_default(void);
 // The same at fixed addresses from `base` on.
 struct elf_spec elf_fixed(uint64_t base);
 
+// Adds `distance` to every address of the default file.
+void elf_move(struct elf_spec *spec, uint64_t distance);
+
 // Makes room for more program headers: they move after everything else, to a multiple of 16.
 void elf_phdrs_to_end(struct elf_spec *spec);
 

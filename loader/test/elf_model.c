@@ -85,8 +85,10 @@ static void apply_rela(struct span file, const struct model *m, uint64_t delta, 
 			       m->bytes + (symbols - m->vaddr) + ELF64_R_SYM(info) * sizeof symbol,
 			       sizeof symbol);
 			set_word(m, address,
-				 symbol.st_shndx == SHN_UNDEF ? 0
-							      : delta + symbol.st_value + addend);
+				 (symbol.st_shndx == SHN_UNDEF ? 0
+				  : symbol.st_shndx == SHN_ABS ? symbol.st_value
+							       : delta + symbol.st_value) +
+					 (ELF64_R_TYPE(info) == R_X86_64_64 ? addend : 0));
 			break;
 		}
 	}
@@ -111,13 +113,10 @@ struct model model_load(struct span file, uint64_t run_at)
 		if (ph.p_type == PT_LOAD && ph.p_filesz != 0)
 			memcpy(m.bytes + (ph.p_vaddr - m.vaddr), file.p + ph.p_offset, ph.p_filesz);
 	}
-	if (header.e_type == ET_DYN) {
-		apply_relr(file, &m, run_at - m.vaddr);
-		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_RELA),
-			   dynamic(file, DT_RELASZ));
-		apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_JMPREL),
-			   dynamic(file, DT_PLTRELSZ));
-	}
+	apply_relr(file, &m, run_at - m.vaddr);
+	apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_RELA), dynamic(file, DT_RELASZ));
+	apply_rela(file, &m, run_at - m.vaddr, dynamic(file, DT_JMPREL),
+		   dynamic(file, DT_PLTRELSZ));
 	m.entry = header.e_entry + (run_at - m.vaddr);
 	return m;
 }

@@ -2,53 +2,7 @@
 //
 // Each case of the tables changes one thing in a valid file, and names the whole line of the
 // refusal.
-#include "core/elf.h"
-#include "test/elf_builder.h"
-#include "test/fake.h"
-#include "test/test.h"
-
-static struct elf_image image;
-
-static enum status parse(const struct elf_spec *spec)
-{
-	uint8_t *file = elf_write(spec);
-	enum status status = elf_parse((struct span){ file, spec->size }, &elf_target_x86_64,
-				       &image);
-	free(file);
-	return status;
-}
-
-struct elf_case {
-	enum status status;
-	const char *text; // NULL: the file is good
-	void (*change)(struct elf_spec *s);
-};
-
-// The body of a case: statements about `s`.
-#define CHANGE(id, ...)                    \
-	static void id(struct elf_spec *s) \
-	{                                  \
-		__VA_ARGS__;               \
-	}
-
-static void run_cases(const struct elf_case *cases, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct elf_spec spec = elf_default();
-		cases[i].change(&spec);
-		console_open();
-		test_case("case %zu: %s", i, cases[i].text != NULL ? cases[i].text : "good");
-		enum status status = parse(&spec);
-		if (cases[i].text == NULL)
-			CHECK_STR(status == STATUS_OK ? "" : status_word(status), "");
-		else
-			check_refused(status, cases[i].status, cases[i].text, __FILE__, __LINE__);
-	}
-}
-
-#define RUN(...)                                                \
-	static const struct elf_case cases[] = { __VA_ARGS__ }; \
-	run_cases(cases, countof(cases))
+#include "test/elf_cases.h"
 
 CHANGE(empty, s->size = 0)
 CHANGE(size_63, s->size = 63)
@@ -264,6 +218,9 @@ CHANGE(entry_before, s->entry = 0xfff)
 CHANGE(entry_in_data, s->entry = 0x2000)
 CHANGE(entry_0, s->entry = 0)
 CHANGE(entry_high, s->entry = UINT64_MAX)
+CHANGE(entry_of_debug_file, s->phdr[SEGMENT_TEXT].filesz = 0)
+CHANGE(entry_after_bytes, s->phdr[SEGMENT_TEXT].filesz = 0x10)
+CHANGE(entry_with_one_byte, s->phdr[SEGMENT_TEXT].filesz = 0x11)
 CHANGE(tls_at_end, s->phdr[SEGMENT_TLS].vaddr = 0x3200 - 0x10)
 CHANGE(tls_one_too_far, s->phdr[SEGMENT_TLS].vaddr = 0x3200 - 0xf)
 CHANGE(tls_before, s->phdr[SEGMENT_TABLES].vaddr = 0x10; s->phdr[SEGMENT_DYNAMIC].type = 0;
@@ -294,6 +251,15 @@ static void entry_and_tls_lie_in_the_image(void)
 	      "77 elf-entry-outside: entry point 0xffffffffffffffff is in no executable segment of "
 	      "0x0..0x3200",
 	      entry_high },
+	    { STATUS_OK, NULL, entry_with_one_byte },
+	    { STATUS_ELF_ENTRY_WITHOUT_BYTES,
+	      "77 elf-entry-without-bytes: the file has no bytes for entry point 0x1010, as a file "
+	      "of debug information: boot the application that it belongs to",
+	      entry_of_debug_file },
+	    { STATUS_ELF_ENTRY_WITHOUT_BYTES,
+	      "77 elf-entry-without-bytes: the file has no bytes for entry point 0x1010, as a file "
+	      "of debug information: boot the application that it belongs to",
+	      entry_after_bytes },
 	    { STATUS_ELF_TLS_OUTSIDE,
 	      "77 elf-tls-outside: TLS template 0x31f1..0x3201, image 0x0..0x3200",
 	      tls_one_too_far },
@@ -311,134 +277,9 @@ static void entry_and_tls_lie_in_the_image(void)
 	      tls_align });
 }
 
-CHANGE(dynamic_beyond_file, s->phdr[SEGMENT_DYNAMIC].offset = 0x600 - 143)
-CHANGE(dynamic_overflow, s->phdr[SEGMENT_DYNAMIC].filesz = UINT64_MAX)
-CHANGE(needed, s->dyn[DYN_SYMENT] = (struct elf_dyn){ 1, 1 })
-CHANGE(needed_fixed, s->type = ET_EXEC; s->dyn[DYN_SYMENT] = (struct elf_dyn){ 1, 1 })
-CHANGE(needed_after_null, s->dyn[DYN_NULL + 1] = (struct elf_dyn){ 1, 1 }; s->dyn_count++;
-       s->phdr[SEGMENT_DYNAMIC].filesz += 16)
-CHANGE(no_null, s->phdr[SEGMENT_DYNAMIC].filesz -= 16)
-CHANGE(half_an_entry, s->phdr[SEGMENT_DYNAMIC].filesz -= 1)
-CHANGE(rel, s->dyn[DYN_SYMENT] = (struct elf_dyn){ 17, 0x2b0 })
-CHANGE(rel_fixed, s->type = ET_EXEC; s->dyn[DYN_SYMENT] = (struct elf_dyn){ 17, 0x2b0 })
-CHANGE(relaent, s->dyn[DYN_RELAENT].value = 16)
-CHANGE(relrent, s->dyn[DYN_RELRENT].value = 4)
-CHANGE(syment, s->dyn[DYN_SYMENT].value = 16)
-CHANGE(relaent_none, s->dyn[DYN_RELAENT].tag = 0x6ffffef5)
-CHANGE(relasz_odd, s->dyn[DYN_RELASZ].value = 5 * 24 + 1)
-CHANGE(relrsz_odd, s->dyn[DYN_RELRSZ].value = 3 * 8 - 1)
-
-static void dynamic_table(void)
-{
-	RUN({ STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: PT_DYNAMIC has 0x90 bytes at 0x571, the file has 0x600 "
-	      "bytes",
-	      dynamic_beyond_file },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: PT_DYNAMIC has 0xffffffffffffffff bytes at 0x210, the file "
-	      "has 0x600 bytes",
-	      dynamic_overflow },
-	    { STATUS_ELF_NEEDS_LIBRARY,
-	      "75 elf-needs-library: the file needs a shared library, which a unikernel does not "
-	      "have",
-	      needed },
-	    { STATUS_ELF_NEEDS_LIBRARY,
-	      "75 elf-needs-library: the file needs a shared library, which a unikernel does not "
-	      "have",
-	      needed_fixed },
-	    { STATUS_OK, NULL, needed_after_null }, { STATUS_OK, NULL, no_null },
-	    { STATUS_OK, NULL, half_an_entry },
-	    { STATUS_RELOC_REL, "79 reloc-rel: DT_REL at 0x2b0, Hermit uses DT_RELA", rel },
-	    { STATUS_OK, NULL, rel_fixed },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELAENT is 16, expected 24",
-	      relaent },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELRENT is 4, expected 8",
-	      relrent },
-	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_SYMENT is 16, expected 24",
-	      syment },
-	    { STATUS_OK, NULL, relaent_none },
-	    { STATUS_ELF_DYNAMIC_ENTRY,
-	      "77 elf-dynamic-entry: DT_RELA has 0x79 bytes, not a multiple of 24", relasz_odd },
-	    { STATUS_ELF_DYNAMIC_ENTRY,
-	      "77 elf-dynamic-entry: DT_RELR has 0x17 bytes, not a multiple of 8", relrsz_odd });
-}
-
-static void with_plt(struct elf_spec *s, size_t entry, uint64_t value)
-{
-	elf_add_plt(s);
-	if (entry != 0)
-		s->dyn[entry].value = value;
-}
-
-CHANGE(plt, with_plt(s, 0, 0))
-CHANGE(plt_rel, with_plt(s, DYN_PLTREL, 17))
-CHANGE(plt_odd, with_plt(s, DYN_PLTRELSZ, 25))
-CHANGE(plt_outside, with_plt(s, DYN_JMPREL, 0x21d1))
-CHANGE(plt_fixed, with_plt(s, DYN_JMPREL, 1); s->type = ET_EXEC)
-
-static void table_of_jump_slots(void)
-{
-	RUN({ STATUS_OK, NULL, plt }, { STATUS_OK, NULL, plt_fixed },
-	    { STATUS_RELOC_REL, "79 reloc-rel: DT_PLTREL is 17 (DT_REL), Hermit uses 7 (DT_RELA)",
-	      plt_rel },
-	    { STATUS_ELF_DYNAMIC_ENTRY,
-	      "77 elf-dynamic-entry: DT_JMPREL has 0x19 bytes, not a multiple of 24", plt_odd },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_JMPREL has 0x30 bytes at 0x21d1, of which 0x2f are in "
-	      "the file",
-	      plt_outside });
-}
-
-CHANGE(rela_to_end, s->dyn[DYN_RELA].value = 0x2000 + 0x200 - 5 * 24)
-CHANGE(rela_beyond_bytes, s->dyn[DYN_RELA].value = 0x2000 + 0x200 - 5 * 24 + 1)
-CHANGE(rela_in_zeroes, s->dyn[DYN_RELA].value = 0x2200)
-CHANGE(rela_in_gap, s->dyn[DYN_RELA].value = 0x800)
-CHANGE(rela_across, s->dyn[DYN_RELASZ].value = 0x180)
-CHANGE(rela_overflow, s->dyn[DYN_RELASZ].value = UINT64_MAX - 15)
-CHANGE(rela_high, s->dyn[DYN_RELA].value = UINT64_MAX)
-CHANGE(rela_none, s->dyn[DYN_RELASZ].value = 0; s->dyn[DYN_RELA].value = UINT64_MAX)
-CHANGE(relr_outside, s->dyn[DYN_RELR].value = 0x3a0 - 0x10)
-CHANGE(symbols_outside, s->dyn[DYN_SYMTAB].value = 0x800)
-
-static void tables_lie_in_file_bytes(void)
-{
-	RUN({ STATUS_OK, NULL, rela_to_end }, { STATUS_OK, NULL, rela_none },
-	    { STATUS_OK, NULL, symbols_outside },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x2189, of which 0x77 are in the "
-	      "file",
-	      rela_beyond_bytes },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x2200, of which 0x0 are in the "
-	      "file",
-	      rela_in_zeroes },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0x800, of which 0x0 are in the "
-	      "file",
-	      rela_in_gap },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0x180 bytes at 0x2b0, of which 0xf0 are in the "
-	      "file",
-	      rela_across },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0xfffffffffffffff0 bytes at 0x2b0, of which "
-	      "0xf0 are in the file",
-	      rela_overflow },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELA has 0x78 bytes at 0xffffffffffffffff, of which 0x0 "
-	      "are in the file",
-	      rela_high },
-	    { STATUS_ELF_DYNAMIC_OUTSIDE,
-	      "77 elf-dynamic-outside: DT_RELR has 0x18 bytes at 0x390, of which 0x10 are in the "
-	      "file",
-	      relr_outside });
-}
-
 SUITE(elf, { "header", header },
       { "program_headers_lie_in_the_file", program_headers_lie_in_the_file },
       { "segments_lie_in_the_file_and_in_memory", segments_lie_in_the_file_and_in_memory },
       { "segments_ascend_and_are_aligned", segments_ascend_and_are_aligned },
       { "counts_and_notes", counts_and_notes },
-      { "entry_and_tls_lie_in_the_image", entry_and_tls_lie_in_the_image },
-      { "dynamic_table", dynamic_table }, { "table_of_jump_slots", table_of_jump_slots },
-      { "tables_lie_in_file_bytes", tables_lie_in_file_bytes });
+      { "entry_and_tls_lie_in_the_image", entry_and_tls_lie_in_the_image });

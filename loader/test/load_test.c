@@ -46,7 +46,7 @@ static void segments_and_zeroes_match_the_model(void)
 {
 	for (unsigned backwards = 0; backwards < 2; backwards++) {
 		struct elf_spec spec = elf_default();
-		spec.type = ET_EXEC; // no relocations in the model
+		spec.phdr[SEGMENT_DYNAMIC].type = 0;
 		open_spec(&spec, &elf_target_x86_64);
 		load_segments(&image, file, window, backwards != 0);
 		struct model model = model_load((struct span){ file, spec.size }, 0);
@@ -74,7 +74,7 @@ static void each_type_by_hand(void)
 	CHECK_EQ(word(VADDR_DATA), RUN_AT + ELF_ENTRY);
 	CHECK_EQ(word(VADDR_DATA + 8), RUN_AT + VADDR_TEXT + 0x20 + 0x18);
 	CHECK_EQ(word(VADDR_DATA + 0x10), RUN_AT + VADDR_DATA + 0x30);
-	CHECK_EQ(word(VADDR_DATA + 0x18), 0); // weak and undefined
+	CHECK_EQ(word(VADDR_DATA + 0x18), 0x40); // weak and undefined: the addend
 	CHECK_EQ(word(VADDR_DATA + 0x40), RUN_AT + load_u64(file + AT_DATA + 0x40, ORDER_LITTLE));
 	CHECK_EQ(word(VADDR_DATA + 0x48), RUN_AT + load_u64(file + AT_DATA + 0x48, ORDER_LITTLE));
 	// bit 1 of the bitmap is not set
@@ -87,19 +87,10 @@ static void each_type_by_hand(void)
 static void an_image_that_does_not_begin_at_0(void)
 {
 	struct elf_spec spec = elf_default();
-	for (size_t i = 0; i < SEGMENT_STACK; i++)
-		spec.phdr[i].vaddr += 0x10000;
-	spec.entry += 0x10000;
-	spec.dyn[DYN_RELA].value += 0x10000;
-	spec.dyn[DYN_RELR].value += 0x10000;
-	spec.dyn[DYN_SYMTAB].value += 0x10000;
-	spec.relr[0] += 0x10000;
-	spec.relr[2] += 0x10000;
-	for (size_t i = 0; i < spec.rela_count; i++)
-		spec.rela[i].address += 0x10000;
+	elf_move(&spec, 0x10000);
 	CHECK_EQ(load(&spec), STATUS_OK);
 	struct model model = model_load((struct span){ file, spec.size }, RUN_AT);
-	CHECK_EQ(word(VADDR_DATA + 0x10000), RUN_AT - 0x10000 + ELF_ENTRY);
+	CHECK_EQ(word(VADDR_DATA + 0x10000), RUN_AT + ELF_ENTRY);
 	CHECK_BYTES(window.p, model.bytes, image.size);
 	free(model.bytes);
 	close_spec();
@@ -181,9 +172,123 @@ static void what_rela_refuses(void)
 			STATUS_RELOC_SYMBOL,
 			"79 reloc-symbol: a relocation refers to symbol 4294967295, the table has "
 			"4");
-		refused(at, (struct elf_rela){ 0x2000, SYMBOL(0, R_64), 0 }, STATUS_RELOC_SYMBOL,
-			"79 reloc-symbol: a relocation refers to symbol 0, which is undefined");
 	}
+}
+
+static void only_weak_symbols_may_be_undefined(void)
+{
+	struct elf_spec spec = elf_default();
+	spec.sym[3].info = 0x10;
+	enum status got = load(&spec);
+	CHECK_REFUSED(got, RELOC_SYMBOL,
+		      "79 reloc-symbol: a relocation refers to symbol 3, which is undefined");
+	close_spec();
+}
+
+// Each type with each kind of symbol. x86-64 psABI, 4.4.1: R_X86_64_64 is S + A, GLOB_DAT and
+// JUMP_SLOT are S. AArch64 ELF, 5.7.15: all are S + A.
+static void symbols_and_addends(void)
+{
+	enum { NONE, TEXT, DATA, WEAK };
+	static const struct {
+		uint32_t type, symbol;
+		uint64_t section, on_x86, on_arm;
+	} cases[] = {
+		{ R_64, TEXT, 2, RUN_AT + 0x1020 + 0x77, RUN_AT + 0x1020 + 0x77 },
+		{ R_GLOB_DAT, TEXT, 2, RUN_AT + 0x1020, RUN_AT + 0x1020 + 0x77 },
+		{ R_JUMP_SLOT, TEXT, 2, RUN_AT + 0x1020, RUN_AT + 0x1020 + 0x77 },
+		// SHN_ABS
+		{ R_64, TEXT, 0xfff1, 0x1020 + 0x77, 0x1020 + 0x77 },
+		{ R_GLOB_DAT, DATA, 0xfff1, 0x2030, 0x2030 + 0x77 },
+		// SHN_XINDEX: a section, whichever
+		{ R_64, TEXT, 0xffff, RUN_AT + 0x1020 + 0x77, RUN_AT + 0x1020 + 0x77 },
+		// STN_UNDEF
+		{ R_64, NONE, 0, 0x77, 0x77 },
+		{ R_64, WEAK, 0, 0x77, 0x77 },
+		{ R_GLOB_DAT, WEAK, 0, 0, 0x77 },
+	};
+	static const uint32_t arm[] = { [R_64] = 257, [R_GLOB_DAT] = 1025, [R_JUMP_SLOT] = 1026 };
+	for (size_t i = 0; i < 2 * countof(cases); i++) {
+		const bool is_arm = i >= countof(cases);
+		const size_t at = i % countof(cases);
+		struct elf_spec spec = elf_default();
+		test_case("case %zu, %s", at, is_arm ? "AArch64" : "x86-64");
+		spec.machine = is_arm ? 183 : 62;
+		spec.sym[cases[at].symbol].section = (uint16_t)cases[at].section;
+		spec.rela[0] = (struct elf_rela){
+			0x2000,
+			SYMBOL(cases[at].symbol, is_arm ? arm[cases[at].type] : cases[at].type),
+			0x77
+		};
+		spec.dyn[DYN_RELASZ].value = 24;
+		open_spec(&spec, is_arm ? &elf_target_aarch64 : &elf_target_x86_64);
+		load_segments(&image, file, window, false);
+		CHECK_EQ(load_relocate(&image, window, RUN_AT), STATUS_OK);
+		CHECK_EQ(word(0x2000), is_arm ? cases[at].on_arm : cases[at].on_x86);
+		close_spec();
+	}
+}
+
+static void symbols_that_need_a_dynamic_linker(void)
+{
+	struct elf_spec spec = elf_default();
+	spec.sym[1].info = 0x1a;
+	enum status got = load(&spec);
+	CHECK_REFUSED(got, RELOC_SYMBOL_TYPE,
+		      "79 reloc-symbol-type: a relocation refers to symbol 1 of type 10 "
+		      "(STT_GNU_IFUNC), whose address only a dynamic linker knows");
+	close_spec();
+	spec.sym[1].info = 0x16;
+	got = load(&spec);
+	CHECK_REFUSED(got, RELOC_SYMBOL_TYPE,
+		      "79 reloc-symbol-type: a relocation refers to symbol 1 of type 6 (STT_TLS), "
+		      "whose address only a dynamic linker knows");
+	close_spec();
+}
+
+// DT_TEXTREL alone is harmless: some linkers set it for relocations of type NONE.
+static void relocations_of_read_only_segments(void)
+{
+	struct elf_spec spec = elf_default();
+	spec.dyn[DYN_NULL] = (struct elf_dyn){ 22, 0 };
+	spec.rela[4].address = VADDR_TEXT;
+	CHECK_EQ(load(&spec), STATUS_OK);
+	close_spec();
+	for (unsigned flags = 0; flags < 2; flags++) {
+		if (flags != 0) // DF_TEXTREL
+			spec.dyn[DYN_NULL] = (struct elf_dyn){ 30, 4 };
+		spec.rela[4] = (struct elf_rela){ VADDR_TEXT + 0x58, R_RELATIVE, 0 };
+		enum status got = load(&spec);
+		CHECK_REFUSED(got, RELOC_TEXT,
+			      "79 reloc-text: DT_TEXTREL: relocation at 0x1058 in segment 1, which "
+			      "is read-only: compile with -fPIE");
+		close_spec();
+	}
+	spec.relr[0] = 0x18;
+	enum status got = load(&spec);
+	CHECK_REFUSED(got, RELOC_TEXT,
+		      "79 reloc-text: DT_TEXTREL: relative relocation at 0x18 in segment 0, which "
+		      "is read-only: compile with -fPIE");
+	close_spec();
+	spec.relr[0] = VADDR_DATA + 0x40;
+	spec.phdr[SEGMENT_TEXT].flags = 7;
+	CHECK_EQ(load(&spec), STATUS_OK);
+	close_spec();
+}
+
+// ET_EXEC: the tables are applied as well, with a load bias of 0.
+static void a_fixed_image(void)
+{
+	struct elf_spec spec = elf_fixed(RUN_AT);
+	CHECK_EQ(load(&spec), STATUS_OK);
+	CHECK_EQ(word(RUN_AT + VADDR_DATA), RUN_AT + ELF_ENTRY);
+	CHECK_EQ(word(RUN_AT + VADDR_DATA + 8), RUN_AT + VADDR_TEXT + 0x20 + 0x18);
+	CHECK_EQ(word(RUN_AT + VADDR_DATA + 0x40), load_u64(file + AT_DATA + 0x40, ORDER_LITTLE));
+	close_spec();
+	spec.rela[0].info = 37; // R_X86_64_IRELATIVE
+	enum status got = load(&spec);
+	CHECK_REFUSED(got, RELOC_TYPE, "79 reloc-type: relocation type 37 at 0x202000");
+	close_spec();
 }
 
 static void the_last_word_may_be_relocated(void)
@@ -260,7 +365,7 @@ static void a_big_endian_image(void)
 static void backwards_copies_onto_itself(void)
 {
 	struct elf_spec spec = elf_default();
-	spec.type = ET_EXEC;
+	spec.phdr[SEGMENT_DYNAMIC].type = 0;
 	for (uint64_t distance = 0; distance <= ELF_FILE_SIZE; distance += 0x10) {
 		open_spec(&spec, &elf_target_x86_64);
 		struct model model = model_load((struct span){ file, spec.size }, 0);
@@ -279,6 +384,8 @@ static void backwards_copies_onto_itself(void)
 #define T(name) { #name, name }
 SUITE(load, T(segments_and_zeroes_match_the_model), T(relocations_match_the_model),
       T(each_type_by_hand), T(jump_slots), T(an_image_that_does_not_begin_at_0),
-      T(every_mix_of_common_and_rare), T(what_rela_refuses), T(the_last_word_may_be_relocated),
+      T(every_mix_of_common_and_rare), T(what_rela_refuses), T(only_weak_symbols_may_be_undefined),
+      T(symbols_and_addends), T(symbols_that_need_a_dynamic_linker),
+      T(relocations_of_read_only_segments), T(a_fixed_image), T(the_last_word_may_be_relocated),
       T(what_relr_refuses), T(no_symbol_table_means_no_symbols), T(a_big_endian_image),
       T(backwards_copies_onto_itself));

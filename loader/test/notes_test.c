@@ -85,6 +85,23 @@ static void the_last_padding_may_be_missing(void)
 	CHECK(found.has_entry_version);
 }
 
+// A build id has 36 bytes, so that notes of alignment 4 may follow it at a multiple of 4.
+static void merged_with_notes_of_alignment_8(void)
+{
+	static const uint8_t id[20] = { 1 };
+	clear();
+	add("GNU", 3, id, sizeof id, 4);
+	add_version(4);
+	add("GNU", ABI_TAG, hermit_tag, 16, 4);
+	CHECK_EQ(read_bytes(notes.n, 4), STATUS_OK);
+	CHECK(found.has_entry_version);
+	console_open();
+	CHECK_REFUSED(read_bytes(notes.n, 8), ERA_NOTE_MALFORMED,
+		      "81 era-note-malformed: the note at 0x28 of PT_NOTE 0 exceeds its 0x5c "
+		      "bytes: its alignment is 8, but it seems to have notes of alignment 4 too; "
+		      "give them a segment of their own");
+}
+
 static void two_equal_ones_are_one(void)
 {
 	clear();
@@ -167,6 +184,7 @@ static void any_length_is_safe(void)
 SUITE(notes, { "both_notes_are_found", both_notes_are_found },
       { "notes_of_other_owners_are_ignored", notes_of_other_owners_are_ignored },
       { "the_last_padding_may_be_missing", the_last_padding_may_be_missing },
+      { "merged_with_notes_of_alignment_8", merged_with_notes_of_alignment_8 },
       { "two_equal_ones_are_one", two_equal_ones_are_one },
       { "two_that_differ_are_refused", two_that_differ_are_refused },
       { "an_entry_version_has_one_byte", an_entry_version_has_one_byte },

@@ -125,6 +125,31 @@ static void dyn_finds_no_room(void)
 	CHECK_EQ(place.image.start, MIB(32));
 }
 
+// The first segment begins inside a page: `. = SIZEOF_HEADERS`, ld -N.
+static void the_load_bias_is_a_multiple_of_the_alignment(void)
+{
+	for (uint64_t align = 1; align <= MIB(8); align *= 2) {
+		start(true, 0x123456, 0x1000);
+		image.align = align;
+		test_case("alignment %lx", align);
+		must(run());
+		CHECK_EQ((place.image.start - image.vaddr) % align, 0);
+		CHECK_EQ(range_size(place.image), 0x1000);
+		// no higher than it must be
+		uint64_t unit = align > MIB(2) ? align : MIB(2);
+		CHECK_EQ(place.image.start, unit + image.vaddr % align);
+	}
+	start(true, 0x120, MIB(62) - 0x120);
+	image.align = 0x1000;
+	must(run());
+	check_range(place.image, 0x200120, MIB(64));
+	start(true, 0x120, MIB(62) - 0x11f);
+	image.align = 0x1000;
+	CHECK_REFUSED(run(), IMAGE_NO_ROOM,
+		      "83 image-no-room: the application needs 0x3dffee1 contiguous bytes of RAM "
+		      "at a multiple of 0x200000");
+}
+
 static void dyn_keeps_off_the_loader(void)
 {
 	start(true, 0, 0x1000);
@@ -338,8 +363,8 @@ static void random_machines_keep_the_rules(void)
 #define T(name) { #name, name }
 SUITE(place, T(nothing_overlaps), T(the_preferred_range_takes_precedence),
       T(fixed_images_keep_their_link_address), T(fixed_must_be_free_ram), T(fixed_must_be_in_reach),
-      T(dyn_finds_no_room), T(dyn_keeps_off_the_loader),
-      T(an_image_above_its_file_is_copied_backwards),
+      T(dyn_finds_no_room), T(the_load_bias_is_a_multiple_of_the_alignment),
+      T(dyn_keeps_off_the_loader), T(an_image_above_its_file_is_copied_backwards),
       T(an_image_below_its_file_is_placed_elsewhere), T(without_another_place_the_file_is_moved),
       T(segments_in_another_order_than_in_the_file_are_moved), T(no_room_to_move_the_file),
       T(an_image_over_the_loader_is_staged), T(staging_stays_in_the_images_gib),
