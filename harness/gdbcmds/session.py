@@ -193,6 +193,8 @@ class DebugSession:
         if self.start is not None:
             self.load_symbols()
             self.report_load()
+            for place in self.request["breaks"]:
+                hardware_breakpoint(resolve(place, self.is_code))
         gdb.execute("frame")
 
 
@@ -229,8 +231,11 @@ class CodeFrameFilter:
 
 
 def resolve(place, is_code):
-    """A place that GDB knows. With line tables alone, Rust's functions are listed without their path: the path is then
-    found in the symbol's own name, `hermit[ea54f3a9]::boot_processor_main`."""
+    """Return a location that GDB knows.
+
+    With line tables alone GDB lists Rust's functions without their path, which is then found in the name of the symbol,
+    `hermit[ea54f3a9]::boot_processor_main`. A function that was moved to another module is found by its crate and name.
+    """
     try:
         found = gdb.decode_line(place)[1] or ()
     except gdb.error as error:
@@ -239,18 +244,33 @@ def resolve(place, is_code):
         # The loader may have a function of that name: it is not meant.
         files = {sal.symtab.filename for sal in found if sal.symtab and is_code(sal.pc)}
         return f"{files.pop()}:{place}" if len(files) == 1 and not all(is_code(sal.pc) for sal in found) else place
-    name = place.rpartition("::")[2]
-    found = [sal.pc for sal in decode_location(name)]
-    exact = [pc for pc in found if has_name(pc, place)]
-    if exact and len(found) == 1:
-        return name
-    if exact:
-        return f"*{exact[0]:#x}"
-    for line in execute_quietly(f"info functions {re.escape(name)}").splitlines():
-        row = re.match(r"(0x[0-9a-f]+)\s+\S", line)
-        if row and has_name(int(row[1], 16), place):
-            return f"*{row[1]}"
+    crate, _, name = place.partition("::")
+    name = name.rpartition("::")[2]
+    functions = functions_named(name) if name else {}
+    for path, pc in functions.items():
+        if path == place or path.endswith(f"::{place}"):
+            return plain_location(name, pc)
+    moved = {path: pc for path, pc in functions.items() if path.startswith(f"{crate}::")}
+    if len(moved) > 1:
+        listed = "".join(f"\n  {path}" for path in sorted(moved))
+        raise LocationError(f"no breakpoint at {place}: there is no such function. {crate} has these:{listed}")
+    for path, pc in moved.items():
+        report(f"there is no function {place}: {path} is used")
+        return plain_location(name, pc)
     raise LocationError(f"no breakpoint at {place}: {reason}")
+
+
+def functions_named(name):
+    """Return a map from path to address of each function whose last component is `name`."""
+    rows = re.findall(r"^(0x[0-9a-f]+)\s+\S", execute_quietly(f"info functions {re.escape(name)}"), re.M)
+    addresses = [*(sal.pc for sal in decode_location(name)), *(int(row, 16) for row in rows)]
+    paths = {symbol_path(pc): pc for pc in addresses}
+    return {path: pc for path, pc in paths.items() if path.rpartition("::")[2] == name}
+
+
+def plain_location(name, pc):
+    """Return the name if GDB finds this function alone by it, else the address."""
+    return name if [sal.pc for sal in decode_location(name)] == [pc] else f"*{pc:#x}"
 
 
 def decode_location(place):
@@ -260,11 +280,10 @@ def decode_location(place):
         return ()
 
 
-def has_name(pc, path):
-    """Whether the symbol at this address is what a person calls `path`."""
+def symbol_path(pc):
+    """Return the name of the symbol at an address, without Rust's disambiguators."""
     symbol = execute_quietly(f"info symbol {pc:#x}").partition(" in section")[0]
-    plain = re.sub(r"\[[0-9a-f]+\]|::h[0-9a-f]{16}$", "", symbol).partition(" + ")[0]
-    return plain == path or plain.endswith(f"::{path}")
+    return re.sub(r"\[[0-9a-f]+\]|::h[0-9a-f]{16}$", "", symbol).partition(" + ")[0]
 
 
 def select_requested_frame(places):

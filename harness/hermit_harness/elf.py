@@ -9,7 +9,7 @@ never an exception. Both byte orders, 64-bit only.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from hermit_harness.vm.targets import ARCHS, ELF_MACHINES
 
 PT_LOAD, PT_NOTE = 1, 4
 ET_DYN = 3
+SHT_NULL, SHT_NOBITS = 0, 8
 NOTE_ABI_TAG, NOTE_BUILD_ID, NOTE_ENTRY_VERSION = 1, 3, 0x5A00
 HERMIT_OS = 6
 
@@ -33,10 +34,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Section:
-    """The location of a section's bytes in the file."""
+    """The location of a section's bytes in the file, its type, and the location of its header."""
 
     offset: int
     size: int
+    type: int = SHT_NULL
+    header: int = 0
 
 
 @dataclass
@@ -51,6 +54,11 @@ class ElfFacts:
     arch: str = ""  # of vm/targets.py; "" is a CPU that this tree knows nothing of
     build_id: bytes = b""
     sections: dict[str, Section] = field(default_factory=dict)
+
+    def content(self, section: str, data: bytes) -> bytes:
+        """The bytes of a section in the file's `data`; none for a section that it does not have."""
+        found = self.sections.get(section, Section(0, 0))
+        return data[found.offset : found.offset + found.size]
 
     @property
     def low(self) -> int:
@@ -114,10 +122,23 @@ def _sections(data: bytes, order: str) -> dict[str, Section]:
     for at in range(shoff, shoff + shnum * shentsize, shentsize or 1):
         if shentsize < 64 or at + 64 > len(data):
             break
-        name, _, _, _, offset, size = struct.unpack_from(order + "IIQQQQ", data, at)
-        rows.append((name, Section(offset, size)))
+        name, kind, _, _, offset, size = struct.unpack_from(order + "IIQQQQ", data, at)
+        rows.append((name, Section(offset, size, kind, at)))
     names = rows[shstrndx][1].offset if shstrndx < len(rows) else len(data)
-    return {data[names + name : names + name + 64].partition(b"\0")[0].decode("latin-1"): row for name, row in rows}
+    return {
+        data[names + name : names + name + 64].partition(b"\0")[0].decode("latin-1"): row
+        for name, row in rows
+        if row.type != SHT_NULL
+    }
+
+
+def hide_sections(data: bytes, is_hidden: Callable[[str], bool]) -> bytes:
+    """A copy of an ELF64 file in which the sections with these names have the type SHT_NULL."""
+    facts, changed = parse(data), bytearray(data)
+    for name, section in (facts.sections if facts else {}).items():
+        if is_hidden(name):
+            changed[section.header + 4 : section.header + 8] = bytes(4)
+    return bytes(changed)
 
 
 def _take_notes(found: ElfFacts, data: bytes, order: str) -> None:

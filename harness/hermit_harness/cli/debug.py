@@ -35,7 +35,7 @@ with the symbols of application and loader at the addresses where both are. The
 guest's console goes to stdout.
 
   hermitctl debug hello
-  hermitctl debug --break hermit::boot_processor_main hello
+  hermitctl debug --break boot_processor_main hello
   hermitctl debug --break main --command bt --batch hello      for scripts
   hermitctl debug --reverse hello                              from its end, back
   hermitctl debug --port 1234 hello                            for another client
@@ -157,8 +157,7 @@ def debug_recording(
             "GDB stopped at the last one: reverse-stepi, reverse-continue",
             file=sys.stderr,
         )
-        arguments.command = [*(f"hbreak {place}" for place in arguments.get_breaks), *arguments.command]
-        arguments.get_breaks, arguments.stop_at = [], "here"
+        arguments.stop_at = "here"
         plan = replace(plan, start=recording.start)
         return debug_with_gdb(recording.replay, plan, arguments, namespace_command, recording.replay_to_end)
 

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness import elf
+from hermit_harness.elf import SHT_NOBITS
+from hermit_harness.paths import BUILD
 
+COPIES_FOLDER = BUILD / "symbols"
 BUILD_HINT = 'Rust: debug = "line-tables-only" or more in the profile, strip = false; C: -g'
 
 
@@ -55,6 +61,14 @@ def difference(app: elf.ElfFacts, other: elf.ElfFacts) -> str:
     return ""
 
 
+def _different_code(app: Path, facts: elf.ElfFacts, other: Path, other_facts: elf.ElfFacts) -> str:
+    """As difference(), by the bytes of .text where both files have them. --only-keep-debug leaves none."""
+    if SHT_NOBITS in (f.sections[".text"].type if ".text" in f.sections else SHT_NOBITS for f in (facts, other_facts)):
+        return ""
+    same = facts.content(".text", app.read_bytes()) == other_facts.content(".text", other.read_bytes())
+    return "" if same else "its code is different"
+
+
 def _debuglink(data: bytes, facts: elf.ElfFacts) -> tuple[str, int] | None:
     """Name and CRC-32 of the file that .gnu_debuglink points to."""
     section = facts.sections.get(".gnu_debuglink")
@@ -73,7 +87,7 @@ def _companion(app: Path, facts: elf.ElfFacts) -> tuple[Path | None, str]:
         other = elf.read(candidate) if candidate.is_file() else None
         if other is None:
             continue
-        problem = difference(facts, other)
+        problem = difference(facts, other) or _different_code(app, facts, candidate, other)
         if not problem and link and candidate.name == link[0] and zlib.crc32(candidate.read_bytes()) != link[1]:
             problem = "its check sum is not the one that the application names"
         if problem:
@@ -88,7 +102,7 @@ def find(app: Path, facts: elf.ElfFacts, given: Path | None = None) -> Symbols:
     note, path, found = "", app, facts
     if given:
         found = read_elf(given)
-        problem = difference(facts, found)
+        problem = difference(facts, found) or _different_code(app, facts, given, found)
         if problem:
             raise ValueError(f"{given} does not hold the symbols of {app}: {problem}")
         path = given
@@ -97,9 +111,55 @@ def find(app: Path, facts: elf.ElfFacts, given: Path | None = None) -> Symbols:
         other = elf.read(companion)
         if companion and other:
             path, found = companion, other
+    symbols = _without_missing_dwo(path, found)
+    if symbols:
+        return replace(symbols, note=note + symbols.note)
     functions, lines = _has_functions(found), _has_lines(found)
     if not functions and not lines:
         note += f"{path} has no symbols, it is stripped: GDB shows addresses only ({BUILD_HINT})"
     elif not lines:
         note += f"{path} has no line tables: GDB knows functions, but no source lines ({BUILD_HINT})"
     return Symbols(path, functions, lines, note)
+
+
+def _missing_dwo(path: Path, facts: elf.ElfFacts, data: bytes) -> str:
+    """The first .dwo file of split DWARF that does not exist; "" if none is missing.
+
+    Names and compilation directories are strings of the skeleton units (DWARF 5, section 3.1.2).
+    """
+    strings = b"\0".join(facts.content(name, data) for name in (".debug_str", ".debug_line_str"))
+    names = re.findall(rb"[^\0]+\.dwo(?=\0|$)", strings)
+    if not names or path.with_name(f"{path.name}.dwp").is_file():
+        return ""
+    folders = [path.parent, *(Path(os.fsdecode(name)) for name in re.findall(rb"(?<![^\0])/[^\0]*", strings))]
+    for name in map(os.fsdecode, names):
+        if not any((folder / name).is_file() for folder in folders):
+            return name
+    return ""
+
+
+def _without_missing_dwo(path: Path, facts: elf.ElfFacts) -> Symbols | None:
+    """Symbols without lines, of a file whose .dwo files are missing; None if there are all.
+
+    GDB 13 refuses a unit without its .dwo file, and with it each location in it ("unexpected tag
+    DW_TAG_skeleton_unit"). It gets a copy whose only DWARF section is .debug_frame, for backtraces.
+    """
+    data = path.read_bytes()
+    missing = _missing_dwo(path, facts, data)
+    if not missing:
+        return None
+    reduced = elf.hide_sections(
+        data, lambda name: name == ".gdb_index" or (name.startswith(".debug_") and name != ".debug_frame")
+    )
+    note = f"{missing} is missing, which has the line tables of {path}: GDB knows functions, but no source lines"
+    return Symbols(_keep_copy(path.name, reduced), _has_functions(facts), False, note)
+
+
+def _keep_copy(name: str, data: bytes) -> Path:
+    """Write a file whose folder is named by its content."""
+    copy = COPIES_FOLDER / hashlib.sha256(data).hexdigest()[:16] / name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    partial = copy.with_name(f"{name}.new")
+    partial.write_bytes(data)
+    partial.replace(copy)
+    return copy

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf
-from hermit_harness.gdb import program
+from hermit_harness.gdb import load_address, program, symbols
 from hermit_harness.paths import GDBCMDS
 from hermit_harness.postmortem import cause, cpu_features
 from hermit_harness.vm.process import Process
@@ -27,15 +26,16 @@ SHORT_CPUS, SHORT_FRAMES = 4, 12
 
 @dataclass
 class PostMortem:
-    """What the post-mortem found: QEMU's registers, GDB's report, and why there is none."""
+    """What the post-mortem found: QEMU's registers, GDB's report, why there is none, and what its symbols lack."""
 
     registers: str = ""
     gdb: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
+    note: str = ""
 
     def backtrace(self) -> str:
         """For people: one block a processor."""
-        lines = [f"({self.problem})"] if self.problem else []
+        lines = [f"({text})" for text in (self.problem, self.note) if text]
         for cpu in self.gdb.get("cpus", []):
             lines.append(_title(cpu))
             lines += [*_frames(cpu), *_registers(cpu), *(f"    {line}" for line in cpu["disassembly"])]
@@ -43,7 +43,7 @@ class PostMortem:
 
     def short(self) -> str:
         """For a terminal: per processor the backtrace and the registers, no more than a screen of all."""
-        lines = []
+        lines = [f"({self.note})"] if self.note and self.gdb.get("cpus") else []
         for cpu in self.gdb.get("cpus", [])[:SHORT_CPUS]:
             frames = _frames(cpu)
             more = [f"  ... {len(frames) - SHORT_FRAMES} more"] if len(frames) > SHORT_FRAMES else []
@@ -68,32 +68,31 @@ def _registers(cpu: dict[str, Any]) -> list[str]:
     return ["  ".join(known[at : at + 4]) for at in range(0, len(known), 4)]
 
 
-def symbol_files(spec: RunSpec, load_start: int | None) -> list[tuple[str, int]]:
-    """Files with symbols and by how much each is moved: the application at its scraped base, then the loader where it
-    is linked."""
+def symbol_files(spec: RunSpec, load_start: int | None) -> tuple[list[tuple[str, int]], str]:
+    """Return the files with symbols, each with the offset of its addresses, and a note about symbols that are missing.
+
+    The application is at its scraped base, the loader where it is linked.
+    """
     found: list[tuple[str, int]] = []
+    note = ""
     facts = elf.read(spec.app)
     if spec.app and facts and load_start is not None:
-        found.append((_with_symbols(spec.app), facts.offset_for(load_start)))
-    loader = spec.loader_debug or spec.loader
-    if elf.read(loader):
-        found.append((_with_symbols(loader), 0))
-    return found
+        of_app = symbols.find(spec.app, facts)
+        note = of_app.note
+        found.append((str(of_app.path.resolve()), facts.offset_for(load_start)))
+    loader = load_address.loader_symbols(spec.loader) if spec.loader_debug else spec.loader
+    if loader and elf.read(loader):
+        found.append((str(loader.resolve()), 0))
+    return found, note
 
 
-def _with_symbols(path: Path) -> str:
-    """The file's `.debug` companion if there is one, else the file itself."""
-    debug = Path(f"{path}.debug")
-    return str((debug if debug.is_file() else path).resolve())
-
-
-def run_gdb(process: Process, qmp: Qmp, symbols: list[tuple[str, int]], arch: str, crashed: bool) -> dict[str, Any]:
+def run_gdb(process: Process, qmp: Qmp, files: list[tuple[str, int]], arch: str, crashed: bool) -> dict[str, Any]:
     """Return GDB's report on the machine.
 
     It changes the registers of a machine that crashed. Raise OSError or ValueError with the reason if GDB fails.
     """
     cpu = cpu_of_arch(arch)
-    connect = program.connect_commands(arch, symbols)
+    connect = program.connect_commands(arch, files)
     request = {"connect": connect, "cpu": cpu, "crashed": crashed, "big": arch.endswith("_be")}
     done = program.run_batch(
         process,
@@ -117,7 +116,8 @@ def examine(
     try:
         qmp.execute("stop")
         report.registers = report.registers or qmp.hmp("info registers -a")
-        report.gdb = run_gdb(process, qmp, symbol_files(spec, load_start), target(spec.target).arch, crashed)
+        files, report.note = symbol_files(spec, load_start)
+        report.gdb = run_gdb(process, qmp, files, target(spec.target).arch, crashed)
         report.problem = report.gdb.get("error", "")
     except (QmpError, OSError, ValueError, subprocess.SubprocessError) as error:
         report.problem = str(error)

@@ -136,6 +136,22 @@ def test_real_kernel(start: Start, target: str, image: str) -> None:
 
 
 @pytest.mark.requirement("L-30")
+def test_function_in_another_module(start: Start) -> None:
+    """A path of an older or newer kernel finds the function by crate and name. Several functions are listed."""
+    gdb = start("debug", "--isolate", "--break", "hermit::rt::boot_processor_main", "real-hello-0.11.0")
+    seen = gdb.expect(PROMPT)
+    assert "no function hermit::rt::boot_processor_main: hermit::boot_processor_main is used" in seen
+    assert re.search(r"boot_processor_main \(\) at \S*/src/lib\.rs:\d+", seen), seen
+    for place, sentence in {
+        "hermit::rt::init": r"no breakpoint at hermit::rt::init: .* hermit has these:(?:\s+hermit::\S+::init\b){2,}",
+        "panic::boot_processor_main": "no breakpoint at panic::boot_processor_main: ",
+    }.items():
+        gdb = start("debug", "--isolate", "--break", place, "real-hello-0.11.0")
+        assert gdb.end(60) == 125
+        assert re.search(sentence, gdb.seen), gdb.seen
+
+
+@pytest.mark.requirement("L-30")
 @pytest.mark.parametrize(("target", "image"), REAL, ids=[image for _, image in REAL])
 def test_real_application(start: Start, target: str, image: str) -> None:
     """In the application's own Rust code arguments, locals, source, callers and step work."""
