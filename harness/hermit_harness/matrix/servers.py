@@ -93,11 +93,16 @@ class ServerGuest:
         self.guest = BackgroundGuest(spec, namespace, artifacts, self.monitor)
 
     def wait_until_listening(self, port: int) -> None:
-        """Wait until it listens, by its own word or, where it has none, by the wire."""
+        """Wait until the guest has an address and listens on the port.
+
+        A kernel with DHCP can print that it listens before it has a lease. A kernel without output is probed.
+        """
         if self.attachment.is_silent:
             self.guest.wait(lambda: port in self.monitor.traffic.tcp_open)
         else:
             self.guest.wait_for_text(f"P port {port}")
+        if self.attachment.uses_dhcp:
+            self.guest.wait(lambda: self.monitor.traffic.has_lease)
 
     @property
     def capture(self) -> Path:

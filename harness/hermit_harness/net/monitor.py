@@ -47,6 +47,11 @@ class Traffic:
     tcp_closed: set[int] = field(default_factory=set)
     tcp_probed: set[int] = field(default_factory=set)
 
+    @property
+    def has_lease(self) -> bool:
+        """Return whether the DHCP server has acknowledged a lease."""
+        return "ack" in self.dhcp
+
     def add_frame(self, frame: Frame) -> None:
         """Record one frame."""
         if frame.sender != self.mac:
