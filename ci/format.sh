@@ -19,10 +19,6 @@ files() {
 	done
 }
 
-# The bytes of these scripts are a part of the cache key of the real images, which take long to
-# build. They stay as they are until they change for another reason.
-keyed='^fixtures/real/[a-z]*\.sh$'
-
 scripts() {
 	files | while read -r f; do
 		case ${f##*/} in
@@ -48,9 +44,9 @@ status=0
 # shellcheck disable=SC2086 # several options, or none
 for what in "$@"; do
 	case $what in
-		c) files '*.c' '*.h' | xargs $bin/clang-format $clang_format ;;
+		c) files '*.c' '*.cpp' '*.h' | xargs $bin/clang-format $clang_format ;;
 		python) $bin/ruff format --quiet $ruff harness ;;
-		shell) scripts | grep -v "$keyed" | xargs $bin/shfmt $shfmt ;;
+		shell) scripts | xargs $bin/shfmt $shfmt ;;
 		*)
 			echo "usage: ci/format.sh [--check] [c|python|shell]..." >&2
 			exit 2
