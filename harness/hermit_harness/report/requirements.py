@@ -11,6 +11,7 @@ import ast
 import sys
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from hermit_harness.matrix.table import HARNESS
@@ -19,10 +20,29 @@ from hermit_harness.report.text import table
 MARKER = "pytest.mark.requirement"
 
 
-def requirements(path: Path | None = None) -> dict[str, str]:
-    """Return each requirement's sentence by its id, in the order of the file."""
+@dataclass(frozen=True)
+class Requirement:
+    """One requirement. `state` is "" if tests verify it; otherwise it says why none does."""
+
+    id: str
+    text: str
+    state: str = ""
+
+
+def every_requirement(path: Path | None = None) -> list[Requirement]:
+    """Return all requirements in the order of the file."""
     data = tomllib.loads((path or HARNESS / "tests" / "meta" / "requirements.toml").read_text(encoding="utf-8"))
-    return {str(key): str(value) for key, value in data["requirements"].items()}
+    found = [Requirement(key, text) for key, text in data["requirements"].items()]
+    for issue, rows in data.get("open", {}).items():
+        found += [Requirement(key, text, f"open: {issue}") for key, text in rows.items()]
+    for key, row in data.get("impossible", {}).items():
+        found.append(Requirement(key, row["text"], f"impossible here: {row['evidence']}"))
+    return found
+
+
+def requirements(path: Path | None = None) -> dict[str, str]:
+    """Return the sentence of each requirement that tests verify, by its id."""
+    return {row.id: row.text for row in every_requirement(path) if not row.state}
 
 
 def marked(source: str) -> dict[str, set[str]]:
@@ -60,16 +80,19 @@ def untested(known: Iterable[str], tests: dict[str, list[str]]) -> list[str]:
 
 def main() -> int:
     """Print the table; return 1 if a requirement has no test."""
-    known, tests = requirements(), tests_by_requirement()
+    rows, tests = every_requirement(), tests_by_requirement()
     lines = []
-    for requirement, text in known.items():
-        first, *more = tests.get(requirement) or ["-- no test --"]
-        lines += [(requirement, text, first), *[("", "", test) for test in more]]
+    for row in rows:
+        first, *more = [row.state] if row.state else tests.get(row.id) or ["-- no test --"]
+        lines += [(row.id, row.text, first), *[("", "", test) for test in more]]
     print("\n".join(table(("id", "requirement", "tests"), lines)))
-    missing = untested(known, tests)
+    missing = untested(requirements(), tests)
+    still_open = sum(row.state.startswith("open") for row in rows)
+    verified = sum(not row.state for row in rows) - len(missing)
     print(
-        f"\n{len(known)} requirements, {len(known) - len(missing)} with a test"
-        + (f"; without: {', '.join(missing)}" if missing else "")
+        f"\n{len(rows)} requirements: {verified} with a test, {still_open} open, "
+        f"{len(rows) - verified - still_open - len(missing)} impossible here"
+        + (f"; without a test: {', '.join(missing)}" if missing else "")
     )
     return 1 if missing else 0
 
