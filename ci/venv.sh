@@ -91,7 +91,12 @@ site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"
 pwd | sed 's|$|/harness|' >"$site/hermit-harness.pth"
 cat >$venv/bin/hermitctl <<'EOF'
 #!/bin/sh
-exec "${0%/*}/python" -P -c '
+if [ -d /dev/stdin ]; then # Python would abort
+	echo "hermitctl: stdin is a directory" >&2
+	exit 125
+fi
+self=$(readlink -f "$0")
+exec "${self%/*}/python" -P -c '
 import sys
 sys.argv[0] = "hermitctl"
 from hermit_harness.__main__ import main
@@ -100,7 +105,8 @@ EOF
 # The name of HermitCore's runner.
 cat >$venv/bin/proxy <<'EOF'
 #!/bin/sh
-exec "${0%/*}/hermitctl" proxy "$@"
+self=$(readlink -f "$0")
+exec "${self%/*}/hermitctl" proxy "$@"
 EOF
 chmod +x $venv/bin/hermitctl $venv/bin/proxy
 finish

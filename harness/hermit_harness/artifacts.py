@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -14,6 +16,11 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
 QMP_LOG_LIMIT = 4 * 1024 * 1024
+# Every file that a run may leave.
+NAMES = (
+    *("argv", "console.log", "qmp.jsonl", "stderr.txt", "outcome.txt", "repro.sh"),
+    *("registers.txt", "backtrace.txt", "harness-bug.txt"),
+)
 # What QEMU's exit status means, on other processors and on x86.
 STATUS_COMMENTS = (
     "# QEMU's status: the application's own, or 0 where its kernel powers off; the loader's odd number 65 to 119.",
@@ -22,24 +29,42 @@ STATUS_COMMENTS = (
 
 
 class Artifacts:
-    """Writes into `folder`; every method does nothing when it is None."""
+    """Writes into `folder`; every method does nothing when it is None.
+
+    What cannot be written does not end a run: `problem` has the first reason. Files of an earlier run in the same
+    folder are removed, so that all files are of one run.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        self.problem = ""
         self._start = time.monotonic()
         self._qmp: IO[str] | None = None
         self._qmp_bytes_left = QMP_LOG_LIMIT
-        if folder:
+        if not folder:
+            return
+        with self._tolerated():
             folder.mkdir(parents=True, exist_ok=True)
+            for name in NAMES:
+                (folder / name).unlink(missing_ok=True)
             self._qmp = (folder / "qmp.jsonl").open("w", encoding="utf-8")
 
+    @contextmanager
+    def _tolerated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.problem = self.problem or f"artifacts are missing in {self.folder} ({error.strerror})"
+
     def write(self, name: str, content: str | bytes, executable: bool = False) -> None:
+        """Write one file, whose name is one of NAMES."""
         if not self.folder:
             return
         path = self.folder / name
-        path.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
-        if executable:
-            path.chmod(0o755)
+        with self._tolerated():
+            path.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+            if executable:
+                path.chmod(0o755)
 
     def qmp(self, direction: str, text: str) -> None:
         """One QMP message, "<" from QEMU and ">" to it, with seconds since the start."""
@@ -47,11 +72,14 @@ class Artifacts:
             return
         row = f'{{"t": {time.monotonic() - self._start:.6f}, "way": {json.dumps(direction)}, "message": {text}}}\n'
         self._qmp_bytes_left -= len(row)
-        self._qmp.write(row)
+        with self._tolerated():
+            self._qmp.write(row)
 
     def close(self) -> None:
+        """Close the QMP log."""
         if self._qmp:
-            self._qmp.close()
+            with self._tolerated():
+                self._qmp.close()
             self._qmp = None
 
 

@@ -73,7 +73,8 @@ def boot(
     finally:
         folder.close()
     folder.write("outcome.txt", f"{outcome}\n{outcome.cause}\n{outcome.hint}\n")
-    return replace(outcome, artifacts=artifacts)
+    notes = (*outcome.notes, *filter(None, (folder.problem,)))
+    return replace(outcome, artifacts=artifacts, notes=notes)
 
 
 def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: ExitStack) -> Outcome:

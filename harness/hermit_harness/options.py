@@ -100,6 +100,7 @@ OPTIONS: tuple[Option, ...] = (
         "mac",
         "MAC address; default: that of QEMU, on bridge and socket a different one per guest",
         metavar="ADDRESS",
+        aliases=("NETIF_MAC",),
     ),
     Option(
         "NETIF",
@@ -124,8 +125,22 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("VIRTIOFSD", "virtiofsd", "the virtiofsd to use; default: one that fits, made if need be", metavar="FILE"),
     Option("DEBUG", "debug", "let GDB in on port 1234 of 127.0.0.1, or the next free one, while it runs", kind="yes"),
+    Option(
+        "GDB_PORT",
+        "gdb-port",
+        "let GDB in on this port of 127.0.0.1, or the next free one, while it runs",
+        kind="number",
+        metavar="PORT",
+    ),
     Option("ISOLATE", "isolate", "run QEMU in namespaces of its own: what network it has is in there", kind="yes"),
-    Option("ARTIFACTS", "artifacts", "folder for console, registers, repro.sh", "build/report/run", metavar="FOLDER"),
+    Option("VERBOSE", "verbose", "print QEMU's command line and the artifacts folder before the run", kind="yes"),
+    Option(
+        "ARTIFACTS",
+        "artifacts",
+        "folder for console, registers, repro.sh; default: a new one in target/hermit/runs of a cargo project,"
+        " build/report/runs for an image of the checkout, else ~/.local/state/hermit/runs",
+        metavar="FOLDER",
+    ),
 )
 
 # Further options of `hermitctl debug`.
@@ -163,18 +178,17 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
     ),
 )
 
-# Names that are not typing errors: those of the Makefile that resemble an option.
-KNOWN_VARIABLES = (
-    *(n for o in OPTIONS + DEBUG_OPTIONS for n in (o.name, *o.aliases)),
-    "LOADER_LOG",
-    "MTUNE",
-    *("ISLE", "KVM", "PORT", "APP_PORT", "MONITOR", "CAPTURE_NET"),  # cli/proxy.py
-)
-
 
 def is_on(text: str) -> bool:
     """Whether a variable with this text is on."""
     return text.lower() not in ("", "0", "no", "off", "false")
+
+
+def port_number(text: str, flag: str) -> int:
+    """A port; 0 where none is given."""
+    if text and not (text.isdecimal() and 0 < int(text) < 65536):
+        raise ValueError(f"--{flag} wants a number from 1 to 65535, not {text!r}")
+    return int(text or 0)
 
 
 def default_of(option: Option, environment: Mapping[str, str]) -> object:

@@ -4,14 +4,25 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 ROOT = Path(os.environ.get("HERMIT_ROOT") or Path(__file__).resolve().parents[2])
 BUILD = ROOT / "build"
 FIXTURES = BUILD / "fixtures"
 REPORT = BUILD / "report"
+
+
+def _home() -> Path:
+    """The user's home folder; a folder of the user in the temporary folder if the system does not know one."""
+    home = Path(os.path.expanduser("~"))
+    return home if home.is_absolute() else Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
+
+
 # What is fetched or takes long to build, for every checkout of this user.
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hermit-harness"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "hermit-harness"
+# What runs leave that belong neither to a checkout nor to a cargo project.
+STATE = Path(os.environ.get("XDG_STATE_HOME") or _home() / ".local" / "state") / "hermit"
 # The table of targets that make and the harness read.
 TARGETS_TABLE = ROOT / "loader" / "targets.mk"
 GDBCMDS = ROOT / "harness" / "gdbcmds"

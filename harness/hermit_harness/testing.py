@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,22 +123,39 @@ def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -
             words += [flag] if value else []
         else:
             words += [f"{flag}={one}" for one in (value if isinstance(value, list | tuple) else (value,))]
-    parsed = build_parser(words).parse_args([*words, str(app)])
-    parsed.app_words = [str(word) for word in args]
+    parsed = build_parser(words).parse_args(words)
+    parsed.app, parsed.app_words = str(app), [str(word) for word in args]
     return parsed
 
 
 def failure_text(outcome: Outcome, expected: str) -> str:
     """Describe a failed boot: verdict, cause, blame, the end of the console, the artifacts folder."""
-    tail = outcome.console[-800:].decode("utf-8", "backslashreplace")
-    return (
-        f"{outcome}; expected {expected}\ncause: {outcome.cause}\nhint: {outcome.hint}\n"
-        f"who should act: {outcome.blame}\n"
-        f"files: {outcome.artifacts}\nconsole ends with:\n{tail}"
+    rows = {
+        "cause": outcome.cause,
+        "hint": outcome.hint,
+        "who should act": outcome.blame,
+        "files": str(outcome.artifacts or ""),
+        "console ends with": "\n" + outcome.console[-800:].decode("utf-8", "backslashreplace"),
+    }
+    lines = [f"{name}: {text}" for name, text in rows.items() if text.strip()]
+    return "\n".join((f"{outcome}; expected {expected}", *lines))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's own option to pytest."""
+    parser.getgroup("hermit").addoption(
+        "--hermit-artifacts",
+        metavar="DIR",
+        default="",
+        help="keep what each guest leaves in DIR/TEST/NUMBER; default: in the test's temporary folder",
     )
 
 
 @pytest.fixture
-def hermit(tmp_path: Path) -> Hermit:
+def hermit(request: pytest.FixtureRequest) -> Hermit:
     """Boots applications: `hermit("my-app", "argument", machine="microvm")`."""
-    return Hermit(tmp_path / "hermit")
+    kept = request.config.getoption("--hermit-artifacts")
+    if not kept:
+        return Hermit(request.getfixturevalue("tmp_path") / "hermit")
+    folder = request.config.invocation_params.dir / kept
+    return Hermit(folder / re.sub(r"[^\w.\[\]-]+", "-", request.node.nodeid, flags=re.ASCII)[-150:])

@@ -1,40 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Which file a person means by APP: an image of this tree, a file, what cargo has built, or a folder of cargo's."""
+"""Which file a person means by APP: a file, what cargo has built, an image of this tree, or a folder of cargo's."""
 
 from __future__ import annotations
 
 import glob
 import os
+import shlex
+import sys
 from pathlib import Path
 
 from hermit_harness import elf
+from hermit_harness.cli.files import where
 from hermit_harness.fixtures import FixtureImage, all_images, images
 from hermit_harness.vm.targets import ARCHS
 
 CARGO_PATTERN = "*-unknown-hermit/*"
 
 
-def find_app(name: str, arch: str = "") -> tuple[Path, FixtureImage | None]:
+def find_app(name: str, arch: str = "", quiet: bool = False) -> tuple[Path, FixtureImage | None]:
     """Return the application file for a name or path, and its image if the tree has one.
 
-    What cargo has built in this folder precedes the images of the tree. An id that exists for several CPUs selects
-    `arch`, or the first CPU. Raise ValueError with the remedy if there is no such application.
+    A file of this name precedes what cargo has built, and both precede the images of the tree. If several exist, one
+    line says which is meant, unless `quiet`. An id that exists for several CPUs selects `arch`, or the first CPU.
+    Raise ValueError with the remedy if there is no such application.
     """
-    path = built_by_cargo(name) or Path(name)
     image = next((i for cpu in ([arch] if arch else ARCHS) for i in images(cpu).values() if i.id == name), None)
-    if image and path == Path(name):
-        if not image.path.is_file():
-            raise ValueError(f"image {name} is not built ({image.path}): `make run APP={name}` builds it")
-        return image.path, image
-    if path.is_dir():
-        path = built_in(path)
-    if not path.is_file():
-        of_arch = f" of {arch}" if arch and any(i.id == name for i in all_images()) else ""
-        raise ValueError(f"{name} is neither a file nor an image{of_arch} (`hermitctl list` shows the images)")
+    meanings = {
+        "the file in this folder": Path(name) if Path(name).is_file() else None,
+        "what cargo has built": built_by_cargo(name),
+        "the image of the checkout": image.path if image else None,
+    }
+    found = {what: path for what, path in meanings.items() if path}
+    if not found:
+        path = _in_folder(name, arch)
+    else:
+        what, path = next(iter(found.items()))
+        if len(found) > 1 and not quiet:
+            others = " and ".join(list(found)[1:])
+            print(f"hermitctl: {name} is {what}, {path.resolve()}, not {others}", file=sys.stderr)
+        if image and path == image.path:
+            if not path.is_file():
+                raise ValueError(f"image {name} is not built ({path}): `make run APP={shlex.quote(name)}` builds it")
+            return path, image
     if not os.access(path, os.R_OK):
-        raise ValueError(f"{path} cannot be read by this user: chmod +r")
+        raise ValueError(f"{path} cannot be read by this user: chmod +r {shlex.quote(str(path))}")
     resolved = path.resolve()
     return path, next((i for i in all_images() if i.path == resolved), None)
+
+
+def _in_folder(name: str, arch: str) -> Path:
+    """Return the one application of a folder. Raise ValueError if the name is no folder either."""
+    path = Path(name)
+    if path.is_dir():
+        return built_in(path)
+    if name.startswith("~"):
+        raise ValueError(f"there is no {name}{where(name)}: the shell has not expanded ~, so write the whole path")
+    of_arch = f" of {arch}" if arch and any(i.id == name for i in all_images()) else ""
+    raise ValueError(f"{name} is neither a file{where(name)} nor an image{of_arch} (`hermitctl list` shows the images)")
 
 
 def _target(folder: Path) -> Path:

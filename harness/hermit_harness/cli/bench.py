@@ -11,10 +11,12 @@ from typing import Any
 
 from hermit_harness.boot import boot
 from hermit_harness.cli.app import find_app
-from hermit_harness.cli.run import end_row, find_loader
+from hermit_harness.cli.loader import find_loader
+from hermit_harness.cli.run import end_row
 from hermit_harness.elf import read
 from hermit_harness.vm import host
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
 
 DEFAULT_APP = "real-hello-0.11.0-microvm"
 # The steady clock that measurements under KVM want; where this CPU does not start, the machine's usual one is next.
@@ -62,7 +64,7 @@ def command(arguments: argparse.Namespace) -> int:
     """0 when something could be measured, else 125."""
     try:
         path, image = find_app(arguments.app)
-        loader = find_loader("x86_64-multiboot", "release")
+        loader = find_loader("x86_64-multiboot", "release", target("x86_64-multiboot"))
     except ValueError as error:
         report(str(error))
         return 125

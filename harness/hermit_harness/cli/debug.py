@@ -106,19 +106,13 @@ def qemu_command_line(spec: RunSpec, port: int) -> str:
     return virtiofsd_note(spec) + shell_line([*standalone_argv(spec), "-S", "-gdb", f"tcp:127.0.0.1:{port}"])
 
 
-def port_number(text: str, name: str) -> int:
-    """A port; 0 where none is given."""
-    if text and not (text.isdecimal() and 0 < int(text) < 65536):
-        raise ValueError(f"--{name} wants a number from 1 to 65535, not {text!r}")
-    return int(text or 0)
-
-
 def command(arguments: argparse.Namespace) -> int:
     """Plan, start, and say how it ended."""
     arguments.get_breaks = vars(arguments)["break"]
+    arguments.port = arguments.port or arguments.gdb_port
     try:
         spec, image = spec_of(arguments)
-        port = port_number(arguments.port, "port") or gdb_relay.DEFAULT_PORT
+        port = options.port_number(arguments.port, "port") or gdb_relay.DEFAULT_PORT
         with RunNetwork(arguments, spec, image) as network:
             # No monitor reads copies of the guest's frames here, and unread copies would block the guest.
             unwatched = replace(network.spec, net=replace(network.spec.net, watched=False))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -51,7 +52,7 @@ def command(arguments: argparse.Namespace) -> int:
                 show(f"A unikernel listens at {address}, port {PORT}. Type a line and get it back; end with Ctrl-D.")
                 lines = _talk(server, sys.stdin.buffer, sys.stdout.buffer)
                 guest.stop()
-            show(f"{lines} lines; what went over the wire: tcpdump -n -r {server.capture}")
+            show(f"{lines} lines; what went over the wire: tcpdump -n -r {shlex.quote(str(server.capture))}")
     except (ValueError, LaunchError, AssertionError, OSError) as error:
         show(f"hermitctl: {error}")
         return 125

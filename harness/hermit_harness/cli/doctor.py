@@ -9,13 +9,16 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hermit_harness.gdb import program
 from hermit_harness.paths import ROOT
 from hermit_harness.vm import host, virtiofsd
 from hermit_harness.vm.machines import CPU_KVM
+from hermit_harness.vm.nic import NIC_MODELS
 
 # Programs of packages with another name, and the option that prints their version.
 PROGRAMS = {
@@ -51,7 +54,7 @@ VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
 DESCRIPTION = """\
 Tools and their versions, with the line that installs what is missing, and what
-this machine permits: namespaces, KVM, tap devices.
+this machine permits: namespaces, KVM, tap devices. The last line is the sum.
 
   hermitctl doctor
   hermitctl doctor --json
@@ -61,12 +64,12 @@ Exit status: 0; 1 when something that is needed is missing."""
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report; `remedy` is what to do if the check failed."""
+    """One line of the report; `cure` is what to do if the check failed. The names are keys of --json."""
 
     what: str
     good: bool
     found: str
-    remedy: str = ""
+    cure: str = ""
     needed: bool = True
 
 
@@ -81,6 +84,16 @@ def system() -> str:
         (name for name, words in (("fedora", "fedora rhel"), ("arch", "arch")) if any(w in ids for w in words.split())),
         "debian",
     )
+
+
+def output_of(*words: str) -> str:
+    """What a program prints on stdout, "" if it cannot be started."""
+    try:
+        return subprocess.run(
+            words, capture_output=True, text=True, errors="replace", timeout=20, check=False, stdin=subprocess.DEVNULL
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def version_of(program: str) -> str:
@@ -148,23 +161,49 @@ def permissions() -> list[Check]:
 
 def sharing() -> list[Check]:
     """Whether QEMU can give a guest a folder, and what serves it."""
-    program = os.environ.get("HERMIT_QEMU") or "qemu-system-x86_64"
-    try:
-        asked = subprocess.run(
-            [program, "-device", f"{DEVICE},help"], capture_output=True, text=True, timeout=20, check=False
-        )
-        said = asked.stdout
-    except (OSError, subprocess.TimeoutExpired):
-        said = ""
+    qemu = os.environ.get("HERMIT_QEMU") or "qemu-system-x86_64"
+    said = output_of(qemu, "-device", f"{DEVICE},help")
     good = "tag=" in said
     dax = "with" if "cache-size" in said else "without"
-    text = f"{DEVICE}, {dax} a window for DAX" if good else f"{program} has no {DEVICE}"
+    text = f"{DEVICE}, {dax} a window for DAX" if good else f"{qemu} has no {DEVICE}"
     return [
         Check("virtiofs", good, text, "only SHARE= needs it: QEMU= takes another QEMU", needed=False),
         Check(
             "virtiofsd", True, virtiofsd.installed_program() or "none in Rust here: one is made when a folder is shared"
         ),
     ]
+
+
+def cargo() -> Check:
+    """Whether there is a cargo, for a user's own applications. Nothing here needs it."""
+    version = version_of("cargo")
+    return Check("cargo", bool(version), version or "missing", "only your own cargo projects need it", needed=False)
+
+
+def gdb_processors() -> Check:
+    """Which processors the GDBs of debug sessions know."""
+    found: list[str] = []
+    missing: list[str] = []
+    for cpu in program.ARCHITECTURES:
+        try:
+            gdb = program.first_working(program.find_all(cpu), cpu)
+        except ValueError:
+            missing.append(cpu)
+            continue
+        (found if program.supports_cpu(gdb, cpu) else missing).append(cpu)
+    text = " ".join(found) + (f"; none for {' '.join(missing)}" if missing else "")
+    return Check("GDB knows", not missing, text, "only debugging needs it: install gdb-multiarch", needed=False)
+
+
+def nic_models() -> Check:
+    """Which NIC models of --nic this QEMU has."""
+    qemu = os.environ.get("HERMIT_QEMU") or "qemu-system-x86_64"
+    devices = set(re.findall(r'^name "([^"]+)"', output_of(qemu, "-device", "help"), re.M))
+    wanted = {name: device.partition(",")[0] for name, (device, _) in NIC_MODELS.items() if device}
+    found = [name for name, device in wanted.items() if device in devices]
+    missing = [name for name in wanted if name not in found]
+    text = " ".join(found) + (f"; {qemu} has no {' '.join(missing)}" if missing else "")
+    return Check("NIC models", not missing, text, "another QEMU has them: QEMU=PROGRAM", needed=False)
 
 
 def add(commands: Any) -> None:
@@ -174,13 +213,23 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
+def summary(findings: Sequence[Check]) -> str:
+    """The last line: what is missing, else that all is well, and what this machine does without."""
+    missing = [f.what for f in findings if f.needed and not f.good]
+    if missing:
+        return f"{len(missing)} missing: {', '.join(missing)}"
+    without = [f.what for f in findings if not f.good]
+    return "all well" + (f"; not here, and not needed: {', '.join(without)}" if without else "")
+
+
 def command(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 when something needed is missing."""
-    findings = tools() + permissions() + sharing()
+    findings = [*tools(), *permissions(), *sharing(), nic_models(), gdb_processors(), cargo()]
     if arguments.json:
         print(json.dumps([asdict(f) for f in findings], indent=2))
     else:
         for f in findings:
             mark = "ok     " if f.good else ("MISSING" if f.needed else "no     ")
-            print(f"{mark} {f.what:20} {f.found}" + (f"\n        -> {f.remedy}" if f.remedy and not f.good else ""))
+            print(f"{mark} {f.what:20} {f.found}" + (f"\n        -> {f.cure}" if f.cure and not f.good else ""))
+        print(summary(findings))
     return int(any(f.needed and not f.good for f in findings))

@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
+import errno
 import importlib
 import os
 import re
+import shlex
 import signal
 import sys
 import textwrap
+import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hermit_harness import __version__, options
+from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.process import LaunchError
 
 # Modules of this package, by command. Only the one that is asked for is loaded: a prompt is waited for.
 COMMANDS = {
@@ -34,6 +40,7 @@ COMMANDS = {
 
 WITH_GUEST_ARGUMENTS = ("run", "debug")  # with arguments for the guest after APP
 HARNESS_FAILED = 125
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 DESCRIPTION = """\
 Boot Hermit applications and say how they ended.
 
@@ -74,7 +81,7 @@ def check_command(word: str) -> str:
     if word in COMMANDS or word.startswith("-"):
         return ""
     if "/" in word or os.path.exists(word):
-        return f"{word} is no command: `hermitctl run {word}` boots it"
+        return f"{word} is no command: `hermitctl run {shlex.quote(word)}` boots it"
     similar = difflib.get_close_matches(word, COMMANDS, 1)
     return f"{word} is no command" + (f"; did you mean {similar[0]}?" if similar else "; see `hermitctl --help`")
 
@@ -105,26 +112,48 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     return parser
 
 
-def open_missing_streams() -> None:
-    """Give each of the descriptors 0, 1, 2 that is closed to /dev/null: otherwise a socket of ours would take its
-    number."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != fd:
-                os.dup2(null, fd)
-                os.close(null)
-    # Python has None for a stream whose descriptor was closed when it started.
-    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
-
-
 def reject(text: str) -> int:
     """Say what is wrong with a call."""
     print(f"hermitctl: {text}", file=sys.stderr)
     return HARNESS_FAILED
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return a sentence for an error of the system: the file, if there is one, and the reason."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    if error.errno in WRITE_ERRORS:
+        return f"the output could not be written to stdout: {reason}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder has been removed"
+    return reason
+
+
+def describe_defect(error: Exception) -> str:
+    """Return a sentence for an error that this program does not expect. Its traceback is in a file."""
+    sentence = f"internal error, please report it: {type(error).__name__}: {' '.join(str(error).split())}"
+    with contextlib.suppress(OSError, ValueError):
+        file = user_temp_folder() / "traceback.txt"
+        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+        return f"{sentence} (details in {file})"
+    return sentence
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Run a command and return its exit status. Whatever goes wrong is one sentence on stderr."""
+    try:
+        return int(arguments.function(arguments))
+    except BrokenPipeError:
+        raise
+    except (ValueError, LaunchError) as error:
+        return reject(str(error))
+    except OSError as error:
+        return reject(describe_os_error(error))
+    except Exception as error:
+        return reject(describe_defect(error))
 
 
 class Signalled(BaseException):
@@ -149,7 +178,6 @@ def detach_from_terminal() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status of the program."""
-    open_missing_streams()
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     app_words: list[str] = []
     if wrong := check_command(words[0]):
@@ -165,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
             signal.signal(number, end_by_signal)
     try:
-        return int(arguments.function(arguments))
+        return run_command(arguments)
     except KeyboardInterrupt:
         print("hermitctl: interrupted", file=sys.stderr)
         return 130
@@ -175,9 +203,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + number
     except BrokenPipeError:
         # Whoever read our stdout has gone: end as a program killed by SIGPIPE would, and say nothing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
-
-
-if __name__ == "__main__":
-    sys.exit(main())

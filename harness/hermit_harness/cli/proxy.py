@@ -14,8 +14,9 @@ from typing import Any
 from hermit_harness import elf, options
 from hermit_harness.cli import run
 from hermit_harness.cli.app import find_app
+from hermit_harness.cli.loader import named_target
 from hermit_harness.net.guest_network import isle
-from hermit_harness.vm.host import kvm_problem
+from hermit_harness.vm.host import bind_problem, kvm_problem
 from hermit_harness.vm.targets import target
 
 PORT = 18766  # where HermitCore applications waited for their proxy
@@ -79,7 +80,7 @@ def _free(name: str, port: int) -> None:
         try:
             trial.bind(("127.0.0.1", port))
         except OSError as error:
-            raise ValueError(f"{name}: port {port} of 127.0.0.1: {error.strerror}") from None
+            raise ValueError(f"{name}: port {port} of 127.0.0.1: {bind_problem(error, '127.0.0.1')}") from None
 
 
 def _is_on(environment: Mapping[str, str], name: str) -> bool:
@@ -151,8 +152,9 @@ def command(arguments: argparse.Namespace) -> int:
     parser = argparse.ArgumentParser(prog="hermitctl")
     run.add(parser.add_subparsers())
     try:
-        target_name = run.named_target(parser.parse_args(["run"]))
-        facts = elf.read(find_app(arguments.app, target(target_name).arch if target_name else "")[0])
+        target_name = named_target(parser.parse_args(["run"]))
+        arch = target(target_name).arch if target_name else ""
+        facts = elf.read(find_app(arguments.app, arch, quiet=True)[0])
         words, port = run_words(os.environ, facts.arch if facts else "x86_64")
     except ValueError as error:
         print(f"hermitctl: {error}", file=sys.stderr)
@@ -160,5 +162,5 @@ def command(arguments: argparse.Namespace) -> int:
     more = ["--dry-run"] if arguments.print else []
     run_arguments = parser.parse_args(["run", *words, *more, arguments.app])
     run_arguments.app_words = arguments.arguments
-    run_arguments.silent = (port,) if port else ()
+    run_arguments.silent, run_arguments.reads = (port,) if port else (), "proxy"
     return run.command(run_arguments)

@@ -5,32 +5,33 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import json
 import os
 import shlex
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from hermit_harness import elf, options
 from hermit_harness.boot import GUEST_FAILURES, boot
 from hermit_harness.cli.app import find_app
+from hermit_harness.cli.evidence import run_folder
+from hermit_harness.cli.files import program, readable, writable
+from hermit_harness.cli.loader import find_loader, named_target
 from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.cli.summary import as_json, exit_status, summary
 from hermit_harness.ends import end
 from hermit_harness.fixtures import FixtureImage, join_append
 from hermit_harness.gdb.running import AttachPoint, RunningGuest
-from hermit_harness.paths import ROOT, loader_file
+from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import check_mhz, shell_line, standalone_argv, virtiofsd_note
-from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
+from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target, target_of_file
+from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
@@ -57,7 +58,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="uhyve's; the kernel's log is shown anyway")
+    parser.add_argument("-v", dest="verbose", action="store_true", default=argparse.SUPPRESS, help="--verbose")
     add_positionals(parser)
     parser.set_defaults(function=command)
 
@@ -71,7 +72,8 @@ def boot_parser(commands: Any, name: str, summary: str, description: str) -> arg
         allow_abbrev=False,
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
-    parser.set_defaults(silent=())  # guest ports that are forwarded but not probed
+    # Guest ports that are forwarded but not probed, and the command whose variables count.
+    parser.set_defaults(silent=(), reads=name)
     return parser
 
 
@@ -95,7 +97,7 @@ def add_positionals(parser: argparse.ArgumentParser) -> None:
 def split_words(
     words: list[str],
     rows: tuple[options.Option, ...] = options.OPTIONS,
-    switches: tuple[str, ...] = ("--json", "--dry-run", "--verbose", "-v"),
+    switches: tuple[str, ...] = ("--json", "--dry-run", "-v"),
 ) -> tuple[list[str], list[str]]:
     """Split the command line at the first `--`: hermitctl's options and kernel arguments, then the application's.
 
@@ -117,25 +119,6 @@ def split_words(
         if word in with_value and head:
             our_words.append(head.pop(0))
     return [words[0], *our_words, *kernel_words], tail
-
-
-def find_loader(name: str, profile: str) -> Path:
-    """The loader file of a path or of a target's name."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    built = loader_file(target(name).name if name in options.TARGET_NAMES else name, profile)
-    if not built.is_file():
-        raise ValueError(f"no loader {name}: {built} is not built (`make loader`)")
-    return built
-
-
-def named_target(arguments: argparse.Namespace) -> str:
-    """The target that --target or --loader name, by whichever of its names; "" where neither does."""
-    if arguments.target or arguments.loader in options.TARGET_NAMES:
-        return target(arguments.target or arguments.loader).name
-    of_file = target_of_file(Path(arguments.loader).name) if arguments.loader else None
-    return of_file.name if of_file else ""
 
 
 def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
@@ -161,7 +144,24 @@ def command_line(arguments: argparse.Namespace, image: FixtureImage | None) -> s
         kernel_text, app_text = image.kernel_args, image.args
     if arguments.freq:
         kernel_text = f"-freq {check_mhz(arguments.freq)} {kernel_text}".strip()
-    return join_append(kernel_text, app_text)
+    text = join_append(kernel_text, app_text)
+    if has_unclosed_quote(text):
+        raise ValueError(f"a quote is not closed in the arguments of kernel and application: {text}")
+    return text
+
+
+def has_unclosed_quote(text: str) -> bool:
+    """Return whether a quote is open at the end, by the rules of POSIX shells. Kernels panic on such a line."""
+    quote = ""
+    characters = iter(text)
+    for character in characters:
+        if character == "\\" and quote != "'":
+            next(characters, "")
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+    return bool(quote)
 
 
 def _number(text: str, name: str, minimum: int) -> float:
@@ -182,6 +182,7 @@ def shared_folder_of(arguments: argparse.Namespace, image: FixtureImage | None) 
             file=sys.stderr,
         )
         arguments.share = f":{DEFAULT_TAG}"
+    program(arguments.virtiofsd, "virtiofsd")
     return parse_shared_folder(arguments.share, arguments.virtiofsd) if arguments.share else None
 
 
@@ -202,8 +203,9 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
     timeout = _number(arguments.timeout, "timeout", 0) or FOREVER
     row = arguments.end or end_row(facts, image)
     end(row)
+    writable(arguments.capture, "capture")
     spec = RunSpec(
-        loader=path if is_liar else find_loader(arguments.loader or target_row.name, arguments.profile),
+        loader=path if is_liar else find_loader(arguments.loader or target_row.name, arguments.profile, target_row),
         app=None if is_liar else path,
         machine=machine_row.name,
         accel=arguments.accel,
@@ -218,8 +220,8 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         cpu_seconds=timeout,
         wall_seconds=timeout,
         isolate=arguments.isolate,
-        qemu=arguments.qemu,
-        modules=tuple(Path(m) for m in arguments.module),
+        qemu=program(arguments.qemu, "qemu"),
+        modules=tuple(readable(m, "module") for m in arguments.module),
         # A person who runs what is meant to fail wants to see why it did.
         expect=image.expect if image and image.expect not in GUEST_FAILURES else "exit 0",
         target=target_row.name,
@@ -241,27 +243,11 @@ def to_stdout(data: bytes) -> None:
         raise ValueError(f"the console could not be written to stdout: {error.strerror}") from None
 
 
-def artifacts_folder(folder: Path) -> Path:
-    """Return a writable artifacts folder: `folder`, or one of this user. Raise ValueError if neither is writable."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        try:
-            own_folder = user_temp_folder() / "run"
-            own_folder.mkdir(exist_ok=True)
-        except OSError:
-            raise ValueError(f"{folder} cannot be written ({error.strerror}): name another by --artifacts") from None
-        print(f"hermitctl: {folder} cannot be written ({error.strerror}), so {own_folder} is taken", file=sys.stderr)
-        return own_folder
-    return folder
-
-
 @contextlib.contextmanager
-def attach_point(spec: RunSpec, port: bool) -> Iterator[tuple[AttachPoint, ...]]:
-    """What lets debuggers in: a socket that `hermitctl attach` finds, and a port where one was asked for."""
-    extra_listeners = [listen_tcp(DEFAULT_PORT)] if port else []
+def attach_point(spec: RunSpec, port: int) -> Iterator[tuple[AttachPoint, ...]]:
+    """What lets debuggers in: a socket that `hermitctl attach` finds, and `port` or the next free one if it is not
+    0."""
+    extra_listeners = [listen_tcp(port)] if port else []
     for listener in extra_listeners:
         print("hermitctl: GDB may connect to {}:{}".format(*listener.getsockname()), file=sys.stderr)
     app, loader = str((spec.app or spec.loader).resolve()), str(spec.loader.resolve())
@@ -277,21 +263,33 @@ def attach_point(spec: RunSpec, port: bool) -> Iterator[tuple[AttachPoint, ...]]
         point.close()
 
 
+def boot_here(spec: RunSpec, network: RunNetwork, arguments: argparse.Namespace, of_the_tree: bool) -> Outcome:
+    """Boot with the console on stdout, artifacts, and a way in for debuggers."""
+    console = None if arguments.json else to_stdout
+    if arguments.accel == "kvm" and (problem := kvm_problem()):
+        raise ValueError(f"--accel kvm: {problem}")
+    port = options.port_number(arguments.gdb_port, "gdb-port") or (DEFAULT_PORT if arguments.debug else 0)
+    with (
+        run_folder(arguments.artifacts, spec.app or spec.loader, of_the_tree) as folder,
+        attach_point(spec, port) as attach_points,
+    ):
+        if arguments.verbose:
+            sys.stderr.write(f"{virtiofsd_note(spec)}{shell_line(standalone_argv(spec))}\n")
+            print(f"hermitctl: artifacts: {folder or 'none'}", file=sys.stderr, flush=True)
+        watchers = (*network.watchers, *attach_points)
+        return boot(spec, folder, console, 0, network.network.namespace_command, watchers)
+
+
 def command(arguments: argparse.Namespace) -> int:
     """Boot, stream, report."""
     try:
         spec, image, facts = make_spec(arguments)
-        artifacts = artifacts_folder(ROOT / arguments.artifacts)
         with RunNetwork(arguments, spec, image) as network:
             spec = network.spec
             if arguments.dry_run:
                 print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
                 return 0
-            console = None if arguments.json else to_stdout
-            with attach_point(spec, arguments.debug) as attach_points:
-                outcome = boot(
-                    spec, artifacts, console, 0, network.network.namespace_command, (*network.watchers, *attach_points)
-                )
+            outcome = boot_here(spec, network, arguments, image is not None)
     except (ValueError, LaunchError) as error:
         print(f"hermitctl: {error}", file=sys.stderr)
         return 125

@@ -6,13 +6,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import socket
 import sys
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from hermit_harness import options
+from hermit_harness.cli import variables
 from hermit_harness.fixtures import FixtureImage
 from hermit_harness.net import diagnosis, guest_network
 from hermit_harness.net.monitor import NetworkMonitor
@@ -29,7 +30,7 @@ class RunNetwork(Watcher):
     """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
 
     def __init__(self, arguments: argparse.Namespace, spec: RunSpec, image: FixtureImage | None) -> None:
-        words, self.notes = guest_network.kernel_words(os.environ, options.KNOWN_VARIABLES)
+        words, self.notes = guest_network.kernel_words(os.environ), variables.notes(os.environ, arguments.reads)
         isle_words, notes = guest_network.isle_words(
             os.environ, spec.append, arguments.net not in ("", "none") or bool(arguments.netif)
         )
@@ -70,7 +71,8 @@ class RunNetwork(Watcher):
         self.network.close()
         capture = self.network.nic.capture
         if capture and capture.is_file() and not self._dry_run:
-            report(f"captured: tcpdump -n -r {capture} (or tshark -r {capture})")
+            file = shlex.quote(str(capture))
+            report(f"captured: tcpdump -n -r {file} (or tshark -r {file})")
 
     # --- Watcher
 

@@ -8,6 +8,7 @@ there needs neither the loader's log nor an earlier boot, so the address cannot 
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def standalone_script(plan: DebugPlan, remote: str, breaks: list[str], qemu: str
     if plan.arch.endswith("_be"):
         port = remote.removeprefix(":")
         lines += ["# QEMU sends registers in the other byte order. Start the machine by what turns them first:"]
-        lines += [f"#   hermitctl debug --port {port} {plan.app}", ""]
+        lines += [f"#   hermitctl debug --port {port} {shlex.quote(str(plan.app))}", ""]
     else:
         lines += ["# Start the machine by this line first:", *(f"#   {line}" for line in qemu.splitlines()), ""]
     lines += [*setup_commands(plan), f"target remote {remote}"]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import fcntl
 import os
@@ -13,7 +12,7 @@ import socket
 import struct
 import subprocess
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from hermit_harness.net.netns import GUEST_ADDRESS, NetworkNamespace
 from hermit_harness.net.socket_link import SocketLink, socket_path
-from hermit_harness.vm.host import TUN_DEVICE, device_problem
+from hermit_harness.vm.host import TUN_DEVICE, bind_problem, device_problem
 from hermit_harness.vm.nic import (
     DEFAULT_MAC,
     NETWORK_KINDS,
@@ -100,27 +99,16 @@ class GuestNetwork:
         return f"{host_ports} ({rows[0].protocol} port {port} of the guest)"
 
 
-def kernel_words(environment: Mapping[str, str], consumed: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the words env=HERMIT_…=… for the kernel, and notes about names that look mistyped.
-
-    Raise ValueError for an invalid address.
-    """
-    words, notes = [], []
+def kernel_words(environment: Mapping[str, str]) -> list[str]:
+    """Return the words env=HERMIT_…=… for the kernel. Raise ValueError for an invalid address."""
+    words = []
     for name, value in sorted(environment.items()):
-        if name == "UHYVE_MOUNT" and value:
-            words.append(shlex.quote(f"env={name}={value}"))
-        if not name.upper().startswith("HERMIT_") or not value:
+        if not value or name not in (*(f"HERMIT_{short}" for short in KERNEL_VARIABLES), "UHYVE_MOUNT"):
             continue
-        short = name[7:]
-        if short in KERNEL_VARIABLES and short not in consumed:
-            if short in ADDRESS_VARIABLES:
-                _check_address(name, value)
-            words.append(shlex.quote(f"env={name}={value}"))
-        elif short not in consumed and (
-            similar := difflib.get_close_matches(short.upper(), (*KERNEL_VARIABLES, *consumed), 1, 0.75)
-        ):
-            notes.append(f"{name} is not known: did you mean HERMIT_{similar[0]}?")
-    return words, notes
+        if name.removeprefix("HERMIT_") in ADDRESS_VARIABLES:
+            _check_address(name, value)
+        words.append(shlex.quote(f"env={name}={value}"))
+    return words
 
 
 def isle(environment: Mapping[str, str]) -> str:
@@ -174,7 +162,8 @@ def tap_problem(name: str) -> str:
         fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP_WITHOUT_INFO))
     except OSError as error:
         if error.errno == errno.EPERM:
-            remedy = f"sudo netsetup/tap down {name}, then sudo netsetup/tap up {name} --user $USER"
+            tap = shlex.quote(name)
+            remedy = f"sudo netsetup/tap down {tap}, then sudo netsetup/tap up {tap} --user $USER"
             return f"{name} belongs to another user: {remedy}"
         return f"{name} is in use by another guest" if error.errno == errno.EBUSY else f"{name}: {error.strerror}"
     finally:
@@ -183,12 +172,20 @@ def tap_problem(name: str) -> str:
 
 
 def free_port(row: HostForward, namespace: NetworkNamespace | None) -> HostForward:
-    """Return the host forward with a free host port: its own one, or another if that is taken or 0."""
+    """Return the host forward with a free host port: its own one, or another if that is taken or 0.
+
+    Raise ValueError with the reason if the port cannot be used at all.
+    """
     kind = socket.SOCK_DGRAM if row.protocol == "udp" else socket.SOCK_STREAM
     for port in (row.port, 0):
         created = namespace.socket(socket.AF_INET, kind) if namespace else socket.socket(socket.AF_INET, kind)
-        with created as trial, suppress(OSError):
-            trial.bind((row.address, port))
+        with created as trial:
+            try:
+                trial.bind((row.address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE and port:
+                    continue
+                raise ValueError(f"--forward: {row.address}:{port}: {bind_problem(error, row.address)}") from None
             return replace(row, port=trial.getsockname()[1])
     return row
 
@@ -346,9 +343,9 @@ def _existing_tap(network: GuestNetwork, host: str, bridge: bool) -> str:
     which = ("master", host, "type", "tun") if bridge else ("dev", host)
     names: list[str] = re.findall(r"(?m)^\d+: ([^:@ ]+)", network.ip("-o", "link", "show", *which))
     if not names:
-        what, remedy = f"no interface {host}", f"netsetup/tap up {host}"
+        what, remedy = f"no interface {host}", f"netsetup/tap up {shlex.quote(host)}"
         if bridge:
-            what, remedy = f"no bridge {host} with a tap", f"netsetup/bridge up {host} --tap tap10"
+            what, remedy = f"no bridge {host} with a tap", f"netsetup/bridge up {shlex.quote(host)} --tap tap10"
         raise ValueError(f"{what}: sudo {remedy} --user $USER creates it; --isolate needs neither")
     problems = []
     for name in names:

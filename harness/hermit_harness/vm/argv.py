@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermit_harness.vm import esp, host, nic, shared_folder
-from hermit_harness.vm.filenames import escape_commas, initrd_name
+from hermit_harness.vm.filenames import escape_commas, initrd_name, kernel_name
 from hermit_harness.vm.machines import Machine, firmware_file, machine
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import GUEST_LOADER_ADDRESS, WAYS, target
@@ -118,7 +118,7 @@ def loader_argv(spec: RunSpec) -> list[str]:
     if way in ("esp", "esp-boot"):
         folder = "hermit" if way == "esp" else "BOOT"
         return disk_argv("esp", esp.image(target(spec.target).cpu, spec.loader, spec.app, append, folder))
-    argv = ["-kernel", str(spec.loader)]
+    argv = ["-kernel", kernel_name(spec.loader)]
     apps, modules = (spec.app,) if spec.app else (), spec.modules
     if way == "guest-loader" and spec.app:
         argv += ["-device", f"guest-loader,addr={place or GUEST_LOADER_ADDRESS},initrd={escape_commas(spec.app)}"]

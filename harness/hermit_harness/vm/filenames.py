@@ -20,14 +20,28 @@ def initrd_name(path: Path) -> str:
     """Return a name of the file without blanks and commas: its own, or a link.
 
     For a Multiboot kernel QEMU splits -initrd at commas and ends each name at the first blank; for other kernels it
-    does not. The links are kept, for command lines that a user saves. Raise ValueError if no link can be created.
+    does not. Raise ValueError if no link can be created.
     """
-    if not re.search(r"[\s,]", str(path)):
+    return _name_without(r"[\s,]", path)
+
+
+def kernel_name(path: Path) -> str:
+    """Return a name of the file without blanks: its own, or a link.
+
+    The command line that QEMU passes to a Multiboot kernel begins with this name, so what follows a blank in it would
+    be an argument. Raise ValueError if no link can be created.
+    """
+    return _name_without(r"\s", path)
+
+
+def _name_without(separators: str, path: Path) -> str:
+    """Return a link to a file whose name contains `separators`. The links are kept, for saved command lines."""
+    if not re.search(separators, str(path)):
         return str(path)
     target = path.resolve()
     number, name = hashlib.sha256(os.fsencode(target)).hexdigest()[:16], re.sub(r"[^\w.+-]", "_", path.name)
     try:
-        link = user_temp_folder() / f"{number}-{name}"
+        link = _link_folder() / f"{number}-{name}"
         if not link.is_symlink() or link.readlink() != target:
             fresh = link.with_name(f"{link.name}.{os.getpid()}")
             fresh.symlink_to(target)
@@ -37,12 +51,18 @@ def initrd_name(path: Path) -> str:
     return str(link)
 
 
-def user_temp_folder() -> Path:
-    """Return a private folder of this user in the temporary folder.
+def _link_folder() -> Path:
+    """Return a private folder whose own name QEMU can parse: TMPDIR may have blanks."""
+    temp = tempfile.gettempdir()
+    return user_temp_folder("/tmp" if re.search(r"[\s,]", temp) else temp)
+
+
+def user_temp_folder(temp: str = "") -> Path:
+    """Return a private folder of this user in the temporary folder `temp`, by default the system's.
 
     Raise OSError, or ValueError if another user created it.
     """
-    folder = Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
+    folder = Path(temp or tempfile.gettempdir()) / f"hermit-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     # Other users may write to the parent folder, so check the owner and the mode.

@@ -10,6 +10,7 @@ machine as if it had detached.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import selectors
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from hermit_harness.vm.gdb_rsp import InterruptQueue, PacketFilter, RegisterByteSwap
+from hermit_harness.vm.host import bind_problem
 from hermit_harness.vm.qmp import Qmp, QmpError
 
 DEFAULT_PORT = 1234
@@ -54,8 +56,10 @@ def listen_tcp(port: int) -> socket.socket:
         try:
             sock.bind(("127.0.0.1", candidate))
             sock.listen(4)
-        except OSError:
+        except OSError as error:
             sock.close()
+            if error.errno != errno.EADDRINUSE:
+                raise ValueError(f"127.0.0.1:{candidate}: {bind_problem(error, '127.0.0.1')}") from None
             continue
         return sock
     raise ValueError(f"no free port from {port} to {port + PORTS_TRIED - 1} on 127.0.0.1")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import grp
 import os
 import re
 import subprocess
@@ -66,6 +68,29 @@ def device_problem(device: Path) -> str:
     return ""
 
 
+def bind_problem(error: OSError, address: str) -> str:
+    """Return why a program cannot listen at an address, with the remedy where there is one."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "only root may listen on ports below net.ipv4.ip_unprivileged_port_start; use a larger port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{address} is no address of this machine"
+    return error.strerror or str(error)
+
+
+def _access_remedy(device: Path) -> str:
+    """Return how a user gets access to a device: through its group, if that has access."""
+    status = device.stat()
+    if status.st_mode & 0o060 != 0o060:
+        return f"neither its group nor others may read and write it (sudo chmod 0666 {device})"
+    try:
+        group = grp.getgrgid(status.st_gid).gr_name
+    except KeyError:
+        return f"its group, number {status.st_gid}, has no name here (sudo chmod 0666 {device})"
+    if status.st_gid in os.getgroups():
+        return f"although this user is in its group {group}: a container or a security module forbids it"
+    return f"join its group {group} (sudo usermod -aG {group} $USER), then log in again"
+
+
 def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
     """Return why KVM cannot be used, with the remedy, or ""."""
     try:
@@ -73,7 +98,7 @@ def kvm_problem(device: Path = Path("/dev/kvm")) -> str:
     except FileNotFoundError:
         return f"{device} does not exist (no KVM module, or a virtual machine without nested virtualization)"
     except PermissionError:
-        return f"no permission to open {device}: join its group (sudo usermod -aG kvm $USER), then log in again"
+        return f"no permission to open {device}: {_access_remedy(device)}"
     except OSError as error:
         return f"{device} cannot be opened: {error.strerror}"
     return ""

@@ -42,11 +42,12 @@ def parse_shared_folder(text: str, program: str = "") -> SharedFolder:
 
 def argv(share: SharedFolder, memory: str, mmio: bool) -> list[str]:
     """Return QEMU's arguments for the device and for guest memory shared with virtiofsd. Its chardev is share0."""
+    size = f"{memory}M" if memory.isdecimal() else memory  # as -m reads it; the object's unit is a byte
     words = [f"vhost-user-fs-{'device' if mmio else 'pci'}", "chardev=share0", f"tag={share.tag}"]
     words += [f"queue-size={share.queue}"] if share.queue else []
     words += [share.options] if share.options else []
     return [
-        *("-object", f"memory-backend-memfd,id=shared0,size={memory},share=on", "-machine", "memory-backend=shared0"),
+        *("-object", f"memory-backend-memfd,id=shared0,size={size},share=on", "-machine", "memory-backend=shared0"),
         *(("-global", "virtio-mmio.force-legacy=off") if mmio else ()),
         *("-device", ",".join(words)),
     ]

@@ -88,7 +88,7 @@ def test_deadline_is_124(folder: str) -> None:
     ("words", "said"),
     [
         (["--qemu=no-such-qemu", "hello"], "no-such-qemu"),
-        (["no-such-app"], "neither a file nor an image"),
+        (["no-such-app"], f"neither a file in {Path.cwd()} nor an image"),
         (["--machine=pentium", "hello"], "known: pc, q35, microvm"),
         (["--freq=70000", "hello"], "16 bits"),
         (["--loader=no-such-loader", "hello"], "not built"),
@@ -305,7 +305,7 @@ def test_doctor() -> None:
     assert "KVM" in report
     bare = {row["what"]: row for row in json.loads(ctl("doctor", "--json", env={"PATH": "/nowhere"}).stdout)}
     assert not bare["qemu-system-x86_64"]["good"]
-    assert "qemu-system-x86" in bare["qemu-system-x86_64"]["remedy"]
+    assert "qemu-system-x86" in bare["qemu-system-x86_64"]["cure"]
 
 
 def test_status_list() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""`hermitctl run` in the background, for tests of its messages."""
+"""hermitctl as a user calls it: once, or in the background, for tests of its messages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,35 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Timer
 
+from hermit_harness.paths import ROOT
+
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
 LineWith = Callable[[str], str]
 MAX_SECONDS = 300.0  # seconds that a block may take
+
+
+def ctl(
+    *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Call hermitctl once, with an empty stdin. `before` are preceding words."""
+    argv = [*before, sys.executable, "-m", "hermit_harness", *map(str, words)]
+    return subprocess.run(
+        argv, capture_output=True, text=True, errors="surrogateescape", check=False, timeout=120, cwd=cwd,
+        env=ENVIRONMENT | {"PYTHONPATH": str(ROOT / "harness")} | dict(env or {}), stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def checkout(tree: Path) -> Path:
+    """Make a checkout with a folder of reports of its own. What this one has built is built there, too."""
+    (tree / "build").mkdir(parents=True)
+    for name in (path.name for path in ROOT.iterdir() if path.name not in ("build", "target", ".git")):
+        (tree / name).symlink_to(ROOT / name)
+    for name in ("fixtures", "release", "debug", "venv"):
+        (tree / "build" / name).symlink_to(ROOT / "build" / name)
+    return tree
 
 
 @contextmanager

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Where `hermitctl run` keeps what a run leaves: one folder per run, the newest ones, and a link to the last one."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from hermit_harness.paths import REPORT, STATE
+from hermit_harness.vm.filenames import user_temp_folder
+
+KEPT = 20  # runs in one place
+LATEST = "latest"
+LOCK = ".lock"  # in the folder of a run, locked while the run lasts
+RUN_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-.+")
+
+
+def place_for(app: Path, of_the_tree: bool) -> Path:
+    """Return where the runs of an application are kept: in the checkout, its cargo project, or the user's folder."""
+    if of_the_tree:
+        return REPORT / "runs"
+    for folder in app.resolve().parents:
+        if folder.name.endswith("-unknown-hermit"):  # TARGET_FOLDER/TRIPLE/PROFILE/NAME
+            return folder.parent / "hermit" / "runs"
+    with suppress(OSError):  # the current folder may have been removed
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / "Cargo.lock").is_file():  # a workspace has one, beside its target folder
+                return folder / (os.environ.get("CARGO_TARGET_DIR") or "target") / "hermit" / "runs"
+    return STATE / "runs"
+
+
+def _lock(folder: Path) -> int:
+    """Return a descriptor that locks the folder until it is closed. Raise OSError if another run has it."""
+    lock = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise BlockingIOError(0, "another run writes there") from None
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _prune(place: Path) -> None:
+    """Remove the oldest runs beyond KEPT. The folder of a run that lasts is locked and stays."""
+    runs = sorted(path for path in place.iterdir() if RUN_NAME.fullmatch(path.name) and not path.is_symlink())
+    for folder in runs[:-KEPT]:
+        with suppress(OSError):
+            lock = _lock(folder)
+            try:
+                shutil.rmtree(folder)
+            finally:
+                os.close(lock)
+
+
+def _link_latest(folder: Path) -> None:
+    """Let the link name this run. A name that is no link is the user's."""
+    link = folder.with_name(LATEST)
+    if link.is_symlink() or not link.exists():
+        fresh = folder.with_name(f".{LATEST}.{os.getpid()}")
+        fresh.symlink_to(folder.name)
+        fresh.replace(link)
+
+
+def _new_run(place: Path, name: str) -> tuple[Path, int]:
+    """Create the folder of a run and return it with its lock. Raise OSError if the place cannot be written."""
+    place.mkdir(parents=True, exist_ok=True)
+    short = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:60]
+    folder = place / f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S.%f}Z-{short}"
+    folder.mkdir()
+    lock = _lock(folder)
+    with suppress(OSError):
+        _link_latest(folder)
+        _prune(place)
+    return folder, lock
+
+
+def _asked_for(asked: str) -> tuple[Path, int]:
+    folder = Path(asked).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder, _lock(folder)
+
+
+def _attempts(asked: str, place: Path, name: str) -> Iterator[Callable[[], tuple[Path, int]]]:
+    """Yield the ways to get a folder, best first. Each returns the folder and its lock, or raises an error."""
+    if asked:
+        yield partial(_asked_for, asked)
+    yield lambda: _new_run(place, name)
+    yield lambda: _new_run(STATE / "runs", name)
+    yield lambda: _new_run(user_temp_folder() / "runs", name)
+
+
+@contextmanager
+def run_folder(asked: str, app: Path, of_the_tree: bool) -> Iterator[Path | None]:
+    """Yield the folder for what a run leaves, locked against other runs; None if no place can be written.
+
+    `asked` is the user's folder, relative to the current one, or "" for a new one in the place of the application. A
+    folder that cannot be used does not end the run: the next place is taken, and one line says so.
+    """
+    place = place_for(app, of_the_tree)
+    problem = ""
+    for attempt in _attempts(asked, place, app.name):
+        try:
+            folder, lock = attempt()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            problem = problem or f"{asked or place} cannot be used ({reason})"
+            continue
+        if problem:
+            print(f"hermitctl: {problem}, so the artifacts are in {folder}", file=sys.stderr)
+        try:
+            yield folder
+        finally:
+            os.close(lock)
+        return
+    print(f"hermitctl: {problem}, so no artifacts are kept", file=sys.stderr)
+    yield None

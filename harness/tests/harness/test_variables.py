@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""HERMIT_* variables: each is used, or one sentence says that it is not."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from hermit_harness.cli.variables import BUILD_VARIABLES, IGNORED, PROXY_VARIABLES, REFUSED, notes
+from hermit_harness.fixtures import images
+from hermit_harness.net.guest_network import KERNEL_VARIABLES
+from hermit_harness.options import DEBUG_OPTIONS, OPTIONS
+from hermit_harness.paths import ROOT
+from tests.support.cli import ctl
+
+
+@pytest.mark.requirement("C-26", "C-44")
+@pytest.mark.parametrize(
+    ("name", "meant"), [("MACHIN", "MACHINE"), ("FORWRAD", "FORWARD"), ("GATEWY", "GATEWAY"), ("MASk", "MASK")]
+)
+def test_mistyped_names(name: str, meant: str) -> None:
+    assert notes({f"HERMIT_{name}": "1"}, "run") == [f"HERMIT_{name} is not known: did you mean HERMIT_{meant}?"]
+
+
+@pytest.mark.requirement("C-44", "N-18")
+def test_unknown_names() -> None:
+    """A name that resembles none is reported with the kernel argument that passes it to the guest."""
+    (said,) = notes({"HERMIT_UNHEARD": "1", "OTHER": "1", "HERMIT_EMPTY": ""}, "run")
+    assert said.startswith("HERMIT_UNHEARD is not known and is ignored; env=HERMIT_UNHEARD=VALUE")
+
+
+def test_used_names_are_not_reported() -> None:
+    """Options, the kernel's variables, and those that make passes on need no sentence."""
+    used = [*(name for row in OPTIONS for name in (row.name, *row.aliases)), *KERNEL_VARIABLES, *BUILD_VARIABLES]
+    assert notes({f"HERMIT_{name}": "1" for name in used}, "run") == []
+    assert notes({f"HERMIT_{name}": "1" for name in (*used, *PROXY_VARIABLES)}, "proxy") == []
+    assert notes({f"HERMIT_{row.name}": "1" for row in DEBUG_OPTIONS}, "debug") == []
+
+
+def test_variables_of_makefiles() -> None:
+    """Each variable that a Makefile lets its caller set is in the list."""
+    settable = set()
+    for file in (ROOT / "Makefile", ROOT / "loader/loader.mk", *(ROOT / "fixtures").rglob("*.mk")):
+        settable |= set(re.findall(r"^([A-Z_]+) *\?=", file.read_text(encoding="utf-8"), re.M))
+    assert settable
+    assert notes({f"HERMIT_{name}": "1" for name in settable}, "run") == []
+
+
+@pytest.mark.requirement("C-44")
+def test_variables_of_another_command() -> None:
+    """A variable of `debug` or `proxy` does nothing in `run`, which says so; one that is off needs no sentence."""
+    assert notes({"HERMIT_MONITOR": "1"}, "run") == ["HERMIT_MONITOR is ignored: only `hermitctl proxy` reads it"]
+    assert notes({"HERMIT_BREAK": "main"}, "run") == ["HERMIT_BREAK is ignored: only `hermitctl debug` reads it"]
+    assert notes({"HERMIT_MONITOR": "0"}, "run") == []
+
+
+@pytest.mark.requirement("CX-18", "N-24")
+@pytest.mark.parametrize("name", [*REFUSED, *IGNORED])
+def test_variables_of_other_vmms(name: str) -> None:
+    """What other VMMs can do and this one cannot is refused by name; what changes nothing is named."""
+    done = ctl("run", "--dry-run", "hello", env={f"HERMIT_{name}": "1"})
+    assert done.returncode == (125 if name in REFUSED else 0)
+    (line,) = done.stderr.splitlines()
+    assert f"HERMIT_{name}" in line and (REFUSED | IGNORED)[name] in line
+
+
+@pytest.mark.requirement("CX-17")
+def test_interface_by_descriptor_and_its_mac() -> None:
+    """A tap that is passed as a descriptor is refused in these words; HERMIT_NETIF_MAC is the NIC's address."""
+    done = ctl("run", "hello", env={"HERMIT_NETIF": "@3"})
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1)
+    assert "NETIF=@3: an inherited descriptor is a feature of uhyve; name a tap" in done.stderr
+    done = ctl("run", "--dry-run", "--net=user", "hello", env={"HERMIT_NETIF_MAC": "52:54:00:00:00:07"})
+    assert "mac=52:54:00:00:00:07" in done.stdout
+    done = ctl("run", "--dry-run", "--net=user", "hello", env={"HERMIT_NETIF_MAC": "52:54"})
+    assert (done.returncode, "'52:54' is not a MAC address" in done.stderr) == (125, True)
+
+
+@pytest.mark.requirement("W-11", "CX-08")
+@pytest.mark.parametrize("words", [("-v",), ("--verbose",), ()])
+def test_verbose(words: tuple[str, ...]) -> None:
+    """-v and HERMIT_VERBOSE=1 print the QEMU command line, which boots when it is pasted, before the run."""
+    env = {} if words else {"HERMIT_VERBOSE": "1"}
+    done = ctl("run", *words, "exit", "--", 7, env=env)
+    assert done.returncode == 7
+    command, _, rest = done.stderr.partition("\nhermitctl: artifacts: ")
+    assert rest.startswith(f"{ROOT}/build/report/runs/2")
+    pasted = subprocess.run(["sh", "-c", command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert b"exit status 7" in pasted.stdout
+    quiet = ctl("run", "exit", "--", 7)
+    assert "-kernel" not in quiet.stderr
+    assert "[LOADER]" in quiet.stdout and "exit status 7" in quiet.stdout
+
+
+@pytest.mark.requirement("N-24")
+def test_port_for_gdb() -> None:
+    """HERMIT_GDB_PORT opens a port for GDB, as with uhyve; a wrong number is one sentence."""
+    done = ctl("run", "hello", env={"HERMIT_GDB_PORT": "46677"})
+    assert re.search(r"^hermitctl: GDB may connect to 127\.0\.0\.1:466\d\d$", done.stderr, re.M)
+    assert images()["hello"].greeting in done.stdout
+    wrong = ctl("run", "hello", env={"HERMIT_GDB_PORT": "many"})
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (125, 1)
+    assert "--gdb-port wants a number from 1 to 65535" in wrong.stderr
