@@ -38,6 +38,17 @@ def _names(rows: Collection[Option]) -> set[str]:
     return {name for row in rows for name in (row.name, *row.aliases)}
 
 
+def _conflicts(environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each option that two variables give different values."""
+    found = []
+    for row in OPTIONS:
+        given = [(name, environment[name]) for name in row.envs if environment.get(name)]
+        for name, value in given[1:]:
+            if value != given[0][1]:
+                found.append(f"{name}={value} is ignored: {given[0][0]}={given[0][1]} takes precedence")
+    return found
+
+
 def notes(environment: Mapping[str, str], command: str) -> list[str]:
     """Return a sentence for each variable that `command` (run, debug or proxy) does not use.
 
@@ -47,7 +58,7 @@ def notes(environment: Mapping[str, str], command: str) -> list[str]:
     used = _names(OPTIONS) | {"ISLE", *KERNEL_VARIABLES, *BUILD_VARIABLES}
     used |= {name for name in elsewhere if command == "proxy" or elsewhere[name] == command}
     used |= {"PORT"} if command == "debug" else set()
-    found = []
+    found = _conflicts(environment)
     for name, value in sorted(environment.items()):
         short = name[7:]
         if not name.upper().startswith("HERMIT_") or not value or short in used:

@@ -56,6 +56,14 @@ def test_variables_of_another_command() -> None:
     assert notes({"HERMIT_MONITOR": "0"}, "run") == []
 
 
+@pytest.mark.requirement("N-24")
+def test_conflicting_names() -> None:
+    """If two runners' names for one option differ, a sentence says which counts."""
+    given = {"HERMIT_SMP": "4", "HERMIT_CPUS": "2", "HERMIT_CPU_COUNT": "4"}
+    assert notes(given, "run") == ["HERMIT_CPUS=2 is ignored: HERMIT_SMP=4 takes precedence"]
+    assert "-smp 4" in ctl("run", "--dry-run", "hello", env=given).stdout
+
+
 @pytest.mark.requirement("CX-18", "N-24")
 @pytest.mark.parametrize("name", [*REFUSED, *IGNORED])
 def test_variables_of_other_vmms(name: str) -> None:
@@ -66,7 +74,6 @@ def test_variables_of_other_vmms(name: str) -> None:
     assert f"HERMIT_{name}" in line and (REFUSED | IGNORED)[name] in line
 
 
-@pytest.mark.requirement("CX-17")
 def test_interface_by_descriptor_and_its_mac() -> None:
     """A tap that is passed as a descriptor is refused in these words; HERMIT_NETIF_MAC is the NIC's address."""
     done = ctl("run", "hello", env={"HERMIT_NETIF": "@3"})
