@@ -16,13 +16,14 @@ from typing import Self
 from hermit_harness.cli import variables
 from hermit_harness.fixtures import FixtureImage
 from hermit_harness.net import diagnosis, guest_network
+from hermit_harness.net.diagnosis import STEPS
 from hermit_harness.net.monitor import NetworkMonitor
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.run_facts import RunFacts
-from hermit_harness.watch.supervisor import Watcher
+from hermit_harness.watch.supervisor import Supervisor, Watcher
 
 UDP_LISTENING_LINE = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
-DIAGNOSE_AFTER = 10.0  # seconds that an application may take to listen before the doctor says what is missing
+DIAGNOSE_AFTER = 10.0  # seconds from the hand-over that an application may take to listen
 DEFAULT_MEMORY = "512M"  # default memory of applications with a network
 
 
@@ -57,8 +58,9 @@ class RunNetwork(Watcher):
         self.watchers = (self.monitor, self) if networked else ()
         self._dry_run = arguments.dry_run
         self._console = b""
-        self._diagnose_at = DIAGNOSE_AFTER if self.network.ports else float("inf")
-        self._diagnosed = self._udp_reported = False
+        self._diagnose_at = DIAGNOSE_AFTER if networked else float("inf")
+        self._diagnosed = self._udp_reported = self._handed_over = False
+        self._supervisor: Supervisor | None = None
 
     def __enter__(self) -> Self:
         for note in self.notes:
@@ -76,10 +78,16 @@ class RunNetwork(Watcher):
 
     # --- Watcher
 
+    def on_start(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
     def on_output(self, data: bytes) -> None:
+        assert self._supervisor is not None
         self._console = (self._console + data)[-65536:]
+        if not self._handed_over and self._supervisor.boot_log.handed_over:
+            self._handed_over = True
+            self._postpone_diagnosis(self._supervisor.now())
         if not self._udp_reported and (match := UDP_LISTENING_LINE.search(self._console)):
-            reached = self.network.describe_port(int(match[1]), self.monitor.address)
             reached = self.network.describe_port(int(match[1]), self.monitor.address)
             self._udp_reported = True  # a UDP port cannot be asked: nothing answers where nothing is wrong
             report(f"the guest says that it listens: {reached}, by UDP")
@@ -88,18 +96,21 @@ class RunNetwork(Watcher):
         return self._diagnose_at
 
     def on_tick(self, now: float) -> None:
-        if now >= self._diagnose_at:
-            self._diagnose()
+        if now >= self._diagnose_at and not self._handed_over:
+            self._postpone_diagnosis(now)  # the firmware is still at work
+        elif now >= self._diagnose_at:
+            self._diagnose(STEPS)
 
     def on_end(self, facts: RunFacts) -> None:
         facts.open_ports = tuple(sorted(self.monitor.traffic.tcp_open))
         if self._diagnose_at < float("inf") and facts.printed:  # else there was no guest
-            self._diagnose()
+            # An application of which no port is known may have ended before it had an address.
+            self._diagnose(STEPS if self.network.ports else ("driver",))
 
     def _on_listening(self, address: str, port: int, at: float) -> None:
         finding = self.diagnose_port(port)
         if finding.step:
-            self._diagnose()
+            self._diagnose(STEPS)
             return
         if not self._unanswered_ports():
             self._diagnose_at = float("inf")
@@ -112,23 +123,32 @@ class RunNetwork(Watcher):
         return tuple(port for port in self.network.ports if port not in self.monitor.traffic.tcp_open)
 
     def diagnose_port(self, port: int) -> diagnosis.Finding:
-        """The step of the network that keeps clients from a port of the guest's; no step where nothing does."""
+        """The step of the network that keeps clients from a port of the guest's; no step where nothing does.
+
+        Port 0: no port is known.
+        """
         net = self.network.nic
         return diagnosis.diagnose(
             diagnosis.NetworkState(
                 self.monitor.traffic, self._console, port, self.monitor.address,
                 self.network.is_host_link_up(), self.network.network,
-                net.model, net.ifname,
+                net.model, net.ifname, self.network.dhcp_remedy,
             )
         )  # fmt: skip
 
-    def _diagnose(self) -> None:
+    def _postpone_diagnosis(self, now: float) -> None:
+        if self._diagnose_at < float("inf"):
+            self._diagnose_at = now + DIAGNOSE_AFTER
+
+    def _diagnose(self, steps: tuple[str, ...]) -> None:
+        """Report the first step that failed, once, if it is one of `steps`."""
         self._diagnose_at = float("inf")
-        unanswered = self._unanswered_ports() or self.network.ports
-        if not self._diagnosed and unanswered:
-            self._diagnosed = True
-            finding = self.diagnose_port(unanswered[0])
-            if finding.step:
+        traffic = self.monitor.traffic
+        ports = self._unanswered_ports() or self.network.ports or sorted(traffic.tcp_probed - traffic.tcp_open) or [0]
+        if not self._diagnosed and (ports[0] or not traffic.tcp_open):
+            finding = self.diagnose_port(ports[0])
+            if finding.step in steps:
+                self._diagnosed = True
                 report(str(finding))
 
 

@@ -31,6 +31,7 @@ from hermit_harness.vm.nic import (
     Nic,
     parse_host_forward,
 )
+from hermit_harness.vm.process import LaunchError
 
 # Variables of the kernel. Other names with HERMIT_ belong to this program or to the Makefile.
 KERNEL_VARIABLES = (
@@ -51,7 +52,7 @@ class GuestNetwork:
     """A NIC, its namespace or socket link, and what is known about the guest's addresses and ports.
 
     `expected_address` is empty if only the traffic can show the address. `ports` are the guest's TCP ports to probe.
-    `kernel_words` are added to the kernel's command line.
+    `kernel_words` are added to the kernel's command line. `dhcp_remedy` tells how to get a DHCP server.
     """
 
     nic: Nic = NO_NETWORK
@@ -62,6 +63,7 @@ class GuestNetwork:
     link: SocketLink | None = None
     network: str = ""
     kernel_words: tuple[str, ...] = ()
+    dhcp_remedy: str = ""
 
     def close(self) -> None:
         """Remove the namespace and the socket link."""
@@ -293,6 +295,7 @@ def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Map
         if network.namespace
         else _existing_tap(network, host, bridge)
     )
+    network.dhcp_remedy = network.dhcp_remedy or f"sudo netsetup/dhcp up {host} starts one"
     vhost_problem = device_problem(VHOST_DEVICE)
     vhost = not vhost_problem and not request.capture
     if not vhost:
@@ -329,11 +332,20 @@ def _is_bridge(network: GuestNetwork, name: str) -> bool:
 
 
 def _create_tap(network: GuestNetwork, namespace: NetworkNamespace, host: str, bridge: bool, dhcp: bool | None) -> str:
-    """Create a tap in the namespace and return its name."""
+    """Create a tap in the namespace and return its name.
+
+    Whether an application's kernel requests its address by DHCP may be unknown, so a server waits for it. It is started
+    before the guest, because the kernel repeats a request only after ten seconds.
+    """
     name = "tap10" if bridge else host
     namespace.script("bridge", "up", host, "--tap", name) if bridge else namespace.script("tap", "up", name)
-    if dhcp:
-        namespace.script("dhcp", "up", host)
+    if dhcp is not False:
+        try:
+            namespace.script("dhcp", "up", host)
+        except LaunchError as error:
+            if dhcp:
+                raise
+            network.dhcp_remedy = str(error)
     network.notes.append(f"the guest has its own network namespace; to enter it: {' '.join(namespace.join_command)} sh")
     return name
 

@@ -147,6 +147,7 @@ def seen(**values: object) -> Traffic:
     return made
 
 
+DISK_SKIPPED = b"Legacy/transitional Virtio device, with id: 0x1001 is NOT supported, skipping!"
 READY = b"MAC address 52-54-00-12-34-56\n"
 SIGHTS = [
     ("driver", {}, b"", {}),
@@ -163,6 +164,7 @@ SIGHTS = [
         {"address": "10.0.5.3"},
     ),
     ("port", {"frames_sent": 2, "arp_requested": True, "arp_answered": True}, READY, {"address": "10.0.5.3"}),
+    ("port", {"frames_sent": 2, "arp_answered": True}, DISK_SKIPPED, {"address": "10.0.5.3"}),
     (
         "",
         {"frames_sent": 2, "arp_requested": True, "arp_answered": True, "tcp_open": {80}},
@@ -177,6 +179,26 @@ def test_doctor_finds_the_first_failed_step(
     step: str, wire: dict[str, object], console: bytes, more: dict[str, object]
 ) -> None:
     sight = diagnosis.NetworkState(seen(**wire), console, 80, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
+    assert diagnosis.diagnose(sight).step == step
+
+
+NO_PORT_KNOWN = [
+    ("", {}, b"", {}),
+    ("", {}, READY, {}),
+    ("", {"frames_sent": 3}, READY, {}),
+    ("", {"frames_sent": 4, "dhcp": ["discover", "offer", "request", "ack"]}, READY, {"address": "10.0.5.100"}),
+    ("driver", {}, b"socket: error -22", {}),
+    ("driver", {}, b"Unable to find mmio device", {}),
+    ("link", {}, READY, {"host_link_up": False}),
+    ("address", {"frames_sent": 2, "dhcp": ["discover", "discover"]}, READY, {}),
+    ("address", {"frames_sent": 3}, READY, {"address": "10.0.6.3"}),
+]
+
+
+@pytest.mark.parametrize(("step", "wire", "console", "more"), NO_PORT_KNOWN)
+def test_doctor_without_a_port(step: str, wire: dict[str, object], console: bytes, more: dict[str, object]) -> None:
+    """Silence is no finding if the application may use no network."""
+    sight = diagnosis.NetworkState(seen(**wire), console, 0, network="10.0.5.0/24", **more)  # type: ignore[arg-type]
     assert diagnosis.diagnose(sight).step == step
 
 
