@@ -85,5 +85,5 @@ def with_simulator(spec: RunSpec, simulator: Path, scenario: str) -> RunSpec:
 
 
 def artifacts(name: str) -> Path:
-    """Where a red cell or test leaves what a person needs; slashes of the name become folders."""
+    """Where a failed cell or test leaves what a person needs; slashes of the name become folders."""
     return REPORT / name

@@ -102,7 +102,7 @@ def test_two_commands_and_a_table_of_targets() -> None:
     assert text.index("make run") < text.index("make test")
     for word in (
         "x86_64-multiboot",
-        "seen on",
+        "tested with",
         "microvm",
         "[LOADER][INFO] Loading kernel to",
         "make debug",
