@@ -40,6 +40,7 @@ run: setup-run ## boot an application in QEMU; installs and builds what is missi
 #: All options: hermitctl run --help
 	@$(run_loader)
 	+@ci/alone.sh ci/fixture.sh "$$HERMIT_APP"
+	@ci/opensbi.sh "$$HERMIT_APP"
 	@$(ctl) run
 
 debug: setup-debug ## the same, to a GDB prompt with source lines

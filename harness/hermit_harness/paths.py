@@ -23,6 +23,8 @@ def _home() -> Path:
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "hermit-harness"
 # What runs leave that belong neither to a checkout nor to a cargo project.
 STATE = Path(os.environ.get("XDG_STATE_HOME") or _home() / ".local" / "state") / "hermit"
+# Firmware of an installed package. A checkout has none.
+PACKAGED_FIRMWARE = Path(__file__).resolve().parent / "firmware"
 # The table of targets that make and the harness read.
 TARGETS_TABLE = ROOT / "loader" / "targets.mk"
 GDBCMDS = ROOT / "harness" / "gdbcmds"

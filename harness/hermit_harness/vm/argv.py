@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hermit_harness.vm import esp, host, nic, shared_folder
 from hermit_harness.vm.filenames import escape_commas, initrd_name, kernel_name
-from hermit_harness.vm.machines import Machine, firmware_file, machine
+from hermit_harness.vm.machines import Machine, bios_file, firmware_file, has_debug_console, machine
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import GUEST_LOADER_ADDRESS, WAYS, target
 
@@ -86,6 +86,12 @@ def cpu_of(spec: RunSpec) -> str:
     return row.cpu_tcg if spec.accel == "tcg" else host.kvm_cpu(qemu_of(spec), row.cpu_kvm)
 
 
+def is_firmware_mute(spec: RunSpec) -> bool:
+    """Return whether a kernel cannot print, because it prints by calls of the firmware, which lacks them."""
+    bios = bios_file(machine_of(spec))
+    return target(spec.target).cpu == "riscv64" and "-bios" not in spec.extra and not (bios and has_debug_console(bios))
+
+
 def machine_argv(spec: RunSpec) -> tuple[str, ...]:
     """Return the machine's arguments for this QEMU version."""
     row = machine_of(spec)
@@ -94,7 +100,8 @@ def machine_argv(spec: RunSpec) -> tuple[str, ...]:
 
 def firmware_argv(row: Machine) -> list[str]:
     """Return the arguments for the firmware. QEMU discards changes to its variables."""
-    argv = ["-bios", str(firmware_file(row.bios))] if row.bios else []
+    bios = bios_file(row)
+    argv = ["-bios", str(bios)] if bios else []
     for unit, word in enumerate(row.flash or ()):
         write_option = "readonly=on" if unit == 0 else "snapshot=on"
         argv += ["-drive", f"if=pflash,unit={unit},format=raw,{write_option},file={escape_commas(firmware_file(word))}"]

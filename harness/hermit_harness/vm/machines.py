@@ -8,11 +8,12 @@ machine has no timer to calibrate against.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermit_harness.paths import CACHE, FIXTURES
+from hermit_harness.paths import CACHE, FIXTURES, PACKAGED_FIRMWARE
 
 MICROVM = "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,auto-kernel-cmdline=off"
 NO_DEFAULTS = ("-nodefaults", "-no-user-config")
@@ -24,8 +25,16 @@ CPU_KVM_FALLBACKS = ("host,-arch-capabilities", "max", "qemu64,apic,fsgsbase,fxs
 
 CPU_AARCH64 = "cortex-a76"
 CPU_RISCV64 = "rv64"
-# The versions of Debian 12 and 13. Kernels print through the debug console, which exists since 1.3.
+# The versions of Debian 12 and 13.
 OPENSBI = ("1.1", "1.6")
+# Kernels print through the debug console extension, which OpenSBI has since 1.3. Its table of extensions has the first
+# and the last number of each one.
+DEBUG_CONSOLE = struct.pack("<QQ", 0x4442434E, 0x4442434E)
+SBI_DEFAULT = "opensbi"  # the first file of this name that has a debug console; without one, QEMU's own firmware
+MUTE_FIRMWARE = (
+    "the SBI firmware has no debug console, so the kernel cannot print: use OpenSBI 1.3 or later"
+    " (ci/opensbi.sh fetches it; or --qemu-arg -bios --qemu-arg FILE)"
+)
 # Firmware files by name, in order of preference, at the paths of Debian and other distributions.
 FIRMWARE: dict[str, tuple[str, ...]] = {
     "ovmf-code": (
@@ -41,6 +50,15 @@ FIRMWARE: dict[str, tuple[str, ...]] = {
     "ovmf-whole": ("/usr/share/ovmf/OVMF.fd", "/usr/share/qemu/OVMF.fd", "/usr/share/edk2/x64/OVMF.fd"),
     "aavmf-code": ("/usr/share/AAVMF/AAVMF_CODE.fd",),
     "aavmf-vars": ("/usr/share/AAVMF/AAVMF_VARS.fd",),
+    # QEMU's own, the system's, the one of an installed package, the one that ci/opensbi.sh fetched. fw_jump is second
+    # to fw_dynamic, because it needs at least 35 MiB.
+    SBI_DEFAULT: (
+        "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin",
+        "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin",
+        "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin",
+        str(PACKAGED_FIRMWARE / "fw_jump.bin"),
+        str(CACHE / f"opensbi-{OPENSBI[-1]}" / "fw_dynamic.bin"),
+    ),
     **{
         f"start-sbi-{kind}": (str(FIXTURES / "start" / "riscv64" / f"start-sbi-{kind}"),)
         for kind in ("together", "hart2")
@@ -98,10 +116,10 @@ def _arm(name: str, options: str, **changes: Any) -> Machine:
     return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_AARCH64, arch="aarch64", **{"memory": "512M", **changes})
 
 
-def _riscv(name: str, **changes: Any) -> Machine:
+def _riscv(name: str, bios: str = SBI_DEFAULT) -> Machine:
     """Return a row for the RISC-V virt board, whose SBI firmware prints a banner."""
     argv = ("-M", "virt", *NO_DEFAULTS)
-    return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_RISCV64, arch="riscv64", firmware_prints=True, **changes)
+    return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_RISCV64, arch="riscv64", firmware_prints=True, bios=bios)
 
 
 def _xilinx(board: str, cpu: str, min_cpus: int = 1) -> Machine:
@@ -180,6 +198,7 @@ ALL_MACHINES: tuple[Machine, ...] = (
         cpu_tcg="sifive-u54",
         arch="riscv64",
         memory="512M",
+        bios=SBI_DEFAULT,
         firmware_prints=True,
         min_cpus=2,
     ),
@@ -206,11 +225,28 @@ def firmware_problem(row: Machine) -> str:
     """Return which firmware file of a machine is missing, or ""."""
     try:
         for word in (row.bios, *(row.flash or ())):
-            if word:
+            if word and word != SBI_DEFAULT:
                 firmware_file(word)
+        if row.bios == SBI_DEFAULT and not bios_file(row):
+            return MUTE_FIRMWARE
     except ValueError as error:
         return str(error)
     return ""
+
+
+def has_debug_console(firmware: Path) -> bool:
+    """Return whether an SBI firmware file implements the debug console extension."""
+    try:
+        return DEBUG_CONSOLE in firmware.read_bytes()
+    except OSError:
+        return False
+
+
+def bios_file(row: Machine) -> Path | None:
+    """Return the file for -bios, None for QEMU's default. Raise ValueError with the remedy if it is missing."""
+    if row.bios == SBI_DEFAULT:
+        return next(filter(has_debug_console, map(Path, FIRMWARE[SBI_DEFAULT])), None)
+    return firmware_file(row.bios) if row.bios else None
 
 
 def firmware_file(word: str) -> Path:
