@@ -14,8 +14,9 @@ from hermit_harness.ends import End, end
 from hermit_harness.postmortem.report import PostMortem, examine, explain_cause, missing_feature
 from hermit_harness.status import class_word
 from hermit_harness.verdict.decide import Judgement, decide
-from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.argv import cpu_of, machine_of, shell_line
+from hermit_harness.verdict.outcome import STATUS_UNKNOWN, Outcome
+from hermit_harness.vm.argv import cpu_of, is_firmware_mute, machine_of, shell_line
+from hermit_harness.vm.machines import MUTE_FIRMWARE
 from hermit_harness.vm.process import LaunchError, Process, launch
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import Virtiofsd
@@ -57,6 +58,8 @@ def boot(
     serial port. `within` is launch()'s; `watchers` look after the run along with us.
     """
     row = end(spec.end)
+    if spec.allow_unknown or spec.expect == "exit unknown":
+        row = replace(row, allows_unknown=True)
     machine_of(spec)
     folder = Artifacts(artifacts)
     try:
@@ -98,6 +101,8 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
         for watcher in watchers:
             watcher.on_end(facts)
         judged = decide(facts, row, spec.debug_exit, spec.expect)
+        if judged.cause.startswith(STATUS_UNKNOWN) and is_firmware_mute(spec):
+            judged = replace(judged, hint=MUTE_FIRMWARE)
         outcome = _outcome(spec, judged, facts, supervisor.console.bytes(), process.argv)
         is_server = outcome.verdict == "timeout" and facts.open_ports  # nothing died
         if not outcome.matches(spec.expect) and not is_server:

@@ -14,7 +14,7 @@ TABLE = Path(__file__).with_name("ends.toml")
 
 @dataclass(frozen=True)
 class End:
-    """One row. The top of ends.toml describes the fields."""
+    """One row. The top of ends.toml describes the fields. `allows_unknown`: an end without a status is a pass."""
 
     id: str
     kernels: str
@@ -25,6 +25,9 @@ class End:
     status_source: str
     without_exit_device: tuple[str, ...]
     has_full_status: bool = False
+    zero_is_poweroff: bool = False
+    after: re.Pattern[bytes] | None = None
+    allows_unknown: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -42,6 +45,9 @@ def ends() -> dict[str, End]:
             status_source=row["status_source"],
             without_exit_device=tuple(row["without_exit_device"]),
             has_full_status=row.get("has_full_status", False),
+            zero_is_poweroff=row.get("zero_is_poweroff", False),
+            after=re.compile(row["after"].encode()) if "after" in row else None,
+            allows_unknown=row["status_source"] == "none",
         )
         for row in rows
     }

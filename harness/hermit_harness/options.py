@@ -78,6 +78,12 @@ OPTIONS: tuple[Option, ...] = (
         metavar="FILE",
     ),
     Option("END", "end", "row of the table of ends; default: by image or by the kernel's version", metavar="ROW"),
+    Option(
+        "ALLOW_UNKNOWN",
+        "allow-unknown",
+        "take an end without a reported status for success; default: only if the kernel cannot report one",
+        kind="yes",
+    ),
     Option("QEMU", "qemu", "the QEMU program; default: the target's", metavar="PROGRAM"),
     Option(
         "QEMU_ARG", "qemu-arg", "one more word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"

@@ -122,7 +122,7 @@ def split_words(
 
 
 def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
-    """The row of ends.toml for a file: its fixture's, else by the kernel's version in its notes."""
+    """The row of ends.toml for a file: its fixture's, else by the kernel's version and entry version in its notes."""
     if image:
         return image.end
     cpu = cpu_of_arch(facts.arch) if facts else ""
@@ -130,7 +130,7 @@ def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
         return f"hermit-0.10-{cpu}"
     if facts and facts.kernel and tuple(int(part) for part in facts.kernel.split(".")) >= (0, 10, 0):
         return "hermit-0.10-x86"
-    return "hermit-acpi-off" if facts and facts.entry_version in (2, 3) else "hermit-v4-x86"
+    return "hermit-e1-x86" if facts and (facts.entry_version or 0) < 4 else "hermit-v4-x86"
 
 
 def command_line(arguments: argparse.Namespace, image: FixtureImage | None) -> str:
@@ -226,6 +226,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         expect=image.expect if image and image.expect not in GUEST_FAILURES else "exit 0",
         target=target_row.name,
         way=arguments.way,
+        allow_unknown=arguments.allow_unknown,
         share=shared_folder_of(arguments, image),
     )
     return spec, image, facts

@@ -12,6 +12,7 @@ import signal
 from dataclasses import dataclass
 
 from hermit_harness.ends import End
+from hermit_harness.verdict.outcome import STATUS_UNKNOWN
 from hermit_harness.verdict.remedy import remedy
 from hermit_harness.watch.boot_log import printable
 from hermit_harness.watch.run_facts import EndReason, RunFacts
@@ -19,6 +20,8 @@ from hermit_harness.watch.run_facts import EndReason, RunFacts
 LOADER_STATUSES = range(65, 120, 2)
 NO_EXIT_DEVICE = "this machine has no exit device (isa-debug-exit, -semihosting)"
 ODD_ONLY = "isa-debug-exit can only report odd statuses"
+NO_STATUS_LINE = "the kernel printed no status at the end of its output"
+UNKNOWN_HINT = "--allow-unknown takes this end for success"
 
 
 @dataclass(frozen=True)
@@ -158,34 +161,56 @@ def _exited(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
         return _inconsistent(facts, end, f"QEMU ended with status {status} and the guest printed nothing")
     if not debug_exit:
         return _without_exit_device(facts, end, "poweroff", expect)
-    silent = end.status_source == "any" and facts.boot_log.status is None and end.success == end.failure
-    if end.status_source == "none" or silent:
-        return (
-            _unknown(facts, end)
-            if status in (end.success, end.failure)
-            else _inconsistent(facts, end, _unexpected_status(facts, end))
-        )
-    if end.status_source == "qemu" or (end.status_source == "any" and facts.boot_log.status is None):
+    if end.status_source == "none":
+        if status in (end.success, end.failure):
+            return _unknown(facts, end, "this kernel does not report it")
+        return _inconsistent(facts, end, _unexpected_status(facts, end))
+    if end.status_source == "qemu" or (end.status_source == "any" and _printed(facts) is None):
         known = {end.success: 0, end.failure: 1}
         if status in known:
             return _exit(
                 known[status], end, expect, f"QEMU's status {status}; this kernel reports only success or failure"
             )
         return _inconsistent(facts, end, _unexpected_status(facts, end))
+    if end.zero_is_poweroff:
+        return _by_full_status(facts, end, expect)
     return _by_status_line(facts, end, expect)
 
 
+def _printed(facts: RunFacts) -> int | None:
+    """Return the printed status where QEMU's own status confirms it: other output may follow it."""
+    log = facts.boot_log
+    return log.earlier_status if log.status is None else log.status
+
+
+def _by_full_status(facts: RunFacts, end: End, expect: str) -> Judgement:
+    """Judge by QEMU's status if it is a number of the guest's. After a power-off the console is the only source."""
+    status, printed = facts.qemu_status or 0, facts.boot_log.status
+    if not facts.boot_log.handed_over:
+        return _inconsistent(facts, end, f"QEMU ended with status {status} before the hand-over")
+    if status == 0:
+        if printed is None:
+            return _unknown(facts, end, f"{NO_STATUS_LINE}, and QEMU's status 0 says only that it ended")
+        return _exit(printed, end, expect, "from its status line, ended by poweroff", _late_refusal_hint(facts))
+    if printed is not None and printed & 0xFF == status:
+        return _exit(printed, end, expect, f"status line and QEMU's status {status} agree")
+    said = "no status line" if printed is None else f"although its status line says {printed}"
+    return _exit(status, end, expect, f"QEMU's status {status}, {said}", _late_refusal_hint(facts))
+
+
 def _by_status_line(facts: RunFacts, end: End, expect: str) -> Judgement:
-    status, printed = facts.qemu_status, facts.boot_log.status
+    status, printed = facts.qemu_status, _printed(facts)
     if printed is None:
         is_raw_status = status is not None and status not in (end.success, end.failure)
         is_raw_status = is_raw_status and (end.has_full_status or (status or 0) % 2 == 1)
         if end.allows_raw_status and is_raw_status and status is not None and facts.boot_log.handed_over:
             return _exit(status, end, expect, f"QEMU's status {status}, no status line", _late_refusal_hint(facts))
-        return _inconsistent(facts, end, f"QEMU ended with status {status} but the kernel printed no status line")
+        return _inconsistent(facts, end, f"QEMU ended with status {status} but {NO_STATUS_LINE}")
     expected = end.success if printed == 0 else end.failure
     if status == (printed & 0xFF if end.has_full_status else expected):
         return _exit(printed, end, expect, f"status line and QEMU's status {status} agree")
+    if end.has_full_status and status and facts.boot_log.handed_over:
+        return _exit(status, end, expect, f"QEMU's status {status}, although its status line says {printed}")
     return _inconsistent(facts, end, f"the status line says {printed} but {_unexpected_status(facts, end)}")
 
 
@@ -210,8 +235,15 @@ def _late_refusal_hint(facts: RunFacts) -> str:
     )
 
 
-def _unknown(facts: RunFacts, end: End) -> Judgement:
-    return Judgement("pass", None, "app", end.id, "ended; this kernel does not report its status")
+def _unknown(facts: RunFacts, end: End, why: str, hint: str = "") -> Judgement:
+    """Judge an end whose status nothing reports. It is a pass only where the row or the user expects that."""
+    if not facts.boot_log.handed_over:
+        return _inconsistent(facts, end, f"the machine ended before the hand-over ({why})")
+    cause = f"{STATUS_UNKNOWN}: {why} (row {end.id})"
+    if end.allows_unknown:
+        return Judgement("pass", None, "app", end.id, cause, hint)
+    hint = "; ".join(filter(None, (hint, _late_refusal_hint(facts) or UNKNOWN_HINT)))
+    return Judgement("wrong-exit", None, "app", end.id, cause, hint, "the application or its kernel")
 
 
 def _exit(status: int, end: End, expect: str, evidence: str, hint: str = "") -> Judgement:
@@ -235,21 +267,11 @@ def _without_exit_device(facts: RunFacts, end: End, ended_by: str, expect: str) 
     if ended_by not in end.without_exit_device:
         return None
     if end.status_source == "none":
-        return Judgement(
-            "pass", None, "app", end.id, f"ended by {ended_by}; this kernel does not report its status", hint
-        )
+        return _unknown(facts, end, f"ended by {ended_by}, and this kernel does not report it", hint)
     if facts.boot_log.status is None:
-        if ended_by == "poweroff":
-            return Judgement(
-                "wrong-exit",
-                None,
-                "app",
-                end.id,
-                "the machine was powered off with no status line",
-                hint,
-                _blame(facts),
-            )
-        return None
+        return (
+            _unknown(facts, end, f"ended by poweroff, and {NO_STATUS_LINE}", hint) if ended_by == "poweroff" else None
+        )
     return _exit(facts.boot_log.status, end, expect, f"from its status line, ended by {ended_by}", hint)
 
 

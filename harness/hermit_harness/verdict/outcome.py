@@ -10,6 +10,8 @@ from pathlib import Path
 VERDICTS = ("pass", "wrong-exit", "refused", "panic", "crash", "hang", "timeout", "infra", "harness-bug")
 ORIGINS = ("app", "loader", "qemu", "harness", "none")
 
+STATUS_UNKNOWN = "status unknown"  # such a cause begins with these words
+
 ERROR = re.compile(rb"\[LOADER\]\[ERROR\] [^\r\n]*")
 
 
@@ -51,7 +53,7 @@ class Outcome:
     def matches(self, expect: str) -> bool:
         """Return whether the run ended as expected.
 
-        The expectation is "exit N", "exit unknown" (ended, with a status that the kernel cannot report), "refused N",
+        The expectation is "exit N", "exit unknown" (ended, and nothing reports the status), "refused N",
         "refused N RULE" or a verdict.
         """
         word, _, rest = expect.strip().partition(" ")
@@ -76,6 +78,6 @@ class Outcome:
             return " ".join(w for w in ("loader refused", str(self.status), self.status_class, self.rule) if w)
         if self.origin == "app" and self.verdict in ("pass", "wrong-exit") and self.status is not None:
             return f"app exit {self.status}"
-        if self.verdict == "pass":
-            return "app ended, status unknown"
+        if self.verdict == "pass" or self.cause.startswith(STATUS_UNKNOWN):
+            return f"app ended, {STATUS_UNKNOWN}"
         return f"{self.verdict}: {self.cause}"

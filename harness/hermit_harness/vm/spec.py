@@ -21,6 +21,7 @@ class RunSpec:
     `end` names a row of ends.toml. `expect` has the syntax of Outcome.matches().
     `target` determines the CPU, QEMU and, unless `way` is set, how the application is passed (see targets.py).
     `net` is the guest's NIC, `share` its shared folder.
+    `allow_unknown` takes an end without a status for success.
     `debug_exit` False removes the exit device: isa-debug-exit on x86_64, semihosting on aarch64.
     """
 
@@ -47,3 +48,4 @@ class RunSpec:
     way: str = ""
     net: Nic = NO_NETWORK
     share: SharedFolder | None = None
+    allow_unknown: bool = False

@@ -10,6 +10,7 @@ from typing import Self
 from hermit_harness.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.console import strip_ansi, visible_end
 
 # The classes internal-error and cpu-exception, with which the loader can still end during the hand-over.
 LATE_REFUSALS = (99, 101)
@@ -18,7 +19,7 @@ _LOADER = re.compile(rb"\[LOADER\]")
 _ERROR = re.compile(rb"\[LOADER\]\[ERROR\] (\d{1,3}) ([a-z0-9-]+): ?(.*)$")
 _LOADING = re.compile(rb"\[LOADER\](?:\[INFO\])? Loading kernel to (0x[0-9a-fA-F]+)(?:\.\.(0x[0-9a-fA-F]+))?")
 _FOREIGN_PANIC = re.compile(rb"\[LOADER\] (?:PANIC: |panicked at )(.*)$")
-# "[0][PANIC] text", after a time stamp since kernel 0.12.
+# "[0][PANIC] text", after a time stamp since kernel 0.12. The application may have left its last line unfinished.
 _PANIC = re.compile(rb"(?:\[[ 0-9.]{1,16}\])?\[\d{1,4}\]\[PANIC[^\]]*\] ?(.*)$")
 _WELCOME = re.compile(rb"Welcome to Hermit(?:Core-rs)? (\S+)")
 
@@ -38,11 +39,15 @@ class BootLog:
     """The facts from the console lines of one run, in order.
 
     `status_line` is the pattern of the application's exit status, from ends.toml; None if its kernel prints none.
+    `after_status` is the pattern of the lines that the kernel may print after it.
+    `status` is the status at the end of the last line, None if other output followed. `earlier_status` is the last one
+    that ended a line: an application may have printed it.
     `in_firmware`: lines before the loader's first line belong to the firmware. `returns_to_firmware`: after a refusal
     the firmware may start another loader; `earlier_refusals` then lists the refusals before that loader's first line.
     """
 
     status_line: re.Pattern[bytes] | None = None
+    after_status: re.Pattern[bytes] | None = None
     in_firmware: bool = False
     returns_to_firmware: bool = False
     earlier_refusals: list[Refusal] = field(default_factory=list)
@@ -52,6 +57,7 @@ class BootLog:
     load_range: tuple[int, int] | None = None
     panic: str | None = None
     status: int | None = None
+    earlier_status: int | None = None
     kernel_version: str | None = None
     guest_lines: int = 0
     line_count: int = 0
@@ -61,9 +67,10 @@ class BootLog:
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
         """Return an empty log for a boot of `spec`."""
-        machine = machine_of(spec)
+        machine, row = machine_of(spec), end(spec.end)
         return cls(
-            status_line=end(spec.end).line,
+            status_line=row.line,
+            after_status=row.after,
             in_firmware=machine.firmware_prints,
             returns_to_firmware=machine.returns_to_firmware,
         )
@@ -78,8 +85,9 @@ class BootLog:
         """Return whether a line announces the end of the run."""
         return bool(self.refusal or self.loader_panic is not None or self.panic is not None or self.status is not None)
 
-    def add_line(self, line: bytes, now: float) -> None:
-        """Add one complete line. `now` is in seconds since QEMU's exec."""
+    def add_line(self, raw: bytes, now: float) -> None:
+        """Add one complete line, with its escape sequences. `now` is in seconds since QEMU's exec."""
+        line = strip_ansi(raw).rstrip(b"\r")
         if not line.strip():
             return
         self.line_count += 1
@@ -88,11 +96,13 @@ class BootLog:
         loader = _LOADER.search(line) if self.in_firmware and not self.guest_lines else _LOADER.match(line)
         if loader:
             self.in_firmware = False
+            self.status = None
             self._loader_line(line[loader.start() :], now)
-        elif self.in_firmware and not self._status_match(line):
+        elif self.in_firmware and not self._status_match(raw):
             return
         else:
             self._guest_line(line, now)
+            self._take_status(raw)
 
     def _loader_line(self, line: bytes, now: float) -> None:
         error = _ERROR.match(line)
@@ -119,21 +129,25 @@ class BootLog:
         if panic and self.loader_panic is None and not self.guest_lines:
             self.loader_panic = printable(panic[1])
 
-    def _status_match(self, line: bytes) -> re.Match[bytes] | None:
-        return self.status_line.search(line) if self.status_line else None
+    def _status_match(self, raw: bytes) -> re.Match[bytes] | None:
+        return self.status_line.search(visible_end(raw)) if self.status_line else None
+
+    def _take_status(self, raw: bytes) -> None:
+        found, shown = self._status_match(raw), visible_end(raw)
+        if found:
+            self.status = self.earlier_status = int(found[1])
+        elif shown and not (self.after_status and self.after_status.search(shown)):
+            self.status = None
 
     def _guest_line(self, line: bytes, now: float) -> None:
         self.guest_lines += 1
         self.times.setdefault("kernel_line", now)
-        panic = _PANIC.match(line)
+        panic = _PANIC.search(line)
         if self.panic is not None and self.panic.endswith(":"):
             self.panic += f" {printable(line.strip())}"  # Rust prints the message on the line after the location
         elif panic and self.panic is None:
             self.panic = printable(panic[1])
             self.times.setdefault("panic", now)
-        status = self._status_match(line)
-        if status:
-            self.status = int(status[1])
         welcome = _WELCOME.search(line)
         if welcome and self.kernel_version is None:
             self.kernel_version = printable(welcome[1])

@@ -10,9 +10,25 @@ from collections.abc import Iterator
 _ANSI = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^_`-~]")
 
 
+# What a terminal does not show at the end of a line: escape sequences, finished or cut off, and blanks. An OSC string
+# without end is not among them: the status may be part of it.
+_INVISIBLE_END = re.compile(
+    rb"(?:\s|" + _ANSI.pattern + rb"|\x1b\[[0-?]*[ -/]*(?=\x1b|\s|$)|\x1b[ -/]*(?=\x1b|\s|$))+$"
+)
+_TAIL = 256  # bytes of the end of a line that is too long
+
+
 def strip_ansi(line: bytes) -> bytes:
     """Remove terminal escape sequences."""
     return _ANSI.sub(b"", line) if b"\x1b" in line else line
+
+
+def visible_end(line: bytes) -> bytes:
+    """Return the last bytes of a line, without the invisible ones at its end.
+
+    Escape sequences before that stay: an unfinished one would swallow the text after it.
+    """
+    return _INVISIBLE_END.sub(b"", line[-_TAIL:])
 
 
 class ConsoleRecord:
@@ -47,13 +63,14 @@ class ConsoleRecord:
 
 
 class LineSplitter:
-    """Splits a stream into lines (LF or CR LF) without escape sequences.
+    """Splits a stream into lines (LF or CR LF) without escape sequences; `raw` keeps these and the CR.
 
-    A line longer than `limit` is truncated, so memory stays bounded for output without newlines.
+    A line longer than `limit` is cut into its first `limit` bytes and its last few, so memory stays bounded.
     """
 
-    def __init__(self, limit: int = 8192) -> None:
+    def __init__(self, limit: int = 8192, raw: bool = False) -> None:
         self.limit = limit
+        self._raw = raw
         self._part = b""
         self._skipping = False
 
@@ -62,22 +79,26 @@ class LineSplitter:
         for piece in whole:
             line = self._part + piece
             self._part = b""
-            if self._skipping:
-                self._skipping = False
-            else:
-                yield self._clean(line)
-        if self._skipping:
-            return
+            yield from self._ended(line)
         self._part += rest
-        if len(self._part) > self.limit:
-            line, self._part, self._skipping = self._part, b"", True
+        if not self._skipping and len(self._part) > self.limit:
+            line, self._part, self._skipping = self._part[: self.limit], self._part[self.limit :], True
             yield self._clean(line)
+        if self._skipping:
+            self._part = self._part[-_TAIL:]
 
     def finish(self) -> Iterator[bytes]:
         """Yield the last line if it has no newline."""
-        if self._part and not self._skipping:
-            yield self._clean(self._part)
+        if self._part:
+            yield from self._ended(self._part)
         self._part = b""
 
+    def _ended(self, line: bytes) -> Iterator[bytes]:
+        skipping, self._skipping = self._skipping, False
+        if not skipping and len(line) > self.limit:
+            yield self._clean(line[: self.limit])
+            line, skipping = line[self.limit :], True
+        yield self._clean(line[-_TAIL:] if skipping else line)
+
     def _clean(self, line: bytes) -> bytes:
-        return strip_ansi(line[: self.limit]).rstrip(b"\r")
+        return line if self._raw else strip_ansi(line).rstrip(b"\r")

@@ -93,7 +93,7 @@ class Supervisor:
         self._watchers = watchers
         self._keep_machine = keep_machine
         self._gdb_relay: GdbRelay | None = None
-        self._lines = LineSplitter()
+        self._lines = LineSplitter(raw=True)
         self._stderr = bytearray()
         self._selector = selectors.DefaultSelector()
         self._serial_input = SerialInput(self._selector, process.serial, spec.stdin or b"", self._on_serial)
@@ -291,7 +291,7 @@ class Supervisor:
         """
         self._read_pending_serial()
         self._end_reason = (EndReason.RESET, reason)
-        if self.spec.debug_exit and self.boot_log.is_final:
+        if self.spec.debug_exit and (self.boot_log.is_final or self.boot_log.earlier_status is not None):
             self._quit_qemu()
             self._powered_off = self._end_reason[0] is EndReason.EXITED and self.process.reap() != 0
             if not self._powered_off:

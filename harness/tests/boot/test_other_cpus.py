@@ -110,9 +110,19 @@ def test_aarch64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
 @pytest.mark.requirement("N-08")
 @each_cell("riscv64-real")
 def test_riscv64_real_kernel(cell: Cell, run_cell: RunCell) -> None:
-    """The real kernel completes; its output needs a newer SBI."""
+    """By default the real kernel gets firmware through which it can print, and reports its status."""
+    greets(cell, run_cell)
+
+
+@pytest.mark.requirement("N-08", "L-12")
+@each_cell("riscv64-real-mute")
+def test_riscv64_mute_kernel_is_no_success(cell: Cell, run_cell: RunCell, boot_here: Boot) -> None:
+    """Without the debug console the kernel boots and powers off, but whether it succeeded is unknown."""
     outcome = run_cell(cell)
     assert b"Loading kernel to 0x" in outcome.console and b"[LOADER][ERROR]" not in outcome.console
+    assert (str(outcome), outcome.status, outcome.qemu_status) == ("app ended, status unknown", None, 0)
+    assert "OpenSBI 1.3" in outcome.hint
+    assert boot_here(replace(specs.spec(cell), allow_unknown=True)).matches("exit unknown")
 
 
 @pytest.mark.requirement("L-22")

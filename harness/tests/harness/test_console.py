@@ -32,8 +32,8 @@ def test_line_ends_and_colours() -> None:
 
 
 def test_endless_line_is_cut() -> None:
-    """A line without end is cut at the limit, and the next line is complete."""
-    assert split([b"x" * 500] * 40 + [b"\nnext\n"], 1000) == [b"x" * 1000, b"next"]
+    """Of a line without end the first and the last bytes are kept, and the next line is complete."""
+    assert split([b"x" * 500] * 40 + [b"\nnext\n"], 1000) == [b"x" * 1000, b"x" * 256, b"next"]
 
 
 @given(st.lists(st.binary(max_size=64), max_size=64))

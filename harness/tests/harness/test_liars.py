@@ -9,12 +9,13 @@ import pytest
 
 from hermit_harness.boot import boot
 from hermit_harness.fixtures import FixtureImage, images
+from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
 LIARS = [image for image in images().values() if image.kind == "liar"]
-# These two use the keyboard controller and ACPI's power register, which microvm lacks.
-ONLY_PC = ("liar-reset", "liar-poweroff")
+# These use the keyboard controller and ACPI's power register, which microvm lacks.
+ONLY_PC = ("liar-reset", "liar-poweroff", "liar-said-reset", "liar-said-poweroff")
 
 
 def liar(image: FixtureImage, folder: Path, machine: str = "microvm", **more: object) -> Outcome:
@@ -42,6 +43,32 @@ def test_verdict(image: FixtureImage, tmp_path: Path) -> None:
 def test_required_liars_exist() -> None:
     wanted = {"hang", "spin", "triple", "wrong-exit", "panic-success", "junk", "ignored-exit", "late-output", "forged"}
     assert {f"liar-{word}" for word in wanted} <= {image.id for image in LIARS}
+
+
+# An application of aarch64 or riscv64 that prints the kernel's last line, and what the harness must conclude.
+SAID = [
+    ("exit status 0", "reset", "crash", None),
+    ("exit status 0", "spin", "hang", None),
+    ("exit status 0", "panic", "panic", 1),
+    ("exit status 0", "5", "wrong-exit", 5),  # QEMU's own status wins
+    ("exit status 0\\nand on", "poweroff", "wrong-exit", None),
+    ("failedexit status 5", "poweroff", "wrong-exit", 5),
+    ("\\e[31mfailed\\rexit status 5\\e[0m\\r\\n\\e[", "poweroff", "wrong-exit", 5),
+    ("\\e[exit status 5\\n", "poweroff", "wrong-exit", 5),
+    ("doneexit status 0\\n", "poweroff", "pass", 0),
+]
+
+
+@pytest.mark.requirement("P-11", "L-12")
+@pytest.mark.parametrize(("text", "how", "verdict", "status"), SAID)
+@pytest.mark.parametrize("target", ["aarch64-elf", "riscv64-sbi"])
+def test_what_the_console_says(
+    target: str, text: str, how: str, verdict: str, status: int | None, tmp_path: Path
+) -> None:
+    """Only the end of the output counts, and only with the kernel's own way to end."""
+    spec = specs.release("say", target_name=target, append=f"-- '{text}' {how}", cpu_seconds=2.0, expect="exit 0")
+    outcome = boot(spec, artifacts=tmp_path)
+    assert (outcome.verdict, outcome.status) == (verdict, status), outcome.cause
 
 
 def test_forged_refusal_is_app_exit_67(tmp_path: Path) -> None:

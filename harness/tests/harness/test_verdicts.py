@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hermit_harness.ends import end, ends
@@ -16,6 +18,7 @@ BANNER = "[LOADER][INFO] Hermit loader 0.1.0 (1a2b3c4, x86_64-multiboot, multibo
 LOADING = "[LOADER][INFO] Loading kernel to 0x200000..0x29c600 (len = 0x9c600 B / 640512 B)\n"
 REFUSAL = "[LOADER][ERROR] 67 elf-segment-beyond-file: segment 2 ends at 0x9c600, the file has 0x90000 bytes\n"
 EXCEPTION = "[LOADER][ERROR] 101 cpu-exception: #PF at 0x100abc\n"
+SHUTTING_DOWN = "[0][\x1b[32mINFO\x1b[0m] Shutting down system\r\n"
 KERNEL = "[0][\x1b[32mINFO\x1b[0m] Welcome to Hermit 0.11.0\r\n"
 PANIC = "[0][\x1b[31mPANIC\x1b[0m] panicked at src/main.rs:3:5:\noh no\n"
 NEWER_PANIC = "[00001.234567][0][PANIC hermit::x] oh no\n"
@@ -23,7 +26,7 @@ GOOD = BANNER + LOADING + KERNEL
 
 
 def marks_of(console: str, row: str = "bare") -> BootLog:
-    marks, lines = BootLog(end(row).line), LineSplitter()
+    marks, lines = BootLog(end(row).line, end(row).after), LineSplitter(raw=True)
     for line in (*lines.feed(console.encode()), *lines.finish()):
         marks.add_line(line, 0.0)
     return marks
@@ -87,6 +90,12 @@ def text(judged: Judgement) -> str:
         (GOOD + "exit status 42\n", 0, "hermit-0.10-aarch64", "app exit 42"),
         (GOOD + "exit status 0\n", 0, "hermit-0.10-riscv64", "app exit 0"),
         (BANNER + LOADING, 0, "hermit-0.10-riscv64", "app ended, status unknown"),
+        (GOOD + "exit status 4\r\n" + SHUTTING_DOWN, 0, "hermit-0.10-riscv64", "app exit 4"),
+        (GOOD + "exit status 4\n", 4, "hermit-0.10-aarch64", "app exit 4"),  # feature semihosting
+        (GOOD + "exit status 0\n", 4, "hermit-0.10-riscv64", "app exit 4"),  # QEMU's own status wins
+        (GOOD + "nothing\n", 4, "hermit-0.10-riscv64", "app exit 4"),
+        (GOOD, 3, "hermit-e1-x86", "app ended, status unknown"),
+        (GOOD, 0, "hermit-e1-x86", "app ended, status unknown"),
         (BANNER + REFUSAL, 67, "bare-aarch64", "loader refused 67 elf-segment-beyond-file"),
     ],
 )
@@ -109,6 +118,55 @@ def test_ends(console: str, qemu: int, row: str, wanted: str) -> None:
 def test_line_and_number_that_disagree(console: str, qemu: int, row: str) -> None:
     """If QEMU's exit status is the application's status, the line must have the same number."""
     assert judge(console, qemu, row=row).verdict == "wrong-exit"
+
+
+LAST_LINES = [
+    ("failedexit status 5\n", 5),
+    ("failed\rexit status 5\r\n", 5),
+    ("\x1b[31mfailed\x1b[0mexit status 5\x1b[0m\r\n", 5),
+    ("\x1b[exit status 5\x1b[0\n", 5),  # unfinished escape sequences before and after
+    ("\x1b]0;titleexit status 5\n", 5),
+    ("x" * 20000 + "exit status 5\n", 5),
+    ("exit status 0exit status 5\n", 5),
+    ("exit status 0\n" + "exit status 5\n" + SHUTTING_DOWN + "\n\r\n", 5),
+    ("exit status 5\nand on\n", None),
+    ("exit status 5 \x1b[0mand on\n", None),
+    ("exit status 5\n[LOADER][INFO] and on\n", None),
+    ("exit status five\n", None),
+]
+
+
+@pytest.mark.requirement("L-12", "L-23")
+@pytest.mark.parametrize(("output", "status"), LAST_LINES)
+def test_status_at_the_end_of_the_last_line(output: str, status: int | None) -> None:
+    """If the console is the only source, the status is its last word, whatever the application left unfinished."""
+    judged = judge(GOOD + output, 0, row="hermit-0.10-riscv64")
+    assert (judged.verdict, judged.status) == ("wrong-exit", status)
+    assert ("status unknown" in judged.cause) == (status is None)
+
+
+@pytest.mark.requirement("L-12")
+@pytest.mark.parametrize("row", ["hermit-0.10-riscv64", "hermit-0.10-aarch64"])
+@pytest.mark.parametrize(
+    ("output", "how", "verdict"),
+    [
+        ("exit status 0", EndReason.RESET, "crash"),
+        ("exit status 0", EndReason.WALL_CAP, "hang"),
+        ("exit status 0", EndReason.HALTED, "hang"),
+        ("exit status 0[0][PANIC] panicked at src/main.rs:3:5:\noh no\n", EndReason.EXITED, "panic"),
+    ],
+)
+def test_printed_success_counts_only_at_the_kernels_end(output: str, how: EndReason, verdict: str, row: str) -> None:
+    """An application that prints the kernel's line and then fails has failed."""
+    assert judge(GOOD + output, 0, how, row, silent_for=9.9).verdict == verdict
+
+
+def test_unknown_status_is_a_pass_only_if_it_is_allowed() -> None:
+    """The row decides, or --allow-unknown; a failure that QEMU reports stays one."""
+    mute, row = RunFacts(EndReason.EXITED, marks_of(BANNER + LOADING), qemu_status=0), end("hermit-0.10-riscv64")
+    assert decide(mute, row, True, "exit 0").verdict == "wrong-exit"
+    assert decide(mute, replace(row, allows_unknown=True), True, "exit 0").verdict == "pass"
+    assert decide(replace(mute, qemu_status=1), replace(row, allows_unknown=True), True, "exit 0").status == 1
 
 
 @pytest.mark.requirement("L-23")
@@ -231,7 +289,7 @@ def test_power_off_without_a_status_line() -> None:
         (GOOD, 5, "hermit-0.8-x86"),
         ("", 67, "bare"),
         ("", 3, "bare"),
-        (GOOD + "I say exit status 0\n", 3, "bare"),  # not a line of its own
+        (GOOD + "exit status 0 I say\n", 3, "bare"),  # not the end of a line
     ],
 )
 def test_contradictions_are_never_a_pass(console: str, qemu: int, row: str) -> None:

@@ -14,6 +14,7 @@ import sys
 import termios
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +22,7 @@ from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import TestResult
 from hermit_harness.matrix.probe import Probe, ProbeResult
 from hermit_harness.paths import ROOT
-from hermit_harness.report import text
+from hermit_harness.report import plugin, text
 from hermit_harness.report.progress import Progress
 
 RAN = [
@@ -42,6 +43,27 @@ def test_table_of_cells() -> None:
         "t       pc       tcg         1       1        0     2",
         "all                          1       1        1     2",
     ]
+
+
+@pytest.mark.requirement("P-05")
+@pytest.mark.parametrize(
+    ("arguments", "keyword", "judged"), [(["harness/tests"], "", True), (["harness/tests"], "net", False)]
+)
+def test_complete_run_is_judged(
+    arguments: list[str], keyword: str, judged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A complete run that ran too little is red although no test failed; a part of it is not."""
+    monkeypatch.setattr(plugin.leaks, "end_leaked_processes", lambda mark: [])
+    option = SimpleNamespace(keyword=keyword, markexpr="", lf=False, cell="", collectonly=False)
+    reporter = plugin.Reporter(SimpleNamespace(option=option, args=arguments))  # type: ignore[arg-type]
+    skip = TestResult("net/test_x.py::x", "", "skipped", "because", 0.1)
+    reporter.results = {"x": skip}
+    session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    reporter.pytest_sessionfinish(session, pytest.ExitCode.OK)  # type: ignore[arg-type]
+    said = "\n".join(reporter.faults)
+    for fault in ("0 cells passed, at least", "must-run cell", "for a reason that is not in skips.toml: because"):
+        assert (fault in said) == judged
+    assert (session.exitstatus == pytest.ExitCode.TESTS_FAILED) == judged
 
 
 @pytest.mark.requirement("P-05")
