@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.boot import boot
-from hermit_harness.matrix import expand, ledger, prerequisites, probe, specs
+from hermit_harness.matrix import expand, prerequisites, probe, specs
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.report import plugin
 from hermit_harness.testing import failure_text
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
+from tests.support.errata import skip_known
 from tests.support.probe_session import WITHOUT_GUESTS, probe_session
 
 RunCell = Callable[[Cell], Outcome]
@@ -84,9 +85,7 @@ def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
         outcome = boot(specs.spec(cell), artifacts=specs.artifacts(cell.id))
         expected = specs.spec(cell).expect
         if not outcome.matches(expected):
-            known = ledger.erratum_for(cell.id, str(outcome))
-            if known is not None:
-                pytest.skip(f"erratum: {known.id}: {outcome}")
+            skip_known(cell.id, str(outcome))
             pytest.fail(failure_text(outcome, expected), pytrace=False)
         return outcome
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hermit_harness.matrix.table import HARNESS
 
-MUTABLE = ("loader/", "harness/hermit_harness/", "netsetup/")
+MUTABLE = ("loader/", "harness/hermit_harness/", "netsetup/", "ci/")
 
 
 @dataclass(frozen=True)
