@@ -22,7 +22,7 @@ from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import TestResult
 from hermit_harness.matrix.probe import Probe, ProbeResult
 from hermit_harness.paths import ROOT
-from hermit_harness.report import plugin, text
+from hermit_harness.report import leaks, plugin, text
 from hermit_harness.report.progress import Progress
 
 RAN = [
@@ -53,7 +53,7 @@ def test_complete_run_is_judged(
     arguments: list[str], keyword: str, judged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A complete run that ran too little is red although no test failed; a part of it is not."""
-    monkeypatch.setattr(plugin.leaks, "end_leaked_processes", lambda mark: [])
+    monkeypatch.setattr(leaks, "end_leaked_processes", lambda mark: [])
     option = SimpleNamespace(keyword=keyword, markexpr="", lf=False, cell="", collectonly=False)
     reporter = plugin.Reporter(SimpleNamespace(option=option, args=arguments))  # type: ignore[arg-type]
     skip = TestResult("net/test_x.py::x", "", "skipped", "because", 0.1)
