@@ -23,15 +23,15 @@ static struct boot_state {
 	struct elf_image elf;
 	struct notes notes;
 	const struct era *era;
-	struct place place;
+	struct placement placement;
 	struct handover_block block;
 } boot_state;
 
-void boot_open(const struct platform *p)
+void boot_init(const struct platform *p)
 {
 	platform = p;
-	panic_open(p->stop);
-	log_open(p->write, LOADER_LOG_LEVEL);
+	panic_init(p->stop);
+	log_init(p->write, LOADER_LOG_LEVEL);
 }
 
 // The debug lines are upstream's, word for word: scripts match them.
@@ -51,7 +51,7 @@ static void log_version(const struct boot *boot)
 
 static void log_boot_information(const struct boot *boot)
 {
-	log_line(LOG_DEBUG, "Found %s at %#lx", boot->bootinfo_name, boot->bootinfo_at);
+	log_line(LOG_DEBUG, "Found %s at %#lx", boot->protocol_info_name, boot->protocol_info_at);
 	for (uint32_t i = 0; i < boot->usable.count; i++)
 		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.ranges[i].start,
 			 boot->usable.ranges[i].end);
@@ -124,25 +124,25 @@ static enum status read_application(const struct boot *boot)
 			    &boot_state.era);
 }
 
-static enum status place(const struct boot *boot, struct handover_block_content *content)
+static enum status choose_addresses(const struct boot *boot, struct handover_block_inputs *content)
 {
 	struct place_request request = {
 		.rules = &arch_place_rules,
 		.image = &boot_state.elf,
 		.usable = &boot->usable,
 		.preferred = handover_preferred_ram(boot),
-		.reach = boot->reach,
+		.mappable = boot->mappable,
 		.loader = boot->loader,
 		.file = { boot->app_at, boot->app_at + boot->app.n },
 		.preserved_count = boot->preserved_count,
 	};
 	memcpy(request.preserved, boot->preserved, sizeof request.preserved);
-	TRY(place_image(&request, &boot_state.place));
-	content->image = boot_state.place.image;
+	TRY(place_image(&request, &boot_state.placement));
+	content->image = boot_state.placement.image;
 	handover_block_layout(content, &boot_state.block);
-	TRY(place_others(&request, boot_state.block.size, &boot_state.place));
-	// place_others() may have moved the image up.
-	content->image = boot_state.place.image;
+	TRY(place_block_and_copies(&request, boot_state.block.size, &boot_state.placement));
+	// place_block_and_copies() may have moved the image up.
+	content->image = boot_state.placement.image;
 	return STATUS_OK;
 }
 
@@ -156,42 +156,43 @@ static struct window map_window(struct range r)
 // Allocates every range that the loader writes to from firmware that manages memory (UEFI).
 static enum status claim(const struct boot *boot)
 {
-	const struct place *place = &boot_state.place;
+	const struct placement *placement = &boot_state.placement;
 	if (platform->claim == NULL)
 		return STATUS_OK;
-	TRY(platform->claim(place->image));
-	TRY(platform->claim(place->block));
-	if (place->staging.start != place->image.start)
-		TRY(platform->claim(place->staging));
-	if (place->file.start != boot->app_at)
-		TRY(platform->claim(place->file));
+	TRY(platform->claim(placement->image));
+	TRY(platform->claim(placement->block));
+	if (placement->staging.start != placement->image.start)
+		TRY(platform->claim(placement->staging));
+	if (placement->file.start != boot->app_at)
+		TRY(platform->claim(placement->file));
 	return STATUS_OK;
 }
 
 // Builds the image at its staging address.
 static enum status load(const struct boot *boot)
 {
-	const struct place *place = &boot_state.place;
+	const struct placement *placement = &boot_state.placement;
 	const uint8_t *file = boot->app.p;
 	// The image would overwrite file bytes that are not copied yet.
-	if (place->file.start != boot->app_at) {
-		struct window moved = map_window(place->file);
+	if (placement->file.start != boot->app_at) {
+		struct window moved = map_window(placement->file);
 		memcpy(moved.p, file, boot->app.n);
 		file = moved.p;
 	}
-	struct window to = map_window(place->staging);
-	load_segments(&boot_state.elf, file, to, place->backwards);
-	return load_relocate(&boot_state.elf, to, place->image.start);
+	struct window to = map_window(placement->staging);
+	load_segments(&boot_state.elf, file, to, placement->backwards);
+	return load_relocate(&boot_state.elf, to, placement->image.start);
 }
 
 static void log_placement(void)
 {
-	const struct place *place = &boot_state.place;
+	const struct placement *placement = &boot_state.placement;
 	const struct elf_tls *tls = &boot_state.elf.tls;
 	// Load bias: 0 for ET_EXEC.
-	uint64_t moved = place->image.start - boot_state.elf.vaddr;
+	uint64_t moved = placement->image.start - boot_state.elf.vaddr;
 	log_line(LOG_INFO, "Loading kernel to %#lx..%#lx (len = %#lx B / %lu B)",
-		 place->image.start, place->image.end, boot_state.elf.size, boot_state.elf.size);
+		 placement->image.start, placement->image.end, boot_state.elf.size,
+		 boot_state.elf.size);
 	if (tls->memsz != 0)
 		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)",
 			 tls->vaddr + moved, tls->vaddr + moved + tls->memsz, tls->memsz,
@@ -201,8 +202,8 @@ static void log_placement(void)
 	if (page == 0)
 		return;
 	// The mapping covers whole units of IMAGE_ALIGN with pages of any size.
-	const struct range mapped = { align_down(place->image.start, IMAGE_ALIGN),
-				      align_up(place->image.end, IMAGE_ALIGN) };
+	const struct range mapped = { align_down(placement->image.start, IMAGE_ALIGN),
+				      align_up(placement->image.end, IMAGE_ALIGN) };
 	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)",
 		 boot_state.block.size / PAGE_SIZE, boot_state.block.window.base);
 	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size %lu KByte)",
@@ -211,18 +212,18 @@ static void log_placement(void)
 
 static noreturn void hand_over(const struct boot *boot)
 {
-	const struct place *place = &boot_state.place;
+	const struct placement *placement = &boot_state.placement;
 	const struct handover_block *block = &boot_state.block;
 	const struct era *era = boot_state.era;
 	// On x86_64 and aarch64, kernels since 0.5.0 add the stack size to the stack pointer.
 	uint64_t stack = block->window.base + block->stack +
-			 (era->stack_low_end && !arch_stack_top ? 0 : era->stack_size);
+			 (era->stack_low_end && !arch_always_stack_top ? 0 : era->stack_size);
 	const struct handover handover = {
 		.block = block,
 		.shape = &era->shape,
-		.image = place->image,
-		.staging = place->staging,
-		.entry = boot_state.elf.entry + (place->image.start - boot_state.elf.vaddr),
+		.image = placement->image,
+		.staging = placement->staging,
+		.entry = boot_state.elf.entry + (placement->image.start - boot_state.elf.vaddr),
 		.stack = stack,
 		.info = block->window.base + block->info,
 		.cpu = boot->cpu,
@@ -239,20 +240,20 @@ static noreturn void hand_over(const struct boot *boot)
 // of itself, except for bad relocations and failures of firmware.
 static enum status steps(struct boot *boot)
 {
-	struct handover_block_content content = { .boot = boot, .elf = &boot_state.elf };
+	struct handover_block_inputs content = { .boot = boot, .elf = &boot_state.elf };
 	// First, since loader.log= decides which of the following lines are printed.
 	TRY(read_options(boot));
 	if (boot->module_count == 0)
 		// Without one, check_file_format() refuses.
-		(void)embedded_app(boot);
+		(void)use_embedded_app(boot);
 	log_version(boot);
 	log_boot_information(boot);
 	TRY(read_application(boot));
 	content.era = boot_state.era;
 	boot->platform_tag = era_platform_tag(&boot_state.notes, boot->start_kind);
-	TRY(place(boot, &content));
+	TRY(choose_addresses(boot, &content));
 	TRY(claim(boot));
-	boot_state.block.window = map_window(boot_state.place.block);
+	boot_state.block.window = map_window(boot_state.placement.block);
 	handover_block_write(&content, &boot_state.block);
 	TRY(load(boot));
 	log_placement();

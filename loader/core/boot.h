@@ -19,8 +19,8 @@ struct boot {
 	// The boot protocol, for example "multiboot".
 	const char *protocol;
 	// The boot information in the words of upstream's log: "Multiboot information".
-	const char *bootinfo_name;
-	uint64_t bootinfo_at;
+	const char *protocol_info_name;
+	uint64_t protocol_info_at;
 	// The application file as platform->map shows it; empty if the protocol passed none.
 	struct span app;
 	uint64_t app_at;
@@ -31,7 +31,7 @@ struct boot {
 	// The running loader, including its .bss.
 	struct range loader;
 	// The addresses that platform->map can show.
-	struct range reach;
+	struct range mappable;
 	// Free RAM.
 	struct range_set usable;
 	// The RAM that the kernel is to know of; empty means `usable`.
@@ -65,11 +65,11 @@ struct boot {
 };
 
 // Registers the platform and opens the log. It must run first, so that every refusal is printed.
-void boot_open(const struct platform *platform);
+void boot_init(const struct platform *platform);
 
 // Sets the application to the one that EMBED_APP= built into the loader. Returns false if the
 // loader has none.
-bool embedded_app(struct boot *boot);
+bool use_embedded_app(struct boot *boot);
 
 // Boots the application, or prints a refusal and stops the machine.
 noreturn void boot_run(struct boot *boot);

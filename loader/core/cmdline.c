@@ -9,12 +9,12 @@ static bool is_blank(uint8_t c)
 	return c <= ' ' && (c == ' ' || c == '\t' || c == '\n');
 }
 
-static bool is_text(struct span s, const char *text, size_t n)
+static bool span_equals(struct span s, const char *text, size_t n)
 {
 	return s.n == n && memcmp(s.p, text, n) == 0;
 }
 
-#define IS(span, literal) is_text(span, literal, sizeof(literal) - 1)
+#define IS(span, literal) span_equals(span, literal, sizeof(literal) - 1)
 
 // Returns the next word at or after `*at` and advances `*at` to its end. Returns false at the end
 // of the line and at `--`: what follows belongs to the application.
@@ -56,7 +56,7 @@ static bool parse_log_level(struct span value, struct loader_options *out)
 		size_t n = 0;
 		while (n < sizeof words[i] && words[i][n] != '\0')
 			n++;
-		if (is_text(value, words[i], n)) {
+		if (span_equals(value, words[i], n)) {
 			out->log = (enum log_level)i;
 			return true;
 		}

@@ -35,10 +35,10 @@ struct reader {
 	unsigned uarts;
 	// The UART is the one that stdout-path names.
 	bool uart_named;
-	bool second_pass; // a further walk, for UARTs only
+	bool uart_pass; // a further walk, for UARTs only
 };
 
-static bool is_text(struct span value, const char *wanted)
+static bool prop_is_string(struct span value, const char *wanted)
 {
 	return value.n != 0 && text_is((const char *)value.p, value.n - 1, wanted) &&
 	       value.p[value.n - 1] == '\0';
@@ -61,7 +61,8 @@ static bool next_string(struct span *list, struct span *out)
 // 2.3.4: without `status` a node is enabled.
 static bool is_enabled(const struct node *node)
 {
-	return node->status.n == 0 || is_text(node->status, "okay") || is_text(node->status, "ok");
+	return node->status.n == 0 || prop_is_string(node->status, "okay") ||
+	       prop_is_string(node->status, "ok");
 }
 
 // Reads a number of 0 to 2 cells at offset `at`. Returns false if the value is too short.
@@ -225,7 +226,7 @@ static void parse_device(struct reader *r, const struct node *node)
 		break;
 	case DEVICE_PSCI:
 		tree->psci = true;
-		tree->psci_smc = is_text(node->method, "smc");
+		tree->psci_smc = prop_is_string(node->method, "smc");
 		break;
 	case DEVICE_FINISHER:
 		if (read_reg(r, node, 0, &at))
@@ -249,7 +250,7 @@ static enum status parse_node(struct reader *r)
 	if (node->done)
 		return STATUS_OK;
 	node->done = true;
-	if (r->second_pass) {
+	if (r->uart_pass) {
 		if (r->depth >= 2)
 			parse_device(r, node);
 		return STATUS_OK;
@@ -259,15 +260,15 @@ static enum status parse_node(struct reader *r)
 		tree->size_cells = node->size_cells;
 		return STATUS_OK;
 	}
-	if (r->depth == 2 &&
-	    (is_text(node->device_type, "memory") || fdt_node_name_is(&node->token, "memory")))
+	if (r->depth == 2 && (prop_is_string(node->device_type, "memory") ||
+			      fdt_node_name_is(&node->token, "memory")))
 		return is_enabled(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
 	if (r->depth == 2 && fdt_node_name_is(&node->token, "chosen"))
 		return parse_chosen(r, node);
 	if (r->depth == 3 && fdt_node_name_is(&up->token, "reserved-memory"))
 		return is_enabled(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
 	if (r->depth == 3 && fdt_node_name_is(&up->token, "cpus") &&
-	    is_text(node->device_type, "cpu"))
+	    prop_is_string(node->device_type, "cpu"))
 		tree->cpus++;
 	else
 		parse_device(r, node);
@@ -380,7 +381,7 @@ enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
 	TRY(walk(&reader));
 	// The UART and the alias may precede /chosen, so up to two more passes are needed. A single
 	// UART needs none.
-	reader.second_pass = true;
+	reader.uart_pass = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
 		TRY(walk(&reader));

@@ -8,7 +8,7 @@
 extern const uint8_t embedded_file[];
 extern const uint64_t embedded_size;
 
-bool embedded_app(struct boot *boot)
+bool use_embedded_app(struct boot *boot)
 {
 	if (embedded_size == 0)
 		return false;

@@ -62,7 +62,7 @@ uint64_t arch_trampoline_size(void);
 
 extern const struct place_rules arch_place_rules;
 // riscv64: the stack pointer at entry is the top of the stack in every era.
-extern const bool arch_stack_top;
+extern const bool arch_always_stack_top;
 
 // Writes page tables and trampoline to the block, activates them and enters the kernel. The
 // exception handler stays active until the entry point.

@@ -48,7 +48,7 @@ static uint64_t allocate(uint64_t *at, uint64_t size, uint64_t align)
 	return start;
 }
 
-static void layout_with_tables(const struct handover_block_content *content, uint64_t tables_size,
+static void layout_with_tables(const struct handover_block_inputs *content, uint64_t tables_size,
 			       struct handover_block *out)
 {
 	const struct boot *boot = content->boot;
@@ -74,7 +74,7 @@ static void layout_with_tables(const struct handover_block_content *content, uin
 	out->size = align_up(at, PAGE_SIZE);
 }
 
-void handover_block_layout(const struct handover_block_content *content, struct handover_block *out)
+void handover_block_layout(const struct handover_block_inputs *content, struct handover_block *out)
 {
 	// The tables map the block that contains them, so their size depends on the other parts.
 	layout_with_tables(content, 0, out);
@@ -168,7 +168,7 @@ struct range handover_preferred_ram(const struct boot *boot)
 // x86_64 they have a map and count the memory below the start as used: the image's start rounded
 // down needs 2 to 8 MiB less than 0. Kernels up to 0.6.9 require an end with
 // PLATFORM_TAG_LINUX_PARAMS.
-static struct range kernel_ram(const struct handover_block_content *content)
+static struct range kernel_ram(const struct handover_block_inputs *content)
 {
 	const struct range_set *ram = reported_ram(content->boot);
 	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
@@ -186,8 +186,7 @@ static struct range kernel_ram(const struct handover_block_content *content)
 	return around;
 }
 
-void handover_block_write(const struct handover_block_content *content,
-			  struct handover_block *block)
+void handover_block_write(const struct handover_block_inputs *content, struct handover_block *block)
 {
 	const struct boot *boot = content->boot;
 	uint8_t *p = block->window.p;
@@ -210,7 +209,7 @@ void handover_block_write(const struct handover_block_content *content,
 	// The layout reserved an upper bound.
 	ASSERT(block->fdt_size != 0);
 
-	const struct boot_facts facts = {
+	const struct boot_info_inputs facts = {
 		.order = elf_order(boot->elf_target),
 		.image = content->image,
 		.tls = tls_at_load_address(content->elf, content->image),

@@ -10,7 +10,7 @@
 #include "core/era/era.h"
 
 // The inputs of layout and content.
-struct handover_block_content {
+struct handover_block_inputs {
 	const struct boot *boot;
 	const struct era *era;
 	const struct elf_image *elf;
@@ -22,10 +22,9 @@ struct handover_block_content {
 struct range handover_preferred_ram(const struct boot *boot);
 
 // Computes offsets and sizes. `out->window` stays unset: the size decides the address.
-void handover_block_layout(const struct handover_block_content *content,
-			   struct handover_block *out);
+void handover_block_layout(const struct handover_block_inputs *content, struct handover_block *out);
 
 // Writes everything except page tables and trampoline. `block->window` maps block->size bytes. Runs
 // again if platform->leave_firmware changed the memory map.
-void handover_block_write(const struct handover_block_content *content,
+void handover_block_write(const struct handover_block_inputs *content,
 			  struct handover_block *block);

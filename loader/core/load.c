@@ -39,7 +39,7 @@ void load_segments(const struct elf_image *image, const uint8_t *file, struct wi
 
 // Returns the run-time value of symbol `index`. The symbol table is read from the loaded image,
 // like the relocations: the file may be overwritten by now.
-static enum status symbol_value(const struct elf_image *image, struct window to, uint64_t delta,
+static enum status symbol_value(const struct elf_image *image, struct window to, uint64_t load_bias,
 				uint64_t index, uint64_t *value)
 {
 	enum order order = elf_order(image->target);
@@ -66,14 +66,14 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 			      "only a dynamic linker knows",
 			      index, type, type == STT_TLS ? "STT_TLS" : "STT_GNU_IFUNC");
 	// An absolute symbol does not move (gABI chapter 4, SHN_ABS).
-	*value = load_u64(symbol + 8, order) + (section == SHN_ABS ? 0 : delta);
+	*value = load_u64(symbol + 8, order) + (section == SHN_ABS ? 0 : load_bias);
 	return STATUS_OK;
 }
 
 // Checks that the word at `address` is in the image. If DT_TEXTREL announces relocations of
 // read-only segments, it must not be in one: only a dynamic linker makes them writable for a while.
-static enum status check_place(const struct elf_image *image, struct window to, const char *what,
-			       uint64_t address)
+static enum status check_relocated_word(const struct elf_image *image, struct window to,
+					const char *what, uint64_t address)
 {
 	if (address < image->vaddr || address - image->vaddr > to.n - 8)
 		return refuse(STATUS_RELOC_OUTSIDE, "%s of 8 bytes at %#lx, image %#lx..%#lx", what,
@@ -91,7 +91,7 @@ static enum status check_place(const struct elf_image *image, struct window to, 
 // Handles every entry that relocate_fast() does not: relocations with a symbol, of the other byte
 // order or unaligned, and all refusals. noinline keeps it out of the hot loop's registers.
 static __attribute__((noinline)) enum status relocate_slow(const struct elf_image *image,
-							   struct window to, uint64_t delta,
+							   struct window to, uint64_t load_bias,
 							   const uint8_t *rela)
 {
 	enum order order = elf_order(image->target);
@@ -108,11 +108,11 @@ static __attribute__((noinline)) enum status relocate_slow(const struct elf_imag
 	if (type != target->relative && type != target->abs64 && type != target->glob_dat &&
 	    type != target->jump_slot)
 		return refuse(STATUS_RELOC_TYPE, "relocation type %u at %#lx", type, address);
-	TRY(check_place(image, to, "relocation", address));
+	TRY(check_relocated_word(image, to, "relocation", address));
 	if (type == target->relative)
-		value = delta;
+		value = load_bias;
 	else
-		TRY(symbol_value(image, to, delta, info >> 32, &value));
+		TRY(symbol_value(image, to, load_bias, info >> 32, &value));
 	if (type == target->relative || type == target->abs64 || target->slot_addend)
 		value += addend;
 	store_u64(to.p + (address - image->vaddr), value, order);
@@ -126,7 +126,7 @@ struct relative_relocs {
 	// Link-time address of the image's first byte, and the last offset where 8 bytes fit.
 	uint64_t first, last;
 	// Load bias.
-	uint64_t delta;
+	uint64_t load_bias;
 	// r_info of a relative relocation; its symbol index is 0.
 	uint64_t info;
 };
@@ -144,7 +144,7 @@ static inline __attribute__((always_inline)) bool relocate_one(const struct rela
 	    offset % RELATIVE_ALIGN != 0)
 		return false;
 	uint8_t *to = __builtin_assume_aligned(relocs->to + offset, RELATIVE_ALIGN);
-	store_u64(to, relocs->delta + load_u64(entry + 16, ORDER_NATIVE), ORDER_NATIVE);
+	store_u64(to, relocs->load_bias + load_u64(entry + 16, ORDER_NATIVE), ORDER_NATIVE);
 	return true;
 }
 
@@ -170,37 +170,39 @@ static const uint8_t *relocate_fast(struct relative_relocs relocs, const uint8_t
 }
 
 static enum status relocate_rela(const struct elf_image *image, struct elf_table table,
-				 struct window to, uint64_t delta)
+				 struct window to, uint64_t load_bias)
 {
-	const struct relative_relocs relocs = { to.p, image->vaddr, to.n - 8, delta,
+	const struct relative_relocs relocs = { to.p, image->vaddr, to.n - 8, load_bias,
 						image->target->relative };
 	const uint8_t *rela = to.p + (table.vaddr - image->vaddr);
-	const bool native = elf_order(image->target) == ORDER_NATIVE && !image->text_relocations &&
-			    ((uintptr_t)rela | (uintptr_t)to.p) % RELATIVE_ALIGN == 0;
+	const bool use_fast_path = elf_order(image->target) == ORDER_NATIVE &&
+				   !image->text_relocations &&
+				   ((uintptr_t)rela | (uintptr_t)to.p) % RELATIVE_ALIGN == 0;
 	const uint8_t *end = rela + table.size;
 	while (rela != end) {
-		if (native)
+		if (use_fast_path)
 			rela = relocate_fast(relocs, rela, end);
 		if (rela == end)
 			break;
-		TRY(relocate_slow(image, to, delta, rela));
+		TRY(relocate_slow(image, to, load_bias, rela));
 		rela += RELA_SIZE;
 	}
 	return STATUS_OK;
 }
 
-static enum status add_delta(const struct elf_image *image, struct window to, uint64_t delta,
-			     uint64_t address)
+static enum status add_load_bias(const struct elf_image *image, struct window to,
+				 uint64_t load_bias, uint64_t address)
 {
-	TRY(check_place(image, to, "relative relocation", address));
+	TRY(check_relocated_word(image, to, "relative relocation", address));
 	uint8_t *p = to.p + (address - image->vaddr);
-	store_u64(p, load_u64(p, elf_order(image->target)) + delta, elf_order(image->target));
+	store_u64(p, load_u64(p, elf_order(image->target)) + load_bias, elf_order(image->target));
 	return STATUS_OK;
 }
 
 // RELR (gABI 4.3, SHT_RELR): an even entry is the address of a word to relocate. An odd entry is a
 // bitmap of the next 63 words; bit 0 is its tag.
-static enum status relocate_relr(const struct elf_image *image, struct window to, uint64_t delta)
+static enum status relocate_relr(const struct elf_image *image, struct window to,
+				 uint64_t load_bias)
 {
 	// The word after the last one that an entry covered.
 	uint64_t next = 0;
@@ -208,13 +210,13 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 		uint64_t entry = load_u64(to.p + (image->relr.vaddr - image->vaddr) + at,
 					  elf_order(image->target));
 		if ((entry & 1) == 0) {
-			TRY(add_delta(image, to, delta, entry));
+			TRY(add_load_bias(image, to, load_bias, entry));
 			next = entry + 8;
 			continue;
 		}
 		for (unsigned bit = 0; bit < RELR_BITS; bit++)
 			if ((entry >> (bit + 1) & 1) != 0)
-				TRY(add_delta(image, to, delta, next + 8 * (uint64_t)bit));
+				TRY(add_load_bias(image, to, load_bias, next + 8 * (uint64_t)bit));
 		next += 8 * (uint64_t)RELR_BITS;
 	}
 	return STATUS_OK;
@@ -224,12 +226,12 @@ enum status load_relocate(const struct elf_image *image, struct window to, uint6
 {
 	// A table has at least one entry and is inside the image. The image therefore has at least
 	// 8 bytes, and `to.n - 8` does not wrap.
-	uint64_t delta = run_address - image->vaddr;
+	uint64_t load_bias = run_address - image->vaddr;
 	if (image->relr.size != 0)
-		TRY(relocate_relr(image, to, delta));
+		TRY(relocate_relr(image, to, load_bias));
 	if (image->rela.size != 0)
-		TRY(relocate_rela(image, image->rela, to, delta));
+		TRY(relocate_rela(image, image->rela, to, load_bias));
 	if (image->plt.size != 0)
-		TRY(relocate_rela(image, image->plt, to, delta));
+		TRY(relocate_rela(image, image->plt, to, load_bias));
 	return STATUS_OK;
 }

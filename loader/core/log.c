@@ -16,7 +16,7 @@ static struct {
 	bool refused;
 } state;
 
-void log_open(log_sink *sink, enum log_level level)
+void log_init(log_sink *sink, enum log_level level)
 {
 	state.sink = sink;
 	state.level = level;

@@ -24,7 +24,7 @@ extern struct log_ring {
 typedef void log_sink(const char *text, size_t n);
 
 // Sets the sink, empties the ring and allows one refusal to be printed.
-void log_open(log_sink *sink, enum log_level level);
+void log_init(log_sink *sink, enum log_level level);
 void log_set_level(enum log_level level);
 // Returns the level in upper case, as it appears in a line.
 const char *log_level_word(enum log_level level);

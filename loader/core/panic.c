@@ -8,7 +8,7 @@
 
 static noreturn void (*stop)(enum status status);
 
-void panic_open(noreturn void (*s)(enum status status))
+void panic_init(noreturn void (*s)(enum status status))
 {
 	stop = s;
 }

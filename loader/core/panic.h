@@ -4,8 +4,8 @@
 
 #include "core/status.h"
 
-// Registers the platform's stop function, which boot_open() passes.
-void panic_open(noreturn void (*stop)(enum status status));
+// Registers the platform's stop function, which boot_init() passes.
+void panic_init(noreturn void (*stop)(enum status status));
 
 // Stops the machine with the exit status of `status`. The caller has printed the reason with
 // refuse(). Nothing else in the loader stops the machine.

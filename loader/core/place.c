@@ -33,10 +33,10 @@ static struct busy initially_busy(const struct place_request *request)
 static bool find_free(const struct place_request *request, const struct busy *busy,
 		      struct range_constraints want, struct range *out)
 {
-	if (want.within.start < request->reach.start)
-		want.within.start = request->reach.start;
-	if (want.within.end > request->reach.end)
-		want.within.end = request->reach.end;
+	if (want.within.start < request->mappable.start)
+		want.within.start = request->mappable.start;
+	if (want.within.end > request->mappable.end)
+		want.within.end = request->mappable.end;
 	return range_find(request->usable, busy->ranges, busy->count, &want, out);
 }
 
@@ -63,7 +63,7 @@ static uint64_t image_align(const struct place_request *request)
 	return request->image->align > IMAGE_ALIGN ? request->image->align : IMAGE_ALIGN;
 }
 
-static bool copies_in_place(const struct place_request *request, struct range to)
+static bool file_can_stay(const struct place_request *request, struct range to)
 {
 	return !range_overlaps(request->file, to) ||
 	       can_copy_backwards(request->image, request->file, to);
@@ -74,7 +74,7 @@ static enum status place_fixed(const struct place_request *request, struct range
 {
 	const struct elf_image *image = request->image;
 	*out = (struct range){ image->vaddr, image->vaddr + image->size };
-	if (!range_set_contains(request->usable, *out) || !range_inside(*out, request->reach))
+	if (!range_set_contains(request->usable, *out) || !range_inside(*out, request->mappable))
 		return refuse(STATUS_IMAGE_NOT_IN_RAM,
 			      "the application's fixed address range %#lx..%#lx is not free RAM",
 			      out->start, out->end);
@@ -116,7 +116,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 			STATUS_IMAGE_NO_ROOM,
 			"the application needs %#lx contiguous bytes of RAM at a multiple of %#lx",
 			want.size, want.align);
-	if (copies_in_place(request, *out))
+	if (file_can_stay(request, *out))
 		return STATUS_OK;
 	// Elsewhere the file need not be moved. If there is no such place, it is moved.
 	struct range alternative;
@@ -127,7 +127,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 }
 
 static must_check bool place_block(const struct place_request *request, uint64_t size,
-				   struct busy *busy, struct place *out)
+				   struct busy *busy, struct placement *out)
 {
 	// Kernels up to 0.11 use all RAM above the image at once, even reserved memory. They use
 	// none below it.
@@ -156,7 +156,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 // Staging is in the image's GiB, whose page directory maps it, and shares no 2 MiB page with
 // anything else, so that the trampoline can unmap it.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
-				 struct place *out)
+				 struct placement *out)
 {
 	struct range_constraints want = {
 		.size = align_up(request->image->size, PAGE_SIZE),
@@ -176,7 +176,7 @@ static enum status place_staging(const struct place_request *request, const stru
 
 // Finds a place for a copy of the file, when the image overwrites file bytes in either copy order.
 static enum status place_file(const struct place_request *request, const struct busy *busy,
-			      struct place *out)
+			      struct placement *out)
 {
 	struct range_constraints want = { .size = range_size(request->file),
 					  .align = 16,
@@ -190,14 +190,14 @@ static enum status place_file(const struct place_request *request, const struct 
 	return STATUS_OK;
 }
 
-enum status place_image(const struct place_request *request, struct place *out)
+enum status place_image(const struct place_request *request, struct placement *out)
 {
 	return request->image->dyn ? place_anywhere(request, IMAGE_ALIGN, &out->image)
 				   : place_fixed(request, &out->image);
 }
 
-enum status place_others(const struct place_request *request, uint64_t block_size,
-			 struct place *out)
+enum status place_block_and_copies(const struct place_request *request, uint64_t block_size,
+				   struct placement *out)
 {
 	struct busy busy = initially_busy(request);
 	bool room = place_block(request, block_size, &busy, out);
@@ -217,7 +217,7 @@ enum status place_others(const struct place_request *request, uint64_t block_siz
 	out->file = request->file;
 	if (range_overlaps(out->image, request->loader))
 		TRY(place_staging(request, &busy, out));
-	else if (!copies_in_place(request, out->image))
+	else if (!file_can_stay(request, out->image))
 		TRY(place_file(request, &busy, out));
 	out->backwards = range_overlaps(out->file, out->staging);
 	return STATUS_OK;

@@ -40,7 +40,7 @@ struct place_request {
 	// The preferred range of an ET_DYN image; empty: no preference.
 	struct range preferred;
 	// The addresses that the loader can access.
-	struct range reach;
+	struct range mappable;
 	struct range loader;
 	// The application file.
 	struct range file;
@@ -49,7 +49,7 @@ struct place_request {
 	size_t preserved_count;
 };
 
-struct place {
+struct placement {
 	// Where the application runs.
 	struct range image;
 	// The hand-over block.
@@ -64,9 +64,9 @@ struct place {
 
 // Places the image. Refuses with class 83. It runs first because the image's address decides the
 // size of the page tables, and thereby of the block.
-must_check enum status place_image(const struct place_request *request, struct place *out);
+must_check enum status place_image(const struct place_request *request, struct placement *out);
 
 // Places the rest. `block_size` is in bytes and below 2 MiB. May move an ET_DYN image up to make
 // room for the block below it. Refuses with class 85.
-must_check enum status place_others(const struct place_request *request, uint64_t block_size,
-				    struct place *out);
+must_check enum status place_block_and_copies(const struct place_request *request,
+					      uint64_t block_size, struct placement *out);

@@ -16,7 +16,7 @@ void bootinfo_clear(void)
 void bootinfo_begin(void)
 {
 	bootinfo_boot = (struct boot){ .loader = { 0x100000, 0x110000 },
-				       .reach = { 0, FAKE_REACH } };
+				       .mappable = { 0, FAKE_REACH } };
 	console_open();
 	fake_seal();
 }
@@ -30,7 +30,7 @@ enum status bootinfo_end(enum status status)
 void check_parsed(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
 		  uint64_t app_size)
 {
-	CHECK_EQ(bootinfo_boot.bootinfo_at, bootinfo_at);
+	CHECK_EQ(bootinfo_boot.protocol_info_at, bootinfo_at);
 	CHECK_EQ(bootinfo_boot.cmdline.n, strlen(line));
 	CHECK_BYTES(bootinfo_boot.cmdline.p, line, strlen(line));
 	CHECK_EQ(bootinfo_boot.module_count, apps);

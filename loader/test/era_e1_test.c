@@ -31,7 +31,7 @@ static void notes_may_be_missing_when_the_option_says_so(void)
 	CHECK_EQ(era->entry_version, 1);
 }
 
-static const struct boot_facts facts = {
+static const struct boot_info_inputs facts = {
 	.image = { 0x2001000, 0x2345678 },
 	.tls = { .vaddr = 0x1111111111111111,
 		 .filesz = 0x2222222222222222,

@@ -47,7 +47,7 @@ static void an_unknown_version_is_refused(void)
 			     "81 era-unsupported: entry version 255, this loader supports ");
 }
 
-static const struct boot_facts e4_facts = {
+static const struct boot_info_inputs e4_facts = {
 	.image = { 0x2001000, 0x2345678 },
 	.tls = { .vaddr = 0x1111111111111111,
 		 .filesz = 0x2222222222222222,
@@ -98,7 +98,7 @@ static void the_boot_information_of_e4(void)
 
 static void no_tls_is_all_zero(void)
 {
-	const struct boot_facts facts = { .image = { 0x200000, 0x300000 } };
+	const struct boot_info_inputs facts = { .image = { 0x200000, 0x300000 } };
 	uint8_t info[144];
 	static const uint8_t zero[32];
 	memset(info, 0xee, sizeof info);

@@ -55,7 +55,7 @@ void console_open(void)
 {
 	console.n = 0;
 	console.text[0] = '\0';
-	log_open(console_write, LOG_INFO);
+	log_init(console_write, LOG_INFO);
 }
 
 const char *console_text(void)
@@ -130,7 +130,7 @@ void fake_embed(struct range at)
 	embedded = at;
 }
 
-bool embedded_app(struct boot *boot)
+bool use_embedded_app(struct boot *boot)
 {
 	if (range_size(embedded) == 0)
 		return false;
@@ -158,7 +158,7 @@ const struct platform fake_platform = {
 	.map = fake_map, .leave_firmware = leave, .write = console_write, .stop = stop
 };
 
-const bool arch_stack_top = false;
+const bool arch_always_stack_top = false;
 
 uint64_t arch_tables_size(struct range image, uint64_t other)
 {

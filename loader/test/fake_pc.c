@@ -85,14 +85,14 @@ static void start(void *context)
 	boot = (struct boot){
 		.target = "x86_64-multiboot",
 		.protocol = "multiboot",
-		.bootinfo_name = "Multiboot information",
+		.protocol_info_name = "Multiboot information",
 		.loader = pc->loader,
-		.reach = { 0, FAKE_REACH },
+		.mappable = { 0, FAKE_REACH },
 		.elf_target = &elf_target_x86_64,
 		.compatible = "hermit,multiboot",
 		.serial = 0x3f8,
 	};
-	boot_open(&fake_platform);
+	boot_init(&fake_platform);
 	enum status status = multiboot_read(MAGIC, FAKE_PC_INFO_AT, fake_map, &boot);
 	if (status != STATUS_OK)
 		die(status);

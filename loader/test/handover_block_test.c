@@ -36,7 +36,7 @@ static void start(const char *cmdline, uint32_t ranges)
 // Lays out and writes into an allocation that ends where the trampoline ends.
 static void run(void)
 {
-	const struct handover_block_content content = {
+	const struct handover_block_inputs content = {
 		.boot = &boot, .era = era, .elf = &elf, .image = { 0x201000, 0x300000 }
 	};
 	block = (struct handover_block){ 0 };

@@ -114,7 +114,7 @@ static void a_long_refusal_is_cut(void)
 
 static void without_a_sink_nothing_happens(void)
 {
-	log_open(NULL, LOG_TRACE);
+	log_init(NULL, LOG_TRACE);
 	log_line(LOG_INFO, "x");
 	CHECK_EQ(refuse(STATUS_NO_MODULE, "x"), STATUS_NO_MODULE);
 	CHECK_STR(console_text(), "");

@@ -10,7 +10,7 @@ enum { BLOCK_SIZE = 0xd000 };
 static struct range_set usable;
 static struct elf_image image;
 static struct place_request request;
-static struct place place;
+static struct placement place;
 
 static void must(enum status status)
 {
@@ -31,22 +31,22 @@ static void start(bool dyn, uint64_t vaddr, uint64_t size)
 		.rules = &arch_place_rules,
 		.image = &image,
 		.usable = &usable,
-		.reach = { 0, GIB(4) },
+		.mappable = { 0, GIB(4) },
 		.loader = { 0x100000, 0x114000 },
 		.file = { 0x115000, 0x11e000 },
 	};
-	place = (struct place){ 0 };
+	place = (struct placement){ 0 };
 }
 
 static enum status run(void)
 {
 	TRY(place_image(&request, &place));
-	return place_others(&request, BLOCK_SIZE, &place);
+	return place_block_and_copies(&request, BLOCK_SIZE, &place);
 }
 
-static void check_range(struct range got, uint64_t bootinfo_at, uint64_t end)
+static void check_range(struct range got, uint64_t start, uint64_t end)
 {
-	CHECK_EQ(got.start, bootinfo_at);
+	CHECK_EQ(got.start, start);
 	CHECK_EQ(got.end, end);
 }
 

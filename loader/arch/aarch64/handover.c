@@ -23,7 +23,7 @@ const struct place_rules arch_place_rules = {
 	.reported_ram_limit = GIB(4),
 	.image_page_size = PAGE_SIZE,
 };
-const bool arch_stack_top = false;
+const bool arch_always_stack_top = false;
 
 static uint64_t trampoline_size(void)
 {

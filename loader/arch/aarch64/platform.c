@@ -88,7 +88,7 @@ void platform_open(void)
 {
 	map_open();
 	open_hooks();
-	boot_open(&platform);
+	boot_init(&platform);
 }
 
 void platform_take_over(void)

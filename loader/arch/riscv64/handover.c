@@ -10,7 +10,7 @@
 // No page tables, so no rules: kernels build their own and accept the block anywhere below the
 // image.
 const struct place_rules arch_place_rules = { 0 };
-const bool arch_stack_top = true;
+const bool arch_always_stack_top = true;
 
 static uint64_t trampoline_size(void)
 {

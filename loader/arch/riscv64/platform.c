@@ -38,5 +38,5 @@ void platform_open(void)
 {
 	sbi_open();
 	exception_hooks.symbol = symbol_find;
-	boot_open(&platform);
+	boot_init(&platform);
 }

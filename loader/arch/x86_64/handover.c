@@ -35,7 +35,7 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 	return paging_size(image);
 }
 
-const bool arch_stack_top = false;
+const bool arch_always_stack_top = false;
 
 noreturn void arch_handover(const struct handover *h)
 {

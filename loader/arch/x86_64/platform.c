@@ -45,10 +45,10 @@ struct boot *platform_open(void)
 	exception_hooks.symbol = symbol_find;
 	cpu_load_idt(&pointer);
 	uart_16550_open();
-	boot_open(&platform);
+	boot_init(&platform);
 	boot.target = LOADER_TARGET;
 	boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
-	boot.reach = (struct range){ 0, MAP_REACH };
+	boot.mappable = (struct range){ 0, MAP_REACH };
 	boot.elf_target = &elf_target_x86_64;
 	boot.serial = COM1;
 	return &boot;

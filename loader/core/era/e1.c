@@ -32,7 +32,7 @@ enum {
 	NO_PROCESSOR = 0xffffffff,
 };
 
-static void write_info(uint8_t *out, const struct boot_facts *facts)
+static void write_info(uint8_t *out, const struct boot_info_inputs *facts)
 {
 	// `limit` stays 0: the kernel takes the memory map from the Multiboot information. A
 	// CPU frequency of 0 means unknown.

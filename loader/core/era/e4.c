@@ -27,7 +27,7 @@ enum {
 	INFO_SIZE = 144,
 };
 
-static void write_info(uint8_t *out, const struct boot_facts *facts)
+static void write_info(uint8_t *out, const struct boot_info_inputs *facts)
 {
 	const enum order order = facts->order;
 	memset(out, 0, INFO_SIZE);

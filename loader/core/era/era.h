@@ -27,7 +27,7 @@ enum start_kind {
 };
 
 // The inputs of a boot-info writer. Addresses are the physical ones at the time of the hand-over.
-struct boot_facts {
+struct boot_info_inputs {
 	enum order order;
 	struct range image;
 	// `vaddr` includes the load bias.
@@ -63,7 +63,7 @@ struct era {
 	bool info_own_page;
 	struct paging_shape shape;
 	// Writes info_size bytes to `out`, which is aligned to 16.
-	void (*write_info)(uint8_t *out, const struct boot_facts *facts);
+	void (*write_info)(uint8_t *out, const struct boot_info_inputs *facts);
 };
 
 // Selects the era. `forced` is the entry version of loader.era=, or 0 if the notes decide. Refuses

@@ -14,7 +14,7 @@ noreturn void arm64_boot(struct boot *boot, uint64_t at)
 {
 	boot->target = LOADER_TARGET;
 	boot->loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
-	boot->reach = (struct range){ 0, MAP_REACH };
+	boot->mappable = (struct range){ 0, MAP_REACH };
 	const uint8_t *bytes = map_range((struct range){ at, at + FDT_SIZE_MAX });
 	if (bytes == NULL)
 		die(refuse(STATUS_FDT_MISSING,

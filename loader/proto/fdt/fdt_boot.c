@@ -24,8 +24,8 @@ static enum status find_end(const struct devicetree *tree, void *(*map)(struct r
 			    const struct boot *boot, struct range *module)
 {
 	struct range seen = ram_from(tree, module->start);
-	if (seen.end > boot->reach.end)
-		seen.end = boot->reach.end;
+	if (seen.end > boot->mappable.end)
+		seen.end = boot->mappable.end;
 	const uint8_t *p = seen.start < seen.end ? map(seen) : NULL;
 	if (p == NULL)
 		return refuse(STATUS_FDT_CONTENT,
@@ -41,7 +41,7 @@ static enum status find_end(const struct devicetree *tree, void *(*map)(struct r
 static enum status find_app(const struct devicetree *tree, void *(*map)(struct range),
 			    struct boot *boot)
 {
-	if (!tree->has_module && embedded_app(boot))
+	if (!tree->has_module && use_embedded_app(boot))
 		return STATUS_OK;
 	if (!tree->has_module)
 		return refuse(STATUS_NO_MODULE,
@@ -55,7 +55,7 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 		TRY(find_end(tree, map, boot, &module));
 	const bool there = module.start < module.end &&
 			   range_inside(module, ram_from(tree, module.start)) &&
-			   range_inside(module, boot->reach);
+			   range_inside(module, boot->mappable);
 	const void *p = there ? map(module) : NULL;
 	if (p == NULL)
 		return refuse(STATUS_FDT_CONTENT,
@@ -80,8 +80,8 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),
 			  struct boot *boot)
 {
-	boot->bootinfo_name = "device tree";
-	boot->bootinfo_at = tree->at.start;
+	boot->protocol_info_name = "device tree";
+	boot->protocol_info_at = tree->at.start;
 	boot->devicetree = tree;
 	boot->ram = tree->ram;
 	boot->reserved = tree->reserved;

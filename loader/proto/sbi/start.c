@@ -62,7 +62,7 @@ noreturn void sbi_start(uint64_t hart, uint64_t tree_at)
 	boot.target = LOADER_TARGET;
 	boot.protocol = "sbi";
 	boot.loader = (struct range){ (uint64_t)loader_start, (uint64_t)loader_end };
-	boot.reach = (struct range){ 0, UINT64_MAX };
+	boot.mappable = (struct range){ 0, UINT64_MAX };
 	boot.elf_target = &elf_target_riscv64;
 	boot.cpu = hart;
 	enum status status = read_start(tree_at);

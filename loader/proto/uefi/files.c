@@ -171,7 +171,7 @@ static enum status find_app(struct efi_file *root, const struct load_options *op
 		if (found)
 			return STATUS_OK;
 	}
-	if (embedded_app(boot))
+	if (use_embedded_app(boot))
 		return STATUS_OK;
 	return refuse(STATUS_NO_MODULE,
 		      "no application: neither %s nor %s is on the volume that the loader came "

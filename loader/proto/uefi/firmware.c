@@ -150,8 +150,8 @@ static enum status read_map(const struct memory_map *map, struct boot *boot)
 		struct efi_memory_descriptor d = descriptor(at);
 		struct range r = { d.start, d.start + d.pages * PAGE_SIZE };
 		enum status status = STATUS_OK;
-		if (r.end > boot->reach.end)
-			boot->reach.end = r.end;
+		if (r.end > boot->mappable.end)
+			boot->mappable.end = r.end;
 		if (free_after_exit(d.type))
 			status = range_set_add(&boot->ram, r);
 		if (status == STATUS_OK && d.type == EFI_CONVENTIONAL_MEMORY)

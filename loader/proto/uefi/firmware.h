@@ -30,7 +30,7 @@ void *firmware_protocol(efi_handle handle, const struct efi_guid *guid);
 const void *firmware_table(const struct efi_guid *guid);
 
 // Reads the memory map: `boot->usable` is free now, `boot->ram` is free after ExitBootServices,
-// `boot->reach` covers all memory.
+// `boot->mappable` covers all memory.
 must_check enum status firmware_memory(struct boot *boot);
 // Calls ExitBootServices and sets `ram` and `usable` of `boot` by the final memory map. Afterwards
 // no service may be called.

@@ -17,7 +17,8 @@ static struct boot boot; // static: too large for the stack
 static void *map(struct range r)
 {
 	// Firmware maps all memory identically (2.3.4, 2.3.6). 0 is no valid pointer.
-	return r.start <= r.end && r.start != 0 && r.end <= boot.reach.end ? (void *)r.start : NULL;
+	return r.start <= r.end && r.start != 0 && r.end <= boot.mappable.end ? (void *)r.start
+									      : NULL;
 }
 
 static enum status leave_firmware(struct boot *found)
@@ -64,20 +65,20 @@ static enum status read_all(void)
 	tables_read(&boot);
 	TRY(machine_open(&boot));
 	TRY(firmware_memory(&boot)); // last: everything before allocates memory
-	if (boot.reach.end > machine_reach)
-		boot.reach.end = machine_reach;
+	if (boot.mappable.end > machine_reach)
+		boot.mappable.end = machine_reach;
 	return STATUS_OK;
 }
 
 noreturn void uefi_start(efi_handle image, struct efi_system_table *system)
 {
 	firmware_open(image, system);
-	boot_open(&platform);
+	boot_init(&platform);
 	boot = (struct boot){
 		.target = LOADER_TARGET,
 		.protocol = "uefi",
-		.bootinfo_name = "UEFI system table",
-		.bootinfo_at = (uint64_t)system,
+		.protocol_info_name = "UEFI system table",
+		.protocol_info_at = (uint64_t)system,
 		.loader = { (uint64_t)loader_start, (uint64_t)loader_end },
 		// Not "hermit,uefi": kernels then expect the firmware's page tables.
 		.compatible = "hermit,efi",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Common readers of the x86 boot protocols. Untrusted: an address is mapped only within
-// `boot->reach`, sums are checked for overflow.
+// `boot->mappable`, sums are checked for overflow.
 #include "proto/x86/bootinfo.h"
 
 #include "core/panic.h"
@@ -23,7 +23,7 @@ static must_check bool map_span(const struct bootinfo_reader *reader, uint64_t a
 				struct span *out)
 {
 	struct range range = { at, 0 };
-	if (add_overflows(at, size, &range.end) || !range_inside(range, reader->boot->reach))
+	if (add_overflows(at, size, &range.end) || !range_inside(range, reader->boot->mappable))
 		return false;
 	void *p = reader->map(range);
 	*out = (struct span){ p, size };
@@ -49,8 +49,8 @@ enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, 
 	bool bounded = most <= CMDLINE_MAX;
 	if (!bounded)
 		most = CMDLINE_MAX + 1;
-	if (at < boot->reach.end && boot->reach.end - at < most)
-		most = boot->reach.end - at;
+	if (at < boot->mappable.end && boot->mappable.end - at < most)
+		most = boot->mappable.end - at;
 	if (!bootinfo_span(reader, at, most, &text))
 		return refuse(reader->unreachable, "the command line at %#lx is out of reach", at);
 	size_t n = 0;

@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static struct range_set usable = { 1, { { 0x1000, MIB(64) } } };
 	struct place_request request = { .image = &image,
 					 .usable = &usable,
-					 .reach = { 0, FAKE_REACH },
+					 .mappable = { 0, FAKE_REACH },
 					 .loader = { 0x100000, 0x110000 } };
-	struct place place;
+	struct placement place;
 	struct notes notes;
 	console_open();
 	if (elf_parse((struct span){ data, n }, &elf_target_x86_64, &image) != STATUS_OK ||
@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	request.file = (struct range){ 0x110000, 0x110000 + n };
 	if (place_image(&request, &place) != STATUS_OK ||
-	    place_others(&request, 0xd000, &place) != STATUS_OK)
+	    place_block_and_copies(&request, 0xd000, &place) != STATUS_OK)
 		return 0;
 	struct window to = { malloc(image.size), place.image.start, image.size };
 	load_segments(&image, data, to, false);

@@ -15,7 +15,7 @@ static inline int fuzz_protocol(const uint8_t *data, size_t n,
 				enum status (*read)(struct boot *boot))
 {
 	static struct boot boot;
-	boot = (struct boot){ .loader = { 0x100000, 0x110000 }, .reach = { 0, FAKE_REACH } };
+	boot = (struct boot){ .loader = { 0x100000, 0x110000 }, .mappable = { 0, FAKE_REACH } };
 	console_open();
 	fake_open(FUZZ_RAM);
 	memset(fake_memory(), 0, FUZZ_RAM);

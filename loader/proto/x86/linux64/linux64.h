@@ -6,5 +6,5 @@
 #include "core/boot.h"
 
 // `params` is RSI at entry, the physical address of the zero page. Fills the application, command
-// line, memory, RSDP and `preserved` of `boot`; `boot->reach` is set before.
+// line, memory, RSDP and `preserved` of `boot`; `boot->mappable` is set before.
 must_check enum status linux64_read(uint64_t params, void *(*map)(struct range), struct boot *boot);

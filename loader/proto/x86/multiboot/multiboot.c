@@ -48,8 +48,8 @@ static enum status read_modules(const struct multiboot_reader *r)
 			      "the list of %u modules at %#x is out of reach", count,
 			      field(r, MODULES_AT));
 	struct range app = { load_u32(list.p, ORDER_LITTLE), load_u32(list.p + 4, ORDER_LITTLE) };
-	void *p = app.start <= app.end && range_inside(app, boot->reach) ? r->common.map(app)
-									 : NULL;
+	void *p = app.start <= app.end && range_inside(app, boot->mappable) ? r->common.map(app)
+									    : NULL;
 	if (app.start > app.end || (p == NULL && app.start != app.end))
 		return refuse(STATUS_MULTIBOOT_MODULE,
 			      "the first module %#lx..%#lx is not a range within reach", app.start,
@@ -147,7 +147,7 @@ enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct ra
 			      "EBX was %#x at entry, not the address of Multiboot information",
 			      info);
 	reader.info = bytes.p;
-	boot->bootinfo_at = info;
+	boot->protocol_info_at = info;
 	uint32_t flags = field(&reader, 0);
 	if ((flags & FLAG_CMDLINE) != 0)
 		TRY(bootinfo_cmdline(&reader.common, field(&reader, CMDLINE_AT), UINT64_MAX));

@@ -12,13 +12,13 @@ noreturn void multiboot_start(uint32_t magic, uint32_t info)
 {
 	struct boot *boot = platform_open();
 	boot->protocol = "multiboot";
-	boot->bootinfo_name = "Multiboot information";
+	boot->protocol_info_name = "Multiboot information";
 	boot->compatible = "hermit,multiboot";
 	boot->start_kind = START_MULTIBOOT;
-	boot->reach.end = GIB(4); // the boot information has 32-bit addresses
+	boot->mappable.end = GIB(4); // the boot information has 32-bit addresses
 	enum status status = multiboot_read(magic, info, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
-	boot->reach.end = MAP_REACH; // its memory map has 64-bit addresses
+	boot->mappable.end = MAP_REACH; // its memory map has 64-bit addresses
 	boot_run(boot);
 }

@@ -69,7 +69,7 @@ enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boo
 			STATUS_START_STATE,
 			"the value at EBX (%#x) is %#x, PVH start information starts with %#x",
 			info, magic, (unsigned)MAGIC);
-	boot->bootinfo_at = info;
+	boot->protocol_info_at = info;
 	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
 	if (cmdline != 0)
 		TRY(bootinfo_cmdline(&reader, cmdline, UINT64_MAX));

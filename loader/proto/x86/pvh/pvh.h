@@ -6,5 +6,5 @@
 #include "core/boot.h"
 
 // `info` is EBX at entry, the physical address of struct hvm_start_info. Fills the application,
-// command line, memory, RSDP and `preserved` of `boot`; `boot->reach` is set before.
+// command line, memory, RSDP and `preserved` of `boot`; `boot->mappable` is set before.
 must_check enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot);

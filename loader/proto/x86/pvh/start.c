@@ -12,7 +12,7 @@ noreturn void pvh_start(uint32_t info)
 {
 	struct boot *boot = platform_open();
 	boot->protocol = "pvh";
-	boot->bootinfo_name = "PVH start information";
+	boot->protocol_info_name = "PVH start information";
 	boot->compatible = "hermit,pvh";
 	boot->start_kind = START_PVH;
 	enum status status = pvh_read(info, map_range, boot);
