@@ -153,7 +153,7 @@ static struct window map_window(struct range r)
 	return window;
 }
 
-// Allocates every range that the loader writes to from firmware that manages memory (UEFI).
+// Allocates from the firmware (UEFI) every range that the loader will write to.
 static enum status claim(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
@@ -188,14 +188,13 @@ static void log_placement(void)
 {
 	const struct placement *placement = &boot_state.placement;
 	const struct elf_tls *tls = &boot_state.elf.tls;
-	// Load bias: 0 for ET_EXEC.
-	uint64_t moved = placement->image.start - boot_state.elf.vaddr;
+	const uint64_t load_bias = placement->image.start - boot_state.elf.vaddr;
 	log_line(LOG_INFO, "Loading kernel to %#lx..%#lx (len = %#lx B / %lu B)",
 		 placement->image.start, placement->image.end, boot_state.elf.size,
 		 boot_state.elf.size);
 	if (tls->memsz != 0)
 		log_line(LOG_DEBUG, "TLS is at %#lx..%#lx (len =  %#lx B / %lu B)",
-			 tls->vaddr + moved, tls->vaddr + moved + tls->memsz, tls->memsz,
+			 tls->vaddr + load_bias, tls->vaddr + load_bias + tls->memsz, tls->memsz,
 			 tls->memsz);
 	// riscv64 enters the kernel with the MMU off, so there are no pages to report.
 	const uint64_t page = arch_place_rules.image_page_size;
@@ -215,9 +214,10 @@ static noreturn void hand_over(const struct boot *boot)
 	const struct placement *placement = &boot_state.placement;
 	const struct handover_block *block = &boot_state.block;
 	const struct era *era = boot_state.era;
-	// On x86_64 and aarch64, kernels since 0.5.0 add the stack size to the stack pointer.
-	uint64_t stack = block->window.base + block->stack +
-			 (era->stack_low_end && !arch_always_stack_top ? 0 : era->stack_size);
+	// Kernels take the stack pointer as the low end of the stack and add the size themselves,
+	// except those of era e1 and those on riscv64.
+	const bool low_end = era->stack_low_end && !arch_always_stack_top;
+	const uint64_t stack = block->window.base + block->stack + (low_end ? 0 : era->stack_size);
 	const struct handover handover = {
 		.block = block,
 		.shape = &era->shape,
@@ -243,8 +243,8 @@ static enum status steps(struct boot *boot)
 	struct handover_block_inputs content = { .boot = boot, .elf = &boot_state.elf };
 	// First, since loader.log= decides which of the following lines are printed.
 	TRY(read_options(boot));
+	// With no embedded application either, check_file_format() refuses.
 	if (boot->module_count == 0)
-		// Without one, check_file_format() refuses.
 		(void)use_embedded_app(boot);
 	log_version(boot);
 	log_boot_information(boot);

@@ -12,16 +12,18 @@
 #include "core/place.h"
 #include "core/platform.h"
 
-// What a boot protocol passes to the core. Only RAM (`usable`) is mandatory.
+// What a boot protocol passes to the core. Of what it found, only RAM (`usable`) is mandatory; the
+// fields that describe the loader always are.
 struct boot {
 	// The loader's target, for example "x86_64-multiboot".
 	const char *target;
 	// The boot protocol, for example "multiboot".
 	const char *protocol;
-	// The boot information in the words of upstream's log: "Multiboot information".
+	// What the boot protocol passed, in the words of upstream's log ("Multiboot information"),
+	// and its address.
 	const char *protocol_info_name;
 	uint64_t protocol_info_at;
-	// The application file as platform->map shows it; empty if the protocol passed none.
+	// The application file as mapped by platform->map; empty if the protocol passed none.
 	struct span app;
 	uint64_t app_at;
 	// Modules that the protocol passed. Only the first one is booted.
@@ -30,17 +32,17 @@ struct boot {
 	struct span cmdline;
 	// The running loader, including its .bss.
 	struct range loader;
-	// The addresses that platform->map can show.
+	// The addresses that platform->map can map.
 	struct range mappable;
 	// Free RAM.
 	struct range_set usable;
 	// The RAM that the kernel is to know of; empty means `usable`.
 	struct range_set ram;
-	// Ranges by which platform->leave_firmware may grow `ram`.
+	// How many ranges platform->leave_firmware may add to `ram`.
 	uint32_t ram_slack;
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
-	// Boot information that is read until the hand-over block is written.
+	// What the boot protocol passed and is read until the hand-over block is written.
 	struct range preserved[4];
 	size_t preserved_count;
 	const struct elf_target *elf_target;
@@ -64,7 +66,7 @@ struct boot {
 	struct span cc_blob;
 };
 
-// Registers the platform and opens the log. It must run first, so that every refusal is printed.
+// Registers the platform and its console. It must run first, so that every refusal is printed.
 void boot_init(const struct platform *platform);
 
 // Sets the application to the one that EMBED_APP= built into the loader. Returns false if the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Parses the boot command line in place. Words end at blanks; there is no quoting, as in the
-// kernel.
+// Parses the boot command line without copying it. Words end at blanks; there is no quoting, as in
+// the kernel.
 #include "core/cmdline.h"
 
 static bool is_blank(uint8_t c)

@@ -8,7 +8,11 @@
 #include "core/log.h"
 #include "core/text.h"
 
-enum { DEPTH = FDT_DEPTH_MAX + 1, NODE_PATH_MAX = 192 };
+enum {
+	// The root has depth 0.
+	OPEN_NODES_MAX = FDT_DEPTH_MAX + 1,
+	NODE_PATH_MAX = 192
+};
 
 // An open node. It is evaluated when all its properties are known: at its first child or its end.
 struct node {
@@ -24,9 +28,8 @@ struct node {
 
 struct reader {
 	struct devicetree *tree;
-	// Number of open nodes.
-	unsigned depth;
-	struct node nodes[DEPTH + 1];
+	unsigned open_nodes;
+	struct node nodes[OPEN_NODES_MAX];
 	char path[NODE_PATH_MAX];
 	// Without the options after ':'.
 	struct span stdout_path;
@@ -79,7 +82,7 @@ static must_check bool read_cells(struct span value, size_t at, unsigned count, 
 
 static const struct node *parent(const struct reader *r)
 {
-	return r->depth >= 2 ? &r->nodes[r->depth - 2] : NULL;
+	return r->open_nodes >= 2 ? &r->nodes[r->open_nodes - 2] : NULL;
 }
 
 // Reads address and size `index` of `reg` (2.3.6). The parent's cells apply. A range that exceeds
@@ -233,7 +236,7 @@ static void parse_device(struct reader *r, const struct node *node)
 			tree->finisher = at.start;
 		break;
 	case DEVICE_MODULE:
-		if (r->depth == 3 && fdt_node_name_is(&parent(r)->token, "chosen"))
+		if (r->open_nodes == 3 && fdt_node_name_is(&parent(r)->token, "chosen"))
 			parse_module(tree, node);
 		break;
 	case DEVICE_UNKNOWN:
@@ -244,30 +247,30 @@ static void parse_device(struct reader *r, const struct node *node)
 // Evaluates the innermost node once all its properties are known.
 static enum status parse_node(struct reader *r)
 {
-	struct node *node = &r->nodes[r->depth - 1];
+	struct node *node = &r->nodes[r->open_nodes - 1];
 	struct devicetree *tree = r->tree;
 	const struct node *up = parent(r);
 	if (node->done)
 		return STATUS_OK;
 	node->done = true;
 	if (r->uart_pass) {
-		if (r->depth >= 2)
+		if (r->open_nodes >= 2)
 			parse_device(r, node);
 		return STATUS_OK;
 	}
-	if (r->depth == 1) {
+	if (r->open_nodes == 1) {
 		tree->address_cells = node->address_cells;
 		tree->size_cells = node->size_cells;
 		return STATUS_OK;
 	}
-	if (r->depth == 2 && (prop_is_string(node->device_type, "memory") ||
-			      fdt_node_name_is(&node->token, "memory")))
+	if (r->open_nodes == 2 && (prop_is_string(node->device_type, "memory") ||
+				   fdt_node_name_is(&node->token, "memory")))
 		return is_enabled(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;
-	if (r->depth == 2 && fdt_node_name_is(&node->token, "chosen"))
+	if (r->open_nodes == 2 && fdt_node_name_is(&node->token, "chosen"))
 		return parse_chosen(r, node);
-	if (r->depth == 3 && fdt_node_name_is(&up->token, "reserved-memory"))
+	if (r->open_nodes == 3 && fdt_node_name_is(&up->token, "reserved-memory"))
 		return is_enabled(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
-	if (r->depth == 3 && fdt_node_name_is(&up->token, "cpus") &&
+	if (r->open_nodes == 3 && fdt_node_name_is(&up->token, "cpus") &&
 	    prop_is_string(node->device_type, "cpu"))
 		tree->cpus++;
 	else
@@ -277,13 +280,13 @@ static enum status parse_node(struct reader *r)
 
 static void open_node(struct reader *r, struct fdt_token token)
 {
-	size_t before = r->depth == 0 ? 0 : r->nodes[r->depth - 1].path_size;
-	struct node *node = &r->nodes[r->depth++];
+	size_t before = r->open_nodes == 0 ? 0 : r->nodes[r->open_nodes - 1].path_size;
+	struct node *node = &r->nodes[r->open_nodes++];
 	// 2.3.5: the default number of cells.
 	*node = (struct node){
 		.token = token, .address_cells = 2, .size_cells = 1, .path_size = before
 	};
-	if (r->depth == 1)
+	if (r->open_nodes == 1)
 		return;
 	if (before + 1 + token.name_size > NODE_PATH_MAX) {
 		// stdout-path cannot name it: no shorter path has this length.
@@ -327,7 +330,7 @@ static void record_property(struct node *node, const struct fdt_token *token)
 static void resolve_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
-	if (r->depth != 2 || !fdt_node_name_is(&r->nodes[1].token, "aliases") || path.n == 0 ||
+	if (r->open_nodes != 2 || !fdt_node_name_is(&r->nodes[1].token, "aliases") || path.n == 0 ||
 	    path.p[0] == '/' || !text_is((const char *)path.p, path.n, token->name) ||
 	    token->value.n == 0)
 		return;
@@ -338,19 +341,19 @@ static enum status walk(struct reader *r)
 {
 	for (size_t at = 0;;) {
 		struct fdt_token token = fdt_next_token(&r->tree->fdt, &at);
-		if (token.kind == FDT_DONE)
+		if (token.kind == FDT_END)
 			return STATUS_OK;
 		if (token.kind == FDT_PROP) {
-			record_property(&r->nodes[r->depth - 1], &token);
+			record_property(&r->nodes[r->open_nodes - 1], &token);
 			resolve_alias(r, &token);
 			continue;
 		}
-		if (r->depth != 0)
+		if (r->open_nodes != 0)
 			TRY(parse_node(r));
-		if (token.kind == FDT_NODE)
+		if (token.kind == FDT_BEGIN_NODE)
 			open_node(r, token);
 		else
-			r->depth--;
+			r->open_nodes--;
 	}
 }
 

@@ -65,7 +65,7 @@ static void skip_node(const struct fdt *fdt, size_t *at)
 {
 	for (unsigned depth = 1; depth != 0;) {
 		struct fdt_token token = fdt_next_token(fdt, at);
-		if (token.kind == FDT_NODE)
+		if (token.kind == FDT_BEGIN_NODE)
 			depth++;
 		else if (token.kind != FDT_PROP)
 			depth--;
@@ -129,13 +129,13 @@ size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_f
 		const uint8_t *start = tree->fdt.structure.p + at;
 		struct fdt_token token = fdt_next_token(&tree->fdt, &at);
 		c.bytes = (struct span){ start, (size_t)(tree->fdt.structure.p + at - start) };
-		if (token.kind == FDT_DONE)
+		if (token.kind == FDT_END)
 			return fdt_finish(&c.w);
 		if (token.kind == FDT_PROP) {
 			copy_property(&c, &token);
 			continue;
 		}
-		if (token.kind == FDT_NODE_END) {
+		if (token.kind == FDT_END_NODE) {
 			end_node(&c);
 			continue;
 		}

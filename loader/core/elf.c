@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Fields are read by their offsets in Elf64_Ehdr, Elf64_Phdr and Elf64_Dyn (gABI 4.3, chapters 4
-// and 5): a structure cannot have the other byte order. Checks precede the first use of each value.
+// and 5): a C structure would always have the host's byte order. Checks precede the first use of
+// each value.
 #include "core/elf.h"
 
 #include "core/log.h"
@@ -46,8 +47,32 @@ const struct elf_target elf_target_riscv64 = {
 	.machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .jump_slot = 5
 };
 
-// What the executable segments have at the entry point.
+// Where e_entry is: in no executable segment, past a segment's file bytes, or in them.
 enum entry { ENTRY_OUTSIDE, ENTRY_WITHOUT_BYTES, ENTRY_FOUND };
+
+// Offsets in Elf64_Ehdr and Elf64_Phdr (gABI chapters 4 and 5).
+enum {
+	EI_CLASS = 4,
+	EI_DATA = 5,
+	EI_VERSION = 6,
+	E_TYPE = 16,
+	E_MACHINE = 18,
+	E_ENTRY = 24,
+	E_PHOFF = 32,
+	E_SHOFF = 40,
+	E_EHSIZE = 52,
+	E_PHENTSIZE = 54,
+	E_PHNUM = 56,
+	E_SHENTSIZE = 58,
+	E_SHNUM = 60,
+	P_TYPE = 0,
+	P_FLAGS = 4,
+	P_OFFSET = 8,
+	P_VADDR = 16,
+	P_FILESZ = 32,
+	P_MEMSZ = 40,
+	P_ALIGN = 48,
+};
 
 struct phdr {
 	uint32_t type, flags;
@@ -63,18 +88,19 @@ uint64_t elf_extent(const uint8_t *p, uint64_t limit, const struct elf_target *t
 					"ELF",
 					4) != 0)
 		return 0;
-	uint64_t end = EHDR_SIZE, phoff = load_u64(p + 32, order), shoff = load_u64(p + 40, order);
-	uint64_t shdrs = (uint64_t)load_u16(p + 58, order) * load_u16(p + 60, order);
-	const uint64_t phnum = load_u16(p + 56, order);
+	uint64_t end = EHDR_SIZE, phoff = load_u64(p + E_PHOFF, order),
+		 shoff = load_u64(p + E_SHOFF, order);
+	uint64_t shdrs = (uint64_t)load_u16(p + E_SHENTSIZE, order) * load_u16(p + E_SHNUM, order);
+	const uint64_t phnum = load_u16(p + E_PHNUM, order);
 	if (shdrs != 0 && shoff < limit && shdrs <= limit - shoff)
 		end = shoff + shdrs;
 	for (uint64_t i = 0; i < phnum && phoff < limit && (i + 1) * PHDR_SIZE <= limit - phoff;
 	     i++) {
 		const uint8_t *phdr = p + phoff + i * PHDR_SIZE;
-		uint64_t segment_end, offset = load_u64(phdr + 8, order);
+		uint64_t segment_end, offset = load_u64(phdr + P_OFFSET, order);
 		if (phoff + (i + 1) * PHDR_SIZE > end)
 			end = phoff + (i + 1) * PHDR_SIZE;
-		if (!add_overflows(offset, load_u64(phdr + 32, order), &segment_end) &&
+		if (!add_overflows(offset, load_u64(phdr + P_FILESZ, order), &segment_end) &&
 		    segment_end > end && segment_end <= limit)
 			end = segment_end;
 	}
@@ -86,14 +112,15 @@ static enum status parse_ident(struct span file, const struct elf_target *target
 	if (file.n < EHDR_SIZE)
 		return refuse(STATUS_ELF_HEADER_BEYOND_FILE,
 			      "the ELF header has 64 bytes, the file %#lx", file.n);
-	if (file.p[4] != 2)
+	if (file.p[EI_CLASS] != 2)
 		return refuse(STATUS_ELF_NOT_64_BIT, "ELF class is %u, expected 2 (64-bit)",
-			      file.p[4]);
-	if (file.p[5] != (target->order == ORDER_BIG ? 2 : 1))
+			      file.p[EI_CLASS]);
+	if (file.p[EI_DATA] != (target->order == ORDER_BIG ? 2 : 1))
 		return refuse(STATUS_ELF_WRONG_BYTE_ORDER, "ELF byte order is %u, expected %u",
-			      file.p[5], target->order == ORDER_BIG ? 2U : 1U);
-	if (file.p[6] != 1)
-		return refuse(STATUS_ELF_WRONG_VERSION, "ELF version is %u, expected 1", file.p[6]);
+			      file.p[EI_DATA], target->order == ORDER_BIG ? 2U : 1U);
+	if (file.p[EI_VERSION] != 1)
+		return refuse(STATUS_ELF_WRONG_VERSION, "ELF version is %u, expected 1",
+			      file.p[EI_VERSION]);
 	return STATUS_OK;
 }
 
@@ -102,12 +129,12 @@ static enum status parse_header(struct span file, const struct elf_target *targe
 {
 	TRY(parse_ident(file, target));
 	enum order order = elf_order(target);
-	uint32_t type = load_u16(file.p + 16, order);
-	uint32_t machine = load_u16(file.p + 18, order);
-	uint64_t phoff = load_u64(file.p + 32, order);
-	uint32_t ehsize = load_u16(file.p + 52, order);
-	uint32_t phentsize = load_u16(file.p + 54, order);
-	uint32_t phnum = load_u16(file.p + 56, order);
+	uint32_t type = load_u16(file.p + E_TYPE, order);
+	uint32_t machine = load_u16(file.p + E_MACHINE, order);
+	uint64_t phoff = load_u64(file.p + E_PHOFF, order);
+	uint32_t ehsize = load_u16(file.p + E_EHSIZE, order);
+	uint32_t phentsize = load_u16(file.p + E_PHENTSIZE, order);
+	uint32_t phnum = load_u16(file.p + E_PHNUM, order);
 
 	if (machine != target->machine)
 		return refuse(STATUS_ELF_WRONG_MACHINE,
@@ -130,20 +157,20 @@ static enum status parse_header(struct span file, const struct elf_target *targe
 	out->file = file;
 	out->target = target;
 	out->dyn = type == ET_DYN;
-	out->entry = load_u64(file.p + 24, order);
+	out->entry = load_u64(file.p + E_ENTRY, order);
 	return STATUS_OK;
 }
 
 static struct phdr read_phdr(const uint8_t *p, enum order order)
 {
 	return (struct phdr){
-		.type = load_u32(p, order),
-		.flags = load_u32(p + 4, order),
-		.offset = load_u64(p + 8, order),
-		.vaddr = load_u64(p + 16, order),
-		.filesz = load_u64(p + 32, order),
-		.memsz = load_u64(p + 40, order),
-		.align = load_u64(p + 48, order),
+		.type = load_u32(p + P_TYPE, order),
+		.flags = load_u32(p + P_FLAGS, order),
+		.offset = load_u64(p + P_OFFSET, order),
+		.vaddr = load_u64(p + P_VADDR, order),
+		.filesz = load_u64(p + P_FILESZ, order),
+		.memsz = load_u64(p + P_MEMSZ, order),
+		.align = load_u64(p + P_ALIGN, order),
 	};
 }
 

@@ -70,6 +70,11 @@ struct dynamic {
 	uint64_t seen;
 };
 
+static bool has(const struct dynamic *dynamic, unsigned tag)
+{
+	return (dynamic->seen >> tag & 1) != 0;
+}
+
 // Returns the number of file bytes from `vaddr` to the end of its segment, 0 if no segment has it.
 static uint64_t file_bytes_from(const struct elf_image *image, uint64_t vaddr)
 {
@@ -118,14 +123,14 @@ static enum status read_tags(struct span bytes, const struct elf_target *target,
 	return STATUS_OK;
 }
 
-// Reads a table. Its size must be present, and its bytes must be in the file: in zero-filled memory
-// it would hold no entries.
+// Reads a table. Its size must be present, and its bytes must be in the file: a table in .bss would
+// be all zeros.
 static enum status read_table(const struct dynamic *dynamic, const char *name, unsigned tag,
 			      unsigned size_tag, uint64_t entry_size, const struct elf_image *image,
 			      struct elf_table *out)
 {
 	*out = (struct elf_table){ dynamic->value[tag], dynamic->value[size_tag] };
-	if ((dynamic->seen >> tag & 1) > (dynamic->seen >> size_tag & 1))
+	if (has(dynamic, tag) && !has(dynamic, size_tag))
 		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has no size", name);
 	if (out->size % entry_size != 0)
 		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, not a multiple of %lu",
@@ -165,7 +170,7 @@ enum status elf_parse_dynamic(struct span bytes, struct elf_image *out)
 	struct dynamic dynamic = { 0 };
 	TRY(read_tags(bytes, out->target, &dynamic));
 	TRY(check_formats(dynamic.value));
-	out->text_relocations = (dynamic.seen >> DT_TEXTREL & 1) != 0 ||
+	out->text_relocations = has(&dynamic, DT_TEXTREL) ||
 				(dynamic.value[DT_FLAGS] & DF_TEXTREL) != 0;
 	// No tag of today's linkers gives the size of the symbol table. It ends with the file bytes
 	// of its segment at the latest.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Flattened device trees (Devicetree Specification 0.4, chapter 5): a reader for versions 16 and 17
-// and a sequential writer of version 17. Names follow libfdt. All integers in a tree are
-// big-endian.
+// and a sequential writer of version 17, whose functions have libfdt's names where they have the
+// same effect. All integers in a tree are big-endian.
 //
 // The reader only reads and points into the blob. The writer fills a buffer of the caller.
 #pragma once
@@ -29,7 +29,8 @@ struct fdt {
 // FDT_MALFORMED.
 must_check enum status fdt_check(const uint8_t *blob, uint64_t limit, struct fdt *out);
 
-enum fdt_kind { FDT_NODE, FDT_PROP, FDT_NODE_END, FDT_DONE };
+// The tokens of the structure block (5.4.1) that readers see: FDT_NOP is skipped.
+enum fdt_kind { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_END = 9 };
 
 struct fdt_token {
 	enum fdt_kind kind;
@@ -41,7 +42,7 @@ struct fdt_token {
 };
 
 // Returns the token at offset `*at` of the structure block and advances `*at`, which is 0 at the
-// start. Returns FDT_DONE at the end and in every later call.
+// start. Returns FDT_END at the end and in every later call.
 struct fdt_token fdt_next_token(const struct fdt *fdt, size_t *at);
 
 // Returns true if the node's name is `wanted`, with or without a unit address.

@@ -11,12 +11,22 @@ enum {
 	FDT_MAGIC = 0xd00dfeed,
 	// Versions before 16 have full paths as node names and no size of the strings block.
 	OLDEST_VERSION = 16,
-	TOKEN_BEGIN = 1,
-	TOKEN_END = 2,
-	TOKEN_PROP = 3,
-	TOKEN_NOP = 4,
-	TOKEN_FINISH = 9,
 	RESERVE_ENTRY = 16,
+	FDT_NOP = 4,
+};
+
+// Fields of the header as indexes of 32-bit words (5.2).
+enum header_field {
+	MAGIC,
+	TOTALSIZE,
+	OFF_DT_STRUCT,
+	OFF_DT_STRINGS,
+	OFF_MEM_RSVMAP,
+	VERSION,
+	LAST_COMP_VERSION,
+	BOOT_CPUID_PHYS,
+	SIZE_DT_STRINGS,
+	SIZE_DT_STRUCT
 };
 
 // Tokens and header fields are at multiples of 4: fdt_check() verifies the alignment of the blob
@@ -26,7 +36,7 @@ static uint32_t aligned(const uint8_t *p)
 	return load_u32(__builtin_assume_aligned(p, 4), ORDER_BIG);
 }
 
-static uint32_t field(const uint8_t *header, unsigned index)
+static uint32_t field(const uint8_t *header, enum header_field index)
 {
 	return aligned(header + 4 * (size_t)index);
 }
@@ -67,24 +77,24 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 			return false;
 		*at += 4;
 		switch (aligned(word.p)) {
-		case TOKEN_NOP:
+		case FDT_NOP:
 			continue;
-		case TOKEN_END:
-			*out = (struct fdt_token){ .kind = FDT_NODE_END };
+		case FDT_END_NODE:
+			*out = (struct fdt_token){ .kind = FDT_END_NODE };
 			return true;
-		case TOKEN_FINISH:
-			*out = (struct fdt_token){ .kind = FDT_DONE };
+		case FDT_END:
+			*out = (struct fdt_token){ .kind = FDT_END };
 			*at -= 4;
 			return true;
-		case TOKEN_BEGIN: {
+		case FDT_BEGIN_NODE: {
 			size_t n = text_size(s, *at);
-			*out = (struct fdt_token){ .kind = FDT_NODE,
+			*out = (struct fdt_token){ .kind = FDT_BEGIN_NODE,
 						   .name = (const char *)s.p + *at,
 						   .name_size = n };
 			*at += align_up(n + 1, 4);
 			return *at <= s.n;
 		}
-		case TOKEN_PROP:
+		case FDT_PROP:
 			return read_property(fdt, at, out);
 		default:
 			return false;
@@ -97,7 +107,7 @@ struct fdt_token fdt_next_token(const struct fdt *fdt, size_t *at)
 	struct fdt_token token;
 	// fdt_check() has seen every token, so this does not fail.
 	if (!read_token(fdt, at, &token))
-		return (struct fdt_token){ .kind = FDT_DONE };
+		return (struct fdt_token){ .kind = FDT_END };
 	return token;
 }
 
@@ -125,6 +135,7 @@ static enum status check_structure(struct fdt *fdt)
 {
 	size_t at = 0;
 	unsigned depth = 0;
+	bool root = false;
 	// A property may follow: no child node of the innermost node has been seen.
 	bool props = false;
 	for (;;) {
@@ -137,20 +148,21 @@ static enum status check_structure(struct fdt *fdt)
 				      start);
 		bool good = false;
 		switch (token.kind) {
-		case FDT_NODE:
-			good = depth <= FDT_DEPTH_MAX && (depth != 0 || start == 0 || !props);
+		case FDT_BEGIN_NODE:
+			good = depth <= FDT_DEPTH_MAX && (depth != 0 || !root);
+			root = true;
 			props = true;
 			depth++;
 			break;
 		case FDT_PROP:
 			good = props && depth != 0;
 			break;
-		case FDT_NODE_END:
+		case FDT_END_NODE:
 			good = depth != 0;
 			props = false;
 			depth--;
 			break;
-		case FDT_DONE:
+		case FDT_END:
 			if (depth != 0 || start == 0)
 				break;
 			fdt->structure.n = at + 4;
@@ -183,32 +195,35 @@ static enum status check_header(const uint8_t *p, uint64_t limit)
 			      "the address of the device tree is not a multiple of 8, but %lu "
 			      "bytes above one",
 			      (uintptr_t)p % 8);
-	if (limit < HEADER_SIZE || field(p, 0) != FDT_MAGIC)
+	if (limit < HEADER_SIZE || field(p, MAGIC) != FDT_MAGIC)
 		return refuse(STATUS_FDT_MISSING, "no device tree: its first word is %#x, not %#x",
-			      limit < 4 ? 0 : field(p, 0), FDT_MAGIC);
-	uint64_t total = field(p, 1);
-	if (total < HEADER_SIZE || total > limit || field(p, 6) > OLDEST_VERSION + 1 ||
-	    field(p, 5) < OLDEST_VERSION)
+			      limit < 4 ? 0 : field(p, MAGIC), FDT_MAGIC);
+	uint64_t total = field(p, TOTALSIZE);
+	if (total < HEADER_SIZE || total > limit ||
+	    field(p, LAST_COMP_VERSION) > OLDEST_VERSION + 1 || field(p, VERSION) < OLDEST_VERSION)
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree has %#lx bytes (%#lx are readable), version %u",
-			      total, limit, field(p, 5));
+			      total, limit, field(p, VERSION));
 	return STATUS_OK;
 }
 
 enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 {
 	TRY(check_header(p, limit));
-	const uint64_t total = field(p, 1);
+	const uint64_t total = field(p, TOTALSIZE);
 	const struct span blob = { p, total };
 	struct fdt fdt = { 0 };
-	uint64_t structure_at = field(p, 2), strings_at = field(p, 3), reserve_at = field(p, 4);
+	const uint64_t structure_at = field(p, OFF_DT_STRUCT);
+	const uint64_t strings_at = field(p, OFF_DT_STRINGS);
+	const uint64_t reserve_at = field(p, OFF_MEM_RSVMAP);
 	// Version 16 lacks size_dt_struct. The structure then ends at FDT_END, before `totalsize`.
-	uint64_t structure_size = field(p, 5) > OLDEST_VERSION
-					  ? field(p, 9)
+	uint64_t structure_size = field(p, VERSION) > OLDEST_VERSION
+					  ? field(p, SIZE_DT_STRUCT)
 					  : total - (structure_at < total ? structure_at : total);
 	if (structure_at % 4 != 0 || reserve_at % 8 != 0 ||
 	    !span_sub(blob, structure_at, structure_size, &fdt.structure) ||
-	    !span_sub(blob, strings_at, field(p, 8), &fdt.strings) || reserve_at > total)
+	    !span_sub(blob, strings_at, field(p, SIZE_DT_STRINGS), &fdt.strings) ||
+	    reserve_at > total)
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree's blocks at %#lx, %#lx and %#lx are not inside its "
 			      "%#lx bytes",

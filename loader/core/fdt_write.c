@@ -9,10 +9,6 @@
 enum {
 	HEADER_SIZE = 40,
 	FDT_MAGIC = 0xd00dfeed,
-	TOKEN_BEGIN = 1,
-	TOKEN_END = 2,
-	TOKEN_PROP = 3,
-	TOKEN_FINISH = 9,
 	VERSION = 17,
 	LAST_COMPATIBLE = 16,
 };
@@ -96,18 +92,18 @@ void fdt_copy_token(struct fdt_writer *w, struct span token)
 void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length)
 {
 	begin_structure(w);
-	put_u32(w, TOKEN_BEGIN);
+	put_u32(w, FDT_BEGIN_NODE);
 	put_bytes(w, name, length, 1);
 }
 
 void fdt_end_node(struct fdt_writer *w)
 {
-	put_u32(w, TOKEN_END);
+	put_u32(w, FDT_END_NODE);
 }
 
 static void put_prop(struct fdt_writer *w, enum fdt_name name, size_t length)
 {
-	put_u32(w, TOKEN_PROP);
+	put_u32(w, FDT_PROP);
 	put_u32(w, (uint32_t)length);
 	// The writer's strings follow those of the source tree.
 	put_u32(w, (uint32_t)w->strings.n + string_at[name]);
@@ -153,7 +149,7 @@ void fdt_memory_node(struct fdt_writer *w, struct range r, unsigned address_cell
 
 size_t fdt_finish(struct fdt_writer *w)
 {
-	put_u32(w, TOKEN_FINISH);
+	put_u32(w, FDT_END);
 	uint8_t *names = grab_space(w, w->strings.n + sizeof strings);
 	if (w->overflow || names == NULL)
 		return 0;

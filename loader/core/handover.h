@@ -7,11 +7,13 @@
 #include "core/place.h"
 #include "core/range.h"
 
-// How an era's page tables differ, as data. All of them map the block with the smallest pages of
-// the CPU and the image with pages of its arch_place_rules, identity-mapped and writable. They map
-// nothing else: kernels map further pages themselves and panic if one exists.
+// The properties of page tables that depend on the era. All of them map the block with the smallest
+// pages of the CPU and the image with pages of place_rules.image_page_size, identity-mapped and
+// writable. On aarch64 they map the UART as well, and nothing else: kernels map further pages
+// themselves and panic if one exists.
 struct paging_shape {
-	// The last entry of the top table points to that table, by which kernels edit it.
+	// The last entry of the top table points to the table itself (recursive mapping), so that
+	// kernels can edit their tables through it.
 	bool recursive;
 };
 

@@ -60,8 +60,8 @@ static void layout_with_tables(const struct handover_block_inputs *content, uint
 	out->stack = allocate(&at, out->stack_size, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
 	out->info = allocate(&at, content->era->info_size, 16);
-	// The stripped line is not longer than the original one. Its era may map these pages
-	// read-only and still write to boot info, which then needs a page of its own.
+	// An upper bound: cmdline_strip() never lengthens the line. With info_own_page the kernel
+	// maps the pages of the line read-only, so boot info must not share one.
 	out->cmdline = allocate(&at, boot->cmdline.n + 1,
 				content->era->info_own_page ? PAGE_SIZE : 1);
 	out->multiboot = allocate(
@@ -164,10 +164,9 @@ struct range handover_preferred_ram(const struct boot *boot)
 	return largest;
 }
 
-// Returns the RAM range of boot info. Kernels without a memory map use it as their only RAM. On
-// x86_64 they have a map and count the memory below the start as used: the image's start rounded
-// down needs 2 to 8 MiB less than 0. Kernels up to 0.6.9 require an end with
-// PLATFORM_TAG_LINUX_PARAMS.
+// Returns the RAM range of boot info. Kernels without a memory map use it as their only RAM.
+// Kernels on x86_64 have a map and count the memory below the start as used, so a start of 0 would
+// cost them 2 to 8 MiB. With PLATFORM_TAG_LINUX_PARAMS they take the end as the end of RAM.
 static struct range kernel_ram(const struct handover_block_inputs *content)
 {
 	const struct range_set *ram = reported_ram(content->boot);

@@ -9,7 +9,6 @@
 #include "core/boot.h"
 #include "core/era/era.h"
 
-// The inputs of layout and content.
 struct handover_block_inputs {
 	const struct boot *boot;
 	const struct era *era;

@@ -70,8 +70,8 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 	return STATUS_OK;
 }
 
-// Checks that the word at `address` is in the image. If DT_TEXTREL announces relocations of
-// read-only segments, it must not be in one: only a dynamic linker makes them writable for a while.
+// Checks that the word at `address` is in the image. With DT_TEXTREL it must also be
+// outside every read-only segment: such files rely on a dynamic linker to make these writable.
 static enum status check_relocated_word(const struct elf_image *image, struct window to,
 					const char *what, uint64_t address)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// A line is formatted on the stack, then written in one piece: consoles shared with firmware do not
-// mix with it.
+// A line is formatted on the stack, then written in one piece, so that firmware output on the
+// same console does not interleave with it.
 #include "core/log.h"
 
 #include "core/fmt.h"

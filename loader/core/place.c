@@ -19,8 +19,8 @@ static void busy_add(struct busy *busy, struct range r)
 	busy->ranges[busy->count++] = r;
 }
 
-// Ranges that are busy before the image is placed. The file is not among them: the image may
-// overlap it.
+// Ranges that an ET_DYN image avoids. It may overlap its file. Only an ET_EXEC image can overlap
+// the loader.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -81,8 +81,8 @@ static enum status place_fixed(const struct place_request *request, struct range
 	return STATUS_OK;
 }
 
-// The load bias is a multiple of the largest p_align (gABI chapter 5, Program Loading): the first
-// byte of the image is at the same distance from a multiple of it as its link-time address.
+// The load bias is a multiple of the largest p_align (gABI chapter 5, Program Loading), so the
+// image keeps its link-time address modulo p_align: `skew` bytes into an aligned range.
 static bool find_image(const struct place_request *request, const struct busy *busy,
 		       struct range_constraints want, struct range *out)
 {
@@ -118,7 +118,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 			want.size, want.align);
 	if (file_can_stay(request, *out))
 		return STATUS_OK;
-	// Elsewhere the file need not be moved. If there is no such place, it is moved.
+	// Prefer a range that does not overlap the file. Without one, the file is moved later.
 	struct range alternative;
 	busy_add(&busy, request->file);
 	if (find_image(request, &busy, want, &alternative))
@@ -129,15 +129,15 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 static must_check bool place_block(const struct place_request *request, uint64_t size,
 				   struct busy *busy, struct placement *out)
 {
-	// Kernels up to 0.11 use all RAM above the image at once, even reserved memory. They use
+	// Kernels up to 0.11 take all RAM above the image from the start, even reserved ranges, and
 	// none below it.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
-	const uint64_t unit = request->rules->block_boundary;
+	const uint64_t boundary = request->rules->block_boundary;
 	struct range_constraints want = {
 		.size = size,
 		.align = PAGE_SIZE,
-		.boundary = unit,
-		.within = { 0, unit == 0 || top < GIB(1) ? top : GIB(1) },
+		.boundary = boundary,
+		.within = { 0, boundary == 0 || top < GIB(1) ? top : GIB(1) },
 	};
 	busy_add(busy, out->image);
 	busy_add(busy, request->file);
@@ -145,7 +145,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 		busy_add(busy, request->preserved[i]);
 	bool found = find_free(request, busy, want, &out->block);
 	// Page tables of x86_64 have page directories for the first GiB and for the image's.
-	if (!found && unit != 0) {
+	if (!found && boundary != 0) {
 		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };
 		found = find_free(request, busy, want, &out->block);
 	}
@@ -153,8 +153,8 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	return found;
 }
 
-// Staging is in the image's GiB, whose page directory maps it, and shares no 2 MiB page with
-// anything else, so that the trampoline can unmap it.
+// Staging is in the image's GiB, whose page directory maps it, and shares no 2 MiB page with image
+// or block, which stay mapped when the trampoline unmaps it.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct placement *out)
 {
@@ -205,6 +205,7 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 	// only valid for this address.
 	const bool movable = request->image->dyn && request->rules->block_boundary == 0;
 	while (!room && movable) {
+		// The next aligned address that is free.
 		TRY(place_anywhere(request, out->image.start + 1, &out->image));
 		busy = initially_busy(request);
 		room = place_block(request, block_size, &busy, out);
@@ -219,6 +220,7 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 		TRY(place_staging(request, &busy, out));
 	else if (!file_can_stay(request, out->image))
 		TRY(place_file(request, &busy, out));
+	// Where the two still overlap, file_can_stay() has found descending order safe.
 	out->backwards = range_overlaps(out->file, out->staging);
 	return STATUS_OK;
 }

@@ -2,7 +2,8 @@
 // Placement: chooses addresses for image, hand-over block and temporary copies before anything is
 // written. Pure functions of the request; addresses are physical.
 //
-// The image may overlap its own file, the boot information or the loader. From cheap to expensive:
+// The image may overlap its own file, what the boot protocol passed, or the loader. From cheap to
+// expensive:
 //   - no overlap: segments are copied in ascending order;
 //   - every segment is at or above its file bytes: segments are copied in descending order;
 //   - otherwise the file is copied elsewhere first;
@@ -37,14 +38,14 @@ struct place_request {
 	const struct elf_image *image;
 	// Free RAM.
 	const struct range_set *usable;
-	// The preferred range of an ET_DYN image; empty: no preference.
+	// For an ET_DYN image. Empty: no preference.
 	struct range preferred;
-	// The addresses that the loader can access.
+	// The addresses that the loader can map.
 	struct range mappable;
 	struct range loader;
 	// The application file.
 	struct range file;
-	// Boot information that is read until the block is written.
+	// Read until the block is written.
 	struct range preserved[4];
 	size_t preserved_count;
 };
@@ -52,7 +53,6 @@ struct place_request {
 struct placement {
 	// Where the application runs.
 	struct range image;
-	// The hand-over block.
 	struct range block;
 	// Where the image is built: `image`, unless that overlaps the loader.
 	struct range staging;

@@ -95,4 +95,26 @@ static void the_bounds_are_enough(void)
 }
 
 #define T(name) { #name, name }
-SUITE(fdt, T(what_is_written_can_be_read), T(too_little_room_is_noticed), T(the_bounds_are_enough));
+// Devicetree Specification 0.4, 5.4.2: a tree has one root.
+static void a_second_root_is_refused(void)
+{
+	struct fdt out;
+	for (unsigned roots = 0; roots <= 2; roots++) {
+		uint8_t *blob = malloc(1024);
+		struct fdt_writer w;
+		test_case("%u roots", roots);
+		fdt_create(&w, blob, 1024, (struct span){ 0 });
+		for (unsigned i = 0; i < roots; i++) {
+			fdt_begin_node(&w, "", 0);
+			fdt_end_node(&w);
+		}
+		if (roots == 0)
+			fdt_add_reservemap_entry(&w, 0x1000, 0x1000);
+		const size_t n = fdt_finish(&w);
+		CHECK_EQ(fdt_check(blob, n, &out), roots == 1 ? STATUS_OK : STATUS_FDT_MALFORMED);
+		free(blob);
+	}
+}
+
+SUITE(fdt, T(what_is_written_can_be_read), T(too_little_room_is_noticed), T(the_bounds_are_enough),
+      T(a_second_root_is_refused));

@@ -22,7 +22,7 @@ enum {
 	BOOT_PROCESSOR = 116, // u32
 	SERIAL_PORT = 132,    // u16
 	SINGLE_KERNEL = 134,  // u8
-	ADDRESS = 136,        // u8[4]: of the guest, the gateway, and the mask
+	ADDRESS = 136,        // u8[4], like the next two: guest, gateway, netmask
 	GATEWAY = 140,
 	NETMASK = 144,
 	TLS_ALIGN = 152,
@@ -34,8 +34,8 @@ enum {
 
 static void write_info(uint8_t *out, const struct boot_info_inputs *facts)
 {
-	// `limit` stays 0: the kernel takes the memory map from the Multiboot information. A
-	// CPU frequency of 0 means unknown.
+	// The end of RAM stays 0: the kernel takes the memory map from the Multiboot information.
+	// A CPU frequency of 0 means unknown.
 	memset(out, 0, INFO_SIZE);
 	store_u32(out + MAGIC, MAGIC_VALUE, ORDER_LITTLE);
 	store_u32(out + VERSION, 1, ORDER_LITTLE);
@@ -51,8 +51,11 @@ static void write_info(uint8_t *out, const struct boot_info_inputs *facts)
 	store_u32(out + BOOT_PROCESSOR, NO_PROCESSOR, ORDER_LITTLE);
 	store_u16(out + SERIAL_PORT, (uint16_t)facts->serial, ORDER_LITTLE);
 	out[SINGLE_KERNEL] = 1;
-	// 255.255.255.255 marks address and gateway as unset. The mask is 255.255.255.0.
-	memset(out + ADDRESS, 255, NETMASK + 3 - ADDRESS);
+	// 255.255.255.255: unset.
+	store_u32(out + ADDRESS, 0xffffffff, ORDER_LITTLE);
+	store_u32(out + GATEWAY, 0xffffffff, ORDER_LITTLE);
+	// 255.255.255.0, the first byte first.
+	store_u32(out + NETMASK, 0x00ffffff, ORDER_LITTLE);
 	store_u64(out + TLS_ALIGN, facts->tls.align, ORDER_LITTLE);
 }
 

@@ -45,7 +45,7 @@ static void write_info(uint8_t *out, const struct boot_info_inputs *facts)
 	store_u32(out + PLATFORM, facts->platform_tag, order);
 	uint64_t info = facts->platform_tag == PLATFORM_TAG_LINUX_PARAMS ? facts->boot_params
 									 : facts->multiboot;
-	// Fdt and LinuxBoot have no payload: their kernels read the device tree.
+	// Fdt and LinuxBoot have no payload: the kernel reads the device tree instead.
 	if (facts->platform_tag == PLATFORM_TAG_FDT || info == 0)
 		return;
 	store_u64(out + CMDLINE, facts->cmdline, order);

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Eras: ranges of kernel releases with the same hand-over. An era is data plus the function that
-// writes its boot info, in one file. Nothing outside of era/ knows entry versions or kernel
-// versions. docs/eras.md lists them, CONTRIBUTING.md has the recipe for a new one.
+// writes its boot info, in one file. Only code in era/ depends on entry versions or kernel
+// versions. Placement and page tables follow rules that suit every supported kernel. docs/eras.md
+// lists the eras, CONTRIBUTING.md has the recipe for a new one.
 #pragma once
 
 #include "core/handover.h"
 #include "core/notes.h"
 
-// The tag of RawBootInfo's platform block (crate hermit-entry 0.10). On aarch64 and riscv64 tag 0
-// is LinuxBoot and has no payload. Tag 1 is uhyve's. Kernels do not check the tag.
+// The tag of RawBootInfo's platform block (crate hermit-entry 0.10). Kernels do not validate it, so
+// the loader must not pass one that they do not define. Tag 1 is uhyve's.
 enum platform_tag {
-	PLATFORM_TAG_MULTIBOOT = 0,
+	PLATFORM_TAG_MULTIBOOT = 0,  // x86_64
+	PLATFORM_TAG_LINUX_BOOT = 0, // aarch64, riscv64: no payload
 	PLATFORM_TAG_LINUX_PARAMS = 2,
 	PLATFORM_TAG_FDT = 3
 };
@@ -38,7 +40,8 @@ struct boot_info_inputs {
 	uint64_t multiboot;
 	uint64_t boot_params;
 	enum platform_tag platform_tag;
-	// The range that contains the image. Kernels up to 0.11 without a memory map use it as RAM.
+	// The RAM range that contains the image. Kernels up to 0.11 without a memory map use it as
+	// their RAM. On x86_64 its start is the image's and its end usually 0.
 	struct range ram;
 	uint64_t fdt;
 	// Low end of the stack.
@@ -53,7 +56,7 @@ struct era {
 	// e_machine of the only CPU that has the era. 0: all CPUs.
 	uint16_t machine;
 	// The stack pointer at the entry point is the low end of the stack, to which the kernel
-	// adds stack_size. False: it is the top.
+	// adds stack_size. False: it is the top. Ignored if arch_always_stack_top.
 	bool stack_low_end;
 	uint32_t stack_size;
 	// Size of boot info in bytes, a multiple of 16.
@@ -67,7 +70,7 @@ struct era {
 };
 
 // Selects the era. `forced` is the entry version of loader.era=, or 0 if the notes decide. Refuses
-// a missing note and a version without a row (class 81).
+// a missing note and a version of no era (class 81).
 must_check enum status era_identify(const struct notes *notes, const struct elf_target *target,
 				    uint32_t forced, const struct era **out);
 
