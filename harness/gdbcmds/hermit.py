@@ -12,6 +12,7 @@ FOLDER = str(Path(__file__).resolve().parent)
 if FOLDER not in sys.path:
     sys.path.insert(0, FOLDER)
 
-from hermit_gdb import commands  # noqa: E402
+from hermit_gdb import commands, unwind  # noqa: E402
 
 commands.register()
+unwind.register()

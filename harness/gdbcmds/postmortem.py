@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import gdb
-from hermit_gdb import exception, guest, operand, paging
+from hermit_gdb import exception, guest, operand, paging, unwind
 from hermit_gdb.memory import ReadError
 
 MAX_FRAMES = 64
@@ -154,6 +154,7 @@ def describe_cpu(thread, request):
 
 def main():
     request = json.loads(os.environ["HERMIT_POSTMORTEM"])
+    unwind.register()
     report = {"symbols": [], "cpus": [], "error": ""}
     *settings, target = request["connect"]
     for command in (*settings, "set print asm-demangle on", "set disassembly-flavor att"):
