@@ -17,6 +17,7 @@ Input: the environment variable HERMIT_SESSION, a JSON object:
   commands   commands at the first prompt
   hermit     script with further commands, or ""
   batch      end after the commands
+  faults     stop at a fault of the application; "few" if the machine has only four hardware breakpoints, "" for never
   kill       the machine ends with GDB
 HERMIT_GDB holds the settings of the script `hermit`; this module adds the image's address.
 
@@ -27,9 +28,14 @@ it stopped elsewhere), 4 if a location does not exist. Imports nothing of the ha
 import json
 import os
 import re
+import sys
 import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import gdb
+from hermit_gdb import fault, guest, unwind
 
 COMMAND_FAILED, NOT_REACHED, WRONG_LOCATION = 1, 3, 4
 
@@ -106,6 +112,7 @@ class DebugSession:
         self.goal = "the application"
         self.start = request["start"]
         self.trampoline = None
+        self.faults = None
         self.end = (self.start or 0) + request["size"]
 
     def connect(self):
@@ -141,6 +148,12 @@ class DebugSession:
         known.update(start=self.start, end=self.end, app_offset=self.load_offset())
         os.environ["HERMIT_GDB"] = json.dumps(known)
 
+    def stop_at_faults(self):
+        if self.request["faults"]:
+            app, file = guest.application()
+            self.faults = fault.FaultStops(guest.arch(), self.request["faults"] == "few")
+            self.faults.watch(app, Path(file).read_bytes())
+
     def report_load(self):
         entry = self.request["entry"] + self.load_offset()
         image = f"{self.start:#x}..{self.end:#x}"
@@ -164,6 +177,7 @@ class DebugSession:
             self.read_handover()
             self.load_symbols()
             self.report_load()
+            self.stop_at_faults()
             for place in self.request["breaks"] or [self.entry()]:
                 hardware_breakpoint(resolve(place, self.is_code))
         except (LocationError, gdb.error) as error:
@@ -175,6 +189,7 @@ class DebugSession:
             self.read_handover()
         self.load_symbols()
         self.report_load()
+        self.stop_at_faults()
         if not self.request["breaks"]:
             run_to(self.request["entry"] + self.load_offset())
             gdb.execute("frame")
@@ -315,6 +330,7 @@ def main():
     request = json.loads(os.environ["HERMIT_SESSION"])
     session = DebugSession(request)
     CodeFrameFilter(session)
+    unwind.register()
     execute_quietly("set confirm off")
     paging = gdb.parameter("pagination")
     execute_quietly("set pagination off")
@@ -324,7 +340,8 @@ def main():
     except MachineEndedError as ended:
         return quit_gdb(NOT_REACHED, f"{ended} before {session.goal} was reached")
     except (UnexpectedStopError, KeyboardInterrupt):
-        text = f"the machine has stopped at {gdb.newest_frame().pc():#x} before {session.goal} was reached"
+        event = f"{session.faults.last}: " if session.faults and session.faults.last else ""
+        text = f"{event}the machine has stopped at {gdb.newest_frame().pc():#x} before {session.goal} was reached"
         if request["batch"]:
             return quit_gdb(NOT_REACHED, text)
         report(text)

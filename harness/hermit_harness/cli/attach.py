@@ -80,6 +80,13 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"hermitctl: {error}", file=sys.stderr)
         return FAILED
     remote = running.short_path(running.socket_path(guest.pid))
-    fields = {"stop": "here", "breaks": [], "commands": arguments.command, "batch": arguments.batch, "kill": False}
+    fields = {
+        "stop": "here",
+        "breaks": [],
+        "commands": arguments.command,
+        "batch": arguments.batch,
+        "kill": False,
+        "faults": "",
+    }
     environment = script.session_environment(plan, remote, **fields)
     exec_gdb(session.gdb_argv(gdb, GDBCMDS / "session.py", arguments.batch), {**gdb.environment, **environment})

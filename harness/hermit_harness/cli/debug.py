@@ -177,6 +177,8 @@ def debug_with_gdb(
         commands=arguments.command,
         batch=arguments.batch,
         kill=True,
+        # A recording is at its end, where the fault is in the past.
+        faults="" if prepare else "few" if spec.accel == "kvm" else "all",
     )
     commands = [
         (session.gdb_argv(gdb, GDBCMDS / "session.py", arguments.batch), {**gdb.environment, **environment})
