@@ -35,20 +35,21 @@ class PostMortem:
 
     def backtrace(self) -> str:
         """For people: one block a processor."""
-        lines = [f"({text})" for text in (self.problem, self.note) if text]
+        lines = [f"({self.problem})"] if self.problem else []
         for cpu in self.gdb.get("cpus", []):
             lines.append(_title(cpu))
             lines += [*_frames(cpu), *_registers(cpu), *(f"    {line}" for line in cpu["disassembly"])]
+        lines += [f"({self.note})"] if self.note else []
         return "\n".join(lines) + "\n"
 
     def short(self) -> str:
         """For a terminal: per processor the backtrace and the registers, no more than a screen of all."""
-        lines = [f"({self.note})"] if self.note and self.gdb.get("cpus") else []
+        lines = []
         for cpu in self.gdb.get("cpus", [])[:SHORT_CPUS]:
             frames = _frames(cpu)
             more = [f"  ... {len(frames) - SHORT_FRAMES} more"] if len(frames) > SHORT_FRAMES else []
             lines += [_title(cpu), *frames[:SHORT_FRAMES], *more, *_registers(cpu)]
-        return "\n".join(lines)
+        return "\n".join([*lines, f"({self.note})"] if lines and self.note else lines)
 
 
 def _title(cpu: dict[str, Any]) -> str:

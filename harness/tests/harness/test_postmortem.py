@@ -138,7 +138,7 @@ MANGLED = {
 def hung_in(image: str, symbol: str, folder: Path) -> Path:
     """Copy an application and let a function (by pattern) begin with a jump to itself.
 
-    The copy keeps symbols only, so that names come from them.
+    The copy keeps symbols only, so that names come from them. It names no check sum of the symbol file.
     """
     app = images()[image].path
     copy = folder / app.name
@@ -149,7 +149,7 @@ def hung_in(image: str, symbol: str, folder: Path) -> Path:
     at = facts.file_offset(int(found[1], 16))
     assert at is not None
     data[at : at + 2] = b"\xeb\xfe"
-    copy.write_bytes(data)
+    copy.write_bytes(elf.hide_sections(bytes(data), lambda name: name == ".gnu_debuglink"))
     subprocess.run(["objcopy", "--strip-debug", f"{app}.debug", f"{copy}.debug"], check=True, timeout=30)
     return copy
 
