@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hermit_harness import __version__, options
+from hermit_harness.cli.terminal import hang_up
 from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.process import LaunchError
 
@@ -151,6 +152,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     except (ValueError, LaunchError) as error:
         return reject(str(error))
     except OSError as error:
+        hang_up(error)
         return reject(describe_os_error(error))
     except Exception as error:
         return reject(describe_defect(error))
@@ -161,8 +163,8 @@ class Signalled(BaseException):
 
 
 def end_by_signal(number: int, frame: object) -> NoReturn:
-    """The handler. The same signal once more ends the program at once."""
-    signal.signal(number, signal.SIG_DFL)
+    """The handler. The same signal once more ends the program at once, except SIGHUP, which can come twice."""
+    signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
     detach_from_terminal()
     raise Signalled(number)
 

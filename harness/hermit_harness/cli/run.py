@@ -20,6 +20,7 @@ from hermit_harness.cli.files import program, readable, writable
 from hermit_harness.cli.loader import find_loader, named_target
 from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.cli.summary import as_json, exit_status, summary
+from hermit_harness.cli.terminal import hang_up
 from hermit_harness.ends import end
 from hermit_harness.fixtures import FixtureImage, join_append
 from hermit_harness.gdb.running import AttachPoint, RunningGuest
@@ -241,6 +242,7 @@ def to_stdout(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
+        hang_up(error)
         raise ValueError(f"the console could not be written to stdout: {error.strerror}") from None
 
 

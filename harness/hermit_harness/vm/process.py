@@ -63,6 +63,14 @@ class Closeable(ABC):
         self.close()
 
 
+def _demand_seconds(task: Path) -> float:
+    """Return the run time and run-queue time of one thread (schedstat of proc(5), in nanoseconds)."""
+    with contextlib.suppress(OSError):
+        running, waiting, _ = (task / "schedstat").read_bytes().split()
+        return (int(running) + int(waiting)) / 1e9
+    return 0.0
+
+
 @dataclass
 class Process:
     """A started, paused QEMU and the harness's ends of its sockets. Close it with `kill`."""
@@ -114,6 +122,14 @@ class Process:
                 if int(stat.parent.name) != self.qemu_pid and stat.read_bytes().rpartition(b") ")[2][:1] == b"R":
                     return True
         return False
+
+    def demand_seconds(self) -> float:
+        """Return how long the threads of QEMU have run or waited for a host CPU, in seconds.
+
+        A wait counts when it ends. The first thread counts, too: a starved one may hold the lock that a virtual CPU
+        waits for. Threads that have ended do not count.
+        """
+        return sum(_demand_seconds(task) for task in Path(f"/proc/{self.qemu_pid}/task").glob("*"))
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all threads of QEMU in seconds (utime and stime of proc(5))."""

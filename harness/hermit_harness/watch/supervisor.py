@@ -103,7 +103,7 @@ class Supervisor:
         self._released = process.started
         self._last_output = 0.0
         self._halt_check = HaltCheck()
-        self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's CPU time at that moment
+        self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's demand for CPU time then
         self._machine = machine_of(spec)
         self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
 
@@ -204,11 +204,10 @@ class Supervisor:
         halted = all_halted_for_good(registers)
         if shows_halted_cpus(registers):
             return self._halt_check.record_check(now, halted)
-        used, before = self.process.cpu_seconds(), self._last_registers
-        self._last_registers = (registers, used)
-        same = (
-            registers == before[0] and used - before[1] < CONFIRM_SECONDS / 4 and not self.process.has_runnable_thread()
-        )
+        demand, before = self.process.demand_seconds(), self._last_registers
+        self._last_registers = (registers, demand)
+        idle = demand - before[1] < CONFIRM_SECONDS / 4 and not self.process.has_runnable_thread()
+        same = registers == before[0] and idle
         self._halt_check.halted_checks = min(self._halt_check.halted_checks, 1) if same else 0
         return self._halt_check.record_check(now, halted, CONFIRM_SECONDS)
 

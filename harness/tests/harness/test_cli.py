@@ -192,10 +192,18 @@ def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str
     assert list(handles.iterdir()) == []
 
 
-def test_terminal_closes(folder: str) -> None:
-    """When its terminal closes, the exit status is 129, without an error about the closed output."""
+@pytest.mark.parametrize(
+    ("session", "guest"),
+    [(["setsid", "--ctty"], "liar-spin"), ([], "liar-junk")],
+    ids=["signal-first", "error-first"],
+)
+def test_terminal_closes(session: list[str], guest: str, folder: str) -> None:
+    """When its terminal closes, the exit status is 129, without an error about the closed output.
+
+    The signal and the error of the next write come in either order. Without a session the signal never comes.
+    """
     ours, theirs = pty.openpty()
-    argv = ["setsid", "--ctty", *CTL, "run", folder, "--machine=microvm", "liar-spin"]
+    argv = [*session, *CTL, "run", folder, "--machine=microvm", guest]
     with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=HERE) as child:
         try:
             os.close(theirs)

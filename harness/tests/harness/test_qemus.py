@@ -75,6 +75,15 @@ def test_kvm_internal_error(tmp_path: Path) -> None:
     assert "internal-error" in outcome.cause
 
 
+def test_starved_guest_is_not_idle(tmp_path: Path) -> None:
+    """A guest that gets hardly any CPU time is not taken for one that has halted, although its registers do not change.
+
+    A bare driver that polled for a device's answer, on a busy host, was reported as a hang.
+    """
+    outcome = run_fake("starved", tmp_path)
+    assert outcome.matches("exit 0"), outcome.cause
+
+
 @pytest.mark.requirement("L-13")
 @pytest.mark.parametrize(("how", "said"), [("no-start", "could not load kernel"), ("mute", "closed its monitor")])
 def test_qemu_did_not_start(how: str, said: str, tmp_path: Path) -> None:

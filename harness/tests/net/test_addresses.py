@@ -60,7 +60,7 @@ def test_address_gateway_and_mask(attachment: Attachment, given: str, settings: 
         for client_address in (NEIGHBOUR, STRANGER):
             # The kernel sends one ARP request per second. Until then it cannot answer a SYN, and it can reset the
             # connection when the client repeats its SYN. A ping makes the kernel ask.
-            served.namespace.run("ping", "-I", client_address, "-c", "1", "-w", f"{CLIENT_SECONDS:.0f}", ADDRESS)
+            served.namespace.run("ping", "-I", client_address, "-c", "1", "-w", f"{CLIENT_SECONDS:.0f}", address)
             with served.namespace.socket() as client:
                 client.settimeout(CLIENT_SECONDS)
                 client.bind((client_address, 0))

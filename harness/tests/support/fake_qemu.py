@@ -11,11 +11,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import socket
 import sys
+import time
 from typing import Any
 
 SHUTDOWN: dict[str, Any] = {"event": "SHUTDOWN", "data": {"guest": True, "reason": "guest-shutdown"}, "timestamp": {}}
+
+# An AArch64 CPU with interrupts masked: it waits for ever, or it polls.
+REGISTERS = "CPU#0\r\n PC=0000000040080000 X00=0000000000000000\r\nPSTATE=000003c5 ---- EL1h\r\n"
+POLLING_SECONDS = 2.5
 
 
 class Fake:
@@ -93,6 +99,22 @@ class Fake:
 
         ctypes.string_at(0)
         return 0
+
+    def starved(self) -> int:
+        """A guest that polls, on a host CPU that three other processes use as well."""
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        for _ in range(3):
+            if os.fork() == 0:
+                while True:
+                    pass
+        os.nice(5)
+        self.serial.sendall(b"hello\n")
+        end = time.monotonic() + POLLING_SECONDS
+        while time.monotonic() < end:
+            if select.select([self.qmp], [], [], 0)[0]:
+                self.say({"return": REGISTERS, "id": json.loads(self.lines.readline())["id"]})
+        self.serial.sendall(b"exit status 0\n")
+        return 3
 
     def internal_error(self) -> int:
         print("KVM internal error. Suberror: 1", file=sys.stderr, flush=True)
