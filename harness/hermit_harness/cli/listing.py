@@ -67,6 +67,12 @@ def _cells() -> list[str]:
     return [cell.id for cell in session_matrix().cells()]
 
 
+def _with_features(image: dict[str, Any]) -> str:
+    """The summary of an image, and the features that its kernel was built with."""
+    features = f"  [{' '.join(image['features'])}]" if image["features"] else ""
+    return f"{image['summary']}{features}"
+
+
 def list_command(arguments: argparse.Namespace) -> int:
     """Print images, machines and ends; cells only when asked for."""
     tables: dict[str, Any] = {}
@@ -79,6 +85,7 @@ def list_command(arguments: argparse.Namespace) -> int:
                 "kernel": i.kernel,
                 "built": i.path.is_file(),
                 "needs": list(i.needs),
+                "features": list(i.features),
                 "summary": i.summary,
             }
             for i in all_images()
@@ -98,7 +105,7 @@ def list_command(arguments: argparse.Namespace) -> int:
     _print_table(
         "images",
         [
-            (i["id"], i["arch"], i["kind"], i["kernel"], built[i["built"]], i["summary"])
+            (i["id"], i["arch"], i["kind"], i["kernel"], built[i["built"]], _with_features(i))
             for i in tables.get("images", [])
         ],
     )

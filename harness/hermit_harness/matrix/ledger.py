@@ -42,7 +42,7 @@ class Erratum:
 
 
 @dataclass(frozen=True)
-class TestResult:
+class EndedTest:
     """One test as it ended. `cell` is empty for a test that is not a cell."""
 
     test: str
@@ -119,7 +119,7 @@ def expired(today: datetime.date, known: Iterable[Erratum]) -> list[str]:
     return [f"erratum {entry.id} lapsed on {entry.expires}: {entry.what}" for entry in known if entry.expires < today]
 
 
-def _skip_faults(ran: Iterable[TestResult], allowed: Iterable[Reason], max_skips: int) -> list[str]:
+def _skip_faults(ran: Iterable[EndedTest], allowed: Iterable[Reason], max_skips: int) -> list[str]:
     by_id = {reason.id: reason for reason in allowed}
     faults: list[str] = []
     counts: Counter[str] = Counter()
@@ -145,7 +145,7 @@ def _skip_faults(ran: Iterable[TestResult], allowed: Iterable[Reason], max_skips
 
 
 def judge(
-    table: Table, ran: Iterable[TestResult], allowed: Iterable[Reason], known: Sequence[Erratum], today: datetime.date
+    table: Table, ran: Iterable[EndedTest], allowed: Iterable[Reason], known: Sequence[Erratum], today: datetime.date
 ) -> list[str]:
     """Return why a complete run without failures is still not green; empty if it is."""
     results = list(ran)

@@ -16,7 +16,7 @@ import pytest
 
 from hermit_harness.matrix import ledger, probe
 from hermit_harness.matrix.cell import Discard
-from hermit_harness.matrix.ledger import TestResult
+from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT
 from hermit_harness.report import leaks, text
@@ -30,7 +30,7 @@ def short_id(nodeid: str) -> str:
     return nodeid.split("tests/", 1)[-1]
 
 
-def result_of(report: pytest.TestReport, seconds: float) -> TestResult:
+def result_of(report: pytest.TestReport, seconds: float) -> EndedTest:
     """One ended test as the ledger wants it."""
     reason = ""
     if report.skipped and isinstance(report.longrepr, tuple):
@@ -39,7 +39,7 @@ def result_of(report: pytest.TestReport, seconds: float) -> TestResult:
         reason = first_line(report)
     cell = next((str(value) for name, value in report.user_properties if name == CELL), "")
     outcome = "failed" if report.failed else "skipped" if report.skipped else "passed"
-    return TestResult(short_id(report.nodeid), cell, outcome, reason, seconds)
+    return EndedTest(short_id(report.nodeid), cell, outcome, reason, seconds)
 
 
 def first_line(report: pytest.TestReport) -> str:
@@ -54,7 +54,7 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.results: dict[str, TestResult] = {}
+        self.results: dict[str, EndedTest] = {}
         self.seconds: dict[str, float] = {}
         self.progress = Progress(sys.stderr)
         self.faults: list[str] = []
@@ -65,7 +65,7 @@ class Reporter:
         """Whether everything was asked for: no -k, no -m, no --cell, no single paths."""
         options = self.config.option
         asked = [Path(argument).name for argument in self.config.args]
-        return not (options.keyword or options.markexpr or options.lf or options.cell) and asked == ["tests"]
+        return not (options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell) and asked == ["tests"]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -97,7 +97,7 @@ class Reporter:
             self.progress.test_ended(result.cell or result.test, result.outcome, result.reason)
         elif report.when == "teardown" and report.nodeid in self.results:
             before = self.results[report.nodeid]
-            self.results[report.nodeid] = TestResult(before.test, before.cell, before.outcome, before.reason, total)
+            self.results[report.nodeid] = EndedTest(before.test, before.cell, before.outcome, before.reason, total)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -153,7 +153,7 @@ def _write_discards(found: tuple[Discard, ...]) -> Path:
     return path
 
 
-def _ended(report: pytest.TestReport, before: TestResult | None) -> bool:
+def _ended(report: pytest.TestReport, before: EndedTest | None) -> bool:
     """A test ends with its call, with a set-up that did not pass, or with a tear-down that failed after a pass."""
     if report.when == "call" or (report.when == "setup" and not report.passed):
         return True

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from hermit_harness.matrix.cell import Discard
-from hermit_harness.matrix.ledger import TestResult
+from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.matrix.probe import Probe
 
 _OUTCOMES = ("passed", "failed", "skipped")
@@ -29,7 +29,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [one(lines[0]), "  ".join("-" * width for width in widths), *[one(line) for line in lines[1:]]]
 
 
-def cells_table(ran: Iterable[TestResult]) -> list[str]:
+def cells_table(ran: Iterable[EndedTest]) -> list[str]:
     """target x machine x accelerator: passed, failed, skipped; then how many different apps the row booted."""
     counts: Counter[tuple[str, str, str, str]] = Counter()
     apps: dict[tuple[str, str, str], set[str]] = {}
@@ -61,7 +61,7 @@ def probe_table(probe: Probe) -> list[str]:
     return table(("machine", "TCG", "KVM", "KVM is"), rows) if rows else ["the accelerators were not probed"]
 
 
-def skip_list(ran: Iterable[TestResult]) -> list[str]:
+def skip_list(ran: Iterable[EndedTest]) -> list[str]:
     return [f"{test.cell or test.test}: {test.reason}" for test in ran if test.outcome == "skipped"]
 
 
@@ -73,12 +73,12 @@ def discard_list(discards: Iterable[Discard]) -> list[str]:
     return [f"{len(ids):3d}  {reason}" for reason, ids in sorted(by_reason.items())]
 
 
-def slowest(ran: Iterable[TestResult], number: int = 10) -> list[str]:
+def slowest(ran: Iterable[EndedTest], number: int = 10) -> list[str]:
     ranked = sorted(ran, key=lambda test: test.seconds, reverse=True)[:number]
     return [f"{test.seconds:7.2f} s  {test.cell or test.test}" for test in ranked]
 
 
-def failures(ran: Iterable[TestResult]) -> list[str]:
+def failures(ran: Iterable[EndedTest]) -> list[str]:
     """What failed, and the first line of why."""
     return [f"{test.cell or test.test}: {test.reason}" for test in ran if test.outcome == "failed"]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -136,8 +137,15 @@ def test_text_on_the_screen() -> None:
 
 @pytest.mark.requirement("W-08", "W-09")
 def test_fixtures_list_the_kernels_features() -> None:
-    """fixture.toml and the list of images name the kernel's features of each image."""
-    found = images()["real-echo-0.11.0-dhcp"]
-    assert {"tcp", "udp", "dhcpv4", "pci", "acpi", "fsgsbase", "smp"} <= set(found.features)
+    """`hermitctl list images` names the features of the kernel of each real image."""
+    wanted = {"tcp", "udp", "dhcpv4", "pci", "acpi", "fsgsbase", "smp"}
     listed = subprocess.run([HERMITCTL, "list", "images"], capture_output=True, text=True, check=True)
-    assert "real-echo-0.11.0-dhcp" in listed.stdout
+    (line,) = (line for line in listed.stdout.splitlines() if line.split()[0] == "real-echo-0.11.0-dhcp")
+    assert wanted <= set(line.rpartition("[")[2].rstrip("]").split()), line
+    data = subprocess.run([HERMITCTL, "list", "images", "--json"], capture_output=True, text=True, check=True)
+    rows = {row["id"]: set(row["features"]) for row in json.loads(data.stdout)["images"] if row["kind"] == "real"}
+    assert wanted <= rows["real-echo-0.11.0-dhcp"]
+    # Without a network, the defaults of the kernel of that time.
+    assert {"pci", "acpi", "fsgsbase", "smp"} <= rows["real-hello-0.11.0"]
+    assert not {"tcp", "udp", "dhcpv4"} & rows["real-hello-0.11.0"]
+    assert all(rows.values())

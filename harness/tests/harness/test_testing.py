@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.cli.run import make_spec
 from hermit_harness.fixtures import images
 from hermit_harness.paths import ROOT
 from hermit_harness.testing import parse
@@ -95,20 +93,6 @@ def test_cargo_runner_of_the_page(project: Path) -> None:
     done = subprocess.run(argv, cwd=project, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "argv[2]=<<<two words>>>" in done.stdout
-
-
-def test_workflow_of_the_page(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command of the workflow is a program of the checkout, and hermitctl accepts its options."""
-    (block,) = shown("yaml")
-    commands = [shlex.split(line) for line in re.findall(r"^ *- run: (.*)$", block, re.M)]
-    assert len(commands) == 3
-    monkeypatch.chdir(project)
-    for program, *words in commands:
-        if program.endswith("hermitctl"):
-            *flags, app = words[1:]
-            assert flags == ["--timeout", "60"]
-            assert make_spec(parse(app, (), {"timeout": flags[1]}))[0].wall_seconds == 60
-        assert program == "make" or (ROOT / program.removeprefix("hermit-loader/")).is_file(), program
 
 
 def test_server(tmp_path: Path) -> None:

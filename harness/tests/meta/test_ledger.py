@@ -12,20 +12,20 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix import ledger
-from hermit_harness.matrix.ledger import Erratum, Reason, TestResult
+from hermit_harness.matrix.ledger import Erratum, Reason, EndedTest
 from hermit_harness.matrix.table import HARNESS, MatrixError, matrix
 
 TODAY = datetime.date(2026, 11, 21)
 TABLE = dataclasses.replace(matrix(), min_cells=1, max_skips=1, must_run=("t/pc/tcg/hello",))
-GOOD = TestResult("boot/test_cells.py::test_boots", "t/pc/tcg/hello", "passed", "", 0.1)
+GOOD = EndedTest("boot/test_cells.py::test_boots", "t/pc/tcg/hello", "passed", "", 0.1)
 SLOW = Reason("kvm-slow", "slow here", ("t/*/kvm/*",), 1)
 
 
-def skip(cell: str, reason: str) -> TestResult:
-    return TestResult("boot/test_cells.py::test_boots", cell, "skipped", reason, 0.0)
+def skip(cell: str, reason: str) -> EndedTest:
+    return EndedTest("boot/test_cells.py::test_boots", cell, "skipped", reason, 0.0)
 
 
-def judge(*ran: TestResult, known: tuple[Erratum, ...] = ()) -> list[str]:
+def judge(*ran: EndedTest, known: tuple[Erratum, ...] = ()) -> list[str]:
     return ledger.judge(TABLE, ran, [SLOW], known, TODAY)
 
 
@@ -46,7 +46,7 @@ def test_complete_run_passes() -> None:
         ([GOOD, skip("t/a/kvm/a", "kvm-slow: x"), skip("t/b/kvm/a", "kvm-slow: x")], "2 skips in all, at most 1"),
     ],
 )
-def test_incomplete_run_fails(ran: list[TestResult], complaint: str) -> None:
+def test_incomplete_run_fails(ran: list[EndedTest], complaint: str) -> None:
     """Too few cells, a skipped must-run cell, a skip without a listed reason, too many skips."""
     assert any(complaint in line for line in judge(*ran))
 

@@ -19,17 +19,17 @@ from types import SimpleNamespace
 import pytest
 
 from hermit_harness.matrix.cell import Discard
-from hermit_harness.matrix.ledger import TestResult
+from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.matrix.probe import Probe, ProbeResult
 from hermit_harness.paths import ROOT
 from hermit_harness.report import leaks, plugin, text
 from hermit_harness.report.progress import Progress
 
 RAN = [
-    TestResult("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),
-    TestResult("boot/test_cells.py::b", "t/pc/tcg/args", "failed", "app exit 1", 1.5),
-    TestResult("boot/test_cells.py::c", "t/pc/kvm/hello", "skipped", "no-kvm: x", 0.1),
-    TestResult("meta/test_requirements.py::d", "", "passed", "", 2.0),
+    EndedTest("boot/test_cells.py::a", "t/pc/tcg/hello", "passed", "", 0.5),
+    EndedTest("boot/test_cells.py::b", "t/pc/tcg/args", "failed", "app exit 1", 1.5),
+    EndedTest("boot/test_cells.py::c", "t/pc/kvm/hello", "skipped", "no-kvm: x", 0.1),
+    EndedTest("meta/test_requirements.py::d", "", "passed", "", 2.0),
 ]
 
 

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A cargo package that is a Hermit application: Rust without the standard library, on the library of the bare
+applications.
+
+cargo compiles it for the host's own target, whose `core` every toolchain has, so no network and no nightly compiler is
+needed. A link gives the target folder the name that Hermit's target has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from hermit_harness.paths import FIXTURES, ROOT
+from tests.support.cli import ENVIRONMENT
+
+TRIPLE = "x86_64-unknown-linux-gnu"
+OBJECTS = (
+    *("start", "notes", "crt", "image", "args", "console"),
+    *("serial", "exit_device", "app_exit", "string", "fdt"),
+)
+MAIN = """\
+#![no_std]
+#![no_main]
+
+#[repr(C)]
+struct Args {
+    argc: i32,
+    argv: *const *const u8,
+}
+
+extern "C" {
+    fn args_get() -> Args;
+    fn printf(format: *const u8, ...);
+}
+
+// Prints its arguments. Its status is their number.
+#[no_mangle]
+pub extern "C" fn app_main() -> i32 {
+    let args = unsafe { args_get() };
+    for index in 1..args.argc {
+        unsafe { printf(b"argument %d: %s\\n\\0".as_ptr(), index, *args.argv.add(index as usize)) };
+    }
+    args.argc - 1
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+"""
+# The library verifies checksums of the segments, which are written into the file after linking.
+LINKER = """\
+#!/bin/sh
+set -e
+ld "$@" -T{script} --defsym=BASE=0 --defsym=rust_eh_personality=0 --defsym=bcmp=memcmp --no-gc-sections \\
+    --no-dynamic-linker -z text -m elf_x86_64 -z max-page-size=4096 {objects}
+while [ "$1" != -o ]; do shift; done
+{checksum} "$2"
+"""
+
+
+def make_crate(folder: Path, name: str, config: str = "") -> Path:
+    """Write the package. `config` is the text of .cargo/config.toml, for Hermit's target."""
+    library = FIXTURES / "objects" / "x86_64" / "abi"
+    linker = folder / "link.sh"
+    (folder / "src").mkdir(parents=True)
+    (folder / ".cargo").mkdir()
+    (folder / "src" / "main.rs").write_text(MAIN)
+    profiles = '[profile.dev]\npanic = "abort"\n[profile.release]\npanic = "abort"\n'
+    (folder / "Cargo.toml").write_text(f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n{profiles}')
+    linker.write_text(
+        LINKER.format(
+            script=ROOT / "fixtures/abi/app.ld",
+            objects=" ".join(str(library / f"{name}.o") for name in OBJECTS),
+            checksum=FIXTURES / "host" / "x86_64" / "checksum",
+        )
+    )
+    linker.chmod(0o755)
+    text = config.replace("x86_64-unknown-hermit", TRIPLE) or f"[target.{TRIPLE}]\n"
+    text += f'linker = "{linker}"\nrustflags = ["-Clinker-flavor=ld", "-Cpanic=abort"]\n[build]\ntarget = "{TRIPLE}"\n'
+    (folder / ".cargo" / "config.toml").write_text(text)
+    (folder / "target" / TRIPLE).mkdir(parents=True)
+    (folder / "target" / "x86_64-unknown-hermit").symlink_to(TRIPLE)
+    return folder
+
+
+@cache
+def toolchain() -> dict[str, str]:
+    """Return the variables of the toolchain of the real fixtures."""
+    script = ROOT / "fixtures" / "real" / "toolchain.sh"
+    folder = Path(subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip())
+    return dict(re.findall(r"^(\w+)='?([^'\n]*)'?", (folder / "env.sh").read_text(), re.M))
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment of cargo: the toolchain of the real fixtures, and a home folder of its own."""
+    found = toolchain()
+    return {
+        **{name: value for name, value in ENVIRONMENT.items() if not name.startswith(("CARGO", "RUST", "XDG_"))},
+        **found,
+        "PATH": f"{found['PATH']}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "CARGO_NET_OFFLINE": "true",
+    }
