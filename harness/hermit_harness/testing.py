@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -157,5 +158,6 @@ def hermit(request: pytest.FixtureRequest) -> Hermit:
     kept = request.config.getoption("--hermit-artifacts")
     if not kept:
         return Hermit(request.getfixturevalue("tmp_path") / "hermit")
-    folder = request.config.invocation_params.dir / kept
-    return Hermit(folder / re.sub(r"[^\w.\[\]-]+", "-", request.node.nodeid, flags=re.ASCII)[-150:])
+    here = request.config.invocation_params.dir
+    name = f"{os.path.relpath(request.path, here)}::{request.node.nodeid.partition('::')[2]}"
+    return Hermit(here / kept / re.sub(r"[^\w.\[\]-]+", "-", name, flags=re.ASCII)[-150:])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from hermit_harness.paths import BUILD
+from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.gdb_relay import listen_unix
 from hermit_harness.watch.run_facts import RunFacts
 from hermit_harness.watch.supervisor import Supervisor, Watcher
@@ -44,7 +45,9 @@ class RunningGuest:
 def folder() -> Path:
     """Where the files are: of this user, and gone with the session, if the system has such a place."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime) / "hermit-harness" if runtime and Path(runtime).is_dir() else BUILD / "run"
+    if runtime and Path(runtime).is_dir():
+        return Path(runtime) / "hermit-harness"
+    return (BUILD if os.access(BUILD, os.W_OK) else user_temp_folder()) / "run"
 
 
 def socket_path(pid: int) -> Path:

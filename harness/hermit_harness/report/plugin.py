@@ -65,7 +65,9 @@ class Reporter:
         """Whether everything was asked for: no -k, no -m, no --cell, no single paths."""
         options = self.config.option
         asked = [Path(argument).name for argument in self.config.args]
-        return not (options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell) and asked == ["tests"]
+        return not (options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell) and asked == [
+            "tests"
+        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:

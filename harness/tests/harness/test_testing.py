@@ -21,12 +21,12 @@ PAGE = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("
 APPS = {"my-app": "args", "my-check": "exit", "my-server": "real-echo-0.11.0-dhcp"}
 
 
-def pytest_there(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+def pytest_there(folder: Path, tests: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run pytest on `tests` in a folder outside this tree's tests."""
     (folder / "conftest.py").write_text('pytest_plugins = ["hermit_harness.testing"]\n')
     (folder / "test_mine.py").write_text(tests)
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={folder / 'junit.xml'}"]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run([*argv, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.requirement("P-05")
@@ -56,6 +56,51 @@ def test_slow(hermit):
     assert "console ends with:" in done.stdout
     assert "exit status 7" in done.stdout
     assert 'tests="4"' in (tmp_path / "junit.xml").read_text() and "Warning" not in done.stdout
+
+
+def test_artifacts_that_ci_uploads(tmp_path: Path) -> None:
+    """--hermit-artifacts is relative to the current folder and has a folder per boot; without it there is none."""
+    tests = """
+import pytest
+
+@pytest.mark.parametrize("status", ["3", "4/5"])
+def test_twice(hermit, status):
+    hermit("exit", status[0], expect="exit " + status[0])
+    hermit("exit", status[-1], expect="exit 3")
+"""
+    assert "1 passed" in pytest_there(tmp_path, tests).stdout
+    assert not (tmp_path / "kept").exists()
+    done = pytest_there(tmp_path, tests, "--hermit-artifacts=kept")
+    consoles = sorted((tmp_path / "kept").glob("*/*/console.log"))
+    assert [(path.parent.parent.name, path.parent.name) for path in consoles] == [
+        (f"test_mine.py-test_twice[{name}]", number) for name in ("3", "4-5") for number in ("1", "2")
+    ]
+    assert "exit status 5" in consoles[-1].read_text()
+    assert f"files: {consoles[-1].parent}" in done.stdout
+    assert (consoles[-1].parent / "backtrace.txt").is_file()
+
+
+def test_wrong_names_and_hints(tmp_path: Path) -> None:
+    """A name like an option is an ordinary failure of the test, and a failure without a hint has no empty line."""
+    done = pytest_there(
+        tmp_path,
+        """
+def test_option(hermit):
+    hermit("-x")
+
+def test_missing(hermit):
+    hermit("--mem", "64M")
+
+def test_plain(hermit):
+    hermit("exit", "7")
+""",
+    )
+    assert "3 failed" in done.stdout and "INTERNALERROR" not in done.stdout, done.stdout
+    errors = re.findall(r"^E +(.*)$", done.stdout, re.M)
+    assert any(re.match(r"ValueError: -x is neither a file in \S+ nor an image", line) for line in errors), errors
+    assert any(re.match(r"ValueError: --mem is neither a file", line) for line in errors), errors
+    assert "app exit 7; expected exit 0" in done.stdout
+    assert not re.search(r"^(hint|cause|files): *$", done.stdout, re.M)
 
 
 def shown(language: str) -> list[str]:

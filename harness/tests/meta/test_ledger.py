@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix import ledger
-from hermit_harness.matrix.ledger import Erratum, Reason, EndedTest
+from hermit_harness.matrix.ledger import EndedTest, Erratum, Reason
 from hermit_harness.matrix.table import HARNESS, MatrixError, matrix
 
 TODAY = datetime.date(2026, 11, 21)

@@ -56,7 +56,7 @@ def test_complete_run_is_judged(
     monkeypatch.setattr(leaks, "end_leaked_processes", lambda mark: [])
     option = SimpleNamespace(keyword=keyword, markexpr="", lf=False, cell="", collectonly=False)
     reporter = plugin.Reporter(SimpleNamespace(option=option, args=arguments))  # type: ignore[arg-type]
-    skip = TestResult("net/test_x.py::x", "", "skipped", "because", 0.1)
+    skip = EndedTest("net/test_x.py::x", "", "skipped", "because", 0.1)
     reporter.results = {"x": skip}
     session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
     reporter.pytest_sessionfinish(session, pytest.ExitCode.OK)  # type: ignore[arg-type]

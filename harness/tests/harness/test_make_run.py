@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""`make run` as a user types it: what it boots, in whose checkout, and what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hermit_harness.fixtures import images
+from hermit_harness.paths import ROOT
+from tests.support.cli import ENVIRONMENT
+
+
+def make_run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        ["make", "-s", "run", *words], cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=300, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.requirement("L-01")
+def test_without_variables() -> None:
+    """It boots an application with a real kernel, which greets and ends with 0."""
+    done = make_run()
+    assert done.returncode == 0, done.stderr
+    assert images()["real-hello-0.11.0"].greeting in done.stdout
+    assert re.search(r"^hermitctl: real-hello-0\.11\.0, kernel 0\.11\.0, .*: app exit 0;", done.stderr, re.M)
+
+
+@pytest.mark.requirement("L-01", "L-18")
+def test_with_variables() -> None:
+    """Variables are options; arguments reach the application; a failure is make's own status 2."""
+    done = make_run("APP=args", "MACHINE=q35", "MEM=66M", "KERNEL_ARGS=env=A=b", "ARGS=one 'two words'", "VERBOSE=1")
+    assert done.returncode == 0, done.stderr
+    assert "argv[1]=<<<one>>>" in done.stdout and "argv[2]=<<<two words>>>" in done.stdout
+    assert "-M q35" in done.stderr and "-m 66M" in done.stderr
+    failed = make_run("APP=exit", "ARGS=7")
+    assert (failed.returncode, ": app exit 7;" in failed.stderr) == (2, True), failed.stderr
+
+
+def in_read_only(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in the checkout, mounted read-only in a namespace."""
+    root = shlex.quote(str(ROOT))
+    mounts = f"mount --bind {root} {root} && mount -o remount,bind,ro {root}"
+    env = ENVIRONMENT | {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_RUNTIME_DIR": "", "TMPDIR": str(tmp_path)}
+    return subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", f"{mounts}\ncd {root}\n{script}"],
+        env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def test_read_only_checkout(tmp_path: Path) -> None:
+    """In another user's checkout, what its owner has built boots; one line says where the artifacts are."""
+    done = in_read_only("make -s run APP=exit ARGS=7", tmp_path)
+    assert (done.returncode, ": app exit 7;" in done.stderr) == (2, True), done.stderr
+    first, second, *_ = done.stderr.splitlines()
+    assert f"cannot be used (Read-only file system), so the artifacts are in {tmp_path}/state/hermit/runs/2" in first
+    assert "no debugger" not in second and "Traceback" not in done.stderr
+    assert (tmp_path / "state" / "hermit" / "runs" / "latest" / "console.log").is_file()
+
+
+def test_read_only_checkout_that_is_not_built(tmp_path: Path) -> None:
+    """One sentence says what the owner must do."""
+    done = in_read_only("mount -t tmpfs -o ro none build && make -s run", tmp_path)
+    first, *rest = done.stderr.splitlines()
+    assert re.fullmatch(
+        f"{re.escape(str(ROOT))} is not built, and \\w+ cannot write it: its owner must run make, or clone it", first
+    )
+    assert (done.returncode, all(line.startswith("make") for line in rest)) == (2, True), done.stderr
