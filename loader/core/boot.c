@@ -124,7 +124,7 @@ static enum status read_application(const struct boot *boot)
 			    &boot_state.era);
 }
 
-static enum status choose_addresses(const struct boot *boot, struct handover_block_inputs *content)
+static enum status choose_addresses(const struct boot *boot, struct handover_block_inputs *inputs)
 {
 	struct place_request request = {
 		.rules = &arch_place_rules,
@@ -138,11 +138,11 @@ static enum status choose_addresses(const struct boot *boot, struct handover_blo
 	};
 	memcpy(request.preserved, boot->preserved, sizeof request.preserved);
 	TRY(place_image(&request, &boot_state.placement));
-	content->image = boot_state.placement.image;
-	handover_block_layout(content, &boot_state.block);
+	inputs->image = boot_state.placement.image;
+	handover_block_layout(inputs, &boot_state.block);
 	TRY(place_block_and_copies(&request, boot_state.block.size, &boot_state.placement));
 	// place_block_and_copies() may have moved the image up.
-	content->image = boot_state.placement.image;
+	inputs->image = boot_state.placement.image;
 	return STATUS_OK;
 }
 
@@ -240,7 +240,7 @@ static noreturn void hand_over(const struct boot *boot)
 // of itself, except for bad relocations and failures of firmware.
 static enum status steps(struct boot *boot)
 {
-	struct handover_block_inputs content = { .boot = boot, .elf = &boot_state.elf };
+	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };
 	// First, since loader.log= decides which of the following lines are printed.
 	TRY(read_options(boot));
 	// With no embedded application either, check_file_format() refuses.
@@ -249,18 +249,17 @@ static enum status steps(struct boot *boot)
 	log_version(boot);
 	log_boot_information(boot);
 	TRY(read_application(boot));
-	content.era = boot_state.era;
+	inputs.era = boot_state.era;
 	boot->platform_tag = era_platform_tag(&boot_state.notes, boot->start_kind);
-	TRY(choose_addresses(boot, &content));
+	TRY(choose_addresses(boot, &inputs));
 	TRY(claim(boot));
 	boot_state.block.window = map_window(boot_state.placement.block);
-	handover_block_write(&content, &boot_state.block);
+	handover_block_write(&inputs, &boot_state.block);
 	TRY(load(boot));
 	log_placement();
 	TRY(platform->leave_firmware(boot));
-	if (boot->ram_slack != 0)
-		// Leaving the firmware may have changed the memory map.
-		handover_block_write(&content, &boot_state.block);
+	if (boot->ram_may_change)
+		handover_block_write(&inputs, &boot_state.block);
 	hand_over(boot);
 }
 

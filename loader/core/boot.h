@@ -12,8 +12,9 @@
 #include "core/place.h"
 #include "core/platform.h"
 
-// What a boot protocol passes to the core. Of what it found, only RAM (`usable`) is mandatory; the
-// fields that describe the loader always are.
+// What a boot protocol passes to the core. It always sets target, protocol, protocol_info_name,
+// loader, mappable, usable, elf_target and start_kind, and `compatible` without a device tree. All
+// others may be zero.
 struct boot {
 	// The loader's target, for example "x86_64-multiboot".
 	const char *target;
@@ -40,9 +41,12 @@ struct boot {
 	struct range_set ram;
 	// How many ranges platform->leave_firmware may add to `ram`.
 	uint32_t ram_slack;
+	// platform->leave_firmware may change `ram`.
+	bool ram_may_change;
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
-	// What the boot protocol passed and is read until the hand-over block is written.
+	// What the loader reads while it writes the hand-over block: the block and copies avoid it,
+	// the image may overwrite it.
 	struct range preserved[4];
 	size_t preserved_count;
 	const struct elf_target *elf_target;
@@ -54,7 +58,7 @@ struct boot {
 	enum start_kind start_kind;
 	// The boot protocol as RawBootInfo names it. boot_run() sets it once it knows the kernel.
 	enum platform_tag platform_tag;
-	// Linux's zero page, copied for PLATFORM_TAG_LINUX_PARAMS.
+	// Linux's zero page, for PLATFORM_TAG_LINUX_PARAMS.
 	struct span boot_params;
 	// The serial port in boot info. x86_64: I/O port, aarch64: virtual address, riscv64: 0.
 	uint64_t serial;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // ELF64 files (System V gABI 4.3, chapters 4 and 5, and the psABI of each CPU): checks an untrusted
-// file and describes it. Every offset, size and address in the description has been checked; only
-// relocation entries have not (load.h). The description points into the file and owns nothing.
+// file and describes it. Every size and address in the description has been checked, and every
+// offset of bytes that exist; only relocation entries have not (load.h). The description points
+// into the file and owns nothing.
 #pragma once
 
 #include "core/base.h"
@@ -32,7 +33,7 @@ static inline enum order elf_order(const struct elf_target *target)
 #define ELF_NOTES_MAX 8
 
 // A PT_LOAD with memsz != 0. Checked: filesz <= memsz, [offset, offset + filesz) is inside the
-// file, vaddr + memsz does not overflow, and segments ascend without overlap.
+// file if filesz != 0, vaddr + memsz does not overflow, and segments ascend without overlap.
 struct elf_segment {
 	uint64_t offset;
 	uint64_t filesz;
@@ -46,7 +47,8 @@ struct elf_note_segment {
 	uint64_t align;
 };
 
-// PT_TLS, or all zero if there is none. [vaddr, vaddr + filesz) is inside the image.
+// PT_TLS. Without one, or with an empty one, memsz is 0 and nothing else counts. Else [vaddr, vaddr
+// + filesz) is inside the image.
 struct elf_tls {
 	uint64_t vaddr;
 	uint64_t filesz;

@@ -9,8 +9,10 @@
 enum {
 	HEADER_SIZE = 40,
 	FDT_MAGIC = 0xd00dfeed,
-	// Versions before 16 have full paths as node names and no size of the strings block.
+	// Versions before 16 have full paths as node names; 1 and 2 also lack the size of the
+	// strings block.
 	OLDEST_VERSION = 16,
+	NEWEST_VERSION = 17,
 	RESERVE_ENTRY = 16,
 	FDT_NOP = 4,
 };
@@ -130,7 +132,7 @@ bool fdt_get_mem_rsv(const struct fdt *fdt, size_t index, uint64_t *address, uin
 }
 
 // Checks the order of the tokens (5.4.2): one root node, all nodes closed, properties before child
-// nodes, at most FDT_DEPTH_MAX levels. Cuts `fdt->structure` after FDT_END.
+// nodes, no node deeper than FDT_DEPTH_MAX. Cuts `fdt->structure` after FDT_END.
 static enum status check_structure(struct fdt *fdt)
 {
 	size_t at = 0;
@@ -163,7 +165,7 @@ static enum status check_structure(struct fdt *fdt)
 			depth--;
 			break;
 		case FDT_END:
-			if (depth != 0 || start == 0)
+			if (depth != 0 || !root)
 				break;
 			fdt->structure.n = at + 4;
 			return STATUS_OK;
@@ -199,8 +201,8 @@ static enum status check_header(const uint8_t *p, uint64_t limit)
 		return refuse(STATUS_FDT_MISSING, "no device tree: its first word is %#x, not %#x",
 			      limit < 4 ? 0 : field(p, MAGIC), FDT_MAGIC);
 	uint64_t total = field(p, TOTALSIZE);
-	if (total < HEADER_SIZE || total > limit ||
-	    field(p, LAST_COMP_VERSION) > OLDEST_VERSION + 1 || field(p, VERSION) < OLDEST_VERSION)
+	if (total < HEADER_SIZE || total > limit || field(p, LAST_COMP_VERSION) > NEWEST_VERSION ||
+	    field(p, VERSION) < OLDEST_VERSION)
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree has %#lx bytes (%#lx are readable), version %u",
 			      total, limit, field(p, VERSION));
@@ -217,7 +219,7 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 	const uint64_t strings_at = field(p, OFF_DT_STRINGS);
 	const uint64_t reserve_at = field(p, OFF_MEM_RSVMAP);
 	// Version 16 lacks size_dt_struct. The structure then ends at FDT_END, before `totalsize`.
-	uint64_t structure_size = field(p, VERSION) > OLDEST_VERSION
+	uint64_t structure_size = field(p, VERSION) >= NEWEST_VERSION
 					  ? field(p, SIZE_DT_STRUCT)
 					  : total - (structure_at < total ? structure_at : total);
 	if (structure_at % 4 != 0 || reserve_at % 8 != 0 ||
@@ -225,8 +227,8 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 	    !span_sub(blob, strings_at, field(p, SIZE_DT_STRINGS), &fdt.strings) ||
 	    reserve_at > total)
 		return refuse(STATUS_FDT_MALFORMED,
-			      "the device tree's blocks at %#lx, %#lx and %#lx are not inside its "
-			      "%#lx bytes",
+			      "the device tree's blocks at %#lx, %#lx and %#lx are misaligned or "
+			      "not inside its %#lx bytes",
 			      structure_at, strings_at, reserve_at, total);
 	if (fdt.strings.n != 0 && fdt.strings.p[fdt.strings.n - 1] != '\0')
 		return refuse(STATUS_FDT_MALFORMED,
@@ -238,7 +240,7 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 			    reserve_at + fdt.reserve.n + RESERVE_ENTRY };
 	for (size_t i = 0; i < countof(ends); i++)
 		if (ends[i] > fdt.size)
-			fdt.size = ends[i];
+			fdt.size = ends[i] < total ? ends[i] : total;
 	*out = fdt;
 	return STATUS_OK;
 }

@@ -170,7 +170,7 @@ size_t fdt_finish(struct fdt_writer *w)
 		(uint32_t)(w->strings.n + sizeof strings),
 		(uint32_t)(names - w->structure),
 	};
-	// boot_cpuid_phys is 0: kernels take the boot CPU from their second argument.
+	// boot_cpuid_phys is 0: kernels take the boot CPU from an argument.
 	for (size_t i = 0; i < countof(header); i++)
 		store_u32(w->start + 4 * i, header[i], ORDER_BIG);
 	return size;

@@ -7,18 +7,19 @@
 #include "core/place.h"
 #include "core/range.h"
 
-// The properties of page tables that depend on the era. All of them map the block with the smallest
-// pages of the CPU and the image with pages of place_rules.image_page_size, identity-mapped and
-// writable. On aarch64 they map the UART as well, and nothing else: kernels map further pages
-// themselves and panic if one exists.
+// What differs between the page tables of eras. All tables map, identically and writable, the block
+// with the CPU's smallest pages and the image with pages of place_rules.image_page_size, and on
+// aarch64 the UART at 0x1000. They map nothing else: kernels map further pages themselves and panic
+// if one is mapped already. riscv64 has no page tables.
 struct paging_shape {
 	// The last entry of the top table points to the table itself (recursive mapping), so that
 	// kernels can edit their tables through it.
 	bool recursive;
 };
 
-// The parts of the hand-over block as offsets and sizes in bytes. The stack comes first: below it
-// nothing is mapped, so that an overflow faults. Page tables are in consecutive pages, top first.
+// The parts of the hand-over block as offsets and sizes in bytes. The stack comes first: with
+// page tables nothing below it is mapped, so that an overflow faults. Page tables are in
+// consecutive pages, top first.
 struct handover_block {
 	struct window window;
 	uint64_t stack, stack_size;
@@ -42,9 +43,9 @@ struct handover {
 	struct range image;
 	// Where the image is now. The trampoline moves it to `image` if the two differ.
 	struct range staging;
-	// Values of the registers at the entry point: program counter, stack pointer, first and
-	// second argument. `info` is the address of boot info, `cpu` the hart id on riscv64, else
-	// 0.
+	// Values of the registers at the entry point: program counter, stack pointer, two
+	// arguments. `info` is the address of boot info and the first argument, on riscv64 the
+	// second. `cpu` is the hart id on riscv64, else 0.
 	uint64_t entry;
 	uint64_t stack;
 	uint64_t info;

@@ -26,6 +26,7 @@ static uint32_t ram_bound(const struct boot *boot)
 
 static uint64_t generated_devicetree_bound(const struct boot *boot)
 {
+	// The root's own properties fit in FDT_BASE_SIZE, of which an empty tree uses 142 bytes.
 	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) +
 	       FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
 	       FDT_NODE_SIZE(CC_BLOB_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) +
@@ -48,22 +49,22 @@ static uint64_t allocate(uint64_t *at, uint64_t size, uint64_t align)
 	return start;
 }
 
-static void layout_with_tables(const struct handover_block_inputs *content, uint64_t tables_size,
+static void layout_with_tables(const struct handover_block_inputs *inputs, uint64_t tables_size,
 			       struct handover_block *out)
 {
-	const struct boot *boot = content->boot;
+	const struct boot *boot = inputs->boot;
 	uint64_t at = 0;
-	out->stack_size = content->era->stack_size;
+	out->stack_size = inputs->era->stack_size;
 	out->tables_size = tables_size;
 	out->fdt_capacity = devicetree_bound(boot);
 	out->trampoline_size = arch_trampoline_size();
 	out->stack = allocate(&at, out->stack_size, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
-	out->info = allocate(&at, content->era->info_size, 16);
+	out->info = allocate(&at, inputs->era->info_size, 16);
 	// An upper bound: cmdline_strip() never lengthens the line. With info_own_page the kernel
 	// maps the pages of the line read-only, so boot info must not share one.
 	out->cmdline = allocate(&at, boot->cmdline.n + 1,
-				content->era->info_own_page ? PAGE_SIZE : 1);
+				inputs->era->info_own_page ? PAGE_SIZE : 1);
 	out->multiboot = allocate(
 		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
 	out->rsdp = allocate(&at, boot->rsdp.n, 8);
@@ -74,11 +75,11 @@ static void layout_with_tables(const struct handover_block_inputs *content, uint
 	out->size = align_up(at, PAGE_SIZE);
 }
 
-void handover_block_layout(const struct handover_block_inputs *content, struct handover_block *out)
+void handover_block_layout(const struct handover_block_inputs *inputs, struct handover_block *out)
 {
 	// The tables map the block that contains them, so their size depends on the other parts.
-	layout_with_tables(content, 0, out);
-	layout_with_tables(content, arch_tables_size(content->image, out->size), out);
+	layout_with_tables(inputs, 0, out);
+	layout_with_tables(inputs, arch_tables_size(inputs->image, out->size), out);
 }
 
 static void write_address_node(struct fdt_writer *w, const char *what, uint64_t at)
@@ -154,7 +155,9 @@ struct range handover_preferred_ram(const struct boot *boot)
 	const struct range_set *ram = reported_ram(boot);
 	struct range largest = { 0 };
 	uint64_t limit = arch_place_rules.reported_ram_limit;
-	for (uint32_t i = 0; boot->devicetree != NULL && i < ram->count; i++) {
+	if (boot->devicetree == NULL)
+		return largest;
+	for (uint32_t i = 0; i < ram->count; i++) {
 		struct range r = ram->ranges[i];
 		if (limit != 0 && r.end > limit)
 			r.end = limit;
@@ -165,29 +168,30 @@ struct range handover_preferred_ram(const struct boot *boot)
 }
 
 // Returns the RAM range of boot info. Kernels without a memory map use it as their only RAM.
-// Kernels on x86_64 have a map and count the memory below the start as used, so a start of 0 would
-// cost them 2 to 8 MiB. With PLATFORM_TAG_LINUX_PARAMS they take the end as the end of RAM.
-static struct range kernel_ram(const struct handover_block_inputs *content)
+// Kernels on x86_64 have a map and count the memory from the start to the image's end as used, so a
+// start of 0 would cost them 2 to 8 MiB. With PLATFORM_TAG_LINUX_PARAMS they take the end as the
+// end of RAM.
+static struct range kernel_ram(const struct handover_block_inputs *inputs)
 {
-	const struct range_set *ram = reported_ram(content->boot);
-	struct range around = { align_down(content->image.start, IMAGE_ALIGN), 0 };
-	if (content->boot->devicetree == NULL) {
-		if (content->boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS)
+	const struct range_set *ram = reported_ram(inputs->boot);
+	struct range around = { align_down(inputs->image.start, IMAGE_ALIGN), 0 };
+	if (inputs->boot->devicetree == NULL) {
+		if (inputs->boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS)
 			around.end = ram->ranges[ram->count - 1].end;
 		return around;
 	}
 	for (uint32_t i = 0; i < ram->count; i++)
-		if (range_inside(content->image, ram->ranges[i]))
+		if (range_inside(inputs->image, ram->ranges[i]))
 			around = ram->ranges[i];
 	uint64_t limit = arch_place_rules.reported_ram_limit;
-	if (limit != 0 && around.end > limit && content->image.end <= limit)
+	if (limit != 0 && around.end > limit && inputs->image.end <= limit)
 		around.end = limit;
 	return around;
 }
 
-void handover_block_write(const struct handover_block_inputs *content, struct handover_block *block)
+void handover_block_write(const struct handover_block_inputs *inputs, struct handover_block *block)
 {
-	const struct boot *boot = content->boot;
+	const struct boot *boot = inputs->boot;
 	uint8_t *p = block->window.p;
 	// The addresses that the kernel reads are physical; the loader may see the block elsewhere.
 	uint64_t base = block->window.base;
@@ -210,17 +214,17 @@ void handover_block_write(const struct handover_block_inputs *content, struct ha
 
 	const struct boot_info_inputs facts = {
 		.order = elf_order(boot->elf_target),
-		.image = content->image,
-		.tls = tls_at_load_address(content->elf, content->image),
+		.image = inputs->image,
+		.tls = tls_at_load_address(inputs->elf, inputs->image),
 		.cmdline = base + block->cmdline,
 		.cmdline_size = block->cmdline_size,
 		.multiboot = boot->devicetree == NULL ? base + block->multiboot : 0,
 		.boot_params = base + block->boot_params,
-		.platform_tag = content->boot->platform_tag,
-		.ram = kernel_ram(content),
+		.platform_tag = inputs->boot->platform_tag,
+		.ram = kernel_ram(inputs),
 		.fdt = base + block->fdt,
 		.stack = base + block->stack,
 		.serial = boot->serial,
 	};
-	content->era->write_info(p + block->info, &facts);
+	inputs->era->write_info(p + block->info, &facts);
 }

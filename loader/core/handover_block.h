@@ -21,9 +21,8 @@ struct handover_block_inputs {
 struct range handover_preferred_ram(const struct boot *boot);
 
 // Computes offsets and sizes. `out->window` stays unset: the size decides the address.
-void handover_block_layout(const struct handover_block_inputs *content, struct handover_block *out);
+void handover_block_layout(const struct handover_block_inputs *inputs, struct handover_block *out);
 
 // Writes everything except page tables and trampoline. `block->window` maps block->size bytes. Runs
-// again if platform->leave_firmware changed the memory map.
-void handover_block_write(const struct handover_block_inputs *content,
-			  struct handover_block *block);
+// again if platform->leave_firmware may have changed the memory map.
+void handover_block_write(const struct handover_block_inputs *inputs, struct handover_block *block);

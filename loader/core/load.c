@@ -26,7 +26,9 @@ static void load_segment(const struct elf_image *image, uint32_t i, const uint8_
 	uint64_t start = s->vaddr - image->vaddr;
 	uint64_t end = i + 1 < image->segment_count ? image->segments[i + 1].vaddr - image->vaddr
 						    : image->size;
-	memmove(to.p + start, file + s->offset, s->filesz);
+	// The offset of a segment without file bytes is not checked.
+	if (s->filesz != 0)
+		memmove(to.p + start, file + s->offset, s->filesz);
 	memset(to.p + start + s->filesz, 0, end - start - s->filesz);
 }
 
@@ -123,8 +125,10 @@ static __attribute__((noinline)) enum status relocate_slow(const struct elf_imag
 // thousands of them in a row.
 struct relative_relocs {
 	uint8_t *to;
-	// Link-time address of the image's first byte, and the last offset where 8 bytes fit.
-	uint64_t first, last;
+	// Link-time address of the image's first byte.
+	uint64_t image_vaddr;
+	// The last offset in the image where 8 bytes fit.
+	uint64_t last_offset;
 	// Load bias.
 	uint64_t load_bias;
 	// r_info of a relative relocation; its symbol index is 0.
@@ -139,8 +143,8 @@ static inline __attribute__((always_inline)) bool relocate_one(const struct rela
 							       const uint8_t *rela)
 {
 	const uint8_t *entry = __builtin_assume_aligned(rela, RELATIVE_ALIGN);
-	uint64_t offset = load_u64(entry, ORDER_NATIVE) - relocs->first;
-	if (load_u64(entry + 8, ORDER_NATIVE) != relocs->info || offset > relocs->last ||
+	uint64_t offset = load_u64(entry, ORDER_NATIVE) - relocs->image_vaddr;
+	if (load_u64(entry + 8, ORDER_NATIVE) != relocs->info || offset > relocs->last_offset ||
 	    offset % RELATIVE_ALIGN != 0)
 		return false;
 	uint8_t *to = __builtin_assume_aligned(relocs->to + offset, RELATIVE_ALIGN);
@@ -175,6 +179,7 @@ static enum status relocate_rela(const struct elf_image *image, struct elf_table
 	const struct relative_relocs relocs = { to.p, image->vaddr, to.n - 8, load_bias,
 						image->target->relative };
 	const uint8_t *rela = to.p + (table.vaddr - image->vaddr);
+	// Only relocate_slow() checks for read-only segments.
 	const bool use_fast_path = elf_order(image->target) == ORDER_NATIVE &&
 				   !image->text_relocations &&
 				   ((uintptr_t)rela | (uintptr_t)to.p) % RELATIVE_ALIGN == 0;

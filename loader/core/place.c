@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Placement. All searches take the lowest suitable address: kernels up to 0.11 lose the memory
-// below the image.
+// Placement. Searches take the lowest suitable address, in the preferred range first: kernels up to
+// 0.11 lose the memory below the image.
 #include "core/place.h"
 
 #include "core/log.h"
@@ -19,8 +19,8 @@ static void busy_add(struct busy *busy, struct range r)
 	busy->ranges[busy->count++] = r;
 }
 
-// Ranges that an ET_DYN image avoids. It may overlap its file. Only an ET_EXEC image can overlap
-// the loader.
+// Ranges that neither an ET_DYN image nor the block nor a copy may overlap. An ET_DYN image may
+// overlap its file and the preserved ranges. An ET_EXEC image is not checked against this set.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -99,8 +99,7 @@ static bool find_image(const struct place_request *request, const struct busy *b
 	return found;
 }
 
-// ET_DYN: takes the lowest address at or above `from`. Kernels up to 0.11 do not use the memory
-// below the image and subtract it twice from the RAM that they report.
+// ET_DYN: finds a range at or above `from`. Prefers one that does not overlap the file.
 static enum status place_anywhere(const struct place_request *request, uint64_t from,
 				  struct range *out)
 {
@@ -118,7 +117,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 			want.size, want.align);
 	if (file_can_stay(request, *out))
 		return STATUS_OK;
-	// Prefer a range that does not overlap the file. Without one, the file is moved later.
+	// Without such a range, the file is moved later.
 	struct range alternative;
 	busy_add(&busy, request->file);
 	if (find_image(request, &busy, want, &alternative))
@@ -146,15 +145,17 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	bool found = find_free(request, busy, want, &out->block);
 	// Page tables of x86_64 have page directories for the first GiB and for the image's.
 	if (!found && boundary != 0) {
-		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };
+		const uint64_t limit = request->rules->block_limit;
+		want.within = (struct range){ align_down(out->image.start, GIB(1)),
+					      limit != 0 && limit < top ? limit : top };
 		found = find_free(request, busy, want, &out->block);
 	}
 	busy_add(busy, out->block);
 	return found;
 }
 
-// Staging is in the image's GiB, whose page directory maps it, and shares no 2 MiB page with image
-// or block, which stay mapped when the trampoline unmaps it.
+// x86_64: staging is in the GiB where the image ends, whose page directory maps it. It begins in
+// the 2 MiB unit after the image, because the trampoline unmaps its units.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct placement *out)
 {
@@ -201,8 +202,8 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 {
 	struct busy busy = initially_busy(request);
 	bool room = place_block(request, block_size, &busy, out);
-	// On x86_64 the size of the page tables depends on the image's address, so `block_size` is
-	// only valid for this address.
+	// Without block_boundary, `block_size` is right for every address of the image. With it
+	// (x86_64) the page tables' size depends on the address, so the image stays.
 	const bool movable = request->image->dyn && request->rules->block_boundary == 0;
 	while (!room && movable) {
 		// The next aligned address that is free.

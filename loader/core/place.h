@@ -2,13 +2,12 @@
 // Placement: chooses addresses for image, hand-over block and temporary copies before anything is
 // written. Pure functions of the request; addresses are physical.
 //
-// The image may overlap its own file, what the boot protocol passed, or the loader. From cheap to
-// expensive:
-//   - no overlap: segments are copied in ascending order;
+// The image may overlap what the boot protocol passed: the block, which needs that, is written
+// before the image. It may overlap the loader (ET_EXEC only): then it is built in `staging`, and
+// the trampoline, which runs in the block, moves it to `image`. If instead it overlaps its own
+// file, from cheap to expensive:
 //   - every segment is at or above its file bytes: segments are copied in descending order;
-//   - otherwise the file is copied elsewhere first;
-//   - if the image overlaps the loader, it is built in `staging`, and the trampoline, which runs in
-//     the block, moves it to `image`.
+//   - otherwise the file is copied elsewhere first.
 #pragma once
 
 #include "core/elf.h"
@@ -22,6 +21,8 @@ struct place_rules {
 	// The block crosses no multiple of this power of two and is in the first GiB or in the
 	// image's, so that one page table and one page directory map it. 0: no constraint.
 	uint64_t block_boundary;
+	// The highest end of the block. 0: no limit.
+	uint64_t block_limit;
 	// Staging is in the GiB of the image, whose page directory maps it.
 	bool staging_in_image_gib;
 	// Ranges that are never used, for example the real-mode vector table. May be empty.
@@ -45,7 +46,8 @@ struct place_request {
 	struct range loader;
 	// The application file.
 	struct range file;
-	// Read until the block is written.
+	// What the loader reads while it writes the block. Block and copies avoid it; the image may
+	// overwrite it.
 	struct range preserved[4];
 	size_t preserved_count;
 };
@@ -62,11 +64,12 @@ struct placement {
 	bool backwards;
 };
 
-// Places the image. Refuses with class 83. It runs first because the image's address decides the
-// size of the page tables, and thereby of the block.
+// Places the image. Refuses with IMAGE_NOT_IN_RAM or IMAGE_NO_ROOM. It runs first because the
+// image's address decides the size of the page tables, and thereby of the block.
 must_check enum status place_image(const struct place_request *request, struct placement *out);
 
-// Places the rest. `block_size` is in bytes and below 2 MiB. May move an ET_DYN image up to make
-// room for the block below it. Refuses with class 85.
+// Places the rest. `block_size` is in bytes, and at most block_boundary if that is not 0. Otherwise
+// an ET_DYN image may be moved up to make room for the block below it. Refuses with
+// NO_ROOM_BELOW_IMAGE, NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
 must_check enum status place_block_and_copies(const struct place_request *request,
 					      uint64_t block_size, struct placement *out);

@@ -9,7 +9,7 @@ struct boot;
 
 struct platform {
 	// Makes the physical range `r` readable and writable. Returns its address, or NULL if the
-	// range is not inside `reach` of struct boot.
+	// range is not inside `mappable` of struct boot.
 	void *(*map)(struct range r);
 	// Allocates `r` from the firmware before the core writes to it (UEFI). Refuses with
 	// FIRMWARE_REFUSED. NULL: the firmware does not manage memory.

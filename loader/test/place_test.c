@@ -273,6 +273,19 @@ static void the_block_may_be_in_the_images_gib(void)
 	check_range(place.block, GIB(1) + 0x10000, GIB(1) + 0x10000 + BLOCK_SIZE);
 }
 
+// Multiboot information has 32-bit addresses.
+static void the_block_is_below_4_gib(void)
+{
+	start(false, GIB(4) + MIB(8), 0x1000);
+	request.mappable.end = GIB(8);
+	usable = (struct range_set){ 0 };
+	must(range_set_add(&usable, (struct range){ GIB(4), GIB(4) + MIB(64) }));
+	request.loader = request.file = (struct range){ GIB(4), GIB(4) + 0x10000 };
+	CHECK_REFUSED(run(), NO_ROOM_BELOW_IMAGE,
+		      "85 no-room-below-image: no 0xd000 free bytes below the image at 0x100800000 "
+		      "for the hand-over block");
+}
+
 static void no_room_below_the_image(void)
 {
 	start(false, 0x200000, 0x1000);
@@ -370,5 +383,5 @@ SUITE(place, T(nothing_overlaps), T(the_preferred_range_takes_precedence),
       T(an_image_over_the_loader_is_staged), T(staging_stays_in_the_images_gib),
       T(the_block_avoids_preserved_ranges), T(the_block_is_below_the_image_when_low_memory_is_full),
       T(the_block_crosses_no_unit), T(the_block_may_be_in_the_images_gib),
-      T(no_room_below_the_image), T(an_image_in_the_lowest_unit_has_nothing_below),
-      T(random_machines_keep_the_rules));
+      T(the_block_is_below_4_gib), T(no_room_below_the_image),
+      T(an_image_in_the_lowest_unit_has_nothing_below), T(random_machines_keep_the_rules));

@@ -27,6 +27,8 @@ static uint64_t directories_beyond_first(struct range image)
 // application processors to 0x8000. A staging copy near the image needs no further directory.
 const struct place_rules arch_place_rules = {
 	.block_boundary = MIB(2),
+	// Addresses in Multiboot information have 32 bits.
+	.block_limit = GIB(4),
 	.staging_in_image_gib = true,
 	.excluded = { { 0, 0x1000 }, { 0x8000, 0x9000 } },
 	.image_page_size = MIB(2),

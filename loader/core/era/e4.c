@@ -21,7 +21,8 @@ enum {
 	PLATFORM = 80,
 	CMDLINE = 88,
 	CMDLINE_SIZE = 96,
-	// Multiboot information, or Linux's boot_params. Must not be 0.
+	// Multiboot information or Linux's boot_params. NonZeroU64 in the kernel: never 0 if the
+	// tag has a payload.
 	PLATFORM_INFO = 104,
 	// RawBootInfo has 128 bytes, or 144 where the compiler aligns i128 to 16.
 	INFO_SIZE = 144,
@@ -45,7 +46,8 @@ static void write_info(uint8_t *out, const struct boot_info_inputs *facts)
 	store_u32(out + PLATFORM, facts->platform_tag, order);
 	uint64_t info = facts->platform_tag == PLATFORM_TAG_LINUX_PARAMS ? facts->boot_params
 									 : facts->multiboot;
-	// Fdt and LinuxBoot have no payload: the kernel reads the device tree instead.
+	// Fdt and LinuxBoot have no payload: the kernel reads the device tree instead. LinuxBoot
+	// has the number of Multiboot, but there is no Multiboot information.
 	if (facts->platform_tag == PLATFORM_TAG_FDT || info == 0)
 		return;
 	store_u64(out + CMDLINE, facts->cmdline, order);

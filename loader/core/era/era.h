@@ -41,7 +41,8 @@ struct boot_info_inputs {
 	uint64_t boot_params;
 	enum platform_tag platform_tag;
 	// The RAM range that contains the image. Kernels up to 0.11 without a memory map use it as
-	// their RAM. On x86_64 its start is the image's and its end usually 0.
+	// their RAM. On x86_64 its start is the image's, rounded down to 2 MiB,
+	// and its end usually 0.
 	struct range ram;
 	uint64_t fdt;
 	// Low end of the stack.
@@ -91,5 +92,4 @@ enum platform_tag era_platform_tag(const struct notes *notes, enum start_kind st
 // there. The size is in bytes. `at` is the physical address of `out`; all addresses are below 4
 // GiB, since the fields have 32 bits.
 size_t multiboot_info_size(size_t range_count);
-void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline,
-			  const struct range_set *usable);
+void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range_set *ram);

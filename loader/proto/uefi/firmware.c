@@ -186,6 +186,7 @@ enum status firmware_memory(struct boot *boot)
 		return refuse(STATUS_MEMORY_MAP_MALFORMED,
 			      "the firmware's memory map has entries of %lu bytes", map.stride);
 	TRY(read_map(&map, boot));
+	boot->ram_may_change = true;
 	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < 16 ? RANGE_SET_MAX - boot->ram.count
 							       : 16;
 	return STATUS_OK;
