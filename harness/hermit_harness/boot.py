@@ -13,6 +13,7 @@ from hermit_harness.artifacts import Artifacts, repro_script
 from hermit_harness.ends import End, end
 from hermit_harness.postmortem.report import PostMortem, examine, explain_cause, missing_feature
 from hermit_harness.status import class_word
+from hermit_harness.verdict import file_format
 from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.outcome import STATUS_UNKNOWN, Outcome
 from hermit_harness.vm.argv import cpu_of, is_firmware_mute, machine_of, shell_line
@@ -28,6 +29,7 @@ FEATURE_WARNINGS_NOTE = "warnings of QEMU about CPU features that TCG does not h
 QEMU_ENDED = "QEMU had ended, so no processor could be looked at"
 PANIC_HINT = "`make debug` with BREAK=rust_begin_unwind (in C: panic) stops where it panics"
 SECOND_BOOT_SECONDS = 30.0
+FORMAT_RULES = ("app-unknown-format", "hermit-image-unsupported", "elf-header-beyond-file")
 GUEST_FAILURES = ("crash", "hang", "panic", "timeout", "wrong-exit")
 
 
@@ -103,9 +105,12 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
         judged = decide(facts, row, spec.debug_exit, spec.expect)
         if judged.cause.startswith(STATUS_UNKNOWN) and is_firmware_mute(spec):
             judged = replace(judged, hint=MUTE_FIRMWARE)
+        if judged.verdict == "refused" and judged.rule in FORMAT_RULES and (what := _format_of(spec.app)):
+            judged = replace(judged, hint=what)
         outcome = _outcome(spec, judged, facts, supervisor.console.bytes(), process.argv)
         is_server = outcome.verdict == "timeout" and facts.open_ports  # nothing died
-        if not outcome.matches(spec.expect) and not is_server:
+        in_firmware = outcome.verdict in ("hang", "timeout") and boot_log.in_firmware  # nothing of ours to look at
+        if not outcome.matches(spec.expect) and not is_server and not in_firmware:
             outcome = _post_mortem(spec, outcome, facts, process, supervisor, folder, guest_io.namespace_command)
     finally:
         process.kill()
@@ -115,6 +120,13 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
     )
     folder.write("repro.sh", repro_script(spec, str(outcome)), executable=True)
     return outcome
+
+
+def _format_of(app: Path | None) -> str:
+    if app is None:
+        return ""
+    with app.open("rb") as file:
+        return file_format.of_bytes(file.read(file_format.HEAD_BYTES))
 
 
 def _outcome(

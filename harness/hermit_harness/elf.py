@@ -8,6 +8,7 @@ never an exception. Both byte orders, 64-bit only.
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ ET_DYN = 3
 SHT_NULL, SHT_NOBITS = 0, 8
 NOTE_ABI_TAG, NOTE_BUILD_ID, NOTE_ENTRY_VERSION = 1, 3, 0x5A00
 HERMIT_OS = 6
+NOTES_LIMIT = 1 << 20  # bytes of a note segment that are read
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _notes(data: bytes, order: str) -> Iterator[tuple[bytes, int, bytes]]:
         at = desc + (descsz + 3 & ~3)
 
 
-def parse(data: bytes) -> ElfFacts | None:
+def parse(data: bytes | mmap.mmap) -> ElfFacts | None:
     """The facts of an ELF64 file, None if it is none."""
     if len(data) < 64 or data[:5] != b"\x7fELF\x02":
         return None
@@ -110,12 +112,12 @@ def parse(data: bytes) -> ElfFacts | None:
         if kind == PT_LOAD:
             found.segments.append(Segment(offset, vaddr, filesz, memsz))
         elif kind == PT_NOTE:
-            _take_notes(found, data[offset : offset + filesz], order)
+            _take_notes(found, data[offset : offset + min(filesz, NOTES_LIMIT)], order)
     found.sections = _sections(data, order)
     return found
 
 
-def _sections(data: bytes, order: str) -> dict[str, Section]:
+def _sections(data: bytes | mmap.mmap, order: str) -> dict[str, Section]:
     (shoff,) = struct.unpack_from(order + "Q", data, 40)
     shentsize, shnum, shstrndx = struct.unpack_from(order + "HHH", data, 58)
     rows = []
@@ -154,10 +156,11 @@ def _take_notes(found: ElfFacts, data: bytes, order: str) -> None:
 
 
 def read(path: Path | None) -> ElfFacts | None:
-    """The facts of a file; None if there is no such file or it is no ELF64."""
+    """The facts of a file; None if there is no such file or it is no ELF64. Only headers and notes are read."""
     if path is None:
         return None
     try:
-        return parse(path.read_bytes())
-    except OSError:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return parse(data)
+    except (OSError, ValueError):  # an empty file cannot be mapped
         return None

@@ -24,11 +24,13 @@ from hermit_harness.cli.terminal import hang_up
 from hermit_harness.ends import end
 from hermit_harness.fixtures import FixtureImage, join_append
 from hermit_harness.gdb.running import AttachPoint, RunningGuest
+from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import check_mhz, shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.machines import machine
+from hermit_harness.vm.memory import MIB, memory_bytes, shortage
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
@@ -230,7 +232,21 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         allow_unknown=arguments.allow_unknown,
         share=shared_folder_of(arguments, image),
     )
+    if problem := shortage(spec):
+        raise ValueError(problem)
+    warn_below_minimum(spec, image)
     return spec, image, facts
+
+
+def warn_below_minimum(spec: RunSpec, image: FixtureImage | None) -> None:
+    """Print a line if an image of the checkout is known to need more memory."""
+    known = matrix().min_memory.get(spec.target, {}).get(image.id if image else "")
+    if known and memory_bytes(spec.memory) < known.boots_with * MIB:
+        least = f"{known.boots_with}M is the least with which {spec.target} is known to boot it"
+        print(
+            f"hermitctl: --mem {spec.memory} may be too little for {image.id if image else ''}: {least}",
+            file=sys.stderr,
+        )
 
 
 def to_stdout(data: bytes) -> None:

@@ -115,7 +115,7 @@ def _loader(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
     if number in LOADER_STATUSES and (reported_by_qemu or _status_only_in_text(facts, debug_exit)):
         hint = "" if reported_by_qemu else NO_EXIT_DEVICE if not debug_exit else "the loader returned to the firmware"
         hint += "" if reported_by_qemu else ": the status was read from the log line"
-        hint = "; ".join(filter(None, (remedy(refusal.rule), hint)))
+        hint = "; ".join(filter(None, (remedy(refusal.rule, refusal.sentence, facts.ram), hint)))
         return Judgement(
             "refused", number, "loader", refusal.rule, line, hint, "the application file or the command line"
         )
@@ -305,6 +305,11 @@ def _deadline(facts: RunFacts, end: End) -> Judgement:
         if facts.reason is EndReason.CPU_BUDGET
         else f"{facts.ran_for:.1f} s of wall time"
     )
+    if facts.boot_log.in_firmware:
+        cause = f"the firmware had not started the loader after {limit}"
+        hint = f"raise --timeout; {_tail_hint(facts)}"
+        verdict = "timeout" if facts.printed and facts.silent_for < facts.ran_for / 4 else "hang"
+        return Judgement(verdict, None, "none", end.id, cause, hint, "the firmware, or a slow machine")
     printed = facts.boot_log.status
     status = f"; it had printed status {printed} but QEMU kept running" if printed is not None else ""
     if facts.printed and facts.silent_for < facts.ran_for / 4 and printed is None:

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 REBUILD = "the file is damaged or incomplete: build it again, and check that the disk is not full"
 NOT_AN_APPLICATION = (
     "a Hermit application is an ELF file that contains the kernel, such as target/*-unknown-hermit/*/NAME of cargo;"
     " Linux programs and libraries cannot be booted"
 )
+
+MIB = 1 << 20
+MOST_MEMORY = 1 << 40  # bytes; no machine here has more
 
 REMEDIES = {
     "no-module": "QEMU needs -initrd APP in addition to -kernel",
@@ -24,10 +30,6 @@ REMEDIES = {
     "reloc-type": NOT_AN_APPLICATION,
     "era-no-note": NOT_AN_APPLICATION,
     "era-unsupported": "docs/eras.md lists the supported kernels: build with a newer one",
-    "image-not-in-ram": "the application is linked to a fixed address: increase the memory with --mem",
-    "image-no-room": "increase the memory with --mem",
-    "no-room-below-image": "increase the memory with --mem",
-    "no-room-to-move": "increase the memory with --mem",
     "option-unknown": "docs/building.md lists the loader's options; words after -- belong to the application",
     "option-value": "docs/building.md lists the loader's options; words after -- belong to the application",
     "hermit-image-unsupported": "unpack it (tar -xzf) and boot the kernel that its hermit.toml names",
@@ -36,6 +38,45 @@ REMEDIES = {
 }
 
 
-def remedy(rule: str) -> str:
-    """Return the remedy for a rule, or ""."""
+def remedy(rule: str, sentence: str = "", ram: range | None = None) -> str:
+    """Return the remedy for a refusal, or "". For a lack of memory it depends on the numbers in the sentence.
+
+    `ram` has the machine's addresses, if they are known.
+    """
+    numbers = [int(number, 16) for number in re.findall(r"\b0x([0-9a-f]+)\b", sentence)]
+    if rule in BY_NUMBERS and ram and numbers:
+        return BY_NUMBERS[rule](numbers, ram)
     return REMEDIES.get(rule, "")
+
+
+def _with_more(size: int) -> str:
+    """Advise to give the machine so many bytes, if any machine has them."""
+    if size >= MOST_MEMORY:
+        return "no machine has so much memory: the application's segments are too large"
+    return f"increase the memory: --mem {-(-size // MIB)}M or more"
+
+
+def _not_in_ram(numbers: list[int], ram: range) -> str:
+    start, end = numbers[0], numbers[-1]
+    here = f"in RAM ({ram.start:#x} to {ram.stop:#x}), or as PIE"
+    if start >= ram.start and ram.stop < end < ram.start + MOST_MEMORY:
+        return f"the application is linked to a fixed address above this machine's RAM: {_with_more(end - ram.start)}"
+    if start >= ram.start and end <= ram.stop:
+        return f"firmware or loader occupy this place: link the application to another address {here}"
+    return f"more memory does not help: link the application to an address {here}"
+
+
+def _no_room_below(numbers: list[int], ram: range) -> str:
+    size, start = numbers[0], numbers[-1]
+    lowest = ram.start + size + MIB
+    if start < lowest:
+        return f"more memory does not help: link the application to {lowest:#x} or above, or as PIE"
+    return _with_more(len(ram) + size)
+
+
+BY_NUMBERS: dict[str, Callable[[list[int], range], str]] = {
+    "image-not-in-ram": _not_in_ram,
+    "image-no-room": lambda numbers, ram: _with_more(max(len(ram) + MIB, numbers[0] + 4 * MIB)),
+    "no-room-below-image": _no_room_below,
+    "no-room-to-move": lambda numbers, ram: _with_more(len(ram) + numbers[-1]),
+}

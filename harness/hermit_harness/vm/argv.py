@@ -12,8 +12,9 @@ from pathlib import Path
 from hermit_harness.vm import esp, host, nic, shared_folder
 from hermit_harness.vm.filenames import escape_commas, initrd_name, kernel_name
 from hermit_harness.vm.machines import Machine, bios_file, firmware_file, has_debug_console, machine
+from hermit_harness.vm.memory import guest_loader_address
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import GUEST_LOADER_ADDRESS, WAYS, target
+from hermit_harness.vm.targets import WAYS, target
 
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
 # Exit devices by CPU. The RISC-V board always has one.
@@ -128,7 +129,8 @@ def loader_argv(spec: RunSpec) -> list[str]:
     argv = ["-kernel", kernel_name(spec.loader)]
     apps, modules = (spec.app,) if spec.app else (), spec.modules
     if way == "guest-loader" and spec.app:
-        argv += ["-device", f"guest-loader,addr={place or GUEST_LOADER_ADDRESS},initrd={escape_commas(spec.app)}"]
+        address = place or hex(guest_loader_address(spec))
+        argv += ["-device", f"guest-loader,addr={address},initrd={escape_commas(spec.app)}"]
         apps = ()
     if apps + modules:
         argv += ["-initrd", ",".join(map(initrd_name, apps + modules))]

@@ -25,6 +25,7 @@ CPU_KVM_FALLBACKS = ("host,-arch-capabilities", "max", "qemu64,apic,fsgsbase,fxs
 
 CPU_AARCH64 = "cortex-a76"
 CPU_RISCV64 = "rv64"
+RISCV64_RAM = 0x80000000
 # The versions of Debian 12 and 13.
 OPENSBI = ("1.1", "1.6")
 # Kernels print through the debug console extension, which OpenSBI has since 1.3. Its table of extensions has the first
@@ -85,6 +86,7 @@ class Machine:
     `bios` and `flash` are names in FIRMWARE: for -bios, and for code and variables in flash. A run's changes to the
     variables are discarded. `firmware_prints`: the firmware prints before the loader. `returns_to_firmware`: a loader
     that refuses returns to the firmware, which continues. `deadline_factor` extends deadlines for slow firmware.
+    `ram_start` is the address of RAM.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Machine:
     returns_to_firmware: bool = False
     deadline_factor: float = 1.0
     min_cpus: int = 1
+    ram_start: int = 0
 
 
 _CPU_FEATURES = {"fsgsbase", "rdrand", "xsave"}
@@ -113,13 +116,23 @@ _VIRT_PROVIDES = frozenset({"debug-exit", "pci", "smp"})
 def _arm(name: str, options: str, **changes: Any) -> Machine:
     """Return a row for the AArch64 virt board."""
     argv = ("-M", f"virt,{options}", *NO_DEFAULTS)
-    return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_AARCH64, arch="aarch64", **{"memory": "512M", **changes})
+    fields = {"memory": "512M", "ram_start": 0x40000000, **changes}
+    return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_AARCH64, arch="aarch64", **fields)
 
 
 def _riscv(name: str, bios: str = SBI_DEFAULT) -> Machine:
     """Return a row for the RISC-V virt board, whose SBI firmware prints a banner."""
     argv = ("-M", "virt", *NO_DEFAULTS)
-    return Machine(name, argv, _VIRT_PROVIDES, cpu_tcg=CPU_RISCV64, arch="riscv64", firmware_prints=True, bios=bios)
+    return Machine(
+        name,
+        argv,
+        _VIRT_PROVIDES,
+        cpu_tcg=CPU_RISCV64,
+        arch="riscv64",
+        firmware_prints=True,
+        bios=bios,
+        ram_start=RISCV64_RAM,
+    )
 
 
 def _xilinx(board: str, cpu: str, min_cpus: int = 1) -> Machine:
@@ -201,6 +214,7 @@ ALL_MACHINES: tuple[Machine, ...] = (
         bios=SBI_DEFAULT,
         firmware_prints=True,
         min_cpus=2,
+        ram_start=RISCV64_RAM,
     ),
     # Firmware of fixtures/start: it starts the loader on all harts at the same time, or on hart 2 (of three).
     _riscv("virt-together", bios="start-sbi-together"),

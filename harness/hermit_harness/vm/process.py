@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,7 +38,12 @@ from hermit_harness.vm.spec import RunSpec
 
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 # /proc belongs to the caller's namespace, so the stat file starts with QEMU's PID as the caller sees it.
-GATE = 'read -r pid rest </proc/self/stat; echo "armed $pid" >&0; read -r go || exit 1; exec "$@" </dev/null'
+ARM = 'read -r pid rest </proc/self/stat; echo "armed $pid" >&0; read -r go || exit 1; '
+GATE = f'{ARM}exec "$@" </dev/null'
+# For a QEMU that is a script. Its child outlives it, so a guard in the same process group kills the group when the gate
+# closes: at the end of the run, or when the parent dies. {fd} keeps the gate, because a shell gives its background jobs
+# /dev/null as stdin.
+GUARDED_GATE = ARM + 'exec {fd}<&0; (read -r end <&{fd}; kill -KILL 0) & exec "$@" </dev/null {fd}<&-'
 LO_UP = "ip link set lo up 2>/dev/null; "
 ARM_SECONDS = 10.0
 SOCKET_BYTES = 1 << 20  # large enough that no output before the end is lost
@@ -82,6 +88,7 @@ class Process:
     argv: tuple[str, ...]
     sockets: tuple[socket.socket, ...]
     started: float
+    gate: socket.socket | None = None
     status: int | None = None
     cpu_total: float = 0.0
     closed: bool = field(default=False)
@@ -152,8 +159,10 @@ class Process:
             # Kill QEMU first. Its parent reaps it and then ends, so no process is left when this returns.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.qemu_pidfd, signal.SIGKILL)
+            if self.gate:
+                os.killpg(self.popen.pid, signal.SIGKILL)  # spawn() made it the leader; it is not reaped yet
             self.reap()
-        for sock in self.sockets:
+        for sock in (*self.sockets, *((self.gate,) if self.gate else ())):
             sock.close()
         if self.popen.stderr:
             self.popen.stderr.close()
@@ -213,10 +222,12 @@ def launch(spec: RunSpec, namespace_command: Sequence[str] = (), virtiofsd: sock
     inherited = InheritedFds(*(sock.fileno() for sock in qemu_ends[1:]))
     argv = tuple(harness_argv(spec, replace(inherited, share=virtiofsd.fileno()) if virtiofsd else inherited))
     unshare = namespace_command or (UNSHARE_COMMAND if spec.isolate else ())
-    script = (LO_UP if spec.isolate and not namespace_command else "") + GATE
-    command = (*unshare, "sh", "-c", script, "sh", *argv)
     inherited_fds = [sock.fileno() for sock in (*qemu_ends[1:], *((virtiofsd,) if virtiofsd else ()))]
     inherited_fds += [spec.net.fd] if spec.net.fd >= 0 else []
+    guard_fd = 0 if unshare else _guard_fd(argv[0], inherited_fds)
+    last = GUARDED_GATE.replace("{fd}", str(guard_fd)) if guard_fd else GATE
+    script = (LO_UP if spec.isolate and not namespace_command else "") + last
+    command = (*unshare, "sh", "-c", script, "sh", *argv)
     try:
         popen = spawn(command, qemu_ends[0], subprocess.DEVNULL, subprocess.PIPE, inherited_fds)
     except LaunchError:
@@ -225,6 +236,7 @@ def launch(spec: RunSpec, namespace_command: Sequence[str] = (), virtiofsd: sock
         raise
     pidfd = os.pidfd_open(popen.pid)
     process = Process(popen, pidfd, popen.pid, pidfd, argv, tuple(harness_ends[1:]), time.monotonic())
+    process.gate = gate if guard_fd else None
     for sock in qemu_ends:
         sock.close()
     try:
@@ -233,8 +245,19 @@ def launch(spec: RunSpec, namespace_command: Sequence[str] = (), virtiofsd: sock
         process.kill()
         raise
     finally:
-        gate.close()
+        if not guard_fd:
+            gate.close()
     return process
+
+
+def _guard_fd(program: str, inherited_fds: Sequence[int]) -> int:
+    """Return a descriptor for the guard of a QEMU that is a script, 0 if it needs none. Shells know one digit only."""
+    try:
+        with open(shutil.which(program) or program, "rb") as file:
+            is_script = file.read(4) != b"\x7fELF"
+    except OSError:
+        return 0
+    return next((fd for fd in range(3, 10) if fd not in inherited_fds), 0) if is_script else 0
 
 
 def _open_gate(process: Process, gate: socket.socket, isolate: bool) -> None:

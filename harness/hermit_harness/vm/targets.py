@@ -19,7 +19,6 @@ from functools import cache
 
 from hermit_harness.paths import TARGETS_TABLE, loader_file
 
-GUEST_LOADER_ADDRESS = "0x48000000"
 WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "esp-shell", "efi-kernel", "pvh")
 # ELF e_machine -> kind of application, little-endian.
 ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}

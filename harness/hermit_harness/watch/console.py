@@ -15,6 +15,9 @@ _ANSI = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|
 _INVISIBLE_END = re.compile(
     rb"(?:\s|" + _ANSI.pattern + rb"|\x1b\[[0-?]*[ -/]*(?=\x1b|\s|$)|\x1b[ -/]*(?=\x1b|\s|$))+$"
 )
+# An unfinished escape sequence, or a part of the loader's first word, at the end of the output.
+_HELD_BACK = re.compile(rb"(?:\x1b(?:\[[0-?]{0,32}[ -/]{0,4}|[ -/]{0,4})?|\[(?:L(?:O(?:A(?:D(?:E(?:R)?)?)?)?)?)?)\Z")
+_REFUSAL = re.compile(rb"(?:.*\[LOADER\])?\[ERROR\] [^\n]*\n", re.DOTALL)
 _TAIL = 256  # bytes of the end of a line that is too long
 
 
@@ -29,6 +32,42 @@ def visible_end(line: bytes) -> bytes:
     Escape sequences before that stay: an unfinished one would swallow the text after it.
     """
     return _INVISIBLE_END.sub(b"", line[-_TAIL:])
+
+
+class FirmwareFilter:
+    """Removes terminal control from a firmware's output, which clears the screen and sets its colours.
+
+    The output of loader and application is unchanged. It begins with the loader's first line, and ends with a refusal
+    if the firmware `continues` then.
+    """
+
+    LOADER = b"[LOADER]"
+
+    def __init__(self, continues: bool = False) -> None:
+        self._continues = continues
+        self._held = b""
+
+    def feed(self, data: bytes, in_firmware: bool) -> bytes:
+        """Return what may be shown. `in_firmware`: the firmware has control before this data.
+
+        The begin of an unfinished sequence is held back.
+        """
+        data, self._held = self._held + data, b""
+        if not in_firmware:
+            return data
+        firmware, loader, rest = data.partition(self.LOADER)
+        if not loader:
+            cut = _HELD_BACK.search(firmware)
+            self._held = cut[0] if cut else b""
+            firmware = firmware[: len(firmware) - len(self._held)]
+        refused = _REFUSAL.match(rest) if self._continues else None
+        at = refused.end() if refused else len(rest)
+        return strip_ansi(firmware) + loader + rest[:at] + strip_ansi(rest[at:])
+
+    def finish(self) -> bytes:
+        """Return what is still held back, without control characters."""
+        held, self._held = self._held, b""
+        return held.replace(b"\x1b", b"")
 
 
 class ConsoleRecord:

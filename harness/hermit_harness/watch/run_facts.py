@@ -31,6 +31,7 @@ class RunFacts:
     `qemu_status` is None if the harness ended QEMU. `powered_off`: a SHUTDOWN event preceded the end.
     `returns_to_firmware`: the firmware continues after a refusal. `open_ports`: TCP ports that accepted connections.
     `silent_for` and `ran_for` are wall-clock seconds. `registers` is the monitor's text if the machine still existed.
+    `ram` has the addresses of RAM.
     """
 
     reason: EndReason
@@ -48,6 +49,7 @@ class RunFacts:
     returns_to_firmware: bool = False
     open_ports: tuple[int, ...] = ()
     cpu: str = "x86_64"
+    ram: range | None = None
 
     @property
     def relevant_stderr(self) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.gdb_relay import GdbRelay
+from hermit_harness.vm.memory import ram_of
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.serial_input import SerialInput
@@ -19,7 +20,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian, target
 from hermit_harness.vm.virtiofsd import Virtiofsd
 from hermit_harness.watch.boot_log import BootLog
-from hermit_harness.watch.console import ConsoleRecord, LineSplitter
+from hermit_harness.watch.console import ConsoleRecord, FirmwareFilter, LineSplitter
 from hermit_harness.watch.cpus import all_halted_for_good, shows_halted_cpus
 from hermit_harness.watch.deadline import CONFIRM_SECONDS, Deadline, HaltCheck
 from hermit_harness.watch.run_facts import EndReason, RunFacts
@@ -105,6 +106,7 @@ class Supervisor:
         self._halt_check = HaltCheck()
         self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's demand for CPU time then
         self._machine = machine_of(spec)
+        self._firmware_filter = FirmwareFilter(self._machine.returns_to_firmware)
         self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
 
     def run(self, stdin_fd: int | None = None) -> RunFacts:
@@ -232,6 +234,7 @@ class Supervisor:
             return False
         now = time.monotonic() - self.process.started
         self.boot_log.times.setdefault("first_byte", now)
+        data = self._firmware_filter.feed(data, self.boot_log.in_firmware)
         self.console.feed(data)
         for line in self._lines.feed(data):
             self.boot_log.add_line(line, now)
@@ -340,6 +343,7 @@ class Supervisor:
 
     def _drain(self) -> None:
         self._read_pending_serial()
+        self.console.feed(self._firmware_filter.finish())
         for line in self._lines.finish():
             self.boot_log.add_line(line, time.monotonic() - self.process.started)
         while self._read_stderr():
@@ -385,6 +389,7 @@ class Supervisor:
             timings={**timings, **self.boot_log.times, "end": end, "cpu": cpu},
             returns_to_firmware=self._machine.returns_to_firmware,
             cpu=target(self.spec.target).cpu,
+            ram=ram_of(self.spec),
         )
 
     def _pause(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermit_harness.watch.boot_log import BootLog, printable
-from hermit_harness.watch.console import ConsoleRecord, LineSplitter, strip_ansi
+from hermit_harness.watch.console import ConsoleRecord, FirmwareFilter, LineSplitter, strip_ansi
 
 
 def split(pieces: list[bytes], limit: int = 8192) -> list[bytes]:
@@ -64,3 +64,32 @@ def test_marks_take_anything(data: bytes) -> None:
 def test_text_of_guest_bytes() -> None:
     """A message never contains the guest's control characters."""
     assert printable(b"a\x1b[1mb\xff") == "a\\x1b[1mb\\xff"
+
+
+CLEAR = b"\x1b[2J\x1b[01;01H\x1b[=3h"
+BOOTED = CLEAR + b"BdsDxe: starting\r\n" + CLEAR + b"[LOADER][INFO] Hermit\n" + CLEAR + b"hello\n"
+
+
+def filtered(pieces: list[bytes], continues: bool = False) -> bytes:
+    """Filter as the supervisor does, which knows the loader's line once it is complete."""
+    firmware, shown = FirmwareFilter(continues), b""
+    for piece in pieces:
+        shown += firmware.feed(piece, b"[LOADER]" not in shown)
+    return shown + firmware.finish()
+
+
+@given(st.lists(st.integers(0, len(BOOTED)), max_size=8))
+def test_firmware_does_not_clear_the_screen(cuts: list[int]) -> None:
+    """Its control sequences are removed however they are split; those of the application are kept."""
+    edges = sorted({0, len(BOOTED), *cuts})
+    pieces = [BOOTED[a:b] for a, b in pairwise(edges)]
+    assert filtered(pieces) == b"BdsDxe: starting\r\n[LOADER][INFO] Hermit\n" + CLEAR + b"hello\n"
+
+
+def test_firmware_after_a_refusal_does_not_either() -> None:
+    refusal = b"[LOADER][INFO] Hermit\r\n[LOADER][ERROR] 65 no-module: x\r\n"
+    assert filtered([refusal + CLEAR + b"Shell> "], continues=True) == refusal + b"Shell> "
+
+
+def test_unfinished_sequence_of_firmware_is_kept_as_text() -> None:
+    assert filtered([b"text\x1b[", b"3"]) == b"text[3"

@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hermit_harness.boot import boot
+from hermit_harness.fixtures import images
+from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -112,3 +119,64 @@ def test_kvm_assertion_is_quoted(tmp_path: Path) -> None:
     outcome = boot(RunSpec(loader=Path("x"), app=None, machine="pc", accel="kvm", cpu="host", qemu=str(program)))
     assert outcome.verdict == "infra"
     assert said in outcome.cause
+
+
+def processes_with(word: str) -> list[int]:
+    """Return the processes that have this word on their command line, and are not zombies."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if word.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path) -> Path:
+    """A QEMU by a script that does not exec, as distributions make them."""
+    program = tmp_path / "qemu-by-a-script"
+    program.write_text('#!/bin/sh\nqemu-system-x86_64 "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def wait_for_end(pids: list[int]) -> None:
+    """Wait until these processes have ended; fail after 10 s."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(pid)
+            ended = select.select([pidfd], [], [], 10.0)[0]
+            os.close(pidfd)
+            assert ended, f"process {pid} still runs"
+
+
+@pytest.mark.requirement("P-11")
+def test_qemu_by_a_script_ends_with_the_run(wrapper: Path) -> None:
+    """Neither the status nor the end of the machine depends on whether the script execs."""
+    name = wrapper.parent.name
+    spec = RunSpec(
+        loader=images()["liar-spin"].path,
+        app=None,
+        machine="pc",
+        qemu=str(wrapper),
+        isolate=False,
+        extra=("-name", name),
+    )
+    assert boot(replace(spec, loader=images()["liar-late-output"].path)).matches("exit 0")
+    assert boot(replace(spec, wall_seconds=1.0)).verdict == "hang"
+    wait_for_end(processes_with(name))
+
+
+@pytest.mark.requirement("P-11")
+def test_qemu_by_a_script_ends_with_a_killed_harness(wrapper: Path, tmp_path: Path) -> None:
+    """A harness that is killed can end nothing itself."""
+    name = wrapper.parent.name
+    argv = [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={tmp_path}", "--qemu", str(wrapper)]
+    argv += ["--qemu-arg=-name", f"--qemu-arg={name}", "liar-spin"]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "harness")}
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as harness:
+        assert harness.stdout is not None and b"spinning" in harness.stdout.readline()
+        running = processes_with(name)
+        assert len(running) >= 2, "the script and QEMU"
+        harness.kill()
+    wait_for_end(running)

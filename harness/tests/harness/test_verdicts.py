@@ -361,6 +361,18 @@ def test_deadlines(how: EndReason, silent: float, verdict: str) -> None:
     assert judged.verdict == verdict
 
 
+@pytest.mark.parametrize(("silent", "verdict"), [(0.0, "timeout"), (9.9, "hang")])
+def test_deadline_in_the_firmware(silent: float, verdict: str) -> None:
+    """If the loader has not printed, the firmware is still at work, and the cause says so."""
+    log = BootLog(end("bare").line, in_firmware=True)
+    log.add_line(b"BdsDxe: loading Boot0001", 1.0)
+    facts = RunFacts(EndReason.WALL_CAP, log, printed=30, silent_for=silent, ran_for=10.0)
+    judged = decide(facts, end("bare"), True, "exit 0")
+    assert (judged.verdict, judged.blame) == (verdict, "the firmware, or a slow machine")
+    assert judged.cause == "the firmware had not started the loader after 10.0 s of wall time"
+    assert "--timeout" in judged.hint and "BdsDxe" in judged.hint
+
+
 def test_deadline_of_a_server() -> None:
     """A guest that listens silently has not failed: it waits for clients."""
     judged = judge(GOOD, None, EndReason.WALL_CAP, silent_for=9.9, open_ports=(80, 8080))
