@@ -18,7 +18,7 @@ from hermit_harness.net import pcap
 from hermit_harness.net.guest_network import VHOST_DEVICE
 from hermit_harness.net.netns import GUEST_ADDRESS, NETSETUP, NetworkNamespace
 from hermit_harness.paths import loader_file
-from hermit_harness.vm.host import device_problem
+from hermit_harness.vm.host import device_problem, kvm_problem
 from hermit_harness.vm.machines import firmware_file
 from hermit_harness.vm.targets import TARGETS
 from tests.support.errata import skip_known
@@ -57,6 +57,7 @@ GEM = r"""
 qemu-system-riscv64 -M sifive_u -smp 2 -m 512M -display none -serial stdio -bios <BIOS> -kernel <LOADER> -initrd <APP>
     -nic user,net=10.0.5.0/24,host=10.0.5.1,dns=10.0.5.2,dhcpstart=10.0.5.3,hostfwd=tcp::<ECHO>-:<ECHO>
 """
+KVM_FAILED = b"KVM internal error"  # QEMU pauses then
 Typed = Callable[[], bytes]
 
 
@@ -84,20 +85,22 @@ def typed(
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with lab.popen("sh", "-c", 'cd "$0"; echo $$; exec "$@"', str(folder), *words, **options) as qemu:
         assert qemu.stdout is not None
-        number = qemu.stdout.readline().decode().strip()
-        printed = b""
-        while image.greeting.encode() not in printed:
-            part = qemu.stdout.readline()
-            assert part, printed.decode("utf-8", "backslashreplace")[-2000:]
-            printed += part
+        number, printed = qemu.stdout.readline().decode().strip(), b""
 
         def end() -> bytes:
             lab.run("sh", "-c", f"kill {number}")
             return printed + qemu.communicate(timeout=SECONDS)[0]
 
         try:
+            while image.greeting.encode() not in printed:
+                part = qemu.stdout.readline()
+                printed += part
+                assert part and KVM_FAILED not in part, printed.decode("utf-8", "backslashreplace")[-2000:]
             yield end
         finally:
+            lab.result(
+                "sh", "-c", f"kill -KILL {number}"
+            )  # a paused QEMU does not end with the process that entered the namespace
             qemu.kill()
 
 
@@ -163,6 +166,32 @@ def test_tap_line(lab: NetworkNamespace, tmp_path: Path) -> None:
         assert "vhost" in refused.stderr, refused.stderr
     with typed(lab, TAP, "real-echo-0.11.0", tmp_path, VHOST=off if problem else on):
         assert asked(lab, 8080, b"hello hermit", GUEST_ADDRESS) == b"hello hermit"
+
+
+@pytest.mark.requirement("L-07", "W-19", "W-22")
+@pytest.mark.parametrize(
+    ("line", "app", "cpu"),
+    [(WEB, "http-0.11.0-rtl8139", "host --enable-kvm"), (TAP, "echo-0.11.0", f"{OLDER} -enable-kvm")],
+    ids=["web", "tap"],
+)
+def test_line_with_kvm(line: str, app: str, cpu: str, lab: NetworkNamespace, tmp_path: Path) -> None:
+    """The lines work with the CPU and the accelerator that they name. What fails for a known reason is a skip."""
+    if problem := kvm_problem():
+        pytest.skip(f"no-kvm: {problem}")
+    lab.script("tap", "up")
+    try:
+        with typed(lab, line, f"real-{app}", tmp_path, CPU=cpu, VHOST="vhost=off,vnet_hdr=off"):
+            if line == TAP:
+                assert asked(lab, 8080, b"hello hermit", GUEST_ADDRESS) == b"hello hermit"
+            else:
+                assert b"Hello from Hermit" in asked(lab, HTTP, b"GET / HTTP/1.0\r\n\r\n")
+    except AssertionError as error:
+        said = str(error)
+        if "failed to set MSR" in said:
+            pytest.skip(f"kvm-host-cpu: {said.splitlines()[0]}")
+        if KVM_FAILED.decode() in said:
+            skip_known(f"net/kvm/real-{app}", "infra: QEMU stopped the machine (internal-error)")
+        raise
 
 
 @pytest.mark.requirement("N-20")
