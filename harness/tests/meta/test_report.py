@@ -162,3 +162,12 @@ def test_progress_on_a_small_terminal(columns: int, shown: int) -> None:
         text = os.read(ours, 4096).decode()
     os.close(ours)
     assert len(text.removeprefix("\r").removesuffix("\x1b[K")) == shown
+
+
+@pytest.mark.requirement("P-05")
+def test_without_pytests_cache(tmp_path: Path) -> None:
+    """`-p no:cacheprovider` removes options of pytest that the report reads."""
+    test = "harness/tests/meta/test_report.py::test_table_of_cells"
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={tmp_path}/junit.xml", test]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, "INTERNALERROR" in done.stdout + done.stderr) == (0, False), done.stdout + done.stderr
