@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.matrix import specs
+from hermit_harness.matrix.prerequisites import PREPARED
+from hermit_harness.matrix.probe import VARIABLE
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -101,8 +105,33 @@ def test_no_frame_leaves_the_guest(tmp_path: Path, boot_here: Boot) -> None:
     assert packets(capture) == []
 
 
-@pytest.mark.requirement("P-04", "L-02")
-def test_doctor_lists_the_tools() -> None:
-    text = run_tool(str(ROOT / "build" / "venv" / "bin" / "hermitctl"), "doctor")
-    for tool in ("qemu-system-x86_64", "gdb", "nasm", "gcc", "tcpdump"):
-        assert tool in text
+# A program, and the test above that fails without it.
+USES = {
+    "qemu-system-x86_64": "test_qemu",
+    "gdb": "test_gdb_reads_the_loaders_symbols",
+    "nasm": "test_nasm_and_gcc_build_a_kernel",
+    "gcc": "test_nasm_and_gcc_build_a_kernel",
+    "tcpdump": "test_tcpdump_reads_frames",
+}
+
+
+def outcome_without(program: str, test: str, folder: Path) -> str:
+    """Run a test with a PATH that has all programs except one, and return pytest's last line."""
+    folder.mkdir()
+    for place in os.environ["PATH"].split(":"):
+        for file in Path(place).glob("*") if place else ():
+            if file.name != program and not (folder / file.name).is_symlink():
+                (folder / file.name).symlink_to(file)
+    env = os.environ | {"PATH": str(folder), PREPARED: "1", VARIABLE: "[]"}
+    argv = [sys.executable, "-m", "pytest", "-q", "-n0", f"--junit-xml={folder}/junit.xml", f"{__file__}::{test}"]
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.requirement("P-04")
+@pytest.mark.parametrize("program", ["nothing", *USES])
+def test_a_test_fails_without_it(program: str, tmp_path: Path) -> None:
+    """Each tool is used by a test that passes with it and fails without it."""
+    wanted = "1 failed" if program in USES else "1 passed"
+    for test in {USES[program]} if program in USES else set(USES.values()):
+        assert outcome_without(program, test, tmp_path / test).startswith(wanted), test
