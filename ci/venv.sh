@@ -18,6 +18,9 @@ case ${1:-} in
 esac
 log=$venv.log
 
+# A link is the environment of another folder, which keeps it up to date: a mutated copy has one.
+[ ! -L $venv ] || exit 0
+
 # The key of the environment: the list, this script and the folder, whose name is in the scripts.
 key=$({
 	cat "$list" ci/venv.sh

@@ -35,7 +35,10 @@ def copied_tree(name: str, mutation: Mutation | None) -> Path:
     (tree / "build").mkdir(parents=True)
     of_loader = mutation is None or mutation.of_loader
     own = "loader" if mutation is None else mutation.folder
-    shutil.copytree(ROOT / own, tree / own, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    if (ROOT / own).is_dir():
+        shutil.copytree(ROOT / own, tree / own, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    else:
+        shutil.copy(ROOT / own, tree / own)
     shared = [path.name for path in ROOT.iterdir() if path.name not in (own, *APART)]
     shared += [f"build/{name}" for name in BUILT if not (of_loader and name == "release")]
     for name in shared:

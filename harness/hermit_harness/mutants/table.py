@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hermit_harness.matrix.table import HARNESS
 
-MUTABLE = ("loader/", "harness/hermit_harness/", "netsetup/", "ci/")
+MUTABLE = ("loader/", "harness/hermit_harness/", "netsetup/", "ci/", "Makefile")
 
 
 @dataclass(frozen=True)

@@ -236,3 +236,13 @@ def test_kvm_if_available(
     assert proxy.accelerator(environment, arch) == ["--accel", accel]
     err = capsys.readouterr().err
     assert err.startswith(said) and bool(err) == bool(said)
+
+
+@pytest.mark.requirement("C-37")
+@pytest.mark.parametrize("feature", ["fsgsbase", "rdtscp", "xsave", "fxsr"])
+def test_cpu_without_kvm(feature: str) -> None:
+    """With HERMIT_KVM=0 the CPU model has what kernels need: an application executes its instructions."""
+    done = run(file_of("fault"), feature, KVM="0", NET="none")
+    assert done.returncode == 0, done.stderr
+    assert f"fault: {feature}" in done.stdout
+    assert "without KVM" not in done.stderr
