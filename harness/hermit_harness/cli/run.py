@@ -35,6 +35,7 @@ from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target
+from hermit_harness.watch.idle import IdleWatcher, InterruptWatcher
 
 FOREVER = 365 * 86400.0
 DESCRIPTION = """\
@@ -232,7 +233,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         allow_unknown=arguments.allow_unknown,
         share=shared_folder_of(arguments, image),
     )
-    if problem := shortage(spec):
+    if arguments.mem and (problem := shortage(spec)):  # the default depends on the network
         raise ValueError(problem)
     warn_below_minimum(spec, image)
     return spec, image, facts
@@ -295,7 +296,9 @@ def boot_here(spec: RunSpec, network: RunNetwork, arguments: argparse.Namespace,
         if arguments.verbose:
             sys.stderr.write(f"{virtiofsd_note(spec)}{shell_line(standalone_argv(spec))}\n")
             print(f"hermitctl: artifacts: {folder or 'none'}", file=sys.stderr, flush=True)
-        watchers = (*network.watchers, *attach_points)
+        watchers = (*network.watchers, *attach_points, InterruptWatcher())
+        if sys.stderr.isatty():
+            watchers += (IdleWatcher(lambda text: print(f"hermitctl: {text}", file=sys.stderr), network.activity),)
         return boot(spec, folder, console, 0, network.network.namespace_command, watchers)
 
 
@@ -305,6 +308,8 @@ def command(arguments: argparse.Namespace) -> int:
         spec, image, facts = make_spec(arguments)
         with RunNetwork(arguments, spec, image) as network:
             spec = network.spec
+            if problem := shortage(spec):
+                raise ValueError(problem)
             if arguments.dry_run:
                 print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
                 return 0

@@ -76,6 +76,12 @@ class RunNetwork(Watcher):
             file = shlex.quote(str(capture))
             report(f"captured: tcpdump -n -r {file} (or tshark -r {file})")
 
+    def activity(self) -> object | None:
+        """Return a value that changes with the guest's traffic; None if it waits for clients."""
+        traffic = self.monitor.traffic
+        is_server = traffic.tcp_open or UDP_LISTENING_LINE.search(self._console)
+        return None if is_server else (traffic.frames_sent, len(traffic.dhcp))
+
     # --- Watcher
 
     def on_start(self, supervisor: Supervisor) -> None:

@@ -12,14 +12,16 @@ from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target_of_file
 
-DEADLINE, HARNESS_FAILED, NO_NUMBER = 124, 125, 1
+DEADLINE, HARNESS_FAILED, NO_NUMBER, INTERRUPTED = 124, 125, 1, 130
 
 
 def exit_status(outcome: Outcome) -> int:
-    """The exit status of `run`: the application's own (its low eight bits), the loader's, 124, or 125.
+    """The exit status of `run`: the application's own (its low eight bits), the loader's, 124, 125, or 130.
 
     A guest that failed without a number of its own (crash, panic, disagreeing statuses) gives 1.
     """
+    if outcome.interrupted:
+        return INTERRUPTED
     if outcome.verdict in ("hang", "timeout"):
         return DEADLINE
     if outcome.verdict in ("infra", "harness-bug"):
@@ -62,7 +64,8 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
     """Notes, cause and hint where something went wrong, and the last line that says it all."""
     good = outcome.verdict == "pass"
     folds = good or outcome.verdict == "refused"  # QEMU's words about the CPU have nothing to do with it
-    lines = [f"hermitctl: {note}" for note in outcome.notes if not (folds and is_feature_warnings_note(note))]
+    lines = ["hermitctl: interrupted"] if outcome.interrupted else []
+    lines += [f"hermitctl: {note}" for note in outcome.notes if not (folds and is_feature_warnings_note(note))]
     if not good:
         lines.append(f"hermitctl: {outcome.cause}")
         lines += [f"hermitctl: hint: {hint}" for hint in (_microvm_hint(spec, outcome), outcome.hint) if hint]

@@ -15,7 +15,7 @@ from hermit_harness.ends import End
 from hermit_harness.verdict.outcome import STATUS_UNKNOWN
 from hermit_harness.verdict.remedy import remedy
 from hermit_harness.watch.boot_log import printable
-from hermit_harness.watch.run_facts import EndReason, RunFacts
+from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
 LOADER_STATUSES = range(65, 120, 2)
 NO_EXIT_DEVICE = "this machine has no exit device (isa-debug-exit, -semihosting)"
@@ -134,9 +134,7 @@ def _status_only_in_text(facts: RunFacts, debug_exit: bool) -> bool:
     Without an exit device the loader halts or powers off. Firmware that it returns to never ends.
     """
     ended = facts.reason is EndReason.HALTED or (facts.reason is EndReason.EXITED and facts.qemu_status == 0)
-    return (not debug_exit and ended) or (
-        facts.returns_to_firmware and (ended or facts.reason in (EndReason.CPU_BUDGET, EndReason.WALL_CAP))
-    )
+    return (not debug_exit and ended) or (facts.returns_to_firmware and (ended or facts.reason in STILL_RUNNING))
 
 
 def _panic(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
@@ -305,6 +303,8 @@ def _deadline(facts: RunFacts, end: End) -> Judgement:
         if facts.reason is EndReason.CPU_BUDGET
         else f"{facts.ran_for:.1f} s of wall time"
     )
+    if facts.reason is EndReason.INTERRUPTED:
+        limit = f"{facts.ran_for:.1f} s, when it was interrupted"
     if facts.boot_log.in_firmware:
         cause = f"the firmware had not started the loader after {limit}"
         hint = f"raise --timeout; {_tail_hint(facts)}"
@@ -315,10 +315,11 @@ def _deadline(facts: RunFacts, end: End) -> Judgement:
     if facts.printed and facts.silent_for < facts.ran_for / 4 and printed is None:
         cause = f"still printing after {limit} ({facts.printed} bytes)"
         return Judgement("timeout", None, "none", end.id, cause, "raise --timeout if it needs longer", _blame(facts))
-    if facts.open_ports and facts.reason is EndReason.WALL_CAP:
+    if facts.open_ports and facts.reason in (EndReason.WALL_CAP, EndReason.INTERRUPTED):
         ports = ", ".join(map(str, facts.open_ports))
         cause = f"still serving after {limit}: TCP port {ports} is open"
-        return Judgement("timeout", None, "none", end.id, cause, "without --timeout it runs until Ctrl-C")
+        hint = "without --timeout it runs until Ctrl-C" if facts.reason is EndReason.WALL_CAP else ""
+        return Judgement("timeout", None, "none", end.id, cause, hint)
     doing = "spins" if facts.reason is EndReason.CPU_BUDGET else "waits"
     silent = f"silent for {facts.silent_for:.1f} s" if facts.printed else "nothing printed"
     return Judgement(
@@ -326,7 +327,9 @@ def _deadline(facts: RunFacts, end: End) -> Judgement:
         None,
         "none",
         end.id,
-        f"{doing} for ever: {limit} used, {silent}{status}",
+        f"{doing}: silent for the last {facts.silent_for:.1f} of {limit}{status}"
+        if facts.reason is EndReason.INTERRUPTED
+        else f"{doing} for ever: {limit} used, {silent}{status}",
         _tail_hint(facts),
         _blame(facts),
     )

@@ -23,7 +23,7 @@ class Outcome:
     `rule` is the loader's rule word for a refusal, else the id of the row of ends.toml. `status_class` is the class
     word of a refusal ("" if the loader's status list is not built). `qemu_status` is negative for a signal.
     `kernel` is the version that the kernel printed, or "". `notes` are further messages for the user.
-    `postmortem` has backtraces and registers if the machine could be examined.
+    `interrupted`: the user ended the run. `postmortem` has backtraces and registers if the machine could be examined.
     `timings` are in seconds since QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu"
     (QEMU's CPU time).
     """
@@ -44,6 +44,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     kernel: str = ""
     postmortem: str = ""
+    interrupted: bool = False
 
     @property
     def errors(self) -> list[bytes]:

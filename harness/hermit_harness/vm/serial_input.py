@@ -27,6 +27,7 @@ class SerialInput:
         self._on_serial = on_serial
         self._fd: int | None = None
         self._is_file = False
+        self.sent = 0  # bytes that the serial port has accepted
 
     def start(self, fd: int | None) -> None:
         """Start. The serial socket must already be registered."""
@@ -47,6 +48,7 @@ class SerialInput:
         except (BlockingIOError, ConnectionError):
             return
         del self._pending[:sent]
+        self.sent += sent
         if not self._pending and not self._is_file:
             self._set_writable_interest(False)
             if self._fd is not None and self._fd not in self._selector.get_map():

@@ -17,11 +17,15 @@ class EndReason(Enum):
     EXITED = "QEMU ended"
     RESET = "the machine was reset"
     HALTED = "every CPU is halted with interrupts disabled"
+    INTERRUPTED = "the user interrupted it"
     REQUESTED = "it was stopped on request"
     HELPER_FAILED = "a helper program of the guest ended"
     STOPPED = "QEMU stopped the machine"
     CPU_BUDGET = "the CPU-time budget is exhausted"
     WALL_CAP = "the wall-clock cap is reached"
+
+
+STILL_RUNNING = (EndReason.CPU_BUDGET, EndReason.WALL_CAP, EndReason.INTERRUPTED)  # the guest had not ended
 
 
 @dataclass

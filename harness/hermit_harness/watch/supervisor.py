@@ -23,7 +23,7 @@ from hermit_harness.watch.boot_log import BootLog
 from hermit_harness.watch.console import ConsoleRecord, FirmwareFilter, LineSplitter
 from hermit_harness.watch.cpus import all_halted_for_good, shows_halted_cpus
 from hermit_harness.watch.deadline import CONFIRM_SECONDS, Deadline, HaltCheck
-from hermit_harness.watch.run_facts import EndReason, RunFacts
+from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
 STDERR_LIMIT = 64 * 1024
 GREETING_SECONDS = 20.0
@@ -146,6 +146,15 @@ class Supervisor:
     def stop(self, detail: str) -> None:
         """End the run on request."""
         self._end_reason = self._end_reason or (EndReason.REQUESTED, detail)
+
+    def interrupt(self) -> None:
+        """End the run because the user does not want to wait any longer."""
+        self._end_reason = self._end_reason or (EndReason.INTERRUPTED, "")
+
+    @property
+    def received_input(self) -> bool:
+        """Return whether the guest has received input through its serial port."""
+        return self._serial_input.sent > 0
 
     def fail(self, detail: str) -> None:
         """End the run because a helper program failed."""
@@ -361,11 +370,8 @@ class Supervisor:
         assert self._end_reason is not None
         reason, detail = self._end_reason
         end = time.monotonic() - self.process.started
-        if (
-            reason in (EndReason.RESET, EndReason.STOPPED, EndReason.CPU_BUDGET, EndReason.WALL_CAP)
-            and not self.registers
-        ):
-            if reason in (EndReason.CPU_BUDGET, EndReason.WALL_CAP):
+        if reason in (EndReason.RESET, EndReason.STOPPED, *STILL_RUNNING) and not self.registers:
+            if reason in STILL_RUNNING:
                 self._pause()
             self._save_registers()
         status = self.process.reap() if reason is EndReason.EXITED or self._has_ended() else None

@@ -168,7 +168,7 @@ def test_reader_exits(folder: str) -> None:
     ids=["Ctrl-C", "kill", "terminal-gone"],
 )
 def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str, tmp_path: Path) -> None:
-    """Ctrl-C gives 130, one line, no traceback and no artifacts. SIGTERM gives 128 plus its number."""
+    """Ctrl-C gives 130, SIGTERM 128 plus its number; no traceback, and nothing of the run is left."""
     child = subprocess.Popen(
         # a process that a shell starts with & ignores SIGINT, and so would the test session and this child
         ["env", "--default-signal=INT", *CTL, "run", folder, "--machine=microvm", "liar-spin"],
