@@ -200,7 +200,7 @@ static void log_placement(void)
 	const uint64_t page = arch_place_rules.image_page_size;
 	if (page == 0)
 		return;
-	// The mapping covers whole units of IMAGE_ALIGN with pages of any size.
+	// Whatever the page size, the mapping is extended to whole units of IMAGE_ALIGN.
 	const struct range mapped = { align_down(placement->image.start, IMAGE_ALIGN),
 				      align_up(placement->image.end, IMAGE_ALIGN) };
 	log_line(LOG_DEBUG, "Map %lu pages at %#lx (page size 4 KByte)",
@@ -236,8 +236,8 @@ static noreturn void hand_over(const struct boot *boot)
 	arch_handover(&handover);
 }
 
-// The steps of every boot, in order. Every refusal comes before the loader writes to memory outside
-// of itself, except for bad relocations and failures of firmware.
+// The steps of every boot, in order. Every refusal comes before the core writes to memory outside
+// of the loader, except for bad relocations and failures of firmware.
 static enum status steps(struct boot *boot)
 {
 	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };
@@ -258,6 +258,8 @@ static enum status steps(struct boot *boot)
 	TRY(load(boot));
 	log_placement();
 	TRY(platform->leave_firmware(boot));
+	// UEFI only. What the block is made from still exists: firmware memory is not in `usable`,
+	// so the image is elsewhere.
 	if (boot->ram_may_change)
 		handover_block_write(&inputs, &boot_state.block);
 	hand_over(boot);

@@ -13,8 +13,8 @@
 #include "core/platform.h"
 
 // What a boot protocol passes to the core. It always sets target, protocol, protocol_info_name,
-// loader, mappable, usable, elf_target and start_kind, and `compatible` without a device tree. All
-// others may be zero.
+// loader, mappable, usable and elf_target, and `compatible` if it passes no device tree. All others
+// may be zero.
 struct boot {
 	// The loader's target, for example "x86_64-multiboot".
 	const char *target;
@@ -53,7 +53,7 @@ struct boot {
 	// The firmware's device tree, from which the kernel's is derived. NULL: the core creates
 	// one.
 	const struct devicetree *devicetree;
-	// `compatible` of the root node that the core creates: "hermit,multiboot".
+	// `compatible` of the root node that the core creates, for example "hermit,multiboot".
 	const char *compatible;
 	enum start_kind start_kind;
 	// The boot protocol as RawBootInfo names it. boot_run() sets it once it knows the kernel.

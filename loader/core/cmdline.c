@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Parses the boot command line without copying it. Words end at blanks; there is no quoting, as in
-// the kernel.
+// Parses the boot command line without copying it. Words end at blanks. Unlike the
+// kernel, the loader knows no quotes.
 #include "core/cmdline.h"
 
 static bool is_blank(uint8_t c)
@@ -177,7 +177,7 @@ size_t cmdline_strip(struct span line, char *out)
 	while (next_word(line, &at, &word)) {
 		if (!split_option(word, &key, &value))
 			continue;
-		// Without its blank, or the kernel would see an empty word.
+		// Without its blank, so that no double blank stays in the line.
 		size_t start = (size_t)(word.p - line.p);
 		if (start > copied && is_blank(line.p[start - 1]))
 			start--;

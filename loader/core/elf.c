@@ -252,7 +252,8 @@ static enum status add_tls(const struct phdr *ph, struct elf_image *out)
 	return check_align(ph, out);
 }
 
-// Returns true if [vaddr, vaddr + size) is inside the image. No sum can overflow here.
+// Returns true if [vaddr, vaddr + size) is inside the image. Compares differences, because the
+// sum may overflow. `offset` wraps only if the first test fails.
 static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t size)
 {
 	uint64_t offset = vaddr - image->vaddr;

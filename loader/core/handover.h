@@ -7,10 +7,10 @@
 #include "core/place.h"
 #include "core/range.h"
 
-// What differs between the page tables of eras. All tables map, identically and writable, the block
-// with the CPU's smallest pages and the image with pages of place_rules.image_page_size, and on
-// aarch64 the UART at 0x1000. They map nothing else: kernels map further pages themselves and panic
-// if one is mapped already. riscv64 has no page tables.
+// What may differ between the page tables of eras. All tables identity-map, writable, the block (in
+// the CPU's smallest pages) and the image (in pages of place_rules.image_page_size). On aarch64
+// they also map the UART, at virtual address 0x1000. They map nothing else: kernels map further
+// pages themselves and panic if one is mapped already. riscv64 has no page tables.
 struct paging_shape {
 	// The last entry of the top table points to the table itself (recursive mapping), so that
 	// kernels can edit their tables through it.

@@ -168,9 +168,9 @@ struct range handover_preferred_ram(const struct boot *boot)
 }
 
 // Returns the RAM range of boot info. Kernels without a memory map use it as their only RAM.
-// Kernels on x86_64 have a map and count the memory from the start to the image's end as used, so a
-// start of 0 would cost them 2 to 8 MiB. With PLATFORM_TAG_LINUX_PARAMS they take the end as the
-// end of RAM.
+// Kernels on x86_64 have a map. They count everything from this range's start to the image's end as
+// used, so a start of 0 would cost them 2 to 8 MiB. With PLATFORM_TAG_LINUX_PARAMS they take this
+// range's end as the end of RAM.
 static struct range kernel_ram(const struct handover_block_inputs *inputs)
 {
 	const struct range_set *ram = reported_ram(inputs->boot);

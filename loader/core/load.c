@@ -90,8 +90,9 @@ static enum status check_relocated_word(const struct elf_image *image, struct wi
 	return STATUS_OK;
 }
 
-// Handles every entry that relocate_fast() does not: relocations with a symbol, of the other byte
-// order or unaligned, and all refusals. noinline keeps it out of the hot loop's registers.
+// Handles every entry that relocate_fast() does not: R_*_NONE, relocations with a symbol, of the
+// other byte order or unaligned, all of a file with DT_TEXTREL, and all refusals. noinline keeps it
+// out of the hot loop's registers.
 static __attribute__((noinline)) enum status relocate_slow(const struct elf_image *image,
 							   struct window to, uint64_t load_bias,
 							   const uint8_t *rela)
@@ -152,8 +153,8 @@ static inline __attribute__((always_inline)) bool relocate_one(const struct rela
 	return true;
 }
 
-// Applies relative relocations until another entry follows. Returns that entry, or `end`. The loop
-// is unrolled by four because it dominates the time of a boot.
+// Applies entries up to the first one that relocate_one() cannot apply. Returns that entry, or
+// `end`. The loop is unrolled by four because it dominates the time of a boot.
 static const uint8_t *relocate_fast(struct relative_relocs relocs, const uint8_t *rela,
 				    const uint8_t *end)
 {
@@ -229,8 +230,9 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 
 enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_address)
 {
-	// A table has at least one entry and is inside the image. The image therefore has at least
-	// 8 bytes, and `to.n - 8` does not wrap.
+	// A table that is not empty has an entry and is inside the image. The image then has at
+	// least 8 bytes, and `to.n - 8` in check_relocated_word() and relocate_rela() does not
+	// wrap.
 	uint64_t load_bias = run_address - image->vaddr;
 	if (image->relr.size != 0)
 		TRY(relocate_relr(image, to, load_bias));

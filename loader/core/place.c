@@ -99,7 +99,8 @@ static bool find_image(const struct place_request *request, const struct busy *b
 	return found;
 }
 
-// ET_DYN: finds a range at or above `from`. Prefers one that does not overlap the file.
+// ET_DYN: finds a range at or above `from`. If it would destroy its file, looks for one that avoids
+// the file.
 static enum status place_anywhere(const struct place_request *request, uint64_t from,
 				  struct range *out)
 {
@@ -117,7 +118,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 			want.size, want.align);
 	if (file_can_stay(request, *out))
 		return STATUS_OK;
-	// Without such a range, the file is moved later.
+	// If there is none, the first one stays, and place_file() moves the file.
 	struct range alternative;
 	busy_add(&busy, request->file);
 	if (find_image(request, &busy, want, &alternative))
@@ -128,8 +129,8 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 static must_check bool place_block(const struct place_request *request, uint64_t size,
 				   struct busy *busy, struct placement *out)
 {
-	// Kernels up to 0.11 take all RAM above the image from the start, even reserved ranges, and
-	// none below it.
+	// The block is below the image: kernels up to 0.11 use all RAM above it as soon as they
+	// run, even reserved ranges, and none below it.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
 	const uint64_t boundary = request->rules->block_boundary;
 	struct range_constraints want = {
@@ -154,8 +155,9 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	return found;
 }
 
-// x86_64: staging is in the GiB where the image ends, whose page directory maps it. It begins in
-// the 2 MiB unit after the image, because the trampoline unmaps its units.
+// x86_64: staging is in the GiB where the image ends, whose page directory maps it. It shares
+// no 2 MiB page with the image: after the move the trampoline unmaps the pages of staging, and must
+// not unmap a part of the image.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct placement *out)
 {
@@ -175,7 +177,8 @@ static enum status place_staging(const struct place_request *request, const stru
 	return STATUS_OK;
 }
 
-// Finds a place for a copy of the file, when the image overwrites file bytes in either copy order.
+// Finds a range for a copy of the file, when the image overlaps the file and descending order is
+// not safe.
 static enum status place_file(const struct place_request *request, const struct busy *busy,
 			      struct placement *out)
 {

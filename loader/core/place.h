@@ -2,10 +2,10 @@
 // Placement: chooses addresses for image, hand-over block and temporary copies before anything is
 // written. Pure functions of the request; addresses are physical.
 //
-// The image may overlap what the boot protocol passed: the block, which needs that, is written
-// before the image. It may overlap the loader (ET_EXEC only): then it is built in `staging`, and
-// the trampoline, which runs in the block, moves it to `image`. If instead it overlaps its own
-// file, from cheap to expensive:
+// The image may overlap what the boot protocol passed (command line, device tree): the block is
+// made from these and is written before the image. It may overlap the loader (ET_EXEC only): then
+// it is built in `staging`, and the trampoline, which runs in the block, moves it to `image`. If
+// instead it overlaps its own file, from cheap to expensive:
 //   - every segment is at or above its file bytes: segments are copied in descending order;
 //   - otherwise the file is copied elsewhere first.
 #pragma once
@@ -25,7 +25,8 @@ struct place_rules {
 	uint64_t block_limit;
 	// Staging is in the GiB of the image, whose page directory maps it.
 	bool staging_in_image_gib;
-	// Ranges that are never used, for example the real-mode vector table. May be empty.
+	// Ranges that neither block, copies nor an ET_DYN image use, for example the real-mode
+	// vector table. May be empty.
 	struct range excluded[2];
 	// The highest end of RAM in boot info: kernels up to 0.11 map devices above it. 0: no
 	// limit.
@@ -68,8 +69,8 @@ struct placement {
 // image's address decides the size of the page tables, and thereby of the block.
 must_check enum status place_image(const struct place_request *request, struct placement *out);
 
-// Places the rest. `block_size` is in bytes, and at most block_boundary if that is not 0. Otherwise
-// an ET_DYN image may be moved up to make room for the block below it. Refuses with
-// NO_ROOM_BELOW_IMAGE, NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
+// Places the rest. `block_size` is in bytes. If block_boundary is not 0, it is at most that, and
+// the image stays where it is. If it is 0, an ET_DYN image may be moved up to make room for the
+// block below it. Refuses with NO_ROOM_BELOW_IMAGE, NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
 must_check enum status place_block_and_copies(const struct place_request *request,
 					      uint64_t block_size, struct placement *out);

@@ -16,10 +16,11 @@
 // SCTLR_EL1 for the kernel: M, C, SA, SA0, I, DZE, UCT, nTWI, nTWE, UCI.
 #define SCTLR_HANDOVER UINT64_C(0x0405d01d)
 
-// Kernels up to 0.11 panic if the boot info has RAM above 4 GiB. If RAM starts at 0, the block must
-// not cover the virtual address of the UART.
+// Kernels up to 0.11 panic if the boot info has RAM above 4 GiB. If RAM starts at 0, neither
+// the block nor the page below it, where a stack overflow must fault, may be the UART's virtual
+// page.
 const struct place_rules arch_place_rules = {
-	.excluded = { { 0, UART_VIRTUAL + PAGE_SIZE } },
+	.excluded = { { 0, UART_VIRTUAL + 2 * PAGE_SIZE } },
 	.reported_ram_limit = GIB(4),
 	.image_page_size = PAGE_SIZE,
 };

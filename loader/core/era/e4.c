@@ -24,7 +24,7 @@ enum {
 	// Multiboot information or Linux's boot_params. NonZeroU64 in the kernel: never 0 if the
 	// tag has a payload.
 	PLATFORM_INFO = 104,
-	// RawBootInfo has 128 bytes, or 144 where the compiler aligns i128 to 16.
+	// RawBootInfo has 128 bytes. The rest is zero.
 	INFO_SIZE = 144,
 };
 
