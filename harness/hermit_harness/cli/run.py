@@ -208,6 +208,8 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
     row = arguments.end or end_row(facts, image)
     end(row)
     writable(arguments.capture, "capture")
+    if arguments.artifacts.startswith("~"):
+        raise ValueError(f"--artifacts {arguments.artifacts}: the shell has not expanded ~, so write the whole path")
     spec = RunSpec(
         loader=path if is_liar else find_loader(arguments.loader or target_row.name, arguments.profile, target_row),
         app=None if is_liar else path,

@@ -68,7 +68,11 @@ def test_the_folder_that_was_looked_in_is_named(tmp_path: Path) -> None:
     assert f"some/app is neither a file in {tmp_path} nor an image" in done.stderr
     done = ctl("run", "~/app", cwd=tmp_path)
     assert f"there is no ~/app in {tmp_path}: the shell has not expanded ~" in done.stderr
-    (tmp_path / "app").touch()
+    for option in ("--artifacts", "--loader", "--module", "--capture", "--share"):
+        done = ctl("run", f"{option}=~/x", "--net=user", "hello", cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (125, 1), done.stderr
+        assert f"{option} ~/x: " in done.stderr
+    assert list(tmp_path.iterdir()) == []
     done = subprocess.run(
         ["make", "-C", ROOT, "run", "APP=./no-such-app"], cwd=tmp_path, env=ENVIRONMENT | {"SETUP": "no"},
         capture_output=True, text=True, check=False, timeout=300,
