@@ -28,7 +28,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian
 from hermit_harness.vm.virtiofsd import Virtiofsd
 from hermit_harness.watch.boot_log import BootLog
-from hermit_harness.watch.console import LineSplitter
+from hermit_harness.watch.console import FirmwareFilter, LineSplitter
 from hermit_harness.watch.run_facts import is_feature_warning
 from hermit_harness.watch.supervisor import GREETING_SECONDS
 
@@ -77,6 +77,7 @@ class DebugSession:
         self._prepare = prepare
         self._boot_log = BootLog.of(spec)
         self._lines = LineSplitter()
+        self._firmware_filter = FirmwareFilter(machine_of(spec).returns_to_firmware)
         self._errors = b""
         self._end = SessionEnd(self._boot_log)
         self._selector = selectors.DefaultSelector()
@@ -166,6 +167,7 @@ class DebugSession:
                 data = b""
             if not data:
                 return
+            data = self._firmware_filter.feed(data, self._boot_log.in_firmware)
             for line in self._lines.feed(data):
                 self._add_line(line)
             self._on_console(data)
