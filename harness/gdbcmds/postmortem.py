@@ -4,6 +4,7 @@
 Input: environment variable HERMIT_POSTMORTEM, a JSON object:
   connect  GDB commands whose last one connects       cpu  name of the processor
   crashed  whether an exception has ended the run     big  whether the guest's data is big-endian
+  raised   null, or the core and the registers before an exception that the guest's registers do not show
 Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the harness.
 """
 
@@ -71,6 +72,17 @@ def frames():
     return rows
 
 
+def frames_of_exception(cpu):
+    """The frames after a jump to nowhere need help on riscv64: GDB wants code at the pc. Only ra says who jumped."""
+    rows = frames()
+    if cpu != "riscv64" or not rows or rows[0]["function"]:
+        return rows
+    caller = guest.register("ra") - 1  # inside of the call
+    exception.enter({"pc": caller})
+    callers = [row for row in frames() if row["function"]]
+    return rows[:1] + [{**row, "pc": hex(caller + 1)} if row["pc"] == hex(caller) else row for row in callers]
+
+
 def register(name):
     try:
         return guest.register(name)
@@ -129,24 +141,32 @@ def describe_cpu(thread, request):
     pc = register("pc")
     values = {name: register(name) for name in REGISTERS[cpu]}
     fault_address, touched = (values.get(name) for name in FAULT_REGISTERS[cpu])
+    known = request["raised"] if request["raised"] and request["raised"]["core"] == thread.num - 1 else None
+    fault_address = known["registers"]["pc"] if known else fault_address
     here = location(pc or 0)
     operands = operand.memory_operands(here["instruction"], lambda name: register(name) or 0) if cpu == "x86_64" else []
     addresses = {address for address in (pc, fault_address, touched, *(a for a, _ in operands)) if address is not None}
+    has_fault = fault_address or known or (cpu in exception.CALLEE_SAVED and exception.is_fault(cpu, values))
     row = {
         "cpu": thread.num - 1,
         "pc": hex(pc) if pc is not None else "",
         "registers": values,
         "code": here["code"],
         "here": here,
-        "fault": location(fault_address) if fault_address else None,
+        "fault": location(fault_address) if has_fault else None,
         "operands": operands,
         "maps": page_flags(addresses),
         "disassembly": execute_quietly("x/6i $pc").splitlines(),
     }
-    # Last: both change the registers.
+    # Last: they change the registers.
     with exception.big_endian() if request["big"] else contextlib.nullcontext():
+        if known:
+            # GDB keeps what it has read of a stack, so no frame may be computed before.
+            with guest.physical_mode() if known["is_physical"] else contextlib.nullcontext():
+                exception.enter(known["registers"])
+                return {**row, "raised": hex(fault_address), "frames": frames_of_exception(cpu)}
         raised = request["crashed"] and exception.unwind_exception(cpu, values, fault_address)
-        if not request["crashed"]:
+        if not raised and not request["crashed"]:
             with contextlib.suppress(ReadError, gdb.error):
                 exception.leave_firmware(cpu)
         return {**row, "raised": hex(fault_address) if raised else "", "frames": frames()}

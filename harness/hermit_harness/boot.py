@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hermit_harness.artifacts import Artifacts, repro_script
 from hermit_harness.ends import End, end
-from hermit_harness.postmortem.report import PostMortem, examine, explain_cause, missing_feature
+from hermit_harness.postmortem.report import PostMortem, RaisedAt, examine, explain_cause, missing_feature
 from hermit_harness.status import class_word
 from hermit_harness.verdict import file_format
 from hermit_harness.verdict.decide import Judgement, decide
@@ -22,6 +22,9 @@ from hermit_harness.vm.process import LaunchError, Process, launch
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import Virtiofsd
 from hermit_harness.watch.boot_log import BootLog
+from hermit_harness.watch.fault_watcher import FaultWatcher
+from hermit_harness.watch.faults import Fault
+from hermit_harness.watch.held import StoredState
 from hermit_harness.watch.run_facts import EndReason, RunFacts
 from hermit_harness.watch.supervisor import Supervisor, VirtiofsdWatcher, Watcher
 
@@ -97,7 +100,9 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
         )
     folder.write("argv", shell_line(process.argv) + "\n")
     try:
+        faults = FaultWatcher(spec.continues_on_fault)
         watchers = (*guest_io.watchers, *((VirtiofsdWatcher(daemon),) if daemon else ()))
+        watchers += (faults,)
         supervisor = Supervisor(spec, process, boot_log, guest_io.console, folder.qmp, watchers)
         facts = supervisor.run(guest_io.stdin_fd)
         for watcher in watchers:
@@ -108,10 +113,15 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
         if judged.verdict == "refused" and judged.rule in FORMAT_RULES and (what := _format_of(spec.app)):
             judged = replace(judged, hint=what)
         outcome = _outcome(spec, judged, facts, supervisor.console.bytes(), process.argv)
+        if spec.continues_on_fault:
+            passed = tuple(f"the kernel reported a {fault.summary}; the run went on" for fault, _ in faults.faults)
+            outcome = replace(outcome, notes=(*outcome.notes, *passed))
         is_server = outcome.verdict == "timeout" and facts.open_ports  # nothing died
         in_firmware = outcome.verdict in ("hang", "timeout") and boot_log.in_firmware  # nothing of ours to look at
         if not outcome.matches(spec.expect) and not is_server and not in_firmware:
-            outcome = _post_mortem(spec, outcome, facts, process, supervisor, folder, guest_io.namespace_command)
+            outcome = _post_mortem(
+                spec, outcome, facts, process, supervisor, folder, guest_io.namespace_command, faults.faults
+            )
     finally:
         process.kill()
     folder.write("console.log", outcome.console)
@@ -206,13 +216,15 @@ def _post_mortem(
     supervisor: Supervisor,
     folder: Artifacts,
     namespace_command: Sequence[str],
+    faults: Sequence[tuple[Fault, StoredState]],
 ) -> Outcome:
     """Examine the machine and return the outcome with a cause that names the location and a missing CPU feature."""
     load_start = facts.boot_log.load_range[0] if facts.boot_log.load_range else None
     can_be_examined = process.status is None and not supervisor.qmp.closed and facts.reason is not EndReason.NOT_STARTED
     if can_be_examined and folder.folder:
-        report = examine(spec, process, supervisor.qmp, load_start, facts.registers, outcome.verdict == "crash")
-    elif folder.folder and outcome.verdict == "panic":
+        raised = RaisedAt.of(*faults[-1]) if facts.fault else None
+        report = examine(spec, process, supervisor.qmp, load_start, facts.registers, outcome.verdict == "crash", raised)
+    elif folder.folder and outcome.verdict == "panic" and facts.boot_log.panic is not None:
         report = _second_boot(spec, facts.boot_log, namespace_command)
     else:
         problem = QEMU_ENDED if not can_be_examined else ""
@@ -224,7 +236,8 @@ def _post_mortem(
         console = outcome.console[-65536:].decode("utf-8", "backslashreplace")
         crashed = outcome.verdict == "crash"
         feature = missing_feature(spec, cpu_of(spec), console, report, load_start, crashed)
-        reason = explain_cause(spec, outcome.verdict, report, facts.boot_log.load_range)
+        reason = explain_cause(spec, outcome.verdict, report, facts.boot_log.load_range, facts.fault)
+        cause = "" if facts.fault and reason else cause  # the same without a line
         # The kernel's own message precedes the location.
         guest_reported = outcome.verdict in ("panic", "wrong-exit")
         parts = (cause, reason, feature) if guest_reported else (reason, feature, cause)

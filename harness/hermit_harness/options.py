@@ -68,6 +68,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("FREQ", "freq", "MHz for the kernel's -freq; default on microvm: that of the host", metavar="MHZ"),
     Option("TIMEOUT", "timeout", "seconds until the run is ended with status 124; 0: never", "0", "number", "SECONDS"),
+    Option(
+        "ON_FAULT",
+        "on-fault",
+        "what a CPU exception that the kernel reports does to the run: end it as a crash, or let the guest continue",
+        "end",
+        choices=("end", "continue"),
+    ),
     Option("KERNEL_ARGS", "kernel-args", "arguments of the kernel, as one text", metavar="TEXT"),
     Option("ARGS", "args", "arguments of the application, as one text", metavar="TEXT"),
     Option(

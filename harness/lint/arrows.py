@@ -31,7 +31,7 @@ GENERATED = ("version.h", "suites.h", "status.inc")
 
 # The rooms of harness/hermit_harness, lowest layer first. A room imports from its own layer and from those before it.
 LAYERS = (
-    ("paths", "status", "ends"),
+    ("paths", "status", "ends", "exceptions"),
     ("vm", "elf", "fixtures", "options"),
     ("watch",),
     ("verdict",),

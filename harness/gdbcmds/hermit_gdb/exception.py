@@ -9,6 +9,8 @@ that.
 from __future__ import annotations
 
 import contextlib
+import re
+import struct
 from collections.abc import Iterator
 
 import gdb
@@ -27,6 +29,14 @@ RISCV_REGISTERS = (
     *(*(f"s{n}" for n in range(2, 12)), "t3", "t4", "t5", "t6"),
 )
 MACHINE_MODE, SUPERVISOR_MODE = 3, 1
+# The kernel's vectors have no unwind information. They store the registers at the sp with which they call the handler:
+# a pattern of the symbol at the return address, and the names of the quadwords, "" for what is of no use here. "select"
+# is SPSel: 1 if sp is that of the vector. Sources: struct State in hermit-kernel's arch/aarch64/kernel/scheduler.rs
+# (0.6.2 and later), struct TrapFrame in the crate trapframe (0.9, 0.10).
+VECTORS = {
+    "aarch64": (r"el1_(sp0_)?sync\b", ("select", "pc", "", "sp", "", *(f"x{n}" for n in range(31)))),
+    "riscv64": (r"trap_(entry|return)\b", ("", *RISCV_REGISTERS, "", "pc")),
+}
 
 
 @contextlib.contextmanager
@@ -48,7 +58,7 @@ def unwind_exception(cpu: str, values: dict[str, int | None], fault: int | None)
     `values` are the other saved registers. Return False if the state is unknown: the guest then keeps its registers, or
     those of its call into the firmware.
     """
-    if cpu not in CALLEE_SAVED or not fault or not _is_fault(cpu, values):
+    if cpu not in CALLEE_SAVED or fault is None or not is_fault(cpu, values):
         return False
     try:
         leave_firmware(cpu)
@@ -61,13 +71,20 @@ def unwind_exception(cpu: str, values: dict[str, int | None], fault: int | None)
     return True
 
 
-def _is_fault(cpu: str, values: dict[str, int | None]) -> bool:
+def enter(registers: dict[str, int]) -> None:
+    """Set these registers. The pc comes last, because a frame is known by it."""
+    _write({name: value for name, value in registers.items() if name != "pc"})
+    _write({"pc": registers["pc"]})
+
+
+def is_fault(cpu: str, values: dict[str, int | None]) -> bool:
     """Whether the last exception was one that ends a program: no interrupt and no call."""
     if cpu == "aarch64":
         syndrome = values["ESR_EL1"] or 0
         return syndrome != 0 and syndrome >> 26 & 63 != 0x15
     reason = values["scause"]
-    return reason is not None and reason not in (8, 9) and not reason >> 63
+    never = not reason and not values["sepc"]
+    return reason is not None and reason not in (8, 9) and not reason >> 63 and not never
 
 
 def _write(registers: dict[str, int]) -> None:
@@ -91,6 +108,23 @@ def leave_firmware(cpu: str) -> None:
     _write({**saved, "pc": pc, "priv": SUPERVISOR_MODE})
 
 
+def _stored_by_vector(cpu: str) -> dict[str, int] | None:
+    """Return the registers that the kernel's vector has stored; None if no frame is a vector's."""
+    pattern, names = VECTORS[cpu]
+    frame = gdb.newest_frame()
+    while frame is not None and not re.match(pattern, gdb.execute(f"info symbol {frame.pc():#x}", to_string=True)):
+        frame = frame.older()
+    if frame is None:
+        return None
+    start = int(frame.read_register("sp"))
+    words = struct.unpack(f"<{len(names)}Q", bytes(gdb.selected_inferior().read_memory(start, 8 * len(names))))
+    before = dict(zip(names, words, strict=True))
+    if before.pop("select", 0) == 1:
+        before["sp"] = start + 8 * len(names)
+    before.pop("")
+    return before
+
+
 def _interrupted_registers(cpu: str) -> dict[str, int] | None:
     """Return the registers of the interrupted function, from the vector's unwind information (`.cfi_signal_frame`)."""
     if cpu == "riscv64" and 0 <= guest.register("pc") - (guest.register("stvec") & ~3) < VECTOR_BYTES:
@@ -100,7 +134,7 @@ def _interrupted_registers(cpu: str) -> dict[str, int] | None:
         frame = frame.older()
     older = frame.older() if frame is not None else None
     if older is None:
-        return None
+        return _stored_by_vector(cpu)
     registers = {LINK_REGISTER[cpu]: older.pc()}
     for name in ("sp", *CALLEE_SAVED[cpu]):
         with contextlib.suppress(gdb.error):  # the vectors used this one for themselves

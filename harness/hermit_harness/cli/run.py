@@ -234,6 +234,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         way=arguments.way,
         allow_unknown=arguments.allow_unknown,
         share=shared_folder_of(arguments, image),
+        continues_on_fault=arguments.on_fault == "continue",
     )
     if arguments.mem and (problem := shortage(spec)):  # the default depends on the network
         raise ValueError(problem)

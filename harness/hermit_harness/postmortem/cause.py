@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 CpuReport = Mapping[str, Any]
+VECTORS_SIZE = 0x800  # of AArch64 (Arm ARM, D1.10.2); the trap entries of kernels for riscv64 are shorter
 ELF_HEADERS_SIZE = 64 + 8 * 56  # the ELF header and eight program headers
 # ESR_EL1.EC where the word alone is the reason (Arm ARM, D17.2.37).
 EXCEPTION_CLASSES = {
@@ -58,7 +59,31 @@ def explain(cpu: str, verdict: str, cpus: Sequence[CpuReport], image: range | No
     if verdict != "crash":
         return ""
     reason = {"x86_64": _x86, "aarch64": _aarch64, "riscv64": _riscv64}[cpu]
-    return next(filter(None, (reason(cpu_report, image) for cpu_report in cpus)), "")
+    found = next(((one, text) for one in cpus if (text := reason(in_source(one), image))), None)
+    return found[1] + called_from(found[0]) if found else ""
+
+
+def in_source(cpu: CpuReport) -> CpuReport:
+    """Return the report with the instructions that it is about at lines of the program, not of the Rust library.
+
+    A line of the library is part of a function that the compiler has inlined.
+    """
+    found = dict(cpu)
+    for key in ("here", "fault"):
+        location = cpu[key]
+        frames = [f for f in cpu["frames"] if location and f["function"] and f["pc"] == hex(location["address"])]
+        own = next((f for f in frames if "rustlib/src/" not in f["where"]), None)
+        if own and own is not frames[0]:
+            found[key] = {**location, "function": own["function"], "where": own["where"]}
+    return found
+
+
+def called_from(cpu: CpuReport) -> str:
+    """Return who called, as the end of a sentence, if the exception is at an address without function; else ""."""
+    location, (first, *callers) = cpu["fault"] or cpu["here"], cpu["frames"] or [{"pc": ""}]
+    if first["pc"] != hex(location["address"]) or first["function"] or not callers or not callers[0]["function"]:
+        return ""
+    return f", called from {location_text({**callers[0], 'address': int(callers[0]['pc'], 16)})}"
 
 
 # --- what the code at an address is ---
@@ -73,7 +98,7 @@ def not_code(code: bytes, address: int, image: range | None) -> str:
     return ""
 
 
-def _fetched(location: CpuReport, image: range | None) -> str:
+def fetched(location: CpuReport, image: range | None) -> str:
     """Return the instruction, or what the memory contains instead."""
     code = bytes.fromhex(location["code"])
     return not_code(code, location["address"], image) or location["instruction"] or "it cannot be read"
@@ -137,7 +162,7 @@ def _aarch64(cpu: CpuReport, image: range | None) -> str:
         verb = "writes to" if esr >> 6 & 1 else "reads"
         return f"{_abort(esr)} at {location_text(location)}: it {verb} {far:#x}, which {_status(esr)}"
     word = EXCEPTION_CLASSES.get(kind, f"exception class {kind:#x}")
-    return f"{word} at {location_text(location)}: {_fetched(location, image)}"
+    return f"{word} at {location_text(location)}: {fetched(location, image)}"
 
 
 def _abort(esr: int) -> str:
@@ -170,7 +195,7 @@ def _riscv64(cpu: CpuReport, image: range | None) -> str:
             where if cpu["maps"].get(hex(value)) == "" or word != "page fault" else "which is mapped without that right"
         )
         return f"{word} at {location_text(location)}: {verb} {value:#x}, {where}"
-    return f"{word} at {location_text(location)}: {_fetched(location, image)}"
+    return f"{word} at {location_text(location)}: {fetched(location, image)}"
 
 
 def undefined_instruction(cpu: str, report: CpuReport) -> str:
@@ -198,13 +223,15 @@ def _panicked(cpu: CpuReport) -> str:
 
 
 def _vector_loop(cpu: CpuReport) -> str:
-    """AArch64: the exception handler raises the exception that it handles."""
-    vectors, location = cpu["registers"].get("VBAR_EL1"), cpu["fault"]
-    if vectors is None or not location:
+    """AArch64 and riscv64: the exception handler raises the exception that it handles."""
+    registers, location = cpu["registers"], cpu["fault"]
+    vectors = registers.get("VBAR_EL1") or (registers.get("stvec") or 0) & ~3
+    if not vectors or not location:
         return ""
-    inside = range(vectors, vectors + 0x800)
+    inside = range(vectors, vectors + VECTORS_SIZE)
     if int(cpu["pc"], 16) in inside and location["address"] in inside:
-        return f"an exception in the exception handler at {location_text(location)}, for ever: {_aarch64(cpu, None)}"
+        reason = (_aarch64 if "VBAR_EL1" in registers else _riscv64)(cpu, None)
+        return f"an exception in the exception handler at {location_text(location)}, for ever: {reason}"
     return ""
 
 

@@ -6,22 +6,46 @@ The stub is opened after the fact (see gdb/program.py); GDB runs in batch with g
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from hermit_harness import elf
 from hermit_harness.gdb import load_address, program, symbols
 from hermit_harness.paths import GDBCMDS
-from hermit_harness.postmortem import cause, cpu_features
+from hermit_harness.postmortem import cause, cpu_features, fault
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import cpu_of_arch, target
+from hermit_harness.watch.faults import Fault
+from hermit_harness.watch.held import StoredState
 
 REPORT_PREFIX = "POSTMORTEM "
+NOT_REGISTERS = ("address", "syndrome", "tls", "at", "select")  # names of rows of exceptions.toml
 SHORT_CPUS, SHORT_FRAMES = 4, 12
+
+
+@dataclass(frozen=True)
+class RaisedAt:
+    """The registers of a core before an exception, by GDB's names: pc, sp, and whatever else is known.
+
+    `is_physical`: sp is a physical address, because the stack is not mapped any more.
+    """
+
+    core: int
+    registers: Mapping[str, int]
+    is_physical: bool = False
+
+    @classmethod
+    def of(cls, printed: Fault, state: StoredState) -> Self:
+        """Return the registers that the kernel has printed and stored."""
+        known = {**state.registers, **printed.values} | ({"sp": state.stack} if state.stack else {})
+        registers = {name: value for name, value in known.items() if name not in NOT_REGISTERS}
+        return cls(printed.core, registers, state.stack is not None)
 
 
 @dataclass
@@ -87,14 +111,23 @@ def symbol_files(spec: RunSpec, load_start: int | None) -> tuple[list[tuple[str,
     return found, note
 
 
-def run_gdb(process: Process, qmp: Qmp, files: list[tuple[str, int]], arch: str, crashed: bool) -> dict[str, Any]:
-    """Return GDB's report on the machine.
+def run_gdb(
+    process: Process,
+    qmp: Qmp,
+    files: list[tuple[str, int]],
+    arch: str,
+    crashed: bool,
+    raised: RaisedAt | None = None,
+) -> dict[str, Any]:
+    """Return GDB's report on the machine. It changes the registers of a machine that crashed.
 
-    It changes the registers of a machine that crashed. Raise OSError or ValueError with the reason if GDB fails.
+    `raised`: the state before an exception, where the guest's registers do not show it. Raise OSError or ValueError
+    with the reason if GDB fails.
     """
     cpu = cpu_of_arch(arch)
     connect = program.connect_commands(arch, files)
     request = {"connect": connect, "cpu": cpu, "crashed": crashed, "big": arch.endswith("_be")}
+    request["raised"] = dataclasses.asdict(raised) if raised else None
     done = program.run_batch(
         process,
         qmp,
@@ -110,27 +143,39 @@ def run_gdb(process: Process, qmp: Qmp, files: list[tuple[str, int]], arch: str,
 
 
 def examine(
-    spec: RunSpec, process: Process, qmp: Qmp, load_start: int | None, registers: str, crashed: bool
+    spec: RunSpec,
+    process: Process,
+    qmp: Qmp,
+    load_start: int | None,
+    registers: str,
+    crashed: bool,
+    raised: RaisedAt | None = None,
 ) -> PostMortem:
-    """Return the post-mortem of a paused machine, which will not run again. Errors are reported in `problem`."""
+    """Return the post-mortem of a paused machine. Errors are reported in `problem`."""
     report = PostMortem(registers=registers)
     try:
         qmp.execute("stop")
         report.registers = report.registers or qmp.hmp("info registers -a")
         files, report.note = symbol_files(spec, load_start)
-        report.gdb = run_gdb(process, qmp, files, target(spec.target).arch, crashed)
+        report.gdb = run_gdb(process, qmp, files, target(spec.target).arch, crashed, raised)
         report.problem = report.gdb.get("error", "")
     except (QmpError, OSError, ValueError, subprocess.SubprocessError) as error:
         report.problem = str(error)
     return report
 
 
-def explain_cause(spec: RunSpec, verdict: str, report: PostMortem, load_range: tuple[int, int] | None) -> str:
-    """The sentence that a report begins with: what the first processor with a reason died of, else where it is."""
+def explain_cause(
+    spec: RunSpec, verdict: str, report: PostMortem, load_range: tuple[int, int] | None, printed: Fault | None = None
+) -> str:
+    """The sentence that a report begins with: the exception that the kernel printed, else what the first processor with
+    a reason died of, else where it is."""
     cpus = report.gdb.get("cpus", [])
     if not cpus:
         return ""
     image = range(*load_range) if load_range else None
+    raising = [cpu for cpu in cpus if printed and cpu["fault"] and cpu["fault"]["address"] == printed.pc]
+    if printed and raising:
+        return fault.explain(printed, raising[0], image)
     return cause.explain(target(spec.target).cpu, verdict, cpus, image) or f"at {cause.location_text(cpus[0]['here'])}"
 
 

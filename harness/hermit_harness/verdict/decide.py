@@ -9,9 +9,10 @@ panicked, the application ended.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hermit_harness.ends import End
+from hermit_harness.exceptions import table
 from hermit_harness.verdict.outcome import STATUS_UNKNOWN
 from hermit_harness.verdict.remedy import remedy
 from hermit_harness.watch.boot_log import printable
@@ -19,6 +20,7 @@ from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
 LOADER_STATUSES = range(65, 120, 2)
 NO_EXIT_DEVICE = "this machine has no exit device (isa-debug-exit, -semihosting)"
+PANIC_STATUSES = (-1, 101)  # of Rust's standard library: after abort(), and from a main that unwinds
 ODD_ONLY = "isa-debug-exit can only report odd statuses"
 NO_STATUS_LINE = "the kernel printed no status at the end of its output"
 UNKNOWN_HINT = "--allow-unknown takes this end for success"
@@ -39,11 +41,23 @@ class Judgement:
 
 def decide(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement:
     """Judge a run by its facts and by the application's row of ends.toml."""
-    for rule in (_not_started, _qemu_died, _loader, _panic, _requested, _exited, _reset, _halted):
+    for rule in (_not_started, _qemu_died, _loader, _fault, _panic, _requested, _exited, _reset, _halted):
         judged = rule(facts, end, debug_exit, expect)
         if judged:
-            return judged
+            return _name_panic(facts, judged)
     return _deadline(facts, end)
+
+
+def _name_panic(facts: RunFacts, judged: Judgement) -> Judgement:
+    """Name a panic that Rust's standard library has reported, if the application ended with its status.
+
+    A panic of a thread may be caught, so the report alone is no reason.
+    """
+    panic, printed = facts.boot_log.std_panic, facts.boot_log.status
+    ended_so = judged.status in PANIC_STATUSES or (judged.status == 1 and printed is None)
+    if panic is None or judged.verdict != "wrong-exit" or not ended_so:
+        return judged
+    return replace(judged, verdict="panic", cause=f"{panic}; {judged.cause}")
 
 
 def _not_started(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
@@ -135,6 +149,17 @@ def _status_only_in_text(facts: RunFacts, debug_exit: bool) -> bool:
     """
     ended = facts.reason is EndReason.HALTED or (facts.reason is EndReason.EXITED and facts.qemu_status == 0)
     return (not debug_exit and ended) or (facts.returns_to_firmware and (ended or facts.reason in STILL_RUNNING))
+
+
+def _fault(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
+    panic = facts.boot_log.panic or ""
+    if facts.fault:
+        cause = facts.fault.summary
+    elif table().handler_panic.search(panic):
+        cause = f"an exception, in whose handler the kernel panicked: {panic}"
+    else:
+        return None
+    return Judgement("crash", None, "app", end.id, cause, "", _blame(facts))
 
 
 def _panic(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:

@@ -108,6 +108,10 @@ class Qmp:
         answer = next((m for m in self._inbox if m.get("id") == request_id), {})
         return str(answer["error"].get("desc", answer["error"])) if "error" in answer else ""
 
+    def answers(self, request_id: int) -> bool:
+        """Return whether the answer to this request has arrived."""
+        return any(m.get("id") == request_id for m in self._inbox)
+
     def hmp(self, line: str, seconds: float = 5.0) -> str:
         """Run a command of the human monitor and return its output with plain newlines."""
         text = self.execute("human-monitor-command", {"command-line": line}, seconds)

@@ -22,6 +22,7 @@ class RunSpec:
     `target` determines the CPU, QEMU and, unless `way` is set, how the application is passed (see targets.py).
     `net` is the guest's NIC, `share` its shared folder.
     `allow_unknown` takes an end without a status for success.
+    `continues_on_fault`: an exception that the kernel reports does not end the run.
     `debug_exit` False removes the exit device: isa-debug-exit on x86_64, semihosting on aarch64.
     """
 
@@ -49,3 +50,4 @@ class RunSpec:
     net: Nic = NO_NETWORK
     share: SharedFolder | None = None
     allow_unknown: bool = False
+    continues_on_fault: bool = False

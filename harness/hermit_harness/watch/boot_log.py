@@ -10,7 +10,9 @@ from typing import Self
 from hermit_harness.ends import end
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.vm.targets import target
 from hermit_harness.watch.console import strip_ansi, visible_end
+from hermit_harness.watch.faults import FaultLog
 
 # The classes internal-error and cpu-exception, with which the loader can still end during the hand-over.
 LATE_REFUSALS = (99, 101)
@@ -21,6 +23,8 @@ _LOADING = re.compile(rb"\[LOADER\](?:\[INFO\])? Loading kernel to (0x[0-9a-fA-F
 _FOREIGN_PANIC = re.compile(rb"\[LOADER\] (?:PANIC: |panicked at )(.*)$")
 # "[0][PANIC] text", after a time stamp since kernel 0.12. The application may have left its last line unfinished.
 _PANIC = re.compile(rb"(?:\[[ 0-9.]{1,16}\])?\[\d{1,4}\]\[PANIC[^\]]*\] ?(.*)$")
+# Rust's standard library; the message is on the next line since Rust 1.73, the thread's number in the line since 1.91.
+_STD_PANIC = re.compile(rb"thread '[^']*'(?: \(\d+\))? panicked at .*$")
 _WELCOME = re.compile(rb"Welcome to Hermit(?:Core-rs)? (\S+)")
 
 
@@ -56,6 +60,7 @@ class BootLog:
     loader_panic: str | None = None
     load_range: tuple[int, int] | None = None
     panic: str | None = None
+    std_panic: str | None = None
     status: int | None = None
     earlier_status: int | None = None
     kernel_version: str | None = None
@@ -63,6 +68,7 @@ class BootLog:
     line_count: int = 0
     last_line: bytes = b""
     times: dict[str, float] = field(default_factory=dict)
+    faults: FaultLog = field(default_factory=lambda: FaultLog("x86_64"))
 
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
@@ -73,6 +79,7 @@ class BootLog:
             after_status=row.after,
             in_firmware=machine.firmware_prints,
             returns_to_firmware=machine.returns_to_firmware,
+            faults=FaultLog(target(spec.target).cpu),
         )
 
     @property
@@ -142,12 +149,18 @@ class BootLog:
     def _guest_line(self, line: bytes, now: float) -> None:
         self.guest_lines += 1
         self.times.setdefault("kernel_line", now)
+        self.faults.add_line(line)
         panic = _PANIC.search(line)
         if self.panic is not None and self.panic.endswith(":"):
             self.panic += f" {printable(line.strip())}"  # Rust prints the message on the line after the location
         elif panic and self.panic is None:
             self.panic = printable(panic[1])
             self.times.setdefault("panic", now)
+        std_panic = _STD_PANIC.search(line)
+        if self.std_panic is not None and self.std_panic.endswith(":"):
+            self.std_panic += f" {printable(line.strip())}"
+        elif std_panic and self.std_panic is None:
+            self.std_panic = printable(std_panic[0])
         welcome = _WELCOME.search(line)
         if welcome and self.kernel_version is None:
             self.kernel_version = printable(welcome[1])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from hermit_harness.watch.boot_log import BootLog
+from hermit_harness.watch.faults import Fault
 
 
 class EndReason(Enum):
@@ -21,6 +22,7 @@ class EndReason(Enum):
     REQUESTED = "it was stopped on request"
     HELPER_FAILED = "a helper program of the guest ended"
     STOPPED = "QEMU stopped the machine"
+    FAULT = "the kernel reported an exception"
     CPU_BUDGET = "the CPU-time budget is exhausted"
     WALL_CAP = "the wall-clock cap is reached"
 
@@ -36,6 +38,7 @@ class RunFacts:
     `returns_to_firmware`: the firmware continues after a refusal. `open_ports`: TCP ports that accepted connections.
     `silent_for` and `ran_for` are wall-clock seconds. `registers` is the monitor's text if the machine still existed.
     `ram` has the addresses of RAM.
+    `fault`: the exception at which the run was ended.
     """
 
     reason: EndReason
@@ -54,6 +57,7 @@ class RunFacts:
     open_ports: tuple[int, ...] = ()
     cpu: str = "x86_64"
     ram: range | None = None
+    fault: Fault | None = None
 
     @property
     def relevant_stderr(self) -> list[str]:

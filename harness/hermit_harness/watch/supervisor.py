@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
 
+from hermit_harness.exceptions import table
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.gdb_relay import GdbRelay
 from hermit_harness.vm.memory import ram_of
@@ -23,12 +25,15 @@ from hermit_harness.watch.boot_log import BootLog
 from hermit_harness.watch.console import ConsoleRecord, FirmwareFilter, LineSplitter
 from hermit_harness.watch.cpus import all_halted_for_good, shows_halted_cpus
 from hermit_harness.watch.deadline import CONFIRM_SECONDS, Deadline, HaltCheck
+from hermit_harness.watch.faults import Fault
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
 STDERR_LIMIT = 64 * 1024
 GREETING_SECONDS = 20.0
 QUIT_SECONDS = 5.0
 DRAIN_READS = 256
+HOLD_SECONDS = 10.0
+HOLD_READ_SECONDS = 0.05
 
 
 class Watcher:
@@ -90,6 +95,7 @@ class Supervisor:
         self.console = ConsoleRecord()
         self.qmp = Qmp(process.qmp, qmp_log)
         self.registers = ""
+        self.fault: Fault | None = None
         self._on_console = on_console
         self._watchers = watchers
         self._keep_machine = keep_machine
@@ -159,6 +165,35 @@ class Supervisor:
     def fail(self, detail: str) -> None:
         """End the run because a helper program failed."""
         self._end_reason = self._end_reason or (EndReason.HELPER_FAILED, detail)
+
+    def hold(self) -> bool:
+        """Pause the guest. Return False if it cannot be paused, because it has ended or a debugger controls it.
+
+        QEMU may be waiting for room in the console's socket, so console output is read if the answer takes long.
+        """
+        if self._end_reason is not None or self._debugger_connected or self.qmp.closed:
+            return False
+        request = self.qmp.send("stop")
+        until = time.monotonic() + HOLD_SECONDS
+        while not self.qmp.answers(request):
+            if select.select([self.qmp], [], [], HOLD_READ_SECONDS)[0]:
+                self.qmp.receive()
+            else:
+                self._read_serial()
+            if time.monotonic() > until:
+                raise QmpError("no answer from QEMU's monitor to stop")
+            if self.qmp.closed:
+                return False
+        return not self.qmp.error_of(request)
+
+    def resume(self) -> None:
+        """Let a held guest go on."""
+        self.qmp.execute("cont")
+
+    def end_at_fault(self, fault: Fault) -> None:
+        """End the run because of an exception that the kernel reported. The guest is held."""
+        self.fault = fault
+        self._end_reason = self._end_reason or (EndReason.FAULT, fault.summary)
 
     def now(self) -> float:
         """Return the seconds since the guest's release."""
@@ -319,10 +354,15 @@ class Supervisor:
         if state not in ("shutdown", "running"):
             self._end_reason = (EndReason.STOPPED, str(state))
 
+    @property
+    def _panicked_in_handler(self) -> bool:
+        """Return whether only the machine can say where the exception was that the kernel did not report."""
+        return bool(table().handler_panic.search(self.boot_log.panic or "")) and self.spec.expect != "crash"
+
     def _quit_qemu(self) -> None:
         """Let QEMU exit and report its status, after a power-off or, with QEMU 9, a write to isa-debug-exit."""
         self._save_registers()
-        if self._keep_machine:
+        if self._keep_machine or self._panicked_in_handler:
             self._end_reason = (EndReason.HALTED, "")
             return
         try:
@@ -370,7 +410,7 @@ class Supervisor:
         assert self._end_reason is not None
         reason, detail = self._end_reason
         end = time.monotonic() - self.process.started
-        if reason in (EndReason.RESET, EndReason.STOPPED, *STILL_RUNNING) and not self.registers:
+        if reason in (EndReason.RESET, EndReason.STOPPED, EndReason.FAULT, *STILL_RUNNING) and not self.registers:
             if reason in STILL_RUNNING:
                 self._pause()
             self._save_registers()
@@ -396,6 +436,7 @@ class Supervisor:
             returns_to_firmware=self._machine.returns_to_firmware,
             cpu=target(self.spec.target).cpu,
             ram=ram_of(self.spec),
+            fault=self.fault,
         )
 
     def _pause(self) -> None:

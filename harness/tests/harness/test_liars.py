@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.boot import boot
+from hermit_harness.cli.summary import exit_status
 from hermit_harness.fixtures import FixtureImage, images
 from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
@@ -76,6 +77,22 @@ def test_forged_refusal_is_app_exit_67(tmp_path: Path) -> None:
     outcome = liar(images()["liar-forged"], tmp_path)
     assert str(outcome) == "app exit 67"
     assert outcome.origin == "app"
+
+
+@pytest.mark.parametrize("name", ["fault", "fault-coloured", "fault-split", "fault-mid-line", "fault-cut"])
+def test_printed_fault_ends_nothing(name: str, tmp_path: Path) -> None:
+    """An application that prints a kernel's report of an exception continues. It is held for a moment at most."""
+    outcome = liar(images()[f"liar-{name}"], tmp_path, machine="pc")
+    assert outcome.matches("exit 0"), outcome.cause
+    held = [line for line in (tmp_path / "qmp.jsonl").read_text().splitlines() if '"stop"' in line]
+    assert bool(held) == (name != "fault-cut"), "a complete report is compared with the guest's memory"
+
+
+def test_panic_of_standard_library_is_named(tmp_path: Path) -> None:
+    """A panic in an application with std is named with its line; the exit status is the application's."""
+    outcome = liar(images()["liar-std-panic"], tmp_path)
+    assert outcome.cause.startswith("thread 'main' (1) panicked at src/main.rs:5:9: no such luck;"), outcome.cause
+    assert (outcome.status, exit_status(outcome)) == (-1, 255)
 
 
 def test_late_output_is_kept(tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Reports of CPU exceptions in a console, in the words of each generation of kernels, without a guest."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermit_harness.exceptions import table
+from hermit_harness.watch.console import LineSplitter
+from hermit_harness.watch.faults import Fault, FaultLog
+
+# @ is the prefix of a line of the log.
+X86_FRAME = """InterruptStackFrame {
+    instruction_pointer: VirtAddr(
+        0x211730,
+    ),
+    code_segment: SegmentSelector {
+        index: 1,
+        rpl: Ring0,
+    },
+    cpu_flags: RFlags(
+        INTERRUPT_FLAG | 0x2,
+    ),
+    stack_pointer: VirtAddr(
+        0x40000691eea8,
+    ),
+    stack_segment: SegmentSelector {
+        index: 2,
+        rpl: Ring0,
+    },
+}"""
+OLD_X86_FRAME = """ExceptionStackFrame {
+    instruction_pointer: 2168624,
+    code_segment: 8,
+    cpu_flags: 582,
+    stack_pointer: 4407360,
+    stack_segment: 16,
+}"""
+X86_PAGE_FAULT = f"""@Page fault (#PF)!
+@page_fault_linear_address = 0x4000deadbee0
+@error_code = PageFaultErrorCode(CAUSED_BY_WRITE)
+@fs = 0x0
+@gs = 0x282A40
+@stack_frame = {X86_FRAME}
+"""
+AARCH64 = """@Current stack pointer 0x40605ee0
+@Unable to handle page fault at 0x4000deadbee0
+@Exception return address 0x40227ee0
+@Thread ID register 0x40010
+@Table Base Register 0x4000a000
+@Exception Syndrome Register 0x96000004
+"""
+RISCV64 = """@Interrupt: Exception(LoadPageFault)
+@tf = TrapFrame { general: GeneralRegs { zero: 804630a8, ra: 804101cc, sp: c691aef8, gp: 80469010, tp: 0, s0: 1f }, \
+sstatus: 8000000200006120, sepc: 804100de }
+@stval = 4000deadbee0
+@sepc = 804100de
+@SSTATUS FS = Clean
+"""
+# The prefix up to 0.6.9, of 0.7.0 to 0.11.0 with colours, and since 0.12.
+PREFIXES = ("[0][ERROR] ", "[0][\x1b[31mERROR\x1b[0m] ", "[    0.184213][0][\x1b[31mERROR\x1b[0m interrupts] ")
+
+
+def read(cpu: str, text: str) -> Fault | None:
+    """What is recognised in a console."""
+    log, lines = FaultLog(cpu), LineSplitter()
+    for line in lines.feed(text.encode()):
+        log.add_line(line)
+    return log.complete
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_page_fault(prefix: str) -> None:
+    """The same values on each CPU, whatever the log's prefix."""
+    reports = {"x86_64": X86_PAGE_FAULT, "aarch64": AARCH64, "riscv64": RISCV64}
+    for cpu, text in reports.items():
+        fault = read(cpu, "hello\n" + text.replace("@", prefix))
+        assert fault is not None, cpu
+        assert fault.values["address"] == 0x4000DEADBEE0
+        assert fault.pc == {"x86_64": 0x211730, "aarch64": 0x40227EE0, "riscv64": 0x804100DE}[cpu]
+    assert fault is not None
+    assert fault.values["sp"] == 0xC691AEF8
+    assert fault.values["s0"] == 0x1F
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "pc", "sp"),
+    [
+        (f"[0][ERROR] Invalid Opcode (#UD) Exception: {X86_FRAME}\n", "illegal instruction", 0x211730, 0x40000691EEA8),
+        (f"[3][ERROR] Divide Error (#DE) Exception: {OLD_X86_FRAME}\n", "divide error", 0x211730, 0x434040),
+        (
+            f"[0][ERROR] General Protection (#GP) Exception: {X86_FRAME}, error 0x0\n[0][ERROR] fs = 0x0, gs = 0x0\n",
+            "general protection",
+            0x211730,
+            0x40000691EEA8,
+        ),
+        (
+            f"[0][ERROR] Non-Maskable Interrupt (NMI) Exception: {X86_FRAME}\n",
+            "non-maskable interrupt",
+            0x211730,
+            0x40000691EEA8,
+        ),
+        (
+            f"[0][ERROR] Exception 21\n[0][ERROR] Error code: Some(0)\n[0][ERROR] Stack frame: {X86_FRAME}\n",
+            "Exception 21",
+            0x211730,
+            0x40000691EEA8,
+        ),
+        (
+            f"[0][ERROR] Page Fault (#PF) Exception: {OLD_X86_FRAME}\n[0][ERROR] virtual_address = 0xDEADBEE0, page"
+            " fault error = The fault was caused by a non-present page., The access causing the fault was a write.\n"
+            "[0][ERROR] fs = 0x0, gs = 0x0\n",
+            "page fault",
+            0x211730,
+            0x434040,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
+)
+def test_x86_exceptions(text: str, word: str, pc: int, sp: int) -> None:
+    """Each kind of report of x86_64, old ones with decimal numbers."""
+    fault = read("x86_64", text)
+    assert fault is not None
+    assert fault.summary.startswith(f"{word} at {pc:#x}")
+    assert (fault.pc, fault.values["sp"]) == (pc, sp)
+
+
+def test_core_is_known() -> None:
+    fault = read("x86_64", f"[3][ERROR] Divide Error (#DE) Exception: {X86_FRAME}\n")
+    assert fault is not None
+    assert fault.core == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "pc"),
+    [("Unsupported exception class: 0x0, PC=0x40227ef4", 0x40227EF4), ("Trap to debugger, PC=0x40227ef8", 0x40227EF8)],
+)
+def test_aarch64_without_address(text: str, pc: int) -> None:
+    fault = read("aarch64", f"[0][ERROR] {text}\n")
+    assert fault is not None
+    assert fault.pc == pc
+
+
+def test_incomplete_report_is_none() -> None:
+    """Without its last field a report is not recognised, nor is one of another CPU, nor text without the prefix."""
+    whole = X86_PAGE_FAULT.replace("@", "[0][ERROR] ")
+    assert read("x86_64", whole) is not None
+    for lines in range(1, whole.count("\n")):
+        assert read("x86_64", "".join(whole.splitlines(keepends=True)[:lines])) is None
+    assert read("aarch64", whole) is None
+    assert read("x86_64", X86_PAGE_FAULT.replace("@", "")) is None
+
+
+def test_lines_of_other_cores_between() -> None:
+    """Another core may print in the middle of a report."""
+    text = "".join(f"{line}\n[1][INFO] working\n" for line in X86_PAGE_FAULT.replace("@", "[0][ERROR] ").splitlines())
+    fault = read("x86_64", text)
+    assert fault is not None
+    assert fault.values["address"] == 0x4000DEADBEE0
+
+
+def test_report_after_unfinished_line() -> None:
+    """An application may leave a line open before it faults."""
+    text = X86_PAGE_FAULT.replace("@", "[0][ERROR] ")
+    assert read("x86_64", f"no newline{text}") is not None
+
+
+def test_table_has_rows_for_each_cpu() -> None:
+    """Each row can be confirmed: its state contains a value of its report."""
+    assert {row.cpu for row in table().rows} == {"x86_64", "aarch64", "riscv64"}
+    for row in table().rows:
+        groups = set(row.block.groupindex) | ({"ra"} if "registers" in row.block.groupindex else set())
+        assert groups & set(row.state), row.id
