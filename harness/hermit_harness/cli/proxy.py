@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from hermit_harness.cli.app import find_app
 from hermit_harness.cli.loader import named_target
 from hermit_harness.net.guest_network import isle
 from hermit_harness.vm.host import bind_problem, kvm_problem
+from hermit_harness.vm.memory import size_text
 from hermit_harness.vm.targets import target
 
 PORT = 18766  # where HermitCore applications waited for their proxy
@@ -91,9 +91,7 @@ def memory(environment: Mapping[str, str]) -> str:
     """QEMU's text for HERMIT_MEM. ValueError for what is no size."""
     own = MEMORY[isle(environment)]
     size = next(filter(None, map(environment.get, ("HERMIT_MEM", "HERMIT_MEMORY_SIZE"))), own)
-    if not re.fullmatch(r"(?=.*[1-9])[0-9]+(\.[0-9]+)?[MGmg]?", size):
-        raise ValueError(f"HERMIT_MEM={size}: a size is a number with M or G, such as 512M")
-    return size
+    return size_text(size, "HERMIT_MEM")
 
 
 def accelerator(environment: Mapping[str, str], arch: str) -> list[str]:

@@ -30,7 +30,7 @@ from hermit_harness.vm.argv import check_mhz, shell_line, standalone_argv, virti
 from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.machines import machine
-from hermit_harness.vm.memory import MIB, memory_bytes, shortage
+from hermit_harness.vm.memory import MIB, memory_bytes, shortage, size_text
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
@@ -217,7 +217,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         accel=arguments.accel,
         cpu=arguments.cpu,
         smp=int(_number(arguments.smp, "smp", 1)),
-        memory=arguments.mem or machine_row.memory,
+        memory=size_text(arguments.mem, "--mem") if arguments.mem else machine_row.memory,
         append=command_line(arguments, image),
         debug_exit=not arguments.no_debug_exit and "debug-exit" in machine_row.provides,
         extra=tuple(arguments.qemu_arg),

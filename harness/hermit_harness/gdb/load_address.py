@@ -14,6 +14,7 @@ from pathlib import Path
 from hermit_harness import elf
 from hermit_harness.paths import BUILD
 from hermit_harness.vm.argv import machine_of
+from hermit_harness.vm.memory import memory_bytes
 from hermit_harness.vm.process import LaunchError, launch
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
@@ -42,11 +43,6 @@ def loader_symbols(loader: Path) -> Path | None:
     return None
 
 
-def _memory_bytes(spec: RunSpec) -> int:
-    digits, unit = spec.memory.rstrip("MGmg"), spec.memory[-1:].upper()
-    return int(digits) * (1024 * MIB if unit == "G" else MIB)
-
-
 def with_known_base(spec: RunSpec, arch: str) -> tuple[RunSpec, int]:
     """The boot with a loader whose place is known beforehand, and what is added to the addresses of its symbols.
 
@@ -56,7 +52,7 @@ def with_known_base(spec: RunSpec, arch: str) -> tuple[RunSpec, int]:
     data = spec.loader.read_bytes()
     row = machine_of(spec)
     if (row.flash or row.bios) and data[:2] == b"MZ":
-        base = RAM_START[arch] + _memory_bytes(spec) // 2 // (2 * MIB) * (2 * MIB)
+        base = RAM_START[arch] + memory_bytes(spec.memory) // 2 // (2 * MIB) * (2 * MIB)
         return replace(spec, loader=_with_base(data, base, spec.loader.name), loader_debug=None), base
     if data[IMAGE_MAGIC_OFFSET : IMAGE_MAGIC_OFFSET + 4] == IMAGE_MAGIC:
         (offset,) = struct.unpack_from("<Q", data, 8)

@@ -26,6 +26,13 @@ def memory_bytes(text: str) -> int:
     return int(float(found[1]) * UNITS[found[2].upper()]) if found else 0
 
 
+def size_text(text: str, name: str) -> str:
+    """Return a size as QEMU's -m reads it. ValueError with the option's `name` for what is no size, and for 0."""
+    if memory_bytes(text) == 0:
+        raise ValueError(f"{name}={text}: a size is a number with M or G, such as 512M")
+    return re.sub(r"i?B$", "", text.strip(), flags=re.IGNORECASE)
+
+
 def mib_text(size: int) -> str:
     """Return a size in MiB, rounded up."""
     return f"{-(-size // MIB)} MiB"

@@ -117,6 +117,8 @@ def test_ends_before_the_breakpoint(environment: dict[str, str]) -> None:
     [
         (("--break", "nosuch", "steps"), "no breakpoint at nosuch: "),
         (("--break", "nosuch.c:7", "steps"), "no breakpoint at nosuch.c:7: "),
+        (("--mem", "0", "steps"), "--mem=0: a size is a number with M or G, such as 512M"),
+        (("--mem", "much", "steps"), "--mem=much: a size is a number with M or G, such as 512M"),
         (("--port", "many", "steps"), "--port wants a number from 1 to 65535, not 'many'"),
         (("--stop-at", "somewhere", "steps"), "--stop-at somewhere: known: entry, loader"),
         (("--symbols", "/nosuch", "steps"), "/nosuch: there is no such file"),
@@ -136,6 +138,15 @@ def test_batch_reports_a_failed_command(environment: dict[str, str]) -> None:
     assert done.returncode == 1
     assert "$1 = 42" in done.stdout
     assert 'Undefined command: "nosuch"' in done.stderr
+
+
+@pytest.mark.parametrize("size", ["1.5G", "256MB", "256", "0.5GiB"])
+def test_sizes_of_memory(environment: dict[str, str], size: str) -> None:
+    """A size that `run` takes serves `debug` as well, which computes with it where firmware places the loader."""
+    words = ("--target", "x86_64-uefi", "--machine", "ovmf", "--mem", size, "--break", "app_main", "steps")
+    done = batch(environment, *words)
+    assert done.returncode == 0, done.stderr
+    assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout
 
 
 @pytest.mark.requirement("L-24", "L-31")
