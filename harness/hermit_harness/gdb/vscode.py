@@ -70,13 +70,30 @@ def files(
     }
 
 
+# The list in each of the editor's files, and the name of an entry of it.
+LISTS = {".vscode/launch.json": ("configurations", "name"), ".vscode/tasks.json": ("tasks", "label")}
+
+
+def _merged(path: Path, name: str, text: str) -> str:
+    """Return `text` with the entries of an existing file that have other names. ValueError if that is not possible."""
+    if not path.exists() or path.read_text(encoding="utf-8") == text:
+        return text
+    rows, key = LISTS.get(name, ("", ""))
+    try:
+        found, own = json.loads(path.read_text(encoding="utf-8")) if rows else None, json.loads(text) if rows else {}
+        new = {row[key]: row for row in own.get(rows, ())}
+        kept = [new.pop(row.get(key), row) for row in found[rows]]  # type: ignore[index]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{path} is there already, with other content: remove it, or name another folder") from None
+    return json.dumps({**found, rows: [*kept, *new.values()]}, indent=4) + "\n"  # type: ignore[dict-item]
+
+
 def write(folder: Path, content: dict[str, str]) -> None:
-    """Write what is not there yet; ValueError where the folder cannot have it, or, and nothing is written, where
-    another file has one of the names."""
-    for name, text in content.items():
-        path = folder / name
-        if path.exists() and path.read_text(encoding="utf-8") != text:
-            raise ValueError(f"{path} is there already, with other content: remove it, or name another folder")
+    """Write the files. Entries of the editor's files that have other names are kept.
+
+    ValueError where the folder cannot have them, or, and nothing is written, where another file has one of the names.
+    """
+    content = {name: _merged(folder / name, name, text) for name, text in content.items()}
     try:
         for name, text in content.items():
             path = folder / name

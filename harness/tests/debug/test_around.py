@@ -302,6 +302,21 @@ def test_editor_configuration(environment: dict[str, str], tmp_path: Path) -> No
     assert "is there already" in again.stderr
 
 
+def test_editor_configuration_is_merged(environment: dict[str, str], tmp_path: Path) -> None:
+    """Entries of other names stay, and an entry of the same name is replaced."""
+    argv = [sys.executable, "-m", "hermit_harness", "debug", "--write", str(tmp_path)]
+    (tmp_path / ".vscode").mkdir()
+    launch, own = tmp_path / ".vscode" / "launch.json", {"name": "mine", "type": "python"}
+    launch.write_text(json.dumps({"version": "0.2.0", "configurations": [own], "compounds": []}))
+    for application in ("steps", "hello", "steps"):
+        (tmp_path / ".gdbinit").unlink(missing_ok=True)
+        (tmp_path / ".vscode" / "hermit.gdb").unlink(missing_ok=True)
+        subprocess.run([*argv, application], env=environment, cwd=ROOT, check=True, capture_output=True)
+    written = json.loads(launch.read_text())
+    assert [row["name"] for row in written["configurations"]] == ["mine", "Hermit: steps", "Hermit: hello"]
+    assert (written["configurations"][0], written["compounds"]) == (own, [])
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
