@@ -20,7 +20,6 @@ from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.serial_input import SerialInput
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian, target
-from hermit_harness.vm.virtiofsd import Virtiofsd
 from hermit_harness.watch.boot_log import BootLog
 from hermit_harness.watch.console import ConsoleRecord, FirmwareFilter, LineSplitter
 from hermit_harness.watch.cpus import all_halted_for_good, shows_halted_cpus
@@ -54,22 +53,6 @@ class Watcher:
 
     def on_end(self, facts: RunFacts) -> None:
         """Called when the run is over."""
-
-
-class VirtiofsdWatcher(Watcher):
-    """Ends the run when virtiofsd fails, which is not the guest's failure."""
-
-    def __init__(self, daemon: Virtiofsd) -> None:
-        self._daemon = daemon
-
-    def on_start(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-        supervisor.add_reader(self._daemon.pidfd, self._died)
-
-    def _died(self) -> None:
-        self._supervisor.remove_reader(self._daemon.pidfd)
-        if failure := self._daemon.failure():
-            self._supervisor.fail(failure)
 
 
 class Supervisor:
