@@ -140,14 +140,13 @@ def wrapper(tmp_path: Path) -> Path:
     return program
 
 
-def wait_for_end(pids: list[int]) -> None:
-    """Wait until these processes have ended; fail after 10 s."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            pidfd = os.pidfd_open(pid)
-            ended = select.select([pidfd], [], [], 10.0)[0]
-            os.close(pidfd)
-            assert ended, f"process {pid} still runs"
+def wait_for_end(pid: int) -> None:
+    """Wait until this process has ended; fail after 10 s."""
+    with suppress(ProcessLookupError):
+        pidfd = os.pidfd_open(pid)
+        ended = select.select([pidfd], [], [], 10.0)[0]
+        os.close(pidfd)
+        assert ended, f"process {pid} still runs"
 
 
 @pytest.mark.requirement("P-11")
@@ -164,7 +163,8 @@ def test_qemu_by_a_script_ends_with_the_run(wrapper: Path) -> None:
     )
     assert boot(replace(spec, loader=images()["liar-late-output"].path)).matches("exit 0")
     assert boot(replace(spec, wall_seconds=1.0)).verdict == "hang"
-    wait_for_end(processes_with(name))
+    for pid in processes_with(name):
+        wait_for_end(pid)
 
 
 @pytest.mark.requirement("P-11")
@@ -179,4 +179,5 @@ def test_qemu_by_a_script_ends_with_a_killed_harness(wrapper: Path, tmp_path: Pa
         running = processes_with(name)
         assert len(running) >= 2, "the script and QEMU"
         harness.kill()
-    wait_for_end(running)
+    for pid in running:
+        wait_for_end(pid)
