@@ -130,6 +130,9 @@ static enum status choose_addresses(const struct boot *boot, struct handover_blo
 		.rules = &arch_place_rules,
 		.image = &boot_state.elf,
 		.usable = &boot->usable,
+		// Only firmware that manages memory returns some when it leaves.
+		.free_later = platform->claim != NULL ? &boot->ram : NULL,
+		.memory_type = platform->memory_type,
 		.preferred = handover_preferred_ram(boot),
 		.mappable = boot->mappable,
 		.loader = boot->loader,
@@ -159,10 +162,8 @@ static enum status claim(const struct boot *boot)
 	const struct placement *placement = &boot_state.placement;
 	if (platform->claim == NULL)
 		return STATUS_OK;
-	TRY(platform->claim(placement->image));
+	TRY(platform->claim(placement->staging));
 	TRY(platform->claim(placement->block));
-	if (placement->staging.start != placement->image.start)
-		TRY(platform->claim(placement->staging));
 	if (placement->file.start != boot->app_at)
 		TRY(platform->claim(placement->file));
 	return STATUS_OK;
@@ -262,6 +263,10 @@ static enum status steps(struct boot *boot)
 	// so the image is elsewhere.
 	if (boot->ram_may_change)
 		handover_block_write(&inputs, &boot_state.block);
+	if (platform->claim != NULL && !range_set_contains(&boot->ram, boot_state.placement.image))
+		return refuse(STATUS_IMAGE_NOT_IN_RAM,
+			      "the firmware kept memory of the application's range %#lx..%#lx",
+			      boot_state.placement.image.start, boot_state.placement.image.end);
 	hand_over(boot);
 }
 

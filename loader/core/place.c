@@ -73,12 +73,20 @@ static bool file_can_stay(const struct place_request *request, struct range to)
 static enum status place_fixed(const struct place_request *request, struct range *out)
 {
 	const struct elf_image *image = request->image;
+	const struct range_set *free = request->free_later != NULL ? request->free_later
+								   : request->usable;
 	*out = (struct range){ image->vaddr, image->vaddr + image->size };
-	if (!range_set_contains(request->usable, *out) || !range_inside(*out, request->mappable))
+	if (range_set_contains(free, *out) && range_inside(*out, request->mappable))
+		return STATUS_OK;
+	uint64_t at = range_set_first_outside(free, *out);
+	if (request->memory_type == NULL || at == out->end)
 		return refuse(STATUS_IMAGE_NOT_IN_RAM,
 			      "the application's fixed address range %#lx..%#lx is not free RAM",
 			      out->start, out->end);
-	return STATUS_OK;
+	return refuse(
+		STATUS_IMAGE_NOT_IN_RAM,
+		"the application's fixed address range %#lx..%#lx is not free RAM: %#lx is %s",
+		out->start, out->end, at, request->memory_type(at));
 }
 
 // The load bias is a multiple of the largest p_align (gABI chapter 5, Program Loading), so the
@@ -155,6 +163,13 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	return found;
 }
 
+// The image cannot be built where it runs.
+static bool needs_staging(const struct place_request *request, struct range image)
+{
+	return range_overlaps(image, request->loader) ||
+	       !range_set_contains(request->usable, image);
+}
+
 // x86_64: staging is in the GiB where the image ends, whose page directory maps it. It shares
 // no 2 MiB page with the image: after the move the trampoline unmaps the pages of staging, and must
 // not unmap a part of the image.
@@ -169,10 +184,12 @@ static enum status place_staging(const struct place_request *request, const stru
 								 : UINT64_MAX },
 	};
 	if (!find_free(request, busy, want, &out->staging))
-		return refuse(STATUS_NO_ROOM_TO_MOVE,
-			      "the image %#lx..%#lx overlaps the loader and no %#lx free bytes are "
-			      "above it",
-			      out->image.start, out->image.end, want.size);
+		return refuse(
+			STATUS_NO_ROOM_TO_MOVE,
+			"the image %#lx..%#lx overlaps %s and no %#lx free bytes are above it",
+			out->image.start, out->image.end,
+			range_overlaps(out->image, request->loader) ? "the loader" : "the firmware",
+			want.size);
 	out->staging.end = out->staging.start + request->image->size;
 	return STATUS_OK;
 }
@@ -220,7 +237,7 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 			      block_size, out->image.start);
 	out->staging = out->image;
 	out->file = request->file;
-	if (range_overlaps(out->image, request->loader))
+	if (needs_staging(request, out->image))
 		TRY(place_staging(request, &busy, out));
 	else if (!file_can_stay(request, out->image))
 		TRY(place_file(request, &busy, out));

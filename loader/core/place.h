@@ -3,9 +3,10 @@
 // written. Pure functions of the request; addresses are physical.
 //
 // The image may overlap what the boot protocol passed (command line, device tree): the block is
-// made from these and is written before the image. It may overlap the loader (ET_EXEC only): then
-// it is built in `staging`, and the trampoline, which runs in the block, moves it to `image`. If
-// instead it overlaps its own file, from cheap to expensive:
+// made from these and is written before the image. It may overlap the loader, or memory that is the
+// firmware's until it leaves (ET_EXEC only): then it is built in `staging`, and the trampoline,
+// which runs in the block, moves it to `image`. If instead it overlaps its own file, from cheap to
+// expensive:
 //   - every segment is at or above its file bytes: segments are copied in descending order;
 //   - otherwise the file is copied elsewhere first.
 #pragma once
@@ -40,6 +41,11 @@ struct place_request {
 	const struct elf_image *image;
 	// Free RAM.
 	const struct range_set *usable;
+	// RAM that is free once the firmware has left. The application may run there, and nothing
+	// is written there before. NULL: no more than `usable`.
+	const struct range_set *free_later;
+	// Names the use of an address that is not free. NULL: unknown.
+	const char *(*memory_type)(uint64_t address);
 	// For an ET_DYN image. Empty: no preference.
 	struct range preferred;
 	// The addresses that the loader can map.
@@ -57,7 +63,7 @@ struct placement {
 	// Where the application runs.
 	struct range image;
 	struct range block;
-	// Where the image is built: `image`, unless that overlaps the loader.
+	// Where the image is built: `image`, unless that is not free yet.
 	struct range staging;
 	// Where segments are copied from: the request's, unless the file is moved first.
 	struct range file;

@@ -14,6 +14,8 @@ struct platform {
 	// Allocates `r` from the firmware before the core writes to it (UEFI). Refuses with
 	// FIRMWARE_REFUSED. NULL: the firmware does not manage memory.
 	enum status (*claim)(struct range r);
+	// Names the use of an address that is not free RAM, for a refusal. NULL: unknown.
+	const char *(*memory_type)(uint64_t address);
 	// Ends the firmware's use of the machine (UEFI: ExitBootServices). It may replace
 	// `boot->ram` and `boot->usable` with the final memory map, which has at most
 	// boot->ram_slack more ranges.

@@ -82,6 +82,15 @@ bool range_set_contains(const struct range_set *set, struct range r)
 	return false;
 }
 
+uint64_t range_set_first_outside(const struct range_set *set, struct range r)
+{
+	uint64_t at = r.start;
+	for (uint32_t i = 0; i < set->count; i++)
+		if (at >= set->ranges[i].start && at < set->ranges[i].end)
+			at = set->ranges[i].end;
+	return at < r.end ? at : r.end;
+}
+
 // Returns the first range at or after `start` with the wanted size, alignment and boundary,
 // regardless of set and busy ranges. Returns false if it would exceed 2^64.
 static bool next_candidate(uint64_t start, const struct range_constraints *want, struct range *out)

@@ -41,6 +41,9 @@ must_check enum status range_set_remove(struct range_set *set, struct range r);
 // Returns true if one range of the set contains `r`.
 bool range_set_contains(const struct range_set *set, struct range r);
 
+// Returns the first address of `r` that is in no range of the set, or r.end if all are.
+uint64_t range_set_first_outside(const struct range_set *set, struct range r);
+
 // Constraints on a range to be found.
 struct range_constraints {
 	// Size in bytes, not 0.

@@ -175,10 +175,13 @@ uint64_t arch_trampoline_size(void)
 // there for that away again.
 static void move_image(const struct handover *h, struct paging_extra extra)
 {
+	// Where the fake machine shows physical address 0.
+	const uintptr_t zero = (uintptr_t)h->block->window.p - h->block->window.base;
 	uint64_t size = range_size(h->image);
-	uint8_t *to = fake_map(h->image), *from = fake_map(h->staging);
-	memcpy(to, from, size);
-	memset(fake.p + extra.at, 0, extra.count * 8);
+	uint8_t *to = (uint8_t *)(zero + h->image.start);
+	fake_unpoison(to, size);
+	memcpy(to, (const uint8_t *)(zero + h->staging.start), size);
+	memset((uint8_t *)(zero + extra.at), 0, extra.count * 8);
 }
 
 noreturn void arch_handover(const struct handover *h)

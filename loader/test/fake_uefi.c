@@ -31,7 +31,7 @@ static struct {
 	uint8_t type[PAGES];
 	uint64_t key;
 	unsigned allocations, maps;
-	bool leaving, left;
+	bool leaving, left, changed;
 	struct efi_system_table system;
 	struct efi_boot_services boot;
 	struct efi_text_output console;
@@ -62,6 +62,12 @@ static void set_type(uint64_t first, uint64_t count, uint8_t type)
 		fake_unpoison(page(first), count * PAGE_SIZE);
 	else
 		fake_poison(page(first), count * PAGE_SIZE);
+}
+
+static void set_special_page(uint8_t type)
+{
+	if (firmware.what.page.at != 0)
+		set_type((firmware.what.page.at - FAKE_UEFI_RAM_AT) / PAGE_SIZE, 1, type);
 }
 
 static bool all_are(uint64_t first, uint64_t count, uint8_t type)
@@ -149,6 +155,9 @@ static efi_status EFIAPI exit_boot_services(efi_handle image, uint64_t key)
 	if (firmware.outcome.exits++ < firmware.what.stale)
 		set_type(FAKE_UEFI_RESERVED_PAGES + FAKE_UEFI_FREED_PAGES * firmware.outcome.exits,
 			 FAKE_UEFI_FREED_PAGES, EFI_CONVENTIONAL_MEMORY);
+	else if (!firmware.changed)
+		// A handler that the first call runs.
+		firmware.changed = true, set_special_page(firmware.what.page.after);
 	if (key != firmware.key)
 		return EFI_INVALID_PARAMETER;
 	firmware.left = true;
@@ -373,8 +382,7 @@ static void open_memory(void)
 	set_type(0, PAGES, EFI_CONVENTIONAL_MEMORY);
 	set_type(0, FAKE_UEFI_RESERVED_PAGES, 0);
 	set_type(FAKE_UEFI_RESERVED_PAGES, FAKE_UEFI_SERVICE_PAGES, EFI_BOOT_SERVICES_DATA);
-	if (firmware.what.reserved != 0)
-		set_type((firmware.what.reserved - FAKE_UEFI_RAM_AT) / PAGE_SIZE, 1, 0);
+	set_special_page(firmware.what.page.type);
 }
 
 static void open_services(void)

@@ -44,7 +44,11 @@ struct fake_uefi {
 	unsigned stale;
 	unsigned map_calls; // number of successful calls of GetMemoryMap
 	uint64_t map_stride;
-	uint64_t reserved; // an address whose page is reserved, too; 0: none
+	// one page of another type, until the firmware leaves and afterwards; address 0: none
+	struct {
+		uint64_t at;
+		uint8_t type, after;
+	} page;
 };
 
 enum fake_uefi_end { FAKE_UEFI_RETURNED, FAKE_UEFI_STOPPED, FAKE_UEFI_HANDED_OVER };

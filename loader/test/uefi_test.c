@@ -298,10 +298,107 @@ static void fixed_addresses(void)
 	const struct handover *h = boots();
 	if (h != NULL)
 		CHECK_EQ(h->image.start, at);
+}
+
+// A fixed image in memory of the firmware waits elsewhere until the firmware has left. The firmware
+// poisons its page: nothing is written there before.
+static void fixed_addresses_in_memory_of_the_firmware(void)
+{
+	static const struct {
+		uint8_t type;
+		const char *name; // NULL: boots
+	} types[] = {
+		{ 0, "reserved" },
+		{ EFI_BOOT_SERVICES_CODE, NULL },
+		{ EFI_BOOT_SERVICES_DATA, NULL },
+		{ 5, "runtime services code" },
+		{ 6, "runtime services data" },
+		{ 8, "unusable memory" },
+		{ 9, "ACPI reclaim memory" },
+		{ 10, "ACPI memory NVS" },
+		{ 15, "unaccepted memory" },
+		{ 16, "of a type of this firmware" },
+	};
+	const uint64_t at = FAKE_UEFI_RAM_AT + MIB(8);
+	use(elf_fixed(at));
+	add_app(hermit_app);
 	fake_uefi_options(&uefi, "loader.log=error");
-	uefi.reserved = at + PAGE_SIZE;
-	refuses(STATUS_IMAGE_NOT_IN_RAM);
-	CHECK(strstr(console_text(), "83 image-not-in-ram: ") != NULL);
+	uefi.page.at = at + PAGE_SIZE;
+	for (size_t i = 0; i < countof(types); i++) {
+		char text[200];
+		test_case("type %u", types[i].type);
+		uefi.page.type = uefi.page.after = types[i].type;
+		snprintf(text, sizeof text,
+			 "83 image-not-in-ram: the application's fixed address range "
+			 "0x10800000..0x10803200 is not free RAM: 0x10801000 is %s",
+			 types[i].name);
+		if (types[i].name != NULL) {
+			REFUSES(IMAGE_NOT_IN_RAM, text);
+			continue;
+		}
+		const struct handover *h = boots();
+		if (h == NULL)
+			continue;
+		CHECK_EQ(h->image.start, at);
+		CHECK(!range_overlaps(h->staging, h->image));
+		CHECK_EQ(range_size(h->staging), ELF_IMAGE_SIZE);
+		CHECK_BYTES((const uint8_t *)h->image.start + VADDR_TEXT, app + AT_TEXT, 0x40);
+	}
+	uefi.page.at = FAKE_UEFI_RAM_AT + FAKE_UEFI_RAM; // beyond
+	use(elf_fixed(FAKE_UEFI_RAM_AT + FAKE_UEFI_RAM));
+	add_app(hermit_app);
+	fake_uefi_options(&uefi, "loader.log=error");
+	REFUSES(IMAGE_NOT_IN_RAM,
+		"83 image-not-in-ram: the application's fixed address range 0x11000000..0x11003200 "
+		"is not free RAM: 0x11000000 is not in the firmware's memory map");
+}
+
+// The memory map may change until ExitBootServices succeeds.
+static void memory_that_the_firmware_keeps_in_the_end(void)
+{
+	const uint64_t at = FAKE_UEFI_RAM_AT + MIB(8);
+	use(elf_fixed(at));
+	add_app(hermit_app);
+	fake_uefi_options(&uefi, "loader.log=error");
+	uefi.page.at = at + PAGE_SIZE;
+	uefi.page.type = EFI_BOOT_SERVICES_DATA;
+	uefi.page.after = 10;
+	boot();
+	CHECK_EQ(outcome->end, FAKE_UEFI_STOPPED);
+	CHECK_EQ(outcome->number, 83);
+	CHECK_STR(console_text(),
+		  "[LOADER][ERROR] 83 image-not-in-ram: the firmware kept memory of "
+		  "the application's range 0x10800000..0x10803200\n");
+}
+
+// Every memory type: RAM of the kernel is what was conventional, the loader's or boot services'.
+static void the_reported_memory_by_type(void)
+{
+	const uint64_t at = FAKE_UEFI_RAM_AT + MIB(12), end = FAKE_UEFI_RAM_AT + FAKE_UEFI_RAM;
+	const uint64_t from = FAKE_UEFI_RAM_AT + FAKE_UEFI_RESERVED_PAGES * PAGE_SIZE;
+	start();
+	uefi.page.at = at;
+	for (uint8_t type = 0; type <= 16; type++) {
+		const bool is_ram = (type >= EFI_LOADER_CODE && type <= EFI_BOOT_SERVICES_DATA) ||
+				    type == EFI_CONVENTIONAL_MEMORY;
+		test_case("type %u", type);
+		uefi.page.type = uefi.page.after = type;
+		const struct handover *h = boots();
+		if (h == NULL)
+			continue;
+		check_node(h, "memory", from, (is_ram ? end : at) - from);
+		if (!is_ram)
+			check_node(h, "memory", at + PAGE_SIZE, end - at - PAGE_SIZE);
+		// The final memory map counts.
+		uefi.page.type = EFI_CONVENTIONAL_MEMORY;
+		h = boots();
+		if (h != NULL)
+			check_node(h, "memory", from, (is_ram ? end : at) - from);
+		uefi.page.type = is_ram ? 10 : EFI_BOOT_SERVICES_DATA;
+		h = boots();
+		if (h != NULL)
+			check_node(h, "memory", from, (is_ram ? end : at) - from);
+	}
 }
 
 static const struct efi_guid acpi20 = {
@@ -370,5 +467,6 @@ SUITE(uefi, T(an_application_of_the_disk), T(the_hermit_folder_takes_precedence)
       T(options_precede_the_file), T(options_name_the_application), T(the_shell_starts_it),
       T(the_offered_ram_disk_takes_precedence), T(no_application), T(files_that_cannot_be_read),
       T(memory_that_the_firmware_does_not_give), T(memory_maps), T(the_reported_memory),
-      T(leaving_is_tried_again), T(fixed_addresses), T(tables_are_copied_and_named),
-      T(tables_that_are_none_are_left_out));
+      T(leaving_is_tried_again), T(fixed_addresses), T(fixed_addresses_in_memory_of_the_firmware),
+      T(memory_that_the_firmware_keeps_in_the_end), T(the_reported_memory_by_type),
+      T(tables_are_copied_and_named), T(tables_that_are_none_are_left_out));

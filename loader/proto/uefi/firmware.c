@@ -15,19 +15,20 @@ efi_handle efi_image;
 // The allocation for the memory map may itself add entries to it.
 #define MAP_SLACK KIB(4)
 
+// Results of GetMemoryMap (7.2.3). `stride` is the size of an entry.
+struct memory_map {
+	uint64_t size, key, stride;
+};
+
 static struct state {
 	struct efi_boot_services *boot;
 	uint32_t owned_count;
 	struct range owned[OWNED_MAX];
 	uint8_t *map;
 	uint64_t map_room;
+	struct memory_map first; // as firmware_memory() read it
 	bool exited;
 } state;
-
-// Results of GetMemoryMap (7.2.3). `stride` is the size of an entry.
-struct memory_map {
-	uint64_t size, key, stride;
-};
 
 void firmware_open(efi_handle image, struct efi_system_table *system)
 {
@@ -187,6 +188,7 @@ enum status firmware_memory(struct boot *boot)
 			      "the firmware's memory map has entries of %lu bytes", map.stride);
 	TRY(read_map(&map, boot));
 	boot->ram_may_change = true;
+	state.first = map;
 	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < 16 ? RANGE_SET_MAX - boot->ram.count
 							       : 16;
 	return STATUS_OK;
@@ -223,4 +225,33 @@ enum status firmware_exit_boot_services(struct boot *boot)
 bool firmware_boot_services_exited(void)
 {
 	return state.exited;
+}
+
+const char *firmware_memory_type(uint64_t address)
+{
+	// EFI_MEMORY_TYPE (7.2.1), in the words of the specification.
+	static const char names[][32] = { "reserved",
+					  "loader code",
+					  "loader data",
+					  "boot services code",
+					  "boot services data",
+					  "runtime services code",
+					  "runtime services data",
+					  "conventional memory",
+					  "unusable memory",
+					  "ACPI reclaim memory",
+					  "ACPI memory NVS",
+					  "memory-mapped I/O",
+					  "memory-mapped I/O port space",
+					  "PAL code",
+					  "persistent memory",
+					  "unaccepted memory" };
+	for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= state.first.size;
+	     at += state.first.stride) {
+		struct efi_memory_descriptor d = descriptor(at);
+		if (address >= d.start && (address - d.start) / PAGE_SIZE < d.pages)
+			return d.type < countof(names) ? names[d.type]
+						       : "of a type of this firmware";
+	}
+	return "not in the firmware's memory map";
 }

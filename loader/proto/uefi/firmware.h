@@ -36,3 +36,5 @@ must_check enum status firmware_memory(struct boot *boot);
 // no service may be called.
 must_check enum status firmware_exit_boot_services(struct boot *boot);
 bool firmware_boot_services_exited(void);
+// Names the memory type of an address, as the memory map had it when firmware_memory() read it.
+const char *firmware_memory_type(uint64_t address);

@@ -53,6 +53,7 @@ static noreturn void stop(enum status status)
 static const struct platform platform = {
 	.map = map,
 	.claim = firmware_claim,
+	.memory_type = firmware_memory_type,
 	.leave_firmware = leave_firmware,
 	.write = write,
 	.stop = stop,
