@@ -52,11 +52,11 @@ def copied_tree(name: str, mutation: Mutation | None) -> Path:
 
 
 def build(tree: Path, mutation: Mutation) -> None:
-    """Build the tree's release loader, padded if the cell requires it. Other mutations use ROOT's loader."""
+    """Build the tree's loader, padded if the cell requires it. Other mutations use ROOT's loader."""
     if (tree / "build" / "release").is_symlink():
         return
     target = mutation.cell.split("/")[0] or mutation.target
-    common = ("-f", "loader/loader.mk", "PROFILE=release", f"TARGET={target}")
+    common = ("-f", "loader/loader.mk", f"PROFILE={mutation.profile}", f"TARGET={target}")
     make(*common, "all", cwd=tree)
     for name, size in matrix().pads.items():
         if mutation.cell.endswith(f"/pad{name}"):

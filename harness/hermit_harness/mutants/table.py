@@ -17,7 +17,7 @@ class Mutation:
     """One deliberate defect.
 
     Exactly one of `cell` (an id) and `test` (relative to harness/tests) names the check that must fail. The loader is
-    built for the cell's target, or for `target` if the check is a test.
+    built for the cell's target, or for `target` if the check is a test, in `profile`.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Mutation:
     cell: str = ""
     test: str = ""
     target: str = "x86_64-multiboot"
+    profile: str = "release"
 
     @property
     def folder(self) -> str:

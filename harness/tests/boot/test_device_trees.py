@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
-from hermit_harness.matrix import specs
+from hermit_harness.matrix import corpus, specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from tests.support.dtb import Node, blob, cells, reg
@@ -87,6 +87,18 @@ def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path:
     outcome = boot_here(given(in_memory(spec, PLACE), virt(module(PLACE, 0)), tmp_path))
     assert outcome.matches("exit 0"), str(outcome)
     assert images(spec.target.removesuffix("-elf"))[image].greeting.encode() in outcome.console
+
+
+@pytest.mark.requirement("L-21", "N-09")
+@pytest.mark.parametrize("name", ["aarch64-elf", "aarch64_be-elf"])
+@pytest.mark.parametrize("case", ["0-good", "0-good-64-loads"])
+def test_end_of_a_module_without_a_size(name: str, case: str, boot_here: Boot, tmp_path: Path) -> None:
+    """The end is the last byte of a segment or of the program headers: these files have no section headers."""
+    file = corpus.folder(name.removesuffix("-elf")) / f"{case}.elf"
+    spec = specs.release("hello", target_name=name, append="loader.log=debug")
+    outcome = boot_here(given(in_memory(replace(spec, app=file), PLACE), virt(module(PLACE, 0)), tmp_path))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert f"Found module: [{PLACE:#x} - {PLACE + file.stat().st_size:#x}]".encode() in outcome.console
 
 
 @pytest.mark.requirement("L-21", "N-12")

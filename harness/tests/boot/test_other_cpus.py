@@ -60,6 +60,18 @@ def test_riscv64_all_harts_start_at_once(cell: Cell, run_cell: RunCell) -> None:
         assert f"CPUs: 1 of {cell.smp}, ".encode() in console
 
 
+@pytest.mark.requirement("N-27", "N-08")
+def test_riscv64_moved_image(boot_here: Boot) -> None:
+    """An application that is linked to the loader's addresses is moved there last. It compares its checksums."""
+    spec = specs.release("probe-over-loader", target_name="riscv64-sbi", append="loader.log=debug")
+    outcome = boot_here(spec)
+    assert outcome.matches("exit 0"), str(outcome)
+    loader = re.search(rb"Loader: \[0x([0-9a-f]+) - 0x([0-9a-f]+)\]", outcome.console)
+    image = re.search(rb"Loading kernel to 0x([0-9a-f]+)\.\.0x([0-9a-f]+)", outcome.console)
+    assert loader and image
+    assert int(image[1], 16) <= int(loader[1], 16) < int(image[2], 16)
+
+
 @pytest.mark.requirement("N-08")
 @each_cell("riscv64-hart2")
 def test_riscv64_hart_2_boots(cell: Cell, run_cell: RunCell) -> None:

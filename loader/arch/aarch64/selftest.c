@@ -19,6 +19,13 @@ void selftest(const char *word, size_t n)
 {
 	if (text_is(word, n, "ud"))
 		__asm__ volatile("udf #0");
+	else if (text_is(word, n, "registers"))
+		// A value of its own in every register but sp.
+		__asm__ volatile(".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, "
+				 "16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30\n"
+				 "mov x\\n, #0x5e00 + \\n\n"
+				 ".endr\n"
+				 "udf #0");
 	else if (text_is(word, n, "brk"))
 		__asm__ volatile("brk #0");
 	else if (text_is(word, n, "pf"))
@@ -34,8 +41,9 @@ void selftest(const char *word, size_t n)
 		// kernel's.
 		touch = UNMAPPED;
 	else
-		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows ud, brk, pf, stack, "
-						"pf-handover, last-copy, assert"));
+		die(refuse(STATUS_OPTION_VALUE,
+			   "loader.selftest= knows ud, registers, brk, pf, stack, "
+			   "pf-handover, last-copy, assert"));
 }
 
 void selftest_trampoline(struct trampoline_args *args)

@@ -17,6 +17,13 @@ void selftest(const char *word, size_t n)
 {
 	if (text_is(word, n, "ud"))
 		__asm__ volatile("unimp");
+	else if (text_is(word, n, "registers"))
+		// A value of its own in every register.
+		__asm__ volatile(".irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, "
+				 "17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31\n"
+				 "li x\\n, 0x500 + \\n\n"
+				 ".endr\n"
+				 "unimp");
 	else if (text_is(word, n, "pf"))
 		*(volatile char *)UNMAPPED = 0;
 	else if (text_is(word, n, "assert"))
@@ -25,7 +32,7 @@ void selftest(const char *word, size_t n)
 		move_from = UNMAPPED;
 	else
 		die(refuse(STATUS_OPTION_VALUE,
-			   "loader.selftest= knows ud, pf, last-copy, assert"));
+			   "loader.selftest= knows ud, registers, pf, last-copy, assert"));
 }
 
 void selftest_trampoline(struct trampoline_args *args)

@@ -22,10 +22,13 @@ trampoline_enter:
 
 	ld	t0, 48(s0)              /* move_size */
 	beqz	t0, 3f
-	/* Source and destination are page-aligned and do not overlap. */
+	/* Source and destination do not overlap. Fixed images may start at any address. */
 	ld	t1, 32(s0)              /* move_to */
 	ld	t2, 40(s0)              /* move_from */
 	add	t3, t1, t0
+	or	t4, t1, t2
+	andi	t4, t4, 7
+	bnez	t4, 2f
 	andi	t4, t3, -64
 	beq	t1, t4, 2f
 1:	.set	offset, 0

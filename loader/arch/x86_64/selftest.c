@@ -19,6 +19,15 @@ void selftest(const char *word, size_t n)
 		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
 	else if (text_is(word, n, "ud"))
 		__asm__ volatile("ud2");
+	else if (text_is(word, n, "registers"))
+		// A value of its own in every register but rsp.
+		__asm__ volatile(".set value, 0x5e00\n"
+				 ".irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, "
+				 "r11, r12, r13, r14, r15\n"
+				 ".set value, value + 1\n"
+				 "mov $value, %\\register\n"
+				 ".endr\n"
+				 "ud2");
 	else if (text_is(word, n, "pf"))
 		*(volatile char *)UNMAPPED = 0;
 	else if (text_is(word, n, "assert"))
@@ -29,8 +38,8 @@ void selftest(const char *word, size_t n)
 		// Mapped by the loader's page tables and not by the kernel's.
 		move_from = (uint64_t)&move_from;
 	else
-		die(refuse(STATUS_OPTION_VALUE,
-			   "loader.selftest= knows de, ud, pf, pf-handover, last-copy, assert"));
+		die(refuse(STATUS_OPTION_VALUE, "loader.selftest= knows de, ud, registers, pf, "
+						"pf-handover, last-copy, assert"));
 }
 
 void selftest_trampoline(struct trampoline_args *args)

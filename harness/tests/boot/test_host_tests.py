@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""The loader's host tests, which `make host-test` runs too: here they are a check for mutations."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from hermit_harness.matrix.prerequisites import make
+from hermit_harness.paths import BUILD, ROOT
+
+PROGRAM = BUILD / "host" / "loader-test"
+
+
+@pytest.mark.requirement("N-12", "P-02")
+def test_all() -> None:
+    """All suites pass, among them `rules`: some test was refused by each rule that a host can break."""
+    make("-f", "loader/loader.mk", "-s", str(PROGRAM.relative_to(ROOT)))
+    done = subprocess.run([str(PROGRAM)], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d{3} passed, 0 failed$", done.stdout, re.M)
