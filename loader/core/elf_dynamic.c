@@ -86,19 +86,28 @@ static uint64_t file_bytes_from(const struct elf_image *image, uint64_t vaddr)
 	return 0;
 }
 
-static enum status check_tag(uint64_t tag, uint64_t value, uint16_t machine)
+static enum status refuse_library(void)
 {
-	if (tag == DT_NEEDED || (tag >= DT_FIRST_LIBRARY && tag <= DT_LAST_LIBRARY))
-		return refuse(STATUS_ELF_NEEDS_LIBRARY,
-			      "the file needs a shared library, which a unikernel does not have");
+	return refuse(STATUS_ELF_NEEDS_LIBRARY,
+		      "the file needs a shared library, which a unikernel does not have");
+}
+
+// Checks a tag from DT_TAG_LIMIT on, and returns in `tag` what it means.
+static enum status check_tag(uint64_t *tag, uint64_t value, uint16_t machine)
+{
+	if (*tag >= DT_FIRST_LIBRARY && *tag <= DT_LAST_LIBRARY)
+		return refuse_library();
 	for (size_t i = 0; i < countof(unsupported_tables); i++) {
 		const struct unsupported_table *table = &unsupported_tables[i];
-		if (tag == table->tag && (table->machine == 0 || table->machine == machine))
+		if (*tag == table->tag && (table->machine == 0 || table->machine == machine))
 			return refuse(STATUS_RELOC_TABLE,
 				      "%s at %#lx, a table that this loader does not apply: link "
 				      "without packed relocations, or with DT_RELR",
 				      table->name, value);
 	}
+	for (size_t i = 0; i < countof(aliases); i++)
+		if (*tag == aliases[i].tag)
+			*tag = aliases[i].means;
 	return STATUS_OK;
 }
 
@@ -111,10 +120,10 @@ static enum status read_tags(struct span bytes, const struct elf_target *target,
 		uint64_t value = load_u64(bytes.p + at + 8, order);
 		if (tag == DT_NULL)
 			break;
-		TRY(check_tag(tag, value, target->machine));
-		for (size_t i = 0; i < countof(aliases); i++)
-			if (tag == aliases[i].tag)
-				tag = aliases[i].means;
+		if (tag == DT_NEEDED)
+			return refuse_library();
+		if (tag >= DT_TAG_LIMIT)
+			TRY(check_tag(&tag, value, target->machine));
 		if (tag >= DT_TAG_LIMIT)
 			continue;
 		out->value[tag] = value;

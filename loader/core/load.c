@@ -154,9 +154,11 @@ static inline __attribute__((always_inline)) bool relocate_one(const struct rela
 }
 
 // Applies entries up to the first one that relocate_one() cannot apply. Returns that entry, or
-// `end`. The loop is unrolled by four because it dominates the time of a boot.
-static const uint8_t *relocate_fast(struct relative_relocs relocs, const uint8_t *rela,
-				    const uint8_t *end)
+// `end`. The loop is unrolled by four because it dominates the time of a boot. noinline leaves it
+// all registers.
+static __attribute__((noinline)) const uint8_t *relocate_fast(struct relative_relocs relocs,
+							      const uint8_t *rela,
+							      const uint8_t *end)
 {
 	const uint8_t *fours = rela + (end - rela) / (4 * RELA_SIZE) * (4 * RELA_SIZE);
 	for (; rela != fours; rela += 4 * RELA_SIZE) {
