@@ -12,7 +12,7 @@ import pytest
 
 from hermit_harness.matrix import corpus, specs
 from hermit_harness.matrix.corpus import Case
-from hermit_harness.paths import BUILD, ROOT, loader_file
+from hermit_harness.paths import BUILD, loader_file
 from hermit_harness.status import statuses
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
