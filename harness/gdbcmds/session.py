@@ -148,11 +148,14 @@ class DebugSession:
         known.update(start=self.start, end=self.end, app_offset=self.load_offset())
         os.environ["HERMIT_GDB"] = json.dumps(known)
 
-    def stop_at_faults(self):
+    def examine_application(self):
+        """What its code says about the kernel: where it switches stacks, and loads the table of exceptions."""
+        app, file = guest.application()
+        data = Path(file).read_bytes()
+        unwind.search_only(app, data)
         if self.request["faults"]:
-            app, file = guest.application()
             self.faults = fault.FaultStops(guest.arch(), self.request["faults"] == "few")
-            self.faults.watch(app, Path(file).read_bytes())
+            self.faults.watch(app, data)
 
     def report_load(self):
         entry = self.request["entry"] + self.load_offset()
@@ -177,7 +180,7 @@ class DebugSession:
             self.read_handover()
             self.load_symbols()
             self.report_load()
-            self.stop_at_faults()
+            self.examine_application()
             for place in self.request["breaks"] or [self.entry()]:
                 hardware_breakpoint(resolve(place, self.is_code))
         except (LocationError, gdb.error) as error:
@@ -189,7 +192,7 @@ class DebugSession:
             self.read_handover()
         self.load_symbols()
         self.report_load()
-        self.stop_at_faults()
+        self.examine_application()
         if not self.request["breaks"]:
             run_to(self.request["entry"] + self.load_offset())
             gdb.execute("frame")
@@ -208,6 +211,8 @@ class DebugSession:
         if self.start is not None:
             self.load_symbols()
             self.report_load()
+            app, file = guest.application()
+            unwind.search_only(app, Path(file).read_bytes())
             for place in self.request["breaks"]:
                 hardware_breakpoint(resolve(place, self.is_code))
         gdb.execute("frame")
@@ -331,6 +336,8 @@ def main():
     session = DebugSession(request)
     CodeFrameFilter(session)
     unwind.register()
+    if request["stop"] != "here":
+        unwind.search_only(None)  # until the application is loaded
     execute_quietly("set confirm off")
     paging = gdb.parameter("pagination")
     execute_quietly("set pagination off")

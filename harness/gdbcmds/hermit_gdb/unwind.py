@@ -8,11 +8,14 @@ recognised by the code around its call instruction, so that it needs no symbols.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import gdb
 import gdb.unwinder
+
+from . import image
 
 # What the function has left for its return: the caller's registers that differ from its own.
 Restore = Callable[[gdb.PendingFrame], dict[str, int]]
@@ -68,10 +71,15 @@ SWITCHES = {
 
 
 class KernelStackUnwinder(gdb.unwinder.Unwinder):
-    """GDB asks it for each frame, before it looks for unwind information."""
+    """GDB asks it for each frame, before it looks for unwind information.
+
+    `returns` are the return addresses of the switch, or None if they are unknown: then each frame's code is read. GDB 13
+    crashes if QEMU turns out to be gone during that read, so a session sets them.
+    """
 
     def __init__(self) -> None:
         super().__init__("hermit-kernel-stack")
+        self.returns: set[int] | None = None
 
     def __call__(self, pending_frame: gdb.PendingFrame) -> gdb.UnwindInfo | None:
         switch = SWITCHES.get(pending_frame.architecture().name())
@@ -82,9 +90,10 @@ class KernelStackUnwinder(gdb.unwinder.Unwinder):
         except (gdb.error, ValueError):  # no code there, or a stub without SP_EL0
             return None
 
-    @staticmethod
-    def _unwind(frame: gdb.PendingFrame, switch: StackSwitch) -> gdb.UnwindInfo | None:
+    def _unwind(self, frame: gdb.PendingFrame, switch: StackSwitch) -> gdb.UnwindInfo | None:
         pc = int(frame.read_register("pc")) & (1 << 64) - 1
+        if self.returns is not None and pc not in self.returns:
+            return None
         start, size = pc - len(switch.before), len(switch.before + switch.after)
         if start < 0 or gdb.selected_inferior().read_memory(start, size).tobytes() != switch.before + switch.after:
             return None
@@ -99,6 +108,19 @@ class KernelStackUnwinder(gdb.unwinder.Unwinder):
         return info
 
 
+_unwinder = KernelStackUnwinder()
+
+
 def register() -> None:
     """Make the unwinder known to GDB."""
-    gdb.unwinder.register_unwinder(None, KernelStackUnwinder(), replace=True)
+    gdb.unwinder.register_unwinder(None, _unwinder, replace=True)
+
+
+def search_only(app: image.LoadedImage | None, data: bytes = b"") -> None:
+    """Unwind through the switches of this application only. `data` is its file; without an application there are none."""
+    _unwinder.returns = set()
+    for segment in app.loads if app else ():
+        code = data[segment.offset : segment.offset + segment.filesz] if "x" in segment.flags else b""
+        for switch in SWITCHES.values():
+            found = re.finditer(re.escape(switch.before) + b"(?=" + re.escape(switch.after) + b")", code)
+            _unwinder.returns |= {app.load_offset + segment.start + match.end() for match in found if app}

@@ -30,13 +30,14 @@ class Deadline:
     grace_cpu: float = math.inf
     grace_wall: float = math.inf
 
-    def start_grace(self, cpu_used: float, now: float) -> None:
+    def start_grace(self, cpu_used: float, now: float, certain: bool = False) -> None:
         """Shorten the deadlines, because the guest has announced its end.
 
         Each further output restarts the grace period, because an application may print such a line itself. A run
-        without cap has no grace period.
+        without cap has no grace period, unless the end is `certain`: after a refusal the firmware may wait in its
+        shell for ever.
         """
-        if self.wall_cap < NO_CAP:
+        if certain or self.wall_cap < NO_CAP:
             self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now + GRACE_WALL
 
     def cancel_grace(self) -> None:

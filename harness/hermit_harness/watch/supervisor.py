@@ -267,7 +267,8 @@ class Supervisor:
             self.boot_log.add_line(line, now)
         self._last_output = self.now()
         if self.boot_log.is_final:
-            self._deadline.start_grace(self.process.cpu_seconds(), self._last_output)
+            refused = self.boot_log.refusal is not None
+            self._deadline.start_grace(self.process.cpu_seconds(), self._last_output, certain=refused)
         else:
             self._deadline.cancel_grace()
         self._halt_check.on_output(self._last_output, self.boot_log.is_final)

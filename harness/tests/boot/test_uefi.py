@@ -26,6 +26,7 @@ from hermit_harness.vm.argv import disk_argv
 from hermit_harness.vm.machines import CPU_TCG
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
+from hermit_harness.watch.deadline import NO_CAP
 from tests.support.cells import each_cell
 
 RunCell = Callable[[Cell], Outcome]
@@ -99,6 +100,14 @@ def test_missing_application_names_both_paths(way: str, name: str, boot_here: Bo
     assert outcome.matches("refused 65 no-module"), str(outcome)
     (line,) = outcome.errors
     assert all(path in line for path in PATHS)
+
+
+@pytest.mark.requirement("N-12")
+def test_refusal_ends_a_run_without_time_limit(boot_here: Boot) -> None:
+    """`hermitctl run` has no time limit. The firmware's shell, which waits for ever, does not keep the run alive."""
+    spec = release("hello", "x86_64-uefi", append="", expect="refused 65 no-module")
+    outcome = boot_here(replace(spec, app=None, way="efi-kernel", cpu_seconds=NO_CAP, wall_seconds=NO_CAP))
+    assert outcome.matches("refused 65 no-module"), str(outcome)
 
 
 @pytest.mark.requirement("N-04", "L-23")

@@ -170,8 +170,8 @@ def test_reader_exits(folder: str) -> None:
 def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str, tmp_path: Path) -> None:
     """Ctrl-C gives 130, SIGTERM 128 plus its number; no traceback, and nothing of the run is left."""
     child = subprocess.Popen(
-        # a process that a shell starts with & ignores SIGINT, and so would the test session and this child
-        ["env", "--default-signal=INT", *CTL, "run", folder, "--machine=microvm", "liar-spin"],
+        # A process that a shell starts with & ignores SIGINT, nohup ignores SIGHUP, and children inherit both.
+        ["env", "--default-signal=INT,HUP", *CTL, "run", folder, "--machine=microvm", "liar-spin"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=HERE | {"XDG_RUNTIME_DIR": str(tmp_path)},
@@ -203,7 +203,7 @@ def test_terminal_closes(session: list[str], guest: str, folder: str) -> None:
     The signal and the error of the next write come in either order. Without a session the signal never comes.
     """
     ours, theirs = pty.openpty()
-    argv = [*session, *CTL, "run", folder, "--machine=microvm", guest]
+    argv = [*session, "env", "--default-signal=HUP", *CTL, "run", folder, "--machine=microvm", guest]
     with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=HERE) as child:
         try:
             os.close(theirs)
