@@ -73,8 +73,8 @@ SWITCHES = {
 class KernelStackUnwinder(gdb.unwinder.Unwinder):
     """GDB asks it for each frame, before it looks for unwind information.
 
-    `returns` are the return addresses of the switch, or None if they are unknown: then each frame's code is read. GDB 13
-    crashes if QEMU turns out to be gone during that read, so a session sets them.
+    `returns` are the return addresses of the switch, or None if they are unknown: then each frame's code is read. GDB
+    13 crashes if QEMU turns out to be gone during that read, so a session sets them.
     """
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ def register() -> None:
 
 
 def search_only(app: image.LoadedImage | None, data: bytes = b"") -> None:
-    """Unwind through the switches of this application only. `data` is its file; without an application there are none."""
+    """Unwind through this application's switches only. `data` is its file. Without an application there are none."""
     _unwinder.returns = set()
     for segment in app.loads if app else ():
         code = data[segment.offset : segment.offset + segment.filesz] if "x" in segment.flags else b""
