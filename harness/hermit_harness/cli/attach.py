@@ -72,13 +72,9 @@ def exec_gdb(argv: list[str], environment: dict[str, str]) -> NoReturn:
 
 def command(arguments: argparse.Namespace) -> int:
     """Choose, and become GDB."""
-    try:
-        guest = select_guest(list(running.running_guests()), arguments.pid)
-        plan = plan_of(guest, arguments.symbols)
-        gdb = program.first_working(program.find_all(plan.arch), plan.arch)
-    except ValueError as error:
-        print(f"hermitctl: {error}", file=sys.stderr)
-        return FAILED
+    guest = select_guest(list(running.running_guests()), arguments.pid)
+    plan = plan_of(guest, arguments.symbols)
+    gdb = program.first_working(program.find_all(plan.arch), plan.arch)
     remote = running.short_path(running.socket_path(guest.pid))
     fields = {
         "stop": "here",

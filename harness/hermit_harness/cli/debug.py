@@ -24,7 +24,7 @@ from hermit_harness.matrix import specs as cells
 from hermit_harness.paths import GDBCMDS
 from hermit_harness.vm import gdb_relay
 from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
-from hermit_harness.vm.process import LaunchError, Process
+from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
@@ -110,32 +110,28 @@ def command(arguments: argparse.Namespace) -> int:
     """Plan, start, and say how it ended."""
     arguments.get_breaks = vars(arguments)["break"]
     arguments.port = arguments.port or arguments.gdb_port
-    try:
-        spec, image = spec_of(arguments)
-        port = options.port_number(arguments.port, "port") or gdb_relay.DEFAULT_PORT
-        with RunNetwork(arguments, spec, image) as network:
-            # No monitor reads copies of the guest's frames here, and unread copies would block the guest.
-            unwatched = replace(network.spec, net=replace(network.spec.net, watched=False))
-            spec, plan = make_plan(arguments, unwatched, image)
-            if arguments.dry_run:
-                print(qemu_command_line(spec, port))
-                return 0
-            if arguments.print:
-                print(
-                    script.standalone_script(plan, f":{port}", arguments.get_breaks, qemu_command_line(spec, port)),
-                    end="",
-                )
-                return 0
-            if arguments.write:
-                return write_files(spec, plan, arguments, port)
-            if arguments.port:
-                return wait_for_client(spec, port, network.network.namespace_command)
-            return (debug_recording if arguments.reverse else debug_with_gdb)(
-                spec, plan, arguments, network.network.namespace_command
+    spec, image = spec_of(arguments)
+    port = options.port_number(arguments.port, "port") or gdb_relay.DEFAULT_PORT
+    with RunNetwork(arguments, spec, image) as network:
+        # No monitor reads copies of the guest's frames here, and unread copies would block the guest.
+        unwatched = replace(network.spec, net=replace(network.spec.net, watched=False))
+        spec, plan = make_plan(arguments, unwatched, image)
+        if arguments.dry_run:
+            print(qemu_command_line(spec, port))
+            return 0
+        if arguments.print:
+            print(
+                script.standalone_script(plan, f":{port}", arguments.get_breaks, qemu_command_line(spec, port)),
+                end="",
             )
-    except (ValueError, LaunchError) as error:
-        print(f"hermitctl: {error}", file=sys.stderr)
-        return FAILED
+            return 0
+        if arguments.write:
+            return write_files(spec, plan, arguments, port)
+        if arguments.port:
+            return wait_for_client(spec, port, network.network.namespace_command)
+        return (debug_recording if arguments.reverse else debug_with_gdb)(
+            spec, plan, arguments, network.network.namespace_command
+        )
 
 
 def debug_recording(

@@ -149,14 +149,10 @@ def command(arguments: argparse.Namespace) -> int:
     """Translate, then run."""
     parser = argparse.ArgumentParser(prog="hermitctl")
     run.add(parser.add_subparsers())
-    try:
-        target_name = named_target(parser.parse_args(["run"]))
-        arch = target(target_name).arch if target_name else ""
-        facts = elf.read(find_app(arguments.app, arch, quiet=True)[0])
-        words, port = run_words(os.environ, facts.arch if facts else "x86_64")
-    except ValueError as error:
-        print(f"hermitctl: {error}", file=sys.stderr)
-        return 125
+    target_name = named_target(parser.parse_args(["run"]))
+    arch = target(target_name).arch if target_name else ""
+    facts = elf.read(find_app(arguments.app, arch, quiet=True)[0])
+    words, port = run_words(os.environ, facts.arch if facts else "x86_64")
     more = ["--dry-run"] if arguments.print else []
     run_arguments = parser.parse_args(["run", *words, *more, arguments.app])
     run_arguments.app_words = arguments.arguments

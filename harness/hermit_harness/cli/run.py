@@ -31,7 +31,6 @@ from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.memory import MIB, memory_bytes, shortage, size_text
-from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target
@@ -307,19 +306,15 @@ def boot_here(spec: RunSpec, network: RunNetwork, arguments: argparse.Namespace,
 
 def command(arguments: argparse.Namespace) -> int:
     """Boot, stream, report."""
-    try:
-        spec, image, facts = make_spec(arguments)
-        with RunNetwork(arguments, spec, image) as network:
-            spec = network.spec
-            if problem := shortage(spec):
-                raise ValueError(problem)
-            if arguments.dry_run:
-                print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
-                return 0
-            outcome = boot_here(spec, network, arguments, image is not None)
-    except (ValueError, LaunchError) as error:
-        print(f"hermitctl: {error}", file=sys.stderr)
-        return 125
+    spec, image, facts = make_spec(arguments)
+    with RunNetwork(arguments, spec, image) as network:
+        spec = network.spec
+        if problem := shortage(spec):
+            raise ValueError(problem)
+        if arguments.dry_run:
+            print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
+            return 0
+        outcome = boot_here(spec, network, arguments, image is not None)
     name = image.id if image else (spec.app or spec.loader).name
     kernel = (facts.kernel if facts else None) or outcome.kernel or (image.kernel if image else "")
     if arguments.json:
