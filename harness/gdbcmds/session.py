@@ -149,7 +149,7 @@ class DebugSession:
         os.environ["HERMIT_GDB"] = json.dumps(known)
 
     def examine_application(self):
-        """What its code says about the kernel: where it switches stacks, and loads the table of exceptions."""
+        """Find where its kernel switches stacks and, if faults stop, where it loads the table of exceptions."""
         app, file = guest.application()
         data = Path(file).read_bytes()
         unwind.search_only(app, data)
@@ -211,8 +211,7 @@ class DebugSession:
         if self.start is not None:
             self.load_symbols()
             self.report_load()
-            app, file = guest.application()
-            unwind.search_only(app, Path(file).read_bytes())
+            self.examine_application()
             for place in self.request["breaks"]:
                 hardware_breakpoint(resolve(place, self.is_code))
         gdb.execute("frame")

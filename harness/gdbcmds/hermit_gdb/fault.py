@@ -79,7 +79,7 @@ SWITCH = "hermit_faults"
 
 
 class TableLoaded(gdb.Breakpoint):
-    """Behind an instruction that loads the table, or where the application begins: read the table, and go on."""
+    """After an instruction that loads the table, or where the application begins: read the table, and go on."""
 
     def __init__(self, address: int, stops: FaultStops) -> None:
         super().__init__(f"*{address:#x}", gdb.BP_HARDWARE_BREAKPOINT, internal=True)
@@ -121,14 +121,7 @@ class FaultStops:
         A breakpoint in bytes that only look like the instruction is never hit.
         """
         architecture = gdb.selected_frame().architecture()
-        sites = (
-            app.load_offset + segment.start + match.start()
-            for segment in app.loads
-            if "x" in segment.flags
-            for match in re.finditer(
-                LOADS_TABLE[self._cpu], data[segment.offset : segment.offset + segment.filesz], re.DOTALL
-            )
-        )
+        sites = app.find_code(LOADS_TABLE[self._cpu], data)
         after = [at + architecture.disassemble(at)[0]["length"] for at in sites]
         for address in (*after, guest.symbol(FIRST_FUNCTION)):
             if address is not None:

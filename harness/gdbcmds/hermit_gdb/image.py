@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -59,6 +60,18 @@ class LoadedImage:
         if self.is_dynamic:
             self.load_offset += load_start - self.start
         return self
+
+    def find_code(self, pattern: bytes, data: bytes) -> list[int]:
+        """Return where a regular expression matches in executable segments: addresses of the matches' first bytes.
+
+        `data` is the image's file.
+        """
+        return [
+            self.load_offset + segment.start + match.start()
+            for segment in self.loads
+            if "x" in segment.flags
+            for match in re.finditer(pattern, data[segment.offset : segment.offset + segment.filesz], re.DOTALL)
+        ]
 
     def regions(self) -> list[Region]:
         """Its segments in memory."""

@@ -119,8 +119,6 @@ def register() -> None:
 def search_only(app: image.LoadedImage | None, data: bytes = b"") -> None:
     """Unwind through this application's switches only. `data` is its file. Without an application there are none."""
     _unwinder.returns = set()
-    for segment in app.loads if app else ():
-        code = data[segment.offset : segment.offset + segment.filesz] if "x" in segment.flags else b""
-        for switch in SWITCHES.values():
-            found = re.finditer(re.escape(switch.before) + b"(?=" + re.escape(switch.after) + b")", code)
-            _unwinder.returns |= {app.load_offset + segment.start + match.end() for match in found if app}
+    for switch in SWITCHES.values() if app else ():
+        found = app.find_code(re.escape(switch.before + switch.after), data) if app else []
+        _unwinder.returns |= {address + len(switch.before) for address in found}
