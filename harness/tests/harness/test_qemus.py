@@ -18,6 +18,7 @@ from hermit_harness.fixtures import images
 from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
+from tests.support.processes import processes_with
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"
 
@@ -119,16 +120,6 @@ def test_kvm_assertion_is_quoted(tmp_path: Path) -> None:
     outcome = boot(RunSpec(loader=Path("x"), app=None, machine="pc", accel="kvm", cpu="host", qemu=str(program)))
     assert outcome.verdict == "infra"
     assert said in outcome.cause
-
-
-def processes_with(word: str) -> list[int]:
-    """Return the processes that have this word on their command line, and are not zombies."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            if word.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-    return found
 
 
 @pytest.fixture

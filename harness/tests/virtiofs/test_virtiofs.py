@@ -24,6 +24,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import find_program
 from hermit_harness.watch.supervisor import Watcher
 from tests.support.errata import skip_known
+from tests.support.processes import processes_with
 
 Boot = Callable[[RunSpec], Outcome]
 EVERY_BYTE = bytes(range(256))
@@ -249,21 +250,8 @@ class Killer(Watcher):
     def on_output(self, data: bytes) -> None:
         self._console += data
         if not self.killed and self._text in self._console:
-            self.killed = daemon_of(self._folder)[0]
+            self.killed = processes_with(str(self._folder), "virtiofsd")[0]
             os.kill(self.killed, signal.SIGKILL)
-
-
-def daemon_of(folder: Path) -> list[int]:
-    """Return the processes of virtiofsd that share this folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"virtiofsd") and str(folder).encode() in words:
-            found.append(int(entry.parent.name))
-    return found
 
 
 @pytest.mark.requirement("W-30", "L-45")
@@ -277,16 +265,16 @@ def test_virtiofsd_is_killed(tmp_path: Path) -> None:
     assert killer.killed
     assert outcome.verdict == "infra", str(outcome)
     assert "virtiofsd was killed while the guest ran" in outcome.cause
-    assert daemon_of(tmp_path) == []
+    assert processes_with(str(tmp_path), "virtiofsd") == []
 
 
 @pytest.mark.requirement("W-30")
 def test_virtiofsd_ends_with_the_guest(tmp_path: Path, boot_here: Boot) -> None:
     """No virtiofsd remains after a good end or a bad one."""
     lines(boot_here(sharing(tmp_path, "read", "/myfs/not")))
-    assert daemon_of(tmp_path) == []
+    assert processes_with(str(tmp_path), "virtiofsd") == []
     assert boot_here(sharing(tmp_path, "read", "/myfs/not", expect="hang")).matches("exit 0")
-    assert daemon_of(tmp_path) == []
+    assert processes_with(str(tmp_path), "virtiofsd") == []
 
 
 @pytest.mark.requirement("W-38")
@@ -319,7 +307,7 @@ def test_run_needs_only_a_folder(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
     assert report("/root/testfile", EVERY_BYTE) in done.stdout.decode()
     assert {path.name for path in tmp_path.rglob("*")} == {"share", "testfile"}
-    assert daemon_of(share) == []
+    assert processes_with(str(share), "virtiofsd") == []
 
 
 @pytest.mark.requirement("W-29")
@@ -376,7 +364,7 @@ def test_debug_with_a_folder(tmp_path: Path) -> None:
         "/myfs/testfile",
     )
     assert report("/myfs/testfile", b"hello") in done.stdout.decode(), done.stderr.decode()
-    assert daemon_of(tmp_path) == []
+    assert processes_with(str(tmp_path), "virtiofsd") == []
 
 
 @pytest.mark.requirement("W-30")
