@@ -151,7 +151,7 @@ static enum status read_table(const struct dynamic *dynamic, const char *name, u
 	return STATUS_OK;
 }
 
-// DT_*ENT may be absent, which `size` 0 stands for.
+// DT_*ENT may be absent: then `size` is 0.
 static enum status check_entry_size(const char *name, uint64_t size, uint64_t needed)
 {
 	if (size != 0 && size != needed)

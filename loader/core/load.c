@@ -46,7 +46,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 {
 	enum order order = elf_order(image->target);
 	*value = 0;
-	// gABI chapter 4, Relocation: STN_UNDEF stands for the value 0.
+	// gABI chapter 4, Relocation: STN_UNDEF has the value 0.
 	if (index == 0)
 		return STATUS_OK;
 	if (index >= image->symbols.size / SYM_SIZE)

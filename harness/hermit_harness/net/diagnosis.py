@@ -28,7 +28,7 @@ NO_SOCKET = re.compile(rb"socket: error -?\d+")
 @dataclass(frozen=True)
 class NetworkState:
     """The observations. `port` should be open; 0 means that no port is known. `host_link_up` is None if it was not
-    checked. `network` is the host side's, such as 10.0.5.0/24. `dhcp_remedy` tells how to get a DHCP server there."""
+    checked. `network` is the host side's, such as 10.0.5.0/24. `dhcp_remedy` says how to get a DHCP server there."""
 
     traffic: Traffic
     console: bytes
@@ -83,7 +83,7 @@ def _check_driver(state: NetworkState) -> Finding | None:
 
 
 def _missing_device(state: NetworkState) -> Finding | None:
-    """Return why a kernel with a network driver found no device for it, as its console tells."""
+    """Return why a kernel with a network driver found no device for it, according to its console."""
     if TRANSITIONAL_NIC.search(state.console):
         cause = "the kernel has no driver for this NIC (virtio device 0x1000, transitional)"
         return Finding("driver", cause, "NIC=virtio selects the modern device")

@@ -52,7 +52,7 @@ class GuestNetwork:
     """A NIC, its namespace or socket link, and what is known about the guest's addresses and ports.
 
     `expected_address` is empty if only the traffic can show the address. `ports` are the guest's TCP ports to probe.
-    `kernel_words` are added to the kernel's command line. `dhcp_remedy` tells how to get a DHCP server.
+    `kernel_words` are added to the kernel's command line. `dhcp_remedy` says how to get a DHCP server.
     """
 
     nic: Nic = NO_NETWORK

@@ -111,5 +111,5 @@ LAPIC = (
     [("4294967295", "", False), ("62500000", "", True), ("0", "", False), ("62500000", "  masked", False)],
 )
 def test_timer_that_will_fire(count: str, masked: str, armed: bool) -> None:
-    """A guest that sleeps until a timer is not idle for good; the largest count stands for no timer."""
+    """A guest that sleeps until a timer is not idle for good; the largest count means that no timer is set."""
     assert (_ARMED.search(LAPIC.format(count=count, masked=masked)) is not None) == armed

@@ -143,7 +143,7 @@ def test_stdin_is_a_folder(verb: str) -> None:
 
 @pytest.mark.parametrize("words", [("run", "hello"), ("run", "./hello"), ("debug", "hello"), ("proxy", "hello")])
 def test_current_folder_was_removed(words: tuple[str, ...], tmp_path: Path) -> None:
-    """A shell that stands in a removed folder gets a sentence that says so."""
+    """A call in a folder that has been removed gets a sentence that says so."""
     line = f"rmdir {tmp_path / 'gone'}; {shlex.join([sys.executable, '-P', '-m', 'hermit_harness', *words])}"
     (tmp_path / "gone").mkdir()
     env = ENVIRONMENT | {"PYTHONPATH": str(ROOT / "harness")}

@@ -210,7 +210,7 @@ def test_half_open_and_reset_connections(serve: Serve) -> None:
 def test_dhcp_lease(serve: Serve) -> None:
     """QEMU's user network gives 10.0.2.15/24, a gateway and a name server.
 
-    Console and frames agree, also on the MAC address. The MTU is 1500, as the guest tells its clients: the largest TCP
+    Console and frames agree, also on the MAC address. The MTU is 1500, as the guest's SYN announces it: the largest TCP
     segment is 40 bytes of headers less. The kernel prints the size of a frame, 14 bytes more.
     """
     served = serve(USER, "echo", ports=("tcp:8080",))

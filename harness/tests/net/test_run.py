@@ -149,7 +149,7 @@ def test_missing_tap_names_the_command() -> None:
 )
 @pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["existing", "isolated"])
 def test_name_that_no_interface_has(name: str, sentence: str, isolate: tuple[str, ...]) -> None:
-    """The sentence tells what is wrong with the name; a command that would refuse the same name is no remedy."""
+    """The sentence says what is wrong with the name; a command that would refuse the same name is no remedy."""
     argv = [sys.executable, "-m", "hermit_harness", "run", *isolate, ECHO]
     here = {**os.environ, "HERMIT_NETIF": name}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, env=here)
