@@ -75,7 +75,7 @@ def command(arguments: argparse.Namespace) -> int:
     guest = select_guest(list(running.running_guests()), arguments.pid)
     plan = plan_of(guest, arguments.symbols)
     gdb = program.first_working(program.find_all(plan.arch), plan.arch)
-    remote = running.short_path(running.socket_path(guest.pid))
+    remote = running.short_path(Path(guest.gdb_socket))
     fields = {
         "stop": "here",
         "breaks": [],

@@ -23,7 +23,7 @@ from hermit_harness.cli.summary import as_json, exit_status, summary
 from hermit_harness.cli.terminal import hang_up
 from hermit_harness.ends import end
 from hermit_harness.fixtures import FixtureImage, join_append
-from hermit_harness.gdb.running import AttachPoint, RunningGuest
+from hermit_harness.gdb.running import AttachPoint, DebuggerAccess, RunningGuest, own_socket_path
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import check_mhz, shell_line, standalone_argv, virtiofsd_note
@@ -266,23 +266,23 @@ def to_stdout(data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def attach_point(spec: RunSpec, port: int) -> Iterator[tuple[AttachPoint, ...]]:
+def debugger_access(spec: RunSpec, port: int) -> Iterator[DebuggerAccess]:
     """What lets debuggers in: a socket that `hermitctl attach` finds, and `port` or the next free one if it is not
     0."""
     extra_listeners = [listen_tcp(port)] if port else []
     for listener in extra_listeners:
         print("hermitctl: GDB may connect to {}:{}".format(*listener.getsockname()), file=sys.stderr)
     app, loader = str((spec.app or spec.loader).resolve()), str(spec.loader.resolve())
+    running = RunningGuest(os.getpid(), app, loader, spec.target, spec.machine, str(own_socket_path()))
     try:
-        point = AttachPoint(RunningGuest(os.getpid(), app, loader, spec.target, spec.machine), extra_listeners)
+        access: DebuggerAccess = AttachPoint(running, extra_listeners)
     except OSError as error:
-        print(f"hermitctl: no debugger can be attached: {error}", file=sys.stderr)
-        yield ()
-        return
+        print(f"hermitctl: `hermitctl attach` will not find this guest: {error}", file=sys.stderr)
+        access = DebuggerAccess(extra_listeners)
     try:
-        yield (point,)
+        yield access
     finally:
-        point.close()
+        access.close()
 
 
 def boot_here(spec: RunSpec, network: RunNetwork, arguments: argparse.Namespace, of_the_tree: bool) -> Outcome:
@@ -293,12 +293,12 @@ def boot_here(spec: RunSpec, network: RunNetwork, arguments: argparse.Namespace,
     port = options.port_number(arguments.gdb_port, "gdb-port") or (DEFAULT_PORT if arguments.debug else 0)
     with (
         run_folder(arguments.artifacts, spec.app or spec.loader, of_the_tree) as folder,
-        attach_point(spec, port) as attach_points,
+        debugger_access(spec, port) as access,
     ):
         if arguments.verbose:
             sys.stderr.write(f"{virtiofsd_note(spec)}{shell_line(standalone_argv(spec))}\n")
             print(f"hermitctl: artifacts: {folder or 'none'}", file=sys.stderr, flush=True)
-        watchers = (*network.watchers, *attach_points, InterruptWatcher())
+        watchers = (*network.watchers, access, InterruptWatcher())
         if sys.stderr.isatty():
             watchers += (IdleWatcher(lambda text: print(f"hermitctl: {text}", file=sys.stderr), network.activity),)
         return boot(spec, folder, console, 0, network.network.namespace_command, watchers)

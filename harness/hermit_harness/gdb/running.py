@@ -2,7 +2,7 @@
 """Registration of a running `hermitctl run` for `hermitctl attach`: a file with its facts, and a socket for a debugger.
 
 The writer holds a lock on the file while it lives. An unlocked file belongs to a killed process, and the next reader
-removes it.
+removes it. Processes in several PID namespaces share the folder, so a name has the namespace's number, too.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ MAX_SOCKET_PATH = 100  # a socket's name has at most 107 bytes
 
 @dataclass(frozen=True)
 class RunningGuest:
-    """One guest that runs. `start` is where the loader put the application, None until it has said so."""
+    """One guest that runs. `start` is where the loader put the application, None until it has said so.
+
+    `gdb_socket` is the path of the socket for a debugger.
+    """
 
     pid: int
     app: str
     loader: str
     target: str
     machine: str
+    gdb_socket: str
     start: int | None = None
 
     def __str__(self) -> str:
@@ -50,8 +54,9 @@ def folder() -> Path:
     return (BUILD if os.access(BUILD, os.W_OK) else user_temp_folder()) / "run"
 
 
-def socket_path(pid: int) -> Path:
-    return folder() / f"{pid}.gdb"
+def own_socket_path() -> Path:
+    """The path of this process's socket. PIDs repeat in other PID namespaces (pid_namespaces(7))."""
+    return folder() / f"{os.getpid()}-{os.stat('/proc/self/ns/pid').st_ino}.gdb"
 
 
 def short_path(path: Path) -> str:
@@ -63,18 +68,32 @@ def short_path(path: Path) -> str:
     return f"/proc/self/fd/{folder_fd}/{path.name}"
 
 
-class AttachPoint(Watcher):
-    """The writer's side, a watcher of the run."""
+class DebuggerAccess(Watcher):
+    """Lets debuggers in through listening sockets."""
+
+    def __init__(self, listeners: list[socket.socket]) -> None:
+        self._listeners = listeners
+
+    def on_start(self, supervisor: Supervisor) -> None:
+        supervisor.accept_debuggers(self._listeners)
+
+    def close(self) -> None:
+        """Withdraw what invites debuggers. Safe to call twice."""
+
+
+class AttachPoint(DebuggerAccess):
+    """The writer's side, a watcher of the run. OSError if the folder or the files cannot be written."""
 
     def __init__(self, running: RunningGuest, extra_listeners: list[socket.socket]) -> None:
         self._running = running
-        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder() / f"{running.pid}.json"
+        self._socket_path = Path(running.gdb_socket)
+        self._path = self._socket_path.with_suffix(".json")
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file: IO[str] = self._path.open("w", encoding="utf-8")
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with contextlib.suppress(FileNotFoundError):
-            socket_path(running.pid).unlink()
-        self._listeners = [listen_unix(socket_path(running.pid)), *extra_listeners]
+            self._socket_path.unlink()
+        super().__init__([listen_unix(self._socket_path), *extra_listeners])
         self._write()
 
     def _write(self) -> None:
@@ -87,7 +106,7 @@ class AttachPoint(Watcher):
 
     def on_start(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
-        supervisor.accept_debuggers(self._listeners)
+        super().on_start(supervisor)
 
     def on_output(self, data: bytes) -> None:
         load_range = self._supervisor.boot_log.load_range
@@ -99,8 +118,7 @@ class AttachPoint(Watcher):
         self.close()
 
     def close(self) -> None:
-        """Nothing can be attached to any more. Safe to call twice."""
-        for path in (self._path, socket_path(self._running.pid)):
+        for path in (self._path, self._socket_path):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
         self._file.close()

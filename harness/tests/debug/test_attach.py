@@ -64,7 +64,31 @@ def test_attach_needs_a_guest(start: Start, environment: dict[str, str]) -> None
     asked.expect(r"\$1 = 42")
     assert asked.end() == 0
     folder = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
-    assert {path.stem for path in folder.iterdir()} == {str(guests[1].pid)}
+    assert {path.stem.split("-")[0] for path in folder.iterdir()} == {str(guests[1].pid)}
+
+
+def test_name_differs_by_pid_namespace(environment: dict[str, str]) -> None:
+    """Two guests with one PID, in two PID namespaces that share the folder, have two sockets."""
+    program = "import os; from hermit_harness.gdb import running; print(os.getpid(), running.own_socket_path())"
+    argv = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", sys.executable, "-c", program]
+    lines = [subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+             for _ in range(2)]  # fmt: skip
+    (first_pid, first), (second_pid, second) = map(str.split, lines)
+    assert first_pid == second_pid and first != second
+
+
+def test_port_without_registration(start: Start, environment: dict[str, str], tmp_path: Path) -> None:
+    """Where the guest cannot be registered for `attach`, a sentence says so. GDB's port works."""
+    folder = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
+    folder.mkdir(exist_ok=True)
+    folder.rename(tmp_path / "away")
+    folder.touch()
+    guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
+    port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
+    guest.expect("`hermitctl attach` will not find this guest")
+    with socket.create_connection(("127.0.0.1", int(port)), 30) as gdb:
+        gdb.sendall(gdb_rsp.encode_packet(b"?"))
+        assert stopped(gdb)[:1] == b"T"
 
 
 @pytest.mark.requirement("C-32", "C-33", "C-34")
