@@ -272,6 +272,7 @@ def _open_gate(process: Process, gate: socket.socket, isolate: bool) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
         process.reap()
+        gate.close()  # a shell that survives waits for it, and holds stderr
         output = process.popen.stderr.read().decode("utf-8", "replace") if process.popen.stderr else ""
         raise LaunchError(
             namespace_remedy(output) if isolate else f"QEMU's process could not be set up: {output.strip()}"

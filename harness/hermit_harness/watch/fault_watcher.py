@@ -31,7 +31,7 @@ class FaultWatcher(Watcher):
         try:
             while fault := self._supervisor.boot_log.faults.take():
                 self._judge(fault)
-        except (QmpError, OSError):
+        except QmpError:
             pass  # QEMU is ending, which the supervisor will see
         finally:
             self._busy = False
@@ -39,7 +39,10 @@ class FaultWatcher(Watcher):
     def _judge(self, fault: Fault) -> None:
         if not self._supervisor.hold():
             return
-        state = stored_state(self._supervisor.qmp, fault)
+        try:
+            state = stored_state(self._supervisor.qmp, fault)
+        except (QmpError, OSError):  # for example a full disk: the guest must not stay paused
+            state = None
         if state:
             self.faults.append((fault, state))
         if state and not self._continues:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from hermit_harness.exceptions import table
+from hermit_harness.watch import fault_watcher
 from hermit_harness.watch.console import LineSplitter
 from hermit_harness.watch.faults import Fault, FaultLog
 
@@ -171,3 +172,36 @@ def test_table_has_rows_for_each_cpu() -> None:
     for row in table().rows:
         groups = set(row.block.groupindex) | ({"ra"} if "registers" in row.block.groupindex else set())
         assert groups & set(row.state), row.id
+
+
+class HeldGuest:
+    """A guest with one report of an exception."""
+
+    def __init__(self) -> None:
+        self.boot_log = self.faults = self
+        self.qmp = None
+        self.reports = [Fault(table().rows[0], 0, "", {})]
+        self.paused = False
+
+    def take(self) -> Fault | None:
+        return self.reports.pop() if self.reports else None
+
+    def hold(self) -> bool:
+        self.paused = True
+        return True
+
+    def resume(self) -> None:
+        self.paused = False
+
+
+def test_guest_whose_memory_cannot_be_read_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, for example, leaves no guest paused, which no deadline in CPU time would end."""
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fault_watcher, "stored_state", full)
+    watcher, guest = fault_watcher.FaultWatcher(), HeldGuest()
+    watcher.on_start(guest)  # type: ignore[arg-type]
+    watcher.on_output(b"")
+    assert not guest.reports and not guest.paused

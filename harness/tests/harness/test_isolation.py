@@ -92,6 +92,16 @@ def test_refused_namespaces_are_one_sentence(monkeypatch: pytest.MonkeyPatch, tm
     assert boot(spec("liar-wrong-exit", isolate=False)).matches("exit 5")
 
 
+def test_survivor_of_a_failed_set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A shell that outlives a failed set-up and waits for it, with stderr open, is not waited for."""
+    fake = tmp_path / "unshare"
+    fake.write_text("#!/bin/sh\nexec 3<&0\n(read -r end <&3) &\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(process, "ARM_SECONDS", 0.5)
+    assert boot(spec("liar-wrong-exit")).verdict == "infra"
+
+
 def test_missing_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without util-linux the error names the package."""
     monkeypatch.setenv("PATH", str(tmp_path))
