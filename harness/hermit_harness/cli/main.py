@@ -191,9 +191,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest:
         return reject(check_rest(rest, words[0]))
     arguments.app_words = app_words
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
-            signal.signal(number, end_by_signal)
+    # What is ignored stays so (nohup).
+    ending = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ending:
+        signal.signal(number, end_by_signal)
     try:
         return run_command(arguments)
     except KeyboardInterrupt:
@@ -206,3 +207,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our stdout has gone: end as a program killed by SIGPIPE would, and say nothing at exit.
         return 141
+    finally:
+        for number in ending:
+            signal.signal(number, signal.SIG_DFL)

@@ -32,6 +32,7 @@ from hermit_harness.watch.console import FirmwareFilter, LineSplitter
 from hermit_harness.watch.run_facts import is_feature_warning
 from hermit_harness.watch.supervisor import GREETING_SECONDS
 
+ENDING_SECONDS = 1.0  # for a QEMU that has closed its monitor
 # A person's ~/.gdbinit counts, one in the current folder does not: it may be ours, for a session by hand.
 GDB_OPTIONS = ("-q", "-iex", "set auto-load local-gdbinit off", "-iex", "set debuginfod enabled off")
 
@@ -220,7 +221,7 @@ class DebugSession:
             self._end.ended_by = "gdb"
 
     def _qemu_message(self, process: Process) -> str:
-        """What QEMU wrote before it ended."""
-        process.reap()
-        text = process.popen.stderr.read().decode("utf-8", "replace") if process.popen.stderr else ""
-        return " ".join(text.split())
+        """Return what QEMU wrote before it ended, or "" if it still runs."""
+        if not process.ends_within(ENDING_SECONDS):
+            return ""
+        return " ".join(process.remaining_stderr().split())

@@ -13,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +43,7 @@ class NetworkNamespace(Closeable):
         """Raise LaunchError, with the remedy, if the host does not permit namespaces."""
         self._control, holder_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(ARM_SECONDS)
+        self._asking = threading.Lock()
         holder = Path(__file__).with_name("netns_holder.py")
         words = (*UNSHARE_COMMAND, "--mount", "sh", "-c", HOLDER_SCRIPT, "sh", sys.executable, "-I", "-S", str(holder))
         try:
@@ -87,8 +89,9 @@ class NetworkNamespace(Closeable):
 
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """Create a socket in the namespace. Raise OSError as socket.socket() does."""
-        self._control.send(b"%d %d %d" % (family, kind, protocol))
-        reply, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
+        with self._asking:  # the monitor of a guest asks from a thread of its own
+            self._control.send(b"%d %d %d" % (family, kind, protocol))
+            reply, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
         if not descriptors:
             raise OSError(int(reply or b"0"), os.strerror(int(reply or b"0")))
         return socket.socket(family, kind, protocol, fileno=descriptors[0])

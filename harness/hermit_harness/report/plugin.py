@@ -23,6 +23,7 @@ from hermit_harness.report import leaks, text
 from hermit_harness.report.progress import Progress
 
 CELL = "cell"  # name of the property by which a test says which cell it ran
+WORKER_ENDED = "???"  # pytest-xdist's phase of such a report
 
 
 def short_id(nodeid: str) -> str:
@@ -86,7 +87,7 @@ class Reporter:
         """Suppress pytest's letters in favour of the progress line; -v restores pytest's own lines."""
         if config.option.verbose > 0 or (report.when != "call" and report.passed):
             return None
-        broken = report.failed and report.when != "call"
+        broken = report.failed and report.when not in ("call", WORKER_ENDED)
         return "error" if broken else report.outcome, "", ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -156,8 +157,9 @@ def _write_discards(found: tuple[Discard, ...]) -> Path:
 
 
 def _ended(report: pytest.TestReport, before: EndedTest | None) -> bool:
-    """A test ends with its call, with a set-up that did not pass, or with a tear-down that failed after a pass."""
-    if report.when == "call" or (report.when == "setup" and not report.passed):
+    """A test ends with its call, with a set-up that did not pass, or with a tear-down that failed after a pass. For one
+    that has ended its worker, pytest-xdist makes a report."""
+    if report.when in ("call", WORKER_ENDED) or (report.when == "setup" and not report.passed):
         return True
     return report.when == "teardown" and report.failed and (before is None or before.outcome != "failed")
 

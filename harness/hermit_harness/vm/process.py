@@ -122,6 +122,16 @@ class Process:
             self.cpu_total = usage.ru_utime + usage.ru_stime
         return self.status
 
+    def ends_within(self, seconds: float) -> bool:
+        """Return whether the process has ended, or ends in so many seconds."""
+        return bool(select.select([self.pidfd], [], [], seconds)[0])
+
+    def remaining_stderr(self) -> str:
+        """Return the rest of QEMU's messages, without waiting for more: a child of QEMU's may have its stderr, too."""
+        assert self.popen.stderr is not None
+        os.set_blocking(self.popen.stderr.fileno(), False)
+        return (self.popen.stderr.read() or b"").decode("utf-8", "replace")
+
     def has_runnable_thread(self) -> bool:
         """Return whether a thread of QEMU other than the first one runs or waits for a host CPU.
 
@@ -272,8 +282,8 @@ def _open_gate(process: Process, gate: socket.socket, isolate: bool) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
         process.reap()
-        gate.close()  # a shell that survives waits for it, and holds stderr
-        output = process.popen.stderr.read().decode("utf-8", "replace") if process.popen.stderr else ""
+        gate.close()  # a shell that survives waits for it
+        output = process.remaining_stderr()
         raise LaunchError(
             namespace_remedy(output) if isolate else f"QEMU's process could not be set up: {output.strip()}"
         )

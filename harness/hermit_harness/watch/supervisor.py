@@ -353,12 +353,10 @@ class Supervisor:
             self.qmp.execute("quit", seconds=QUIT_SECONDS)
         except QmpError:
             pass  # QEMU may close the monitor before it answers
-        with selectors.DefaultSelector() as ends:
-            ends.register(self.process.pidfd, selectors.EVENT_READ)
-            if ends.select(QUIT_SECONDS):
-                self._end_reason = (EndReason.EXITED, "")
-            else:
-                self._end_reason = (EndReason.STOPPED, "QEMU did not end after quit")
+        if self.process.ends_within(QUIT_SECONDS):
+            self._end_reason = (EndReason.EXITED, "")
+        else:
+            self._end_reason = (EndReason.STOPPED, "QEMU did not end after quit")
 
     def _save_registers(self) -> None:
         try:
@@ -385,9 +383,7 @@ class Supervisor:
     def _not_started(self, detail: str) -> RunFacts:
         """Return the facts of a QEMU that ended or did not answer before the guest's release."""
         self._end_reason = (EndReason.NOT_STARTED, detail)
-        with selectors.DefaultSelector() as ends:
-            ends.register(self.process.pidfd, selectors.EVENT_READ)
-            ends.select(1.0)
+        self.process.ends_within(1.0)
         return self._facts({})
 
     def _facts(self, timings: dict[str, float]) -> RunFacts:
@@ -398,7 +394,7 @@ class Supervisor:
             if reason in STILL_RUNNING:
                 self._pause()
             self._save_registers()
-        status = self.process.reap() if reason is EndReason.EXITED or self._has_ended() else None
+        status = self.process.reap() if reason is EndReason.EXITED or self.process.ends_within(0.0) else None
         self._drain()
         if self._gdb_relay:
             self._gdb_relay.close()
@@ -428,8 +424,3 @@ class Supervisor:
             self.qmp.execute("stop")
         except QmpError:
             pass
-
-    def _has_ended(self) -> bool:
-        with selectors.DefaultSelector() as ends:
-            ends.register(self.process.pidfd, selectors.EVENT_READ)
-            return bool(ends.select(0))

@@ -18,8 +18,8 @@ from hermit_harness.paths import BUILD
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import standalone_argv
 from hermit_harness.vm.host import UNSHARE_COMMAND
-from hermit_harness.vm.process import DIE_WITH_PARENT
 from hermit_harness.vm.spec import RunSpec
+from tests.support.processes import background
 from tests.support.qemu import examined, run_qemu
 
 Boot = Callable[[RunSpec], Outcome]
@@ -118,8 +118,8 @@ def test_stdin_and_stdout_are_pipes() -> None:
 def test_stdout_is_a_terminal() -> None:
     """-serial stdio works on a terminal."""
     ours, theirs = pty.openpty()
-    command = [*DIE_WITH_PARENT, *UNSHARE_COMMAND, *standalone_argv(specs.release("hello"))]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    command = [*UNSHARE_COMMAND, *standalone_argv(specs.release("hello"))]
+    with background(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         seen = b""
         try:
@@ -144,7 +144,7 @@ def test_line_settings() -> None:
         word.replace("stdio", os.ttyname(theirs)) if word == "stdio" else word
         for word in standalone_argv(specs.release("hello"))
     ]
-    with subprocess.Popen([*DIE_WITH_PARENT, *argv], stdin=subprocess.DEVNULL) as process:
+    with background(argv, stdin=subprocess.DEVNULL) as process:
         seen = b""
         while GREETING not in seen:
             seen += os.read(ours, 4096)

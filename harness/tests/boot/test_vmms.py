@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pytest
 from hermit_harness.fixtures import images
 from hermit_harness.paths import loader_file
 from hermit_harness.vm import host
-from hermit_harness.vm.process import DIE_WITH_PARENT
+from tests.support.processes import background
 
 SECONDS = 60.0
 WORDS = "env=A=1 -- one two"
@@ -53,25 +52,16 @@ VMMS: dict[str, tuple[Callable[[Path, Path, Path], list[str]], str, str]] = {
 
 def run(argv: list[str]) -> tuple[bytes, int | None]:
     """Return the output of guest and VMM up to the application's end, and the VMM's status if it ended first."""
-    with subprocess.Popen(
-        [*DIE_WITH_PARENT, *host.UNSHARE_COMMAND, *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        clock = threading.Timer(SECONDS, process.kill)
-        clock.start()
+    command = [*host.UNSHARE_COMMAND, *argv]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with background(command, SECONDS, **streams) as process:
         printed = b""
         assert process.stdout
-        try:
-            for line in process.stdout:
-                printed += line
-                if line.startswith(END):
-                    process.kill()
-                    return printed, None
-            return printed, process.wait()
-        finally:
-            clock.cancel()
+        for line in process.stdout:
+            printed += line
+            if line.startswith(END):
+                return printed, None
+        return printed, process.wait(SECONDS)
 
 
 @pytest.mark.requirement("N-03")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.paths import ROOT
+from tests.support.processes import background
 
 
 @pytest.fixture
@@ -23,19 +24,16 @@ def alone(tmp_path: Path) -> list[str]:
 
 def test_second_command_waits(alone: list[str]) -> None:
     """The second command reports that it waits, and continues when the first one ends. Its exit status is right."""
-    first = subprocess.Popen(
-        [*alone, "sh", "-c", "echo in; read -r line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with first:
+    argv = [*alone, "sh", "-c", "echo in; read -r line"]
+    with background(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
         assert first.stdin is not None and first.stdout is not None
         assert first.stdout.readline() == b"in\n"
-        second = subprocess.Popen([*alone, "sh", "-c", "exit 7"], stderr=subprocess.PIPE)
-        with second:
+        with background([*alone, "sh", "-c", "exit 7"], stderr=subprocess.PIPE) as second:
             assert second.stderr is not None
             assert second.stderr.readline().startswith(b"Another make is building in this checkout")
             first.stdin.close()
             assert second.wait(60) == 7
-    assert first.returncode == 1, "`read` saw the end of its input"
+        assert first.wait(60) == 1, "`read` saw the end of its input"
 
 
 def test_background_process_holds_no_lock(alone: list[str]) -> None:

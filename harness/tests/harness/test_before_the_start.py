@@ -18,6 +18,7 @@ from hermit_harness.paths import ROOT
 from hermit_harness.verdict import file_format
 from hermit_harness.verdict.remedy import remedy
 from hermit_harness.vm.memory import guest_loader_address, memory_bytes, shortage
+from tests.support.processes import background
 
 MIB = 1 << 20
 ENV = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
@@ -27,7 +28,7 @@ def refused(*words: str | Path) -> tuple[str, int]:
     """Run hermitctl, which must end with 125 and no artifacts. Return its words and its memory in MiB."""
     argv = [sys.executable, "-m", "hermit_harness", "run", "--artifacts=/nonexistent/never-made", *map(str, words)]
     env = ENV | {"PYTHONPATH": str(ROOT / "harness")}
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env) as process:
+    with background(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env) as process:
         assert process.stderr is not None
         said = process.stderr.read().decode()
         _, status, usage = os.wait4(process.pid, 0)

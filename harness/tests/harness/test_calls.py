@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.cli.app import built_in, find_app
-from hermit_harness.cli.main import check_command, check_rest
+from hermit_harness.cli.main import check_command, check_rest, main
 from hermit_harness.fixtures import images
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.status import statuses
@@ -198,3 +198,11 @@ def test_full_disk(tmp_path: Path) -> None:
         )  # fmt: skip
     said = "hermitctl: the console could not be written to stdout: No space left on device\n"
     assert (done.returncode, done.stderr) == (125, said)
+
+
+def test_signals_after_a_call() -> None:
+    """A Python program that calls main() keeps its own reactions to signals."""
+    ending = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in ending]
+    assert main(["run", "/nonexistent/app"]) == 125
+    assert [signal.getsignal(number) for number in ending] == before

@@ -204,14 +204,14 @@ def test_terminal_closes(session: list[str], guest: str, folder: str) -> None:
     """
     ours, theirs = pty.openpty()
     argv = [*session, "env", "--default-signal=HUP", *CTL, "run", folder, "--machine=microvm", guest]
-    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=HERE) as child:
-        try:
-            os.close(theirs)
-            os.read(ours, 1)
-            os.close(ours)
-            assert child.wait(timeout=30) == 129
-        finally:
-            child.kill()
+    child = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=HERE)
+    try:
+        os.close(theirs)
+        os.read(ours, 1)
+        os.close(ours)
+        assert child.wait(timeout=30) == 129
+    finally:
+        child.kill()
 
 
 def test_dry_run(folder: str) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """No code in harness/ waits for a time: no sleep, no polling with an interval.
 
-Each wait is for an event, with a deadline.
+Each wait is for an event, with a deadline. Popen as a context manager has none: tests use background().
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ def offences(text: str) -> Iterator[str]:
             yield f"line {node.lineno}: imports a sleep"
         if isinstance(node, ast.While | ast.For):
             yield from _intervals(node)
+        call = node.context_expr if isinstance(node, ast.withitem) else None
+        if isinstance(call, ast.Call) and _name(call) == "Popen":
+            yield f"line {call.lineno}: `with Popen` waits for ever when its block fails"
 
 
 def _name(call: ast.Call) -> str:
@@ -71,6 +74,7 @@ def test_waits_on_events(path: Path) -> None:
         "while True:\n    select.select([a], [], [], 0.1)",
         "while True:\n    event.wait(0.1)",
         "for _ in range(9):\n    selector.select(timeout=0.5)",
+        "with subprocess.Popen(argv) as child:\n    assert child.stdout",
     ],
 )
 def test_the_rule_catches(text: str) -> None:

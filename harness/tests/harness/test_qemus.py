@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import pytest
 
 from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
+from hermit_harness.gdb import session
 from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
-from tests.support.processes import processes_with
+from tests.support.processes import background, processes_with
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"
 
@@ -103,6 +106,19 @@ def test_qemu_did_not_start(how: str, said: str, tmp_path: Path) -> None:
         assert said in outcome.cause
 
 
+def test_debug_session_without_a_monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A QEMU that runs and does not answer ends the session, and ends with it."""
+    monkeypatch.setattr(session, "GREETING_SECONDS", 1.0)
+    program = tmp_path / "qemu"
+    program.write_text(f"#!/bin/sh\nexec sh -c 'read -r line' {tmp_path} <{tmp_path}/fifo\n")
+    program.chmod(0o755)
+    os.mkfifo(tmp_path / "fifo")
+    spec = RunSpec(loader=Path("x"), app=None, machine="pc", qemu=str(program))
+    with closing(socket.socket(socket.AF_UNIX)) as listener, pytest.raises(LaunchError, match="no answer"):
+        session.DebugSession(spec, listener, None, (), lambda data: None).run()
+    assert not processes_with(str(tmp_path))
+
+
 def test_unknown_program(tmp_path: Path) -> None:
     """A QEMU that does not exist is named."""
     outcome = boot(RunSpec(loader=Path("x"), app=None, machine="pc", qemu=str(tmp_path / "no-qemu")))
@@ -165,7 +181,7 @@ def test_qemu_by_a_script_ends_with_a_killed_harness(wrapper: Path, tmp_path: Pa
     argv = [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={tmp_path}", "--qemu", str(wrapper)]
     argv += ["--qemu-arg=-name", f"--qemu-arg={name}", "liar-spin"]
     env = os.environ | {"PYTHONPATH": str(ROOT / "harness")}
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as harness:
+    with background(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as harness:
         assert harness.stdout is not None and b"spinning" in harness.stdout.readline()
         running = processes_with(name)
         assert len(running) >= 2, "the script and QEMU"

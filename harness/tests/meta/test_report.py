@@ -125,6 +125,36 @@ def test_surviving_process_fails_the_session(tmp_path: Path) -> None:
         assert Path(f"/proc/{match[1]}/cmdline").read_bytes() == b"", "the process is gone, or a zombie"
 
 
+WAITS = """
+import signal
+
+
+def test_before():
+    pass
+
+
+def test_waits():
+    signal.pause()
+
+
+def test_after():
+    pass
+"""
+
+
+def test_endless_test_is_named(tmp_path: Path) -> None:
+    """A test that waits for ever fails with the line where it waits; the other tests run."""
+    (tmp_path / "conftest.py").write_text(LEAVES.partition("    config.server")[0])
+    (tmp_path / "test_waits.py").write_text(WAITS)
+    words = ("-c", str(ROOT / "harness" / "pyproject.toml"), f"--rootdir={tmp_path}", "-o", "faulthandler_timeout=3")
+    argv = [sys.executable, "-m", "pytest", *words, "-n", "1", "-p", "no:cacheprovider", str(tmp_path)]
+    here = os.environ | {"GITHUB_STEP_SUMMARY": ""}
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120, env=here)
+    assert done.returncode == 1 and "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert re.search(r"FAILED test_waits\.py::test_waits", done.stderr), done.stderr
+    assert re.search(r'File ".*test_waits\.py", line 10 in test_waits', done.stderr), done.stderr
+
+
 def test_discards_by_reason() -> None:
     found = [Discard("a", "microvm has no acpi"), Discard("b", "microvm has no acpi"), Discard("c", "other")]
     assert text.discard_list(found) == ["  2  microvm has no acpi", "  1  other"]

@@ -21,8 +21,8 @@ from hermit_harness.net import diagnosis, pcap
 from hermit_harness.net.frames import ACK, BROADCAST, SYN, arp_request, mac_bytes, tcp
 from hermit_harness.net.netns import GUEST_ADDRESS, NetworkNamespace
 from hermit_harness.vm.nic import DEFAULT_MAC
-from hermit_harness.vm.process import DIE_WITH_PARENT
 from tests.support.errata import skip_known
+from tests.support.processes import background
 
 Serve = Callable[..., ServerGuest]
 # One byte, a full segment, one more than that, more than a window.
@@ -313,9 +313,9 @@ def tcpdump_on_tap(lab: NetworkNamespace, file: Path) -> Iterator[None]:
     """
     if os.geteuid():
         pytest.skip("tcpdump-wants-root: tcpdump cannot change its groups in a user namespace")
-    enter = (*DIE_WITH_PARENT, "nsenter", "--target", str(lab.pid), "--net", "--")
+    enter = ("nsenter", "--target", str(lab.pid), "--net", "--")
     argv = (*enter, "tcpdump", "-i", "tap10", "-U", "--immediate-mode", "-Z", "root", "-w", str(file))
-    with subprocess.Popen(argv, stderr=subprocess.PIPE) as tcpdump:
+    with background(argv, stderr=subprocess.PIPE) as tcpdump:
         assert tcpdump.stderr is not None
         said = b""
         while b"listening on tap10" not in said:
@@ -324,6 +324,7 @@ def tcpdump_on_tap(lab: NetworkNamespace, file: Path) -> Iterator[None]:
             said += line
         yield
         tcpdump.send_signal(signal.SIGINT)
+        assert tcpdump.wait(CLIENT_SECONDS) == 0
 
 
 def serves(served: ServerGuest) -> bool:

@@ -199,6 +199,7 @@ def test_lease_in_any_network(host: str, serve: Callable[..., ServerGuest], lab:
     lab.script("dhcp", "up")
     interface = IPv4Interface(host)
     with served.guest as guest:
+        guest.wait(lambda: served.monitor.traffic.has_lease)
         served.wait_until_listening(8080)
         address = IPv4Address(served.monitor.address)
         assert address in interface.network

@@ -28,8 +28,9 @@ from hermit_harness.net.guest_network import SECOND_GUEST_ADDRESS
 from hermit_harness.net.netns import GUEST_ADDRESS
 from hermit_harness.net.socket_link import SocketLink
 from hermit_harness.vm.nic import DEFAULT_MAC, SECOND_MAC
-from hermit_harness.vm.process import DIE_WITH_PARENT, Closeable
+from hermit_harness.vm.process import Closeable
 from tests.support.cli import hermitctl
+from tests.support.processes import background
 
 ECHO, ASK = "real-echo-0.11.0", "real-ask-0.11.0"
 UDP = 9975
@@ -168,9 +169,7 @@ def test_line_to_paste(tmp_path: Path) -> None:
     line = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
     assert f"stream,id=net0,server=on,addr.type=unix,addr.path={tmp_path}/a,,b" in line
     assert list(tmp_path.iterdir()) == []
-    with subprocess.Popen(
-        [*DIE_WITH_PARENT, "sh", "-c", f"exec {line}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-    ) as qemu:  # fmt: skip
+    with background(["sh", "-c", f"exec {line}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as qemu:
         assert qemu.stdout is not None
         assert any(b"listening on UDP port" in printed for printed in qemu.stdout)
         second = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hermit_harness.paths import ROOT
-from hermit_harness.vm.process import DIE_WITH_PARENT
+from tests.support.processes import background
 
 SECONDS = 60.0
 
@@ -90,22 +90,18 @@ def instructions(qemu: Sequence[str], first: int, last: int, folder: Path) -> in
     """
     with _pair() as (gdb, gdb_end), _pair() as (qmp, qmp_end):
         command = [
-            *(*DIE_WITH_PARENT, *qemu, "-S", "-serial", "null"),
+            *(*qemu, "-S", "-serial", "null"),
             *("-icount", f"shift=0,rr=record,rrfile={folder / 'record'}"),
             *("-chardev", f"socket,id=gdb,fd={gdb_end.fileno()}", "-gdb", "chardev:gdb"),
             *("-chardev", f"socket,id=qmp,fd={qmp_end.fileno()}", "-mon", "chardev=qmp,mode=control"),
         ]
-        with subprocess.Popen(
-            command, cwd=ROOT, pass_fds=(gdb_end.fileno(), qmp_end.fileno()), stderr=subprocess.DEVNULL
-        ) as process:
+        fds = (gdb_end.fileno(), qmp_end.fileno())
+        with background(command, cwd=ROOT, pass_fds=fds, stderr=subprocess.DEVNULL):
             gdb_end.close()
             qmp_end.close()
-            try:
-                monitor, guest = Monitor(qmp), RemoteGuest(gdb)
-                guest.call("?")
-                guest.run_to(first)
-                before = monitor.count()
-                guest.run_to(last)
-                return monitor.count() - before
-            finally:
-                process.kill()
+            monitor, guest = Monitor(qmp), RemoteGuest(gdb)
+            guest.call("?")
+            guest.run_to(first)
+            before = monitor.count()
+            guest.run_to(last)
+            return monitor.count() - before

@@ -1,10 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The processes of this machine, by their command lines."""
+"""Processes of tests: one that runs beside a test, and those of this machine by their command lines."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
+from typing import Any
+
+from hermit_harness.vm.process import DIE_WITH_PARENT
+
+MAX_SECONDS = 300.0  # seconds that a block may take
+
+
+@contextmanager
+def background(
+    argv: Sequence[str | Path], seconds: float = MAX_SECONDS, **options: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """Run a program beside the block, with the options of Popen.
+
+    However the block ends, the program and its process group end with it: Popen itself would wait for ever after a
+    failed assertion. They end after `seconds` in any case, so that whoever reads their output sees its end.
+    """
+    process: subprocess.Popen[Any] = subprocess.Popen([*DIE_WITH_PARENT, *argv], start_new_session=True, **options)
+    with process:
+        last = Timer(seconds, _end, [process])
+        last.start()
+        try:
+            yield process
+        finally:
+            last.cancel()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    # By group: a process that changed its user has lost its parent-death signal.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def processes_with(word: str, program: str = "") -> list[int]:

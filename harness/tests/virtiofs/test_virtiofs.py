@@ -18,13 +18,12 @@ import pytest
 from hermit_harness.boot import boot
 from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.process import DIE_WITH_PARENT
 from hermit_harness.vm.shared_folder import SharedFolder
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import find_program
 from hermit_harness.watch.supervisor import Watcher
 from tests.support.errata import skip_known
-from tests.support.processes import processes_with
+from tests.support.processes import background, processes_with
 
 Boot = Callable[[RunSpec], Outcome]
 EVERY_BYTE = bytes(range(256))
@@ -118,14 +117,11 @@ def test_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
         "-object memory-backend-file,id=mem,size=256M,mem-path=/dev/shm,share=on -numa node,memdev=mem"
     )
     spec = specs.release("real-read-0.11.0", memory="256M", append="-- /root/hello.txt", extra=tuple(words.split()))
-    with subprocess.Popen([*DIE_WITH_PARENT, find_program(), *line.split()], stderr=subprocess.PIPE) as daemon:
-        try:
-            assert daemon.stderr
-            assert any(b"Waiting for vhost-user socket connection" in said for said in daemon.stderr)
-            seen = lines(boot_here(spec))
-            assert daemon.wait(30) == 0, "it ends with the guest"
-        finally:
-            daemon.kill()
+    with background([find_program(), *line.split()], stderr=subprocess.PIPE) as daemon:
+        assert daemon.stderr
+        assert any(b"Waiting for vhost-user socket connection" in said for said in daemon.stderr)
+        seen = lines(boot_here(spec))
+        assert daemon.wait(30) == 0, "it ends with the guest"
     assert report("/root/hello.txt", EVERY_BYTE) in seen
 
 
