@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# From `nm -n` to the table that core/symbols.c reads: addresses from loader_start on, ascending, and names in the same order.
+# From `nm -n` to the table that core/linked_in.c reads: addresses from loader_start on, ascending, and names in the same order.
 BEGIN { n = 0 }
 $3 == "loader_start" { start = "0x" $1 }
 $2 == "t" || $2 == "T" {

@@ -3,8 +3,8 @@
 // The sequential writer of flattened device trees. Blocks are written in the order of the
 // specification: header, reservations, structure, strings. The header is completed last.
 #include "core/fdt.h"
-#include "core/fmt.h"
 #include "core/span.h"
+#include "core/text.h"
 
 enum {
 	HEADER_SIZE = 40,

@@ -5,8 +5,8 @@
 #include "core/handover_block.h"
 
 #include "core/fdt.h"
-#include "core/fmt.h"
 #include "core/panic.h"
+#include "core/text.h"
 
 // "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@", and sixteen hexadecimal digits.
 #define RSDP_NAME_MAX 28

@@ -4,7 +4,7 @@
 // same console does not interleave with it.
 #include "core/log.h"
 
-#include "core/fmt.h"
+#include "core/text.h"
 
 #define LOG_LINE_MAX 320
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// String comparison. The loader has no libc.
+// Strings: comparison, and the subset of printf that log lines and node names need. The loader has
+// no libc.
 #pragma once
+
+#include <stdarg.h>
 
 #include "core/base.h"
 
@@ -20,3 +23,10 @@ static inline bool text_equal(const char *a, const char *b)
 		b++;
 	return *a == *b;
 }
+
+// Writes at most `size` bytes to `out`, without NUL, and truncates the rest. Returns the number of
+// bytes written. Conversions: %s, %.*s, %c, %u, %lu, %x, %lx, %#x, %#lx and %%. Any other
+// conversion is printed verbatim.
+size_t fmt_va(char *out, size_t size, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+size_t fmt(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));

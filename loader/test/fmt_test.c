@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "core/fmt.h"
+#include "core/text.h"
 #include "test/test.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/x86/linux64/linux64.h"
+#include "proto/x86/bootinfo.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@ try_sanitizer := echo 'int main(void) { return 0; }' | \
 HOST_SANITIZE := $(if $(shell $(try_sanitizer)),,-fsanitize=address,undefined \
 	-fno-sanitize-recover=all) -fno-omit-frame-pointer
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -DLOADER_ARCH='"host"' -DLOADER_TARGET='"host"'
-HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c symbols.c embedded.c),$(CORE)) \
+HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c linked_in.c),$(CORE)) \
 	loader/arch/x86_64/paging.c loader/arch/aarch64/paging.c \
 	$(filter-out %/start.c,$(sort $(wildcard loader/proto/x86/*.c loader/proto/x86/*/*.c))) \
 	loader/proto/uefi/options.c

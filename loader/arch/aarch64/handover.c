@@ -7,8 +7,8 @@
 #include "arch/aarch64/paging.h"
 #include "arch/aarch64/platform.h"
 #include "arch/aarch64/trampoline.h"
+#include "core/exception.h"
 #include "core/panic.h"
-#include "core/selftest.h"
 
 // TCR_EL1 for the kernel: T0SZ and T1SZ 16 (48-bit addresses), 4 KiB granule, walks write-back
 // cacheable and inner shareable, for both halves.

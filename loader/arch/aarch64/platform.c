@@ -7,8 +7,7 @@
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/paging.h"
 #include "arch/aarch64/trampoline.h"
-#include "core/selftest.h"
-#include "core/symbols.h"
+#include "core/exception.h"
 #include "dev/uart.h"
 
 extern uint8_t el2_present; // entry.S

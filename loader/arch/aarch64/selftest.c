@@ -3,9 +3,9 @@
 // loader.selftest= on aarch64: faults before, during and after the hand-over.
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/trampoline.h"
+#include "core/exception.h"
 #include "core/log.h"
 #include "core/panic.h"
-#include "core/selftest.h"
 #include "core/text.h"
 
 // Covered by the loader's top table but above any RAM that a test machine has.

@@ -4,8 +4,8 @@
 // copy. The kernel starts without address translation.
 #include "arch/riscv64/trampoline.h"
 #include "core/boot.h"
+#include "core/exception.h"
 #include "core/handover.h"
-#include "core/selftest.h"
 
 // No page tables, so no rules: kernels build their own and accept the block anywhere below the
 // image.

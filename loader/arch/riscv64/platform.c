@@ -5,8 +5,7 @@
 #include "arch/riscv64/platform.h"
 
 #include "arch/riscv64/trampoline.h"
-#include "core/selftest.h"
-#include "core/symbols.h"
+#include "core/exception.h"
 #include "dev/sbi.h"
 
 void *map_range(struct range r)

@@ -2,9 +2,9 @@
 //
 // loader.selftest= on riscv64: faults before and during the hand-over.
 #include "arch/riscv64/trampoline.h"
+#include "core/exception.h"
 #include "core/log.h"
 #include "core/panic.h"
-#include "core/selftest.h"
 #include "core/text.h"
 
 // An address without memory: the highest bit of a 56-bit physical address.

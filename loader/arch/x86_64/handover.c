@@ -5,7 +5,7 @@
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/trampoline.h"
 #include "core/boot.h"
-#include "core/selftest.h"
+#include "core/exception.h"
 
 // Volume 3, 6.14.1: the address is split over bits 0 to 15 and 48 to 63 of the low half and the
 // high half. Interrupt gates clear IF, IST is 0.

@@ -4,8 +4,7 @@
 #include "arch/x86_64/platform.h"
 
 #include "arch/x86_64/trampoline.h"
-#include "core/selftest.h"
-#include "core/symbols.h"
+#include "core/exception.h"
 #include "dev/isa_debug_exit.h"
 #include "dev/uart_16550.h"
 

@@ -2,9 +2,9 @@
 //
 // loader.selftest= on x86_64: faults before, during and after the hand-over.
 #include "arch/x86_64/trampoline.h"
+#include "core/exception.h"
 #include "core/log.h"
 #include "core/panic.h"
-#include "core/selftest.h"
 #include "core/text.h"
 
 // Above MAP_REACH, and above what firmware maps.

@@ -3,7 +3,6 @@
 // Finds and reads the application and its arguments through UEFI protocols.
 #include "core/log.h"
 #include "proto/uefi/firmware.h"
-#include "proto/uefi/input.h"
 #include "proto/uefi/options.h"
 
 static const struct efi_guid loaded_image_guid = {

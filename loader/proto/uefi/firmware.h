@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Firmware services. All allocated pages are recorded, so that firmware_free_all() can return them
-// if the loader refuses to boot. Sizes are in bytes, addresses physical.
+// Firmware services, and what they provide for the application. All allocated pages are recorded,
+// so that firmware_free_all() can return them if the loader refuses to boot. Sizes are in bytes,
+// addresses physical.
 #pragma once
 
 #include "core/boot.h"
@@ -38,3 +39,15 @@ must_check enum status firmware_exit_boot_services(struct boot *boot);
 bool firmware_boot_services_exited(void);
 // Names the memory type of an address, as the memory map had it when firmware_memory() read it.
 const char *firmware_memory_type(uint64_t address);
+
+// Sets application and command line of `boot`. The application is the first of:
+// - Linux's initrd, which the firmware provides by LoadFile2 (QEMU's -initrd)
+// - initrd=PATH in the load options, on the loader's volume
+// - \EFI\hermit\hermit-app, then \EFI\BOOT\hermit-app, on the loader's volume
+// - the embedded one
+// The command line is the load options. If they are empty, it is the file hermit-bootargs in the
+// first of these two directories that has one. Refusals have been printed.
+must_check enum status files_read(struct boot *boot);
+
+// Sets `rsdp` and `cc_blob` of `boot`. An invalid table is ignored with a warning.
+void tables_read(struct boot *boot);

@@ -4,7 +4,6 @@
 #include "core/log.h"
 #include "core/panic.h"
 #include "proto/uefi/firmware.h"
-#include "proto/uefi/input.h"
 #include "proto/uefi/machine.h"
 
 extern char loader_start[], loader_end[]; // the linker script

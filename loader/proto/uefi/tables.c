@@ -3,7 +3,6 @@
 // Configuration tables (UEFI 2.10, 4.6) that the application gets: ACPI and SEV-SNP.
 #include "core/log.h"
 #include "proto/uefi/firmware.h"
-#include "proto/uefi/input.h"
 
 static const struct efi_guid acpi20_guid = {
 	0x8868e871, 0xe4f1, 0x11d3, { 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 }

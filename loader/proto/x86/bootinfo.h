@@ -1,9 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Readers for what the x86 boot protocols have in common: command line, modules, memory map, RSDP.
-// Addresses are physical, all fields little-endian. Refusals have been printed.
+// Readers of the boot information that the x86 boot protocols pass: one per protocol, and the parts
+// that protocols have in common. Addresses are physical, all fields little-endian. Refusals have
+// been printed.
 #pragma once
 
 #include "core/boot.h"
+
+// The reader of each protocol, in <protocol>/<protocol>.c. It fills the application, command line,
+// memory, RSDP (not Multiboot) and `preserved` of `boot`. `boot->loader` and `boot->mappable` are
+// set before; `map` maps physical memory. Lengths in the boot information are checked against
+// `boot->mappable` only.
+
+// Multiboot 1 (Multiboot Specification 0.6.96, section 3.3). `magic` and `info` are EAX and EBX at
+// entry.
+must_check enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct range),
+				      struct boot *boot);
+
+// PVH: struct hvm_start_info of Xen's x86/HVM direct boot ABI (docs/misc/pvh.pandoc,
+// public/arch-x86/hvm/start_info.h). `info` is EBX at entry, its physical address.
+must_check enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot);
+
+// The 64-bit Linux entry: the zero page, struct boot_params (Documentation/arch/x86/boot.rst,
+// "64-bit boot protocol", and zero-page.rst). `params` is RSI at entry, its physical address.
+must_check enum status linux64_read(uint64_t params, void *(*map)(struct range), struct boot *boot);
 
 // How to read the boot information, and the struct boot that the functions fill.
 struct bootinfo_reader {

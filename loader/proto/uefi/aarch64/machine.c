@@ -5,9 +5,9 @@
 #include "arch/aarch64/map.h"
 #include "arch/aarch64/platform.h"
 #include "arch/aarch64/trampoline.h"
+#include "core/exception.h"
 #include "core/log.h"
 #include "core/panic.h"
-#include "core/selftest.h"
 #include "proto/uefi/firmware.h"
 #include "proto/uefi/machine.h"
 

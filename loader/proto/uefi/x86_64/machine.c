@@ -3,10 +3,9 @@
 // UEFI on x86_64. Firmware page tables stay in use until the hand-over; 5-level ones are replaced
 // after ExitBootServices, because kernels expect four levels.
 #include "arch/x86_64/trampoline.h"
+#include "core/exception.h"
 #include "core/log.h"
 #include "core/panic.h"
-#include "core/selftest.h"
-#include "core/symbols.h"
 #include "core/text.h"
 #include "dev/isa_debug_exit.h"
 #include "dev/uart_16550.h"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The zero page of the 64-bit Linux entry.
-#include "proto/x86/linux64/linux64.h"
-
 #include "proto/x86/bootinfo.h"
 
 // Offsets in the zero page.

@@ -3,7 +3,7 @@
 // The 64-bit Linux entry: Firecracker, Cloud Hypervisor.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
-#include "proto/x86/linux64/linux64.h"
+#include "proto/x86/bootinfo.h"
 
 // From entry.asm: both halves of RSI at entry.
 noreturn void linux64_start(uint32_t params_low, uint32_t params_high);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The boot information of Multiboot 1. Lengths and addresses are untrusted.
-#include "proto/x86/multiboot/multiboot.h"
-
 #include "proto/x86/bootinfo.h"
 
 // 3.2 (machine state), 3.3 (offsets in the boot information).

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The boot information of PVH. Lengths and addresses are untrusted.
-#include "proto/x86/pvh/pvh.h"
-
 #include "proto/x86/bootinfo.h"
 
 // Offsets in struct hvm_start_info, sizes of its module and memory map entries.

@@ -3,7 +3,7 @@
 // PVH: QEMU -kernel, Firecracker, Cloud Hypervisor.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
-#include "proto/x86/pvh/pvh.h"
+#include "proto/x86/bootinfo.h"
 
 // From entry.asm: EBX at entry.
 noreturn void pvh_start(uint32_t info);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // A small printf. It never fails and never writes past the buffer.
-#include "core/fmt.h"
+#include "core/text.h"
 
 struct out {
 	char *p;

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// What the report of a CPU exception takes from the rest of the loader: names of functions, and
+// self-tests that raise an exception.
+#pragma once
+
+#include "core/base.h"
+
+// Returns the name of the loader's function that contains `address` and sets `offset` to the
+// distance from its start. Returns NULL, and leaves `offset` unset, if the address is not in the
+// loader's .text.
+const char *symbol_find(uint64_t address, uint64_t *offset);
+
+// loader.selftest=WORD raises a CPU exception in the loader or in the trampoline, so that tests can
+// verify its report: no input does that. Debug profile only.
+struct trampoline_args; // arch/*/trampoline.h
+
+#ifdef LOADER_SELFTEST
+#define SELFTEST selftest
+void selftest(const char *word, size_t n);
+void selftest_trampoline(struct trampoline_args *args);
+#else
+#define SELFTEST NULL
+static inline void selftest_trampoline(struct trampoline_args *args)
+{
+	(void)args;
+}
+#endif
