@@ -50,5 +50,5 @@ def lines(file: Path) -> list[str]:
 
 if __name__ == "__main__":
     # symbols?.so.o is the table of function names.
-    files = [file for file in Path(sys.argv[1]).rglob("*.o") if not file.name.startswith("symbols")]
+    files = [file for file in Path(sys.argv[1]).rglob("*.o") if not file.match("symbols?.so.o")]
     print(*sorted(line for file in files for line in lines(file)), sep="\n")
