@@ -30,7 +30,6 @@ static struct boot_state {
 void boot_init(const struct platform *p)
 {
 	platform = p;
-	panic_init(p->stop);
 	log_init(p->write, LOADER_LOG_LEVEL);
 }
 
@@ -273,4 +272,15 @@ static enum status steps(struct boot *boot)
 noreturn void boot_run(struct boot *boot)
 {
 	die(steps(boot));
+}
+
+noreturn void die(enum status status)
+{
+	platform->stop(status);
+}
+
+noreturn void assert_failed(const char *condition)
+{
+	die(refuse(STATUS_INTERNAL_ASSERT, "%s failed; please report it with the command line",
+		   condition));
 }

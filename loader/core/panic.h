@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Stopping the machine after a refusal or a failed assertion.
+// Stopping the machine after a refusal or a failed assertion. boot.c implements it; arch/ and
+// proto/ need no more of the boot sequence than this.
 #pragma once
 
 #include "core/status.h"
 
-// Registers the platform's stop function, which boot_init() passes.
-void panic_init(noreturn void (*stop)(enum status status));
-
-// Stops the machine with the exit status of `status`. The caller has printed the reason with
-// refuse(). Nothing else in the loader stops the machine.
+// Stops the machine with the exit status of `status`, by the platform of boot_init(). The caller
+// has printed the reason with refuse(). Nothing else in the loader stops the machine.
 noreturn void die(enum status status);
 
 // Checks invariants of the loader, never input. Release builds keep it: a wrong hand-over is harder
