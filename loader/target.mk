@@ -23,10 +23,8 @@ MAKEFILES_OF := loader/target.mk loader/flags.mk loader/targets.mk loader/tools.
 FOLDERS := loader/arch/$(ARCH) $(addprefix loader/proto/,$($(NAME).protos))
 DEVICES := $(patsubst %,loader/dev/%.c,$($(ARCH).dev) $($(NAME).dev))
 sources = $(foreach folder,$(FOLDERS),$(sort $(wildcard $(folder)/*.$1)))
-# A CPU with its own memcpy, memmove and memset replaces the portable ones. Self-tests exist in
-# debug builds only.
-LEFT_OUT := $($(NAME).not) $(if $(wildcard loader/arch/$(ARCH)/mem.*),loader/core/mem.c) \
-	$(if $(filter debug,$(PROFILE)),,loader/arch/$(ARCH)/selftest.c)
+# Self-tests exist in debug builds only.
+LEFT_OUT := $($(NAME).not) $(if $(filter debug,$(PROFILE)),,loader/arch/$(ARCH)/selftest.c)
 C := $(filter-out $(LEFT_OUT),$(CORE) $(call sources,c) $(DEVICES))
 ASM := $(filter-out $(LEFT_OUT),$(call sources,asm))
 S := $(filter-out $(LEFT_OUT),$(call sources,S))

@@ -43,8 +43,8 @@ static inline bool add_overflows(uint64_t a, uint64_t b, uint64_t *sum)
 	return __builtin_add_overflow(a, b, sum);
 }
 
-// GCC and Clang may emit calls of these four functions in freestanding code, too. mem.c and
-// memcmp.c have portable versions; arch/<cpu>/mem.* may replace them.
+// GCC and Clang may emit calls of these four functions in freestanding code, too. The first three
+// are in arch/<cpu>/mem.*, memcmp() is in mem.c.
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);

@@ -8,7 +8,7 @@ try_sanitizer := echo 'int main(void) { return 0; }' | \
 HOST_SANITIZE := $(if $(shell $(try_sanitizer)),,-fsanitize=address,undefined \
 	-fno-sanitize-recover=all) -fno-omit-frame-pointer
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -DLOADER_ARCH='"host"' -DLOADER_TARGET='"host"'
-HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c memcmp.c linked_in.c),$(CORE)) \
+HOST_CORE := $(filter-out $(addprefix loader/core/,mem.c linked_in.c),$(CORE)) \
 	loader/arch/x86_64/paging.c loader/arch/aarch64/paging.c \
 	$(filter-out %/start.c,$(sort $(wildcard loader/proto/x86/*.c loader/proto/x86/*/*.c))) \
 	loader/proto/uefi/options.c
@@ -27,7 +27,7 @@ $(HOST)/obj/test/main.o: $(GEN)/suites.h
 $(GEN)/suites.h: FORCE
 	$(call write_if_changed,'#define SUITES(X) ${SUITES:%=X(%)}')
 # The mem functions of the target, under names that do not collide with libc's.
-MEM_OBJ := $(addprefix $(HOST)/obj/mem/,portable.o memcmp.o x86_64.o)
+MEM_OBJ := $(addprefix $(HOST)/obj/mem/,memcmp.o x86_64.o)
 
 host: $(HOST)/hermit-status $(HOST)/loader-test $(HOST)/hermit-host
 
@@ -45,17 +45,11 @@ $(HOST)/obj/%.o: loader/%.c $(GEN)/version.h loader/test/test.mk
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -MMD -MP -c -o $@ $<
 
-$(HOST)/obj/mem/portable.o: loader/core/mem.c loader/core/base.h loader/test/test.mk
+$(HOST)/obj/mem/memcmp.o: loader/core/mem.c loader/core/base.h loader/test/test.mk
 	@mkdir -p $(@D)
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -fno-builtin -ffreestanding \
-		-DMEM_PREFIX=portable_ -c -o $@ $<
-
-$(HOST)/obj/mem/memcmp.o: loader/core/memcmp.c loader/core/base.h loader/test/test.mk
-	@mkdir -p $(@D)
-	$(call say,HOST,$@)
-	$(Q)$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -fno-builtin -ffreestanding \
-		-Dmemcmp=portable_memcmp -c -o $@ $<
+		-Dmemcmp=loader_memcmp -c -o $@ $<
 
 $(HOST)/obj/mem/x86_64.o: loader/arch/x86_64/mem.asm loader/test/test.mk
 	@mkdir -p $(@D)
