@@ -82,6 +82,12 @@ loader: ## build the loaders, debug and release
 dist: ## release copies with checksums in build/dist
 	@$(loader) PROFILE=release dist
 
+wheel: setup-run ## one Python package with hermitctl and all loaders, in build/dist
+	@$(loader) PROFILE=release all
+	@$(loader) PROFILE=debug host
+	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare
+	@ci/opensbi.sh && ci/wheel.sh
+
 size: ## size of each loader file and of its sections
 	@$(loader) PROFILE=release size
 

@@ -17,6 +17,7 @@ umask 022
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/hermit-harness
 helper=/usr/lib/apt/apt-helper
 built=usr/lib/riscv64-linux-gnu/opensbi/generic
+licence=usr/share/doc/opensbi/copyright
 
 # Prints the address of the archive that apt's lists name.
 archive() {
@@ -28,7 +29,7 @@ archive() {
 # unpack VERSION-REVISION SHA256 FOLDER: unpacks the package; on failure prints the reason.
 unpack() {
 	if [ "$(dpkg-query -W -f '${Version}' opensbi 2>/dev/null)" = "$1" ]; then
-		mkdir -p "$3/$built" && cp "/$built/"* "$3/$built/"
+		mkdir -p "$3/$built" && cp "/$built/"* "/$licence" "$3/$built/"
 		return
 	fi
 	[ -x $helper ] || {
@@ -46,7 +47,7 @@ unpack() {
 		sed -n 's/^E: //p' "$3/log" | head -n 1
 		return 1
 	}
-	dpkg -x "$3/deb" "$3"
+	dpkg -x "$3/deb" "$3" && cp "$3/$licence" "$3/$built/"
 }
 
 # fetch VERSION-REVISION SHA256

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Boots Hermit applications under QEMU and says how they ended."""
 
-from pathlib import Path
+from hermit_harness.paths import ROOT
 
-__version__ = (Path(__file__).parents[2] / "VERSION").read_text(encoding="utf-8").strip()
+__version__ = (ROOT / "VERSION").read_text(encoding="utf-8").strip()

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hermit_harness.paths import FIXTURES, ROOT
+from hermit_harness.paths import FIXTURES, IS_INSTALLED, ROOT
 from hermit_harness.vm.targets import ARCHS, cpu_of_arch
 
 
@@ -158,7 +158,8 @@ def all_images() -> tuple[FixtureImage, ...]:
                 found[image.arch, image.id] = image
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    return tuple(found.values())
+    # A package brings some of the images along.
+    return tuple(image for image in found.values() if not IS_INSTALLED or image.path.is_file())
 
 
 @lru_cache(maxsize=8)

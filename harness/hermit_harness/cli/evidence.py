@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from hermit_harness.paths import REPORT, STATE
+from hermit_harness.paths import IS_INSTALLED, REPORT, STATE
 from hermit_harness.vm.filenames import user_temp_folder
 
 KEPT = 20  # runs in one place
@@ -25,7 +25,7 @@ RUN_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-.+")
 
 def place_for(app: Path, of_the_tree: bool) -> Path:
     """Return where the runs of an application are kept: in the checkout, its cargo project, or the user's folder."""
-    if of_the_tree:
+    if of_the_tree and not IS_INSTALLED:
         return REPORT / "runs"
     for folder in app.resolve().parents:
         if folder.name.endswith("-unknown-hermit"):  # TARGET_FOLDER/TRIPLE/PROFILE/NAME

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hermit_harness import elf, options
 from hermit_harness.cli.files import readable
-from hermit_harness.paths import loader_file
+from hermit_harness.paths import IS_INSTALLED, loader_file
 from hermit_harness.vm.targets import Target, target, target_of_file
 
 # Multiboot 1, section 3.1.1: the header is 4-aligned in the first 8 KiB.
@@ -38,7 +38,8 @@ def find_loader(name: str, profile: str, row: Target) -> Path:
         return path
     built = loader_file(target(name).name if name in options.TARGET_NAMES else name, profile)
     if not built.is_file():
-        raise ValueError(f"no loader {name}: {built} is not built (`make loader`)")
+        remedy = "the package has release builds of each target" if IS_INSTALLED else "`make loader`"
+        raise ValueError(f"no loader {name}: {built} is not built ({remedy})")
     return built
 
 

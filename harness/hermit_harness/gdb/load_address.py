@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hermit_harness import elf
-from hermit_harness.paths import BUILD
+from hermit_harness.paths import BUILD, BUILT
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.memory import memory_bytes
 from hermit_harness.vm.process import LaunchError, launch
@@ -35,7 +35,7 @@ def loader_symbols(loader: Path) -> Path | None:
     that holds the very code of this loader."""
     data = loader.read_bytes()
     name = f"{loader.name}.debug"
-    for candidate in (loader.with_name(name), BUILD / "release" / name, BUILD / "debug" / name):
+    for candidate in (loader.with_name(name), BUILT / "release" / name, BUILT / "debug" / name):
         facts = elf.read(candidate) if candidate.is_file() else None
         text = facts.sections.get(".text") if facts else None
         if text and candidate.read_bytes()[text.offset : text.offset + text.size] in data:

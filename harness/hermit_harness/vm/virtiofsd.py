@@ -71,6 +71,8 @@ def find_program(program: str = "") -> str:
         return program
     if system_program := installed_program():
         return system_program
+    if not BUILD_SCRIPT.is_file():
+        raise LaunchError("no virtiofsd in Rust is installed (package virtiofsd of Debian 13, or the crate)")
     built = subprocess.run([str(BUILD_SCRIPT)], stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode:
         raise LaunchError(f"no virtiofsd in Rust is installed, and {BUILD_SCRIPT.name} could not build one (see above)")
