@@ -148,14 +148,12 @@ class DebugSession:
         known.update(start=self.start, end=self.end, app_offset=self.load_offset())
         os.environ["HERMIT_GDB"] = json.dumps(known)
 
-    def examine_application(self):
-        """Find where its kernel switches stacks and, if faults stop, where it loads the table of exceptions."""
-        app, file = guest.application()
-        data = Path(file).read_bytes()
-        unwind.search_only(app, data)
+    def stop_at_faults(self):
+        """Stop at its faults, if that is wanted."""
         if self.request["faults"]:
+            app, file = guest.application()
             self.faults = fault.FaultStops(guest.arch(), self.request["faults"] == "few")
-            self.faults.watch(app, data)
+            self.faults.watch(app, Path(file).read_bytes())
 
     def report_load(self):
         entry = self.request["entry"] + self.load_offset()
@@ -180,7 +178,7 @@ class DebugSession:
             self.read_handover()
             self.load_symbols()
             self.report_load()
-            self.examine_application()
+            self.stop_at_faults()
             for place in self.request["breaks"] or [self.entry()]:
                 hardware_breakpoint(resolve(place, self.is_code))
         except (LocationError, gdb.error) as error:
@@ -192,7 +190,7 @@ class DebugSession:
             self.read_handover()
         self.load_symbols()
         self.report_load()
-        self.examine_application()
+        self.stop_at_faults()
         if not self.request["breaks"]:
             run_to(self.request["entry"] + self.load_offset())
             gdb.execute("frame")
@@ -211,7 +209,6 @@ class DebugSession:
         if self.start is not None:
             self.load_symbols()
             self.report_load()
-            self.examine_application()
             for place in self.request["breaks"]:
                 hardware_breakpoint(resolve(place, self.is_code))
         gdb.execute("frame")
@@ -335,8 +332,6 @@ def main():
     session = DebugSession(request)
     CodeFrameFilter(session)
     unwind.register()
-    if request["stop"] != "here":
-        unwind.search_only(None)  # until the application is loaded
     execute_quietly("set confirm off")
     paging = gdb.parameter("pagination")
     execute_quietly("set pagination off")

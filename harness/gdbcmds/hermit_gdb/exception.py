@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import gdb
 
-from . import guest
+from . import guest, unwind
 from .memory import ReadError
 
 # Registers that a called function keeps, as GDB finds them again in a caller's frame; sp and the link are apart.
@@ -45,10 +45,12 @@ def big_endian() -> Iterator[None]:
     the other way round, so that it finds both big-endian while this lasts."""
     values = {name: guest.register(name) for name in [*(f"x{n}" for n in range(31)), "sp", "pc"]}
     gdb.execute("set endian big", to_string=True)
+    unwind.is_system_byte_order_swapped = True  # they cannot be written
     try:
         _write(values)
         yield
     finally:
+        unwind.is_system_byte_order_swapped = False
         gdb.execute("set endian little", to_string=True)
 
 

@@ -8,14 +8,11 @@ recognised by the code around its call instruction, so that it needs no symbols.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import gdb
 import gdb.unwinder
-
-from . import image
 
 # What the function has left for its return: the caller's registers that differ from its own.
 Restore = Callable[[gdb.PendingFrame], dict[str, int]]
@@ -38,20 +35,32 @@ class FrameId:
         self.sp, self.pc = sp, pc
 
 
-def _word(address: int) -> int:
-    return int.from_bytes(gdb.selected_inferior().read_memory(address, 8).tobytes(), "little")
+# System registers have the other byte order than GDB expects: QEMU sends them little-endian.
+is_system_byte_order_swapped = False
+
+
+def _word_type(frame: gdb.PendingFrame) -> gdb.Type:
+    """A type that needs no symbols and no language, which may be Rust here."""
+    return frame.architecture().integer_type(64, False)
+
+
+def _word(frame: gdb.PendingFrame, address: int) -> int:
+    """A word of the guest's memory, in GDB's byte order."""
+    return int(gdb.Value(address).cast(_word_type(frame).pointer()).dereference())
 
 
 def _x86(frame: gdb.PendingFrame) -> dict[str, int]:
     """r12 is the caller's stack pointer, below which are r12 and the return address."""
     stack = int(frame.read_register("r12"))
-    return {"rip": _word(stack + 8), "rsp": stack + 16, "r12": _word(stack)}
+    return {"rip": _word(frame, stack + 8), "rsp": stack + 16, "r12": _word(frame, stack)}
 
 
 def _aarch64(frame: gdb.PendingFrame) -> dict[str, int]:
     """The caller's stack pointer is in SP_EL0, with the return address on its stack."""
-    stack = int(frame.read_register("SP_EL0"))
-    return {"pc": _word(stack), "sp": stack + 16}
+    stack = int(frame.read_register("SP_EL0")) & (1 << 64) - 1
+    if is_system_byte_order_swapped:
+        stack = int.from_bytes(stack.to_bytes(8, "little"), "big")
+    return {"pc": _word(frame, stack), "sp": stack + 16}
 
 
 SWITCHES = {
@@ -71,15 +80,10 @@ SWITCHES = {
 
 
 class KernelStackUnwinder(gdb.unwinder.Unwinder):
-    """GDB asks it for each frame, before it looks for unwind information.
-
-    `returns` are the return addresses of the switch, or None if they are unknown: then each frame's code is read. GDB
-    13 crashes if QEMU turns out to be gone during that read, so a session sets them.
-    """
+    """GDB asks it for each frame, before it looks for unwind information."""
 
     def __init__(self) -> None:
         super().__init__("hermit-kernel-stack")
-        self.returns: set[int] | None = None
 
     def __call__(self, pending_frame: gdb.PendingFrame) -> gdb.UnwindInfo | None:
         switch = SWITCHES.get(pending_frame.architecture().name())
@@ -87,18 +91,20 @@ class KernelStackUnwinder(gdb.unwinder.Unwinder):
             return None
         try:
             return self._unwind(pending_frame, switch)
-        except (gdb.error, ValueError):  # no code there, or a stub without SP_EL0
-            return None
+        except (gdb.error, ValueError) as error:  # no code there, or a stub without SP_EL0
+            if gdb.selected_inferior().pid:
+                return None
+            # QEMU has ended, and GDB 13 would crash if it went on with this frame. An interrupt makes it give up.
+            gdb.write(f"{error}\n", gdb.STDERR)
+            raise KeyboardInterrupt from error
 
-    def _unwind(self, frame: gdb.PendingFrame, switch: StackSwitch) -> gdb.UnwindInfo | None:
+    @staticmethod
+    def _unwind(frame: gdb.PendingFrame, switch: StackSwitch) -> gdb.UnwindInfo | None:
         pc = int(frame.read_register("pc")) & (1 << 64) - 1
-        if self.returns is not None and pc not in self.returns:
-            return None
         start, size = pc - len(switch.before), len(switch.before + switch.after)
         if start < 0 or gdb.selected_inferior().read_memory(start, size).tobytes() != switch.before + switch.after:
             return None
-        word = gdb.lookup_type("unsigned long")
-        values = {name: gdb.Value(value).cast(word) for name, value in switch.restore(frame).items()}
+        values = {name: gdb.Value(value).cast(_word_type(frame)) for name, value in switch.restore(frame).items()}
         # The caller's stack lies above the kernel's: GDB ends a backtrace where stack addresses do not ascend.
         info = frame.create_unwind_info(FrameId(frame.read_register("sp"), frame.read_register("pc")))
         for name in switch.kept:
@@ -108,17 +114,6 @@ class KernelStackUnwinder(gdb.unwinder.Unwinder):
         return info
 
 
-_unwinder = KernelStackUnwinder()
-
-
 def register() -> None:
     """Make the unwinder known to GDB."""
-    gdb.unwinder.register_unwinder(None, _unwinder, replace=True)
-
-
-def search_only(app: image.LoadedImage | None, data: bytes = b"") -> None:
-    """Unwind through this application's switches only. `data` is its file. Without an application there are none."""
-    _unwinder.returns = set()
-    for switch in SWITCHES.values() if app else ():
-        found = app.find_code(re.escape(switch.before + switch.after), data) if app else []
-        _unwinder.returns |= {address + len(switch.before) for address in found}
+    gdb.unwinder.register_unwinder(None, KernelStackUnwinder(), replace=True)

@@ -11,10 +11,11 @@ import pytest
 from hermit_harness.paths import BUILD
 
 HERMITCTL = BUILD / "venv" / "bin" / "hermitctl"
-TARGETS = ["x86_64-multiboot", "aarch64-elf", "riscv64-sbi"]
+TARGETS = ["x86_64-multiboot", "aarch64-elf", "aarch64_be-elf", "riscv64-sbi"]
 SWITCHES = {
     "x86_64-multiboot": ["call_with_stack", "on_kernel_stack"],
     "aarch64-elf": ["call_with_kernel_stack", "on_kernel_stack"],
+    "aarch64_be-elf": ["call_with_kernel_stack", "on_kernel_stack"],
     "riscv64-sbi": [],  # its kernels do not switch
 }
 CALLERS = ["app_main", "crt_entry", "_start"]
@@ -44,7 +45,7 @@ def test_debug(target: str) -> None:
     assert re.search(rf"^#1 .* in {expected[1]} \(", text.rpartition("_start")[2], re.M), text
 
 
-@pytest.mark.parametrize("target", ["x86_64-multiboot", "aarch64-elf"])  # riscv64: QEMU ends with the panic
+@pytest.mark.parametrize("target", TARGETS[:3])  # riscv64: QEMU ends with the panic
 def test_report_of_run(target: str) -> None:
     text = hermitctl("run", "--isolate", "--target", target, "panic", "--", "kernel-stack")
     assert functions(text) == ["fail", *SWITCHES[target], *CALLERS], text
