@@ -75,20 +75,26 @@ LOADS_TABLE = {
 }
 # The first function of an application's own, when a kernel for x86_64 has filled the table that it loaded earlier.
 FIRST_FUNCTION = "runtime_entry"
-SWITCH = "hermit_faults"
+SWITCH, CONTINUING = "hermit_faults", "hermit_continuing"
 
 
 class TableLoaded(gdb.Breakpoint):
-    """After an instruction that loads the table, or where the application begins: read the table, and go on."""
+    """After an instruction that loads the table, or where the application begins: read the table, and go on.
+
+    A breakpoint may not be set in stop() (GDB's manual, "Manipulating breakpoints using Python"). So the guest stops
+    for new entries, and the breakpoint's commands let it continue. They would turn a step into `continue`: entries that
+    appear during a step get their breakpoints at its end.
+    """
 
     def __init__(self, address: int, stops: FaultStops) -> None:
         super().__init__(f"*{address:#x}", gdb.BP_HARDWARE_BREAKPOINT, internal=True)
         self.silent = True
+        self.commands = f"silent\nif ${CONTINUING}\ncontinue\nend"
         self._stops = stops
 
     def stop(self) -> bool:
         with contextlib.suppress(ReadError, gdb.error):
-            self._stops.read_table()
+            return self._stops.has_new_entries() and bool(gdb.convenience_variable(CONTINUING))
         return False
 
 
@@ -111,9 +117,11 @@ class FaultStops:
     def __init__(self, cpu: str, has_few_breakpoints: bool) -> None:
         self._cpu = cpu
         self._vectors = list(VECTORS)[: KVM_ENTRIES if has_few_breakpoints else None]
+        self._found: dict[int, int | None] = {}  # addresses, each with x86's vector
         self._entries: dict[int, FaultEntry] = {}
         self.last = ""  # what the last stop at a fault said
         gdb.events.stop.connect(self._on_stop)
+        gdb.execute(f"define hook-continue\nset ${CONTINUING} = 1\nend")
 
     def watch(self, app: image.LoadedImage, data: bytes) -> None:
         """Read the table whenever the application, whose file holds `data`, may have changed it.
@@ -127,14 +135,18 @@ class FaultStops:
             if address is not None:
                 TableLoaded(address, self)
 
-    def read_table(self) -> None:
-        """Set a breakpoint at each entry. ReadError or gdb.error if the table cannot be read."""
-        for address, vector in entries(self._cpu, self._vectors):
+    def has_new_entries(self) -> bool:
+        """Read the table. ReadError or gdb.error if it cannot be read."""
+        self._found.update(entries(self._cpu, self._vectors))
+        return not self._entries.keys() >= self._found.keys()
+
+    def _on_stop(self, event: gdb.Event) -> None:
+        if not all(isinstance(point, TableLoaded) for point in getattr(event, "breakpoints", [None])):
+            gdb.set_convenience_variable(CONTINUING, False)  # the person gets the prompt
+        for address, vector in self._found.items():
             if address not in self._entries:
                 self._entries[address] = FaultEntry(address, vector)
             self._entries[address].vector = vector
-
-    def _on_stop(self, event: gdb.Event) -> None:
         entry = self._entries.get(guest.register("pc"))
         if entry is None or not entry.stop():
             return
