@@ -31,7 +31,7 @@ cp harness/pyproject.toml LICENSE-APACHE LICENSE-MIT $stage
 # shellcheck disable=SC2046 # none of these names has a blank
 copy VERSION loader/targets.mk harness/matrix.toml ci/packages.* fixtures/bare/hello/fixture.toml \
 	build/release/hermit-loader-* build/fixtures/bare/*/hello \
-	$(git ls-files netsetup harness/gdbcmds)
+	$(git ls-files docs netsetup harness/gdbcmds)
 mkdir -p $data/build/host
 build/host/hermit-status >$data/build/host/hermit-status.txt
 

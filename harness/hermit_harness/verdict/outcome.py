@@ -7,7 +7,18 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-VERDICTS = ("pass", "wrong-exit", "refused", "panic", "crash", "hang", "timeout", "infra", "harness-bug")
+# Each verdict with its meaning. docs/verdicts.md has the same words.
+VERDICTS = {
+    "pass": "the run ended as expected",
+    "wrong-exit": "the application ended with another status",
+    "refused": "the loader printed a refusal and its number",
+    "panic": "the kernel printed a panic, or Rust's standard library did and the application ended with its status",
+    "crash": "a triple fault, or an exception that the kernel reports",
+    "hang": "every CPU halted with interrupts off, or a time limit expired long after the last output",
+    "timeout": "a time limit expired while the guest still printed, or while it had an open TCP port",
+    "infra": "QEMU or a helper did not start, or died",
+    "harness-bug": "the harness contradicts itself",
+}
 ORIGINS = ("app", "loader", "qemu", "harness", "none")
 
 STATUS_UNKNOWN = "status unknown"  # such a cause begins with these words
