@@ -16,6 +16,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
 QMP_LOG_LIMIT = 4 * 1024 * 1024
+CONSOLE_LIMIT = 512 * 1024  # of the console while the guest runs
 # Every file that a run may leave.
 NAMES = (
     *("argv", "console.log", "qmp.jsonl", "stderr.txt", "outcome.txt", "repro.sh"),
@@ -40,6 +41,8 @@ class Artifacts:
         self.problem = ""
         self._start = time.monotonic()
         self._qmp: IO[str] | None = None
+        self._console: IO[bytes] | None = None
+        self._console_bytes_left = CONSOLE_LIMIT
         self._qmp_bytes_left = QMP_LOG_LIMIT
         if not folder:
             return
@@ -48,6 +51,7 @@ class Artifacts:
             for name in NAMES:
                 (folder / name).unlink(missing_ok=True)
             self._qmp = (folder / "qmp.jsonl").open("w", encoding="utf-8")
+            self._console = (folder / "console.log").open("wb", buffering=0)
 
     @contextmanager
     def _tolerated(self) -> Iterator[None]:
@@ -66,6 +70,13 @@ class Artifacts:
             if executable:
                 path.chmod(0o755)
 
+    def console(self, data: bytes) -> None:
+        """Write the guest's output as it arrives, so that it is there if the harness is killed. write() replaces it."""
+        if self._console and self._console_bytes_left > 0:
+            with self._tolerated():
+                self._console.write(data[: self._console_bytes_left])
+            self._console_bytes_left -= len(data)
+
     def qmp(self, direction: str, text: str) -> None:
         """One QMP message, "<" from QEMU and ">" to it, with seconds since the start."""
         if not self._qmp or self._qmp_bytes_left <= 0:
@@ -76,11 +87,12 @@ class Artifacts:
             self._qmp.write(row)
 
     def close(self) -> None:
-        """Close the QMP log."""
-        if self._qmp:
+        """Close the files that are written during the run."""
+        for file in (self._qmp, self._console):
             with self._tolerated():
-                self._qmp.close()
-            self._qmp = None
+                if file:
+                    file.close()
+        self._qmp = self._console = None
 
 
 def _absolute(path: Path) -> Path:

@@ -104,7 +104,13 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
         faults = FaultWatcher(spec.continues_on_fault)
         watchers = (*guest_io.watchers, *((VirtiofsdWatcher(daemon),) if daemon else ()))
         watchers += (faults,)
-        supervisor = Supervisor(spec, process, boot_log, guest_io.console, folder.qmp, watchers)
+
+        def console(data: bytes) -> None:
+            folder.console(data)
+            if guest_io.console:
+                guest_io.console(data)
+
+        supervisor = Supervisor(spec, process, boot_log, console, folder.qmp, watchers)
         facts = supervisor.run(guest_io.stdin_fd)
         for watcher in watchers:
             watcher.on_end(facts)

@@ -118,7 +118,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "NETIF",
         "netif",
-        "the tap, the bridge, or the socket by name or path; default: tap10, hermitbr0, link",
+        "the tap, the bridge, the socket by name or path, or @N: a tap's descriptor; default: tap10, hermitbr0, link",
         metavar="NAME",
     ),
     Option(

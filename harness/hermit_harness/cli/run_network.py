@@ -54,6 +54,7 @@ class RunNetwork(Watcher):
             self.network.nic.mac, self.network.expected_address, self.network.ports, any_port=networked,
             on_listening=self._on_listening,
             make_socket=self.network.namespace.socket if self.network.namespace else socket.socket,
+            host=self.network.host,
         )  # fmt: skip
         self.watchers = (self.monitor, self) if networked else ()
         self._dry_run = arguments.dry_run

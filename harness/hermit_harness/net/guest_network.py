@@ -44,15 +44,18 @@ SECOND_GUEST_ADDRESS = "10.0.5.4"  # at the second end of a socket link
 UHYVE_GUEST_ADDRESS = "10.0.5.2"  # the default of uhyve
 DHCP_ADDRESS = "10.0.2.15"  # the first address that QEMU's user network assigns
 VHOST_DEVICE = Path("/dev/vhost-net")  # lets the host kernel transfer the frames
-TUNSETIFF, IFF_TAP_WITHOUT_INFO = 0x400454CA, 0x1002  # linux/if_tun.h
+# linux/if_tun.h: two requests; a tap whose frames have no further header, and the flags of all headers
+TUNSETIFF, TUNGETIFF, IFF_TAP_WITHOUT_INFO, IFF_KINDS = 0x400454CA, 0x800454D2, 0x1002, 0x5003
+DESCRIPTOR = re.compile(r"@(\d{1,6})")
 
 
 @dataclass
 class GuestNetwork:
     """A NIC, its namespace or socket link, and what is known about the guest's addresses and ports.
 
-    `expected_address` is empty if only the traffic can show the address. `ports` are the guest's TCP ports to probe.
-    `kernel_words` are added to the kernel's command line. `dhcp_remedy` says how to get a DHCP server.
+    `host` is the host's interface in the guest's network, if it is known. `expected_address` is empty if only the
+    traffic can show the address. `ports` are the guest's TCP ports to probe. `kernel_words` are added to the kernel's
+    command line. `dhcp_remedy` says how to get a DHCP server.
     """
 
     nic: Nic = NO_NETWORK
@@ -61,7 +64,7 @@ class GuestNetwork:
     notes: list[str] = field(default_factory=list)
     namespace: NetworkNamespace | None = None
     link: SocketLink | None = None
-    network: str = ""
+    host: IPv4Interface | None = None
     kernel_words: tuple[str, ...] = ()
     dhcp_remedy: str = ""
 
@@ -70,6 +73,11 @@ class GuestNetwork:
         for part in (self.namespace, self.link):
             if part:
                 part.close()
+
+    @property
+    def network(self) -> str:
+        """Return the network of the host's interface, such as 10.0.5.0/24, or ""."""
+        return str(self.host.network) if self.host else ""
 
     @property
     def namespace_command(self) -> tuple[str, ...]:
@@ -86,7 +94,8 @@ class GuestNetwork:
         """Return whether the host interface is up; None if the network has none."""
         if not self.nic.ifname:
             return None
-        return bool(re.search(r"[<,]UP[,>]", self.ip("-o", "link", "show", "dev", self.nic.ifname)))
+        shown = self.ip("-o", "link", "show", "dev", self.nic.ifname)
+        return bool(re.search(r"[<,]UP[,>]", shown)) if shown else None  # a descriptor's tap may be elsewhere
 
     def describe_port(self, port: int, address: str) -> str:
         """Describe how a client reaches a port of the guest."""
@@ -146,7 +155,9 @@ def static_address(append: str, environment: Mapping[str, str]) -> str:
     """Return the guest address on the kernel's command line or in HERMIT_IP, "" if neither has one."""
     head = append.split(" -- ")[0]
     addresses = re.findall(r"(?:^|\s)(?:-ip\s+|env=HERMIT_IP=)(\S+)", head)
-    return addresses[-1] if addresses else environment.get("HERMIT_IP", "")
+    with suppress(AddressValueError):  # the kernel says what is wrong with it
+        return str(IPv4Address(addresses[-1] if addresses else environment.get("HERMIT_IP", "")))
+    return ""
 
 
 def tap_problem(name: str) -> str:
@@ -171,6 +182,17 @@ def tap_problem(name: str) -> str:
     finally:
         os.close(tun)
     return ""
+
+
+def tap_of_descriptor(fd: int) -> str:
+    """Return the name of the tap that an inherited descriptor has open. Raise ValueError if it is none."""
+    try:
+        name, flags = struct.unpack("16sH22x", fcntl.ioctl(fd, TUNGETIFF, bytes(40)))
+    except OSError as error:
+        raise ValueError(f"NETIF=@{fd}: descriptor {fd} is not an open tap: {error.strerror}") from None
+    if flags & IFF_KINDS != IFF_TAP_WITHOUT_INFO:
+        raise ValueError(f"NETIF=@{fd}: a tap needs the flags IFF_TAP and IFF_NO_PI, without IFF_VNET_HDR")
+    return str(name.rstrip(b"\0").decode())
 
 
 def free_port(row: HostForward, namespace: NetworkNamespace | None) -> HostForward:
@@ -264,7 +286,7 @@ def _set_up_user(network: GuestNetwork, request: NetworkRequest, environment: Ma
     network.expected_address = static_address(request.append, environment) or (
         GUEST_ADDRESS if static else DHCP_ADDRESS
     )
-    network.network = "10.0.5.0/24" if static else "10.0.2.0/24"
+    network.host = IPv4Interface("10.0.5.1/24" if static else "10.0.2.2/24")
 
 
 def _set_up_socket(network: GuestNetwork, request: NetworkRequest, environment: Mapping[str, str]) -> None:
@@ -288,13 +310,19 @@ def _set_up_socket(network: GuestNetwork, request: NetworkRequest, environment: 
 def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Mapping[str, str]) -> None:
     bridge = network.nic.kind == "bridge" or _is_bridge(network, request.ifname)
     host = request.ifname or ("hermitbr0" if bridge else "tap10")
+    descriptor = DESCRIPTOR.fullmatch(host)
+    if descriptor:
+        if bridge or network.namespace:
+            raise ValueError(f"NETIF={host}: a descriptor is a tap's, and excludes --net bridge and --isolate")
+        host = tap_of_descriptor(int(descriptor[1]))
     if problem := _name_problem(host):
         raise ValueError(f"NETIF={host}: {problem}")
-    name = (
-        _create_tap(network, network.namespace, host, bridge, request.dhcp)
-        if network.namespace
-        else _existing_tap(network, host, bridge)
-    )
+    if descriptor:
+        name = host
+    elif network.namespace:
+        name = _create_tap(network, network.namespace, host, bridge, request.dhcp)
+    else:
+        name = _existing_tap(network, host, bridge)
     network.dhcp_remedy = network.dhcp_remedy or f"sudo netsetup/dhcp up {host} starts one"
     vhost_problem = device_problem(VHOST_DEVICE)
     vhost = not vhost_problem and not request.capture
@@ -305,9 +333,11 @@ def _set_up_tap(network: GuestNetwork, request: NetworkRequest, environment: Map
     mac = request.mac or (mac_of_tap(name) if bridge else network.nic.mac)
     kind = "bridge" if bridge else "tap"
     network.nic = replace(network.nic, kind=kind, ifname=name, mac=mac, vhost=vhost, watched=not vhost)
+    if descriptor:
+        network.nic = replace(network.nic, fd=int(descriptor[1]))
     network.expected_address = static_address(request.append, environment) or ("" if request.dhcp else GUEST_ADDRESS)
     found = re.search(r" inet (\S+)", network.ip("-4", "-o", "addr", "show", "dev", host))
-    network.network = str(IPv4Interface(found[1]).network) if found else ""
+    network.host = IPv4Interface(found[1]) if found else None
 
 
 def mac_of_tap(tap: str) -> str:
@@ -317,8 +347,6 @@ def mac_of_tap(tap: str) -> str:
 
 def _name_problem(name: str) -> str:
     """Return why no interface can have this name, or an empty string."""
-    if re.fullmatch(r"@\d+", name):
-        return "an inherited descriptor is a feature of uhyve; name a tap, such as tap10"
     # netsetup/ accepts the same names. Linux limits them to 15 bytes (linux/if.h: IFNAMSIZ).
     if not re.fullmatch(r"(?!-|\.\.?$)[\w.-]{1,15}", name, re.ASCII):
         return "not an interface name: 1 to 15 letters, digits, . _ -"

@@ -15,7 +15,9 @@ import math
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
 
 from hermit_harness.net import frames
 from hermit_harness.net.frames import ACK, FIN, RST, SYN, Frame
@@ -28,7 +30,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two probes, doubled ea
 QUIET_SECONDS = 1.0  # seconds without output or frames from the guest
 MAX_MESSAGE = 1 << 17  # bytes; a longer message means that the stream is out of step
 CONSOLE_TAIL = 1024  # bytes of console output that the patterns below are searched in
-ADDRESS_LINE = re.compile(rb"interface with address ([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)/[0-9]+\s")
+ADDRESS_LINE = re.compile(rb"(?:interface with address|IP address:) +([0-9.]{7,15}/[0-9]{1,2})\s")
+DEFAULT_PREFIX = 24  # of a network that nothing describes
 LISTENING_LINE = re.compile(rb"(?i)listening on (?:tcp )?port ([0-9]{1,5})\s")
 
 
@@ -78,13 +81,26 @@ class Traffic:
             self.addresses.append(address)
 
 
+def probe_address(guest: IPv4Interface, host: IPv4Interface | None) -> str:
+    """Return an address for the probe: in the guest's network, and most likely unused there.
+
+    Hosts and DHCP servers take the ends of a network first. The two addresses of a network of four are taken: then its
+    own address is the sender, which smoltcp accepts.
+    """
+    network = guest.network
+    first, last = int(network.network_address), int(network.broadcast_address)
+    taken = {int(guest), int(host) if host else None}
+    hosts = [last - back for back in (4, 5, 6, 7, 3, 2, 1) if last - back > first]
+    return str(IPv4Address(next((address for address in hosts if address not in taken), first)))
+
+
 class NetworkMonitor(Watcher):
     """A watcher of the guest's network.
 
     `expected_address` is the guest's address until the traffic shows it. `ports` are the ports to probe; `any_port`
     adds the ports that the guest prints. `on_frame` is called with each frame. `on_listening` is called once per port,
     with address, port and time, when the guest accepts a connection. `make_socket` creates sockets for networks whose
-    frames bypass QEMU: the probe is then an ordinary connection.
+    frames bypass QEMU: the probe is then an ordinary connection. `host` is the host's interface in the network.
     """
 
     def __init__(
@@ -96,6 +112,7 @@ class NetworkMonitor(Watcher):
         on_frame: Callable[[bytes, Frame], None] | None = None,
         make_socket: Callable[[], socket.socket] = socket.socket,
         on_listening: Callable[[str, int, float], None] | None = None,
+        host: IPv4Interface | None = None,
     ) -> None:
         self.traffic = Traffic(mac)
         self.expected_address = expected_address
@@ -106,6 +123,8 @@ class NetworkMonitor(Watcher):
         self._on_frame = on_frame
         self._make_socket = make_socket
         self._on_listening = on_listening
+        self._host = host
+        self._prefix = host.network.prefixlen if host else DEFAULT_PREFIX
         self._supervisor: Supervisor | None = None
         self._buffer = bytearray()
         self._pause, self._next_probe = FIRST_PAUSE, math.inf
@@ -122,9 +141,9 @@ class NetworkMonitor(Watcher):
 
     def on_output(self, data: bytes) -> None:
         self._console_tail = (self._console_tail + data)[-CONSOLE_TAIL:]
-        addresses = ADDRESS_LINE.findall(self._console_tail)
-        if addresses and not self.traffic.addresses:
-            self.expected_address = addresses[-1].decode()
+        for text in ADDRESS_LINE.findall(self._console_tail):
+            with suppress(ValueError):  # an application can print such a line
+                self._take_interface(IPv4Interface(text.decode()))
         ports = [int(text) for text in LISTENING_LINE.findall(self._console_tail)]
         if ports:
             self._console_tail = b""
@@ -194,9 +213,14 @@ class NetworkMonitor(Watcher):
         """Return the guest's address, or "" while it is unknown."""
         return self.traffic.addresses[-1] if self.traffic.addresses else self.expected_address
 
+    def _take_interface(self, interface: IPv4Interface) -> None:
+        if not self.traffic.addresses:
+            self.expected_address = str(interface.ip)
+        if self.address == str(interface.ip):
+            self._prefix = interface.network.prefixlen
+
     def _probe_address(self) -> str:
-        """Return an unused address in the guest's network."""
-        return self.address.rpartition(".")[0] + ".251"
+        return probe_address(IPv4Interface((self.address, self._prefix)), self._host)
 
     def _schedule_probe(self, pause: float) -> None:
         """Schedule the next probe after `pause` seconds, and reset the interval."""

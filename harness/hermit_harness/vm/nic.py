@@ -66,7 +66,7 @@ class Nic:
 
     `capture` receives every frame. `watched` lets the harness receive frames while the guest runs, and send some; QEMU
     supports neither together with vhost. `options` are further options of -netdev. For a socket link, `socket_path` is
-    its name, `listens` selects the end, and `fd` is an inherited descriptor that replaces the name.
+    its name and `listens` selects the end. `fd` is an inherited descriptor of it or of a tap, which replaces the name.
     """
 
     kind: str
@@ -105,10 +105,11 @@ def netdev(net: Nic) -> str:
         address = f"fd,addr.str={net.fd}" if net.fd >= 0 else f"unix,addr.path={escape_commas(net.socket_path)}"
         options = [f"stream,id={NETDEV_ID},server={'on' if net.listens else 'off'},addr.type={address}"]
     else:
-        options = [f"tap,id={NETDEV_ID},ifname={net.ifname},script=no,downscript=no"]
+        how = f"fd={net.fd}" if net.fd >= 0 else f"ifname={net.ifname},script=no,downscript=no"
         # Without the virtio header, frames on the tap and in captures are as the guest sent them, with no request for
         # checksum offload. Kernel 0.11.0 requests it for ARP as well, and Linux drops such frames.
-        options.append(f"vhost={'on' if net.vhost else 'off'},vnet_hdr=off")
+        options = [f"tap,id={NETDEV_ID},{how},vhost={'on' if net.vhost else 'off'}"]
+        options += [] if net.fd >= 0 else ["vnet_hdr=off"]  # a descriptor has its settings
     return ",".join(options + ([net.options] if net.options else []))
 
 

@@ -29,6 +29,11 @@ class SerialInput:
         self._is_file = False
         self.sent = 0  # bytes that the serial port has accepted
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether more input may come."""
+        return self._fd is not None
+
     def start(self, fd: int | None) -> None:
         """Start. The serial socket must already be registered."""
         self._fd = fd

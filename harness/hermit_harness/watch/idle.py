@@ -9,18 +9,33 @@ import socket
 from collections.abc import Callable
 
 from hermit_harness.vm.qmp import QmpError
+from hermit_harness.vm.targets import target
 from hermit_harness.watch.run_facts import RunFacts
 from hermit_harness.watch.supervisor import Supervisor, Watcher
 
 IDLE_SECONDS = 10.0
 IDLE_CPU = 0.3  # seconds of QEMU's CPU time in IDLE_SECONDS; an idle kernel uses about a fifth of this
-IDLE_LINE = f"the guest has been idle for {IDLE_SECONDS:.0f} s; Ctrl-C shows where it is"
+IDLE_LINE = "the guest has been idle for {seconds:.0f} s{unless}; Ctrl-C shows where it is"
+COM1_IER = "i /xb 0x3f9"  # PC16550D, 8.4: bit 0 enables the interrupt at received data
+# RISC-V ACLINT: the machine's time, and for each hart the time of its next interrupt, the largest number for none.
+MTIME, MTIMECMP, NEVER = 0x200BFF8, 0x2004000, (1 << 64) - 1
 # A timer of the local APIC that will fire. Kernels without one to wait for set the largest count.
 _ARMED = re.compile(r"^LVTT\s+0x\w+(?!.*masked).*\nTimer\s.*initial_count = (?!0 |4294967295 )\d+", re.MULTILINE)
 
 
+def idle_line(unseen: str = "") -> str:
+    """Return the line about an idle guest. `unseen`: what may wake it."""
+    return IDLE_LINE.format(seconds=IDLE_SECONDS, unless=f", unless it waits for {unseen}" if unseen else "")
+
+
+def is_timer_armed(words: str) -> bool:
+    """Return whether a RISC-V timer will fire. `words`: QEMU's dumps of the time and of each hart's next interrupt."""
+    now, *times = (int(word, 16) for word in re.findall(r"(?<=[: ])0x[0-9a-f]+", words))
+    return any(now < time < NEVER for time in times)
+
+
 class IdleWatcher(Watcher):
-    """Calls `say` once if the guest does nothing, and nothing that is known can wake it.
+    """Calls `say` once if the guest does nothing, and nothing that is seen will wake it. The line says what may.
 
     `activity` returns a value that changes with the guest's network traffic, None if it accepts connections. A guest
     that has received typed input or left a line unfinished, as a prompt, may wait for more input.
@@ -35,6 +50,7 @@ class IdleWatcher(Watcher):
 
     def on_start(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
+        self._cpu = target(supervisor.spec.target).cpu
         self._restart(0.0)
 
     def on_output(self, data: bytes) -> None:
@@ -61,7 +77,7 @@ class IdleWatcher(Watcher):
         )
         if is_idle:
             self._next = float("inf")
-            self._say(IDLE_LINE)
+            self._say(idle_line(self._unseen()))
         else:
             self._restart(now)
 
@@ -71,11 +87,29 @@ class IdleWatcher(Watcher):
             self._before = self._supervisor.process.cpu_seconds(), self._activity()
 
     def _has_timer(self) -> bool:
-        """Return whether a timer of an x86 CPU will fire. Timers of other CPUs are not visible."""
+        """Return whether a timer will fire. AArch64's are not visible."""
+        spec, monitor = self._supervisor.spec, self._supervisor.qmp
         try:
-            return _ARMED.search(self._supervisor.qmp.hmp("info lapic")) is not None
+            if self._cpu == "x86_64":
+                return _ARMED.search(monitor.hmp("info lapic")) is not None
+            if self._cpu == "riscv64":
+                words = monitor.hmp(f"xp /gx {MTIME:#x}") + monitor.hmp(f"xp /{spec.smp}gx {MTIMECMP:#x}")
+                return is_timer_armed(words)
         except QmpError:
-            return False
+            pass  # QEMU is ending
+        return False
+
+    def _unseen(self) -> str:
+        """Return what may wake the guest without that it is seen, or ""."""
+        if self._cpu == "aarch64":
+            return "a timer"
+        try:
+            # Hermit enables the interrupt at its start, so this does not show whether an application reads.
+            by_input = self._cpu == "x86_64" and self._supervisor.accepts_input
+            registers = self._supervisor.qmp.hmp(COM1_IER) if by_input else ""
+        except QmpError:
+            return ""
+        return "typed input" if re.search(r"= 0x\w*[13579bdf]\b", registers) else ""
 
 
 class InterruptWatcher(Watcher):

@@ -145,6 +145,11 @@ class Supervisor:
         """Return whether the guest has received input through its serial port."""
         return self._serial_input.sent > 0
 
+    @property
+    def accepts_input(self) -> bool:
+        """Return whether its source of input is open."""
+        return self._serial_input.is_open
+
     def fail(self, detail: str) -> None:
         """End the run because a helper program failed."""
         self._end_reason = self._end_reason or (EndReason.HELPER_FAILED, detail)

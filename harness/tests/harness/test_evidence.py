@@ -17,6 +17,7 @@ from hermit_harness.cli.evidence import KEPT, place_for, run_folder
 from hermit_harness.fixtures import images
 from hermit_harness.paths import REPORT, ROOT
 from tests.support.cli import ENVIRONMENT, checkout, ctl
+from tests.support.processes import background
 
 EXIT = images()["exit"].path
 
@@ -58,6 +59,17 @@ def test_a_folder_per_run(project: Path) -> None:
     assert "exit status 4" in (runs / "latest" / "console.log").read_text()
     assert (runs / "latest").resolve() == runs / second
     assert set(kept(runs / first)) - {".lock"} <= set(NAMES)
+
+
+def test_console_is_kept_while_the_guest_runs(tmp_path: Path) -> None:
+    """The guest's output is in its file before the run ends, and stays when hermitctl is killed."""
+    argv = [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={tmp_path}", "liar-spin"]
+    env = ENVIRONMENT | {"PYTHONPATH": str(ROOT / "harness")}
+    with background(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if b"spinning" in line)
+        assert (tmp_path / "console.log").read_bytes().endswith(line)
+    assert (tmp_path / "console.log").read_bytes().endswith(line)
 
 
 def test_places(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

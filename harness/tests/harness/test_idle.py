@@ -17,21 +17,24 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.paths import ROOT
-from hermit_harness.watch.idle import _ARMED, IDLE_LINE, IDLE_SECONDS
+from hermit_harness.watch.idle import _ARMED, IDLE_SECONDS, idle_line, is_timer_armed
 
 ENV = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
 
 
-class OnTerminal:
-    """`hermitctl run` whose stderr is a terminal; stdin and stdout are pipes."""
+IDLE = "the guest has been idle for"
 
-    def __init__(self, folder: Path, *words: str) -> None:
+
+class OnTerminal:
+    """`hermitctl run` whose stderr is a terminal; stdout, and by default stdin, are pipes."""
+
+    def __init__(self, folder: Path, *words: str, stdin: int = subprocess.PIPE) -> None:
         self._terminal, other = pty.openpty()
         argv = [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={folder}", *words]
         env = ENV | {"PYTHONPATH": str(ROOT / "harness"), "TERM": "dumb"}
         # pytest may run where SIGINT is ignored, which a child inherits
         self.process = subprocess.Popen(
-            ["env", "--default-signal=INT", *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=other, env=env
+            ["env", "--default-signal=INT", *argv], stdin=stdin, stdout=subprocess.PIPE, stderr=other, env=env
         )
         os.close(other)
         self.said = ""
@@ -62,7 +65,7 @@ class OnTerminal:
 
 @pytest.fixture
 def guests(tmp_path: Path) -> Iterator[dict[str, OnTerminal]]:
-    """Four guests at the same time, because each must be watched for ten seconds."""
+    """Guests at the same time, because each must be watched for ten seconds."""
     words = {
         "sleeper": ("real-wait-0.11.0-vga",),
         "server": ("--isolate", "--forward=8080:8080", "--net=user", "real-echo-0.11.0-rtl8139", "--nic=rtl8139"),
@@ -70,6 +73,7 @@ def guests(tmp_path: Path) -> Iterator[dict[str, OnTerminal]]:
         "worker": ("liar-spin",),
     }
     started = {name: OnTerminal(tmp_path / name, *line) for name, line in words.items()}
+    started["deaf"] = OnTerminal(tmp_path / "deaf", "real-wait-0.11.0-vga", stdin=subprocess.DEVNULL)
     yield started
     for guest in started.values():
         guest.close()
@@ -78,13 +82,15 @@ def guests(tmp_path: Path) -> Iterator[dict[str, OnTerminal]]:
 @pytest.mark.requirement("L-15", "P-12")
 def test_sleeping_guest(guests: dict[str, OnTerminal]) -> None:
     """Only the guest that nothing can wake gets the line, once. Ctrl-C gives verdict, backtrace and registers."""
-    sleeper = guests.pop("sleeper")
-    said = sleeper.read_for(60, until=IDLE_LINE)
-    assert f"hermitctl: {IDLE_LINE}\n" in said
+    sleeper, deaf = guests.pop("sleeper"), guests.pop("deaf")
+    said = sleeper.read_for(60, until="Ctrl-C")
+    assert f"hermitctl: {idle_line('typed input')}\n" in said, "its kernel has enabled the UART's interrupt"
     said = sleeper.read_for(IDLE_SECONDS + 2)
-    assert said.count(IDLE_LINE) == 1
+    assert said.count(IDLE) == 1
+    assert f"hermitctl: {idle_line()}\n" in deaf.read_for(60, until="Ctrl-C"), "no input can come any more"
+    deaf.close()
     for name, guest in guests.items():
-        assert IDLE_LINE not in guest.read_for(0.1), name
+        assert IDLE not in guest.read_for(0.1), name
     assert sleeper.interrupt() == 130
     said = sleeper.said
     assert "hermitctl: interrupted" in said
@@ -113,3 +119,14 @@ LAPIC = (
 def test_timer_that_will_fire(count: str, masked: str, armed: bool) -> None:
     """A guest that sleeps until a timer is not idle for good; the largest count means that no timer is set."""
     assert (_ARMED.search(LAPIC.format(count=count, masked=masked)) is not None) == armed
+
+
+@pytest.mark.parametrize(
+    ("times", "armed"),
+    [((1 << 64) - 1, False), (0, False), (0x396EE7B, False), (0x396EE7D, True)],
+    ids=["none", "not-used", "past", "armed"],
+)
+def test_timer_of_riscv64(times: int, armed: bool) -> None:
+    """A timer that will fire lies in the future, of any hart."""
+    words = "000000000200bff8: 0x000000000396ee7c\r\n" + f"0000000002004000: 0xffffffffffffffff {times:#018x}\r\n"
+    assert is_timer_armed(words) == armed

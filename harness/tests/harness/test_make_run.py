@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,23 +45,54 @@ def test_with_variables() -> None:
     assert (failed.returncode, ": app exit 7;" in failed.stderr) == (2, True), failed.stderr
 
 
-def in_read_only(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script in the checkout, mounted read-only in a namespace."""
-    root = shlex.quote(str(ROOT))
-    mounts = f"mount --bind {root} {root} && mount -o remount,bind,ro {root}"
+def in_namespace(*words: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a mount namespace of its own, in the checkout and with the user's folders in `tmp_path`."""
     env = ENVIRONMENT | {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_RUNTIME_DIR": "", "TMPDIR": str(tmp_path)}
     return subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", f"{mounts}\ncd {root}\n{script}"],
-        env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300,
+        ["unshare", "--mount", *words], env=env, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False, timeout=300,
     )  # fmt: skip
 
 
-def test_read_only_checkout(tmp_path: Path) -> None:
+def in_read_only(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in the checkout, mounted read-only."""
+    root = shlex.quote(str(ROOT))
+    mounts = f"mount --bind {root} {root} && mount -o remount,bind,ro {root}"
+    words = ("--user", "--map-root-user", "sh", "-ec", f"{mounts}\ncd {root}\n{script}")
+    return in_namespace(*words, tmp_path=tmp_path)
+
+
+# The folders of the checkout and the build's lock get another owner, in a copy that lasts as long as the namespace.
+# Without capabilities root is one user among others.
+FOREIGN = """
+mount -t tmpfs none "$1"; mkdir "$1/upper" "$1/work"
+mount -t overlay -o lowerdir="$PWD",upperdir="$1/upper",workdir="$1/work" none "$PWD"; cd "$PWD"
+find . -maxdepth 3 -type d -exec chown 4242 {} +; touch build/.lock; chown 4242 build/.lock
+exec setpriv --bounding-set=-all --inh-caps=-all make -s run APP=exit ARGS=7
+"""
+
+
+def in_checkout_of_another_user(tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    if os.geteuid():
+        pytest.skip("other-user-wants-root: the tests run as an ordinary user")
+    (tmp_path / "overlay").mkdir()
+    return in_namespace("sh", "-ec", FOREIGN, "sh", str(tmp_path / "overlay"), tmp_path=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (in_checkout_of_another_user, "Permission denied"),
+        (partial(in_read_only, "make -s run APP=exit ARGS=7"), "Read-only file system"),
+    ],
+    ids=["other-user", "read-only"],
+)
+def test_foreign_checkout(run: Callable[..., subprocess.CompletedProcess[str]], reason: str, tmp_path: Path) -> None:
     """In another user's checkout, what its owner has built boots; one line says where the artifacts are."""
-    done = in_read_only("make -s run APP=exit ARGS=7", tmp_path)
+    done = run(tmp_path=tmp_path)
     assert (done.returncode, ": app exit 7;" in done.stderr) == (2, True), done.stderr
     first, second, *_ = done.stderr.splitlines()
-    assert f"cannot be used (Read-only file system), so the artifacts are in {tmp_path}/state/hermit/runs/2" in first
+    assert f"cannot be used ({reason}), so the artifacts are in {tmp_path}/state/hermit/runs/2" in first
     assert "no debugger" not in second and "Traceback" not in done.stderr
     assert (tmp_path / "state" / "hermit" / "runs" / "latest" / "console.log").is_file()
 

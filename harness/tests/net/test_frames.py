@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import socket
 import struct
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import pytest
 
-from hermit_harness.net import diagnosis, frames, guest_network, pcap
+from hermit_harness.net import diagnosis, frames, guest_network, monitor, pcap
 from hermit_harness.net.frames import SYN, Frame
 from hermit_harness.net.monitor import Traffic
 from hermit_harness.net.netns import NetworkNamespace
@@ -50,6 +51,24 @@ def test_wrong_checksums_are_found(at: int, problem: str) -> None:
     syn = bytearray(frames.tcp((OTHER, GUEST), ("10.0.5.1", "10.0.5.3"), (61234, 8080), SYN, (7, 0)))
     syn[at] ^= 0x55
     assert problem in frames.parse(bytes(syn)).problems
+
+
+@pytest.mark.requirement("L-44")
+@pytest.mark.parametrize(
+    ("guest", "host", "probe"),
+    [
+        ("10.0.5.3/24", "10.0.5.1/24", "10.0.5.251"),
+        ("10.0.5.251/24", None, "10.0.5.250"),
+        ("10.1.2.2/25", "10.1.2.1/25", "10.1.2.123"),
+        ("10.1.2.130/25", "10.1.2.129/25", "10.1.2.251"),
+        ("10.1.2.3/29", "10.1.2.1/29", "10.1.2.2"),
+        ("10.1.2.2/30", "10.1.2.1/30", "10.1.2.0"),
+        ("10.1.2.2/8", None, "10.255.255.251"),
+    ],
+)
+def test_address_of_the_probe(guest: str, host: str | None, probe: str) -> None:
+    """The sender of a probe is in the guest's network, and neither the guest nor the host."""
+    assert monitor.probe_address(IPv4Interface(guest), IPv4Interface(host) if host else None) == probe
 
 
 def test_no_frame_makes_the_reader_fail() -> None:

@@ -142,7 +142,6 @@ def test_missing_tap_names_the_command() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("@3", "an inherited descriptor is a feature of uhyve; name a tap, such as tap10"),
         ("a b", "not an interface name: 1 to 15 letters, digits, . _ -"),
         ("sixteen-letters-", "not an interface name: 1 to 15 letters, digits, . _ -"),
     ],
@@ -153,6 +152,48 @@ def test_name_that_no_interface_has(name: str, sentence: str, isolate: tuple[str
     argv = [sys.executable, "-m", "hermit_harness", "run", *isolate, ECHO]
     here = {**os.environ, "HERMIT_NETIF": name}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, env=here)
+    assert (done.returncode, done.stderr) == (125, f"hermitctl: NETIF={name}: {sentence}\n")
+
+
+# Opens tap10 and runs a command with it as descriptor 9.
+WITH_TAP = """
+import fcntl, os, struct, sys
+tap = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", b"tap10", 0x1002 | int(sys.argv[1], 16)))
+os.dup2(tap, 9)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.requirement("CX-17")
+def test_tap_by_descriptor(lab: NetworkNamespace) -> None:
+    """HERMIT_NETIF=@9 is the tap that descriptor 9 has open; the guest has the MAC address of HERMIT_NETIF_MAC."""
+    lab.script("tap", "up")
+    opened = (*lab.enter_command, sys.executable, "-c", WITH_TAP)
+    variables = {"HERMIT_NETIF": "@9", "HERMIT_NETIF_MAC": "52:54:00:00:00:09"}
+    with hermitctl(ECHO, before=(*opened, "0"), variables=variables) as (_, line_with):
+        assert "10.0.5.3:8080" in line_with("hermitctl: the guest")
+        assert lab.run("ping", "-c", "1", "-W", "10", "10.0.5.3")
+        assert "52:54:00:00:00:09" in lab.run("ip", "neigh", "show", "10.0.5.3")
+    # IFF_VNET_HDR: QEMU would let the kernel request checksum offload
+    done = cli.ctl("run", ECHO, before=(*opened, "4000"), env=variables)
+    assert (done.returncode, done.stderr) == (
+        125, "hermitctl: NETIF=@9: a tap needs the flags IFF_TAP and IFF_NO_PI, without IFF_VNET_HDR\n"
+    )  # fmt: skip
+
+
+@pytest.mark.requirement("CX-17")
+@pytest.mark.parametrize(
+    ("name", "words", "sentence"),
+    [
+        ("@0", (), "descriptor 0 is not an open tap: Inappropriate ioctl for device"),
+        ("@77", (), "descriptor 77 is not an open tap: Bad file descriptor"),
+        ("@3", ("--isolate",), "a descriptor is a tap's, and excludes --net bridge and --isolate"),
+    ],
+)
+def test_descriptor_that_is_no_tap(name: str, words: tuple[str, ...], sentence: str) -> None:
+    """The sentence says what the descriptor is not."""
+    done = cli.ctl("run", *words, ECHO, env={"HERMIT_NETIF": name})
     assert (done.returncode, done.stderr) == (125, f"hermitctl: NETIF={name}: {sentence}\n")
 
 
@@ -276,6 +317,16 @@ def test_bridge_with_several_guests(lab: NetworkNamespace) -> None:
                 assert client.recv(100) == b"here"
         third = lab.result(sys.executable, "-m", "hermit_harness", "run", *words)
     assert third.stderr == "hermitctl: tap10 is in use by another guest; tap11 is in use by another guest\n"
+
+
+@pytest.mark.requirement("L-44")
+def test_small_network(lab: NetworkNamespace, tmp_path: Path) -> None:
+    """The guest's answer is seen in a network of four addresses, too, of which guest and host have two."""
+    lab.script("tap", "up", "--address", "10.1.2.1/30")
+    address = ("-ip", "10.1.2.2", "-gateway", "10.1.2.1", "-mask", "255.255.255.252")
+    words = ("--net", "tap", "--capture", str(tmp_path / "wire.pcap"), ECHO, *address)
+    with hermitctl(*words, before=lab.enter_command) as (_, line_with):
+        assert "10.1.2.2:8080" in line_with("hermitctl: the guest")
 
 
 @pytest.mark.requirement("M-29")
