@@ -25,7 +25,8 @@ copy() {
 	done
 }
 
-git ls-files -z harness/hermit_harness ':!harness/hermit_harness/mutants' |
+git ls-files -z --cached --others --exclude-standard \
+	harness/hermit_harness ':!harness/hermit_harness/mutants' |
 	tar -c --null -T - | tar -x -C $stage --strip-components 1
 cp harness/pyproject.toml LICENSE-APACHE LICENSE-MIT $stage
 # shellcheck disable=SC2046 # none of these names has a blank

@@ -270,8 +270,6 @@ def debugger_access(spec: RunSpec, port: int) -> Iterator[DebuggerAccess]:
     """What lets debuggers in: a socket that `hermitctl attach` finds, and `port` or the next free one if it is not
     0."""
     extra_listeners = [listen_tcp(port)] if port else []
-    for listener in extra_listeners:
-        print("hermitctl: GDB may connect to {}:{}".format(*listener.getsockname()), file=sys.stderr)
     app, loader = str((spec.app or spec.loader).resolve()), str(spec.loader.resolve())
     running = RunningGuest(os.getpid(), app, loader, spec.target, spec.machine, str(own_socket_path()))
     try:
@@ -279,6 +277,8 @@ def debugger_access(spec: RunSpec, port: int) -> Iterator[DebuggerAccess]:
     except OSError as error:
         print(f"hermitctl: `hermitctl attach` will not find this guest: {error}", file=sys.stderr)
         access = DebuggerAccess(extra_listeners)
+    for listener in extra_listeners:
+        print("hermitctl: GDB may connect to {}:{}".format(*listener.getsockname()), file=sys.stderr)
     try:
         yield access
     finally:

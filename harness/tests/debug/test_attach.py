@@ -84,8 +84,8 @@ def test_port_without_registration(start: Start, environment: dict[str, str], tm
     folder.rename(tmp_path / "away")
     folder.touch()
     guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
-    port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
     guest.expect("`hermitctl attach` will not find this guest")
+    port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]
     with socket.create_connection(("127.0.0.1", int(port)), 30) as gdb:
         gdb.sendall(gdb_rsp.encode_packet(b"?"))
         assert stopped(gdb)[:1] == b"T"
