@@ -31,6 +31,9 @@ struct boot {
 	uint32_t module_count;
 	// The boot command line, without NUL.
 	struct span cmdline;
+	// Edits the kernel's copy of the line in place. Returns its new size, which is not larger.
+	// NULL: no edits.
+	size_t (*edit_cmdline)(uint8_t *line, size_t n);
 	// The running loader, including its .bss.
 	struct range loader;
 	// The addresses that platform->map can map.

@@ -61,7 +61,7 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	out->stack = allocate(&at, out->stack_size, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
 	out->info = allocate(&at, inputs->era->info_size, 16);
-	// An upper bound: cmdline_strip() never lengthens the line. With info_own_page the kernel
+	// An upper bound: no edit lengthens the line. With info_own_page the kernel
 	// maps the pages of the line read-only, so boot info must not share one.
 	out->cmdline = allocate(&at, boot->cmdline.n + 1,
 				inputs->era->info_own_page ? PAGE_SIZE : 1);
@@ -198,6 +198,8 @@ void handover_block_write(const struct handover_block_inputs *inputs, struct han
 	char *cmdline = (char *)(p + block->cmdline);
 
 	block->cmdline_size = cmdline_strip(boot->cmdline, cmdline);
+	if (boot->edit_cmdline != NULL)
+		block->cmdline_size = boot->edit_cmdline(p + block->cmdline, block->cmdline_size);
 	cmdline[block->cmdline_size] = '\0';
 	if (boot->devicetree == NULL)
 		multiboot_info_write(p + block->multiboot, base + block->multiboot,

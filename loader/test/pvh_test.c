@@ -255,8 +255,44 @@ static void every_flip_is_safe(void)
 	check_flips(start_complete, run, places, countof(places));
 }
 
+static void qemus_device_words_are_as_kernels_read_them(void)
+{
+	// A word that is not QEMU's, or that QEMU did not append, stays as it is.
+	static const struct {
+		const char *line, *kernel;
+	} cases[] = {
+		{ "", "" },
+		{ "-freq 2000", "-freq 2000" },
+		{ "virtio_mmio.device=512@0xfeb00e00:12", "virtio_mmio.device=4K@0xfeb00e00:12" },
+		{ "-freq 2000 virtio_mmio.device=512@0xfeb00c00:11 "
+		  "virtio_mmio.device=512@0xfeb00e00:12",
+		  "-freq 2000 virtio_mmio.device=4K@0xfeb00c00:11 "
+		  "virtio_mmio.device=4K@0xfeb00e00:12" },
+		{ "-freq 2000 -- a  'b c' virtio_mmio.device=512@0xfeb00c00:11 "
+		  "virtio_mmio.device=512@0xfeb00e00:12",
+		  "-freq 2000 virtio_mmio.device=4K@0xfeb00c00:11 "
+		  "virtio_mmio.device=4K@0xfeb00e00:12 -- a  'b c'" },
+		{ "-- virtio_mmio.device=512@0x1:2", "virtio_mmio.device=4K@0x1:2 --" },
+		{ "-- virtio_mmio.device=512@0x1:2 a", "-- virtio_mmio.device=512@0x1:2 a" },
+		{ "virtio_mmio.device=4K@0xfeb00e00:12 virtio_mmio.device=1K@0x1:2",
+		  "virtio_mmio.device=4K@0xfeb00e00:12 virtio_mmio.device=1K@0x1:2" },
+		{ "virtio_mmio.device=512@0x1:2 a --b", "virtio_mmio.device=4K@0x1:2 a --b" },
+		{ "avirtio_mmio.device=512@0x1:2 virtio_mmio.device=512",
+		  "avirtio_mmio.device=512@0x1:2 virtio_mmio.device=512" },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		char line[128];
+		size_t n = strlen(cases[i].line);
+		test_case("%s", cases[i].line);
+		memcpy(line, cases[i].line, n);
+		line[pvh_edit_cmdline((uint8_t *)line, n)] = '\0';
+		CHECK_STR(line, cases[i].kernel);
+	}
+}
+
 #define T(name) { #name, name }
 SUITE(pvh, T(everything_is_found_and_preserved), T(nothing_but_memory), T(magic_and_address),
       T(the_command_line_must_end), T(modules_out_of_reach), T(memory_is_missing),
       T(what_is_reserved_wins), T(more_ranges_than_the_set_holds), T(the_root_pointer_is_copied),
-      T(a_root_pointer_that_is_none_is_left_out), T(every_flip_is_safe));
+      T(a_root_pointer_that_is_none_is_left_out), T(qemus_device_words_are_as_kernels_read_them),
+      T(every_flip_is_safe));

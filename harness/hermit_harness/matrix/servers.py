@@ -59,7 +59,8 @@ ATTACHMENTS = (
     Attachment("tap-dhcp", "tap", "virtio", variant="-dhcp", uses_dhcp=True, address=""),
     Attachment("bridge-dhcp", "bridge", "virtio", variant="-dhcp", uses_dhcp=True, address=""),
     Attachment("user-virtio", "user", "virtio", variant="-dhcp", uses_dhcp=True, address="10.0.2.15"),
-    Attachment("user-mmio", "user", "virtio-mmio", "microvm-mmio", "-microvm-dhcp", uses_dhcp=True,
+    # By PVH, where QEMU's command line names the device.
+    Attachment("user-mmio", "user", "virtio-mmio", "microvm-mmio", "-microvm-dhcp", "x86_64-pvh", uses_dhcp=True,
                address="10.0.2.15"),
     # The line of the kernel's own tests: another network, both rings' variants.
     Attachment(

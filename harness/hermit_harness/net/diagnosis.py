@@ -91,8 +91,8 @@ def _missing_device(state: NetworkState) -> Finding | None:
         word = unreadable[1].decode("ascii", "backslashreplace")
         cause = f"the kernel's command line has virtio_mmio.device={word}, and the kernel accepts 4K@ADDRESS:IRQ only"
         remedy = (
-            "without such a word it searches 0xfeb00000 to 0xfeb0ffff itself: QEMU's microvm adds it for PVH unless "
-            "auto-kernel-cmdline=off, and never for --target x86_64-multiboot"
+            "without such a word it searches 0xfeb00000 to 0xfeb0ffff itself; with --target x86_64-pvh the loader "
+            "translates the words that QEMU's microvm adds"
         )
         return Finding("driver", cause, remedy)
     if not NOTHING_ON_MMIO.search(state.console):

@@ -194,7 +194,7 @@ def test_disk_of_uefi_is_no_nic() -> None:
     ("words", "cause"),
     [
         (
-            ("--target", "x86_64-pvh", "--machine", "microvm-mmio"),
+            ("--machine", "microvm-mmio", "--kernel-args", "virtio_mmio.device=512@0xfeb00e00:12"),
             "the kernel's command line has virtio_mmio.device=512@0xfeb00e00:12, and the kernel accepts 4K@ADDRESS:IRQ",
         ),
         (("--machine", "pc", "--nic", "virtio"), "searches for its NIC on MMIO only, and virtio is on PCI; build"),

@@ -20,6 +20,12 @@ must_check enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map
 // public/arch-x86/hvm/start_info.h). `info` is EBX at entry, its physical address.
 must_check enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot);
 
+// QEMU's microvm appends `virtio_mmio.device=512@ADDRESS:IRQ` for each virtio-mmio device. Kernels
+// accept only the size 4K, and only before `--`: changes the size of such words before `--`, and
+// moves those at the end of the line there. All other words stay as they are. For
+// `boot->edit_cmdline`.
+size_t pvh_edit_cmdline(uint8_t *line, size_t n);
+
 // The 64-bit Linux entry: the zero page, struct boot_params (Documentation/arch/x86/boot.rst,
 // "64-bit boot protocol", and zero-page.rst). `params` is RSI at entry, its physical address.
 must_check enum status linux64_read(uint64_t params, void *(*map)(struct range), struct boot *boot);

@@ -15,6 +15,7 @@ noreturn void pvh_start(uint32_t info)
 	boot->protocol_info_name = "PVH start information";
 	boot->compatible = "hermit,pvh";
 	boot->start_kind = START_PVH;
+	boot->edit_cmdline = pvh_edit_cmdline;
 	enum status status = pvh_read(info, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
