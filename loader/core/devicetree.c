@@ -18,7 +18,7 @@ enum {
 struct node {
 	struct fdt_token token;
 	struct span reg, compatible, device_type, status;
-	struct span initrd_start, initrd_end, bootargs, stdout_path, method;
+	struct span initrd_start, initrd_end, bootargs, stdout_path, method, mmu_type;
 	// For the `reg` of its children.
 	unsigned address_cells, size_cells;
 	// Length of its full path in reader.path.
@@ -244,6 +244,15 @@ static void parse_device(struct reader *r, const struct node *node)
 	}
 }
 
+// 3.8. `mmu-type`: Linux binding riscv/cpus.yaml.
+static void parse_cpu(const struct reader *r, const struct node *node)
+{
+	struct range at;
+	r->tree->cpus++;
+	if (is_enabled(node) && node->mmu_type.n != 0 && read_reg(r, node, 0, &at) && at.start < 64)
+		r->tree->harts |= 1ULL << at.start;
+}
+
 // Evaluates the innermost node once all its properties are known.
 static enum status parse_node(struct reader *r)
 {
@@ -272,7 +281,7 @@ static enum status parse_node(struct reader *r)
 		return is_enabled(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
 	if (r->open_nodes == 3 && fdt_node_name_is(&up->token, "cpus") &&
 	    prop_is_string(node->device_type, "cpu"))
-		tree->cpus++;
+		parse_cpu(r, node);
 	else
 		parse_device(r, node);
 	return STATUS_OK;
@@ -313,6 +322,7 @@ static void record_property(struct node *node, const struct fdt_token *token)
 		{ "bootargs", offsetof(struct node, bootargs) },
 		{ "stdout-path", offsetof(struct node, stdout_path) },
 		{ "method", offsetof(struct node, method) },
+		{ "mmu-type", offsetof(struct node, mmu_type) },
 	};
 	uint64_t value;
 	if (text_equal(token->name, "#address-cells") && read_cells(token->value, 0, 1, &value))

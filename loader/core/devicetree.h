@@ -37,6 +37,8 @@ struct devicetree {
 	unsigned address_cells, size_cells;
 	// Number of cpu nodes, which bounds the size of the copy.
 	unsigned cpus;
+	// RISC-V: bit N: hart N, below 64, is enabled and has an MMU, so that it can run a kernel.
+	uint64_t harts;
 };
 
 // Reads the tree at `blob`, physical address `base`, of which `limit` bytes are readable. Refuses a

@@ -8,10 +8,17 @@ enum {
 	LEGACY_PUTCHAR = 1,
 	LEGACY_SHUTDOWN = 8,
 	BASE = 0x10,
+	BASE_IMPL_ID = 1,
+	BASE_IMPL_VERSION = 2,
 	BASE_PROBE = 3,
+	OPENSBI = 1,
+	OPENSBI_1_3 = 1 << 16 | 3,
 	DBCN = 0x4442434e,
 	DBCN_WRITE = 0,
 	HSM = 0x48534d,
+	HSM_START = 0,
+	HSM_STATUS = 2,
+	HSM_STOPPED = 1,
 	SRST = 0x53525354,
 	SRST_RESET = 0,
 	RESET_SHUTDOWN = 0,
@@ -69,6 +76,25 @@ void sbi_write(const char *bytes, size_t n)
 bool sbi_has_hsm(void)
 {
 	return probe(HSM);
+}
+
+// OpenSBI before 1.3 first marks a hart as to be started, then writes where. A hart that has not
+// run since the cold boot polls the mark, since the wake-up of the cold boot is still pending. It
+// can start in between, at the loader instead of the kernel's address. A hart that has stopped
+// itself sleeps until the address is written. (OpenSBI's commit e8e9ed37.)
+void sbi_settle_harts(uint64_t harts, uint64_t entry)
+{
+	if (call(BASE, BASE_IMPL_ID, 0, 0, 0).value != OPENSBI ||
+	    call(BASE, BASE_IMPL_VERSION, 0, 0, 0).value >= OPENSBI_1_3)
+		return;
+	for (uint64_t hart = 0; hart < 64; hart++) {
+		if ((harts >> hart & 1) == 0 || call(HSM, HSM_START, hart, entry, 0).error != 0)
+			continue;
+		// A hart that never arrives costs this many calls, 0.1 s to 1 s.
+		for (unsigned tries = 1 << 20; tries != 0; tries--)
+			if (call(HSM, HSM_STATUS, hart, 0, 0).value == HSM_STOPPED)
+				break;
+	}
 }
 
 void sbi_set_finisher(uint64_t address)

@@ -14,6 +14,10 @@ void sbi_write(const char *bytes, size_t n);
 // Whether the firmware has the HSM extension. If not, every hart enters the loader.
 bool sbi_has_hsm(void);
 
+// With firmware that can lose the address at which a hart starts (OpenSBI before 1.3): makes each
+// of `harts`, a bit mask, sleep in the firmware. `entry` is code that stops the hart that runs it.
+void sbi_settle_harts(uint64_t harts, uint64_t entry);
+
 // Physical address of the exit device, QEMU's `sifive,test0` finisher; 0: none.
 void sbi_set_finisher(uint64_t address);
 

@@ -50,15 +50,27 @@ static void build_memory(void)
 	tree_end_node();
 }
 
+static void build_cpu(const char *name, uint32_t number, const char *mmu, const char *status)
+{
+	tree_node(name);
+	tree_text("device_type", "cpu");
+	tree_cells("reg", 1, number);
+	if (mmu != NULL)
+		tree_text("mmu-type", mmu);
+	if (status != NULL)
+		tree_text("status", status);
+	tree_end_node();
+}
+
 static void build_cpus_and_chosen(void)
 {
 	tree_node("cpus");
 	tree_cells("#address-cells", 1, 1);
 	tree_cells("#size-cells", 1, 0);
-	tree_node("cpu@0");
-	tree_text("device_type", "cpu");
-	tree_cells("reg", 1, 0);
-	tree_end_node();
+	build_cpu("cpu@0", 0, NULL, NULL);
+	build_cpu("cpu@1", 1, "riscv,sv48", "disabled");
+	build_cpu("cpu@3f", 63, "riscv,sv48", "okay");
+	build_cpu("cpu@40", 64, "riscv,sv48", NULL);
 	tree_end_node();
 	tree_node("chosen");
 	tree_text("stdout-path", "/pl011@9000000");
@@ -112,7 +124,8 @@ static void application_search_order(void)
 	CHECK_EQ(tree.uart, UART_PL011);
 	CHECK_EQ(tree.uart_at, 0x09000000);
 	CHECK(tree.psci && !tree.psci_smc);
-	CHECK_EQ(tree.cpus, 1);
+	CHECK_EQ(tree.cpus, 4);
+	CHECK_EQ(tree.harts, 1ULL << 63);
 	// the bytes that hold something
 	CHECK_EQ(tree.at.end, 0x40000000 + size - 0x1000);
 	free(blob);

@@ -18,8 +18,8 @@ loader_entry:
 	csrw	sie, zero
 	csrci	sstatus, 2              /* SIE */
 	/*
-	 * Firmware without the HSM extension starts all harts here. The first one boots, the others
-	 * wait forever: proto/sbi keeps this code from being overwritten.
+	 * The first hart boots. Others come here from firmware without the HSM extension, which
+	 * starts all harts, and by sbi_settle_harts().
 	 */
 	lla	t0, hart_lottery
 	li	t1, 1
@@ -43,8 +43,16 @@ loader_entry:
 	bltu	t0, t1, 1b
 	call	sbi_start
 
-park:	wfi
-	j	park
+	/*
+	 * SBI specification 2.0, 9.2: hart_stop. The kernel can start the hart later. Without HSM
+	 * the call returns and the hart waits forever: proto/sbi keeps this code from being
+	 * overwritten.
+	 */
+park:	li	a7, 0x48534d
+	li	a6, 1
+	ecall
+1:	wfi
+	j	1b
 
 	/* Not in .bss, which the boot hart zeroes while others arrive. */
 	.section .data, "aw", @progbits

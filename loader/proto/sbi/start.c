@@ -9,6 +9,7 @@
 #define TREE_MAX MIB(16)
 
 extern char loader_start[], loader_end[]; // ld/riscv64-sbi.ld
+extern char loader_entry[];               // arch/riscv64/entry.S
 
 // From arch/riscv64/entry.S: a0 and a1 at entry.
 noreturn void sbi_start(uint64_t hart, uint64_t tree_at);
@@ -53,6 +54,7 @@ static enum status read_start(uint64_t tree_at)
 	// Without HSM the other harts wait in entry.S forever, so that its memory must stay.
 	if (!sbi_has_hsm())
 		TRY(reserve(boot.loader));
+	sbi_settle_harts(tree.harts, (uint64_t)loader_entry);
 	return fdt_boot_read(&tree, map_range, &boot);
 }
 
