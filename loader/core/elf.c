@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Fields are read by their offsets in Elf64_Ehdr, Elf64_Phdr and Elf64_Dyn (gABI 4.3, chapters 4
-// and 5): a C structure would always have the host's byte order. Checks precede the first use of
+// The ELF header and the program headers (gABI 4.3, chapters 2 and 7). Fields are read by their
+// offsets: a C structure would always have the host's byte order. Checks precede the first use of
 // each value.
 #include "core/elf.h"
 
@@ -50,7 +50,7 @@ const struct elf_target elf_target_riscv64 = {
 // Where e_entry is: in no executable segment, past a segment's file bytes, or in them.
 enum entry { ENTRY_OUTSIDE, ENTRY_WITHOUT_BYTES, ENTRY_FOUND };
 
-// Offsets in Elf64_Ehdr and Elf64_Phdr (gABI chapters 4 and 5).
+// Offsets in e_ident, Elf64_Ehdr and Elf64_Phdr.
 enum {
 	EI_CLASS = 4,
 	EI_DATA = 5,
@@ -174,7 +174,7 @@ static struct phdr read_phdr(const uint8_t *p, enum order order)
 	};
 }
 
-// gABI chapter 5: 0 and 1 mean no alignment.
+// gABI chapter 7: p_align 0 and 1 mean no alignment.
 static enum status check_align(const struct phdr *ph, struct elf_image *out)
 {
 	if (ph->align > 1 && !is_power_of_two(ph->align))
@@ -186,7 +186,7 @@ static enum status check_align(const struct phdr *ph, struct elf_image *out)
 	return STATUS_OK;
 }
 
-// Adds a PT_LOAD. gABI chapter 5 requires ascending p_vaddr. Placement and relocation rely on it.
+// Adds a PT_LOAD. gABI chapter 7 requires ascending p_vaddr. Placement and relocation rely on it.
 static enum status add_load(const struct phdr *ph, struct elf_image *out, enum entry *entry)
 {
 	struct span bytes;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// ELF64 files (System V gABI 4.3, chapters 4 and 5, and the psABI of each CPU): checks an untrusted
+// ELF64 files (System V gABI 4.3 and the psABI of each CPU): checks an untrusted
 // file and describes it. Every size and address in the description has been checked, and every
 // offset of bytes that exist; only relocation entries have not (load.h). The description points
 // into the file and owns nothing.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The dynamic section (gABI 4.3, chapter 5): Elf64_Dyn entries of a tag and a value.
+// The dynamic section (gABI 4.3, chapter 8): Elf64_Dyn entries of a tag and a value.
 // docs/elf-rules.md lists every rule and the tags without effect.
 #include "core/elf.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Copies and relocates the image. Relocations are ELF64 RELA entries (gABI 4.3, chapter 4) and RELR
+// Copies and relocates the image. Relocations are ELF64 RELA entries (gABI 4.3, chapter 6) and RELR
 // tables; the types are those of struct elf_target.
 #include "core/load.h"
 
@@ -46,7 +46,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 {
 	enum order order = elf_order(image->target);
 	*value = 0;
-	// gABI chapter 4, Relocation: STN_UNDEF has the value 0.
+	// gABI chapter 6: STN_UNDEF has the value 0.
 	if (index == 0)
 		return STATUS_OK;
 	if (index >= image->symbols.size / SYM_SIZE)
@@ -56,7 +56,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 	const uint8_t *symbol = to.p + (image->symbols.vaddr - image->vaddr) + index * SYM_SIZE;
 	const unsigned section = load_u16(symbol + 6, order), type = symbol[4] & 15;
 	if (section == SHN_UNDEF) {
-		// An undefined weak symbol has the value 0 (gABI chapter 4, STB_WEAK).
+		// An undefined weak symbol has the value 0 (gABI chapter 5, STB_WEAK).
 		if (symbol[4] >> 4 == STB_WEAK)
 			return STATUS_OK;
 		return refuse(STATUS_RELOC_SYMBOL,
@@ -67,7 +67,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 			      "a relocation refers to symbol %lu of type %u (%s), whose address "
 			      "only a dynamic linker knows",
 			      index, type, type == STT_TLS ? "STT_TLS" : "STT_GNU_IFUNC");
-	// An absolute symbol does not move (gABI chapter 4, SHN_ABS).
+	// An absolute symbol does not move (gABI chapter 5, SHN_ABS).
 	*value = load_u64(symbol + 8, order) + (section == SHN_ABS ? 0 : load_bias);
 	return STATUS_OK;
 }
@@ -207,7 +207,7 @@ static enum status add_load_bias(const struct elf_image *image, struct window to
 	return STATUS_OK;
 }
 
-// RELR (gABI 4.3, SHT_RELR): an even entry is the address of a word to relocate. An odd entry is a
+// RELR (gABI 4.3, chapter 6): an even entry is the address of a word to relocate. An odd entry is a
 // bitmap of the next 63 words; bit 0 is its tag.
 static enum status relocate_relr(const struct elf_image *image, struct window to,
 				 uint64_t load_bias)

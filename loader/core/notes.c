@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// ELF notes (gABI 4.3, chapter 5). Owners and types are those of the crate hermit-entry.
+// ELF notes (gABI 4.3, chapter 7). Owners and types are those of the crate hermit-entry.
 #include "core/notes.h"
 
 #include "core/log.h"
@@ -69,7 +69,7 @@ static must_check bool next_note(struct span bytes, uint64_t align, enum order o
 	       span_sub(bytes, desc_at, desc_size, &out->desc);
 }
 
-// A PT_NOTE has one alignment (gABI chapter 5, Note Section). Linker scripts that collect notes of
+// A PT_NOTE has one alignment (gABI chapter 7, Note Sections). Linker scripts that collect notes of
 // 4 and 8 in one segment break that, and readelf loses its way as well.
 static const char merged[] = ": its alignment is 8, but it seems to have notes of alignment 4 too; "
 			     "give them a segment of their own";

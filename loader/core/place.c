@@ -89,7 +89,7 @@ static enum status place_fixed(const struct place_request *request, struct range
 		out->start, out->end, at, request->memory_type(at));
 }
 
-// The load bias is a multiple of the largest p_align (gABI chapter 5, Program Loading), so the
+// The load bias is a multiple of the largest p_align (gABI chapter 7, Base Address), so the
 // image keeps its link-time address modulo p_align: `skew` bytes into an aligned range.
 static bool find_image(const struct place_request *request, const struct busy *busy,
 		       struct range_constraints want, struct range *out)

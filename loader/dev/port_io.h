@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// I/O ports of x86 (Intel SDM volume 1, chapter 19).
+// I/O ports of x86 (Intel SDM volume 1, Input/Output).
 #pragma once
 
 #include "core/base.h"

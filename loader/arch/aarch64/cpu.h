@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// System registers, barriers and maintenance instructions at EL1. Names of bits are those of the
-// Arm ARM (DDI 0487), chapter D17 (system registers).
+// System registers, barriers and maintenance instructions at EL1. Names of registers, bits and
+// sections are those of the Arm ARM (DDI 0487), whose section numbers differ between its issues.
 #pragma once
 
 #include "core/span.h"
@@ -27,7 +27,7 @@
 
 enum mair { MAIR_DEVICE_NGNRE = 1, MAIR_WRITE_BACK = 4 };
 
-// Attributes of translation table descriptors (D8.3).
+// Attributes of translation table descriptors (VMSAv8-64 translation table format descriptors).
 #define DESC_VALID (UINT64_C(1) << 0)
 #define DESC_TABLE (UINT64_C(1) << 1) // table, or page at level 3; 0: block
 #define DESC_ATTR(index) ((uint64_t)(index) << 2)

@@ -78,7 +78,7 @@ to_el1:
 	msr	spsel, #1
 	br	x5
 
-// Non-secure state with AArch64 below (Arm ARM D17.2.117: SCR_EL3), nothing traps to EL3.
+// Non-secure state with AArch64 below (SCR_EL3), nothing traps to EL3.
 at_el3:
 	mrs	x2, sctlr_el3
 	mov	x3, #0x1005		// M, C, I
@@ -195,7 +195,7 @@ install_vectors:
 	ret
 
 // void mmu_on(root, tcr, mair): enables MMU and caches. Stale TLB entries and instructions are
-// invalidated before (Arm ARM D8.2.2). Clobbers x3 and x4.
+// invalidated before: the CPU may use them from that moment. Clobbers x3 and x4.
 	.globl	mmu_on
 mmu_on:
 	msr	mair_el1, x2

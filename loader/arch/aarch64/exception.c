@@ -74,7 +74,7 @@ static void put_char(char c)
 		uart_put((enum uart_kind)exception_hooks.uart, at, c);
 }
 
-// Exception classes (ESR_EL1.EC, D17.2.37), each followed by its text. An empty entry ends the
+// Exception classes (ESR_EL1.EC), each followed by its text. An empty entry ends the
 // list. One string, because pointers to strings would need relocations.
 static const char class_words[] = "\x01"
 				  "trapped wfi\0"

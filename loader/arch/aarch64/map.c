@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The loader's own page tables, one level 1 table of 1 GiB blocks (Arm ARM D8.2, D8.3).
+// The loader's own page tables, one level 1 table of 1 GiB blocks (VMSAv8-64).
 #include "arch/aarch64/map.h"
 
 #include "arch/aarch64/cpu.h"
@@ -33,7 +33,7 @@ static void add_blocks(struct range r)
 {
 	for (uint64_t at = align_down(r.start, GIB(1)); at < r.end; at += GIB(1))
 		level1[at / GIB(1)] = at | BLOCK_MEMORY;
-	// The TLB never holds invalid entries (D8.13), so a barrier is enough.
+	// A TLB never holds entries that are not valid, so a barrier is enough.
 	cpu_dsb();
 	cpu_isb();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The kernel's page tables (Arm ARM D8.3: VMSAv8-64, 4 KiB granule, 48-bit addresses). Pure
+// The kernel's page tables (VMSAv8-64, 4 KiB granule, 48-bit addresses). Pure
 // functions, which host tests call: they write only to the window that they get.
 #pragma once
 

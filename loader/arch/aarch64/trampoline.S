@@ -22,7 +22,7 @@
 
 	.section .trampoline.text, "ax"
 
-// Vectors of EL1 and EL2 (Arm ARM D1.3.1). At EL1 every entry reports an exception. At EL2 only the
+// Vectors of EL1 and EL2. At EL1 every entry reports an exception. At EL2 only the
 // entry for synchronous exceptions of a lower level is used, by HVC.
 	.balign	2048
 	.globl	exception_vectors
@@ -90,7 +90,7 @@ trampoline_enter:
 	b.ne	4b
 
 	// The kernel's first accesses may be uncached, and instruction fetches are not coherent
-	// with the data cache (B2.4.4): clean to the point of coherency.
+	// with the data cache: clean to the point of coherency.
 3:	ldp	x0, x1, [x19, #IMAGE]
 	bl	clean
 	ldp	x0, x1, [x19, #BLOCK]

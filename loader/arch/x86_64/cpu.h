@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Privileged x86-64 instructions (Intel SDM volume 3, chapter 2). They need ring 0.
+// Privileged x86-64 instructions (Intel SDM volume 3, System Architecture Overview). They need ring
+// 0.
 #pragma once
 
 #include "core/base.h"
@@ -44,7 +45,7 @@ static inline uint64_t cpu_cr4(void)
 	return value;
 }
 
-// The operand of LGDT, LIDT, SGDT and SIDT in 64-bit mode: 10 bytes without padding (3.5.1).
+// The operand of LGDT, LIDT, SGDT and SIDT in 64-bit mode: 10 bytes without padding.
 struct cpu_table_pointer {
 	uint16_t limit; // size in bytes, minus one
 	uint64_t base;  // linear address

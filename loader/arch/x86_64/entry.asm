@@ -133,7 +133,7 @@ stubs32:
 %endrep
 
 ; Entry: [esp] = vector, then the CPU's frame. Vectors 8, 10 to 14 and 17 have an error code below
-; EIP (Intel SDM volume 3, 6.13). Prints vector and EIP, does not return.
+; EIP (Intel SDM volume 3, Error Code). Prints vector and EIP, does not return.
 exception32:
         cld
         pop     eax

@@ -8,7 +8,7 @@
 #include "dev/uart_16550.h"
 
 // What the vector stubs of trampoline.asm push, lowest address first. From `rip` on the CPU has
-// pushed it (Intel SDM volume 3, 6.14.2).
+// pushed it (Intel SDM volume 3, 64-Bit Mode Stack Frame).
 struct exception_frame {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t vector, error;
@@ -24,7 +24,7 @@ static void put_char(char c)
 	uart_16550_put(c);
 }
 
-// Mnemonics of table 6-1 by vector; "--" is reserved.
+// Mnemonics by vector (Intel SDM volume 3, Exception and Interrupt Vectors); "--" is reserved.
 static const char vector_names[] = "DEDBNMBPOFBRUDNMDF--TSNPSSGPPF--MFACMCXMVECP";
 _Static_assert(sizeof vector_names == 2 * VECTORS + 1, "two letters a vector");
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The loader's own page tables (Intel SDM volume 3, 4.5), which entry.asm activates.
+// The loader's own page tables (Intel SDM volume 3, 4-Level Paging), which entry.asm activates.
 #include "arch/x86_64/platform.h"
 
 enum { PRESENT_WRITABLE = 0x3, PRESENT_WRITABLE_LARGE = 0x83, ENTRIES = 512, EARLY_GIBS = 4 };
@@ -27,7 +27,7 @@ static uint64_t *directory(uint64_t gib)
 }
 
 // Entries only change from "not present" to "present" or stay as they are, so the TLB needs no
-// invalidation (Intel SDM volume 3, 4.10.4.3).
+// invalidation (Intel SDM volume 3, Optional Invalidation).
 void *map_range(struct range r)
 {
 	if (r.start > r.end || r.end > MAP_REACH)

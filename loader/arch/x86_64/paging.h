@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The kernel's page tables (Intel SDM volume 3, 4.5: 4-level paging). Pure functions, which host
+// The kernel's page tables (Intel SDM volume 3, 4-Level Paging). Pure functions, which host
 // tests call: they write only to the window that they get.
 #pragma once
 

@@ -10,11 +10,11 @@
 #include "arch/x86_64/cpu.h"
 #include "core/base.h"
 
-// Exceptions 0 to 21 (Intel SDM volume 3, table 6-1), one stub each.
+// Exceptions 0 to 21 (Intel SDM volume 3, Exception and Interrupt Vectors), one stub each.
 #define VECTORS 22
 #define VECTOR_STUB_SIZE 16
 
-// An interrupt gate (volume 3, 6.14.1).
+// An interrupt gate (Intel SDM volume 3, 64-Bit Mode IDT).
 struct gate {
 	uint64_t low, high;
 };

@@ -14,8 +14,8 @@ static const struct efi_guid file_system_guid = {
 static const struct efi_guid load_file2_guid = {
 	0x4006c0c1, 0xfcb3, 0x403e, { 0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d }
 };
-// EFI_SHELL_PARAMETERS_PROTOCOL (UEFI Shell Specification 2.2, 2.6). Images that the shell starts
-// have it; their load options start with the typed name of the image.
+// EFI_SHELL_PARAMETERS_PROTOCOL (UEFI Shell Specification 2.2). Images that the shell starts have
+// it; their load options start with the typed name of the image (Shell Applications).
 static const struct efi_guid shell_guid = {
 	0x752f3136, 0x4e16, 0x4fdc, { 0xa2, 0x2a, 0xe5, 0xf4, 0x68, 0x12, 0xf4, 0xca }
 };

@@ -28,8 +28,8 @@ static struct span find_rsdp(void)
 	return n >= 20 && n <= PAGE_SIZE ? (struct span){ p, n } : (struct span){ 0 };
 }
 
-// The confidential computing blob of SEV-SNP (AMD 56421, GHCB standardization, 2.3): magic,
-// version, addresses and lengths of the secrets and CPUID pages.
+// The confidential computing blob of SEV-SNP: magic, version, addresses and lengths of the secrets
+// and CPUID pages. OVMF defines it (ConfidentialComputingSevSnpBlob.h in EDK II), no specification.
 static struct span find_cc_blob(void)
 {
 	enum { SIZE = 40 };

@@ -33,7 +33,7 @@ must_check enum status linux64_read(uint64_t params, void *(*map)(struct range),
 // How to read the boot information, and the struct boot that the functions fill.
 struct bootinfo_reader {
 	void *(*map)(struct range);
-	struct boot *boot;       // `reach` is set
+	struct boot *boot;       // `mappable` is set
 	enum status unreachable; // the rule for an address that cannot be mapped
 };
 
@@ -59,11 +59,11 @@ must_check enum status bootinfo_memory_entry(const struct bootinfo_reader *reade
 // Refuses a map without usable RAM. Call it after both passes.
 must_check enum status bootinfo_require_memory(const struct bootinfo_reader *reader);
 
-// Both passes for an E820 map (ACPI 6.4, 15.4): entries of `stride` bytes with address (8), size
+// Both passes for an E820 map (ACPI 6.5, 15.1): entries of `stride` bytes with address (8), size
 // (8) and type (4). Type 1 is RAM.
 must_check enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map,
 				     size_t stride);
 
-// Copies ACPI's root pointer, the RSDP (ACPI 6.4, 5.2.5.3). `at` is 0 if there is none. An invalid
+// Copies ACPI's root pointer, the RSDP (ACPI 6.5, 5.2.5.3). `at` is 0 if there is none. An invalid
 // one is ignored with a warning.
 void bootinfo_rsdp(const struct bootinfo_reader *reader, uint64_t at);

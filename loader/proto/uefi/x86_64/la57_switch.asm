@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: Apache-2.0 OR MIT
 ;
 ; Switches between 5-level and 4-level paging. CR4.LA57 cannot change in 64-bit mode (Intel SDM
-; volume 3, 2.5), so that paging is off in between.
+; volume 3, Control Registers), so that paging is off in between.
 ;
 ; The code runs from a writable copy below 4 GiB that is identity-mapped, since 32-bit code executes
 ; at its physical address.

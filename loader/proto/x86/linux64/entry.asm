@@ -13,7 +13,7 @@
 CODE32          equ 0x18                ; selectors of entry.asm
 DATA            equ 0x10
 CR4_PAE         equ 1 << 5
-CR4_LA57        equ 1 << 12             ; fixed in 64-bit mode (Intel SDM volume 3, 2.5)
+CR4_LA57        equ 1 << 12             ; fixed in 64-bit mode (Intel SDM, Control Registers)
 
 extern enter_long_mode, gdt_pointer, stack_top, linux64_start
 global linux64_entry
