@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// From a device tree at a known address to the boot.
+// From a device tree at a known address to the boot. The MMU is on, by the loader's page tables.
 #include "proto/arm64/boot.h"
 
 #include "arch/aarch64/map.h"
@@ -22,6 +22,7 @@ noreturn void arm64_boot(struct boot *boot, uint64_t at)
 	enum status status = platform_read_devicetree(bytes, at, boot);
 	if (status != STATUS_OK)
 		die(status);
+	// Before the rest is read, so that its refusals appear on the console that the tree names.
 	platform_open_console(boot->devicetree);
 	status = fdt_boot_read(boot->devicetree, map_range, boot);
 	if (status != STATUS_OK)

@@ -4,5 +4,6 @@
 
 #include "core/boot.h"
 
-// Reads the device tree at the physical address `at` and boots the application that it names.
+// Reads the device tree at the physical address `at` and boots the application that it names. The
+// caller has set `boot->protocol`, called platform_open(), and found a tree's magic number at `at`.
 noreturn void arm64_boot(struct boot *boot, uint64_t at);

@@ -5,13 +5,13 @@
 #include "dev/sbi.h"
 #include "proto/fdt/fdt_boot.h"
 
-// Upper bound of a device tree's size.
+// Upper bound of a device tree's size. The tree gives its own; this one limits a damaged value.
 #define TREE_MAX MIB(16)
 
 extern char loader_start[], loader_end[]; // ld/riscv64-sbi.ld
 extern char loader_entry[];               // arch/riscv64/entry.S
 
-// From arch/riscv64/entry.S: a0 and a1 at entry.
+// From arch/riscv64/entry.S: a0 and a1 at entry. satp is 0, so physical addresses are pointers.
 noreturn void sbi_start(uint64_t hart, uint64_t tree_at);
 
 // static: too large for the stack.
@@ -51,7 +51,8 @@ static enum status read_start(uint64_t tree_at)
 	TRY(devicetree_read((const uint8_t *)tree_at, tree_at, TREE_MAX, &tree));
 	sbi_set_finisher(tree.finisher);
 	TRY(reserve_firmware());
-	// Without HSM the other harts wait in entry.S forever, so that its memory must stay.
+	// Without HSM the other harts wait in entry.S forever, so that its memory must stay. With
+	// HSM they are stopped until the kernel starts them.
 	if (!sbi_has_hsm())
 		TRY(reserve(boot.loader));
 	sbi_settle_harts(tree.harts, (uint64_t)loader_entry);

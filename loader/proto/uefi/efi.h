@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // The services and structures of UEFI 2.10 that the loader uses, with their layout in memory.
 // Unused members are void * of the right size; the assertions name the section. Numbers are
-// little-endian, characters UCS-2.
+// little-endian, characters UCS-2. The firmware owns every structure and every string.
 #pragma once
 
 #include "core/base.h"
@@ -24,14 +24,16 @@ enum { EFI_SUCCESS = 0 };
 typedef uint64_t efi_status;
 typedef void *efi_handle;
 
+// Appendix A: a, b and c are little-endian, d is in the order of the text form.
 struct efi_guid {
 	uint32_t a;
 	uint16_t b, c;
 	uint8_t d[8];
 };
 
-// 7.2, EFI_ALLOCATE_TYPE and EFI_MEMORY_TYPE
+// 7.2.1, EFI_ALLOCATE_TYPE: anywhere, with the last byte at most at `*address`, at `*address`.
 enum { EFI_ALLOCATE_ANY_PAGES, EFI_ALLOCATE_MAX_ADDRESS, EFI_ALLOCATE_ADDRESS };
+// 7.2.1, EFI_MEMORY_TYPE: the types that are free RAM once boot services have ended.
 enum {
 	EFI_LOADER_CODE = 1,
 	EFI_LOADER_DATA = 2,
@@ -40,7 +42,7 @@ enum {
 	EFI_CONVENTIONAL_MEMORY = 7,
 };
 
-// Entries of a map can be longer: GetMemoryMap returns their size.
+// Entries of a map can be longer: GetMemoryMap returns their size. A page has 4 KiB on every CPU.
 struct efi_memory_descriptor {
 	uint32_t type;
 	uint64_t start, virtual_start, pages, attribute;
@@ -49,7 +51,7 @@ _Static_assert(sizeof(struct efi_memory_descriptor) == 40 &&
 		       offsetof(struct efi_memory_descriptor, pages) == 24,
 	       "7.2, EFI_MEMORY_DESCRIPTOR");
 
-// Header of each node of a device path (10.2). The length can be unaligned.
+// Header of each node of a device path (10.2). The length includes the header; it can be unaligned.
 struct efi_device_path {
 	uint8_t type, subtype;
 	uint8_t length[2];
@@ -57,6 +59,7 @@ struct efi_device_path {
 
 struct efi_text_output {
 	void *reset;
+	// `text` ends at a NUL.
 	efi_status(EFIAPI *output_string)(struct efi_text_output *, const uint16_t *text);
 };
 _Static_assert(offsetof(struct efi_text_output, output_string) == 0x08, "12.4");
@@ -67,6 +70,8 @@ struct efi_boot_services {
 	efi_status(EFIAPI *allocate_pages)(uint32_t how, uint32_t type, uint64_t pages,
 					   uint64_t *address);
 	efi_status(EFIAPI *free_pages)(uint64_t address, uint64_t pages);
+	// `*size`: room at `map` before the call, size of the map after it, also if that is larger.
+	// `*stride`: size of an entry. `*key` identifies this state of the map.
 	efi_status(EFIAPI *get_memory_map)(uint64_t *size, void *map, uint64_t *key,
 					   uint64_t *stride, uint32_t *version);
 	void *allocate_pool, *free_pool;
@@ -74,12 +79,15 @@ struct efi_boot_services {
 	void *install_protocol[3];
 	efi_status(EFIAPI *handle_protocol)(efi_handle, const struct efi_guid *, void **interface);
 	void *reserved, *register_protocol_notify, *locate_handle;
+	// Advances the path past the part that a handle with this protocol has matched.
 	efi_status(EFIAPI *locate_device_path)(const struct efi_guid *,
 					       const struct efi_device_path **, efi_handle *);
 	void *install_configuration_table;
 	void *images[4];
+	// Fails with EFI_INVALID_PARAMETER if the map has changed since `key`.
 	efi_status(EFIAPI *exit_boot_services)(efi_handle image, uint64_t key);
 	void *get_next_monotonic_count, *stall;
+	// 0 seconds disable the timer.
 	efi_status(EFIAPI *set_watchdog_timer)(uint64_t seconds, uint64_t code, uint64_t size,
 					       const uint16_t *data);
 };
@@ -119,8 +127,10 @@ struct efi_loaded_image {
 	uint32_t revision;
 	efi_handle parent;
 	void *system;
+	// Where the image came from. NULL: from memory.
 	efi_handle device;
 	void *path, *reserved;
+	// Load options, in bytes. Usually UCS-2 with NUL, but a boot entry may have any bytes.
 	uint32_t options_size;
 	const void *options;
 	void *base;
@@ -136,9 +146,11 @@ struct efi_file {
 				 uint64_t mode, uint64_t attributes);
 	efi_status(EFIAPI *close)(struct efi_file *);
 	void *delete;
+	// `*size`: room before the call, bytes read after it; 0 at the end of the file.
 	efi_status(EFIAPI *read)(struct efi_file *, uint64_t *size, void *out);
 	void *write;
 	efi_status(EFIAPI *get_position)(struct efi_file *, uint64_t *position);
+	// In bytes. UINT64_MAX is the end of the file.
 	efi_status(EFIAPI *set_position)(struct efi_file *, uint64_t position);
 };
 _Static_assert(offsetof(struct efi_file, read) == 0x20 &&
@@ -151,6 +163,7 @@ struct efi_file_system {
 	efi_status(EFIAPI *open_volume)(struct efi_file_system *, struct efi_file **root);
 };
 
+// 13.2. `boot_policy` is always false. `*size` as in GetMemoryMap.
 struct efi_load_file2 {
 	efi_status(EFIAPI *load_file)(struct efi_load_file2 *, const struct efi_device_path *,
 				      bool boot_policy, uint64_t *size, void *out);

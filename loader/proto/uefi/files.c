@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Finds and reads the application and its arguments through UEFI protocols.
+// Finds and reads the application and its arguments through UEFI protocols. What is read stays
+// allocated: struct boot points to it, and firmware_free_all() frees it after a refusal.
 #include "core/log.h"
 #include "proto/uefi/firmware.h"
 #include "proto/uefi/options.h"
 
+// The protocols of 9.1, 13.4 and 13.2.
 static const struct efi_guid loaded_image_guid = {
 	0x5b1b31a1, 0x9562, 0x11d2, { 0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b }
 };
@@ -35,12 +37,14 @@ _Static_assert(sizeof initrd_path == 24, "10.3.1: no padding");
 
 enum { END_OF_PATH = 0x7f };
 
+// On the volume that the loader came from: Hermit's own folder, then that of removable media, where
+// the firmware finds the loader without a boot entry (3.5.1.1).
 static const uint16_t app_paths[][24] = { u"\\EFI\\hermit\\hermit-app",
 					  u"\\EFI\\BOOT\\hermit-app" };
 static const uint16_t arguments_paths[][32] = { u"\\EFI\\hermit\\hermit-bootargs",
 						u"\\EFI\\BOOT\\hermit-bootargs" };
 
-// A path as ASCII, for messages.
+// A path as ASCII, for messages: log lines are UTF-8, paths UCS-2.
 struct printed {
 	char text[INITRD_MAX];
 };
@@ -63,7 +67,9 @@ static enum status no_memory(uint64_t size)
 
 static efi_status file_size(struct efi_file *file, uint64_t *size)
 {
-	efi_status status = file->set_position(file, UINT64_MAX); // end of file (13.5)
+	// 13.5: UINT64_MAX is the end of the file. EFI_FILE_INFO has the size, too, but also the
+	// name, and hence no fixed length.
+	efi_status status = file->set_position(file, UINT64_MAX);
 	if (status == EFI_SUCCESS)
 		status = file->get_position(file, size);
 	if (status == EFI_SUCCESS)
@@ -216,7 +222,8 @@ static enum status read_options(const struct efi_loaded_image *image, struct loa
 
 enum status files_read(struct boot *boot)
 {
-	static struct load_options options; // large
+	// static: too large for the stack.
+	static struct load_options options;
 	const struct efi_loaded_image *image = firmware_protocol(efi_image, &loaded_image_guid);
 	struct efi_file *root = NULL;
 	if (image == NULL)

@@ -10,8 +10,12 @@
 struct efi_system_table *efi_system;
 efi_handle efi_image;
 
+// The loader makes about ten allocations.
 #define OWNED_MAX 16
+// Calls of ExitBootServices. Two suffice, as handlers that change the map run at the first one.
 #define EXIT_TRIES 8
+// More ranges of RAM that the final map may have. The hand-over block has room for them.
+#define RAM_SLACK 16U
 // The allocation for the memory map may itself add entries to it.
 #define MAP_SLACK KIB(4)
 
@@ -22,11 +26,14 @@ struct memory_map {
 
 static struct state {
 	struct efi_boot_services *boot;
+	// Everything that was allocated or claimed.
 	uint32_t owned_count;
 	struct range owned[OWNED_MAX];
+	// The buffer of the memory map, and its size in bytes.
 	uint8_t *map;
 	uint64_t map_room;
-	struct memory_map first; // as firmware_memory() read it
+	// As firmware_memory() read it.
+	struct memory_map first;
 	bool exited;
 } state;
 
@@ -44,6 +51,7 @@ void firmware_write(const char *text, size_t n)
 	uint16_t buffer[64];
 	size_t used = 0;
 	for (size_t i = 0; i < n; i++) {
+		// Room for \r, \n and NUL.
 		if (used > countof(buffer) - 3) {
 			buffer[used] = 0;
 			efi_system->console_out->output_string(efi_system->console_out, buffer);
@@ -67,6 +75,7 @@ static bool record(uint64_t address, uint64_t pages)
 
 void *firmware_allocate_below(uint64_t limit, uint64_t size, uint32_t type)
 {
+	// EFI_ALLOCATE_MAX_ADDRESS: the last byte is at most at `address`.
 	uint64_t address = limit - 1, pages = align_up(size == 0 ? 1 : size, PAGE_SIZE) / PAGE_SIZE;
 	if (state.boot->allocate_pages(EFI_ALLOCATE_MAX_ADDRESS, type, pages, &address) !=
 	    EFI_SUCCESS)
@@ -84,6 +93,7 @@ enum status firmware_claim(struct range r)
 {
 	uint64_t address = align_down(r.start, PAGE_SIZE),
 		 pages = (align_up(r.end, PAGE_SIZE) - address) / PAGE_SIZE;
+	// Code: the block has the trampoline, and firmware may map data as not executable.
 	efi_status status = state.boot->allocate_pages(EFI_ALLOCATE_ADDRESS, EFI_LOADER_CODE, pages,
 						       &address);
 	if (status != EFI_SUCCESS)
@@ -100,6 +110,7 @@ void firmware_free_all(void)
 		struct range r = state.owned[--state.owned_count];
 		state.boot->free_pages(r.start, range_size(r) / PAGE_SIZE);
 	}
+	// It was one of them.
 	state.map = NULL;
 }
 
@@ -189,8 +200,9 @@ enum status firmware_memory(struct boot *boot)
 	TRY(read_map(&map, boot));
 	boot->ram_may_change = true;
 	state.first = map;
-	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < 16 ? RANGE_SET_MAX - boot->ram.count
-							       : 16;
+	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < RAM_SLACK
+				  ? RANGE_SET_MAX - boot->ram.count
+				  : RAM_SLACK;
 	return STATUS_OK;
 }
 
@@ -212,12 +224,14 @@ enum status firmware_exit_boot_services(struct boot *boot)
 	if (status != EFI_SUCCESS)
 		return refuse(STATUS_FIRMWARE_REFUSED, "ExitBootServices returned %#lx %u times",
 			      status, EXIT_TRIES);
+	// From here on the console is the machine's.
 	state.exited = true;
 	TRY(read_map(&map, boot));
 	if (boot->ram.count > most)
 		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
 			      "the firmware left %u ranges of RAM, expected at most %u",
 			      boot->ram.count, most);
+	// Nothing is placed any more: the map tells the kernel what it may use.
 	boot->usable = boot->ram;
 	return STATUS_OK;
 }

@@ -7,9 +7,11 @@
 #include "core/boot.h"
 #include "proto/uefi/efi.h"
 
+// The two arguments of the entry point. They stay valid until ExitBootServices.
 extern struct efi_system_table *efi_system;
 extern efi_handle efi_image;
 
+// Keeps the arguments and disables the watchdog. It must run first.
 void firmware_open(efi_handle image, struct efi_system_table *system);
 
 // Writes to ConOut. Non-ASCII bytes become question marks, \n becomes \r\n (12.4.3).

@@ -98,6 +98,7 @@ static bool copy_path(struct text path, uint16_t out[INITRD_MAX])
 	return true;
 }
 
+// RFC 3629, section 3. Unpaired surrogates have been rejected. Returns the number of bytes.
 static size_t write_utf8(struct text t, char *out)
 {
 	size_t n = 0;
@@ -138,7 +139,8 @@ static bool copy_bytes(struct text t, char *out)
 
 size_t options_bound(uint32_t size)
 {
-	return (size_t)size / 2 * 3; // a UCS-2 character has at most three bytes in UTF-8
+	// A UCS-2 character has at most three bytes in UTF-8, a pair of surrogates four.
+	return (size_t)size / 2 * 3;
 }
 
 bool options_read(const uint8_t *options, uint32_t size, bool program, char *out,
@@ -148,6 +150,7 @@ bool options_read(const uint8_t *options, uint32_t size, bool program, char *out
 	*found = (struct load_options){ 0 };
 	while (t.n < size / 2 && at(t, t.n) != 0)
 		t.n++;
+	// Binary data of a boot manager are no options.
 	if (size % 2 != 0 || !is_text(t))
 		return true;
 	if (program)

@@ -8,11 +8,14 @@
 #define INITRD_MAX 256
 
 struct load_options {
-	bool text; // there is text other than initrd= and blanks
+	// There is text other than initrd= and blanks.
+	bool text;
+	// initrd=PATH was given.
 	bool has_initrd;
 	// The path with backslashes and NUL, as EFI_FILE_PROTOCOL.Open expects it.
 	uint16_t initrd[INITRD_MAX];
-	size_t size; // bytes of UTF-8 in `out`
+	// Bytes of UTF-8 in `out`.
+	size_t size;
 };
 
 // The maximum number of bytes that options_read() writes for `size` bytes of options.

@@ -6,7 +6,7 @@
 #include "proto/uefi/firmware.h"
 #include "proto/uefi/machine.h"
 
-extern char loader_start[], loader_end[]; // the linker script
+extern char loader_start[], loader_end[]; // linker script
 
 // From <cpu>/entry.*: the arguments of the entry point (4.1).
 noreturn void uefi_start(efi_handle image, struct efi_system_table *system);
@@ -61,10 +61,12 @@ static const struct platform platform = {
 
 static enum status read_all(void)
 {
-	TRY(files_read(&boot)); // first: the command line has loader.onerror=
+	// First: the command line has loader.onerror=.
+	TRY(files_read(&boot));
 	tables_read(&boot);
 	TRY(machine_open(&boot));
-	TRY(firmware_memory(&boot)); // last: everything before allocates memory
+	// Last: everything before allocates memory, which changes the map.
+	TRY(firmware_memory(&boot));
 	if (boot.mappable.end > machine_reach)
 		boot.mappable.end = machine_reach;
 	return STATUS_OK;

@@ -15,17 +15,19 @@ static const struct efi_guid sev_guid = {
 };
 
 // The RSDP (ACPI 6.5, 5.2.5.3): revision 0 has 20 bytes, later ones store their length at
-// offset 20.
+// offset 20. A longer one than a page is damaged.
 static struct span find_rsdp(void)
 {
+	enum { REVISION_AT = 15, FIRST_SIZE = 20, LENGTH_AT = 20 };
+	// Firmware may have both. The structure of ACPI 1.0 lacks the address of the XSDT.
 	const uint8_t *p = firmware_table(&acpi20_guid);
 	if (p == NULL)
 		p = firmware_table(&acpi10_guid);
 	if (p == NULL || memcmp(p, "RSD PTR ", 8) != 0)
 		return (struct span){ 0 };
-	size_t n = p[15] == 0 ? 20 : load_u32(p + 20, ORDER_LITTLE);
+	size_t n = p[REVISION_AT] == 0 ? FIRST_SIZE : load_u32(p + LENGTH_AT, ORDER_LITTLE);
 	log_line(LOG_DEBUG, "Found RSDP at %#lx, %lu bytes", (uint64_t)p, n);
-	return n >= 20 && n <= PAGE_SIZE ? (struct span){ p, n } : (struct span){ 0 };
+	return n >= FIRST_SIZE && n <= PAGE_SIZE ? (struct span){ p, n } : (struct span){ 0 };
 }
 
 // The confidential computing blob of SEV-SNP: magic, version, addresses and lengths of the secrets

@@ -46,9 +46,11 @@ enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, 
 {
 	struct boot *boot = reader->boot;
 	struct span text;
-	bool bounded = most <= CMDLINE_MAX;
+	const bool bounded = most <= CMDLINE_MAX;
+	// One byte more: a line of CMDLINE_MAX bytes still has its NUL.
 	if (!bounded)
 		most = CMDLINE_MAX + 1;
+	// The line may be shorter than `most` and end near the end of memory.
 	if (at < boot->mappable.end && boot->mappable.end - at < most)
 		most = boot->mappable.end - at;
 	if (!bootinfo_span(reader, at, most, &text))

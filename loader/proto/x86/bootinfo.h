@@ -33,8 +33,10 @@ must_check enum status linux64_read(uint64_t params, void *(*map)(struct range),
 // How to read the boot information, and the struct boot that the functions fill.
 struct bootinfo_reader {
 	void *(*map)(struct range);
-	struct boot *boot;       // `mappable` is set
-	enum status unreachable; // the rule for an address that cannot be mapped
+	// `mappable` is set.
+	struct boot *boot;
+	// The rule that refuses an address outside of it.
+	enum status unreachable;
 };
 
 // Maps [at, at + size) and adds it to boot->preserved, so that no one overwrites it. False: out of

@@ -13,11 +13,14 @@
 
 const uint64_t machine_reach = MAP_REACH;
 
-static const struct devicetree *tree; // NULL: not read
+// The tree names the console. NULL: not read yet.
+static const struct devicetree *tree;
+// MMU, vectors and console are the loader's.
 static bool taken_over;
 
 enum status machine_open(struct boot *boot)
 {
+	// EFI_DTB_TABLE_GUID (4.6).
 	static const struct efi_guid guid = {
 		0xb1b621d5, 0xf19c, 0x41a5, { 0x83, 0x0b, 0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0 }
 	};
@@ -65,9 +68,11 @@ static void take_over(void)
 void machine_take_over(const struct boot *boot)
 {
 	take_over();
+	// The loader still writes the block and moves the image. RAM above machine_reach cannot be
+	// mapped, but the loader has allocated nothing there.
 	for (uint32_t i = 0; i < boot->ram.count; i++)
 		if (map_range(boot->ram.ranges[i]) == NULL)
-			break; // above machine_reach, where the loader has allocated nothing
+			break;
 }
 
 void machine_write(const char *text, size_t n)

@@ -12,23 +12,29 @@
 #include "proto/uefi/firmware.h"
 #include "proto/uefi/machine.h"
 
+// All vectors that an IDT can have (Intel SDM volume 3, Exception and Interrupt Vectors).
 #define FIRMWARE_VECTORS 256
 
 // Kernels before 0.10 find the RSDP only in the first KiB of the extended BIOS data area. A BIOS
 // stores its segment at 0x40e (ACPI 6.5, 5.2.5.1). UEFI has no such area, so the loader makes one.
 enum { EBDA_POINTER = 0x40e, EBDA_SIZE = 0x400, EBDA_LIMIT = 0xa0000 };
 
-const uint64_t machine_reach = GIB(512); // one entry of the kernel's top table
+// One entry of the kernel's top table.
+const uint64_t machine_reach = GIB(512);
 
-static void *ebda; // a page of its own: these kernels map it
+// A page of its own: these kernels map it. NULL: none.
+static void *ebda;
 
-#define TABLE_FRAME UINT64_C(0xffffffffff000) // address bits of CR3 and of table entries
+// Address bits of CR3 and of table entries.
+#define TABLE_FRAME UINT64_C(0xffffffffff000)
 enum { CR4_LA57 = 1 << 12 };
 
 extern char la57_switch_start[], la57_switch_end[]; // la57_switch.asm
 typedef void la57_switch_function(uint64_t cr3, uint64_t cr4);
-static la57_switch_function *la57_switch; // its copy
+// Its copy, below 4 GiB.
+static la57_switch_function *la57_switch;
 
+// The firmware's IDT, for machine_close(), and the loader's, which replaces it.
 static struct cpu_table_pointer firmware_idt;
 static struct gate idt[FIRMWARE_VECTORS];
 
@@ -55,6 +61,8 @@ static enum status install_exception_handlers(void)
 	struct gate ours[VECTORS];
 	memcpy(idt, (const void *)firmware_idt.base, known * sizeof(struct gate));
 	idt_fill(ours, (uint64_t)(copy + (exception_vectors - trampoline_start)));
+	// idt_fill() sets the code selector of the loader's GDT (bits 16 to 31). The firmware's GDT
+	// stays in use.
 	for (unsigned i = 0; i < VECTORS; i++) {
 		idt[i].low = (ours[i].low & ~(UINT64_C(0xffff) << 16)) | (uint64_t)code_selector
 										 << 16;
@@ -124,10 +132,12 @@ static void write_ebda_rsdp(const struct boot *boot)
 	if (boot->platform_tag != PLATFORM_TAG_MULTIBOOT || ebda == NULL ||
 	    !range_set_contains(&boot->ram, (struct range){ 0, PAGE_SIZE }) || !page_0_is_mapped())
 		return;
+	// A real-mode segment: the address divided by 16.
 	uint16_t segment = (uint16_t)((uint64_t)ebda >> 4);
 	memset(ebda, 0, EBDA_SIZE);
 	memcpy(ebda, boot->rsdp.p, boot->rsdp.n);
-	cpu_set_cr0(cpu_cr0() & ~(UINT64_C(1) << 16)); // WP: firmware may map it read-only
+	// CR0.WP: firmware may map page 0 read-only.
+	cpu_set_cr0(cpu_cr0() & ~(UINT64_C(1) << 16));
 	__asm__ volatile("movw %0, (%1)" : : "r"(segment), "r"((uint64_t)EBDA_POINTER) : "memory");
 }
 

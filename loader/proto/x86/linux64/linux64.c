@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The zero page of the 64-bit Linux entry.
+// The zero page of the 64-bit Linux entry. Addresses and sizes in it are untrusted.
 #include "proto/x86/bootinfo.h"
 
-// Offsets in the zero page.
+// Offsets in the zero page (Documentation/arch/x86/zero-page.rst). From 0x1f1 on it has a copy of
+// the setup header (boot.rst, "Details of Header Fields"). Fields are u32 unless noted.
 enum {
-	RSDP_AT = 0x070,
-	EXT_RAMDISK_AT = 0x0c0, // EXT_*: high halves of 64-bit values
+	RSDP_AT = 0x070, // u64
+	// High halves of the fields without EXT_.
+	EXT_RAMDISK_AT = 0x0c0,
 	EXT_RAMDISK_SIZE_AT = 0x0c4,
 	EXT_CMDLINE_AT = 0x0c8,
 	E820_COUNT_AT = 0x1e8, // u8
@@ -18,13 +20,14 @@ enum {
 	RAMDISK_SIZE_AT = 0x21c,
 	CMDLINE_AT = 0x228,
 	CMDLINE_SIZE_AT = 0x238,
+	// Packed entries of address (u64), size (u64) and type.
 	E820_AT = 0x2d0,
 	E820_ENTRY_SIZE = 20,
 	E820_MAX = 128,
 	ZERO_PAGE_SIZE = 4096,
 };
 
-// 64-bit addresses have their high halves elsewhere in the page (boot protocol 2.12).
+// Boot protocol 2.12 added the high halves elsewhere in the page. Older boot loaders leave them 0.
 static uint64_t field_u64(struct span params, unsigned low_at, unsigned high_at)
 {
 	return load_u32(params.p + low_at, ORDER_LITTLE) |
@@ -40,7 +43,7 @@ static enum status read_app(const struct bootinfo_reader *reader, struct span pa
 }
 
 // The meaning of cmdline_size differs between VMMs: the length with or without NUL, or the maximum
-// that the kernel accepts. 0: not set.
+// that the kernel accepts. 0: not set, so only NUL ends the line.
 static enum status read_cmdline(const struct bootinfo_reader *reader, struct span params)
 {
 	uint32_t size = load_u32(params.p + CMDLINE_SIZE_AT, ORDER_LITTLE);

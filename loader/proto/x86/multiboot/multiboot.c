@@ -3,13 +3,15 @@
 // The boot information of Multiboot 1. Lengths and addresses are untrusted.
 #include "proto/x86/bootinfo.h"
 
-// 3.2 (machine state), 3.3 (offsets in the boot information).
+// Multiboot Specification 0.6.96, 3.2 (machine state) and 3.3 (offsets in the boot information).
+// All fields have 32 bits. A bit of `flags` says which of them are valid.
 enum {
 	MAGIC_AT_ENTRY = 0x2badb002,
 	FLAG_MEMORY = 1 << 0,
 	FLAG_CMDLINE = 1 << 2,
 	FLAG_MODULES = 1 << 3,
 	FLAG_MMAP = 1 << 6,
+	// mem_lower and mem_upper, in KiB.
 	MEM_LOWER_AT = 4,
 	MEM_UPPER_AT = 8,
 	CMDLINE_AT = 16,
@@ -17,14 +19,18 @@ enum {
 	MODULES_AT = 24,
 	MMAP_LENGTH_AT = 44,
 	MMAP_AT = 48,
-	INFO_SIZE = 52, // up to the last field that is read
+	// Up to the last field that is read.
+	INFO_SIZE = 52,
+	// Start, end, string, reserved.
 	MODULE_SIZE = 16,
-	ENTRY_MIN = 20, // of a memory map entry, without its size field
+	// Of a memory map entry, without its size field.
+	ENTRY_MIN = 20,
 	TYPE_AVAILABLE = 1,
 };
 
 struct multiboot_reader {
 	struct bootinfo_reader common;
+	// INFO_SIZE bytes.
 	const uint8_t *info;
 };
 
@@ -33,6 +39,8 @@ static uint32_t field(const struct multiboot_reader *r, unsigned at)
 	return load_u32(r->info + at, ORDER_LITTLE);
 }
 
+// Not by bootinfo_app(): a module has an end instead of a size, and damaged addresses have a rule
+// of their own.
 static enum status read_modules(const struct multiboot_reader *r)
 {
 	uint32_t count = field(r, MODULE_COUNT_AT);

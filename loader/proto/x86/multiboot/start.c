@@ -15,10 +15,12 @@ noreturn void multiboot_start(uint32_t magic, uint32_t info)
 	boot->protocol_info_name = "Multiboot information";
 	boot->compatible = "hermit,multiboot";
 	boot->start_kind = START_MULTIBOOT;
-	boot->mappable.end = GIB(4); // the boot information has 32-bit addresses
+	// The boot information has 32-bit addresses.
+	boot->mappable.end = GIB(4);
 	enum status status = multiboot_read(magic, info, map_range, boot);
 	if (status != STATUS_OK)
 		die(status);
-	boot->mappable.end = MAP_REACH; // its memory map has 64-bit addresses
+	// The ranges of its memory map have 64 bits: image and block may be above 4 GiB.
+	boot->mappable.end = MAP_REACH;
 	boot_run(boot);
 }

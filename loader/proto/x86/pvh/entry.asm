@@ -18,7 +18,8 @@ section .note.Xen note alloc noexec nowrite align=4
 section .entry.pvh progbits alloc exec nowrite align=4
 bits 32
 
-; Entry: EBX = struct hvm_start_info; 32-bit protected mode without paging, no stack.
+; Entry: EBX = struct hvm_start_info; 32-bit protected mode without paging, no stack. Flat segments
+; whose selectors are unspecified: enter_long_mode loads its own.
 ; Exit:  enter_long_mode: EBP = pvh_start, EDI = EBX
 pvh_entry:
         mov     edi, ebx

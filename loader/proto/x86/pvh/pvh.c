@@ -3,7 +3,8 @@
 // The boot information of PVH. Lengths and addresses are untrusted.
 #include "proto/x86/bootinfo.h"
 
-// Offsets in struct hvm_start_info, sizes of its module and memory map entries.
+// Offsets in struct hvm_start_info (Xen's start_info.h) version 1, and sizes of the entries that it
+// points to. The fields between are not read: flags, and the reserved words.
 enum {
 	MAGIC = 0x336ec578,
 	VERSION_AT = 4,
@@ -14,8 +15,10 @@ enum {
 	MMAP_AT = 40,
 	MMAP_COUNT_AT = 48,
 	INFO_SIZE = 56,
-	MODULE_SIZE = 32, // address, size, address of its command line, reserved
-	ENTRY_SIZE = 24,  // of the memory map
+	// struct hvm_modlist_entry: address, size, address of its command line, reserved; u64 each.
+	MODULE_SIZE = 32,
+	// struct hvm_memmap_table_entry: an E820 entry and four reserved bytes.
+	ENTRY_SIZE = 24,
 };
 
 static enum status read_modules(const struct bootinfo_reader *reader, struct span info)
