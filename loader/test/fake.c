@@ -173,7 +173,7 @@ uint64_t arch_trampoline_size(void)
 
 // What the trampoline does in the end: takes the image to its place, and the pages that were only
 // there for that away again.
-static void move_image(const struct handover *h, struct paging_extra extra)
+static void move_image(const struct handover *h, struct staging_entries entries)
 {
 	// Where the fake machine shows physical address 0.
 	const uintptr_t zero = (uintptr_t)h->block->window.p - h->block->window.base;
@@ -181,16 +181,16 @@ static void move_image(const struct handover *h, struct paging_extra extra)
 	uint8_t *to = (uint8_t *)(zero + h->image.start);
 	fake_unpoison(to, size);
 	memcpy(to, (const uint8_t *)(zero + h->staging.start), size);
-	memset((uint8_t *)(zero + extra.at), 0, extra.count * 8);
+	memset((uint8_t *)(zero + entries.at), 0, entries.count * 8);
 }
 
 noreturn void arch_handover(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
-	struct paging_extra extra = paging_hand_over(h);
+	struct staging_entries entries = paging_hand_over(h);
 	memset(block->window.p + block->trampoline, FAKE_TRAMPOLINE_BYTE, block->trampoline_size);
 	if (h->staging.start != h->image.start)
-		move_image(h, extra);
+		move_image(h, entries);
 
 	fake.outcome.end = FAKE_HANDED_OVER;
 	fake.outcome.block = *block;

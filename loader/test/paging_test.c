@@ -10,19 +10,19 @@ enum { TABLES_AT = 0x12000 };
 
 static const struct paging_shape e4 = { .recursive = true };
 static struct window tables;
-static struct paging_extra extra;
+static struct staging_entries entries;
 static char text[8192];
 
-static void build(struct range block, struct range image, struct range extra_range)
+static void build(struct range block, struct range image, struct range staging)
 {
 	const struct paging_plan plan = {
-		.shape = &e4, .block = block, .image = image, .extra = extra_range
+		.shape = &e4, .block = block, .image = image, .staging = staging
 	};
 	size_t n = paging_size(image);
 	free(tables.p);
 	tables = (struct window){ aligned_alloc(4096, n), TABLES_AT, n };
 	memset(tables.p, 0xee, n);
-	extra = paging_build(tables, &plan);
+	entries = paging_build(tables, &plan);
 	CHECK(page_walk(tables, text, sizeof text));
 }
 
@@ -45,7 +45,7 @@ static void the_usual_image(void)
 	CHECK_EQ(tables.n, 4 * 0x1000);
 	CHECK_STR(text,
 		  "9000..16000 -> 9000 4K 3\n200000..400000 -> 200000 2M 83\nrecursive 511 3\n");
-	CHECK_EQ(extra.count, 0);
+	CHECK_EQ(entries.count, 0);
 	done();
 }
 
@@ -118,28 +118,28 @@ static void a_block_in_the_images_gib(void)
 	done();
 }
 
-static void extra_pages_can_be_unmapped(void)
+static void staging_pages_can_be_unmapped(void)
 {
 	build(block, (struct range){ 0x200000, 0x4fffff }, (struct range){ 0x800000, 0xa00001 });
 	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n200000..600000 -> 200000 2M 83\n800000..c00000 "
 			"-> 800000 2M 83\nrecursive 511 3\n");
-	CHECK_EQ(extra.count, 2);
-	CHECK_EQ(extra.at, TABLES_AT + 0x2000 + 8 * 4);
-	memset(tables.p + (extra.at - TABLES_AT), 0, 8 * extra.count);
+	CHECK_EQ(entries.count, 2);
+	CHECK_EQ(entries.at, TABLES_AT + 0x2000 + 8 * 4);
+	memset(tables.p + (entries.at - TABLES_AT), 0, 8 * entries.count);
 	CHECK(page_walk(tables, text, sizeof text));
 	CHECK_STR(text,
 		  "9000..16000 -> 9000 4K 3\n200000..600000 -> 200000 2M 83\nrecursive 511 3\n");
 	done();
 }
 
-static void extra_above_1_gib(void)
+static void staging_above_1_gib(void)
 {
 	build(block, (struct range){ GIB(1), GIB(1) + 1 },
 	      (struct range){ GIB(2) - MIB(2), GIB(2) });
 	CHECK_STR(text, "9000..16000 -> 9000 4K 3\n40000000..40200000 -> 40000000 2M "
 			"83\n7fe00000..80000000 -> 7fe00000 2M 83\nrecursive 511 3\n");
-	CHECK_EQ(extra.count, 1);
-	CHECK_EQ(extra.at, TABLES_AT + 0x4000 + 8 * 511);
+	CHECK_EQ(entries.count, 1);
+	CHECK_EQ(entries.at, TABLES_AT + 0x4000 + 8 * 511);
 	done();
 }
 
@@ -179,5 +179,5 @@ static void without_the_recursive_slot(void)
 SUITE(paging, T(the_usual_image), T(the_first_three_tables_follow_each_other),
       T(the_image_is_rounded_outwards), T(the_block_may_be_anywhere_in_its_unit),
       T(an_image_that_crosses_a_gib), T(an_image_above_1_gib), T(a_block_in_the_images_gib),
-      T(extra_pages_can_be_unmapped), T(extra_above_1_gib), T(random_images),
+      T(staging_pages_can_be_unmapped), T(staging_above_1_gib), T(random_images),
       T(without_the_recursive_slot));

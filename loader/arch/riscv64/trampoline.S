@@ -3,6 +3,16 @@
  * The trampoline and the exception vector. See trampoline.h.
  */
 
+/* Offsets of struct trampoline_args. */
+#define TRAMPOLINE_STACK 0
+#define STACK            8
+#define ENTRY            16
+#define INFO             24
+#define MOVE_TO          32
+#define MOVE_FROM        40
+#define MOVE_SIZE        48
+#define HART             56
+
 	.section .trampoline.text, "ax", @progbits
 	.balign	4
 	.globl	trampoline_enter, trap_vector
@@ -11,20 +21,20 @@
  * Entry: a0 = struct trampoline_args in the block; S-mode, interrupts masked, satp 0.
  * Exit:  the application. pc, sp, a0 and a1 are from the arguments; sie, sscratch and satp are 0;
  *        stvec is app_vector. Other registers are undefined.
- *   s0  arguments. Numbers are offsets of struct trampoline_args.
+ *   s0  arguments.
  */
 trampoline_enter:
 	mv	s0, a0
-	ld	t0, 0(s0)
+	ld	t0, TRAMPOLINE_STACK(s0)
 	csrw	sscratch, t0            /* stack of the exception report */
 	lla	t0, trap_vector
 	csrw	stvec, t0
 
-	ld	t0, 48(s0)              /* move_size */
+	ld	t0, MOVE_SIZE(s0)
 	beqz	t0, 3f
 	/* Source and destination do not overlap. Fixed images may start at any address. */
-	ld	t1, 32(s0)              /* move_to */
-	ld	t2, 40(s0)              /* move_from */
+	ld	t1, MOVE_TO(s0)
+	ld	t2, MOVE_FROM(s0)
 	add	t3, t1, t0
 	or	t4, t1, t2
 	andi	t4, t4, 7
@@ -58,10 +68,10 @@ trampoline_enter:
 	csrw	sie, zero
 	csrw	satp, zero
 	sfence.vma
-	ld	sp, 8(s0)
-	ld	t0, 16(s0)
-	ld	a1, 24(s0)
-	ld	a0, 56(s0)
+	ld	sp, STACK(s0)
+	ld	t0, ENTRY(s0)
+	ld	a1, INFO(s0)
+	ld	a0, HART(s0)
 	jr	t0
 
 	/*

@@ -21,7 +21,8 @@ struct trampoline_args {
 	uint64_t hart; // a0
 };
 
-_Static_assert(offsetof(struct trampoline_args, move_to) == 32 &&
+_Static_assert(offsetof(struct trampoline_args, info) == 24 &&
+		       offsetof(struct trampoline_args, move_to) == 32 &&
 		       offsetof(struct trampoline_args, hart) == 56,
 	       "trampoline.S");
 

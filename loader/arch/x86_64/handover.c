@@ -43,7 +43,7 @@ noreturn void arch_handover(const struct handover *h)
 	uint8_t *code = block->window.p + block->trampoline;
 	uint64_t code_at = block->window.base + block->trampoline;
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
-	struct paging_extra extra = paging_hand_over(h);
+	struct staging_entries entries = paging_hand_over(h);
 
 	*args = (struct trampoline_args){
 		.root = block->window.base + block->tables,
@@ -53,9 +53,9 @@ noreturn void arch_handover(const struct handover *h)
 		.args = { h->info, h->cpu },
 		.move_to = h->image.start,
 		.move_from = h->staging.start,
-		.move_size = extra.count != 0 ? range_size(h->image) : 0,
-		.unmap_at = extra.at,
-		.unmap_count = extra.count,
+		.move_size = entries.count != 0 ? range_size(h->image) : 0,
+		.unmap_at = entries.at,
+		.unmap_count = entries.count,
 		.gdt_pointer = { sizeof args->gdt - 1, (uint64_t)args->gdt },
 		.idt_pointer = { sizeof args->idt - 1, (uint64_t)args->idt },
 		// Null, 64-bit code (8), data (16): flat, ring 0, accessed. The CPU would write

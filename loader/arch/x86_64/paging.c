@@ -16,15 +16,17 @@ enum {
 // Directories of further GiB follow from PD_MORE on.
 enum { PML4, PDPT, PD_FIRST, PT_BLOCK, PD_MORE };
 
-// Page directories of the image in addition to PD_FIRST.
+// PD_FIRST maps the first GiB, for the block. Each other GiB of the image has a directory from
+// PD_MORE on. Returns how many these are.
 static uint64_t directories_beyond_first(struct range image)
 {
 	uint64_t first = image.start / GIB(1), last = (image.end - 1) / GIB(1);
 	return last - first + (first != 0);
 }
 
-// Page 0 has the BIOS data area, and null pointers should fault. Kernels copy the start-up code of
-// application processors to 0x8000. A staging copy near the image needs no further directory.
+// In this file, because host tests have it and not handover.c. Page 0 has the BIOS data area, and
+// null pointers should fault. Kernels copy the start-up code of application processors to 0x8000. A
+// staging copy near the image needs no further directory.
 const struct place_rules arch_place_rules = {
 	.block_boundary = MIB(2),
 	// Addresses in Multiboot information have 32 bits.
@@ -74,9 +76,9 @@ static void map_block(struct window tables, const struct paging_plan *plan)
 		table(tables, PT_BLOCK)[at / PAGE_SIZE % ENTRIES] = at | PAGE;
 }
 
-struct paging_extra paging_build(struct window tables, const struct paging_plan *plan)
+struct staging_entries paging_build(struct window tables, const struct paging_plan *plan)
 {
-	struct paging_extra extra = { 0 };
+	struct staging_entries entries = { 0 };
 	uint64_t first = plan->image.start / GIB(1), last = (plan->image.end - 1) / GIB(1);
 	memset(tables.p, 0, tables.n);
 	table(tables, PML4)[0] = address_of(tables, PDPT) | TABLE;
@@ -88,17 +90,18 @@ struct paging_extra paging_build(struct window tables, const struct paging_plan 
 		table(tables, PDPT)[gib] = address_of(tables, directory(plan->image, gib)) | TABLE;
 	map_block(tables, plan);
 	map_large(tables, plan->image, plan->image);
-	if (plan->extra.start != plan->extra.end) {
-		uint64_t unit = plan->extra.start / MIB(2);
-		map_large(tables, plan->image, plan->extra);
-		extra.at = address_of(tables, directory(plan->image, plan->extra.start / GIB(1))) +
-			   8 * (unit % ENTRIES);
-		extra.count = align_up(plan->extra.end, MIB(2)) / MIB(2) - unit;
+	if (plan->staging.start != plan->staging.end) {
+		uint64_t unit = plan->staging.start / MIB(2);
+		map_large(tables, plan->image, plan->staging);
+		entries.at = address_of(tables,
+					directory(plan->image, plan->staging.start / GIB(1))) +
+			     8 * (unit % ENTRIES);
+		entries.count = align_up(plan->staging.end, MIB(2)) / MIB(2) - unit;
 	}
-	return extra;
+	return entries;
 }
 
-struct paging_extra paging_hand_over(const struct handover *h)
+struct staging_entries paging_hand_over(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
 	struct window tables = { block->window.p + block->tables,
@@ -109,6 +112,6 @@ struct paging_extra paging_hand_over(const struct handover *h)
 		.image = h->image,
 	};
 	if (h->staging.start != h->image.start)
-		plan.extra = h->staging;
+		plan.staging = h->staging;
 	return paging_build(tables, &plan);
 }

@@ -13,11 +13,12 @@ struct paging_plan {
 	struct range image; // by 2 MiB pages
 	// The staging copy of the image, by 2 MiB pages, in a GiB of the image. Empty: the image is
 	// in place already.
-	struct range extra;
+	struct range staging;
 };
 
-// The page-directory entries of `extra`, so that the trampoline can clear them after the move.
-struct paging_extra {
+// The page-directory entries of `staging`, which the trampoline clears after the move. Count 0: the
+// image is in place already.
+struct staging_entries {
 	uint64_t at; // physical address of the first entry
 	uint64_t count;
 };
@@ -27,7 +28,7 @@ uint64_t paging_size(struct range image);
 
 // Fills `tables`, which are page-aligned and of paging_size() bytes. The first page is the top
 // table, the tables of the first GiB follow.
-struct paging_extra paging_build(struct window tables, const struct paging_plan *plan);
+struct staging_entries paging_build(struct window tables, const struct paging_plan *plan);
 
 // The same for a hand-over, into the block's tables.
-struct paging_extra paging_hand_over(const struct handover *h);
+struct staging_entries paging_hand_over(const struct handover *h);

@@ -8,6 +8,21 @@ default rel
 global trampoline_enter, exception_vectors
 extern exception_report
 
+; Offsets of struct trampoline_args.
+ROOT             equ 0
+TRAMPOLINE_STACK equ 8
+STACK            equ 16
+ENTRY            equ 24
+ARG0             equ 32              ; RDI at the entry point
+ARG1             equ 40              ; RSI at the entry point
+MOVE_TO          equ 48              ; to, from and size of the move
+MOVE_FROM        equ 56
+MOVE_SIZE        equ 64
+UNMAP_AT         equ 72
+UNMAP_COUNT      equ 80
+GDT_POINTER      equ 88
+IDT_POINTER      equ 98
+
 section .trampoline.text progbits alloc exec nowrite align=16
 
 ; Entry: RDI = struct trampoline_args in the block; interrupts masked; the loader's page tables, or
@@ -15,13 +30,13 @@ section .trampoline.text progbits alloc exec nowrite align=16
 ; Exit:  the application. RIP, RSP, RDI and RSI are from the arguments. RBX, RCX and RDX are 0.
 ;        Segments are flat, FS and GS 0, the IDT is empty.
 ;        CR0 = PG, ET, MP, PE. CR4 = PAE. EFER = LME, LMA.
-; RBX holds the arguments throughout. Numbers are offsets of struct trampoline_args.
+; RBX holds the arguments throughout.
 trampoline_enter:
         mov     rbx, rdi
-        mov     rsp, [rbx + 8]
-        lgdt    [rbx + 88]
-        lidt    [rbx + 98]
-        mov     rax, [rbx]
+        mov     rsp, [rbx + TRAMPOLINE_STACK]
+        lgdt    [rbx + GDT_POINTER]
+        lidt    [rbx + IDT_POINTER]
+        mov     rax, [rbx + ROOT]
         mov     cr3, rax                ; from here on only block, image and staging copy are mapped
         ; Undo what firmware or boot loader have enabled. CR4 first: CR4.CET requires CR0.WP (Intel
         ; SDM volume 3, Control Registers). EFER last: with NXE 0 the NX bit is reserved, and only
@@ -48,27 +63,27 @@ trampoline_enter:
         mov     gs, eax
 
         ; Faults during the move are still reported.
-        mov     rdx, [rbx + 64]
+        mov     rdx, [rbx + MOVE_SIZE]
         test    rdx, rdx
         jz      .go
-        mov     rdi, [rbx + 48]         ; source and destination do not overlap
-        mov     rsi, [rbx + 56]
+        mov     rdi, [rbx + MOVE_TO]    ; source and destination do not overlap
+        mov     rsi, [rbx + MOVE_FROM]
         mov     rcx, rdx
         shr     rcx, 3
         rep movsq
         mov     ecx, edx
         and     ecx, 7
         rep movsb
-        mov     rdi, [rbx + 72]
-        mov     rcx, [rbx + 80]
+        mov     rdi, [rbx + UNMAP_AT]
+        mov     rcx, [rbx + UNMAP_COUNT]
         rep stosq                       ; clear the staging copy's entries: RAX is 0
         mov     rcx, cr3                ; flush the TLB
         mov     cr3, rcx
 
-.go:    mov     rax, [rbx + 24]
-        mov     rdi, [rbx + 32]
-        mov     rsi, [rbx + 40]
-        mov     rsp, [rbx + 16]
+.go:    mov     rax, [rbx + ENTRY]
+        mov     rdi, [rbx + ARG0]
+        mov     rsi, [rbx + ARG1]
+        mov     rsp, [rbx + STACK]
         lidt    [empty_idt]             ; limit 0: until the application has an IDT of its own,
                                         ; a fault resets the machine
         xor     ebx, ebx

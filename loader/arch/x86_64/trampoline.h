@@ -30,7 +30,7 @@ struct trampoline_args {
 	uint64_t args[2]; // rdi, rsi
 	// From the staging copy to the image, which do not overlap. Bytes; 0: nothing to move.
 	uint64_t move_to, move_from, move_size;
-	// Page-table entries that only the move needs (struct paging_extra).
+	// Page-table entries that only the move needs (struct staging_entries).
 	uint64_t unmap_at, unmap_count;
 	struct cpu_table_pointer gdt_pointer;
 	struct cpu_table_pointer idt_pointer;
@@ -39,7 +39,10 @@ struct trampoline_args {
 	struct gate idt[VECTORS];
 };
 
-_Static_assert(offsetof(struct trampoline_args, gdt_pointer) == 88 &&
+_Static_assert(offsetof(struct trampoline_args, args) == 32 &&
+		       offsetof(struct trampoline_args, move_to) == 48 &&
+		       offsetof(struct trampoline_args, unmap_at) == 72 &&
+		       offsetof(struct trampoline_args, gdt_pointer) == 88 &&
 		       offsetof(struct trampoline_args, idt_pointer) == 98 &&
 		       offsetof(struct trampoline_args, gdt) == 112,
 	       "trampoline.asm");
