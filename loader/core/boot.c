@@ -90,10 +90,7 @@ static enum status check_file_format(const struct boot *boot)
 	if (boot->module_count == 0)
 		return refuse(STATUS_NO_MODULE, "no application was passed: with QEMU add -initrd "
 						"APP, with GRUB a module line");
-	if (boot->app.n >= 4 && memcmp(p,
-				       "\x7f"
-				       "ELF",
-				       4) == 0)
+	if (boot->app.n >= 4 && memcmp(p, ELF_MAGIC, 4) == 0)
 		return STATUS_OK;
 	if (boot->app.n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0)
 		return refuse(STATUS_IMAGE_UNSUPPORTED,
@@ -155,6 +152,12 @@ static struct window map_window(struct range r)
 	return window;
 }
 
+// Placement found a range for a copy of the application's file, which the image would overwrite.
+static bool file_is_moved(const struct boot *boot)
+{
+	return boot_state.placement.file.start != boot->app_at;
+}
+
 // Allocates from the firmware (UEFI) every range that the loader will write to.
 static enum status claim(const struct boot *boot)
 {
@@ -163,7 +166,7 @@ static enum status claim(const struct boot *boot)
 		return STATUS_OK;
 	TRY(platform->claim(placement->staging));
 	TRY(platform->claim(placement->block));
-	if (placement->file.start != boot->app_at)
+	if (file_is_moved(boot))
 		TRY(platform->claim(placement->file));
 	return STATUS_OK;
 }
@@ -173,8 +176,7 @@ static enum status load(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
 	const uint8_t *file = boot->app.p;
-	// The image would overwrite file bytes that are not copied yet.
-	if (placement->file.start != boot->app_at) {
+	if (file_is_moved(boot)) {
 		struct window moved = map_window(placement->file);
 		memcpy(moved.p, file, boot->app.n);
 		file = moved.p;
@@ -227,6 +229,7 @@ static noreturn void hand_over(const struct boot *boot)
 		.stack = stack,
 		.info = block->window.base + block->info,
 		.cpu = boot->cpu,
+		// Kernels have a driver for the PL011 only.
 		.uart = boot->devicetree != NULL && boot->devicetree->uart == UART_PL011
 				? boot->devicetree->uart_at
 				: 0,
@@ -258,10 +261,11 @@ static enum status steps(struct boot *boot)
 	TRY(load(boot));
 	log_placement();
 	TRY(platform->leave_firmware(boot));
-	// UEFI only. What the block is made from still exists: firmware memory is not in `usable`,
-	// so the image is elsewhere.
+	// UEFI only: the device tree and boot info name the final memory map. What the block is
+	// made from is still intact, because image and block are in memory that claim() allocated.
 	if (boot->ram_may_change)
 		handover_block_write(&inputs, &boot_state.block);
+	// An ET_EXEC image runs in memory that was to be free by now (place_request.free_later).
 	if (platform->claim != NULL && !range_set_contains(&boot->ram, boot_state.placement.image))
 		return refuse(STATUS_IMAGE_NOT_IN_RAM,
 			      "the firmware kept memory of the application's range %#lx..%#lx",

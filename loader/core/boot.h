@@ -13,8 +13,8 @@
 #include "core/platform.h"
 
 // What a boot protocol passes to the core. It always sets target, protocol, protocol_info_name,
-// loader, mappable, usable and elf_target, and `compatible` if it passes no device tree. All others
-// may be zero.
+// loader, mappable, usable and elf_target. All others may be zero. The core creates a device tree
+// if the protocol passes none (all protocols of x86_64); then `compatible` is set, too.
 struct boot {
 	// The loader's target, for example "x86_64-multiboot".
 	const char *target;
@@ -44,13 +44,13 @@ struct boot {
 	struct range_set ram;
 	// How many ranges platform->leave_firmware may add to `ram`.
 	uint32_t ram_slack;
-	// platform->leave_firmware may change `ram`.
+	// platform->leave_firmware may change `ram`: UEFI.
 	bool ram_may_change;
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
 	// What the loader reads while it writes the hand-over block: the block and copies avoid it,
 	// the image may overwrite it.
-	struct range preserved[4];
+	struct range preserved[PRESERVED_MAX];
 	size_t preserved_count;
 	const struct elf_target *elf_target;
 	// The firmware's device tree, from which the kernel's is derived. NULL: the core creates

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Parses the boot command line without copying it. Words end at blanks. Unlike the
-// kernel, the loader knows no quotes.
+// Parses the boot command line without copying it. Words end at blanks. Unlike the kernel, the
+// loader knows no quotes.
 #include "core/cmdline.h"
 
+// The first comparison decides for most bytes.
 static bool is_blank(uint8_t c)
 {
 	return c <= ' ' && (c == ' ' || c == '\t' || c == '\n');
@@ -37,6 +38,7 @@ static bool split_option(struct span word, struct span *key, struct span *value)
 {
 	static const char prefix[] = "loader.";
 	const size_t skip = sizeof prefix - 1;
+	// The first letter saves most calls of memcmp().
 	if (word.n <= skip || word.p[0] != 'l' || memcmp(word.p, prefix, skip) != 0)
 		return false;
 	for (size_t i = skip; i < word.n; i++) {

@@ -28,17 +28,20 @@ struct node {
 
 struct reader {
 	struct devicetree *tree;
+	// 1 at the root's own properties, 2 at those of its children, and so on.
 	unsigned open_nodes;
 	struct node nodes[OPEN_NODES_MAX];
 	char path[NODE_PATH_MAX];
 	// Without the options after ':'.
 	struct span stdout_path;
-	// Empty: none.
+	// linux,initrd-start and -end. Empty: none.
 	struct range initrd;
+	// Enabled UARTs that were seen.
 	unsigned uarts;
-	// The UART is the one that stdout-path names.
+	// The recorded UART is the one that stdout-path names.
 	bool uart_named;
-	bool uart_pass; // a further walk, for UARTs only
+	// This walk looks for UARTs only.
+	bool uart_pass;
 };
 
 static bool prop_is_string(struct span value, const char *wanted)
@@ -85,8 +88,8 @@ static const struct node *parent(const struct reader *r)
 	return r->open_nodes >= 2 ? &r->nodes[r->open_nodes - 2] : NULL;
 }
 
-// Reads address and size `index` of `reg` (2.3.6). The parent's cells apply. A range that exceeds
-// 2^64 is cut.
+// Reads address and size `index` of `reg` (2.3.6). The parent's cells apply, so the node is not the
+// root. A range that exceeds 2^64 is cut.
 static must_check bool read_reg(const struct reader *r, const struct node *node, size_t index,
 				struct range *out)
 {
@@ -132,12 +135,14 @@ static enum status parse_chosen(struct reader *r, const struct node *node)
 {
 	struct devicetree *tree = r->tree;
 	struct span path = node->stdout_path;
+	// A <string> includes its NUL. The first NUL ends the line, whatever follows.
 	if (node->bootargs.n > 1)
 		tree->bootargs = (struct span){ node->bootargs.p, node->bootargs.n - 1 };
 	for (size_t i = 0; i < tree->bootargs.n; i++)
 		if (tree->bootargs.p[i] == '\0')
 			tree->bootargs.n = i;
 	size_t n = 0;
+	// 3.6: "path:options".
 	while (n < path.n && path.p[n] != '\0' && path.p[n] != ':')
 		n++;
 	r->stdout_path = (struct span){ path.p, n };
@@ -392,8 +397,8 @@ enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// The UART and the alias may precede /chosen, so up to two more passes are needed. A single
-	// UART needs none.
+	// /chosen may be the last node. Then a second walk resolves the alias in it, and a third
+	// one finds UARTs before /aliases. A single UART is the console whatever stdout-path names.
 	reader.uart_pass = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)

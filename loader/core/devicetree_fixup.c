@@ -27,7 +27,7 @@ size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 {
 	return FDT_BASE_SIZE + tree->fdt.structure.n + tree->fdt.strings.n +
 	       FDT_RESERVE_SIZE * (reserved_count + 1) + FDT_MEMORY_SIZE * ram_count +
-	       FDT_NODE_SIZE(6) + FDT_PROP_SIZE(bootargs_size + 1) +
+	       FDT_NODE_SIZE(sizeof "chosen" - 1) + FDT_PROP_SIZE(bootargs_size + 1) +
 	       FDT_PROP_SIZE(sizeof okay) * tree->cpus;
 }
 
@@ -42,7 +42,7 @@ static void write_bootargs(struct copier *c)
 static void finish_root(struct copier *c)
 {
 	if (!c->chosen_seen) {
-		fdt_begin_node(&c->w, "chosen", 6);
+		fdt_begin_node(&c->w, "chosen", sizeof "chosen" - 1);
 		write_bootargs(c);
 		fdt_end_node(&c->w);
 	}

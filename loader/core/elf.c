@@ -47,7 +47,7 @@ const struct elf_target elf_target_riscv64 = {
 	.machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .jump_slot = 5
 };
 
-// Where e_entry is: in no executable segment, past a segment's file bytes, or in them.
+// Where e_entry is: in no executable segment, in one but past its file bytes, or in these.
 enum entry { ENTRY_OUTSIDE, ENTRY_WITHOUT_BYTES, ENTRY_FOUND };
 
 // Offsets in e_ident, Elf64_Ehdr and Elf64_Phdr.
@@ -83,10 +83,7 @@ uint64_t elf_extent(const uint8_t *p, uint64_t limit, const struct elf_target *t
 {
 	// This runs before elf_parse(): the fields may be anything, so every sum is checked.
 	const enum order order = target->order;
-	if (limit < EHDR_SIZE || memcmp(p,
-					"\x7f"
-					"ELF",
-					4) != 0)
+	if (limit < EHDR_SIZE || memcmp(p, ELF_MAGIC, 4) != 0)
 		return 0;
 	uint64_t end = EHDR_SIZE, phoff = load_u64(p + E_PHOFF, order),
 		 shoff = load_u64(p + E_SHOFF, order);
@@ -303,6 +300,7 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 {
 	struct span phdrs = { 0 }, bytes;
 	struct phdr dynamic = { 0 };
+	// Not `*out = { 0 }`: that would also clear 2 KiB of arrays, whose counts are 0.
 	out->segment_count = 0;
 	out->note_count = 0;
 	out->size = 0;

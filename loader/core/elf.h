@@ -29,6 +29,8 @@ static inline enum order elf_order(const struct elf_target *target)
 	return __STDC_HOSTED__ ? target->order : ORDER_NATIVE;
 }
 
+// The first four bytes (e_ident).
+#define ELF_MAGIC "\177ELF"
 #define ELF_SEGMENTS_MAX 64
 #define ELF_NOTES_MAX 8
 

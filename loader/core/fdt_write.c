@@ -13,8 +13,8 @@ enum {
 	LAST_COMPATIBLE = 16,
 };
 
-// The strings block of added properties and the offset of each name, indexed by enum fdt_name.
-
+// The strings block of added properties, and the offset of each name in it. Both are in the order
+// of enum fdt_name.
 static const char strings[] =
 	"compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
 static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
@@ -166,11 +166,10 @@ size_t fdt_finish(struct fdt_writer *w)
 		HEADER_SIZE,
 		VERSION,
 		LAST_COMPATIBLE,
-		0,
+		0, // boot_cpuid_phys: kernels take the boot CPU from an argument
 		(uint32_t)(w->strings.n + sizeof strings),
 		(uint32_t)(names - w->structure),
 	};
-	// boot_cpuid_phys is 0: kernels take the boot CPU from an argument.
 	for (size_t i = 0; i < countof(header); i++)
 		store_u32(w->start + 4 * i, header[i], ORDER_BIG);
 	return size;

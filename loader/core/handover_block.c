@@ -11,6 +11,8 @@
 // "hermit,rsdp@" or "hermit,efi_sev_snp_cc_blob@", and sixteen hexadecimal digits.
 #define RSDP_NAME_MAX 28
 #define CC_BLOB_NAME_MAX 43
+// An address and a size of two cells each.
+#define REG_SIZE 16
 
 static const struct range_set *reported_ram(const struct boot *boot)
 {
@@ -29,8 +31,8 @@ static uint64_t generated_devicetree_bound(const struct boot *boot)
 	// The root's own properties fit in FDT_BASE_SIZE, of which an empty tree uses 142 bytes.
 	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) +
 	       FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
-	       FDT_NODE_SIZE(CC_BLOB_NAME_MAX) + 2 * FDT_PROP_SIZE(16) + FDT_NODE_SIZE(6) +
-	       FDT_PROP_SIZE(boot->cmdline.n + 1);
+	       FDT_NODE_SIZE(CC_BLOB_NAME_MAX) + 2 * FDT_PROP_SIZE(REG_SIZE) +
+	       FDT_NODE_SIZE(sizeof "chosen" - 1) + FDT_PROP_SIZE(boot->cmdline.n + 1);
 }
 
 static uint64_t devicetree_bound(const struct boot *boot)
@@ -82,6 +84,7 @@ void handover_block_layout(const struct handover_block_inputs *inputs, struct ha
 	layout_with_tables(inputs, arch_tables_size(inputs->image, out->size), out);
 }
 
+// A node with a table's address. Kernels read only the address of `reg`, not its size.
 static void write_address_node(struct fdt_writer *w, const char *what, uint64_t at)
 {
 	char name[CC_BLOB_NAME_MAX];
@@ -115,7 +118,7 @@ static uint64_t generate_devicetree(const struct boot *boot, const struct handov
 		write_address_node(&w, "rsdp", block->window.base + block->rsdp);
 	if (boot->cc_blob.n != 0)
 		write_address_node(&w, "efi_sev_snp_cc_blob", block->window.base + block->cc_blob);
-	fdt_begin_node(&w, "chosen", 6);
+	fdt_begin_node(&w, "chosen", sizeof "chosen" - 1);
 	if (block->cmdline_size != 0)
 		fdt_property_string(&w, FDT_BOOTARGS, cmdline, block->cmdline_size);
 	fdt_end_node(&w);
@@ -167,19 +170,20 @@ struct range handover_preferred_ram(const struct boot *boot)
 	return largest;
 }
 
-// Returns the RAM range of boot info. Kernels without a memory map use it as their only RAM.
-// Kernels on x86_64 have a map. They count everything from this range's start to the image's end as
-// used, so a start of 0 would cost them 2 to 8 MiB. With PLATFORM_TAG_LINUX_PARAMS they take this
-// range's end as the end of RAM.
+// Returns the RAM range of boot info.
 static struct range kernel_ram(const struct handover_block_inputs *inputs)
 {
 	const struct range_set *ram = reported_ram(inputs->boot);
 	struct range around = { align_down(inputs->image.start, IMAGE_ALIGN), 0 };
+	// x86_64: kernels have a memory map as well. They count everything from this range's start
+	// to the image's end as used, so a start of 0 would cost them 2 to 8 MiB. They ignore the
+	// end, except that it is the end of RAM with PLATFORM_TAG_LINUX_PARAMS.
 	if (inputs->boot->devicetree == NULL) {
 		if (inputs->boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS)
 			around.end = ram->ranges[ram->count - 1].end;
 		return around;
 	}
+	// Other CPUs: kernels up to 0.11 use this range as their only RAM.
 	for (uint32_t i = 0; i < ram->count; i++)
 		if (range_inside(inputs->image, ram->ranges[i]))
 			around = ram->ranges[i];
@@ -211,7 +215,7 @@ void handover_block_write(const struct handover_block_inputs *inputs, struct han
 	if (boot->boot_params.n != 0)
 		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
 	block->fdt_size = write_devicetree(boot, block, cmdline);
-	// The layout reserved an upper bound.
+	// 0: it did not fit. The layout has reserved an upper bound.
 	ASSERT(block->fdt_size != 0);
 
 	const struct boot_info_inputs facts = {

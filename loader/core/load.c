@@ -7,8 +7,16 @@
 #include "core/log.h"
 
 enum {
+	// Elf64_Rela: r_offset, r_info, r_addend. r_info has the type in its low half, the symbol's
+	// index in its high half.
 	RELA_SIZE = 24,
+	R_INFO = 8,
+	R_ADDEND = 16,
+	// Elf64_Sym. st_info has the type in its low four bits, the binding above.
 	SYM_SIZE = 24,
+	ST_INFO = 4,
+	ST_SHNDX = 6,
+	ST_VALUE = 8,
 	STB_WEAK = 2,
 	STT_TLS = 6,
 	STT_GNU_IFUNC = 10,
@@ -54,10 +62,10 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 			      "a relocation refers to symbol %lu, the table has %lu", index,
 			      image->symbols.size / SYM_SIZE);
 	const uint8_t *symbol = to.p + (image->symbols.vaddr - image->vaddr) + index * SYM_SIZE;
-	const unsigned section = load_u16(symbol + 6, order), type = symbol[4] & 15;
+	const unsigned section = load_u16(symbol + ST_SHNDX, order), type = symbol[ST_INFO] & 15;
 	if (section == SHN_UNDEF) {
 		// An undefined weak symbol has the value 0 (gABI chapter 5, STB_WEAK).
-		if (symbol[4] >> 4 == STB_WEAK)
+		if (symbol[ST_INFO] >> 4 == STB_WEAK)
 			return STATUS_OK;
 		return refuse(STATUS_RELOC_SYMBOL,
 			      "a relocation refers to symbol %lu, which is undefined", index);
@@ -68,12 +76,13 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 			      "only a dynamic linker knows",
 			      index, type, type == STT_TLS ? "STT_TLS" : "STT_GNU_IFUNC");
 	// An absolute symbol does not move (gABI chapter 5, SHN_ABS).
-	*value = load_u64(symbol + 8, order) + (section == SHN_ABS ? 0 : load_bias);
+	*value = load_u64(symbol + ST_VALUE, order) + (section == SHN_ABS ? 0 : load_bias);
 	return STATUS_OK;
 }
 
-// Checks that the word at `address` is in the image. With DT_TEXTREL it must also be
-// outside every read-only segment: such files rely on a dynamic linker to make these writable.
+// Checks that the word at `address` is in the image, which has at least 8 bytes (load_relocate()).
+// With DT_TEXTREL it must also be outside every read-only segment: such files rely on a dynamic
+// linker to make these writable.
 static enum status check_relocated_word(const struct elf_image *image, struct window to,
 					const char *what, uint64_t address)
 {
@@ -99,8 +108,8 @@ static __attribute__((noinline)) enum status relocate_slow(const struct elf_imag
 {
 	enum order order = elf_order(image->target);
 	uint64_t address = load_u64(rela, order);
-	uint64_t info = load_u64(rela + 8, order);
-	uint64_t addend = load_u64(rela + 16, order);
+	uint64_t info = load_u64(rela + R_INFO, order);
+	uint64_t addend = load_u64(rela + R_ADDEND, order);
 	uint32_t type = (uint32_t)info;
 	uint64_t value = 0;
 
@@ -136,8 +145,8 @@ struct relative_relocs {
 	uint64_t info;
 };
 
-// With -mstrict-align an unaligned access takes eight loads. Linkers align tables and targets to 8,
-// so one test per entry is cheaper.
+// With -mstrict-align the compiler splits an access that may be unaligned into eight loads. Linkers
+// align tables and targets to 8, so one test per entry is cheaper.
 #define RELATIVE_ALIGN (STRICT_ALIGN ? 8 : 1)
 
 static inline __attribute__((always_inline)) bool relocate_one(const struct relative_relocs *relocs,
@@ -145,11 +154,11 @@ static inline __attribute__((always_inline)) bool relocate_one(const struct rela
 {
 	const uint8_t *entry = __builtin_assume_aligned(rela, RELATIVE_ALIGN);
 	uint64_t offset = load_u64(entry, ORDER_NATIVE) - relocs->image_vaddr;
-	if (load_u64(entry + 8, ORDER_NATIVE) != relocs->info || offset > relocs->last_offset ||
-	    offset % RELATIVE_ALIGN != 0)
+	if (load_u64(entry + R_INFO, ORDER_NATIVE) != relocs->info ||
+	    offset > relocs->last_offset || offset % RELATIVE_ALIGN != 0)
 		return false;
 	uint8_t *to = __builtin_assume_aligned(relocs->to + offset, RELATIVE_ALIGN);
-	store_u64(to, relocs->load_bias + load_u64(entry + 16, ORDER_NATIVE), ORDER_NATIVE);
+	store_u64(to, relocs->load_bias + load_u64(entry + R_ADDEND, ORDER_NATIVE), ORDER_NATIVE);
 	return true;
 }
 
@@ -232,9 +241,8 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 
 enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_address)
 {
-	// A table that is not empty has an entry and is inside the image. The image then has at
-	// least 8 bytes, and `to.n - 8` in check_relocated_word() and relocate_rela() does not
-	// wrap.
+	// A table with a size has an entry and is inside the image. The image then has at least 8
+	// bytes, so `to.n - 8` in check_relocated_word() and relocate_rela() does not wrap.
 	uint64_t load_bias = run_address - image->vaddr;
 	if (image->relr.size != 0)
 		TRY(relocate_relr(image, to, load_bias));

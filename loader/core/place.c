@@ -6,7 +6,7 @@
 
 #include "core/log.h"
 
-// Excluded ranges, loader, image, file, preserved ranges and block.
+// At most two excluded ranges, loader, image, file, PRESERVED_MAX ranges and block.
 #define BUSY_MAX 12
 
 struct busy {
@@ -152,7 +152,8 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	for (size_t i = 0; i < request->preserved_count; i++)
 		busy_add(busy, request->preserved[i]);
 	bool found = find_free(request, busy, want, &out->block);
-	// Page tables of x86_64 have page directories for the first GiB and for the image's.
+	// With a boundary (x86_64) the page tables have directories for the first GiB, searched
+	// above, and for the image's.
 	if (!found && boundary != 0) {
 		const uint64_t limit = request->rules->block_limit;
 		want.within = (struct range){ align_down(out->image.start, GIB(1)),
@@ -163,7 +164,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	return found;
 }
 
-// The image cannot be built where it runs.
+// The image cannot be built where it runs: the loader or the firmware still uses that memory.
 static bool needs_staging(const struct place_request *request, struct range image)
 {
 	return range_overlaps(image, request->loader) ||

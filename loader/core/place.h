@@ -19,8 +19,8 @@
 
 // Constraints of a CPU's kernels and page tables. Each arch/<cpu> defines arch_place_rules.
 struct place_rules {
-	// The block crosses no multiple of this power of two and is in the first GiB or in the
-	// image's, so that one page table and one page directory map it. 0: no constraint.
+	// x86_64: the block crosses no multiple of this power of two and is in the first GiB or in
+	// the image's, so that one page table and one page directory map it. 0: no constraint.
 	uint64_t block_boundary;
 	// The highest end of the block. 0: no limit.
 	uint64_t block_limit;
@@ -36,6 +36,10 @@ struct place_rules {
 	uint64_t image_page_size;
 };
 
+// Ranges that a boot protocol may preserve. Multiboot needs most: boot information, command line,
+// module list, memory map.
+#define PRESERVED_MAX 4
+
 struct place_request {
 	const struct place_rules *rules;
 	const struct elf_image *image;
@@ -44,7 +48,7 @@ struct place_request {
 	// RAM that is free once the firmware has left. The application may run there, and nothing
 	// is written there before. NULL: no more than `usable`.
 	const struct range_set *free_later;
-	// Names the use of an address that is not free. NULL: unknown.
+	// Names the use of an address that is not free, for a refusal. NULL: unknown.
 	const char *(*memory_type)(uint64_t address);
 	// For an ET_DYN image. Empty: no preference.
 	struct range preferred;
@@ -55,7 +59,7 @@ struct place_request {
 	struct range file;
 	// What the loader reads while it writes the block. Block and copies avoid it; the image may
 	// overwrite it.
-	struct range preserved[4];
+	struct range preserved[PRESERVED_MAX];
 	size_t preserved_count;
 };
 

@@ -74,34 +74,24 @@ static void put_char(char c)
 		uart_put((enum uart_kind)exception_hooks.uart, at, c);
 }
 
-// Exception classes (ESR_EL1.EC), each followed by its text. An empty entry ends the
-// list. One string, because pointers to strings would need relocations.
-static const char class_words[] = "\x01"
-				  "trapped wfi\0"
-				  "\x07"
-				  "trapped fp\0"
-				  "\x0e"
-				  "illegal state\0"
-				  "\x15"
-				  "svc\0"
-				  "\x16"
-				  "hvc\0"
-				  "\x18"
-				  "trapped register\0"
-				  "\x21"
-				  "instruction abort\0"
-				  "\x22"
-				  "pc alignment\0"
-				  "\x25"
-				  "data abort\0"
-				  "\x26"
-				  "sp alignment\0"
-				  "\x2f"
-				  "serror\0"
-				  "\x30"
-				  "breakpoint\0"
-				  "\x3c"
-				  "brk\0";
+// Exception classes (ESR_EL1.EC), each followed by its text. An empty entry ends the list. One
+// string, because pointers to strings would need relocations.
+// clang-format off
+static const char class_words[] =
+	"\x01" "trapped wfi\0"
+	"\x07" "trapped fp\0"
+	"\x0e" "illegal state\0"
+	"\x15" "svc\0"
+	"\x16" "hvc\0"
+	"\x18" "trapped register\0"
+	"\x21" "instruction abort\0"
+	"\x22" "pc alignment\0"
+	"\x25" "data abort\0"
+	"\x26" "sp alignment\0"
+	"\x2f" "serror\0"
+	"\x30" "breakpoint\0"
+	"\x3c" "brk\0";
+// clang-format on
 
 static const char *class_word(uint64_t esr)
 {

@@ -21,6 +21,7 @@ extern uint8_t el2_present; // entry.S
 // Output before the console is known. The rest is dropped if it is full.
 static char early_log[1024];
 static size_t early_log_size;
+// Until then platform_write() stores output in early_log.
 static bool uart_selected;
 
 static struct devicetree tree;

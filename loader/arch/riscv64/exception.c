@@ -26,11 +26,13 @@ static void put_char(char c)
 
 // Exception codes of scause 0 to 15 (table 4.2), in order. Reserved codes have an empty string. One
 // string, because pointers to strings would need relocations.
+// clang-format off
 static const char cause_names[] =
-	"instruction-misaligned\0instruction-access-fault\0illegal-instruction\0breakpoint\0load-"
-	"misaligned\0"
-	"load-access-fault\0store-misaligned\0store-access-fault\0ecall-from-u\0ecall-from-s\0\0\0"
+	"instruction-misaligned\0instruction-access-fault\0illegal-instruction\0breakpoint\0"
+	"load-misaligned\0load-access-fault\0store-misaligned\0store-access-fault\0"
+	"ecall-from-u\0ecall-from-s\0\0\0"
 	"instruction-page-fault\0load-page-fault\0\0store-page-fault";
+// clang-format on
 
 static void put_cause(uint64_t cause)
 {
@@ -45,10 +47,13 @@ static void put_cause(uint64_t cause)
 }
 
 // x1 to x31 by their ABI names, four bytes each.
+// clang-format off
 static const char register_names[] =
-	"ra\0 sp\0 gp\0 tp\0 t0\0 t1\0 t2\0 s0\0 s1\0 a0\0 a1\0 a2\0 a3\0 a4\0 a5\0 a6\0 a7\0 s2\0 "
-	"s3\0 s4\0 s5\0 s6\0 s7\0 s8\0 s9\0 "
-	"s10\0s11\0t3\0 t4\0 t5\0 t6\0";
+	"ra\0 sp\0 gp\0 tp\0 t0\0 t1\0 t2\0 s0\0 "
+	"s1\0 a0\0 a1\0 a2\0 a3\0 a4\0 a5\0 a6\0 "
+	"a7\0 s2\0 s3\0 s4\0 s5\0 s6\0 s7\0 s8\0 "
+	"s9\0 s10\0s11\0t3\0 t4\0 t5\0 t6\0";
+// clang-format on
 _Static_assert(sizeof register_names == 31 * 4, "four bytes a register");
 
 static void put_registers(const struct trap_frame *f)

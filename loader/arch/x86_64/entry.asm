@@ -23,7 +23,7 @@ CODE64          equ 0x08
 DATA            equ 0x10
 CODE32          equ 0x18
 
-extern early_large_pages
+extern early_large_pages                ; a number: ld/x86-sections.ld
 extern early_pml4, early_pdpt, early_pd
 global enter_long_mode, gdt_pointer
 
@@ -241,7 +241,8 @@ gdt_pointer:                            ; also loaded by 64-bit code, hence the 
 
         align   8
 ; A gate splits its address into two halves, which no relocation can express. They are constants
-; because the section starts at 0x100000, which ld/x86-sections.ld asserts.
+; because the section starts at 0x100000, which ld/x86-sections.ld asserts: the low half is the
+; offset in the section, the high half 0x10. 0x8e00: a present 32-bit interrupt gate.
 idt32:
 %assign i 0
 %rep 20

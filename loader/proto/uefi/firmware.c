@@ -231,7 +231,7 @@ enum status firmware_exit_boot_services(struct boot *boot)
 		return refuse(STATUS_MEMORY_MAP_TOO_LONG,
 			      "the firmware left %u ranges of RAM, expected at most %u",
 			      boot->ram.count, most);
-	// Nothing is placed any more: the map tells the kernel what it may use.
+	// Nothing is placed any more: the map is only what the kernel may use.
 	boot->usable = boot->ram;
 	return STATUS_OK;
 }

@@ -30,13 +30,13 @@ static must_check bool map_span(const struct bootinfo_reader *reader, uint64_t a
 	return p != NULL;
 }
 
-// `preserved` has one entry for each call of the protocol with the most calls.
 bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
 		   struct span *out)
 {
 	struct boot *boot = reader->boot;
 	if (!map_span(reader, at, size, out))
 		return false;
+	// PRESERVED_MAX is the number of calls of the protocol with the most calls.
 	ASSERT(boot->preserved_count < countof(boot->preserved));
 	boot->preserved[boot->preserved_count++] = (struct range){ at, at + size };
 	return true;
