@@ -141,11 +141,12 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 	// run, even reserved ranges, and none below it.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
 	const uint64_t boundary = request->rules->block_boundary;
+	const bool anywhere_below = boundary == 0 || top < GIB(1);
 	struct range_constraints want = {
 		.size = size,
 		.align = PAGE_SIZE,
 		.boundary = boundary,
-		.within = { 0, boundary == 0 || top < GIB(1) ? top : GIB(1) },
+		.within = { 0, anywhere_below ? top : GIB(1) },
 	};
 	busy_add(busy, out->image);
 	busy_add(busy, request->file);
