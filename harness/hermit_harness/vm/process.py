@@ -72,12 +72,12 @@ class Closeable(ABC):
         self.close()
 
 
-def _demand_seconds(task: Path) -> float:
-    """Return the run time and run-queue time of one thread (schedstat of proc(5), in nanoseconds)."""
+def _schedule(task: Path) -> tuple[float, float]:
+    """Return the run time and run-queue time of one thread in seconds (schedstat of proc(5), in nanoseconds)."""
     with contextlib.suppress(OSError):
         running, waiting, _ = (task / "schedstat").read_bytes().split()
-        return (int(running) + int(waiting)) / 1e9
-    return 0.0
+        return int(running) / 1e9, int(waiting) / 1e9
+    return 0.0, 0.0
 
 
 @dataclass
@@ -149,7 +149,11 @@ class Process:
         A wait counts when it ends. The first thread counts, too: a starved one may hold the lock that a virtual CPU
         waits for. Threads that have ended do not count.
         """
-        return sum(_demand_seconds(task) for task in Path(f"/proc/{self.qemu_pid}/task").glob("*"))
+        return sum(sum(_schedule(task)) for task in Path(f"/proc/{self.qemu_pid}/task").glob("*"))
+
+    def starved_seconds(self) -> float:
+        """Return how long QEMU has waited for a host CPU, in seconds: that thread of it which has waited longest."""
+        return max((_schedule(task)[1] for task in Path(f"/proc/{self.qemu_pid}/task").glob("*")), default=0.0)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all threads of QEMU in seconds (utime and stime of proc(5))."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Deadlines: a budget of QEMU's CPU time, a cap on wall time, and the times to inspect the CPUs of a silent guest.
 
-A loaded host must not fail a test, so the CPU budget decides; the wall cap only catches a guest that waits for ever.
+A loaded host must not fail a test, so the CPU budget decides. The wall cap only catches a guest that waits for ever:
+the time that QEMU waits for a host CPU does not count.
 The remaining budget and the number of threads give the earliest time at which the budget can be exhausted.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 FIRST_CHECK = 0.15  # seconds of silence before the first inspection of the CPUs
@@ -22,13 +24,18 @@ NO_CAP = 1e7  # a cap of this many seconds or more means no cap
 
 @dataclass
 class Deadline:
-    """The deadlines of one run. Times are in seconds since the guest's release."""
+    """The deadlines of one run. Times are in seconds since the guest's release.
+
+    `starved_seconds` returns how long QEMU has waited for a host CPU. It is called when the wall time seems to be over.
+    """
 
     cpu_budget: float
     wall_cap: float
     threads: int
+    starved_seconds: Callable[[], float]
     grace_cpu: float = math.inf
     grace_wall: float = math.inf
+    starved: float = 0.0
 
     def start_grace(self, cpu_used: float, now: float, certain: bool = False) -> None:
         """Shorten the deadlines, because the guest has announced its end.
@@ -38,7 +45,8 @@ class Deadline:
         shell for ever.
         """
         if certain or self.wall_cap < NO_CAP:
-            self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now + GRACE_WALL
+            self.starved = self.starved_seconds()
+            self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now - self.starved + GRACE_WALL
 
     def cancel_grace(self) -> None:
         """Restore the deadlines: the firmware has started another loader."""
@@ -48,14 +56,17 @@ class Deadline:
         """Return the earliest time at which a deadline can have passed, at least one clock tick away."""
         parallel = min(self.threads, os.cpu_count() or 1)
         cpu_remaining = min(self.cpu_budget, self.grace_cpu) - cpu_used
-        wall_remaining = min(self.wall_cap, self.grace_wall) - now
+        wall_remaining = min(self.wall_cap, self.grace_wall) + self.starved - now
         return now + max(0.02, min(cpu_remaining / parallel, wall_remaining))
 
     def expired(self, cpu_used: float, now: float) -> str:
         """Return which deadline has passed: "cpu", "wall" or ""."""
         if cpu_used >= min(self.cpu_budget, self.grace_cpu):
             return "cpu"
-        return "wall" if now >= min(self.wall_cap, self.grace_wall) else ""
+        cap = min(self.wall_cap, self.grace_wall)
+        if now - self.starved >= cap:
+            self.starved = self.starved_seconds()
+        return "wall" if now - self.starved >= cap else ""
 
 
 @dataclass

@@ -96,7 +96,7 @@ class Supervisor:
         self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's demand for CPU time then
         self._machine = machine_of(spec)
         self._firmware_filter = FirmwareFilter(self._machine.returns_to_firmware)
-        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1)
+        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, process.starved_seconds)
 
     def run(self, stdin_fd: int | None = None) -> RunFacts:
         """Release the guest and process events until the run ends."""
