@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -76,16 +77,19 @@ def test_link_time_optimised_loader(boot_here: Boot) -> None:
 
 @pytest.mark.requirement("W-13", "W-14")
 def test_level_chosen_at_build_time(boot_here: Boot) -> None:
-    """A kernel built with HERMIT_LOG_LEVEL_FILTER=Debug logs more, and others do not.
+    """A kernel logs up to the level of HERMIT_LOG_LEVEL_FILTER, and up to Info if that is no level.
 
     Without a NIC its application exits with 1.
     """
-    verbose = lines(boot_here(specs.release("real-echo-0.11.0-configured", expect="exit 1")), "exit 1")
-    plain = lines(boot_here(specs.release("real-echo-0.11.0", expect="exit 1")), "exit 1")
-    assert "no TCP socket: error -22" in verbose
-    debug = [[line for line in seen if re.match(r"\[0\]\[\S*DEBUG", line)] for seen in (verbose, plain)]
-    assert len(debug[0]) > 20
-    assert debug[1] == []
+    logged = {}
+    for variant in ("-configured", "", "-mislevelled", "-quiet"):  # Debug, unset, loud, Error
+        seen = lines(boot_here(specs.release(f"real-echo-0.11.0{variant}", expect="exit 1")), "exit 1")
+        assert "no TCP socket: error -22" in seen
+        logged[variant] = Counter(re.findall(r"(?m)^\[0\]\[(?:\S*m)?([A-Z]+)", "\n".join(seen)))
+    assert logged["-configured"]["DEBUG"] > 20 and logged[""]["INFO"] > 20
+    assert set(logged[""]) <= {"INFO", "WARN", "ERROR"}
+    assert logged["-mislevelled"] == logged[""]
+    assert set(logged["-quiet"]) <= {"ERROR"}
 
 
 @pytest.mark.requirement("C-23")
