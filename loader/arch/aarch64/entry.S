@@ -18,14 +18,6 @@
 //   x22, x23  limits of the loader.
 //   x24       size of a data cache line.
 
-#ifdef __AARCH64EB__
-#define ORDER_EL1 0x03000000		// SCTLR_EL1.EE and E0E
-#else
-#define ORDER_EL1 0
-#endif
-// MMU and caches off, little-endian at EL2; everything else is RES1.
-#define SCTLR_EL1_OFF (0x30d00800 | ORDER_EL1)
-#define SCTLR_EL2_OFF 0x30c50830
 #define R_AARCH64_RELATIVE 1027
 
 	.section .start.text, "ax"
@@ -57,103 +49,6 @@ arch_entry:
 park:
 	wfe
 	b	park
-
-	.macro	load32 register, value
-	mov	\register, #(\value) & 0xffff
-	movk	\register, #(\value) >> 16, lsl #16
-	.endm
-
-// Jumps to x5 at EL1 with MMU and caches off. Accesses no data, because cached data may be newer
-// than memory. Returns x21. Clobbers x2 to x4.
-	.globl	to_el1
-to_el1:
-	mov	x21, #0
-	mrs	x2, CurrentEL
-	cmp	x2, #2 << 2
-	b.hi	at_el3
-	b.eq	at_el2
-	load32	w2, SCTLR_EL1_OFF
-	msr	sctlr_el1, x2
-	isb
-	msr	spsel, #1
-	br	x5
-
-// Non-secure state with AArch64 below (SCR_EL3), nothing traps to EL3.
-at_el3:
-	mrs	x2, sctlr_el3
-	mov	x3, #0x1005		// M, C, I
-	bic	x2, x2, x3
-	msr	sctlr_el3, x2
-	isb
-	mov	x2, #0x531		// RW, HCE, NS and RES1
-	msr	scr_el3, x2
-	msr	cptr_el3, xzr
-	msr	mdcr_el3, xzr
-	mrs	x3, id_aa64pfr0_el1
-	tst	x3, #0xf << 24		// GIC: system registers exist
-	b.eq	1f
-	mov	x2, #0xf
-	msr	S3_6_C12_C12_5, x2	// ICC_SRE_EL3
-1:	isb
-	tst	x3, #0xf << 8		// EL2 exists
-	adr	x2, at_el2
-	mov	x4, #0x3c9		// SPSR: EL2h, DAIF masked
-	b.ne	2f
-	load32	w2, SCTLR_EL1_OFF
-	msr	sctlr_el1, x2
-	mov	x2, x5
-	mov	x4, #0x3c5		// SPSR: EL1h, DAIF masked
-2:	msr	elr_el3, x2
-	msr	spsr_el3, x4
-	eret
-
-// As Linux's el2_setup: EL1 may use timers, performance counters, GICv3 system registers and FP
-// without traps. HCR_EL2 first, since E2H changes the layout of other registers.
-at_el2:
-	load32	w2, SCTLR_EL2_OFF
-	msr	sctlr_el2, x2
-	isb
-	mov	x2, #1 << 31		// RW; E2H, TGE and HCD 0
-	msr	hcr_el2, x2
-	isb
-	load32	w2, SCTLR_EL1_OFF
-	msr	sctlr_el1, x2
-	mov	x2, #3			// EL1PCTEN, EL1PCEN
-	msr	cnthctl_el2, x2
-	msr	cntvoff_el2, xzr
-	mov	x2, #0x33ff		// RES1; no traps
-	msr	cptr_el2, x2
-	msr	hstr_el2, xzr
-	msr	vttbr_el2, xzr
-	mrs	x2, id_aa64dfr0_el1
-	ubfx	x2, x2, #8, #4		// PMUVer; 0: none, 15: not PMUv3
-	mov	x3, #0
-	cbz	x2, 1f
-	cmp	x2, #0xf
-	b.eq	1f
-	mrs	x3, pmcr_el0
-	ubfx	x3, x3, #11, #5		// HPMN = PMCR_EL0.N: EL1 has all counters
-1:	msr	mdcr_el2, x3
-	// EL1 reads these instead of the CPU's own.
-	mrs	x2, midr_el1
-	msr	vpidr_el2, x2
-	mrs	x2, mpidr_el1
-	msr	vmpidr_el2, x2
-	mrs	x2, id_aa64pfr0_el1
-	tst	x2, #0xf << 24
-	b.eq	2f
-	mov	x2, #9			// ICC_SRE_EL2: SRE, Enable
-	msr	S3_4_C12_C9_5, x2
-	isb
-	msr	S3_4_C12_C11_0, xzr	// ICH_HCR_EL2
-2:	adrp	x2, exception_vectors	// their HVC entry serves calls from EL1
-	add	x2, x2, :lo12:exception_vectors
-	msr	vbar_el2, x2
-	mov	x21, #1
-	msr	elr_el2, x5
-	mov	x2, #0x3c5
-	msr	spsr_el2, x2
-	eret
 
 at_el1:
 	// Discard lines that were fetched while caches were on: they become stale. They are clean.

@@ -17,13 +17,29 @@
 #define INFO		120
 #define TOUCH		128
 
+#ifdef __AARCH64EB__
+#define ORDER_EL1 0x03000000		// SCTLR_EL1.EE and E0E
+#else
+#define ORDER_EL1 0
+#endif
+// MMU and caches off, little-endian at EL2; everything else is RES1.
+#define SCTLR_EL1_OFF (0x30d00800 | ORDER_EL1)
+#define SCTLR_EL2_OFF 0x30c50830
+
 // Immediate of the loader's own HVC: VBAR_EL2 = x1.
 #define HVC_VECTORS	0x4c4
+
+// Exception class of a trapped SMC in ESR_EL2.
+#define EC_SMC		0x17
+// PSCI CPU_ON (Arm DEN 0022). Bit 30 distinguishes its 64-bit form.
+#define CPU_ON		0x84000003
+// CPUs that may be started, by number: kernels identify them by affinity level 0.
+#define CPU_SLOTS	16
 
 	.section .trampoline.text, "ax"
 
 // Vectors of EL1 and EL2. At EL1 every entry reports an exception. At EL2 only the
-// entry for synchronous exceptions of a lower level is used, by HVC.
+// entry for synchronous exceptions of a lower level is used, by HVC and SMC.
 	.balign	2048
 	.globl	exception_vectors
 exception_vectors:
@@ -32,20 +48,8 @@ exception_vectors:
 	b	exception
 	.endr
 
-// HVC from EL1. The kernel's PSCI calls are forwarded, since with an EL2 the firmware serves SMC.
-// TPIDR_EL2 saves x17: callers of PSCI may keep a value in it (SMCCC 1.2).
 	.balign	128
-	msr	tpidr_el2, x17
-	mrs	x17, esr_el2
-	and	w17, w17, #0xffff
-	cmp	w17, #HVC_VECTORS
-	mrs	x17, tpidr_el2
-	b.eq	1f
-	smc	#0
-	eret
-1:	msr	vbar_el2, x1
-	isb
-	eret
+	b	el2_call
 
 	.rept	7
 	.balign	128
@@ -162,6 +166,163 @@ clean:
 	b.lo	1b
 	dsb	sy
 	ret
+
+// ---- to EL1 ----
+
+	.macro	load32 register, value
+	mov	\register, #(\value) & 0xffff
+	movk	\register, #(\value) >> 16, lsl #16
+	.endm
+
+// Jumps to x5 at EL1 with MMU and caches off. Accesses no data, because cached data may be newer
+// than memory. Returns x21. Clobbers x2 to x4.
+	.globl	to_el1
+to_el1:
+	mov	x21, #0
+	mrs	x2, CurrentEL
+	cmp	x2, #2 << 2
+	b.hi	at_el3
+	b.eq	at_el2
+	load32	w2, SCTLR_EL1_OFF
+	msr	sctlr_el1, x2
+	isb
+	msr	spsel, #1
+	br	x5
+
+// Non-secure state with AArch64 below (SCR_EL3), nothing traps to EL3.
+at_el3:
+	mrs	x2, sctlr_el3
+	mov	x3, #0x1005		// M, C, I
+	bic	x2, x2, x3
+	msr	sctlr_el3, x2
+	isb
+	mov	x2, #0x531		// RW, HCE, NS and RES1
+	msr	scr_el3, x2
+	msr	cptr_el3, xzr
+	msr	mdcr_el3, xzr
+	mrs	x3, id_aa64pfr0_el1
+	tst	x3, #0xf << 24		// GIC: system registers exist
+	b.eq	1f
+	mov	x2, #0xf
+	msr	S3_6_C12_C12_5, x2	// ICC_SRE_EL3
+1:	isb
+	tst	x3, #0xf << 8		// EL2 exists
+	adr	x2, at_el2
+	mov	x4, #0x3c9		// SPSR: EL2h, DAIF masked
+	b.ne	2f
+	load32	w2, SCTLR_EL1_OFF
+	msr	sctlr_el1, x2
+	mov	x2, x5
+	mov	x4, #0x3c5		// SPSR: EL1h, DAIF masked
+2:	msr	elr_el3, x2
+	msr	spsr_el3, x4
+	eret
+
+// HVC and SMC from EL1. PSCI calls go to the firmware, which serves SMC if there is an EL2. It
+// starts CPUs at EL2, where the kernel does not expect to be: CPU_ON is called with cpu_started,
+// and with a slot for entry point and context. SP and TPIDR_EL2 save x16 and x17. Kernels rely on
+// all registers but x0.
+el2_call:
+	msr	tpidr_el2, x17
+	mov	sp, x16
+	mrs	x17, esr_el2
+	lsr	w16, w17, #26
+	cmp	w16, #EC_SMC
+	b.eq	1f
+	and	w17, w17, #0xffff
+	cmp	w17, #HVC_VECTORS
+	b.ne	2f
+	mov	x16, sp
+	mrs	x17, tpidr_el2
+	msr	vbar_el2, x1
+	isb
+	eret
+1:	mrs	x16, elr_el2		// the address of the SMC itself
+	add	x16, x16, #4
+	msr	elr_el2, x16
+2:	bic	w16, w0, #1 << 30
+	load32	w17, CPU_ON
+	cmp	w16, w17
+	ccmp	x1, #CPU_SLOTS, #2, eq	// C if it is another call
+	b.hs	3f
+	adr	x17, cpu_slots
+	add	x17, x17, x1, lsl #5
+	stp	x2, x3, [x17]
+	mov	x16, sp
+	mov	sp, x17
+	mrs	x17, tpidr_el2
+	stp	x16, x17, [sp, #16]
+	dsb	sy
+	adr	x2, cpu_started
+	mov	x3, sp
+	smc	#0
+	ldp	x2, x3, [sp]
+	ldp	x16, x17, [sp, #16]
+	eret
+3:	mov	x16, sp
+	mrs	x17, tpidr_el2
+	smc	#0
+	eret
+
+// A CPU that CPU_ON has started. Entry: EL2, MMU off, x0 = its slot. Exit: the kernel's entry point
+// at EL1, x0 = the kernel's context.
+cpu_started:
+	ldp	x5, x0, [x0]
+	// Falls through.
+
+// As Linux's el2_setup: EL1 may use timers, performance counters, GICv3 system registers and FP
+// without traps. HCR_EL2 first, since E2H changes the layout of other registers. SMC traps to EL2,
+// because the firmware would start CPUs at EL2.
+at_el2:
+	load32	w2, SCTLR_EL2_OFF
+	msr	sctlr_el2, x2
+	isb
+	mov	x2, #1 << 31 | 1 << 19	// RW, TSC; E2H, TGE and HCD 0
+	msr	hcr_el2, x2
+	isb
+	load32	w2, SCTLR_EL1_OFF
+	msr	sctlr_el1, x2
+	mov	x2, #3			// EL1PCTEN, EL1PCEN
+	msr	cnthctl_el2, x2
+	msr	cntvoff_el2, xzr
+	mov	x2, #0x33ff		// RES1; no traps
+	msr	cptr_el2, x2
+	msr	hstr_el2, xzr
+	msr	vttbr_el2, xzr
+	mrs	x2, id_aa64dfr0_el1
+	ubfx	x2, x2, #8, #4		// PMUVer; 0: none, 15: not PMUv3
+	mov	x3, #0
+	cbz	x2, 1f
+	cmp	x2, #0xf
+	b.eq	1f
+	mrs	x3, pmcr_el0
+	ubfx	x3, x3, #11, #5		// HPMN = PMCR_EL0.N: EL1 has all counters
+1:	msr	mdcr_el2, x3
+	// EL1 reads these instead of the CPU's own.
+	mrs	x2, midr_el1
+	msr	vpidr_el2, x2
+	mrs	x2, mpidr_el1
+	msr	vmpidr_el2, x2
+	mrs	x2, id_aa64pfr0_el1
+	tst	x2, #0xf << 24
+	b.eq	2f
+	mov	x2, #9			// ICC_SRE_EL2: SRE, Enable
+	msr	S3_4_C12_C9_5, x2
+	isb
+	msr	S3_4_C12_C11_0, xzr	// ICH_HCR_EL2
+2:	adr	x2, exception_vectors	// one entry serves calls from EL1
+	msr	vbar_el2, x2
+	mov	x21, #1
+	msr	elr_el2, x5
+	mov	x2, #0x3c5
+	msr	spsr_el2, x2
+	eret
+
+// Per CPU: entry point, context, x16 and x17 of the caller. Written and read at EL2, whose MMU is
+// off.
+	.balign	32
+cpu_slots:
+	.skip	32 * CPU_SLOTS
 
 	.balign	8
 mair:	.quad	0x000000ff440c0400	// MAIR_VALUE of cpu.h
