@@ -84,7 +84,7 @@ LDFLAGS := $(BASE_LDFLAGS) $(PIE_LDFLAGS) -Wl,-T,$(SCRIPT)
 .PHONY: all
 all: $(LOADER) $(LOADER).debug $(LOADER).trampoline
 
-$(OBJ)/%.o: loader/%.c $(GEN)/version.h $(MAKEFILES_OF) $(OBJ)/flags
+$(OBJ)/%.o: loader/%.c $(MAKEFILES_OF) $(OBJ)/flags | $(GEN)/version.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(compile_c) -MMD -MP -c -o $@ $<

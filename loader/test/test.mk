@@ -40,7 +40,7 @@ $(HOST)/hermit-status: $(STATUS_SRC) loader/core/status.h loader/core/base.h
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) -o $@ $(STATUS_SRC)
 
-$(HOST)/obj/%.o: loader/%.c $(GEN)/version.h loader/test/test.mk
+$(HOST)/obj/%.o: loader/%.c loader/test/test.mk | $(GEN)/version.h
 	@mkdir -p $(@D)
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) $(HOST_SANITIZE) -MMD -MP -c -o $@ $<

@@ -208,16 +208,19 @@ def test_freestanding() -> None:
     assert "-ffreestanding" in flags and "-nostdlib" in flags
 
 
-@pytest.mark.requirement("N-15")
+@pytest.mark.requirement("N-15", "L-03")
 def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
-    """LOADER_LOG selects the level, and a wrong word is refused. NO_COLOR changes nothing: there are no colours."""
-    make(
-        *LOADER, "PROFILE=release", "LOADER_LOG=debug", "NO_COLOR=1", f"O={tmp_path}", "TARGET=x86_64-multiboot", "all"
-    )
+    """LOADER_LOG selects the level, and a wrong word is refused. NO_COLOR changes nothing: there are no colours.
+
+    Another level compiles one file again, and so does another commit: both are in the same header.
+    """
+    words = (*LOADER, "PROFILE=release", "NO_COLOR=1", f"O={tmp_path}", "TARGET=x86_64-multiboot", "all")
+    make(*words, "LOADER_LOG=debug")
     outcome = boot_here(replace(specs.release("hello"), loader=tmp_path / "release" / NAMES[0]))
     assert outcome.matches("exit 0"), str(outcome)
     assert b"[LOADER][DEBUG]" in outcome.console
     assert b"\x1b" not in outcome.console
+    assert re.findall(r"CC +\S+/(\w+)\.o", make(*words, "LOADER_LOG=info")) == ["boot"]
     with pytest.raises(BuildError, match="known: error warn info debug trace"):
         make(*LOADER, "LOADER_LOG=loud", "all")
 
