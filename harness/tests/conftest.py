@@ -13,11 +13,13 @@ import pytest
 from hermit_harness.boot import boot
 from hermit_harness.matrix import expand, prerequisites, probe, specs
 from hermit_harness.matrix.cell import Cell
+from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.report import plugin
 from hermit_harness.testing import failure_text
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
+from tests.support.clock import counted
 from tests.support.errata import skip_known
 from tests.support.probe_session import WITHOUT_GUESTS, probe_session
 
@@ -78,12 +80,16 @@ def _boots(config: pytest.Config) -> bool:
 
 @pytest.fixture
 def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
-    """Boot a cell and require its expected outcome. An outcome that an erratum explains is skipped with its id."""
+    """Boot a cell and require its expected outcome. An outcome that an erratum explains is skipped with its id.
+
+    The must-run cells run by the real clock.
+    """
 
     def go(cell: Cell) -> Outcome:
         record_property(plugin.CELL, cell.id)
-        outcome = boot(specs.spec(cell), artifacts=specs.artifacts(cell.id))
-        expected = specs.spec(cell).expect
+        spec = specs.spec(cell)
+        outcome = boot(spec if cell.id in matrix().must_run else counted(spec), artifacts=specs.artifacts(cell.id))
+        expected = spec.expect
         if not outcome.matches(expected):
             skip_known(cell.id, str(outcome))
             pytest.fail(failure_text(outcome, expected), pytrace=False)
@@ -98,7 +104,7 @@ def boot_here(request: pytest.FixtureRequest) -> Iterator[Boot]:
     name = plugin.short_id(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(spec: RunSpec) -> Outcome:
-        return boot(spec, artifacts=specs.artifacts(name))
+        return boot(counted(spec), artifacts=specs.artifacts(name))
 
     yield go
 

@@ -113,6 +113,11 @@ class LineSplitter:
         self._part = b""
         self._skipping = False
 
+    @property
+    def part(self) -> bytes:
+        """Return the begin of the line that has not ended yet."""
+        return self._part
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         *whole, rest = data.split(b"\n")
         for piece in whole:

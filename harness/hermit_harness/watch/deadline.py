@@ -48,6 +48,10 @@ class Deadline:
             self.starved = self.starved_seconds()
             self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now - self.starved + GRACE_WALL
 
+    def end_grace(self, now: float) -> None:
+        """End the grace period, because nothing can follow."""
+        self.grace_wall = now
+
     def cancel_grace(self) -> None:
         """Restore the deadlines: the firmware has started another loader."""
         self.grace_cpu = self.grace_wall = math.inf

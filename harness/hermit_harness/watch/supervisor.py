@@ -33,6 +33,7 @@ QUIT_SECONDS = 5.0
 DRAIN_READS = 256
 HOLD_SECONDS = 10.0
 HOLD_READ_SECONDS = 0.05
+SHELL_PROMPT = b"Shell> "  # the UEFI shell has nothing left to start, and waits for a line
 
 
 class Watcher:
@@ -87,6 +88,7 @@ class Supervisor:
         self._stderr = bytearray()
         self._selector = selectors.DefaultSelector()
         self._serial_input = SerialInput(self._selector, process.serial, spec.stdin or b"", self._on_serial)
+        self._attended = False
         self._cont_id = 0
         self._end_reason: tuple[EndReason, str] | None = None
         self._powered_off = False
@@ -101,6 +103,7 @@ class Supervisor:
     def run(self, stdin_fd: int | None = None) -> RunFacts:
         """Release the guest and process events until the run ends."""
         process = self.process
+        self._attended = stdin_fd is not None
         process.serial.setblocking(False)
         assert process.popen.stderr is not None
         os.set_blocking(process.popen.stderr.fileno(), False)
@@ -274,6 +277,8 @@ class Supervisor:
         if self.boot_log.is_final:
             refused = self.boot_log.refusal is not None
             self._deadline.start_grace(self.process.cpu_seconds(), self._last_output, certain=refused)
+            if self.boot_log.in_firmware and not self._attended and self._lines.part.endswith(SHELL_PROMPT):
+                self._deadline.end_grace(self._last_output)
         else:
             self._deadline.cancel_grace()
         self._halt_check.on_output(self._last_output, self.boot_log.is_final)

@@ -97,12 +97,3 @@ def test_pvh(cell: Cell, run_cell: RunCell) -> None:
 def test_universal_file_by_pvh(cell: Cell, run_cell: RunCell) -> None:
     """Without the Multiboot magic QEMU starts the same file by its PVH note."""
     assert b", x86_64, pvh)" in run_cell(cell).console
-
-
-@pytest.mark.requirement("N-12")
-@each_cell("uefi-refused")
-def test_uefi_refusal(cell: Cell, run_cell: RunCell) -> None:
-    """The refusal is one line with its status; then the firmware continues with its next boot option."""
-    console = run_cell(cell).console
-    assert console.count(b"[LOADER][ERROR]") == 1
-    assert b"Shell>" in console.partition(b"[LOADER][ERROR]")[2]

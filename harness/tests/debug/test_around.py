@@ -23,6 +23,7 @@ from hermit_harness import elf
 from hermit_harness.fixtures import images
 from hermit_harness.gdb import program, symbols
 from hermit_harness.paths import FIXTURES, ROOT, loader_file
+from hermit_harness.vm.memory import memory_bytes, size_text
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
@@ -140,10 +141,18 @@ def test_batch_reports_a_failed_command(environment: dict[str, str]) -> None:
     assert 'Undefined command: "nosuch"' in done.stderr
 
 
-@pytest.mark.parametrize("size", ["1.5G", "256MB", "256", "0.5GiB"])
-def test_sizes_of_memory(environment: dict[str, str], size: str) -> None:
+SIZES = {"1.5G": ("1.5G", 1536), "256MB": ("256M", 256), "256": ("256", 256), "0.5GiB": ("0.5G", 512)}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_of_memory(size: str) -> None:
+    """A size becomes what QEMU reads, and MiB to compute with."""
+    assert (size_text(size, "--mem"), memory_bytes(size) >> 20) == SIZES[size]
+
+
+def test_place_of_a_loader_in_firmware(environment: dict[str, str]) -> None:
     """A size that `run` takes serves `debug` as well, which computes with it where firmware places the loader."""
-    words = ("--target", "x86_64-uefi", "--machine", "ovmf", "--mem", size, "--break", "app_main", "steps")
+    words = ("--target", "x86_64-uefi", "--machine", "ovmf", "--mem", "1.5GiB", "--break", "app_main", "steps")
     done = batch(environment, *words)
     assert done.returncode == 0, done.stderr
     assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout

@@ -26,14 +26,14 @@ from tests.support.processes import background, processes_with
 FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"
 
 
-def run_fake(how: str, folder: Path, end: str = "bare", **more: object) -> Outcome:
+def run_fake(how: str, folder: Path, end: str = "bare", machine: str = "pc", **more: object) -> Outcome:
     program = folder / "qemu"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
     program.chmod(0o755)
     spec = RunSpec(
         loader=Path(how),
         app=None,
-        machine="pc",
+        machine=machine,
         qemu=str(program),
         end=end,
         **({"wall_seconds": 20.0} | more),  # type: ignore[arg-type]
@@ -62,6 +62,14 @@ def test_newer_qemu_refusal(tmp_path: Path) -> None:
     """The same holds for a refusal."""
     outcome = run_fake("newer-refusal", tmp_path)
     assert outcome.matches("refused 67 elf-truncated"), outcome.cause
+
+
+@pytest.mark.requirement("N-12")
+def test_refusal_that_ends_in_the_firmwares_shell(tmp_path: Path) -> None:
+    """The shell's prompt ends the run: nothing is left that the firmware could start."""
+    outcome = run_fake("shell", tmp_path, machine="ovmf", target="x86_64-uefi", way="efi-kernel")
+    assert outcome.matches("refused 65 no-module"), outcome.cause
+    assert outcome.console.endswith(b"Shell> ")
 
 
 def test_power_off_is_no_pass(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ SHUTDOWN: dict[str, Any] = {"event": "SHUTDOWN", "data": {"guest": True, "reason
 # An AArch64 CPU with interrupts masked: it waits for ever, or it polls.
 REGISTERS = "CPU#0\r\n PC=0000000040080000 X00=0000000000000000\r\nPSTATE=000003c5 ---- EL1h\r\n"
 POLLING_SECONDS = 2.5
+SHELL_SECONDS = 5.0
 
 
 class Fake:
@@ -85,6 +86,20 @@ class Fake:
         self.say(SHUTDOWN)
         self.until("quit")
         return 67
+
+    def shell(self) -> int:
+        """UEFI's shell after a refusal, which waits for a line. There is more output if it must wait long."""
+        self.serial.sendall(b"[LOADER][INFO] Hermit loader\n[LOADER][ERROR] 65 no-module: none\nUEFI Shell\nShe")
+        self.serial.sendall(b"ll> ")
+        end = time.monotonic() + SHELL_SECONDS
+        while select.select([self.qmp], [], [], max(0.0, end - time.monotonic()))[0]:
+            request = json.loads(self.lines.readline())
+            self.say({"return": "", "id": request["id"]})
+            if request["execute"] == "stop":
+                self.until("quit")
+        self.serial.sendall(b"late output\n")
+        self.until("quit")
+        return 0
 
     def power_off(self) -> int:
         self.serial.sendall(b"exit status 0\n")
