@@ -82,16 +82,21 @@ class Traffic:
 
 
 def probe_address(guest: IPv4Interface, host: IPv4Interface | None) -> str:
-    """Return an address for the probe: in the guest's network, and most likely unused there.
+    """Return an address for the probe that is most likely unused; "" if there is none.
 
-    Hosts and DHCP servers take the ends of a network first. The two addresses of a network of four are taken: then its
-    own address is the sender, which smoltcp accepts.
+    It is in the network that guest and host agree about, or else in the host's, where the guest's clients are. Hosts
+    and DHCP servers take the ends of a network first. Without an unused address the network's own is the sender, which
+    smoltcp accepts.
     """
-    network = guest.network
-    first, last = int(network.network_address), int(network.broadcast_address)
+    networks = [guest.network, (host or IPv4Interface((guest.ip, DEFAULT_PREFIX))).network]
     taken = {int(guest), int(host) if host else None}
-    hosts = [last - back for back in (4, 5, 6, 7, 3, 2, 1) if last - back > first]
-    return str(IPv4Address(next((address for address in hosts if address not in taken), first)))
+    for network in sorted(networks, key=lambda network: network.prefixlen, reverse=True):
+        first, last = int(network.network_address), int(network.broadcast_address)
+        addresses = [last - back for back in (4, 5, 6, 7, 3, 2, 1) if last - back > first] + [first]
+        for address in addresses:
+            if address not in taken:
+                return str(IPv4Address(address))
+    return ""
 
 
 class NetworkMonitor(Watcher):
@@ -235,7 +240,7 @@ class NetworkMonitor(Watcher):
         if self.address and not self._supervisor.process.net:
             for port in tuple(self._pending_ports):
                 self._connect(port)
-        elif self.address and self._pending_ports:
+        elif self.address and self._pending_ports and self._probe_address():
             self.traffic.arp_requested = True
             self.probes_sent += 1
             self._send(frames.arp_request(PROBE_MAC, self._probe_address(), self.address))
