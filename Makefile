@@ -162,6 +162,10 @@ list: setup-run ## cells of the matrix, images and machines
 	@$(ctl) list
 	@$(ctl) list cells
 
+drift: setup-run ## what moved in the sources of KERNEL=CHECKOUT, LOADER_SRC=, ENTRY_SRC=
+	@build/venv/bin/python -m lint.drift $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(LOADER_SRC),--loader '$(LOADER_SRC)') $(if $(ENTRY_SRC),--entry '$(ENTRY_SRC)')
+
 requirements: setup-test ## each requirement with the tests that verify it
 	@build/venv/bin/python -m hermit_harness.report.requirements
 
@@ -185,5 +189,5 @@ setup-test:
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader dist size fixtures clean \
 	test host-test host clang mutants repro fresh bench bench-net \
-	lint format prose measure docs list requirements rows doctor \
+	lint format prose measure drift docs list requirements rows doctor \
 	setup-run setup-debug setup-test
