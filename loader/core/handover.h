@@ -63,6 +63,21 @@ uint64_t arch_tables_size(struct range image, uint64_t other);
 // Returns the size in bytes of the trampoline and its data.
 uint64_t arch_trampoline_size(void);
 
+// The trampoline as it is linked (arch/<cpu>/trampoline.h). Its copies have the same layout.
+extern char trampoline_start[], trampoline_end[];
+
+// In bytes, a multiple of 16 (ld/trampoline-sections.ld): the arguments follow a copy.
+static inline uint64_t trampoline_size(void)
+{
+	return (uint64_t)(trampoline_end - trampoline_start);
+}
+
+// The offset of a symbol of the trampoline, in the linked one and in each copy.
+static inline uint64_t trampoline_offset(const void *symbol)
+{
+	return (uint64_t)((const char *)symbol - trampoline_start);
+}
+
 extern const struct place_rules arch_place_rules;
 // riscv64: the stack pointer at entry is the top of the stack in every era.
 extern const bool arch_always_stack_top;

@@ -26,13 +26,9 @@ const struct place_rules arch_place_rules = {
 };
 const bool arch_always_stack_top = false;
 
-static uint64_t trampoline_size(void)
-{
-	return align_up((uint64_t)(trampoline_end - trampoline_start), 16);
-}
-
 uint64_t arch_trampoline_size(void)
 {
+	// The block aligns its parts to less, so the copy may start later in this one.
 	return TRAMPOLINE_ALIGN - 1 + trampoline_size() + sizeof(struct trampoline_args);
 }
 
@@ -100,16 +96,16 @@ noreturn void arch_handover(const struct handover *h)
 	ASSERT(stack % PAGE_SIZE == 0 && block->stack_size >= 2 * PAGE_SIZE);
 	if (args->move_size != 0)
 		memcpy(block->window.p + block->stack, map_root(), PAGE_SIZE);
-	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	fill_hooks(h, (struct exception_hooks *)(void *)(code + ((char *)&exception_hooks -
-								 trampoline_start)));
+	memcpy(code, trampoline_start, trampoline_size());
+	fill_hooks(h,
+		   (struct exception_hooks *)(void *)(code + trampoline_offset(&exception_hooks)));
 	selftest_trampoline(args);
 	// The trampoline turns caches off, and fetches instructions from here.
 	cache_clean(whole);
 
 	// Enter the copy: the kernel's page tables do not map the linked one.
 	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
-		code_at + (uint64_t)(trampoline_enter - trampoline_start));
+		code_at + trampoline_offset(trampoline_enter));
 	enter(args);
 	__builtin_unreachable();
 }

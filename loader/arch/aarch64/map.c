@@ -38,27 +38,32 @@ static void add_blocks(struct range r)
 	cpu_isb();
 }
 
-// Maps the loader and the first GiB of devices. Returns TCR_EL1: IPS is the CPU's PARange.
-static uint64_t fill(void)
+static void map_loader_and_first_devices(void)
 {
 	level1[SLOT_EARLY] = BLOCK_DEVICE;
 	add_blocks((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
+}
+
+// TCR_EL1.IPS is the CPU's ID_AA64MMFR0_EL1.PARange.
+static uint64_t loader_tcr(void)
+{
 	return TCR_LOADER | (cpu_read(id_aa64mmfr0_el1) & 15) << 32;
 }
 
 void map_open(void)
 {
-	uint64_t tcr = fill();
-	mmu_on(level1, tcr, MAIR_VALUE);
+	map_loader_and_first_devices();
+	mmu_on(level1, loader_tcr(), MAIR_VALUE);
 }
 
 void map_take_over(void)
 {
-	uint64_t stack = (uint64_t)__builtin_frame_address(0), tcr = fill();
+	const uint64_t stack = (uint64_t)__builtin_frame_address(0);
+	map_loader_and_first_devices();
 	// The firmware's stack stays in use: what is on it, and room to grow.
 	add_blocks((struct range){ stack - KIB(64), stack + KIB(64) });
 	cache_clean((struct range){ (uint64_t)loader_start, (uint64_t)loader_end });
-	mmu_take_over(level1, tcr, MAIR_VALUE);
+	mmu_take_over(level1, loader_tcr(), MAIR_VALUE);
 }
 
 void *map_range(struct range r)

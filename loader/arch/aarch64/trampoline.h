@@ -8,7 +8,7 @@
 // outside.
 #pragma once
 
-#include "core/base.h"
+#include "core/handover.h"
 
 // VBAR_EL1 requires vectors at a multiple of 2 KiB. They are at the start of the trampoline.
 #define TRAMPOLINE_ALIGN UINT64_C(2048)
@@ -54,7 +54,7 @@ struct exception_hooks {
 	uint64_t root;          // TTBR0_EL1 of the kernel's page tables
 };
 
-extern char trampoline_start[], trampoline_end[], exception_vectors[];
+extern char exception_vectors[];
 extern char trampoline_enter[]; // code: takes a struct trampoline_args *, does not return
 extern struct exception_hooks exception_hooks;
 

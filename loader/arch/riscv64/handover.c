@@ -12,11 +12,6 @@
 const struct place_rules arch_place_rules = { 0 };
 const bool arch_always_stack_top = true;
 
-static uint64_t trampoline_size(void)
-{
-	return align_up((uint64_t)(trampoline_end - trampoline_start), 16);
-}
-
 uint64_t arch_trampoline_size(void)
 {
 	return trampoline_size() + sizeof(struct trampoline_args);
@@ -36,8 +31,8 @@ noreturn void arch_handover(const struct handover *h)
 	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
 	bool moved = h->staging.start != h->image.start;
 
-	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	memset(code + ((char *)&exception_hooks - trampoline_start), 0, sizeof exception_hooks);
+	memcpy(code, trampoline_start, trampoline_size());
+	memset(code + trampoline_offset(&exception_hooks), 0, sizeof exception_hooks);
 	*args = (struct trampoline_args){
 		.trampoline_stack = block->window.base + block->stack + block->stack_size,
 		.stack = h->stack,
@@ -54,7 +49,7 @@ noreturn void arch_handover(const struct handover *h)
 
 	// Enter the copy: the image may overwrite the linked one.
 	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
-		void *)(code + (trampoline_enter - trampoline_start));
+		void *)(code + trampoline_offset(trampoline_enter));
 	enter(args);
 	__builtin_unreachable();
 }

@@ -7,7 +7,7 @@
 // position-independent and calls nothing outside.
 #pragma once
 
-#include "core/base.h"
+#include "core/handover.h"
 
 // trampoline.S uses the offsets.
 struct trampoline_args {
@@ -33,6 +33,5 @@ struct exception_hooks {
 	const char *(*symbol)(uint64_t address, uint64_t *offset);
 };
 
-extern char trampoline_start[], trampoline_end[];
 extern char trampoline_enter[]; // code: takes a struct trampoline_args *, does not return
 extern struct exception_hooks exception_hooks;

@@ -19,11 +19,6 @@ void idt_fill(struct gate idt[VECTORS], uint64_t stubs)
 	}
 }
 
-static uint64_t trampoline_size(void)
-{
-	return align_up((uint64_t)(trampoline_end - trampoline_start), 16);
-}
-
 uint64_t arch_trampoline_size(void)
 {
 	return trampoline_size() + sizeof(struct trampoline_args);
@@ -62,14 +57,14 @@ noreturn void arch_handover(const struct handover *h)
 		// the accessed bit otherwise.
 		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff },
 	};
-	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	memset(code + ((char *)&exception_hooks - trampoline_start), 0, sizeof exception_hooks);
-	idt_fill(args->idt, code_at + (uint64_t)(exception_vectors - trampoline_start));
+	memcpy(code, trampoline_start, trampoline_size());
+	memset(code + trampoline_offset(&exception_hooks), 0, sizeof exception_hooks);
+	idt_fill(args->idt, code_at + trampoline_offset(exception_vectors));
 	selftest_trampoline(args);
 
 	// Enter the copy: the kernel's page tables do not map the linked one.
 	void (*enter)(const struct trampoline_args *) = (void (*)(const struct trampoline_args *))(
-		code_at + (uint64_t)(trampoline_enter - trampoline_start));
+		code_at + trampoline_offset(trampoline_enter));
 	enter(args);
 	__builtin_unreachable();
 }

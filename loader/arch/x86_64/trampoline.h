@@ -8,7 +8,7 @@
 #pragma once
 
 #include "arch/x86_64/cpu.h"
-#include "core/base.h"
+#include "core/handover.h"
 
 // Exceptions 0 to 21 (Intel SDM volume 3, Exception and Interrupt Vectors), one stub each.
 #define VECTORS 22
@@ -54,7 +54,7 @@ struct exception_hooks {
 	const char *(*symbol)(uint64_t address, uint64_t *offset);
 };
 
-extern char trampoline_start[], trampoline_end[], exception_vectors[];
+extern char exception_vectors[];
 extern char trampoline_enter[]; // code: takes a struct trampoline_args *, does not return
 extern struct exception_hooks exception_hooks;
 

@@ -53,10 +53,10 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 	struct range module = tree->module;
 	if (module.start == module.end)
 		TRY(find_end(tree, map, boot, &module));
-	const bool there = module.start < module.end &&
-			   range_inside(module, ram_from(tree, module.start)) &&
-			   range_inside(module, boot->mappable);
-	const void *p = there ? map(module) : NULL;
+	const bool reachable = module.start < module.end &&
+			       range_inside(module, ram_from(tree, module.start)) &&
+			       range_inside(module, boot->mappable);
+	const void *p = reachable ? map(module) : NULL;
 	if (p == NULL)
 		return refuse(STATUS_FDT_CONTENT,
 			      "the application %#lx..%#lx is not in RAM of the device tree",

@@ -73,6 +73,7 @@ static bool take_initrd(struct text *t, struct text *path)
 	size_t start = t->n, end = 0;
 	while (end < t->n && at(*t, end) != ' ')
 		end++;
+	// The first word, then the last one.
 	if (begins_with_initrd(*t)) {
 		*path = part(*t, INITRD_WORD, end);
 		*t = part(*t, end < t->n ? end + 1 : end, t->n);

@@ -43,7 +43,7 @@ static struct gate idt[FIRMWARE_VECTORS];
 // interrupt must work until ExitBootServices.
 static enum status install_exception_handlers(void)
 {
-	size_t size = (size_t)(trampoline_end - trampoline_start);
+	size_t size = trampoline_size();
 	uint8_t *copy = firmware_allocate(size, EFI_LOADER_CODE);
 	struct exception_hooks hooks = { symbol_find };
 	uint16_t code_selector;
@@ -51,7 +51,7 @@ static enum status install_exception_handlers(void)
 		return refuse(STATUS_FIRMWARE_REFUSED,
 			      "cannot allocate %#lx bytes for the exception handlers", size);
 	memcpy(copy, trampoline_start, size);
-	memcpy(copy + ((char *)&exception_hooks - trampoline_start), &hooks, sizeof hooks);
+	memcpy(copy + trampoline_offset(&exception_hooks), &hooks, sizeof hooks);
 
 	__asm__ volatile("sidt %0" : "=m"(firmware_idt));
 	__asm__ volatile("mov %%cs, %0" : "=r"(code_selector));
@@ -60,7 +60,7 @@ static enum status install_exception_handlers(void)
 		known = FIRMWARE_VECTORS;
 	struct gate ours[VECTORS];
 	memcpy(idt, (const void *)firmware_idt.base, known * sizeof(struct gate));
-	idt_fill(ours, (uint64_t)(copy + (exception_vectors - trampoline_start)));
+	idt_fill(ours, (uint64_t)copy + trampoline_offset(exception_vectors));
 	// idt_fill() sets the code selector of the loader's GDT (bits 16 to 31). The firmware's GDT
 	// stays in use.
 	for (unsigned i = 0; i < VECTORS; i++) {
