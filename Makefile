@@ -164,7 +164,8 @@ list: setup-run ## cells of the matrix, images and machines
 
 drift: setup-run ## what moved in the sources of KERNEL=CHECKOUT, LOADER_SRC=, ENTRY_SRC=
 	@build/venv/bin/python -m lint.drift $(if $(KERNEL),--kernel '$(KERNEL)') \
-		$(if $(LOADER_SRC),--loader '$(LOADER_SRC)') $(if $(ENTRY_SRC),--entry '$(ENTRY_SRC)')
+		$(if $(LOADER_SRC),--loader '$(LOADER_SRC)') \
+		$(if $(ENTRY_SRC),--entry '$(ENTRY_SRC)')
 
 requirements: setup-test ## each requirement with the tests that verify it
 	@build/venv/bin/python -m hermit_harness.report.requirements
