@@ -44,9 +44,18 @@ def remedy(rule: str, sentence: str = "", ram: range | None = None) -> str:
     `ram` has the machine's addresses, if they are known.
     """
     numbers = [int(number, 16) for number in re.findall(r"\b0x([0-9a-f]+)\b", sentence)]
+    if "is ACPI memory NVS" in sentence:
+        return NO_SUSPEND
     if rule in BY_NUMBERS and ram and numbers:
         return BY_NUMBERS[rule](numbers, ram)
     return REMEDIES.get(rule, "")
+
+
+# OVMF keeps memory from 8 MiB on for a resume, but only on a machine that can suspend.
+NO_SUSPEND = (
+    "the firmware keeps this place for a suspend to RAM: QEMU's words -global ICH9-LPC.disable_s3=1 (on q35, two "
+    "--qemu-arg=) free it; or link the application to another address, or as PIE"
+)
 
 
 def _with_more(size: int) -> str:
@@ -57,7 +66,7 @@ def _with_more(size: int) -> str:
 
 
 def _not_in_ram(numbers: list[int], ram: range) -> str:
-    start, end = numbers[0], numbers[-1]
+    start, end = numbers[:2]
     here = f"in RAM ({ram.start:#x} to {ram.stop:#x}), or as PIE"
     if start >= ram.start and ram.stop < end < ram.start + MOST_MEMORY:
         return f"the application is linked to a fixed address above this machine's RAM: {_with_more(end - ram.start)}"

@@ -75,6 +75,16 @@ def test_uefi_refuses_firmware_memory(cell: Cell, run_cell: RunCell) -> None:
     (line,) = outcome.errors
     assert b"Shell>" in outcome.console.partition(line)[2]
     assert re.search(rb"83 image-not-in-ram: .+ is not free RAM: 0x[0-9a-f]+ is (ACPI|runtime|reserved)", line)
+    assert "disable_s3=1" in outcome.hint
+
+
+@pytest.mark.requirement("N-05", "N-27")
+def test_fixed_address_without_suspend(boot_here: Boot) -> None:
+    """The same place is free after ExitBootServices if the machine cannot suspend, as the refusal's hint says."""
+    words = ("-global", "ICH9-LPC.disable_s3=1")
+    outcome = boot_here(release("hello-fixed", "x86_64-uefi", way="efi-kernel", extra=words))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"Loading kernel to 0x800000.." in outcome.console
 
 
 @pytest.mark.requirement("N-05", "N-27")
