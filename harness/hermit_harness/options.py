@@ -185,9 +185,9 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
     Option(
         "PORT",
         "port",
-        "start no GDB: listen for another client on 127.0.0.1:PORT, or the next free port",
-        kind="number",
-        metavar="PORT",
+        "start no GDB: listen for another client on 127.0.0.1:PORT, or the next free port; or on a Unix socket, with "
+        "commands that load the symbols in FILE.gdb and FILE.lldb",
+        metavar="PORT|unix:FILE",
     ),
 )
 

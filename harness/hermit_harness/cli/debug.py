@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from hermit_harness.matrix import specs as cells
 from hermit_harness.paths import GDBCMDS
 from hermit_harness.vm import gdb_relay
 from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
+from hermit_harness.vm.gdb_relay import Endpoint
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.spec import RunSpec
@@ -101,41 +105,49 @@ def make_plan(arguments: argparse.Namespace, spec: RunSpec, image: FixtureImage 
     return spec, plan
 
 
-def qemu_command_line(spec: RunSpec, port: int) -> str:
+def qemu_command_line(spec: RunSpec, endpoint: Endpoint) -> str:
     """QEMU's command line for a person: stopped before the first instruction, reachable from this machine alone."""
-    return virtiofsd_note(spec) + shell_line([*standalone_argv(spec), "-S", "-gdb", f"tcp:127.0.0.1:{port}"])
+    return virtiofsd_note(spec) + shell_line([*standalone_argv(spec), "-S", "-gdb", endpoint.qemu_device])
+
+
+def endpoint_of(text: str) -> Endpoint:
+    """Where --port says that a client connects."""
+    if text.startswith("unix:"):
+        return Endpoint(path=Path(text.removeprefix("unix:")).absolute())
+    return Endpoint(port=options.port_number(text, "port") or gdb_relay.DEFAULT_PORT)
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Plan, start, and say how it ended."""
     arguments.get_breaks = vars(arguments)["break"]
     arguments.port = arguments.port or arguments.gdb_port
+    endpoint = endpoint_of(arguments.port)
     spec, image = spec_of(arguments)
-    port = options.port_number(arguments.port, "port") or gdb_relay.DEFAULT_PORT
     with RunNetwork(arguments, spec, image) as network:
         # No monitor reads copies of the guest's frames here, and unread copies would block the guest.
         unwatched = replace(network.spec, net=replace(network.spec.net, watched=False))
         spec, plan = make_plan(arguments, unwatched, image)
         if arguments.dry_run:
-            print(qemu_command_line(spec, port))
+            print(qemu_command_line(spec, endpoint))
             return 0
         if arguments.print:
-            print(
-                script.standalone_script(plan, f":{port}", arguments.get_breaks, qemu_command_line(spec, port)),
-                end="",
-            )
+            qemu = qemu_command_line(spec, endpoint)
+            print(script.standalone_script(plan, endpoint, arguments.get_breaks, qemu), end="")
             return 0
         if arguments.write:
-            return write_files(spec, plan, arguments, port)
-        if arguments.port:
-            return wait_for_client(spec, port, network.network.namespace_command)
-        return (debug_recording if arguments.reverse else debug_with_gdb)(
-            spec, plan, arguments, network.network.namespace_command
-        )
+            return write_files(spec, plan, arguments, endpoint)
+        debug = partial(wait_for_client, endpoint=endpoint) if arguments.port else debug_with_gdb
+        if arguments.reverse:
+            return debug_recording(spec, plan, arguments, network.network.namespace_command, debug)
+        return debug(spec, plan, arguments, network.network.namespace_command)
 
 
 def debug_recording(
-    spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, namespace_command: Sequence[str]
+    spec: RunSpec,
+    plan: DebugPlan,
+    arguments: argparse.Namespace,
+    namespace_command: Sequence[str],
+    debug: Callable[..., int],
 ) -> int:
     """Record the run, then a session at the end of its replay."""
     with tempfile.TemporaryDirectory(prefix="hermit-recording-") as folder:
@@ -149,7 +161,7 @@ def debug_recording(
         )
         arguments.stop_at = "here"
         plan = replace(plan, start=recording.start)
-        return debug_with_gdb(recording.replay, plan, arguments, namespace_command, recording.replay_to_end)
+        return debug(recording.replay, plan, arguments, namespace_command, recording.replay_to_end)
 
 
 def debug_with_gdb(
@@ -191,28 +203,79 @@ def debug_with_gdb(
     return report_end(end)
 
 
-def wait_for_client(spec: RunSpec, port: int, namespace_command: Sequence[str]) -> int:
+def wait_for_client(
+    spec: RunSpec,
+    plan: DebugPlan,
+    arguments: argparse.Namespace,
+    namespace_command: Sequence[str],
+    prepare: Callable[[Process, Qmp], None] | None = None,
+    *,
+    endpoint: Endpoint,
+) -> int:
     """A machine that waits for another client."""
-    listener = gdb_relay.listen_tcp(port)
-    where = "{}:{}".format(*listener.getsockname())
-    print(f"hermitctl: listening for GDB on {where}; the machine is stopped at its first instruction", file=sys.stderr)
-    return report_end(session.DebugSession(spec, listener, None, (), run.to_stdout).run(namespace_command))
+    with client_files(spec, plan, endpoint) if endpoint.path else nullcontext():
+        listener = endpoint.listen()
+        where = endpoint.path or "{}:{}".format(*listener.getsockname())
+
+        def is_ready(process: Process, qmp: Qmp) -> None:
+            if prepare:
+                prepare(process, qmp)
+            place = "last" if prepare else "first"
+            print(
+                f"hermitctl: listening for GDB on {where}; the machine is stopped at its {place} instruction",
+                file=sys.stderr,
+            )
+
+        console = (lambda data: None) if prepare else run.to_stdout
+        return report_end(session.DebugSession(spec, listener, None, (), console, is_ready).run(namespace_command))
 
 
-def write_files(spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, port: int) -> int:
-    """Files for other clients."""
+@contextmanager
+def client_files(spec: RunSpec, plan: DebugPlan, endpoint: Endpoint) -> Iterator[None]:
+    """Beside a socket, the commands by which its clients load the symbols. All are removed at the end.
+
+    A lock shows that the owner lives. ValueError if another session has this socket.
+    """
+    assert endpoint.path is not None
+    if plan.start is None and plan.lowest_address is not None:
+        plan = replace(plan, start=load_address.range_from_boot(spec)[0])
+    names = [Path(f"{endpoint.path}{suffix}") for suffix in (vscode.GDB_SUFFIX, vscode.LLDB_SUFFIX)]
+    try:
+        with ExitStack() as stack:
+            for name, commands in zip(names, (script.symbol_commands(plan), script.lldb_commands(plan)), strict=True):
+                file = stack.enter_context(name.open("a", encoding="utf-8", errors="surrogateescape"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.callback(name.unlink, missing_ok=True)
+                file.truncate(0)
+                file.write("\n".join((*commands, "")))
+                file.flush()
+            endpoint.path.unlink(missing_ok=True)  # of a session that was killed
+            stack.callback(endpoint.path.unlink, missing_ok=True)
+            yield
+    except BlockingIOError:
+        raise ValueError(f"--port {endpoint.word}: another session listens there") from None
+    except FileNotFoundError as error:
+        raise ValueError(f"--port {endpoint.word}: there is no folder {Path(error.filename).parent}") from None
+
+
+def write_files(spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, endpoint: Endpoint) -> int:
+    """Files for other clients. The editor's ones use a socket, so that it attaches to no other guest."""
     folder = Path(arguments.write).resolve()
-    words = ["--port", str(port)]
+    socket = endpoint if endpoint.path else vscode.socket_endpoint(folder, plan.app)
+    words = ["--reverse"] if arguments.reverse else []
+    words += ["--symbols", str(Path(arguments.symbols).resolve())] if arguments.symbols else []
     if arguments.cell:
         words += ["--cell", arguments.cell]
     else:
         words += [*options.to_words(vars(arguments)), str(plan.app.resolve()), *arguments.kernel_words]
         words += ["--", *arguments.app_words] if arguments.app_words else []
     gdb = shutil.which(program.first_working(program.find_all(plan.arch), plan.arch).words[0]) or "gdb"
-    content = vscode.files(plan, port, arguments.get_breaks, qemu_command_line(spec, port), gdb, words, folder)
-    vscode.write(folder, content)
-    for name in content:
-        print(folder / name)
+    breaks = arguments.get_breaks
+    editor = vscode.Editor(plan, socket, breaks, gdb, words, arguments.reverse, spec.accel == "kvm")
+    by_hand = endpoint if arguments.port else socket
+    gdbinit = script.standalone_script(plan, by_hand, breaks, qemu_command_line(spec, by_hand))
+    for path, is_written in vscode.write(folder, vscode.files(editor, gdbinit)).items():
+        print(path if is_written else f"hermitctl: {path} is not hermitctl's: it stays as it is", flush=True)
     return 0
 
 

@@ -5,6 +5,7 @@ application, from the log of an earlier boot."""
 from __future__ import annotations
 
 import hashlib
+import re
 import select
 import struct
 import time
@@ -80,7 +81,8 @@ def range_from_boot(spec: RunSpec) -> tuple[int, int]:
     """
     machine = machine_of(spec)
     boot_log = BootLog.of(spec)
-    process = launch(spec)
+    words, separator, rest = spec.append.partition("--")
+    process = launch(replace(spec, append=re.sub(r"(?<!\S)loader\.log=\S*", "", words) + separator + rest))
     try:
         qmp = Qmp(process.qmp)
         qmp.greet(GREETING_SECONDS)

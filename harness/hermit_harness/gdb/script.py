@@ -19,8 +19,10 @@ from hermit_harness.fixtures import FixtureImage
 from hermit_harness.gdb.program import ARCHITECTURES, quote
 from hermit_harness.gdb.symbols import Symbols
 from hermit_harness.paths import BUILD, GDBCMDS, ROOT
+from hermit_harness.vm.gdb_relay import Endpoint
 from hermit_harness.vm.targets import cpu_of_arch
 
+HEAD = "# SPDX-License-Identifier: Apache-2.0 OR MIT\n# For GDB: "
 HAND_OVER = "arch_handover"
 LOADER_MAIN = "boot_run"
 # Where each processor's calling convention has the first argument.
@@ -123,17 +125,32 @@ def session_environment(plan: DebugPlan, remote: str, **fields: Any) -> dict[str
     return {"HERMIT_GDB": json.dumps(known), "HERMIT_SESSION": json.dumps(session)}
 
 
-def standalone_script(plan: DebugPlan, remote: str, breaks: list[str], qemu: str) -> str:
+def symbol_commands(plan: DebugPlan) -> list[str]:
+    """GDB's commands for a client that connects by itself. `plan.start` is known."""
+    moved_by = plan.facts.offset_for(plan.start or 0)
+    return [*setup_commands(plan), f"symbol-file {quote(plan.symbols.path.resolve())} -o {moved_by:#x}"]
+
+
+def lldb_commands(plan: DebugPlan) -> list[str]:
+    """The same for LLDB, after `target create` for the application's symbols and the connection."""
+    files = [(plan.symbols.path.resolve(), plan.facts.offset_for(plan.start or 0))]
+    commands = []
+    if plan.loader:
+        files.append((plan.loader.resolve(), plan.loader_offset))
+        commands.append(f"target modules add {quote(plan.loader.resolve())}")
+    return commands + [f"target modules load --file {quote(file)} --slide {offset:#x}" for file, offset in files]
+
+
+def standalone_script(plan: DebugPlan, endpoint: Endpoint, breaks: list[str], qemu: str) -> str:
     """The session as a plain script of GDB commands, which needs neither Python nor this program."""
     symbols = quote(plan.symbols.path.resolve())
-    lines = ["# SPDX-License-Identifier: Apache-2.0 OR MIT", f"# For GDB: {plan.app} on {plan.target}, {plan.machine}."]
+    lines = [f"{HEAD}{plan.app} on {plan.target}, {plan.machine}."]
     if plan.arch.endswith("_be"):
-        port = remote.removeprefix(":")
         lines += ["# QEMU sends registers in the other byte order. Start the machine by what turns them first:"]
-        lines += [f"#   hermitctl debug --port {port} {shlex.quote(str(plan.app))}", ""]
+        lines += [f"#   {shlex.join(['hermitctl', 'debug', '--port', endpoint.word, str(plan.app)])}", ""]
     else:
         lines += ["# Start the machine by this line first:", *(f"#   {line}" for line in qemu.splitlines()), ""]
-    lines += [*setup_commands(plan), f"target remote {remote}"]
+    lines += [*setup_commands(plan), f"target remote {endpoint.remote}"]
     if plan.loader:
         lines += ["", "# The loader's last function: from now on it is known where the application is."]
         lines += [f"thbreak *{HAND_OVER}", "continue", f"set $h = {FIRST_ARGUMENT[cpu_of_arch(plan.arch)]}"]

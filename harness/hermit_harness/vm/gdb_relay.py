@@ -17,9 +17,11 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hermit_harness.vm.filenames import escape_commas
 from hermit_harness.vm.gdb_rsp import InterruptQueue, PacketFilter, RegisterByteSwap
 from hermit_harness.vm.host import bind_problem
 from hermit_harness.vm.qmp import Qmp, QmpError
@@ -63,6 +65,40 @@ def listen_tcp(port: int) -> socket.socket:
             continue
         return sock
     raise ValueError(f"no free port from {port} to {port + PORTS_TRIED - 1} on 127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where debuggers connect: a port of 127.0.0.1, or the Unix socket `path`."""
+
+    port: int = DEFAULT_PORT
+    path: Path | None = None
+
+    @property
+    def remote(self) -> str:
+        """The argument of GDB's `target remote`."""
+        return str(self.path or f":{self.port}")
+
+    @property
+    def word(self) -> str:
+        """The value of `hermitctl debug --port`."""
+        return f"unix:{self.path}" if self.path else str(self.port)
+
+    @property
+    def qemu_device(self) -> str:
+        """The value of QEMU's -gdb."""
+        if self.path:
+            return f"unix:{escape_commas(self.path)},server=on,wait=off"
+        return f"tcp:127.0.0.1:{self.port}"
+
+    def listen(self) -> socket.socket:
+        """Return a listening socket. ValueError if that is not possible; a port that is taken is the next free one."""
+        if not self.path:
+            return listen_tcp(self.port)
+        try:
+            return listen_unix(self.path)
+        except OSError as error:
+            raise ValueError(f"--port {self.word}: {error.strerror}") from None
 
 
 class GdbRelay:
