@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = {
     "Use": ("install", "your-project", "pytest", "migrating", "options", "qemu", "virtiofs"),
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
-    "Debug": ("debugging", "reverse-debugging", "gdb-commands", "post-mortem"),
+    "Debug": ("debugging", "editors", "reverse-debugging", "gdb-commands", "post-mortem"),
     "Reference": ("statuses", "eras", "elf-rules", "hand-over", "glossary"),
     "Develop": (
         "building",

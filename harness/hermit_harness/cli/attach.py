@@ -14,6 +14,7 @@ from hermit_harness.gdb import load_address, program, running, script, session, 
 from hermit_harness.gdb.running import RunningGuest
 from hermit_harness.gdb.script import DebugPlan
 from hermit_harness.paths import GDBCMDS
+from hermit_harness.vm import gdb_relay
 
 DESCRIPTION = """\
 Stop a guest that `hermitctl run` (or `make run`) runs in another terminal, and
@@ -24,6 +25,7 @@ show GDB's prompt there. The guest continues when GDB detaches, quits or dies.
 
 Exit status: that of GDB; 125 if no guest runs."""
 FAILED = 125
+ANSWER_SECONDS = 4.0  # less than a command to QEMU's monitor may take
 OPTIONS = tuple(o for o in options.DEBUG_OPTIONS if o.name in ("COMMAND", "BATCH", "SYMBOLS"))
 
 
@@ -64,6 +66,21 @@ def plan_of(guest: RunningGuest, given: str) -> DebugPlan:
     return DebugPlan(facts.arch, guest.target, guest.machine, app, facts, found, loader_symbols, start=guest.start)
 
 
+def check_answer(guest: RunningGuest, socket: str) -> None:
+    """ValueError with the reason if no debugger can attach to the guest now."""
+    try:
+        answer = gdb_relay.answer_of(Path(socket), ANSWER_SECONDS)
+    except OSError as error:
+        raise ValueError(f"{guest}: it has just ended ({error.strerror})") from None
+    if answer is False:
+        raise ValueError(f"{guest}: a debugger is attached already; quit that one first")
+    if answer is None:
+        raise ValueError(
+            f"{guest}: no answer within {ANSWER_SECONDS:g} s. If Ctrl-Z or SIGSTOP has stopped the run or its QEMU, "
+            "continue it with `fg` or `kill -CONT`"
+        )
+
+
 def exec_gdb(argv: list[str], environment: dict[str, str]) -> NoReturn:
     """GDB in the place of this program."""
     sys.stdout.flush()
@@ -76,6 +93,7 @@ def command(arguments: argparse.Namespace) -> int:
     plan = plan_of(guest, arguments.symbols)
     gdb = program.first_working(program.find_all(plan.arch), plan.arch)
     remote = running.short_path(Path(guest.gdb_socket))
+    check_answer(guest, remote)
     fields = {
         "stop": "here",
         "breaks": [],

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from hermit_harness.vm.filenames import escape_commas
-from hermit_harness.vm.gdb_rsp import InterruptQueue, PacketFilter, RegisterByteSwap
+from hermit_harness.vm.gdb_rsp import InterruptQueue, PacketFilter, RegisterByteSwap, encode_packet
 from hermit_harness.vm.host import bind_problem
 from hermit_harness.vm.qmp import Qmp, QmpError
 
@@ -140,6 +140,8 @@ class GdbRelay:
             client, _ = listener.accept()
         except OSError:
             return
+        if self._client and _has_hung_up(self._client):
+            self._from_client(self._client)  # the selector has not reported it yet
         if self._client:
             client.close()  # QEMU's stub serves one at a time
             return
@@ -154,7 +156,7 @@ class GdbRelay:
             return
         self._client, self._detached = client, False
         self._filters = (InterruptQueue(), RegisterByteSwap()) if self._big_endian else (InterruptQueue(),)
-        self._selector.register(client, selectors.EVENT_READ, self._from_client)
+        self._selector.register(client, selectors.EVENT_READ, lambda mask: self._from_client(client))
         self._selector.register(self._stub, selectors.EVENT_READ, self._from_stub)
 
     def _open_stub(self, name: str) -> socket.socket:
@@ -168,8 +170,8 @@ class GdbRelay:
             self._qmp.hmp(f"gdbserver chardev:{name}")
         return relay_end
 
-    def _from_client(self, mask: int) -> None:
-        if not self._client or not self._stub:
+    def _from_client(self, client: socket.socket) -> None:
+        if client is not self._client or not self._stub:
             return
         data = _received(self._client)
         with contextlib.suppress(OSError):
@@ -210,6 +212,37 @@ class GdbRelay:
         for listener in self._listeners:
             self._selector.unregister(listener)
             listener.close()
+
+
+def _has_hung_up(sock: socket.socket) -> bool:
+    """Return whether the other end is closed and all that it has sent was received."""
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def answer_of(path: Path, seconds: float) -> bool | None:
+    """Ask the relay behind a socket whether it serves a debugger now, and detach again.
+
+    Return False if it serves another one already, and None if it or its QEMU does not answer in time.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(seconds)
+        try:
+            sock.connect(str(path))
+            sock.sendall(encode_packet(b"qSupported"))
+            found = bool(sock.recv(4096))
+            if found:
+                sock.sendall(b"+" + encode_packet(b"D"))
+                _discard_until(sock, b"$OK#9a", time.monotonic() + seconds)
+        except (TimeoutError, BlockingIOError):
+            return None
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return found
 
 
 def _received(sock: socket.socket) -> bytes:

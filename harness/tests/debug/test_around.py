@@ -24,6 +24,7 @@ from hermit_harness.fixtures import images
 from hermit_harness.gdb import program, symbols
 from hermit_harness.paths import FIXTURES, ROOT, loader_file
 from hermit_harness.vm.memory import memory_bytes, size_text
+from tests.support.processes import descendants
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
@@ -261,84 +262,7 @@ def test_gdb_script_works_without_the_harness(environment: dict[str, str], tmp_p
     machine.stderr.close()
 
 
-@pytest.mark.requirement("L-32")
-def test_editor_configuration(environment: dict[str, str], tmp_path: Path) -> None:
-    """launch.json and tasks.json work as VS Code's extension uses them.
-
-    The task reports when it is ready, and GDB/MI runs the script up to the breakpoint.
-    """
-    argv = [sys.executable, "-m", "hermit_harness", "debug", "--write", str(tmp_path / "space here")]
-    words = [*argv, "--break", "app_main", "--port", str(free_port()), "--smp", "2", "steps", "loader.log=error"]
-    words += ["--", "two words"]
-    for _ in range(2):  # writing the same files again is no conflict
-        subprocess.run(words, env=environment, cwd=ROOT, check=True, capture_output=True)
-    vscode = tmp_path / "space here" / ".vscode"
-    (task,) = json.loads((vscode / "tasks.json").read_text())["tasks"]
-    (launch,) = json.loads((vscode / "launch.json").read_text())["configurations"]
-    assert launch["preLaunchTask"] == task["label"]
-    # The task contains the user's options. The pattern for its errors must match a file and a message.
-    assert task["args"][-3:] == ["loader.log=error", "--", "two words"]
-    assert "--smp 2" in " ".join(task["args"])
-    pattern = task["problemMatcher"]["pattern"]
-    said = subprocess.run(
-        [task["command"], "debug", str(vscode / "tasks.json")], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stderr.splitlines()[0]
-    shown = re.match(pattern["regexp"], said)
-    assert shown
-    assert "is no 64-bit ELF file" in shown[pattern["message"]]
-    assert (pattern["kind"], shown[pattern["file"]]) == ("file", "hermitctl")
-    machine = subprocess.Popen(
-        [task["command"], *task["args"]],
-        env=environment, cwd=task["options"]["cwd"], stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert machine.stderr is not None
-    assert re.match(task["problemMatcher"]["background"]["endsPattern"], machine.stderr.readline())
-    typed = [*(row["text"] for row in launch["customLaunchSetupCommands"]), f"-{launch['launchCompleteCommand']}"]
-    done = subprocess.run(
-        [launch["miDebuggerPath"], "-nx", "-q", "--interpreter=mi2"], input="\n".join([*typed, ""]),
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    stop = re.findall(r"^\*stopped,.*$", done.stdout, re.M)[-1]
-    assert 'reason="breakpoint-hit"' in stop, done.stdout
-    assert 'func="app_main"' in stop
-    assert f'fullname="{ROOT}/fixtures/bare/steps/steps.c"' in stop
-    machine.terminate()
-    machine.wait(20)
-    machine.stderr.close()
-    (vscode / "tasks.json").write_text("mine")
-    again = subprocess.run(words, env=environment, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert again.returncode == 125
-    assert "is there already" in again.stderr
-
-
-def test_editor_configuration_is_merged(environment: dict[str, str], tmp_path: Path) -> None:
-    """Entries of other names stay, and an entry of the same name is replaced."""
-    argv = [sys.executable, "-m", "hermit_harness", "debug", "--write", str(tmp_path)]
-    (tmp_path / ".vscode").mkdir()
-    launch, own = tmp_path / ".vscode" / "launch.json", {"name": "mine", "type": "python"}
-    launch.write_text(json.dumps({"version": "0.2.0", "configurations": [own], "compounds": []}))
-    for application in ("steps", "hello", "steps"):
-        (tmp_path / ".gdbinit").unlink(missing_ok=True)
-        (tmp_path / ".vscode" / "hermit.gdb").unlink(missing_ok=True)
-        subprocess.run([*argv, application], env=environment, cwd=ROOT, check=True, capture_output=True)
-    written = json.loads(launch.read_text())
-    assert [row["name"] for row in written["configurations"]] == ["mine", "Hermit: steps", "Hermit: hello"]
-    assert (written["configurations"][0], written["compounds"]) == (own, [])
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 # --- nothing survives ---
-
-
-def children(pid: int) -> list[int]:
-    """Return each descendant of this process."""
-    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return found + [below for child in found for below in children(child)]
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
@@ -350,7 +274,7 @@ def test_nothing_survives(start: Start, victim: str, running: bool) -> None:
     room = tempfile.mkdtemp(prefix="h")  # a short name, because a socket's path has a maximum length
     session = start("debug", "--isolate", "hang", before=shell, TMPDIR=room)
     session.expect(PROMPT)
-    below = children(session.pid)
+    below = descendants(session.pid)
     names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in below}
     assert any(name.startswith("qemu") for name in names.values()), names
     if running:

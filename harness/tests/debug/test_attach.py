@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from hermit_harness.vm import gdb_rsp
+from tests.support.processes import descendants
 
 Start = Callable[..., Any]
 PROMPT = r"\(gdb\) "
@@ -89,6 +91,30 @@ def test_port_without_registration(start: Start, environment: dict[str, str], tm
     with socket.create_connection(("127.0.0.1", int(port)), 30) as gdb:
         gdb.sendall(gdb_rsp.encode_packet(b"?"))
         assert stopped(gdb)[:1] == b"T"
+
+
+def test_attach_to_what_is_stopped(start: Start) -> None:
+    """A run that is debugged already, and one whose QEMU or harness is stopped: one sentence each."""
+    guest = start("run", "--isolate", "hang")
+    guest.expect("from here on nothing happens")
+    first = start("attach")
+    first.expect(PROMPT)
+    second = start("attach")
+    second.expect(r"\d+: \S+ on \S+, pc, at 0x\w+: a debugger is attached already; quit that one first\s")
+    assert second.end() == 125
+    first.type("quit\n")
+    first.end()
+    (qemu,) = [pid for pid in descendants(guest.pid) if "qemu" in Path(f"/proc/{pid}/comm").read_text()]
+    for stopped_pid in (qemu, guest.pid):
+        os.kill(stopped_pid, signal.SIGSTOP)
+        late = start("attach")
+        late.expect(r"no answer within 4 s\. If Ctrl-Z or SIGSTOP has stopped the run or its QEMU, continue it")
+        assert late.end() == 125
+        assert "Traceback" not in late.seen
+        os.kill(stopped_pid, signal.SIGCONT)
+    again = start("attach", "--batch", "--command", "backtrace")
+    again.expect("app_main")
+    assert again.end() == 0
 
 
 @pytest.mark.requirement("C-32", "C-33", "C-34")

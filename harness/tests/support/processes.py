@@ -55,3 +55,9 @@ def processes_with(word: str, program: str = "") -> list[int]:
             if word.encode() in words and words[0].endswith(program.encode()):
                 found.append(int(path.parent.name))
     return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the PIDs of all processes below this one."""
+    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return found + [below for child in found for below in descendants(child)]
