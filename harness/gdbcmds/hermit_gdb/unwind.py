@@ -105,7 +105,7 @@ class KernelStackUnwinder(gdb.unwinder.Unwinder):
         if start < 0 or gdb.selected_inferior().read_memory(start, size).tobytes() != switch.before + switch.after:
             return None
         values = {name: gdb.Value(value).cast(_word_type(frame)) for name, value in switch.restore(frame).items()}
-        # The caller's stack lies above the kernel's: GDB ends a backtrace where stack addresses do not ascend.
+        # The caller's stack is above the kernel's: GDB ends a backtrace where stack addresses do not ascend.
         info = frame.create_unwind_info(FrameId(frame.read_register("sp"), frame.read_register("pc")))
         for name in switch.kept:
             info.add_saved_register(name, frame.read_register(name))

@@ -126,7 +126,7 @@ def session_environment(plan: DebugPlan, remote: str, **fields: Any) -> dict[str
 
 
 def symbol_commands(plan: DebugPlan) -> list[str]:
-    """GDB's commands for a client that connects by itself. `plan.start` is known."""
+    """GDB's commands for a client of its own connection. `plan.start` is known."""
     moved_by = plan.facts.offset_for(plan.start or 0)
     return [*setup_commands(plan), f"symbol-file {quote(plan.symbols.path.resolve())} -o {moved_by:#x}"]
 
