@@ -53,7 +53,7 @@ must_check enum status bootinfo_app(const struct bootinfo_reader *reader, uint64
 				    uint64_t size, uint32_t count);
 
 // Memory maps may be unsorted and overlap. Two passes make the more restrictive type win: the first
-// adds RAM, the second removes everything else.
+// adds RAM, the second removes everything else. The caller passes every entry in each pass.
 enum bootinfo_pass { BOOTINFO_ADD_RAM, BOOTINFO_REMOVE_RESERVED };
 must_check enum status bootinfo_memory_entry(const struct bootinfo_reader *reader,
 					     enum bootinfo_pass pass, struct range range,
