@@ -216,8 +216,8 @@ static noreturn void hand_over(const struct boot *boot)
 	const struct placement *placement = &boot_state.placement;
 	const struct handover_block *block = &boot_state.block;
 	const struct era *era = boot_state.era;
-	// Kernels take the stack pointer as the low end of the stack and add the size themselves,
-	// except those of era e1 and those on riscv64.
+	// Most kernels take the stack pointer as the low end of the stack and add the size
+	// themselves. Those of era e1 and those on riscv64 take it as the top.
 	const bool low_end = era->stack_low_end && !arch_always_stack_top;
 	const uint64_t stack = block->window.base + block->stack + (low_end ? 0 : era->stack_size);
 	const struct handover handover = {

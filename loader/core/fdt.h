@@ -99,8 +99,8 @@ void fdt_copy_token(struct fdt_writer *w, struct span token);
 // Writes strings block and header. Returns the tree's size in bytes, or 0 if it did not fit.
 size_t fdt_finish(struct fdt_writer *w);
 
-// Upper bounds for sizing the buffer: a tree with an empty root and no reservations, a reservation,
-// an empty node, a property of `length` bytes, a memory node. Names and values are padded to 4.
+// Upper bounds in bytes, for sizing the buffer. The first one is for a tree with an empty root and
+// no reservations, the last one for a complete memory node. Names and values are padded to 4.
 #define FDT_BASE_SIZE 256
 #define FDT_RESERVE_SIZE 16
 #define FDT_NODE_SIZE(name_length) (8 + ((name_length) + 4))

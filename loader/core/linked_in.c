@@ -12,7 +12,7 @@ extern char loader_start[], loader_text_end[];
 extern const uint32_t symbol_count;
 extern const uint32_t symbol_addresses[];
 extern const char symbol_names[];
-// The size is an object, not the difference of two symbols: the compiler may assume that two
+// The size is an object, not the difference of two symbols. The compiler may assume that two
 // distinct symbols differ, and would drop the test for 0.
 extern const uint8_t embedded_file[];
 extern const uint64_t embedded_size;

@@ -25,8 +25,8 @@ enum {
 	RELR_BITS = 63
 };
 
-// Copies segment `i` and zeroes the memory from its file bytes to the next segment: .bss and the
-// gap, so that no old memory contents reach the kernel. memmove(): the file may overlap the image.
+// Copies segment `i`, and zeroes the memory from its file bytes to the next segment (.bss and the
+// gap): no old memory contents reach the kernel. memmove(): the file may overlap the image.
 static void load_segment(const struct elf_image *image, uint32_t i, const uint8_t *file,
 			 struct window to)
 {
@@ -99,9 +99,9 @@ static enum status check_relocated_word(const struct elf_image *image, struct wi
 	return STATUS_OK;
 }
 
-// Handles every entry that relocate_fast() does not: R_*_NONE, relocations with a symbol, of the
-// other byte order or unaligned, all of a file with DT_TEXTREL, and all refusals. noinline keeps it
-// out of the hot loop's registers.
+// Handles every entry that relocate_fast() does not, and all refusals. These are R_*_NONE,
+// relocations with a symbol, of the other byte order or unaligned, and all of a file with
+// DT_TEXTREL. noinline keeps it out of the hot loop's registers.
 static __attribute__((noinline)) enum status relocate_slow(const struct elf_image *image,
 							   struct window to, uint64_t load_bias,
 							   const uint8_t *rela)

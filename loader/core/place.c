@@ -40,7 +40,7 @@ static bool find_free(const struct place_request *request, const struct busy *bu
 	return range_find(request->usable, busy->ranges, busy->count, &want, out);
 }
 
-// Returns true if copying in descending order is safe: every segment's destination is at or above
+// Returns true if copying in descending order is safe. Every segment's destination is at or above
 // its file bytes, and the file has the segments in ascending order. Then no copy overwrites bytes
 // that are copied later.
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
@@ -89,8 +89,8 @@ static enum status place_fixed(const struct place_request *request, struct range
 		out->start, out->end, at, request->memory_type(at));
 }
 
-// The load bias is a multiple of the largest p_align (gABI chapter 7, Base Address), so the
-// image keeps its link-time address modulo p_align: `skew` bytes into an aligned range.
+// The load bias is a multiple of the largest p_align (gABI chapter 7, Base Address). So the image
+// keeps its link-time address modulo p_align: it begins `skew` bytes into an aligned range.
 static bool find_image(const struct place_request *request, const struct busy *busy,
 		       struct range_constraints want, struct range *out)
 {
@@ -137,8 +137,8 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 static must_check bool place_block(const struct place_request *request, uint64_t size,
 				   struct busy *busy, struct placement *out)
 {
-	// The block is below the image: kernels up to 0.11 use all RAM above it as soon as they
-	// run, even reserved ranges, and none below it.
+	// The block is below the image. Kernels up to 0.11 use all RAM above the image as soon as
+	// they run, even reserved ranges, and none below it.
 	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
 	const uint64_t boundary = request->rules->block_boundary;
 	const bool anywhere_below = boundary == 0 || top < GIB(1);
@@ -173,8 +173,7 @@ static bool needs_staging(const struct place_request *request, struct range imag
 }
 
 // x86_64: staging is in the GiB where the image ends, whose page directory maps it. It shares
-// no 2 MiB page with the image: after the move the trampoline unmaps the pages of staging, and must
-// not unmap a part of the image.
+// no 2 MiB page with the image, because the trampoline unmaps the pages of staging after the move.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct placement *out)
 {

@@ -2,13 +2,14 @@
 // Placement: chooses addresses for image, hand-over block and temporary copies before anything is
 // written. Pure functions of the request; addresses are physical.
 //
-// The image may overlap what the boot protocol passed (command line, device tree): the block is
-// made from these and is written before the image. It may overlap the loader, or memory that is the
-// firmware's until it leaves (ET_EXEC only): then it is built in `staging`, and the trampoline,
-// which runs in the block, moves it to `image`. If instead it overlaps its own file, from cheap to
-// expensive:
-//   - every segment is at or above its file bytes: segments are copied in descending order;
-//   - otherwise the file is copied elsewhere first.
+// The image may overlap what is still in use:
+//   - what the boot protocol passed (command line, device tree): the block is made from these, and
+//     is written before the image;
+//   - the loader, or memory that is the firmware's until it leaves (ET_EXEC only): the image is
+//     built in `staging`, and the trampoline, which runs in the block, moves it to `image`;
+//   - its own file, if every segment is at or above its file bytes: segments are copied in
+//     descending order;
+//   - its own file otherwise: the file is copied elsewhere first.
 #pragma once
 
 #include "core/elf.h"
@@ -19,8 +20,9 @@
 
 // Constraints of a CPU's kernels and page tables. Each arch/<cpu> defines arch_place_rules.
 struct place_rules {
-	// x86_64: the block crosses no multiple of this power of two and is in the first GiB or in
-	// the image's, so that one page table and one page directory map it. 0: no constraint.
+	// x86_64: the block crosses no multiple of this power of two, so that one page table maps
+	// it. It is also in the first GiB or in the image's, which have a page directory. 0: no
+	// constraint.
 	uint64_t block_boundary;
 	// The highest end of the block. 0: no limit.
 	uint64_t block_limit;

@@ -7,8 +7,8 @@
 #include "core/boot.h"
 #include "core/exception.h"
 
-// Intel SDM volume 3, 64-Bit Mode IDT: the address is split over bits 0 to 15 and 48 to 63 of the
-// low half and the high half. Interrupt gates clear IF, IST is 0.
+// Intel SDM volume 3, 64-Bit Mode IDT: the address is in bits 0 to 15 and 48 to 63 of the low
+// half, and in the high half. Interrupt gates clear IF, IST is 0.
 void idt_fill(struct gate idt[VECTORS], uint64_t stubs)
 {
 	const uint64_t present_interrupt_gate = 0x8e00, code_selector = 0x08;
