@@ -174,9 +174,8 @@ def debug_with_gdb(
     """A session with a GDB of ours. What a replay prints has been seen."""
     gdbs = program.find_all(plan.arch)
     temp_folder = tempfile.gettempdir()
-    folder = Path(
-        tempfile.mkdtemp(prefix="hermit-", dir=temp_folder if len(temp_folder) + 20 <= MAX_SOCKET_PATH else "/tmp")
-    )
+    is_usable = len(temp_folder) + 20 <= MAX_SOCKET_PATH and temp_folder.isprintable() and ":" not in temp_folder
+    folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=temp_folder if is_usable else "/tmp"))
     environment = script.session_environment(
         plan,
         str(folder / "gdb"),

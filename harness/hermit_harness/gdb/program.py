@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shlex
@@ -10,7 +11,9 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.process import DIE_WITH_PARENT, Process
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.targets import cpu_of_arch
@@ -106,8 +109,29 @@ def batch_program(cpu: str) -> str:
     return found
 
 
+def utf8_path(path: Path) -> Path:
+    """A name of a file or folder for GDB, whose Python takes UTF-8 only: that of a copy if it is another one.
+
+    GDB would resolve a link to a file.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        path = path.absolute()
+        other = user_temp_folder() / "names" / hashlib.sha256(bytes(path)).hexdigest()[:16]
+        other.parent.mkdir(exist_ok=True)
+        partial = other.with_suffix(f".{os.getpid()}")
+        if path.is_dir():
+            partial.symlink_to(path)
+        else:
+            shutil.copyfile(path, partial)
+        return partial.replace(other)
+    return path
+
+
 def quote(path: object) -> str:
     """A file name as a word of a GDB command."""
+    path = utf8_path(path) if isinstance(path, Path) else path
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

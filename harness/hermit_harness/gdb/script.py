@@ -16,7 +16,7 @@ from typing import Any
 from hermit_harness.elf import ET_DYN, ElfFacts
 from hermit_harness.elf import read as read_elf
 from hermit_harness.fixtures import FixtureImage
-from hermit_harness.gdb.program import ARCHITECTURES, quote
+from hermit_harness.gdb.program import ARCHITECTURES, quote, utf8_path
 from hermit_harness.gdb.symbols import Symbols
 from hermit_harness.paths import BUILD, GDBCMDS, ROOT
 from hermit_harness.vm.gdb_relay import Endpoint
@@ -66,7 +66,11 @@ class DebugPlan:
         if not file or not facts:
             return None
         slack = TRAMPOLINE_ALIGN.get(cpu_of_arch(self.arch), 1) - 1
-        return {"file": str(file.resolve()), "linked": facts.low, "at": TRAMPOLINE.replace("{slack}", str(slack))}
+        return {
+            "file": str(utf8_path(file.resolve())),
+            "linked": facts.low,
+            "at": TRAMPOLINE.replace("{slack}", str(slack)),
+        }
 
 
 def source_commands(image: FixtureImage) -> tuple[str, ...]:
@@ -99,9 +103,9 @@ def session_environment(plan: DebugPlan, remote: str, **fields: Any) -> dict[str
         "arch": plan.arch,
         "target": plan.target,
         "machine": plan.machine,
-        "app": str(plan.app.resolve()),
+        "app": str(utf8_path(plan.app.resolve())),
         "app_offset": plan.start - low if plan.start is not None and low is not None else 0,
-        "loader_symbols": str(plan.loader.resolve()) if plan.loader else "",
+        "loader_symbols": str(utf8_path(plan.loader.resolve())) if plan.loader else "",
         "start": plan.start or 0,
         "end": plan.start + plan.facts.size if plan.start is not None else 0,
         "remote": remote,
@@ -110,7 +114,7 @@ def session_environment(plan: DebugPlan, remote: str, **fields: Any) -> dict[str
     session = {
         "settings": setup_commands(plan),
         "remote": remote,
-        "symbols": str(plan.symbols.path.resolve()),
+        "symbols": str(utf8_path(plan.symbols.path.resolve())),
         "low": low,
         "entry": plan.facts.entry,
         "size": plan.facts.size,
@@ -119,7 +123,7 @@ def session_environment(plan: DebugPlan, remote: str, **fields: Any) -> dict[str
         "trampoline": plan.trampoline,
         "argument": FIRST_ARGUMENT[cpu_of_arch(plan.arch)],
         "loader_main": LOADER_MAIN,
-        "hermit": str(commands) if commands.is_file() else "",
+        "hermit": str(utf8_path(commands)) if commands.is_file() else "",
         **fields,
     }
     return {"HERMIT_GDB": json.dumps(known), "HERMIT_SESSION": json.dumps(session)}

@@ -35,8 +35,8 @@ def batch(environment: dict[str, str], *words: object) -> subprocess.CompletedPr
     """Run `hermitctl debug --batch` without a terminal."""
     argv = [sys.executable, "-m", "hermit_harness", "debug", "--isolate", "--batch", *map(str, words)]
     return subprocess.run(
-        argv, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-        check=False,
+        argv, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+        timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -59,6 +59,40 @@ def test_application_without_symbols(environment: dict[str, str], tmp_path: Path
     done = batch(environment, "--break", "main", app)
     assert (done.returncode, "Traceback" in done.stderr) == (125, False)
     assert f"--break main: {app} has no symbols" in done.stderr
+
+
+def test_application_without_sections(environment: dict[str, str], tmp_path: Path) -> None:
+    """A file without section table has no symbols. One that has nothing but symbols is refused with the reason."""
+    data = bytearray(images()["steps"].path.read_bytes())
+    data[40:48] = bytes(8)  # e_shoff
+    data[58:64] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
+    (app := tmp_path / "app").write_bytes(data)
+    done = batch(environment, "--machine", "microvm", "--command", "print $pc", app)
+    assert done.returncode == 0, done.stderr
+    assert f"hermitctl: {app} has no symbols, it is stripped" in done.stderr
+    assert "$1 = (void (*)()) 0x" in done.stdout
+    only_debug = tmp_path / "app.debug"
+    subprocess.run(["objcopy", "--only-keep-debug", images()["steps"].path, only_debug], check=True)
+    done = batch(environment, "--machine", "microvm", only_debug)
+    assert done.returncode == 77
+    assert "elf-entry-without-bytes: the file has no bytes for entry point" in done.stderr
+
+
+def test_names_and_locale(environment: dict[str, str], tmp_path: Path) -> None:
+    """A name that is no UTF-8, an ASCII locale, and a temporary directory with a blank."""
+    (folder := tmp_path / os.fsdecode(b"f\xe4 lder")).mkdir()
+    app = shutil.copy(images()["steps"].path, folder / os.fsdecode(b"st\xffps"))
+    (room := tmp_path / "two words").mkdir()
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "TMPDIR": str(room)}
+    done = batch(
+        environment | ascii_only, "--machine", "microvm", "--break", "app_main", "--command", "hermit image", app
+    )
+    assert done.returncode == 0, done.stderr
+    assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout
+    assert re.search(r"^  pc +0x\w+ in app_main ", done.stdout, re.M), done.stdout
+    done = batch(environment | ascii_only, "--write", folder, app)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / ".vscode" / "tasks.json").read_text())["tasks"][0]["args"][-1] == str(app)
 
 
 @pytest.mark.requirement("L-30")
