@@ -387,8 +387,9 @@ class Supervisor:
         self.console.feed(self._firmware_filter.finish())
         for line in self._lines.finish():
             self.boot_log.add_line(line, time.monotonic() - self.process.started)
-        while self._read_stderr():
-            pass
+        for _ in range(DRAIN_READS):  # a QEMU that still runs may report for ever
+            if not self._read_stderr():
+                break
 
     def _not_started(self, detail: str) -> RunFacts:
         """Return the facts of a QEMU that ended or did not answer before the guest's release."""
