@@ -98,7 +98,7 @@ class Supervisor:
         self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's demand for CPU time then
         self._machine = machine_of(spec)
         self._firmware_filter = FirmwareFilter(self._machine.returns_to_firmware)
-        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, process.starved_seconds)
+        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, self._starved_seconds)
 
     def run(self, stdin_fd: int | None = None) -> RunFacts:
         """Release the guest and process events until the run ends."""
@@ -216,6 +216,11 @@ class Supervisor:
                 self._check_deadlines()
                 for watcher in self._watchers:
                     watcher.on_tick(self.now())
+
+    def _starved_seconds(self) -> float:
+        """Return how long QEMU has waited for a host CPU: always, if it waits just now or has one."""
+        is_runnable = self.process.has_runnable_thread(including_first=True)
+        return self.now() if is_runnable else self.process.starved_seconds()
 
     @property
     def _debugger_connected(self) -> bool:
