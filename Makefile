@@ -19,6 +19,10 @@ profiles := $(or $(profile),$(if $(TARGET),debug,debug release))
 run_loader_words = MISSING=quiet PROFILE=$(or $(PROFILE),release) all
 run_loader = $(if $(wildcard $(LOADER)),:,ci/alone.sh $(loader) $(run_loader_words))
 part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
+# Guests wait for much of their time, so there is one worker more than processors; one cell needs no
+# worker. Each worker begins with a part of its own, and ends with what is left of the others'.
+one_cell := $(if $(findstring *,$(CELL))$(findstring ?,$(CELL)),,$(CELL))
+workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist worksteal
 tested   := loader $(if $(part),host fixtures,host-test clang fixtures lint)
 
 # NAME=value on make's command line reaches hermitctl as the environment variable HERMIT_NAME.
@@ -105,7 +109,7 @@ clean: ## remove what was built, except build/venv
 
 test: setup-test $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 	@echo "== tests"
-	@$(pytest) harness/tests -n 2 $(part)
+	@$(pytest) harness/tests$(if $(CELL),/boot) -n $(workers) $(part)
 
 host-test: ## unit tests of the loader on the host, with sanitizers
 	@echo "== host tests, with sanitizers"

@@ -155,6 +155,23 @@ def test_endless_test_is_named(tmp_path: Path) -> None:
     assert re.search(r'File ".*test_waits\.py", line 10 in test_waits', done.stderr), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("", rf"harness/tests -n {len(os.sched_getaffinity(0)) + 1} --dist worksteal"),
+        ("CELL=t/pc/tcg/hello", r"harness/tests/boot -n 0 .*--cell 't/pc/tcg/hello'"),
+        ("CELL=t/*", rf"harness/tests/boot -n {len(os.sched_getaffinity(0)) + 1} .*--cell 't/\*'"),
+    ],
+    ids=["all", "one", "some"],
+)
+def test_workers(cell: str, wanted: str) -> None:
+    """`make test` has one worker more than processors. One cell needs none, and only the folder with the cells."""
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "HERMIT_", "MFLAGS"))}
+    words = ["make", "-n", "test", *filter(None, [cell])]
+    done = subprocess.run(words, cwd=ROOT, env=here, capture_output=True, text=True, check=True, timeout=60)
+    assert re.search(f"pytest {wanted}", done.stdout), done.stdout[-300:]
+
+
 def test_discards_by_reason() -> None:
     found = [Discard("a", "microvm has no acpi"), Discard("b", "microvm has no acpi"), Discard("c", "other")]
     assert text.discard_list(found) == ["  2  microvm has no acpi", "  1  other"]
