@@ -37,7 +37,8 @@ TRAMPOLINE := $(sort $(filter %/exception.o %/trampoline.asm.o %/trampoline.S.o 
 # ---- flags ----
 
 CLANG_PIE := $(if $(is_clang),-fdirect-access-external-data)
-LINK := $($(ARCH).cc) $($(NAME).flags)
+# With -flto the linker generates the code, so it needs the flags of the CPU too.
+LINK := $($(ARCH).cc) $($(ARCH).flags) $($(NAME).flags)
 COMPILE := $($(ARCH).cc) $(if $(PIE),-fpie -fvisibility=hidden $(CLANG_PIE),-fno-pie) \
 	$($(ARCH).flags) $($(NAME).flags)
 
@@ -56,6 +57,7 @@ HOT := load text fdt_read
 # The trampoline runs wherever it is copied to. It may call nothing outside itself, so it excludes
 # library calls that the compiler inserts, and link-time optimisation even if CFLAGS asks for it.
 NO_LIBRARY_CALLS := $(if $(is_clang),-fno-builtin,-fno-tree-loop-distribute-patterns)
+in_trampoline = $(filter %/exception dev/%,$*)
 TRAMPOLINE_FLAGS := -fpie -fno-jump-tables $(NO_LIBRARY_CALLS) -Os -ffreestanding
 # Other code models address by page and would tie the copy to the original's offset in its page.
 aarch64.trampoline := -mcmodel=tiny
@@ -63,12 +65,12 @@ aarch64.trampoline := -mcmodel=tiny
 aarch64.aligned := map exception
 file_flags = $(if $(filter core/%,$*),$(CORE_WARNINGS)) $(OPTIMISE.$(PROFILE)) \
 	$(if $(filter $(HOT),$(notdir $*)),-O2) \
-	$(if $(filter %/exception,$*),$(TRAMPOLINE_FLAGS) $($(ARCH).trampoline)) \
+	$(if $(in_trampoline),$(TRAMPOLINE_FLAGS) $($(ARCH).trampoline)) \
 	$(if $(filter $($(ARCH).aligned),$(notdir $*)),-mstrict-align)
 
 # The user's CFLAGS come after the project's flags, except that the trampoline is never part of LTO.
 compile_c = $(COMPILE) $(FREESTANDING) $(INCLUDE) $(file_flags) $(DEFINES) $(CFLAGS) \
-	$(if $(filter %/exception,$*),-fno-lto)
+	$(if $(in_trampoline),-fno-lto)
 
 SELFTEST := $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST)
 NASMFLAGS := -f elf64 --reproducible -Werror -g -F dwarf -I$(GEN)/ $(SELFTEST)

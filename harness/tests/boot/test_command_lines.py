@@ -16,6 +16,7 @@ from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import TARGETS
+from tests.support.command_lines import argv, arrived
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -27,20 +28,6 @@ def given(outcome: Outcome) -> bytes:
     words = list(outcome.argv)
     text = words[words.index("-append") + 1] if "-append" in words else ""
     return f"{words[words.index('-kernel') + 1]} {text}".encode()
-
-
-def arrived(console: bytes) -> dict[bytes, bytes]:
-    """Return the text that the application found by each way; asserts that the announced length is right."""
-    console = console.replace(b"\r\n", b"\n")
-    found = {}
-    for way, length, text in re.findall(rb"args (\w+) length=(\d+)\n<<<(.*?)>>>\n", console, re.DOTALL):
-        assert int(length) == len(text)
-        found[way] = text
-    return found
-
-
-def argv(console: bytes) -> tuple[str, ...]:
-    return tuple(word.decode() for word in re.findall(rb"args argv\[\d+\]=<<<(.*?)>>>", console, re.DOTALL))
 
 
 @pytest.mark.requirement("L-18", "L-19", "N-17", "R-08")

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from hermit_harness.matrix import specs
+from hermit_harness.paths import loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -60,6 +62,16 @@ def test_valid_state_boots(scenario: str, target: str, boot_here: Boot) -> None:
     assert outcome.matches("exit 0"), str(outcome)
     assert f", {target}, linux64)".encode() in outcome.console
     assert b"[LOADER][ERROR]" not in outcome.console
+
+
+@pytest.mark.requirement("N-01", "L-06")
+def test_debug_build(boot_here: Boot) -> None:
+    spec = specs.release("probe", "pc", "x86_64-linux")
+    file = loader_file("x86_64-linux", "debug")
+    spec = replace(spec, loader=file, loader_debug=specs.debug_file(file))
+    outcome = boot_here(specs.with_simulator(spec, specs.LINUX_SIMULATOR, "good loader.log=debug"))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert b"Enabled features: linux64, debug" in outcome.console
 
 
 @pytest.mark.requirement("N-03")

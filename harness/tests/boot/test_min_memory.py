@@ -21,12 +21,14 @@ MULTIBOOT = "x86_64-multiboot"
 
 
 @pytest.mark.requirement("L-11")
-@pytest.mark.parametrize("cell", cells("min-memory", "min-memory-others", "min-memory-aarch64"), ids=str)
+@pytest.mark.parametrize(
+    "cell", cells("min-memory", "min-memory-pc", "min-memory-elf", "min-memory-others", "min-memory-aarch64"), ids=str
+)
 def test_minimum_memory_boots(cell: object, run_cell: RunCell) -> None:
     run_cell(cell)
 
 
-@pytest.mark.requirement("L-11")
+@pytest.mark.requirement("L-11", "N-06")
 @pytest.mark.parametrize(("target", "image"), [(on, image) for on, row in matrix().min_memory.items() for image in row])
 def test_less_memory_does_not_boot(target: str, image: str, boot_here: Boot) -> None:
     """If this boots, record the smaller number in matrix.toml."""

@@ -17,6 +17,7 @@ from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 from tests.support.cells import each_cell
+from tests.support.command_lines import argv, arrived
 
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
@@ -139,6 +140,41 @@ def test_riscv64_mute_kernel_is_no_success(cell: Cell, run_cell: RunCell, boot_h
 
 
 @pytest.mark.requirement("L-22")
+def test_aarch64_newest_interrupt_controller(boot_here: Boot) -> None:
+    """gic-version=max is 3 or 4, by QEMU's version."""
+    spec = specs.release("real-hello-0.11.0-aarch64", target_name="aarch64-elf", extra=("-M", "gic-version=max"))
+    outcome = boot_here(spec)
+    assert outcome.matches("exit 0"), str(outcome)
+
+
+# The application's image begins in the first node, before this many bytes of RAM, and ends in the second one.
+FIRST_NODE = {"aarch64-uefi": 0x210000, "riscv64-sbi": 0x410000}
+
+
+@pytest.mark.requirement("N-08", "N-31", "L-21")
+@pytest.mark.parametrize("name", FIRST_NODE)
+def test_several_memory_nodes(name: str, boot_here: Boot) -> None:
+    """With NUMA all nodes are RAM, the image may extend over two, and the rest of the tree stays."""
+    first, total = FIRST_NODE[name], 256 << 20
+    nodes = (
+        *("-object", f"memory-backend-ram,id=a,size={first}", "-numa", "node,memdev=a,cpus=0"),
+        *("-object", f"memory-backend-ram,id=b,size={total - first}", "-numa", "node,memdev=b,cpus=1"),
+        *("-numa", "dist,src=0,dst=1,val=20"),
+    )
+    outcome = boot_here(specs.release("probe", target_name=name, memory="256M", smp=2, extra=nodes))
+    assert outcome.matches("exit 0"), str(outcome)
+    found = re.findall(rb"probe fdt memory@[0-9a-f]+=0x([0-9a-f]+)\.\.0x([0-9a-f]+)", outcome.console)
+    ranges = [(int(start, 16), int(end, 16)) for start, end in found]
+    ram = ranges[0][0]
+    assert ranges == [(ram, ram + total)]
+    image = re.search(rb"Loading kernel to 0x([0-9a-f]+)\.\.0x([0-9a-f]+)", outcome.console)
+    assert image
+    assert int(image[1], 16) < ram + first < int(image[2], 16)
+    for kept in ("cpu@0/numa-node-id", "cpu@1/numa-node-id", "distance-map/distance-matrix bytes=48"):
+        assert f"probe fdt {kept}".encode() in outcome.console, kept
+
+
+@pytest.mark.requirement("L-22")
 @each_cell("aarch64-machines")
 def test_aarch64_machines(cell: Cell, run_cell: RunCell) -> None:
     """GIC 2 and 3, entry at EL1 and EL2."""
@@ -214,10 +250,11 @@ def test_missing_application_is_refused(name: str, debug_exit: bool, boot_here: 
 @pytest.mark.requirement("N-08", "N-17", "L-20")
 @each_cell("riscv64-lines", "aarch64-lines")
 def test_command_line_words(cell: Cell, run_cell: RunCell) -> None:
-    """The words reach the application unchanged."""
-    console = run_cell(cell).console.decode()
-    for word in matrix().lines[cell.line].words:
-        assert word in console
+    """The device tree has exactly the text of -append, and the application gets its words."""
+    console = run_cell(cell).console
+    line = matrix().lines[cell.line]
+    assert set(arrived(console).values()) == ({line.text.encode()} if line.text else set())
+    assert argv(console) == ("bin", *line.words)
 
 
 @pytest.mark.requirement("M-13")

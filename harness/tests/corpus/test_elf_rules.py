@@ -51,6 +51,24 @@ def test_rule(row: tuple[str, ...]) -> None:
     assert set(names) <= known
 
 
+def body(file: str, function: str) -> str:
+    """Return the text of a function and of the functions of that file that it calls."""
+    text = (CORE / file).read_text(encoding="utf-8")
+    parts: dict[str, str] = dict(re.findall(r"^[a-z][^\n;]*?\b(?!__)(\w+)\([^;{]*\)\n\{\n(.*?)^\}", text, re.M | re.S))
+    return parts[function] + "".join(parts[name] for name in re.findall(r"\b(\w+)\(", parts[function]) if name in parts)
+
+
+@pytest.mark.requirement("R-01", "N-14")
+@pytest.mark.parametrize("row", ROWS, ids=[row[0][:40] for row in ROWS])
+def test_shown_by_the_refusal_of_that_function(row: tuple[str, ...]) -> None:
+    """A corpus file in a row is refused by a status of the row's function. test_corpus.py boots the files."""
+    _, _, file, function, shown = row
+    cases = [case for arch in ARCHS for case in corpus.cases(arch) if case.number and case.depends_on_file_only]
+    rules = {case.rule for case in cases if f"`{case.file.removesuffix('.elf')}`" in shown}
+    statuses_there = set(re.findall(r"\bSTATUS_(\w+)", body(file, function)))
+    assert {rule.upper().replace("-", "_") for rule in rules} <= statuses_there
+
+
 @pytest.mark.requirement("R-01", "N-14")
 def test_no_refusal_is_left_out() -> None:
     """Each rule word by which a file alone is refused has a corpus file in the tables."""
