@@ -116,7 +116,7 @@ static enum status read_application(const struct boot *boot)
 	if (boot_state.notes.has_kernel_version)
 		log_line(LOG_DEBUG, "Found Hermit version %u.%u.%u", boot_state.notes.kernel[0],
 			 boot_state.notes.kernel[1], boot_state.notes.kernel[2]);
-	return era_identify(&boot_state.notes, boot->elf_target, boot_state.options.entry_version,
+	return era_identify(&boot_state.notes, &boot_state.elf, boot_state.options.entry_version,
 			    &boot_state.era);
 }
 
@@ -129,7 +129,7 @@ static enum status choose_addresses(const struct boot *boot, struct handover_blo
 		// Only firmware that manages memory returns some when it leaves.
 		.free_later = platform->claim != NULL ? &boot->ram : NULL,
 		.memory_type = platform->memory_type,
-		.preferred = handover_preferred_ram(boot),
+		.preferred = handover_preferred_ram(inputs),
 		.mappable = boot->mappable,
 		.loader = boot->loader,
 		.file = { boot->app_at, boot->app_at + boot->app.n },
@@ -216,10 +216,10 @@ static noreturn void hand_over(const struct boot *boot)
 	const struct placement *placement = &boot_state.placement;
 	const struct handover_block *block = &boot_state.block;
 	const struct era *era = boot_state.era;
-	// Most kernels take the stack pointer as the low end of the stack and add the size
-	// themselves. Those of era e1 and those on riscv64 take it as the top.
-	const bool low_end = era->stack_low_end && !arch_always_stack_top;
-	const uint64_t stack = block->window.base + block->stack + (low_end ? 0 : era->stack_size);
+	const uint64_t stack = block->window.base + block->stack + arch_stack_at_entry;
+	if (era->info_in_image)
+		memcpy(map_window(placement->staging).p, block->window.p + block->info,
+		       era->info_size);
 	const struct handover handover = {
 		.block = block,
 		.shape = &era->shape,
@@ -227,7 +227,8 @@ static noreturn void hand_over(const struct boot *boot)
 		.staging = placement->staging,
 		.entry = boot_state.elf.entry + (placement->image.start - boot_state.elf.vaddr),
 		.stack = stack,
-		.info = block->window.base + block->info,
+		.info = era->info_in_image ? placement->image.start
+					   : block->window.base + block->info,
 		.cpu = boot->cpu,
 		// Kernels have a driver for the PL011 only.
 		.uart = boot->devicetree != NULL && boot->devicetree->uart == UART_PL011
@@ -253,7 +254,7 @@ static enum status steps(struct boot *boot)
 	log_boot_information(boot);
 	TRY(read_application(boot));
 	inputs.era = boot_state.era;
-	boot->platform_tag = era_platform_tag(&boot_state.notes, boot->start_kind);
+	boot->platform_tag = (enum platform_tag)boot_state.era->tags[boot->start_kind];
 	TRY(choose_addresses(boot, &inputs));
 	TRY(claim(boot));
 	boot_state.block.window = map_window(boot_state.placement.block);

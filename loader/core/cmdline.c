@@ -74,12 +74,15 @@ static bool parse_on_error(struct span value, struct loader_options *out)
 	return true;
 }
 
-// eN stands for entry version N. era_identify() refuses versions without a row.
+// h0, or eN for entry version N. era_identify() refuses versions without a row.
 static bool parse_era(struct span value, struct loader_options *out)
 {
-	if (value.n != 2 || value.p[0] != 'e' || value.p[1] < '1' || value.p[1] > '9')
+	if (IS(value, "h0"))
+		out->entry_version = ENTRY_VERSION_H0;
+	else if (value.n == 2 && value.p[0] == 'e' && value.p[1] >= '1' && value.p[1] <= '9')
+		out->entry_version = value.p[1] - '0';
+	else
 		return false;
-	out->entry_version = value.p[1] - '0';
 	return true;
 }
 

@@ -10,13 +10,15 @@
 
 #define CMDLINE_MAX KIB(64)
 
+// In place of an entry version, which has one byte: the image begins with a header.
+#define ENTRY_VERSION_H0 256
+
 enum on_error { ON_ERROR_STOP, ON_ERROR_RETURN };
 
 struct loader_options {
 	enum log_level log;
 	enum on_error on_error;
-	// loader.era=eN: N overrides the application's entry-version note; 0 means the note
-	// decides.
+	// loader.era=: the entry version for which the loader hands over; 0 means the file decides.
 	uint32_t entry_version;
 	// loader.selftest=, in the debug profile only; empty if it was not given.
 	struct span selftest;

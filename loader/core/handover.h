@@ -7,6 +7,9 @@
 #include "core/place.h"
 #include "core/range.h"
 
+// The stack that every kernel expects.
+#define STACK_SIZE UINT64_C(0x8000)
+
 // What may differ between the page tables of eras. All tables identity-map, writable, the block (in
 // the CPU's smallest pages) and the image (in pages of place_rules.image_page_size). On aarch64
 // they also map the UART, at virtual address 0x1000. They map nothing else: kernels map further
@@ -17,17 +20,24 @@ struct paging_shape {
 	bool recursive;
 };
 
+// x86_64, era e3: virtual addresses of the Multiboot information and of the command line behind it,
+// in addition to their own. They are in the first 2 MiB, where kernels map page 0 and nothing below
+// 0x8000. handover_block.c says why.
+#define ALIAS_MULTIBOOT UINT64_C(0x3000)
+#define ALIAS_CMDLINE UINT64_C(0x4000)
+#define ALIAS_END UINT64_C(0x8000)
+
 // The parts of the hand-over block as offsets and sizes in bytes. The stack comes first: with
 // page tables nothing below it is mapped, so that an overflow faults. Page tables are in
 // consecutive pages, top first.
 struct handover_block {
 	struct window window;
-	uint64_t stack, stack_size;
+	uint64_t stack;
 	uint64_t tables, tables_size;
 	uint64_t info;
+	uint64_t multiboot;
 	// The size excludes the terminating NUL.
 	uint64_t cmdline, cmdline_size;
-	uint64_t multiboot;
 	uint64_t rsdp;
 	uint64_t cc_blob;
 	uint64_t boot_params;
@@ -35,6 +45,8 @@ struct handover_block {
 	// Owned by arch/: code and data of the trampoline, and descriptor tables.
 	uint64_t trampoline, trampoline_size;
 	uint64_t size;
+	// The pages ALIAS_MULTIBOOT to ALIAS_END are mapped to those from `multiboot` on.
+	bool alias;
 };
 
 struct handover {
@@ -79,8 +91,10 @@ static inline uint64_t trampoline_offset(const void *symbol)
 }
 
 extern const struct place_rules arch_place_rules;
-// riscv64: the stack pointer at entry is the top of the stack in every era.
-extern const bool arch_always_stack_top;
+// The stack pointer at entry, from the low end of the stack. Kernels since 0.5.0 on x86_64 add the
+// size, less 16, and jump to a function, where the psABI wants 8 modulo 16. Those on aarch64 add as
+// much, those on riscv64 nothing. Earlier kernels ignore it.
+extern const uint64_t arch_stack_at_entry;
 
 // Writes page tables and trampoline to the block, activates them and enters the kernel. The
 // exception handler stays active until the entry point.

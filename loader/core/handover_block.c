@@ -51,24 +51,40 @@ static uint64_t allocate(uint64_t *at, uint64_t size, uint64_t align)
 	return start;
 }
 
+// Values exist that are right for both layouts of the payload, unless the line is too long.
+static bool has_two_payloads(const struct handover_block_inputs *inputs)
+{
+	return inputs->era->two_payloads && inputs->boot->devicetree == NULL &&
+	       inputs->boot->cmdline.n < ALIAS_MULTIBOOT;
+}
+
+// Firmware splits RAM into many regions, whose ends add up to many times its size.
+static bool has_one_region(const struct handover_block_inputs *inputs)
+{
+	return inputs->era->sums_region_ends && inputs->boot->start_kind == START_UEFI;
+}
+
 static void layout_with_tables(const struct handover_block_inputs *inputs, uint64_t tables_size,
 			       struct handover_block *out)
 {
 	const struct boot *boot = inputs->boot;
+	const struct era *era = inputs->era;
 	uint64_t at = 0;
-	out->stack_size = inputs->era->stack_size;
 	out->tables_size = tables_size;
 	out->fdt_capacity = devicetree_bound(boot);
 	out->trampoline_size = arch_trampoline_size();
-	out->stack = allocate(&at, out->stack_size, PAGE_SIZE);
+	out->stack = allocate(&at, STACK_SIZE, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
-	out->info = allocate(&at, inputs->era->info_size, 16);
-	// An upper bound: no edit lengthens the line. With info_own_page the kernel
-	// maps the pages of the line read-only, so boot info must not share one.
-	out->cmdline = allocate(&at, boot->cmdline.n + 1,
-				inputs->era->info_own_page ? PAGE_SIZE : 1);
+	out->info = allocate(&at, era->info_size, 16);
 	out->multiboot = allocate(
-		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot)) : 0, 8);
+		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot) + 1) : 0,
+		era->info_own_page || era->two_payloads ? PAGE_SIZE : 8);
+	// An upper bound: no edit lengthens the line.
+	out->cmdline = allocate(&at, boot->cmdline.n + 1, 1);
+	if (has_two_payloads(inputs)) {
+		out->cmdline = out->multiboot + ALIAS_CMDLINE - ALIAS_MULTIBOOT;
+		at = out->multiboot + ALIAS_END - ALIAS_MULTIBOOT;
+	}
 	out->rsdp = allocate(&at, boot->rsdp.n, 8);
 	out->cc_blob = allocate(&at, boot->cc_blob.n, 8);
 	out->boot_params = allocate(&at, boot->boot_params.n, 8);
@@ -142,23 +158,13 @@ static uint64_t write_devicetree(const struct boot *boot, const struct handover_
 				block->fdt_capacity);
 }
 
-// Moves the TLS template by the load bias.
-static struct elf_tls tls_at_load_address(const struct elf_image *elf, struct range image)
+struct range handover_preferred_ram(const struct handover_block_inputs *inputs)
 {
-	struct elf_tls tls = elf->tls;
-	if (tls.memsz == 0)
-		// Kernels take all zero as "no TLS".
-		return (struct elf_tls){ 0 };
-	tls.vaddr += image.start - elf->vaddr;
-	return tls;
-}
-
-struct range handover_preferred_ram(const struct boot *boot)
-{
+	const struct boot *boot = inputs->boot;
 	const struct range_set *ram = reported_ram(boot);
 	struct range largest = { 0 };
 	uint64_t limit = arch_place_rules.reported_ram_limit;
-	if (boot->devicetree == NULL)
+	if (boot->devicetree == NULL && !has_one_region(inputs))
 		return largest;
 	for (uint32_t i = 0; i < ram->count; i++) {
 		struct range r = ram->ranges[i];
@@ -193,12 +199,102 @@ static struct range kernel_ram(const struct handover_block_inputs *inputs)
 	return around;
 }
 
+// Kernels use nothing below the image. They map the first page of the first region, which therefore
+// is 0, and must be below the image.
+static void write_multiboot_info(const struct handover_block_inputs *inputs,
+				 const struct handover_block *block)
+{
+	const struct range_set *ram = reported_ram(inputs->boot);
+	const uint64_t start = align_down(inputs->image.start, IMAGE_ALIGN);
+	struct range two[2] = { { 0, start }, { 0, 0 } };
+	const struct range *map = ram->ranges;
+	uint32_t count = ram->count;
+	if (has_one_region(inputs)) {
+		for (uint32_t i = 0; i < ram->count; i++) {
+			struct range r = ram->ranges[i];
+			if (r.start < start)
+				r.start = start;
+			if (r.start < r.end && range_size(r) > range_size(two[1]))
+				two[1] = r;
+		}
+		map = two;
+		count = countof(two);
+	}
+	multiboot_info_write(block->window.p + block->multiboot,
+			     block->window.base + block->multiboot,
+			     block->window.base + block->cmdline, map, count);
+}
+
+// Some kernels read pointer, size and Multiboot information at 88, 96 and 104, others at 96, 104
+// and 112. So 88 and 96 have one value, and 104 and 112 another. The address of the command line is
+// then also its size, or that of the Multiboot information is: both are small, by mappings of their
+// own, and blanks extend the line.
+static void write_for_two_payloads(struct handover_block *block, uint64_t facts[FACTS])
+{
+	memset(block->window.p + block->cmdline + block->cmdline_size, ' ',
+	       ALIAS_END - ALIAS_CMDLINE - block->cmdline_size);
+	facts[FACT_PAYLOAD_CMDLINE] = facts[FACT_PAYLOAD_SIZE] = ALIAS_CMDLINE;
+	facts[FACT_PAYLOAD_INFO] = ALIAS_MULTIBOOT;
+}
+
+static void write_boot_info(const struct handover_block_inputs *inputs,
+			    struct handover_block *block)
+{
+	const struct boot *boot = inputs->boot;
+	const struct elf_tls *tls = &inputs->elf->tls;
+	const struct range ram = kernel_ram(inputs);
+	// The addresses that the kernel reads are physical; the loader may see the block elsewhere.
+	const uint64_t base = block->window.base;
+	uint64_t facts[FACTS] = {
+		[FACT_IMAGE_START] = inputs->image.start,
+		[FACT_IMAGE_END] = inputs->image.end,
+		[FACT_IMAGE_SIZE] = range_size(inputs->image),
+		[FACT_RAM_START] = ram.start,
+		[FACT_RAM_END] = ram.end,
+		[FACT_SERIAL] = boot->serial,
+		[FACT_FDT] = base + block->fdt,
+		[FACT_STACK] = base + block->stack,
+		[FACT_HEADER_STACK] = inputs->image.start + inputs->era->info_size,
+		[FACT_CMDLINE] = base + block->cmdline,
+		[FACT_CMDLINE_SIZE] = block->cmdline_size,
+		[FACT_PLATFORM_TAG] = boot->platform_tag,
+		[FACT_ONE] = 1,
+		[FACT_MAGIC] = 0xc0decafe,
+		[FACT_NO_PROCESSOR] = 0xffffffff,
+		[FACT_NO_ADDRESS] = 0xffffffff,
+		// 255.255.255.0, the first byte first.
+		[FACT_NETMASK] = 0x00ffffff,
+	};
+	// Kernels take all zero as "no TLS".
+	if (tls->memsz != 0) {
+		facts[FACT_TLS_START] = tls->vaddr + (inputs->image.start - inputs->elf->vaddr);
+		facts[FACT_TLS_FILESZ] = tls->filesz;
+		facts[FACT_TLS_MEMSZ] = tls->memsz;
+		facts[FACT_TLS_ALIGN] = tls->align;
+	}
+	// With a device tree of the firmware there is no Multiboot information, and the tag
+	// LinuxBoot has no payload. Neither has the tag Fdt.
+	if (boot->devicetree == NULL)
+		facts[FACT_MULTIBOOT] = base + block->multiboot;
+	if (boot->devicetree == NULL && boot->platform_tag != PLATFORM_TAG_FDT) {
+		facts[FACT_PAYLOAD_CMDLINE] = base + block->cmdline;
+		facts[FACT_PAYLOAD_SIZE] = block->cmdline_size;
+		facts[FACT_PAYLOAD_INFO] = boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS
+						   ? base + block->boot_params
+						   : facts[FACT_MULTIBOOT];
+	}
+	// Else only the first place is right, that of every release.
+	block->alias = has_two_payloads(inputs) && base + block->size <= MIB(2);
+	if (block->alias)
+		write_for_two_payloads(block, facts);
+	boot_info_write(block->window.p + block->info, inputs->era, elf_order(boot->elf_target),
+			facts);
+}
+
 void handover_block_write(const struct handover_block_inputs *inputs, struct handover_block *block)
 {
 	const struct boot *boot = inputs->boot;
 	uint8_t *p = block->window.p;
-	// The addresses that the kernel reads are physical; the loader may see the block elsewhere.
-	uint64_t base = block->window.base;
 	char *cmdline = (char *)(p + block->cmdline);
 
 	block->cmdline_size = cmdline_strip(boot->cmdline, cmdline);
@@ -206,8 +302,7 @@ void handover_block_write(const struct handover_block_inputs *inputs, struct han
 		block->cmdline_size = boot->edit_cmdline(p + block->cmdline, block->cmdline_size);
 	cmdline[block->cmdline_size] = '\0';
 	if (boot->devicetree == NULL)
-		multiboot_info_write(p + block->multiboot, base + block->multiboot,
-				     base + block->cmdline, reported_ram(boot));
+		write_multiboot_info(inputs, block);
 	if (boot->rsdp.n != 0)
 		memcpy(p + block->rsdp, boot->rsdp.p, boot->rsdp.n);
 	if (boot->cc_blob.n != 0)
@@ -217,20 +312,5 @@ void handover_block_write(const struct handover_block_inputs *inputs, struct han
 	block->fdt_size = write_devicetree(boot, block, cmdline);
 	// 0: it did not fit. The layout has reserved an upper bound.
 	ASSERT(block->fdt_size != 0);
-
-	const struct boot_info_inputs facts = {
-		.order = elf_order(boot->elf_target),
-		.image = inputs->image,
-		.tls = tls_at_load_address(inputs->elf, inputs->image),
-		.cmdline = base + block->cmdline,
-		.cmdline_size = block->cmdline_size,
-		.multiboot = boot->devicetree == NULL ? base + block->multiboot : 0,
-		.boot_params = base + block->boot_params,
-		.platform_tag = inputs->boot->platform_tag,
-		.ram = kernel_ram(inputs),
-		.fdt = base + block->fdt,
-		.stack = base + block->stack,
-		.serial = boot->serial,
-	};
-	inputs->era->write_info(p + block->info, &facts);
+	write_boot_info(inputs, block);
 }

@@ -8,6 +8,7 @@
 enum {
 	NOTE_HEADER_SIZE = 12,
 	NT_HERMIT_ENTRY_VERSION = 0x5a00,
+	NT_UHYVE_INTERFACE = 0x5b00,
 	NT_GNU_ABI_TAG = 1,
 	// First word of a GNU ABI tag: the operating system.
 	ABI_TAG_HERMIT = 6,
@@ -47,6 +48,10 @@ static enum status parse_note(const struct note *note, enum order order, struct 
 		for (unsigned i = 0; i < countof(out->kernel); i++)
 			out->kernel[i] = load_u32(note->desc.p + 4 + 4 * i, order);
 	}
+	// Big-endian on every CPU.
+	if (note->type == NT_UHYVE_INTERFACE && is_named(note, "UHYVEIF", sizeof "UHYVEIF") &&
+	    note->desc.n == 4)
+		out->uhyve_interface = load_u32(note->desc.p, ORDER_BIG);
 	return STATUS_OK;
 }
 

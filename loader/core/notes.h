@@ -11,6 +11,9 @@ struct notes {
 	bool has_kernel_version;
 	uint8_t entry_version;
 	uint32_t kernel[3]; // major, minor, patch
+	// Owner "UHYVEIF", type 0x5b00: version of the interface to uhyve; 0 without the note.
+	// Kernels have it since 0.12.0, if they are built for uhyve, too.
+	uint32_t uhyve_interface;
 };
 
 // Reads the notes of every PT_NOTE segment: a linker may put .note.gnu.property before Hermit's

@@ -62,8 +62,8 @@ static void check_block(const struct handover *h)
 	const struct handover_block *b = h->block;
 	CHECK(b->window.p == fake_memory() + b->window.base && b->window.base % PAGE_SIZE == 0);
 	CHECK(b->window.base + b->size <= h->image.start);
-	// its low end is the lowest address of the block
-	CHECK_EQ(h->stack, b->window.base);
+	// 8 above its low end, which is the lowest address of the block
+	CHECK_EQ(h->stack, b->window.base + 8);
 	CHECK_EQ(h->info, b->window.base + b->info);
 	CHECK_EQ(h->cpu, 0);
 	CHECK_EQ(info(h, 0), align_down(h->image.start, MIB(2)));

@@ -79,6 +79,27 @@ static void a_fixed_application(void)
 	CHECK_EQ(h->entry, 0x800000 + ELF_ENTRY);
 }
 
+// Era h0: the header is in the image, also where that is built elsewhere and moved.
+static void a_header_in_the_image(void)
+{
+	for (unsigned staged = 0; staged < 2; staged++) {
+		use(elf_fixed(0x200000), MIB(12));
+		pc.cmdline = "a loader.era=h0";
+		if (staged != 0)
+			pc.loader = (struct range){ 0x1f8000, 0x202000 };
+		const struct fake_outcome *outcome = fake_pc_boot(&pc);
+		const struct handover *h = &outcome->handover;
+		CHECK(outcome->end != FAKE_STOPPED);
+		CHECK_EQ(h->info, 0x200000);
+		CHECK_EQ(h->staging.start, staged != 0 ? 0x400000 : 0x200000);
+		const uint8_t *header = fake_memory() + h->staging.start;
+		CHECK_EQ(load_u64(header, ORDER_LITTLE), 0xc0decafe);
+		CHECK_EQ(load_u64(header + 8, ORDER_LITTLE), 0x200000);
+		CHECK_EQ(load_u64(header + 32, ORDER_LITTLE), 0x200080);
+		CHECK_EQ(load_u64(header + 80, ORDER_LITTLE), 1); // size of the command line
+	}
+}
+
 static void memory_above_4_gib_is_reported(void)
 {
 	use(elf_default(), MIB(16));
@@ -329,7 +350,7 @@ static void without_a_command_line(void)
 
 #define T(name) { #name, name }
 SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application),
-      T(memory_above_4_gib_is_reported), T(the_file_may_be_anywhere),
+      T(a_header_in_the_image), T(memory_above_4_gib_is_reported), T(the_file_may_be_anywhere),
       T(a_large_image_over_its_file), T(the_image_covers_the_loader),
       T(the_image_covers_loader_file_and_boot_information), T(a_large_loader),
       T(an_application_within_the_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),

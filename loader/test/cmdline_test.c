@@ -81,6 +81,8 @@ static void every_option(void)
 	CHECK_EQ(options.on_error, ON_ERROR_STOP);
 	CHECK_EQ(options_of("loader.era=e4"), STATUS_OK);
 	CHECK_EQ(options.entry_version, 4);
+	CHECK_EQ(options_of("loader.era=h0"), STATUS_OK);
+	CHECK_EQ(options.entry_version, ENTRY_VERSION_H0);
 	CHECK_EQ(options_of("loader.selftest=pf"), STATUS_OK);
 	CHECK_EQ(options.selftest.n, 2);
 	// the last one counts

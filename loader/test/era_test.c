@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Which row a file selects, and the Multiboot information. era_info_test.c has the boot info.
 #include "core/era/era.h"
 #include "core/span.h"
 #include "test/fake.h"
@@ -6,133 +8,165 @@
 
 static const struct era *era;
 
-static enum status identify(bool has, uint8_t version, uint32_t forced)
+// Identifies an image whose only segment has the whole file.
+static enum status identify(const struct elf_target *target, struct notes notes, const void *file,
+			    size_t n, uint32_t forced)
 {
-	const struct notes notes = { .has_entry_version = has, .entry_version = version };
+	struct elf_image image = {
+		.file = { file, n },
+		.target = target,
+		.segment_count = 1,
+		.segments = { { .filesz = n, .memsz = n } },
+	};
 	console_open();
 	era = NULL;
-	return era_identify(&notes, &elf_target_x86_64, forced, &era);
+	return era_identify(&notes, &image, forced, &era);
 }
 
-static void version_4_is_e4(void)
+static enum status with_version(const struct elf_target *target, uint8_t version)
 {
-	CHECK_EQ(identify(true, 4, 0), STATUS_OK);
-	CHECK_STR(era->name, "e4");
-	CHECK_EQ(era->entry_version, 4);
-	CHECK(era->stack_low_end);
-	CHECK_EQ(era->stack_size, 0x8000);
-	CHECK_EQ(era->info_size % 16, 0);
-	CHECK(era->shape.recursive);
+	return identify(target,
+			(struct notes){ .has_entry_version = true, .entry_version = version }, "",
+			0, 0);
 }
 
-static void the_option_overrides_the_notes(void)
+static enum status without_note(const struct elf_target *target, const void *file, size_t n)
 {
-	CHECK_EQ(identify(false, 0, 4), STATUS_OK);
-	CHECK_EQ(era->entry_version, 4);
-	CHECK_EQ(identify(true, 3, 4), STATUS_OK);
-	CHECK_EQ(era->entry_version, 4);
-	CHECK_REFUSED_SO_FAR(identify(true, 4, 9), ERA_UNSUPPORTED,
+	return identify(target, (struct notes){ 0 }, file, n, 0);
+}
+
+static const struct elf_target *const targets[] = {
+	&elf_target_x86_64,
+	&elf_target_aarch64,
+	&elf_target_aarch64_be,
+	&elf_target_riscv64,
+};
+
+static void the_entry_version_decides(void)
+{
+	static const char *const names[][4] = {
+		{ "e1", "e2", "e3", "e4" },
+		{ "e1", "e2", "e3", "e4" },
+		{ "e1", "e2", "e3", "e4" },
+		{ NULL, "e2", "e3", "e4" },
+	};
+	for (size_t t = 0; t < countof(targets); t++) {
+		for (uint8_t version = 1; version <= 4; version++) {
+			const char *name = names[t][version - 1];
+			test_case("CPU %zu, entry version %u", t, version);
+			CHECK_EQ(with_version(targets[t], version),
+				 name != NULL ? STATUS_OK : STATUS_ERA_UNSUPPORTED);
+			if (name != NULL)
+				CHECK_STR(era->name, name);
+		}
+	}
+	CHECK_EQ(with_version(&elf_target_x86_64, 1), STATUS_OK);
+	CHECK(era == &era_e1);
+	CHECK_EQ(with_version(&elf_target_aarch64, 1), STATUS_OK);
+	CHECK(era == &era_e1_arm);
+}
+
+static void a_file_without_a_note(void)
+{
+	static const char text[] = "\x7f"
+				   "ELF Welcome to HermitCore-rs 0.3.44";
+	static const char header[] = "\xfe\xca\xde\xc0\0\0\0\0HermitCore-rs";
+	static const char newer[] = "\xfe\xca\xde\xc0\1\0\0\0";
+	CHECK_EQ(without_note(&elf_target_x86_64, text, sizeof text), STATUS_OK);
+	CHECK(era == &era_e1);
+	CHECK_EQ(without_note(&elf_target_aarch64, text, sizeof text), STATUS_OK);
+	CHECK(era == &era_e1_arm);
+	// the shortest file with the name
+	CHECK_EQ(without_note(&elf_target_x86_64, "HermitCore-rs", 13), STATUS_OK);
+	CHECK_EQ(without_note(&elf_target_x86_64, "HermitCore-rs", 12), STATUS_ERA_NO_NOTE);
+	CHECK_EQ(without_note(&elf_target_riscv64, text, sizeof text), STATUS_ERA_UNSUPPORTED);
+	CHECK_EQ(without_note(&elf_target_x86_64, header, sizeof header), STATUS_OK);
+	CHECK(era == &era_h0);
+	CHECK_EQ(without_note(&elf_target_x86_64, header, 8), STATUS_OK);
+	CHECK_EQ(without_note(&elf_target_x86_64, header, 7), STATUS_ERA_NO_NOTE);
+	CHECK_EQ(without_note(&elf_target_aarch64, header, 8), STATUS_ERA_UNSUPPORTED);
+	CHECK_EQ(without_note(&elf_target_x86_64, newer, 8), STATUS_ERA_NO_NOTE);
+	CHECK_REFUSED_SO_FAR(without_note(&elf_target_x86_64, "HermitCore", 10), ERA_NO_NOTE,
+			     "81 era-no-note: the file has no Hermit entry-version note, and no ");
+}
+
+// The newest kernels get no recursive top table; those before 0.10 know only Multiboot.
+static void kernels_of_entry_version_4(void)
+{
+	static const struct {
+		uint32_t kernel[3], uhyve;
+		const struct era *x86_64, *aarch64;
+	} rows[] = {
+		{ { 0, 0, 0 }, 0, &era_e4, &era_e4 },
+		{ { 0, 9, 9 }, 0, &era_e4, &era_e4 },
+		{ { 0, 10, 0 }, 0, &era_e4_tagged, &era_e4_tagged },
+		{ { 0, 13, 0 }, 1, &era_e4_tagged, &era_e4_tagged },
+		{ { 0, 13, 0 }, 2, &era_e4_newest, &era_e4_tagged },
+		{ { 0, 13, 0 }, 3, &era_e4_newest, &era_e4_tagged },
+		{ { 1, 0, 0 }, 3, &era_e4_newest, &era_e4_tagged },
+		{ { 0, 0, 0 }, 3, &era_e4, &era_e4 },
+	};
+	for (size_t i = 0; i < countof(rows); i++) {
+		struct notes notes = { .has_entry_version = true,
+				       .entry_version = 4,
+				       .uhyve_interface = rows[i].uhyve };
+		memcpy(notes.kernel, rows[i].kernel, sizeof notes.kernel);
+		test_case("row %zu", i);
+		CHECK_EQ(identify(&elf_target_x86_64, notes, "", 0, 0), STATUS_OK);
+		CHECK(era == rows[i].x86_64);
+		CHECK_EQ(identify(&elf_target_aarch64, notes, "", 0, 0), STATUS_OK);
+		CHECK(era == rows[i].aarch64);
+	}
+	CHECK(!era_e4_newest.shape.recursive);
+	for (enum start_kind start = 0; start < START_KINDS; start++) {
+		const enum platform_tag want = start == START_LINUX  ? PLATFORM_TAG_LINUX_PARAMS
+					       : start == START_UEFI ? PLATFORM_TAG_FDT
+								     : PLATFORM_TAG_MULTIBOOT;
+		CHECK_EQ(era_e4_newest.tags[start], want);
+		CHECK_EQ(era_e4_tagged.tags[start], want);
+		CHECK_EQ(era_e4.tags[start], PLATFORM_TAG_MULTIBOOT);
+		CHECK_EQ(era_e3.tags[start], PLATFORM_TAG_MULTIBOOT);
+	}
+}
+
+static void the_option_overrides_the_file(void)
+{
+	struct notes notes = { 0 };
+	CHECK_EQ(identify(&elf_target_x86_64, notes, "", 0, 4), STATUS_OK);
+	CHECK(era == &era_e4);
+	CHECK_EQ(identify(&elf_target_x86_64, notes, "", 0, 1), STATUS_OK);
+	CHECK(era == &era_e1);
+	CHECK_EQ(identify(&elf_target_x86_64, notes, "", 0, ENTRY_VERSION_H0), STATUS_OK);
+	CHECK(era == &era_h0);
+	notes = (struct notes){ .has_entry_version = true,
+				.entry_version = 5,
+				.kernel = { 0, 20 } };
+	CHECK_EQ(identify(&elf_target_x86_64, notes, "", 0, 4), STATUS_OK);
+	CHECK(era == &era_e4_tagged);
+	CHECK_REFUSED_SO_FAR(identify(&elf_target_x86_64, notes, "", 0, 9), ERA_UNSUPPORTED,
 			     "81 era-unsupported: entry version 9, this loader supports ");
 }
 
 static void an_unknown_version_is_refused(void)
 {
-	CHECK_REFUSED_SO_FAR(identify(false, 0, 0), ERA_NO_NOTE,
-			     "81 era-no-note: the file has no Hermit entry-version note: ");
-	CHECK_REFUSED_SO_FAR(identify(true, 3, 0), ERA_UNSUPPORTED,
-			     "81 era-unsupported: entry version 3, this loader supports ");
-	CHECK_REFUSED_SO_FAR(identify(true, 0, 0), ERA_UNSUPPORTED,
+	CHECK_REFUSED_SO_FAR(with_version(&elf_target_x86_64, 0), ERA_UNSUPPORTED,
 			     "81 era-unsupported: entry version 0, this loader supports ");
-	CHECK_REFUSED_SO_FAR(identify(true, 255, 0), ERA_UNSUPPORTED,
+	CHECK_REFUSED_SO_FAR(with_version(&elf_target_x86_64, 5), ERA_UNSUPPORTED,
+			     "81 era-unsupported: entry version 5, this loader supports 1 to 4 "
+			     "(riscv64: 3 and 4): for a later kernel use a later loader, or try "
+			     "loader.era=e4");
+	CHECK_REFUSED_SO_FAR(with_version(&elf_target_x86_64, 255), ERA_UNSUPPORTED,
 			     "81 era-unsupported: entry version 255, this loader supports ");
-}
-
-static const struct boot_info_inputs e4_facts = {
-	.image = { 0x2001000, 0x2345678 },
-	.tls = { .vaddr = 0x1111111111111111,
-		 .filesz = 0x2222222222222222,
-		 .memsz = 0x3333333333333333,
-		 .align = 0x4444444444444444 },
-	.cmdline = 0x5555555555555555,
-	.cmdline_size = 0x6666666666666666,
-	.multiboot = 0x7777777777777777,
-	.ram = { 0x2000000, 0 },
-	.fdt = 0x8888888888888888,
-	.serial = 0x3f8,
-};
-
-// RawBootInfo of entry version 4, byte by byte. Bytes that are not listed are zero.
-static void the_boot_information_of_e4(void)
-{
-	CHECK_EQ(identify(true, 4, 0), STATUS_OK);
-	uint8_t *info = malloc(era->info_size), want[144] = { 0 };
-	memset(info, 0xee, era->info_size);
-	era->write_info(info, &e4_facts);
-	CHECK_EQ(era->info_size, sizeof want);
-	static const struct {
-		unsigned at;
-		uint64_t value;
-	} fields[] = {
-		// physical addresses from: the 2 MiB unit of the image
-		{ 0, 0x2000000 },
-		{ 8, 0 },                   // to: not reported
-		{ 16, 0x3f8 },              // serial port, 16 bits
-		{ 24, 0x8888888888888888 }, // device tree
-		{ 32, 0x2001000 },          // image
-		{ 40, 0x2345678 },
-		// TLS: start, file size, memory size, alignment
-		{ 48, 0x1111111111111111 },
-		{ 56, 0x2222222222222222 },
-		{ 64, 0x3333333333333333 },
-		{ 72, 0x4444444444444444 },
-		{ 80, 0 },                  // platform: Multiboot
-		{ 88, 0x5555555555555555 }, // command line: start, length
-		{ 96, 0x6666666666666666 },
-		{ 104, 0x7777777777777777 }, // Multiboot information
-	};
-	for (size_t i = 0; i < countof(fields); i++)
-		store_u64(want + fields[i].at, fields[i].value, ORDER_LITTLE);
-	CHECK_BYTES(info, want, sizeof want);
-	free(info);
-}
-
-static void no_tls_is_all_zero(void)
-{
-	const struct boot_info_inputs facts = { .image = { 0x200000, 0x300000 } };
-	uint8_t info[144];
-	static const uint8_t zero[32];
-	memset(info, 0xee, sizeof info);
-	era_e4.write_info(info, &facts);
-	CHECK_BYTES(info + 48, zero, 32);
-}
-
-static void the_platform_tag(void)
-{
-	static const struct notes kernel_0_9 = { .kernel = { 0, 9, 9 } },
-				  kernel_0_10 = { .kernel = { 0, 10, 0 } },
-				  kernel_1_0 = { .kernel = { 1, 0, 0 } };
-	const struct notes no_abi_tag = { 0 };
-	for (enum start_kind start = 0; start < START_KINDS; start++) {
-		CHECK_EQ(era_platform_tag(&no_abi_tag, start), PLATFORM_TAG_MULTIBOOT);
-		CHECK_EQ(era_platform_tag(&kernel_0_9, start), PLATFORM_TAG_MULTIBOOT);
-	}
-	CHECK_EQ(era_platform_tag(&kernel_0_10, START_DEVICETREE), PLATFORM_TAG_MULTIBOOT);
-	CHECK_EQ(era_platform_tag(&kernel_0_10, START_MULTIBOOT), PLATFORM_TAG_MULTIBOOT);
-	CHECK_EQ(era_platform_tag(&kernel_0_10, START_PVH), PLATFORM_TAG_MULTIBOOT);
-	CHECK_EQ(era_platform_tag(&kernel_0_10, START_LINUX), PLATFORM_TAG_LINUX_PARAMS);
-	CHECK_EQ(era_platform_tag(&kernel_0_10, START_UEFI), PLATFORM_TAG_FDT);
-	CHECK_EQ(era_platform_tag(&kernel_1_0, START_LINUX), PLATFORM_TAG_LINUX_PARAMS);
 }
 
 static void the_multiboot_information(void)
 {
-	struct range_set usable = { .count = 2,
-				    .ranges = { { 0x1000, 0x9fc00 }, { 0x100000, 0x123456789a } } };
+	static const struct range usable[] = { { 0x1000, 0x9fc00 }, { 0x100000, 0x123456789a } };
 	size_t n = multiboot_info_size(2);
 	CHECK_EQ(n, 96 + 2 * 24);
 	uint8_t *info = malloc(n), want[144] = { 0 };
 	memset(info, 0xee, n);
-	multiboot_info_write(info, 0xa123, 0xb456, &usable);
+	multiboot_info_write(info, 0xa123, 0xb456, usable, 2);
 	want[0] = 0x44; // command line and memory map
 	store_u32(want + 16, 0xb456, ORDER_LITTLE);
 	store_u32(want + 44, 48, ORDER_LITTLE);
@@ -140,8 +174,8 @@ static void the_multiboot_information(void)
 	for (unsigned i = 0; i < 2; i++) {
 		uint8_t *entry = want + 96 + 24 * i;
 		store_u32(entry, 20, ORDER_LITTLE);
-		store_u64(entry + 4, usable.ranges[i].start, ORDER_LITTLE);
-		store_u64(entry + 12, usable.ranges[i].end - usable.ranges[i].start, ORDER_LITTLE);
+		store_u64(entry + 4, usable[i].start, ORDER_LITTLE);
+		store_u64(entry + 12, usable[i].end - usable[i].start, ORDER_LITTLE);
 		store_u32(entry + 20, 1, ORDER_LITTLE);
 	}
 	CHECK_BYTES(info, want, n);
@@ -149,6 +183,6 @@ static void the_multiboot_information(void)
 }
 
 #define T(name) { #name, name }
-SUITE(era, T(version_4_is_e4), T(the_option_overrides_the_notes), T(an_unknown_version_is_refused),
-      T(the_boot_information_of_e4), T(no_tls_is_all_zero), T(the_platform_tag),
+SUITE(era, T(the_entry_version_decides), T(a_file_without_a_note), T(kernels_of_entry_version_4),
+      T(the_option_overrides_the_file), T(an_unknown_version_is_refused),
       T(the_multiboot_information));

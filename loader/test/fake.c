@@ -158,7 +158,7 @@ const struct platform fake_platform = {
 	.map = fake_map, .leave_firmware = leave, .write = console_write, .stop = stop
 };
 
-const bool arch_always_stack_top = false;
+const uint64_t arch_stack_at_entry = 8;
 
 uint64_t arch_tables_size(struct range image, uint64_t other)
 {

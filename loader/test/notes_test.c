@@ -61,6 +61,21 @@ static void both_notes_are_found(void)
 	}
 }
 
+// Big-endian on every CPU.
+static void the_interface_to_uhyve(void)
+{
+	clear();
+	add_version(4);
+	add("UHYVEIF", 0x5b00, "\0\0\0\3", 4, 4);
+	CHECK_EQ(read_bytes(notes.n, 4), STATUS_OK);
+	CHECK_EQ(found.uhyve_interface, 3);
+	clear();
+	add_version(4);
+	add("UHYVEIF", 0x5b00, "\3", 1, 4);
+	CHECK_EQ(read_bytes(notes.n, 4), STATUS_OK);
+	CHECK_EQ(found.uhyve_interface, 0);
+}
+
 static void notes_of_other_owners_are_ignored(void)
 {
 	static const uint8_t linux_tag[16] = { 0, 0, 0, 0, 3 };
@@ -182,6 +197,7 @@ static void any_length_is_safe(void)
 }
 
 SUITE(notes, { "both_notes_are_found", both_notes_are_found },
+      { "the_interface_to_uhyve", the_interface_to_uhyve },
       { "notes_of_other_owners_are_ignored", notes_of_other_owners_are_ignored },
       { "the_last_padding_may_be_missing", the_last_padding_may_be_missing },
       { "merged_with_notes_of_alignment_8", merged_with_notes_of_alignment_8 },

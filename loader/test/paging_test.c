@@ -175,9 +175,24 @@ static void without_the_recursive_slot(void)
 	free(p);
 }
 
+// The pages of Multiboot information and command line a second time, for era e3.
+static void an_alias(void)
+{
+	static const struct paging_shape shape = { .recursive = false };
+	const struct paging_plan plan = {
+		.shape = &shape, .alias = 0x12000, .block = block, .image = { 0x200000, 0x300000 }
+	};
+	uint8_t *p = aligned_alloc(4096, 0x4000);
+	paging_build((struct window){ p, TABLES_AT, 0x4000 }, &plan);
+	CHECK(page_walk((struct window){ p, TABLES_AT, 0x4000 }, text, sizeof text));
+	CHECK_STR(text, "3000..8000 -> 12000 4K 3\n9000..16000 -> 9000 4K 3\n"
+			"200000..400000 -> 200000 2M 83\n");
+	free(p);
+}
+
 #define T(name) { #name, name }
 SUITE(paging, T(the_usual_image), T(the_first_three_tables_follow_each_other),
       T(the_image_is_rounded_outwards), T(the_block_may_be_anywhere_in_its_unit),
       T(an_image_that_crosses_a_gib), T(an_image_above_1_gib), T(a_block_in_the_images_gib),
       T(staging_pages_can_be_unmapped), T(staging_above_1_gib), T(random_images),
-      T(without_the_recursive_slot));
+      T(without_the_recursive_slot), T(an_alias));

@@ -24,7 +24,7 @@ const struct place_rules arch_place_rules = {
 	.reported_ram_limit = GIB(4),
 	.image_page_size = PAGE_SIZE,
 };
-const bool arch_always_stack_top = false;
+const uint64_t arch_stack_at_entry = 0;
 
 uint64_t arch_trampoline_size(void)
 {
@@ -74,7 +74,7 @@ noreturn void arch_handover(const struct handover *h)
 
 	build_tables(h);
 	*args = (struct trampoline_args){
-		.trampoline_stack = stack + block->stack_size,
+		.trampoline_stack = stack + STACK_SIZE,
 		.root = block->window.base + block->tables,
 		.tcr = TCR_HANDOVER | physical_bits << 32,
 		.sctlr = SCTLR_HANDOVER | SCTLR_ENDIAN,
@@ -93,7 +93,7 @@ noreturn void arch_handover(const struct handover *h)
 	};
 	// The low end of the application's stack is unused until its entry. It holds the copy of
 	// the loader's top table, because the move may overwrite the original.
-	ASSERT(stack % PAGE_SIZE == 0 && block->stack_size >= 2 * PAGE_SIZE);
+	ASSERT(stack % PAGE_SIZE == 0 && STACK_SIZE >= 2 * PAGE_SIZE);
 	if (args->move_size != 0)
 		memcpy(block->window.p + block->stack, map_root(), PAGE_SIZE);
 	memcpy(code, trampoline_start, trampoline_size());

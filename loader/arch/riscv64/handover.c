@@ -10,7 +10,7 @@
 // No page tables, so no rules: kernels build their own and accept the block anywhere below the
 // image.
 const struct place_rules arch_place_rules = { 0 };
-const bool arch_always_stack_top = true;
+const uint64_t arch_stack_at_entry = STACK_SIZE;
 
 uint64_t arch_trampoline_size(void)
 {
@@ -34,7 +34,7 @@ noreturn void arch_handover(const struct handover *h)
 	memcpy(code, trampoline_start, trampoline_size());
 	memset(code + trampoline_offset(&exception_hooks), 0, sizeof exception_hooks);
 	*args = (struct trampoline_args){
-		.trampoline_stack = block->window.base + block->stack + block->stack_size,
+		.trampoline_stack = block->window.base + block->stack + STACK_SIZE,
 		.stack = h->stack,
 		.entry = h->entry,
 		.info = h->info,

@@ -30,7 +30,7 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 	return paging_size(image);
 }
 
-const bool arch_always_stack_top = false;
+const uint64_t arch_stack_at_entry = 8;
 
 noreturn void arch_handover(const struct handover *h)
 {
@@ -42,7 +42,7 @@ noreturn void arch_handover(const struct handover *h)
 
 	*args = (struct trampoline_args){
 		.root = block->window.base + block->tables,
-		.trampoline_stack = block->window.base + block->stack + block->stack_size,
+		.trampoline_stack = block->window.base + block->stack + STACK_SIZE,
 		.stack = h->stack,
 		.entry = h->entry,
 		.args = { h->info, h->cpu },

@@ -74,6 +74,11 @@ static void map_block(struct window tables, const struct paging_plan *plan)
 		address_of(tables, PT_BLOCK) | TABLE;
 	for (uint64_t at = plan->block.start; at < plan->block.end; at += PAGE_SIZE)
 		table(tables, PT_BLOCK)[at / PAGE_SIZE % ENTRIES] = at | PAGE;
+	if (plan->alias == 0)
+		return;
+	for (uint64_t at = ALIAS_MULTIBOOT; at < ALIAS_END; at += PAGE_SIZE)
+		table(tables, PT_BLOCK)[at / PAGE_SIZE] = (plan->alias + (at - ALIAS_MULTIBOOT)) |
+							  PAGE;
 }
 
 struct staging_entries paging_build(struct window tables, const struct paging_plan *plan)
@@ -111,6 +116,8 @@ struct staging_entries paging_hand_over(const struct handover *h)
 		.block = { block->window.base, block->window.base + block->size },
 		.image = h->image,
 	};
+	if (block->alias)
+		plan.alias = block->window.base + block->multiboot;
 	if (h->staging.start != h->image.start)
 		plan.staging = h->staging;
 	return paging_build(tables, &plan);

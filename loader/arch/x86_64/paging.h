@@ -7,6 +7,9 @@
 
 struct paging_plan {
 	const struct paging_shape *shape;
+	// Where ALIAS_MULTIBOOT to ALIAS_END are mapped. 0: nowhere. The block is in the first 2
+	// MiB then.
+	uint64_t alias;
 	// The hand-over block, by 4 KiB pages. One page table maps it, so it is within one 2 MiB
 	// unit. That unit is in the first GiB or in a GiB of the image.
 	struct range block;

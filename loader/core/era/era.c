@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Selects an era by the entry version. No other property of a file identifies the boot ABI: kernel
+// Recognises an era by the file alone. If there is an entry version, nothing else counts: kernel
 // snapshots between releases print the version of the previous release.
 #include "core/era/era.h"
 
@@ -11,20 +11,54 @@ static const struct era *const eras[] = {
 	ERAS(ERA_ADDRESS)
 };
 
-enum status era_identify(const struct notes *notes, const struct elf_target *target,
-			 uint32_t forced, const struct era **out)
+// Era h0: the first segment begins with a magic number and version 0.
+static bool begins_with_header(const struct elf_image *image)
 {
-	uint32_t version = forced != 0 ? forced : notes->entry_version;
-	if (forced == 0 && !notes->has_entry_version)
-		return refuse(
-			STATUS_ERA_NO_NOTE,
-			"the file has no Hermit entry-version note: not a Hermit application, or "
-			"an old one (for kernels 0.3.10 to 0.4.2 use loader.era=e1)");
+	const struct elf_segment *first = &image->segments[0];
+	return first->filesz >= 8 &&
+	       load_u64(image->file.p + first->offset, ORDER_LITTLE) == 0xc0decafe;
+}
+
+// Every kernel before 0.4.3 prints a line that begins with "Welcome to HermitCore-rs".
+static bool has_old_kernel(struct span file)
+{
+	static const char name[] = "HermitCore-rs";
+	const size_t n = sizeof name - 1;
+	for (size_t i = 0; i + n <= file.n; i++)
+		if (file.p[i] == 'H' && memcmp(file.p + i, name, n) == 0)
+			return true;
+	return false;
+}
+
+static bool matches(const struct era *era, const struct notes *notes, const struct elf_image *image,
+		    uint32_t version)
+{
+	return era->entry_version == version &&
+	       (era->machine == 0 || era->machine == image->target->machine) &&
+	       (notes->kernel[0] != 0 || notes->kernel[1] >= era->kernel_minor) &&
+	       notes->uhyve_interface >= era->uhyve_interface;
+}
+
+enum status era_identify(const struct notes *notes, const struct elf_image *image, uint32_t forced,
+			 const struct era **out)
+{
+	uint32_t version = forced;
+	if (forced == 0) {
+		if (notes->has_entry_version)
+			version = notes->entry_version;
+		else if (begins_with_header(image))
+			version = ENTRY_VERSION_H0;
+		else if (has_old_kernel(image->file))
+			version = 1;
+		else
+			return refuse(STATUS_ERA_NO_NOTE,
+				      "the file has no Hermit entry-version note, and no kernel of "
+				      "the time before: not a Hermit application (loader.era=e1 "
+				      "tries it as one)");
+	}
 	for (size_t i = 0; i < countof(eras); i++) {
-		const struct era *era = eras[i];
-		if (era->entry_version == version &&
-		    (era->machine == 0 || era->machine == target->machine)) {
-			*out = era;
+		if (matches(eras[i], notes, image, version)) {
+			*out = eras[i];
 			return STATUS_OK;
 		}
 	}

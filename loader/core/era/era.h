@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Eras: ranges of kernel releases with the same hand-over. An era is data plus the function that
-// writes its boot info, in one file. Only code in era/ depends on entry versions or kernel
-// versions. Placement and page tables follow rules that suit every supported kernel. docs/eras.md
-// lists the eras, CONTRIBUTING.md has the recipe for a new one.
+// Eras: ranges of kernel releases with the same hand-over. An era is a row of data: how to
+// recognise it, what it needs, and where its boot info has which fact. Only files in era/ depend on
+// entry versions or kernel versions. Placement and page tables follow rules that suit every
+// supported kernel. docs/eras.md lists the eras, CONTRIBUTING.md has the recipe for a new one.
 #pragma once
 
+#include "core/cmdline.h"
 #include "core/handover.h"
 #include "core/notes.h"
 
-// The tag of RawBootInfo's platform block (crate hermit-entry 0.10). Kernels do not validate it, so
-// the loader must not pass one that they do not define. Tag 1 is uhyve's.
+// The tag of RawBootInfo's platform block (crate hermit-entry). Kernels do not validate it, so the
+// loader must not pass one that they do not define. Tag 1 is uhyve's.
 enum platform_tag {
 	PLATFORM_TAG_MULTIBOOT = 0,  // x86_64
 	PLATFORM_TAG_LINUX_BOOT = 0, // aarch64, riscv64: no payload
@@ -28,68 +29,109 @@ enum start_kind {
 	START_KINDS
 };
 
-// The inputs of a boot-info writer. Addresses are the physical ones at the time of the hand-over.
-struct boot_info_inputs {
-	enum order order;
-	struct range image;
-	// `vaddr` includes the load bias.
-	struct elf_tls tls;
-	// The size excludes NUL.
-	uint64_t cmdline, cmdline_size;
-	// Multiboot 1 information; 0: none.
-	uint64_t multiboot;
-	uint64_t boot_params;
-	enum platform_tag platform_tag;
+// What boot info may contain. Addresses are the physical ones at the time of the hand-over.
+enum boot_fact {
+	FACT_IMAGE_START,
+	FACT_IMAGE_END,
+	FACT_IMAGE_SIZE,
+	// The TLS template in the image; all 0 if there is none.
+	FACT_TLS_START,
+	FACT_TLS_FILESZ,
+	FACT_TLS_MEMSZ,
+	FACT_TLS_ALIGN,
 	// The RAM range that contains the image. Kernels up to 0.11 without a memory map use it as
-	// their RAM. On x86_64 its start is the image's, rounded down to 2 MiB,
-	// and its end usually 0.
-	struct range ram;
-	uint64_t fdt;
-	// Low end of the stack.
-	uint64_t stack;
-	uint64_t serial;
+	// their RAM. On x86_64 its start is the image's, rounded down to 2 MiB, and its end usually
+	// 0.
+	FACT_RAM_START,
+	FACT_RAM_END,
+	FACT_SERIAL,
+	FACT_FDT,
+	// Low end of the stack, and of the stack within an image of era h0.
+	FACT_STACK,
+	FACT_HEADER_STACK,
+	// The size excludes NUL.
+	FACT_CMDLINE,
+	FACT_CMDLINE_SIZE,
+	// Multiboot 1 information; 0: none.
+	FACT_MULTIBOOT,
+	FACT_PLATFORM_TAG,
+	// The tag's payload; 0 if the tag has none. The third one is NonZeroU64 in the kernel.
+	FACT_PAYLOAD_CMDLINE,
+	FACT_PAYLOAD_SIZE,
+	FACT_PAYLOAD_INFO,
+	// Constants: 1, 0xc0decafe, no processor (u32), an unset IPv4 address, 255.255.255.0.
+	FACT_ONE,
+	FACT_MAGIC,
+	FACT_NO_PROCESSOR,
+	FACT_NO_ADDRESS,
+	FACT_NETMASK,
+	FACTS
+};
+
+// A fact in the boot info, at this offset.
+struct boot_field {
+	uint8_t at, fact;
 };
 
 struct era {
+	// What loader.era= and docs/eras.md call it. Several rows may share a name.
 	char name[4];
-	// Entry version in the application's note.
-	uint8_t entry_version;
+	// Recognition. The first row with this entry version wins whose other conditions hold, too.
+	uint16_t entry_version;
+	// At least kernel 0.N by the ABI tag, and this uhyve interface. 0: any file.
+	uint8_t kernel_minor, uhyve_interface;
 	// e_machine of the only CPU that has the era. 0: all CPUs.
 	uint16_t machine;
-	// The stack pointer at the entry point is the low end of the stack, to which the kernel
-	// adds stack_size. False: it is the top. Ignored if arch_always_stack_top.
-	bool stack_low_end;
-	uint32_t stack_size;
-	// Size of boot info in bytes, a multiple of 16.
-	uint32_t info_size;
+	// The platform tag for each boot protocol.
+	uint8_t tags[START_KINDS];
 	// The kernel remaps the pages of command line and Multiboot information read-only and still
 	// writes to boot info, which therefore needs pages of its own.
-	bool info_own_page;
+	bool info_own_page : 1;
+	// Boot info is the header at the start of the image.
+	bool info_in_image : 1;
+	// The kernel takes the sum of the ends of all regions for the amount of RAM.
+	bool sums_region_ends : 1;
+	// Some kernels read the platform's payload 8 bytes after the place that the others use.
+	bool two_payloads : 1;
 	struct paging_shape shape;
-	// Writes info_size bytes to `out`, which is aligned to 16.
-	void (*write_info)(uint8_t *out, const struct boot_info_inputs *facts);
+	// Size of boot info in bytes, a multiple of 16.
+	uint8_t info_size;
+	uint8_t field_count;
+	// In ascending order.
+	const struct boot_field *fields;
 };
 
-// Selects the era. `forced` is the entry version of loader.era=, or 0 if the notes decide. Refuses
-// a missing note and a version of no era (class 81).
-must_check enum status era_identify(const struct notes *notes, const struct elf_target *target,
+#define ERA_FIELDS(array) .fields = (array), .field_count = countof(array)
+
+// Selects the era. `forced` is the entry version of loader.era=, or 0 if the file decides. Refuses
+// a file that is not recognised and a version of no era (class 81).
+must_check enum status era_identify(const struct notes *notes, const struct elf_image *image,
 				    uint32_t forced, const struct era **out);
 
-// The eras. X(name) stands for era_<name>, which <name>.c defines.
-#define ERAS(X) \
-	X(e1)   \
+// The rows. X(name) stands for era_<name>, which <era>.c defines.
+#define ERAS(X)      \
+	X(h0)        \
+	X(e1)        \
+	X(e1_arm)    \
+	X(e2)        \
+	X(e3)        \
+	X(e4_newest) \
+	X(e4_tagged) \
 	X(e4)
 // The supported versions in the words of a refusal.
-#define ERA_VERSIONS "1 (kernels 0.4.3, 0.4.4, x86_64) and 4 (since 0.7.0)"
+#define ERA_VERSIONS \
+	"1 to 4 (riscv64: 3 and 4): for a later kernel use a later loader, or try loader.era=e4"
 
 #define ERA_DECLARE(name) extern const struct era era_##name;
 ERAS(ERA_DECLARE)
 
-// Returns the platform tag that this kernel expects from this boot protocol.
-enum platform_tag era_platform_tag(const struct notes *notes, enum start_kind start);
+// Writes the era's boot info to `out`, which has info_size bytes and is aligned to 16.
+void boot_info_write(uint8_t *out, const struct era *era, enum order order,
+		     const uint64_t facts[FACTS]);
 
 // Multiboot 1 information with command line and memory map. Kernels up to 0.10 read both from
 // there. The size is in bytes. `at` is the physical address of `out`; all addresses are below 4
 // GiB, since the fields have 32 bits.
 size_t multiboot_info_size(size_t range_count);
-void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range_set *ram);
+void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range *ram,
+			  uint32_t count);
