@@ -72,7 +72,7 @@
 	X(RELOC_REL, 79, "elf-bad-relocation", "reloc-rel",                                       \
 	  "the file has relocations without addend (DT_REL)")                                     \
 	X(ERA_NO_NOTE, 81, "unknown-era", "era-no-note",                                          \
-	  "no Hermit entry-version note: not a Hermit application, or a kernel before 0.4.3")     \
+	  "no Hermit entry-version note, and no older kernel: not a Hermit application")          \
 	X(ERA_NOTE_MALFORMED, 81, "unknown-era", "era-note-malformed",                            \
 	  "a note exceeds its segment or has a wrong size")                                       \
 	X(ERA_CONFLICT, 81, "unknown-era", "era-conflict", "two entry-version notes that differ") \

@@ -48,7 +48,7 @@ static void the_entry_version_decides(void)
 		{ "e1", "e2", "e3", "e4" },
 		{ "e1", "e2", "e3", "e4" },
 		{ "e1", "e2", "e3", "e4" },
-		{ NULL, "e2", "e3", "e4" },
+		{ NULL, NULL, "e3", "e4" },
 	};
 	for (size_t t = 0; t < countof(targets); t++) {
 		for (uint8_t version = 1; version <= 4; version++) {

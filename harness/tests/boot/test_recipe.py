@@ -19,11 +19,11 @@ Boot = Callable[[RunSpec], Outcome]
 ERA = "loader/core/era/e9.c"
 # The edits of the recipe that code needs: file, text that occurs once, its replacement.
 EDITS = (
-    (ERA, '.name = "e4"', '.name = "e9"'),
-    (ERA, ".entry_version = 4", ".entry_version = 9"),
-    (ERA, "const struct era era_e4", "const struct era era_e9"),
+    (ERA, '.name = "e3"', '.name = "e9"'),
+    (ERA, ".entry_version = 3", ".entry_version = 9"),
+    (ERA, "const struct era era_e3", "const struct era era_e9"),
     ("loader/core/era/era.h", "\tX(e4)\n", "\tX(e4) \\\n\tX(e9)\n"),
-    ("loader/core/era/era.h", '(since 0.7.0)"', '(since 0.7.0), and 9"'),
+    ("loader/core/era/era.h", "1 to 4 (riscv64", "1 to 4 and 9 (riscv64"),
     (
         "fixtures/corpus/cases.c",
         "\n\t// --- nothing to boot ---\n",
@@ -43,7 +43,7 @@ def copy_with_era(tree: Path) -> None:
     for part in ("loader", "fixtures"):
         shutil.copytree(ROOT / part, tree / part)
     shutil.copy(ROOT / "VERSION", tree)
-    shutil.copy(tree / "loader/core/era/e4.c", tree / ERA)
+    shutil.copy(tree / "loader/core/era/e3.c", tree / ERA)
     for file, old, new in EDITS:
         text = (tree / file).read_text(encoding="utf-8")
         assert text.count(old) == 1, (file, old)

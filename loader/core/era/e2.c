@@ -12,11 +12,16 @@ static const struct boot_field fields[] = {
 	{ 96, FACT_PAYLOAD_INFO },
 };
 
+#define E2_ROW                                                      \
+	.name = "e2", .entry_version = 2, .sums_region_ends = true, \
+	.shape = { .recursive = true }, .info_size = 144, ERA_FIELDS(fields)
+
 const struct era era_e2 = {
-	.name = "e2",
-	.entry_version = 2,
-	.sums_region_ends = true,
-	.shape = { .recursive = true },
-	.info_size = 144,
-	ERA_FIELDS(fields),
+	E2_ROW,
+	.machine = 62, // EM_X86_64
+};
+
+const struct era era_e2_arm = {
+	E2_ROW,
+	.machine = 183, // EM_AARCH64
 };

@@ -114,6 +114,7 @@ must_check enum status era_identify(const struct notes *notes, const struct elf_
 	X(e1)        \
 	X(e1_arm)    \
 	X(e2)        \
+	X(e2_arm)    \
 	X(e3)        \
 	X(e4_newest) \
 	X(e4_tagged) \
