@@ -42,7 +42,7 @@ def test_report_names_both_places(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert drift.main(["--kernel", str(tree)]) == 1
     *lines, last = capsys.readouterr().out.splitlines()
     (stack,) = (line for line in lines if STACK in line)
-    assert stack.startswith(f"moved: {STACK}: {tree}/src/config.rs:2 has '65536', loader/core/era/e4.c:")
+    assert stack.startswith(f"moved: {STACK}: {tree}/src/config.rs:2 has '65536', loader/core/handover.h:")
     assert stack.endswith("was written for '32768'")
     assert not [line for line in lines if TRAMPOLINE in line]
     (nodes,) = (line for line in lines if NODES in line)
