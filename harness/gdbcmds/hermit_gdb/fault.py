@@ -41,7 +41,8 @@ KVM_ENTRIES = 2
 # Offsets of the synchronous exceptions of the current exception level, with SP_EL0 and with SP_ELx (Arm ARM, D1.3.1).
 SYNC_OFFSETS = (0x000, 0x200)
 # ESR_EL1.EC (Arm ARM, D24.2.40) and scause (privileged specification, table 4.2), where there is a short name.
-SVC = 0x15
+# No faults: a system call, and access to FP, after which kernels since 0.12 load the FPU's state.
+NO_FAULTS = (0x07, 0x15)
 CLASSES = {
     0x00: "undefined instruction",
     0x21: "instruction abort",
@@ -186,8 +187,10 @@ def describe(vector: int | None) -> str:
         return VECTORS[vector] + (f" at address {guest.register('cr2'):#x}" if vector == 14 else "")
     if cpu == "aarch64":
         kind = guest.register("ESR_EL1") >> 26 & 63
+        if kind in NO_FAULTS:
+            return ""
         name = CLASSES.get(kind, f"exception class {kind:#x}")
-        return "" if kind == SVC else name + (f" at address {guest.register('FAR_EL1'):#x}" if kind in ABORTS else "")
+        return name + (f" at address {guest.register('FAR_EL1'):#x}" if kind in ABORTS else "")
     cause = guest.register("scause")
     if cause & INTERRUPT or cause in ECALLS:
         return ""
