@@ -12,14 +12,14 @@ of=$(grep -lxE "id *= *\"$app\".*" fixtures/*/*/fixture.toml 2>/dev/null | head 
 # hermitctl reports an unknown word.
 [ -n "$of" ] || exit 0
 kind=$(echo "$of" | cut -d/ -f2)
-# The common case: no source of the real fixtures is newer than the image. Then the compiler and
-# the cache need not be examined.
-made=build/fixtures/real/x86_64/$app
+# The common case: no source of its kind is newer than the image. Then compiler and cache need not
+# be examined.
+made=build/fixtures/$kind/x86_64/$app
 if [ -f "$made" ]; then
-	[ -n "$(find fixtures/real -type f -newer "$made" | head -n 1)" ] || exit 0
+	[ -n "$(find "fixtures/$kind" -type f -newer "$made" | head -n 1)" ] || exit 0
 fi
 case $kind in
-	real) exec fixtures/real/build.sh "$app" >/dev/null ;;
+	real | old) exec "fixtures/$kind/build.sh" "$app" >/dev/null ;;
 	*)
 		if [ -n "${V:-}" ]; then set --; else set -- --silent; fi
 		exec "${MAKE:-make}" "$@" -f fixtures/fixtures.mk "$kind"

@@ -56,6 +56,7 @@ _KEYS = ("arch", "archs", "end", "file", "summary", *_TEXT, *_LISTS, *_EXTRA)
 _BUILT_IN: dict[str, dict[str, Any]] = {
     "bare": {"archs": list(ARCHS), "end": "bare"},
     "real": {"arch": "x86_64", "end": "hermit-0.10-{arch}"},
+    "old": {"arch": "x86_64", "end": "hermit-acpi-off"},
     "liar": {"arch": "x86_64", "end": "bare"},
     "start": {"arch": "x86_64", "end": "bare"},
 }

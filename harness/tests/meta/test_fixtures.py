@@ -108,7 +108,7 @@ def test_mistakes_are_errors(text: str, error: str) -> None:
 
 
 def test_unknown_kind_is_an_error() -> None:
-    with pytest.raises(ValueError, match="there is no kind 'beer', only bare, real, liar, start"):
+    with pytest.raises(ValueError, match="there is no kind 'beer', only bare, real, old, liar, start"):
         read("", "beer")
 
 

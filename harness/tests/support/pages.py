@@ -16,7 +16,11 @@ from hermit_harness.paths import ROOT
 
 PAGES = (
     *sorted(ROOT.glob("*.md")),
-    *sorted(page for room in ("docs", "netsetup", "fixtures", "fixtures/real") for page in ROOT.glob(f"{room}/*.md")),
+    *sorted(
+        page
+        for room in ("docs", "netsetup", "fixtures", "fixtures/real", "fixtures/old")
+        for page in ROOT.glob(f"{room}/*.md")
+    ),
 )
 LIST = ROOT / "harness" / "tests" / "readme" / "blocks.toml"
 # Languages of blocks that show output or a picture. All other blocks are executed, or blocks.toml gives the reason.
