@@ -21,8 +21,9 @@ _LOADER = re.compile(rb"\[LOADER\]")
 _ERROR = re.compile(rb"\[LOADER\]\[ERROR\] (\d{1,3}) ([a-z0-9-]+): ?(.*)$")
 _LOADING = re.compile(rb"\[LOADER\](?:\[INFO\])? Loading kernel to (0x[0-9a-fA-F]+)(?:\.\.(0x[0-9a-fA-F]+))?")
 _FOREIGN_PANIC = re.compile(rb"\[LOADER\] (?:PANIC: |panicked at )(.*)$")
-# "[0][PANIC] text", after a time stamp since kernel 0.12. The application may have left its last line unfinished.
-_PANIC = re.compile(rb"(?:\[[ 0-9.]{1,16}\])?\[\d{1,4}\]\[PANIC[^\]]*\] ?(.*)$")
+# "[0][PANIC] text", after a time stamp since kernel 0.12; "[0][!!!PANIC!!!] text" in the kernels of 2019 to 2021. The
+# application may have left its last line unfinished.
+_PANIC = re.compile(rb"(?:\[[ 0-9.]{1,16}\])?\[\d{1,4}\]\[(?:PANIC[^\]]*|!!!PANIC!!!)\] ?(.*)$")
 # Rust's standard library; the message is on the next line since Rust 1.73, the thread's number in the line since 1.91.
 _STD_PANIC = re.compile(rb"thread '[^']*'(?: \(\d+\))? panicked at .*$")
 _WELCOME = re.compile(rb"Welcome to Hermit(?:Core-rs)? (\S+)")

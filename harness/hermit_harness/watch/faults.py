@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -48,10 +49,14 @@ class Fault:
 
 @dataclass
 class FaultLog:
-    """The state of recognition: the block that is being printed, and the last complete one until it is taken."""
+    """The state of recognition: the block that is being printed, and the complete ones until they are taken.
+
+    A kernel may raise a second exception right after the first one, which is the cause: 0.3.30 does, when it ends a
+    task after its exception.
+    """
 
     cpu: str
-    complete: Fault | None = None
+    _complete: deque[Fault] = field(default_factory=deque)
     _core: int = 0
     _row: ExceptionRow | None = None
     _lines: list[str] = field(default_factory=list)
@@ -71,13 +76,12 @@ class FaultLog:
         if len(self._lines) > MAX_LINES:
             self._row = None
         elif found := self._row.block.search("\n".join([*self._lines, ""])):
-            self.complete = self._fault(self._row, found)
+            self._complete.append(self._fault(self._row, found))
             self._row = None
 
     def take(self) -> Fault | None:
-        """Return the complete report once."""
-        fault, self.complete = self.complete, None
-        return fault
+        """Return the oldest complete report once."""
+        return self._complete.popleft() if self._complete else None
 
     def _fault(self, row: ExceptionRow, found: re.Match[str]) -> Fault:
         groups = {name: text for name, text in found.groupdict().items() if text is not None}

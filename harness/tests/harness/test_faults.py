@@ -37,6 +37,13 @@ OLD_X86_FRAME = """ExceptionStackFrame {
     stack_pointer: 4407360,
     stack_segment: 16,
 }"""
+HEX_X86_FRAME = """ExceptionStackFrame {
+    instruction_pointer: 0x2dc1f8,
+    code_segment: 0x8,
+    cpu_flags: 0x1246,
+    stack_pointer: 0x7c73e50,
+    stack_segment: 0x10,
+}"""
 X86_PAGE_FAULT = f"""@Page fault (#PF)!
 @page_fault_linear_address = 0x4000deadbee0
 @error_code = PageFaultErrorCode(CAUSED_BY_WRITE)
@@ -67,7 +74,19 @@ def read(cpu: str, text: str) -> Fault | None:
     log, lines = FaultLog(cpu), LineSplitter()
     for line in lines.feed(text.encode()):
         log.add_line(line)
-    return log.complete
+    return log.take()
+
+
+def test_first_of_two_exceptions() -> None:
+    """The exception of the application, not that of the kernel which ends it; then the other one."""
+    log = FaultLog("x86_64")
+    for name in ("Invalid Opcode (#UD)", "Double Fault (#DF)"):
+        for line in f"[0][ERROR] {name} Exception: {HEX_X86_FRAME}\n".splitlines():
+            log.add_line(line.encode())
+    first, second = log.take(), log.take()
+    assert first and first.summary.startswith("illegal instruction"), first
+    assert second and second.summary.startswith("double fault"), second
+    assert log.take() is None
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -115,11 +134,19 @@ def test_page_fault(prefix: str) -> None:
             0x211730,
             0x434040,
         ),
+        (
+            f"[0][ERROR] Page Fault (#PF) Exception: {HEX_X86_FRAME}\n[0][ERROR] virtual_address = 0xDEADBEE0, page"
+            " fault error = The fault was caused by a non-present page.\nThe access causing the fault was a read.\n"
+            "[0][ERROR] fs = 0x0, gs = 0x36FE58\n",
+            "page fault",
+            0x2DC1F8,
+            0x7C73E50,
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
 )
 def test_x86_exceptions(text: str, word: str, pc: int, sp: int) -> None:
-    """Each kind of report of x86_64, old ones with decimal numbers."""
+    """Each kind of report of x86_64, old ones with decimal and hexadecimal numbers."""
     fault = read("x86_64", text)
     assert fault is not None
     assert fault.summary.startswith(f"{word} at {pc:#x}")

@@ -21,6 +21,7 @@ EXCEPTION = "[LOADER][ERROR] 101 cpu-exception: #PF at 0x100abc\n"
 SHUTTING_DOWN = "[0][\x1b[32mINFO\x1b[0m] Shutting down system\r\n"
 KERNEL = "[0][\x1b[32mINFO\x1b[0m] Welcome to Hermit 0.11.0\r\n"
 PANIC = "[0][\x1b[31mPANIC\x1b[0m] panicked at src/main.rs:3:5:\noh no\n"
+OLD_PANIC = "[0][!!!PANIC!!!] src/bin/panic.rs:10: oh no\n"
 NEWER_PANIC = "[00001.234567][0][PANIC hermit::x] oh no\n"
 GOOD = BANNER + LOADING + KERNEL
 
@@ -297,7 +298,7 @@ def test_contradictions_are_never_a_pass(console: str, qemu: int, row: str) -> N
     assert (judged.verdict, judged.status) == ("wrong-exit", None)
 
 
-@pytest.mark.parametrize("console", [GOOD + PANIC + "exit status 0\n", GOOD + NEWER_PANIC])
+@pytest.mark.parametrize("console", [GOOD + PANIC + "exit status 0\n", GOOD + NEWER_PANIC, GOOD + OLD_PANIC])
 @pytest.mark.parametrize("qemu", [3, 1])
 def test_panic_wins(console: str, qemu: int) -> None:
     """A panic followed by success is a panic; the message after its location belongs to it."""
