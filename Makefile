@@ -23,7 +23,7 @@ part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
 # worker. Each worker begins with a part of its own, and ends with what is left of the others'.
 one_cell := $(if $(findstring *,$(CELL))$(findstring ?,$(CELL)),,$(CELL))
 workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist worksteal
-tested   := loader $(if $(part),host fixtures,host-test clang fixtures lint)
+tested   := loader $(if $(part)$(LANE),host fixtures,host-test clang fixtures lint)
 
 # NAME=value on make's command line reaches hermitctl as the environment variable HERMIT_NAME.
 # harness/hermit_harness/options.py lists the names.
@@ -99,6 +99,7 @@ fixtures: ## build every application that the tests boot
 	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
 	@$(MAKE) $(jobs) -f fixtures/real/real.mk
+	@fixtures/old/build.sh $(if $(LANE),,--cached) >/dev/null
 
 clean: ## remove what was built, except build/venv
 	@rm -rf target
@@ -108,8 +109,9 @@ clean: ## remove what was built, except build/venv
 ##@ Test
 
 test: setup-test $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
+#: LANE=eras (builds kernels of 2019 to 2021, and boots them)
 	@echo "== tests"
-	@$(pytest) harness/tests$(if $(CELL),/boot) -n $(workers) $(part)
+	@$(pytest) harness/tests$(if $(CELL),/boot,$(if $(LANE),/$(LANE))) -n $(workers) $(part)
 
 host-test: ## unit tests of the loader on the host, with sanitizers
 	@echo "== host tests, with sanitizers"

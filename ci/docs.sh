@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 if [ "${1:-}" = pages ]; then
 	ci/statuses.sh >build/statuses.md
 	build/venv/bin/hermitctl options --markdown >build/options.md
-	cp build/statuses.md build/options.md docs/
+	build/venv/bin/python harness/docs/kernels.py >build/which-kernels-boot.md
+	cp build/statuses.md build/options.md build/which-kernels-boot.md docs/
 	exit 0
 fi
 out=${1:-build/docs}

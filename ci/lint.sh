@@ -81,6 +81,10 @@ registries() {
 machine_paths() { files | tr '\n' '\0' | xargs -0 $bin/python -m lint.places; }
 
 statuses() { ci/statuses.sh | diff -u docs/statuses.md - && echo same; }
+kernels() {
+	page=docs/which-kernels-boot.md
+	$bin/python harness/docs/kernels.py | diff -u $page - && echo same
+}
 options() { $bin/hermitctl options --markdown | diff -u docs/options.md - && echo same; }
 
 check 'ruff' run_ruff
@@ -101,6 +105,7 @@ check 'no hidden Python (P-03)' python_hidden
 check 'no host of a registry' registries
 check 'no absolute path of one machine' machine_paths
 check 'docs/statuses.md is what ci/statuses.sh prints' statuses
+check 'docs/which-kernels-boot.md is what harness/docs/kernels.py prints' kernels
 check 'docs/options.md is what hermitctl options prints' options
 
 echo "lint: $passed passed, $failed failed"

@@ -17,7 +17,7 @@ CHAPTERS = {
     "Use": ("install", "your-project", "pytest", "migrating", "options", "qemu", "virtiofs"),
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
     "Debug": ("debugging", "editors", "reverse-debugging", "gdb-commands", "post-mortem"),
-    "Reference": ("statuses", "eras", "elf-rules", "hand-over", "glossary"),
+    "Reference": ("statuses", "eras", "which-kernels-boot", "elf-rules", "hand-over", "glossary"),
     "Develop": (
         "building",
         "tests",
@@ -25,6 +25,7 @@ CHAPTERS = {
         "architecture",
         "fixtures/README",
         "fixtures/real/README",
+        "fixtures/old/README",
         "CONTRIBUTING",
     ),
     "Project": ("CHANGELOG", "SECURITY"),
@@ -34,7 +35,7 @@ project = "Hermit loader"
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 root_doc = "README"
-include_patterns = ["*.md", "docs/*.md", "netsetup/*.md", "fixtures/*.md", "fixtures/real/*.md"]
+include_patterns = ["*.md", "docs/*.md", "netsetup/*.md", "fixtures/*.md", "fixtures/real/*.md", "fixtures/old/*.md"]
 exclude_patterns = ["build", "target", ".*", "loader", "harness", "ci", "fixtures/*/[!R]*"]
 myst_heading_anchors = 3
 nitpicky = True

@@ -28,8 +28,8 @@ IGNORED = {
 # Variables of the Makefiles and the scripts. make passes each NAME=VALUE of its command line on as HERMIT_NAME.
 BUILD_VARIABLES = (
     "ACCEL_PROBE", "APP", "ARCH", "BASE", "BRIDGE", "CC", "CFLAGS", "CI", "CROSS_COMPILE", "EMBED_APP", "GDB",
-    "HERMIT", "K", "LOADER_LOG", "LOADER_PAD", "MISSING", "MTUNE", "NASM", "NETSETUP_INSIDE", "NETSETUP_STATE", "O",
-    "PATHS", "POSTMORTEM", "PREPARED", "PYTHON", "RELEASE", "ROOT", "SESSION", "SETUP", "SRC", "SUITE",
+    "HERMIT", "K", "LANE", "LOADER_LOG", "LOADER_PAD", "MISSING", "MTUNE", "NASM", "NETSETUP_INSIDE", "NETSETUP_STATE",
+    "O", "PATHS", "POSTMORTEM", "PREPARED", "PYTHON", "RELEASE", "ROOT", "SESSION", "SETUP", "SRC", "SUITE",
     "TOOLCHAIN_BIN_DIR", "TREE", "TUN", "V", "YES",
 )  # fmt: skip
 

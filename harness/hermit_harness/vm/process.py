@@ -132,16 +132,14 @@ class Process:
         os.set_blocking(self.popen.stderr.fileno(), False)
         return (self.popen.stderr.read() or b"").decode("utf-8", "replace")
 
-    def has_runnable_thread(self, including_first: bool = False) -> bool:
+    def has_runnable_thread(self) -> bool:
         """Return whether a thread of QEMU other than the first one runs or waits for a host CPU.
 
-        A guest that used no CPU time is then starved, not idle. The first one serves the monitor: it is runnable after
-        a question.
+        A guest that used no CPU time is then starved, not idle.
         """
         for stat in Path(f"/proc/{self.qemu_pid}/task").glob("*/stat"):
             with contextlib.suppress(OSError):
-                counts = including_first or int(stat.parent.name) != self.qemu_pid
-                if counts and stat.read_bytes().rpartition(b") ")[2][:1] == b"R":
+                if int(stat.parent.name) != self.qemu_pid and stat.read_bytes().rpartition(b") ")[2][:1] == b"R":
                     return True
         return False
 

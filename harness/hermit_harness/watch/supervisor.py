@@ -98,7 +98,7 @@ class Supervisor:
         self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's demand for CPU time then
         self._machine = machine_of(spec)
         self._firmware_filter = FirmwareFilter(self._machine.returns_to_firmware)
-        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, self._starved_seconds)
+        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, process.starved_seconds)
 
     def run(self, stdin_fd: int | None = None) -> RunFacts:
         """Release the guest and process events until the run ends."""
@@ -216,11 +216,6 @@ class Supervisor:
                 self._check_deadlines()
                 for watcher in self._watchers:
                     watcher.on_tick(self.now())
-
-    def _starved_seconds(self) -> float:
-        """Return how long QEMU has waited for a host CPU: always, if it waits just now or has one."""
-        is_runnable = self.process.has_runnable_thread(including_first=True)
-        return self.now() if is_runnable else self.process.starved_seconds()
 
     @property
     def _debugger_connected(self) -> bool:
@@ -392,9 +387,8 @@ class Supervisor:
         self.console.feed(self._firmware_filter.finish())
         for line in self._lines.finish():
             self.boot_log.add_line(line, time.monotonic() - self.process.started)
-        for _ in range(DRAIN_READS):  # a QEMU that still runs may report for ever
-            if not self._read_stderr():
-                break
+        while self._read_stderr():
+            pass
 
     def _not_started(self, detail: str) -> RunFacts:
         """Return the facts of a QEMU that ended or did not answer before the guest's release."""
