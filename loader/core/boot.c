@@ -241,7 +241,8 @@ static noreturn void hand_over(const struct boot *boot)
 }
 
 // The steps of every boot, in order. Every refusal comes before the core writes to memory outside
-// of the loader, except for bad relocations and failures of firmware.
+// of the loader. The exceptions are bad relocations, failures of firmware and the IMAGE_NOT_IN_RAM
+// at the end.
 static enum status steps(struct boot *boot)
 {
 	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };
@@ -263,7 +264,8 @@ static enum status steps(struct boot *boot)
 	log_placement();
 	TRY(platform->leave_firmware(boot));
 	// UEFI only: the device tree and boot info name the final memory map. What the block is
-	// made from is still intact, because image and block are in memory that claim() allocated.
+	// made from is still intact: the staging copy and the block are in memory that claim()
+	// allocated.
 	if (boot->ram_may_change)
 		handover_block_write(&inputs, &boot_state.block);
 	// An ET_EXEC image runs in memory that was to be free by now (place_request.free_later).

@@ -2,8 +2,9 @@
 // The boot sequence. A boot protocol fills in struct boot, boot_run() reads the application, places
 // it and builds the hand-over, and arch/ jumps.
 //
-// The protocol owns struct boot and the memory that its spans point to. Both must stay valid until
-// the jump. All addresses are physical.
+// The protocol owns struct boot and the memory that its spans point to. The struct must stay valid
+// until the jump, that memory until the block is written, `app` until the image is loaded. All
+// addresses are physical.
 #pragma once
 
 #include "core/cmdline.h"
@@ -48,8 +49,9 @@ struct boot {
 	bool ram_may_change;
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
-	// What the loader reads while it writes the hand-over block: the block and copies avoid it,
-	// the image may overwrite it.
+	// What the protocol passed, needed until the block is written. Block and copies avoid it,
+	// the image may overwrite it. After placement the core reads the command line, and the zero
+	// page or the device tree.
 	struct range preserved[PRESERVED_MAX];
 	size_t preserved_count;
 	const struct elf_target *elf_target;
@@ -59,7 +61,8 @@ struct boot {
 	// `compatible` of the root node that the core creates, for example "hermit,multiboot".
 	const char *compatible;
 	enum start_kind start_kind;
-	// The boot protocol as RawBootInfo names it. boot_run() sets it once it knows the kernel.
+	// The boot protocol by the numbers of RawBootInfo, the boot info of eras e2 to e4. The core
+	// sets this field, once it knows the kernel's era.
 	enum platform_tag platform_tag;
 	// Linux's zero page, for PLATFORM_TAG_LINUX_PARAMS.
 	struct span boot_params;

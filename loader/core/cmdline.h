@@ -17,6 +17,7 @@ enum on_error { ON_ERROR_STOP, ON_ERROR_RETURN };
 
 struct loader_options {
 	enum log_level log;
+	// loader.onerror=: only proto/uefi reads it. Elsewhere there is no firmware to return to.
 	enum on_error on_error;
 	// loader.era=: the entry version for which the loader hands over; 0 means the file decides.
 	uint32_t entry_version;

@@ -397,8 +397,9 @@ enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// /chosen may be the last node. Then a second walk resolves the alias in it, and a third
-	// one finds UARTs before /aliases. A single UART is the console whatever stdout-path names.
+	// Walk 1 may see UARTs and aliases before /chosen. Walk 2 knows stdout-path and resolves
+	// the alias. Walk 3 knows the path from the start. A single UART is the console whatever
+	// stdout-path names.
 	reader.uart_pass = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)

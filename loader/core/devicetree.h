@@ -19,8 +19,9 @@ struct devicetree {
 	struct range_set ram;
 	// The memory reservation block and the children of /reserved-memory.
 	struct range_set reserved;
-	// The application: a /chosen/module node with compatible "multiboot,module", otherwise
-	// linux,initrd-start and linux,initrd-end. start == end: the tree does not give its size.
+	// The application: a child of /chosen with compatible "multiboot,module", whatever its
+	// name, otherwise linux,initrd-start and linux,initrd-end. start == end: the tree does not
+	// give its size.
 	bool has_module;
 	struct range module;
 	// The value of bootargs without NUL; empty if there is none.
@@ -66,8 +67,9 @@ struct devicetree_fixups {
 size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 			      size_t reserved_count, size_t bootargs_size);
 
-// Writes the copy to `out`, which is aligned to 8. Removes linux,initrd-* and module nodes, since
-// the loader reuses their memory, and adds `status` to cpu nodes, which kernels read
-// unconditionally. Returns the size in bytes, or 0 if it exceeds `size`.
+// Writes the copy to `out`, which is aligned to 8. Removes linux,initrd-* and the children of
+// /chosen that are named `module`, whatever their `compatible`, since the loader reuses their
+// memory. Adds `status` to cpu nodes, which kernels read unconditionally. Returns the size in
+// bytes, or 0 if it exceeds `size`.
 size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *changes,
 			uint8_t *out, size_t size);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// ELF64 files (System V gABI 4.3 and the psABI of each CPU): checks an untrusted
-// file and describes it. Every size and address in the description has been checked, and every
-// offset of bytes that exist; only relocation entries have not (load.h). The description points
-// into the file and owns nothing.
+// ELF64 files (System V gABI 4.3 and the psABI of each CPU): checks an untrusted file and describes
+// it. Every size, address and offset in the description has been checked, with one exception: the
+// offset of a segment without file bytes. Relocation entries are checked later (load.h). The
+// description points into the file and owns nothing.
 #pragma once
 
 #include "core/base.h"

@@ -181,8 +181,8 @@ enum status elf_parse_dynamic(struct span bytes, struct elf_image *out)
 	TRY(check_formats(dynamic.value));
 	out->text_relocations = has(&dynamic, DT_TEXTREL) ||
 				(dynamic.value[DT_FLAGS] & DF_TEXTREL) != 0;
-	// No tag of today's linkers gives the size of the symbol table. It ends with the file bytes
-	// of its segment at the latest.
+	// Only DT_HASH gives the number of symbols (nchain), and linkers may omit it for
+	// DT_GNU_HASH. The table ends with the file bytes of its segment at the latest.
 	out->symbols = (struct elf_table){ dynamic.value[DT_SYMTAB], 0 };
 	if (out->symbols.vaddr != 0)
 		out->symbols.size = file_bytes_from(out, out->symbols.vaddr);

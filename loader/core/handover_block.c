@@ -176,7 +176,8 @@ struct range handover_preferred_ram(const struct handover_block_inputs *inputs)
 	return largest;
 }
 
-// Returns the RAM range of boot info.
+// Returns the RAM range of boot info: two numbers, as the kernel reads them. On x86_64 the end is
+// usually 0, so it is no range for the functions of range.h.
 static struct range kernel_ram(const struct handover_block_inputs *inputs)
 {
 	const struct range_set *ram = reported_ram(inputs->boot);

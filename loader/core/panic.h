@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Stopping the machine after a refusal or a failed assertion. boot.c implements it; arch/ and
-// proto/ need no more of the boot sequence than this.
+// The end after a refusal or a failed assertion. boot.c implements it; arch/ and proto/ need no
+// more of the boot sequence than this.
 #pragma once
 
 #include "core/status.h"
 
-// Stops the machine with the exit status of `status`, by the platform of boot_init(). The caller
-// has printed the reason with refuse(). Nothing else in the loader stops the machine.
+// Ends the loader with the exit status of `status`, by platform->stop of boot_init(). The caller
+// has printed the reason with refuse(). Only the reports of CPU exceptions and entry.asm of x86_64,
+// which may run before boot_init(), stop the machine themselves.
 noreturn void die(enum status status);
 
 // Checks invariants of the loader, never input. Release builds keep it: a wrong hand-over is harder

@@ -42,7 +42,8 @@ static bool find_free(const struct place_request *request, const struct busy *bu
 
 // Returns true if copying in descending order is safe. Every segment's destination is at or above
 // its file bytes, and the file has the segments in ascending order. Then no copy overwrites bytes
-// that are copied later.
+// that are copied later. Nor does zeroing: it starts above the file bytes of this and all earlier
+// segments.
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
 {
 	uint64_t before = 0;

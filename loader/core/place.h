@@ -24,9 +24,10 @@ struct place_rules {
 	// it. It is also in the first GiB or in the image's, which have a page directory. 0: no
 	// constraint.
 	uint64_t block_boundary;
-	// The highest end of the block. 0: no limit.
+	// The highest end of a block in the image's GiB. One in the first GiB is below it anyway.
+	// 0: no limit. Without block_boundary it has no effect.
 	uint64_t block_limit;
-	// Staging is in the GiB of the image, whose page directory maps it.
+	// Staging is in the GiB where the image ends, whose page directory maps it.
 	bool staging_in_image_gib;
 	// Ranges that neither block, copies nor an ET_DYN image use, for example the real-mode
 	// vector table. May be empty.
@@ -38,8 +39,8 @@ struct place_rules {
 	uint64_t image_page_size;
 };
 
-// Ranges that a boot protocol may preserve. Multiboot needs most: boot information, command line,
-// module list, memory map.
+// Ranges that a boot protocol may preserve. Multiboot and PVH need most: boot information, command
+// line, module list, memory map.
 #define PRESERVED_MAX 4
 
 struct place_request {
@@ -59,8 +60,8 @@ struct place_request {
 	struct range loader;
 	// The application file.
 	struct range file;
-	// What the loader reads while it writes the block. Block and copies avoid it; the image may
-	// overwrite it.
+	// What the protocol passed, needed until the block is written. Block and copies avoid it;
+	// the image may overwrite it.
 	struct range preserved[PRESERVED_MAX];
 	size_t preserved_count;
 };
@@ -81,8 +82,10 @@ struct placement {
 // image's address decides the size of the page tables, and thereby of the block.
 must_check enum status place_image(const struct place_request *request, struct placement *out);
 
-// Places the rest. `block_size` is in bytes. If block_boundary is not 0, it is at most that, and
-// the image stays where it is. If it is 0, an ET_DYN image may be moved up to make room for the
-// block below it. Refuses with NO_ROOM_BELOW_IMAGE, NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
+// Places the rest. `block_size` is in bytes. With block_boundary the size must be at most that,
+// which the limits of the block's parts guarantee: CMDLINE_MAX, RANGE_SET_MAX, and 4 KiB of tables
+// for each GiB of the image. The image then stays where it is. Without block_boundary an ET_DYN
+// image may be moved up to make room for the block below it. Refuses with NO_ROOM_BELOW_IMAGE,
+// NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
 must_check enum status place_block_and_copies(const struct place_request *request,
 					      uint64_t block_size, struct placement *out);

@@ -8,8 +8,9 @@
 struct boot;
 
 struct platform {
-	// Makes the physical range `r` readable and writable. Returns its address, or NULL if the
-	// range is not inside `mappable` of struct boot.
+	// Makes the physical range `r` readable and writable. Returns its address. NULL: the range
+	// is not inside `mappable` of struct boot, it starts at address 0, or page tables for it
+	// are missing (x86_64: MAP_HIGH_GIBS).
 	void *(*map)(struct range r);
 	// Allocates `r` from the firmware before the core writes to it (UEFI). Refuses with
 	// FIRMWARE_REFUSED. NULL: the firmware does not manage memory.
@@ -22,7 +23,9 @@ struct platform {
 	enum status (*leave_firmware)(struct boot *boot);
 	// Writes `n` bytes to the console, unchanged.
 	void (*write)(const char *text, size_t n);
-	// Stops the machine and passes the exit status to the exit device, if there is one.
+	// Stops the machine and passes the exit status to the exit device, if there is one. Under
+	// UEFI it returns to the firmware instead, as long as that is possible and loader.onerror=
+	// is not "stop".
 	noreturn void (*stop)(enum status status);
 	// Runs loader.selftest=WORD. NULL except in the debug profile.
 	void (*selftest)(const char *word, size_t n);

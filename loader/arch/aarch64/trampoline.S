@@ -71,7 +71,7 @@ trampoline_enter:
 	msr	vbar_el1, x20
 	isb
 	ldr	x2, [x19, #MOVE_SIZE]
-	cbz	x2, 3f
+	cbz	x2, 4f
 	// The image may overwrite the loader's top table: continue with its copy.
 	ldr	x3, [x19, #COPY_ROOT]
 	dsb	ish
@@ -87,15 +87,15 @@ trampoline_enter:
 	stp	x3, x4, [x0], #16
 	b	1b
 2:	adds	x2, x2, #16
-	b.eq	3f
-4:	ldrb	w3, [x1], #1
+	b.eq	4f
+3:	ldrb	w3, [x1], #1
 	strb	w3, [x0], #1
 	subs	x2, x2, #1
-	b.ne	4b
+	b.ne	3b
 
 	// The kernel's first accesses may be uncached, and instruction fetches are not coherent
 	// with the data cache: clean to the point of coherency.
-3:	ldp	x0, x1, [x19, #IMAGE]
+4:	ldp	x0, x1, [x19, #IMAGE]
 	bl	clean
 	ldp	x0, x1, [x19, #BLOCK]
 	bl	clean

@@ -6,13 +6,14 @@
 ;   CS, DS, ES, SS  flat 32-bit segments; the descriptor table may be gone.
 ;   EBP             the protocol's C function.
 ;   EDI, ESI        its two arguments.
-;   EDX             ignored; a self-test's magic number in the debug profile.
+;   EDX             ignored. Debug profile: a self-test's magic number. A test enters by
+;                   Multiboot with it; the other protocols set EDX to 0.
 ;   EFLAGS, ESP     any.
 ; Exit: C function(EDI, ESI).
 ;   64-bit mode, interrupts masked, RSP on the loader's own stack.
-;   Page tables map the memory of the loader only, identically, by 2 MiB pages.
-; A CPU without 64-bit mode and an exception before C code both end the machine with the loader's
-; error line and status.
+;   Page tables map 0 to the loader's end, identically, by 2 MiB pages.
+; A CPU without 64-bit mode ends the machine with the loader's error line and status. So does an
+; exception between LIDT and CR0.PG. From there to platform_open() one is a triple fault.
 
 ; Generated from core/status.h.
 %include "status.inc"

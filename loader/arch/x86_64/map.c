@@ -5,8 +5,8 @@
 
 enum { PRESENT_WRITABLE = 0x3, PRESENT_WRITABLE_LARGE = 0x83, ENTRIES = 512, EARLY_GIBS = 4 };
 
-// entry.asm links them and maps the loader. Everything else starts unmapped, so that a stray access
-// is reported as a page fault.
+// entry.asm links them and maps 0 to the loader's end. Everything else starts unmapped, so that a
+// stray access is reported as a page fault.
 alignas(4096) uint64_t early_pml4[ENTRIES];
 alignas(4096) uint64_t early_pdpt[ENTRIES];
 alignas(4096) uint64_t early_pd[EARLY_GIBS][ENTRIES];

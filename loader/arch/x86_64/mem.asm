@@ -26,7 +26,7 @@ memcpy:
         rep movsb
         ret
 
-; The bytes that are no multiple of eight are at the end, so that they come first.
+; Downwards, the remainder (size mod 8) is at the end, so it is copied first.
 backwards:
         mov     rax, rdi
         mov     ecx, edx

@@ -20,18 +20,20 @@ enum { PML4, PDPT, PD_FIRST, PT_BLOCK, PD_MORE };
 // PD_MORE on. Returns how many these are.
 static uint64_t directories_beyond_first(struct range image)
 {
-	uint64_t first = image.start / GIB(1), last = (image.end - 1) / GIB(1);
-	return last - first + (first != 0);
+	uint64_t image_first = image.start / GIB(1), image_last = (image.end - 1) / GIB(1);
+	return image_last - image_first + (image_first != 0);
 }
 
-// In this file, because host tests have it and not handover.c. Page 0 has the BIOS data area, and
-// null pointers should fault. Kernels copy the start-up code of application processors to 0x8000. A
-// staging copy near the image needs no further directory.
+// In this file, because host tests have it and not handover.c.
 const struct place_rules arch_place_rules = {
+	// PT_BLOCK maps the block.
 	.block_boundary = MIB(2),
 	// Addresses in Multiboot information have 32 bits.
 	.block_limit = GIB(4),
+	// Staging in the GiB where the image ends needs no further directory.
 	.staging_in_image_gib = true,
+	// Page 0 has the BIOS data area, and null pointers should fault. Kernels copy the start-up
+	// code of application processors to 0x8000.
 	.excluded = { { 0, 0x1000 }, { 0x8000, 0x9000 } },
 	.image_page_size = MIB(2),
 };
@@ -54,8 +56,8 @@ static uint64_t address_of(struct window tables, uint64_t index)
 // Index of the page directory that maps this GiB.
 static uint64_t directory(struct range image, uint64_t gib)
 {
-	uint64_t first = image.start / GIB(1);
-	return gib == 0 ? PD_FIRST : PD_MORE + gib - first - (first == 0);
+	uint64_t image_first = image.start / GIB(1);
+	return gib == 0 ? PD_FIRST : PD_MORE + gib - image_first - (image_first == 0);
 }
 
 static void map_large(struct window tables, struct range image, struct range r)
@@ -84,14 +86,15 @@ static void map_block(struct window tables, const struct paging_plan *plan)
 struct staging_entries paging_build(struct window tables, const struct paging_plan *plan)
 {
 	struct staging_entries entries = { 0 };
-	uint64_t first = plan->image.start / GIB(1), last = (plan->image.end - 1) / GIB(1);
+	uint64_t image_first = plan->image.start / GIB(1),
+		 image_last = (plan->image.end - 1) / GIB(1);
 	memset(tables.p, 0, tables.n);
 	table(tables, PML4)[0] = address_of(tables, PDPT) | TABLE;
 	// Kernels edit their tables through the last entry, which maps the top table itself.
 	if (plan->shape->recursive)
 		table(tables, PML4)[ENTRIES - 1] = address_of(tables, PML4) | TABLE;
 	table(tables, PDPT)[0] = address_of(tables, PD_FIRST) | TABLE;
-	for (uint64_t gib = first; gib <= last; gib++)
+	for (uint64_t gib = image_first; gib <= image_last; gib++)
 		table(tables, PDPT)[gib] = address_of(tables, directory(plan->image, gib)) | TABLE;
 	map_block(tables, plan);
 	map_large(tables, plan->image, plan->image);

@@ -14,8 +14,8 @@ struct paging_plan {
 	// unit. That unit is in the first GiB or in a GiB of the image.
 	struct range block;
 	struct range image; // by 2 MiB pages
-	// The staging copy of the image, by 2 MiB pages, in a GiB of the image. Empty: the image is
-	// in place already.
+	// The staging copy of the image, by 2 MiB pages, in the GiB where the image ends. Empty:
+	// the image is in place already.
 	struct range staging;
 };
 

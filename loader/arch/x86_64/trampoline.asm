@@ -39,8 +39,8 @@ trampoline_enter:
         mov     rax, [rbx + ROOT]
         mov     cr3, rax                ; from here on only block, image and staging copy are mapped
         ; Undo what firmware or boot loader have enabled. CR4 first: CR4.CET requires CR0.WP (Intel
-        ; SDM volume 3, Control Registers). EFER last: with NXE 0 the NX bit is reserved, and only
-        ; the new tables have none set.
+        ; SDM volume 3, Control Registers). EFER last: with NXE 0 the NX bit is reserved. The old
+        ; tables may have it set, the new ones do not, so CR3 is loaded first.
         mov     eax, 1 << 5             ; CR4: PAE only
         mov     cr4, rax
         mov     eax, 0x80000013         ; CR0: PG, ET, MP, PE; caches on, write protection off

@@ -40,8 +40,8 @@ enum boot_fact {
 	FACT_TLS_MEMSZ,
 	FACT_TLS_ALIGN,
 	// The RAM range that contains the image. Kernels up to 0.11 without a memory map use it as
-	// their RAM. On x86_64 its start is the image's, rounded down to 2 MiB, and its end usually
-	// 0.
+	// their RAM. On x86_64 the two are independent numbers: the image's start, rounded down to
+	// 2 MiB, and usually 0.
 	FACT_RAM_START,
 	FACT_RAM_END,
 	FACT_SERIAL,

@@ -61,7 +61,7 @@ enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, 
 	if (n == text.n && !bounded)
 		return refuse(STATUS_CMDLINE_TOO_LONG,
 			      "the command line at %#lx has no end within %#lx bytes", at, text.n);
-	// Keep the bytes of the text only: the end of the mapped range may be the application's.
+	// Only the text: the bytes after it may belong to the application's file.
 	boot->preserved[boot->preserved_count - 1].end = at + n;
 	boot->cmdline = (struct span){ text.p, n };
 	return STATUS_OK;
@@ -147,7 +147,8 @@ static size_t rsdp_size(const struct bootinfo_reader *reader, uint64_t at, struc
 
 void bootinfo_rsdp(const struct bootinfo_reader *reader, uint64_t at)
 {
-	// A copy, because the image may overwrite the original.
+	// A copy: the RSDP is not in boot->preserved, so block or copies may overwrite the
+	// original.
 	static uint8_t copy[RSDP_SIZE];
 	struct span rsdp;
 	if (at == 0)

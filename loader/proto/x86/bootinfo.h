@@ -21,9 +21,9 @@ must_check enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map
 must_check enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot);
 
 // QEMU's microvm appends `virtio_mmio.device=512@ADDRESS:IRQ` for each virtio-mmio device. Kernels
-// accept only the size 4K, and only before `--`: changes the size of such words before `--`, and
-// moves those at the end of the line there. All other words stay as they are. For
-// `boot->edit_cmdline`.
+// accept only the size 4K, and only before `--`. Device words at the end of the line are moved to
+// before `--`; then the size of every device word before `--` is changed. All other words stay as
+// they are. For `boot->edit_cmdline`.
 size_t pvh_edit_cmdline(uint8_t *line, size_t n);
 
 // The 64-bit Linux entry: the zero page, struct boot_params (Documentation/arch/x86/boot.rst,
@@ -39,12 +39,14 @@ struct bootinfo_reader {
 	enum status unreachable;
 };
 
-// Maps [at, at + size) and adds it to boot->preserved, so that no one overwrites it. False: out of
-// reach.
+// Maps [at, at + size) and adds it to boot->preserved: it is needed until the block is written.
+// False: out of reach.
 must_check bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
 			      struct span *out);
 
-// Reads a command line. It ends at its NUL, or after `most` bytes if that is at most CMDLINE_MAX.
+// Reads a command line. If `most` is at most CMDLINE_MAX, the line ends at its NUL or after `most`
+// bytes. Any larger value, such as UINT64_MAX, means that the line must have a NUL: without one in
+// the first CMDLINE_MAX + 1 bytes it is refused.
 must_check enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at,
 					uint64_t most);
 

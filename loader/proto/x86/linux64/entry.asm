@@ -7,8 +7,9 @@
 ;   64-bit mode, ring 0; the loader is identity-mapped; everything else may have any state.
 ; Exit:  enter_long_mode with paging off: EBP = linux64_start, EDI = low, ESI = high half of RSI.
 ;
-; CR4.LA57 and CR4.PCIDE can change only while paging is off. enter_long_mode then sets up the same
-; state as for the other boot protocols.
+; CR4.LA57 can change only while paging is off. CR4.PCIDE can be cleared at any time in 64-bit mode,
+; and must be 0 before CR0.PG is cleared. enter_long_mode then sets up the same state as for the
+; other boot protocols.
 
 CODE32          equ 0x18                ; selectors of entry.asm
 DATA            equ 0x10
@@ -29,7 +30,7 @@ linux64_entry:
         shr     rsi, 32
         lgdt    [gdt_pointer]
         mov     rax, cr4
-        and     eax, CR4_PAE | CR4_LA57 ; PCIDE must be 0 before CR0.PG is cleared
+        and     eax, CR4_PAE | CR4_LA57 ; clears PCIDE
         mov     cr4, rax
         push    qword CODE32
         push    qword .flat

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The 64-bit Linux entry: Firecracker, Cloud Hypervisor.
+// The 64-bit Linux entry: Firecracker.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
 #include "proto/x86/bootinfo.h"

@@ -6,7 +6,7 @@
 
 MAGIC           equ 0x1badb002
 PAGE_ALIGN      equ 1 << 0              ; modules are page-aligned
-MEMORY_INFO     equ 1 << 1              ; mem_* or mmap_* fields are required
+MEMORY_INFO     equ 1 << 1              ; mem_* fields are required, mmap_* are optional
 ADDRESSES       equ 1 << 16             ; address fields are valid
 FLAGS           equ PAGE_ALIGN | MEMORY_INFO | ADDRESSES
 

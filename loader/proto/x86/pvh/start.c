@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// PVH: QEMU -kernel, Firecracker, Cloud Hypervisor.
+// PVH: QEMU -kernel, Firecracker 1.12 and later, Cloud Hypervisor.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
 #include "proto/x86/bootinfo.h"
