@@ -50,8 +50,8 @@ struct boot {
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
 	// What the protocol passed, needed until the block is written. Block and copies avoid it,
-	// the image may overwrite it. After placement the core reads the command line, and the zero
-	// page or the device tree.
+	// the image may overwrite it. After placement the core reads only the command line, and the
+	// zero page or the device tree.
 	struct range preserved[PRESERVED_MAX];
 	size_t preserved_count;
 	const struct elf_target *elf_target;

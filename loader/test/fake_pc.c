@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/panic.h"
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 enum {
 	MAGIC = 0x2badb002,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 #include <string.h>
 
-#include "test/bootinfo_fake.h"
+#include "test/protocol_fake.h"
 #include "test/test.h"
 
 enum { PARAMS = 0x7003, LINE = 0x20001, APP = 0x30005 };
@@ -18,7 +18,7 @@ static void add(uint64_t address, uint64_t bytes, uint32_t type)
 
 static void start(void)
 {
-	bootinfo_clear();
+	protocol_clear();
 	put16(PARAMS + 0x1fe, 0xaa55);
 	put32(PARAMS + 0x202, 0x53726448);
 	add(0, 0x9fc00, 1);
@@ -26,8 +26,8 @@ static void start(void)
 
 static enum status run_at(uint64_t params)
 {
-	bootinfo_begin();
-	return bootinfo_end(linux64_read(params, fake_map, &bootinfo_boot));
+	protocol_begin();
+	return protocol_end(linux64_read(params, fake_map, &protocol_boot));
 }
 
 static enum status run(void)
@@ -48,14 +48,14 @@ static void everything_is_found_and_preserved(void)
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
 	check_parsed(PARAMS, "abc def", 1, APP, 0x123);
-	CHECK(bootinfo_boot.boot_params.p == fake_memory() + PARAMS &&
-	      bootinfo_boot.boot_params.n == 4096);
+	CHECK(protocol_boot.boot_params.p == fake_memory() + PARAMS &&
+	      protocol_boot.boot_params.n == 4096);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(bootinfo_boot.preserved_count, 2);
-	CHECK(bootinfo_boot.preserved[0].start == PARAMS &&
-	      bootinfo_boot.preserved[0].end == PARAMS + 4096);
-	CHECK(bootinfo_boot.preserved[1].start == LINE &&
-	      bootinfo_boot.preserved[1].end == LINE + 7);
+	CHECK_EQ(protocol_boot.preserved_count, 2);
+	CHECK(protocol_boot.preserved[0].start == PARAMS &&
+	      protocol_boot.preserved[0].end == PARAMS + 4096);
+	CHECK(protocol_boot.preserved[1].start == LINE &&
+	      protocol_boot.preserved[1].end == LINE + 7);
 }
 
 static void nothing_but_memory(void)
@@ -63,8 +63,8 @@ static void nothing_but_memory(void)
 	start();
 	put32(PARAMS + 0x218, APP); // and no size
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.module_count +
-			 bootinfo_boot.rsdp.n,
+	CHECK_EQ(protocol_boot.cmdline.n + protocol_boot.app.n + protocol_boot.module_count +
+			 protocol_boot.rsdp.n,
 		 0);
 }
 
@@ -125,13 +125,13 @@ static void the_size_of_the_command_line_is_an_upper_bound(void)
 		test_case("size %u", cases[i].size);
 		put32(PARAMS + 0x238, cases[i].size);
 		CHECK_EQ(run(), STATUS_OK);
-		CHECK_EQ(bootinfo_boot.cmdline.n, cases[i].want);
-		CHECK_EQ(bootinfo_boot.preserved[1].end, LINE + cases[i].want);
+		CHECK_EQ(protocol_boot.cmdline.n, cases[i].want);
+		CHECK_EQ(protocol_boot.preserved[1].end, LINE + cases[i].want);
 	}
 	memset(fake_memory() + LINE, 'x', CMDLINE_MAX + 1);
 	put32(PARAMS + 0x238, CMDLINE_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n, CMDLINE_MAX);
+	CHECK_EQ(protocol_boot.cmdline.n, CMDLINE_MAX);
 	put32(PARAMS + 0x238, CMDLINE_MAX + 1);
 	CHECK_REFUSED(
 		run(), CMDLINE_TOO_LONG,
@@ -170,8 +170,8 @@ static void a_full_map_is_read_to_its_end(void)
 	for (uint64_t i = 1; i < 128; i++)
 		add(MIB(2) * i, MIB(1), 1);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.usable.count, 128);
-	CHECK_EQ(bootinfo_boot.usable.ranges[127].start, MIB(254));
+	CHECK_EQ(protocol_boot.usable.count, 128);
+	CHECK_EQ(protocol_boot.usable.ranges[127].start, MIB(254));
 }
 
 static void start_complete(void)

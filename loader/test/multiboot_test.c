@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 #include <string.h>
 
-#include "test/bootinfo_fake.h"
+#include "test/protocol_fake.h"
 #include "test/test.h"
 
 enum {
@@ -36,7 +36,7 @@ static void add(uint64_t address, uint64_t bytes, uint32_t type)
 
 static void start(uint32_t flags)
 {
-	bootinfo_clear();
+	protocol_clear();
 	map_end = MAP;
 	put32(INFO, flags);
 	put32(INFO + 16, LINE);
@@ -48,8 +48,8 @@ static void start(uint32_t flags)
 
 static enum status run_with(uint32_t magic, uint32_t info)
 {
-	bootinfo_begin();
-	return bootinfo_end(multiboot_read(magic, info, fake_map, &bootinfo_boot));
+	protocol_begin();
+	return protocol_end(multiboot_read(magic, info, fake_map, &protocol_boot));
 }
 
 static enum status run(void)
@@ -68,7 +68,7 @@ static void everything_is_found_and_preserved(void)
 	CHECK_EQ(run(), STATUS_OK);
 	check_parsed(INFO, "abc def", 2, 0x30000, 0x123);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(bootinfo_boot.preserved_count, 4);
+	CHECK_EQ(protocol_boot.preserved_count, 4);
 	CHECK(is_preserved(INFO, INFO + 52) && is_preserved(LINE, LINE + 7) &&
 	      is_preserved(LIST, LIST + 16) && is_preserved(MAP, map_end));
 }
@@ -80,7 +80,7 @@ static void what_is_not_flagged_is_not_there(void)
 	put32(INFO + 20, 1);
 	put32(INFO + 24, UINT32_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.module_count, 0);
+	CHECK_EQ(protocol_boot.cmdline.n + protocol_boot.app.n + protocol_boot.module_count, 0);
 }
 
 static void magic_and_address(void)
@@ -106,7 +106,7 @@ static void the_command_line_must_end(void)
 	memset(fake_memory() + LINE, 'x', CMDLINE_MAX + 1);
 	fake_memory()[LINE + CMDLINE_MAX] = '\0';
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n, CMDLINE_MAX);
+	CHECK_EQ(protocol_boot.cmdline.n, CMDLINE_MAX);
 	fake_memory()[LINE + CMDLINE_MAX] = 'x';
 	CHECK_REFUSED(
 		run(), CMDLINE_TOO_LONG,
@@ -118,7 +118,7 @@ static void the_command_line_near_the_end_of_reach(void)
 	start(CMDLINE | MMAP);
 	put32(INFO + 16, 0xfffffff0);
 	CHECK_EQ(run(), STATUS_OK); // there is nothing: zeroes
-	CHECK_EQ(bootinfo_boot.cmdline.n, 0);
+	CHECK_EQ(protocol_boot.cmdline.n, 0);
 	put32(INFO + 16, 0);
 	CHECK_REFUSED(run(), MULTIBOOT_INFO,
 		      "87 multiboot-info: the command line at 0x0 is out of reach");
@@ -130,7 +130,7 @@ static void modules(void)
 	put32(INFO + 20, 0);
 	put32(INFO + 24, UINT32_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.module_count, 0);
+	CHECK_EQ(protocol_boot.module_count, 0);
 	put32(INFO + 20, 3);
 	CHECK_REFUSED(run(), MULTIBOOT_INFO,
 		      "87 multiboot-info: the list of 3 modules at 0xffffffff is out of reach");
@@ -146,8 +146,8 @@ static void modules(void)
 		"87 multiboot-module: the first module 0x0..0x30000 is not a range within reach");
 	put32(LIST, 0x30000);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.app.n, 0);
-	CHECK_EQ(bootinfo_boot.module_count, 3);
+	CHECK_EQ(protocol_boot.app.n, 0);
+	CHECK_EQ(protocol_boot.module_count, 3);
 }
 
 static void memory_is_missing(void)
@@ -280,7 +280,7 @@ static void more_ranges_than_the_set_holds(void)
 	for (uint64_t i = 1; i < RANGE_SET_MAX; i++)
 		add(MIB(2) * i, MIB(1), 1);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.usable.count, RANGE_SET_MAX);
+	CHECK_EQ(protocol_boot.usable.count, RANGE_SET_MAX);
 	add(GIB(2), MIB(1), 1);
 	CHECK_REFUSED(run(), MEMORY_MAP_TOO_LONG,
 		      "89 memory-map-too-long: the memory map has more than 128 ranges");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 #include <string.h>
 
-#include "test/bootinfo_fake.h"
+#include "test/protocol_fake.h"
 #include "test/test.h"
 
 enum {
@@ -38,7 +38,7 @@ static void set_module(uint64_t address, uint64_t bytes, uint32_t count)
 
 static void start(void)
 {
-	bootinfo_clear();
+	protocol_clear();
 	map_count = 0;
 	put32(INFO, MAGIC);
 	put32(INFO + 4, 1);
@@ -48,8 +48,8 @@ static void start(void)
 
 static enum status run_at(uint32_t info)
 {
-	bootinfo_begin();
-	return bootinfo_end(pvh_read(info, fake_map, &bootinfo_boot));
+	protocol_begin();
+	return protocol_end(pvh_read(info, fake_map, &protocol_boot));
 }
 
 static enum status run(void)
@@ -86,9 +86,9 @@ static void everything_is_found_and_preserved(void)
 	add(0x100000, 0x3f00000, 1);
 	CHECK_EQ(run(), STATUS_OK);
 	check_parsed(INFO, "abc def", 2, APP, 0x123);
-	CHECK_EQ(bootinfo_boot.rsdp.n, 0);
+	CHECK_EQ(protocol_boot.rsdp.n, 0);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(bootinfo_boot.preserved_count, 4);
+	CHECK_EQ(protocol_boot.preserved_count, 4);
 	CHECK(is_preserved(INFO, INFO + 56) && is_preserved(LINE, LINE + 7) &&
 	      is_preserved(LIST, LIST + 32) && is_preserved(MAP, MAP + 48));
 }
@@ -98,8 +98,8 @@ static void nothing_but_memory(void)
 	start();
 	put64(INFO + 16, UINT64_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n + bootinfo_boot.app.n + bootinfo_boot.module_count +
-			 bootinfo_boot.rsdp.n,
+	CHECK_EQ(protocol_boot.cmdline.n + protocol_boot.app.n + protocol_boot.module_count +
+			 protocol_boot.rsdp.n,
 		 0);
 }
 
@@ -125,7 +125,7 @@ static void the_command_line_must_end(void)
 	memset(fake_memory() + LINE, 'x', CMDLINE_MAX + 1);
 	fake_memory()[LINE + CMDLINE_MAX] = '\0';
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.cmdline.n, CMDLINE_MAX);
+	CHECK_EQ(protocol_boot.cmdline.n, CMDLINE_MAX);
 	fake_memory()[LINE + CMDLINE_MAX] = 'x';
 	CHECK_REFUSED(
 		run(), CMDLINE_TOO_LONG,
@@ -140,8 +140,8 @@ static void modules_out_of_reach(void)
 	start();
 	set_module(APP, 0, 1);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.app.n, 0);
-	CHECK_EQ(bootinfo_boot.module_count, 1);
+	CHECK_EQ(protocol_boot.app.n, 0);
+	CHECK_EQ(protocol_boot.module_count, 1);
 	set_module(FAKE_REACH - 0x100, 0x101, 1);
 	CHECK_REFUSED(
 		run(), START_STATE,
@@ -212,12 +212,12 @@ static void the_root_pointer_is_copied(void)
 	start();
 	set_rsdp(0);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.rsdp.n, 20);
-	CHECK_BYTES(bootinfo_boot.rsdp.p, fake_memory() + RSDP, 20);
+	CHECK_EQ(protocol_boot.rsdp.n, 20);
+	CHECK_BYTES(protocol_boot.rsdp.p, fake_memory() + RSDP, 20);
 	set_rsdp(2);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.rsdp.n, 36);
-	CHECK_BYTES(bootinfo_boot.rsdp.p, fake_memory() + RSDP, 36);
+	CHECK_EQ(protocol_boot.rsdp.n, 36);
+	CHECK_BYTES(protocol_boot.rsdp.p, fake_memory() + RSDP, 36);
 }
 
 static void a_root_pointer_that_is_none_is_left_out(void)
@@ -229,13 +229,13 @@ static void a_root_pointer_that_is_none_is_left_out(void)
 		set_rsdp(2);
 		fake_memory()[RSDP + flips[i]] ^= 1;
 		CHECK_EQ(run(), STATUS_OK);
-		CHECK_EQ(bootinfo_boot.rsdp.n, 0);
+		CHECK_EQ(protocol_boot.rsdp.n, 0);
 		CHECK_STR(console_text(), "[LOADER][WARN] no valid ACPI root pointer at 0xc000: "
 					  "the application gets none\n");
 	}
 	put64(INFO + 32, UINT64_MAX);
 	CHECK_EQ(run(), STATUS_OK);
-	CHECK_EQ(bootinfo_boot.rsdp.n, 0);
+	CHECK_EQ(protocol_boot.rsdp.n, 0);
 }
 
 static void start_complete(void)

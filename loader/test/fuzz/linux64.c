@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 #include "test/fuzz/fuzz.h"
 
 static enum status read(struct boot *boot)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The zero page of the 64-bit Linux entry. Addresses and sizes in it are untrusted.
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 // Offsets in the zero page (Documentation/arch/x86/zero-page.rst). From 0x1f1 on it has a copy of
 // the setup header (boot.rst, "Details of Header Fields"). Fields are u32 unless noted.
@@ -34,24 +34,24 @@ static uint64_t field_u64(struct span params, unsigned low_at, unsigned high_at)
 	       (uint64_t)load_u32(params.p + high_at, ORDER_LITTLE) << 32;
 }
 
-static enum status read_app(const struct bootinfo_reader *reader, struct span params)
+static enum status read_app(const struct protocol_reader *reader, struct span params)
 {
 	uint64_t size = field_u64(params, RAMDISK_SIZE_AT, EXT_RAMDISK_SIZE_AT);
 	if (size == 0)
 		return STATUS_OK;
-	return bootinfo_app(reader, field_u64(params, RAMDISK_AT, EXT_RAMDISK_AT), size, 1);
+	return protocol_app(reader, field_u64(params, RAMDISK_AT, EXT_RAMDISK_AT), size, 1);
 }
 
 // The meaning of cmdline_size differs between VMMs: the length with or without NUL, or the maximum
 // that the kernel accepts. 0: not set, so only NUL ends the line.
-static enum status read_cmdline(const struct bootinfo_reader *reader, struct span params)
+static enum status read_cmdline(const struct protocol_reader *reader, struct span params)
 {
 	uint32_t size = load_u32(params.p + CMDLINE_SIZE_AT, ORDER_LITTLE);
 	uint64_t at = field_u64(params, CMDLINE_AT, EXT_CMDLINE_AT);
-	return at == 0 ? STATUS_OK : bootinfo_cmdline(reader, at, size != 0 ? size : UINT64_MAX);
+	return at == 0 ? STATUS_OK : protocol_cmdline(reader, at, size != 0 ? size : UINT64_MAX);
 }
 
-static enum status read_memory(const struct bootinfo_reader *reader, struct span params)
+static enum status read_memory(const struct protocol_reader *reader, struct span params)
 {
 	unsigned count = params.p[E820_COUNT_AT];
 	if (count == 0)
@@ -62,16 +62,16 @@ static enum status read_memory(const struct bootinfo_reader *reader, struct span
 			      "the zero page has %u memory ranges, the maximum is %u", count,
 			      (unsigned)E820_MAX);
 	struct span map = { params.p + E820_AT, (size_t)E820_ENTRY_SIZE * count };
-	return bootinfo_e820(reader, map, E820_ENTRY_SIZE);
+	return protocol_e820(reader, map, E820_ENTRY_SIZE);
 }
 
 enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *boot)
 {
-	const struct bootinfo_reader reader = { .map = map,
+	const struct protocol_reader reader = { .map = map,
 						.boot = boot,
 						.unreachable = STATUS_START_STATE };
 	struct span params;
-	if (at == 0 || !bootinfo_span(&reader, at, ZERO_PAGE_SIZE, &params))
+	if (at == 0 || !protocol_span(&reader, at, ZERO_PAGE_SIZE, &params))
 		return refuse(STATUS_START_STATE,
 			      "RSI was %#lx at entry, not the address of a zero page", at);
 	// The marks of a setup header. VMMs that fill in the page themselves set them as well.
@@ -86,6 +86,6 @@ enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *b
 	boot->boot_params = params;
 	TRY(read_cmdline(&reader, params));
 	TRY(read_app(&reader, params));
-	bootinfo_rsdp(&reader, load_u64(params.p + RSDP_AT, ORDER_LITTLE));
+	protocol_rsdp(&reader, load_u64(params.p + RSDP_AT, ORDER_LITTLE));
 	return read_memory(&reader, params);
 }

@@ -3,7 +3,7 @@
 // The 64-bit Linux entry: Firecracker.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 // From entry.asm: both halves of RSI at entry.
 noreturn void linux64_start(uint32_t params_low, uint32_t params_high);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The boot information of Multiboot 1. Lengths and addresses are untrusted.
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 // Multiboot Specification 0.6.96, 3.2 (machine state) and 3.3 (offsets in the boot information).
 // All fields have 32 bits. A bit of `flags` says which of them are valid.
@@ -29,7 +29,7 @@ enum {
 };
 
 struct multiboot_reader {
-	struct bootinfo_reader common;
+	struct protocol_reader common;
 	// INFO_SIZE bytes.
 	const uint8_t *info;
 };
@@ -39,7 +39,7 @@ static uint32_t field(const struct multiboot_reader *r, unsigned at)
 	return load_u32(r->info + at, ORDER_LITTLE);
 }
 
-// Not by bootinfo_app(): a module has an end instead of a size, and damaged addresses have a rule
+// Not by protocol_app(): a module has an end instead of a size, and damaged addresses have a rule
 // of their own.
 static enum status read_modules(const struct multiboot_reader *r)
 {
@@ -49,7 +49,7 @@ static enum status read_modules(const struct multiboot_reader *r)
 	if (count == 0)
 		return STATUS_OK;
 	// The first module is the application. The others are only counted.
-	if (!bootinfo_span(&r->common, field(r, MODULES_AT), MODULE_SIZE, &list))
+	if (!protocol_span(&r->common, field(r, MODULES_AT), MODULE_SIZE, &list))
 		return refuse(STATUS_MULTIBOOT_INFO,
 			      "the list of %u modules at %#x is out of reach", count,
 			      field(r, MODULES_AT));
@@ -92,11 +92,11 @@ static must_check bool next_entry(struct span map, uint64_t *at, struct entry *o
 static enum status read_map(const struct multiboot_reader *r)
 {
 	struct span map;
-	if (!bootinfo_span(&r->common, field(r, MMAP_AT), field(r, MMAP_LENGTH_AT), &map))
+	if (!protocol_span(&r->common, field(r, MMAP_AT), field(r, MMAP_LENGTH_AT), &map))
 		return refuse(STATUS_MULTIBOOT_INFO,
 			      "the memory map at %#x with %#x bytes is out of reach",
 			      field(r, MMAP_AT), field(r, MMAP_LENGTH_AT));
-	for (enum bootinfo_pass pass = BOOTINFO_ADD_RAM; pass <= BOOTINFO_REMOVE_RESERVED; pass++) {
+	for (enum protocol_pass pass = PROTOCOL_ADD_RAM; pass <= PROTOCOL_REMOVE_RESERVED; pass++) {
 		for (uint64_t at = 0; at < map.n;) {
 			struct entry e;
 			uint64_t start = at;
@@ -105,7 +105,7 @@ static enum status read_map(const struct multiboot_reader *r)
 					      "the memory map of %#lx bytes has a malformed entry "
 					      "at %#lx",
 					      map.n, start);
-			TRY(bootinfo_memory_entry(&r->common, pass,
+			TRY(protocol_memory_entry(&r->common, pass,
 						  (struct range){ e.address, e.address + e.size },
 						  e.type == TYPE_AVAILABLE));
 		}
@@ -134,7 +134,7 @@ static enum status read_memory(const struct multiboot_reader *r, uint32_t flags)
 			      "the Multiboot information (flags %#x) has neither memory map nor "
 			      "memory sizes",
 			      flags);
-	return bootinfo_require_memory(&r->common);
+	return protocol_require_memory(&r->common);
 }
 
 enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct range),
@@ -148,7 +148,7 @@ enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct ra
 		return refuse(STATUS_MULTIBOOT_MAGIC,
 			      "EAX was %#x at entry, a Multiboot 1 boot loader passes %#x", magic,
 			      (unsigned)MAGIC_AT_ENTRY);
-	if (info == 0 || !bootinfo_span(&reader.common, info, INFO_SIZE, &bytes))
+	if (info == 0 || !protocol_span(&reader.common, info, INFO_SIZE, &bytes))
 		return refuse(STATUS_MULTIBOOT_INFO,
 			      "EBX was %#x at entry, not the address of Multiboot information",
 			      info);
@@ -156,7 +156,7 @@ enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct ra
 	boot->protocol_info_at = info;
 	uint32_t flags = field(&reader, 0);
 	if ((flags & FLAG_CMDLINE) != 0)
-		TRY(bootinfo_cmdline(&reader.common, field(&reader, CMDLINE_AT), UINT64_MAX));
+		TRY(protocol_cmdline(&reader.common, field(&reader, CMDLINE_AT), UINT64_MAX));
 	if ((flags & FLAG_MODULES) != 0)
 		TRY(read_modules(&reader));
 	return read_memory(&reader, flags);

@@ -3,7 +3,7 @@
 // Multiboot 1: QEMU -kernel, GRUB.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 // From header.asm: EAX and EBX at entry.
 noreturn void multiboot_start(uint32_t magic, uint32_t info);

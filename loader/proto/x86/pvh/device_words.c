@@ -2,7 +2,7 @@
 //
 // QEMU's words for virtio-mmio devices on the command line (hw/i386/microvm.c), as kernels read
 // them.
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 static const char qemu_word[] = "virtio_mmio.device=512@";
 static const char kernel_word[] = "virtio_mmio.device=4K@";

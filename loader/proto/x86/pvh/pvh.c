@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The boot information of PVH. Lengths and addresses are untrusted.
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 // Offsets in struct hvm_start_info (Xen's start_info.h) version 1, and sizes of the entries that it
 // points to. The fields between are not read: flags, and the reserved words.
@@ -21,7 +21,7 @@ enum {
 	ENTRY_SIZE = 24,
 };
 
-static enum status read_modules(const struct bootinfo_reader *reader, struct span info)
+static enum status read_modules(const struct protocol_reader *reader, struct span info)
 {
 	uint32_t count = load_u32(info.p + MODULE_COUNT_AT, ORDER_LITTLE);
 	uint64_t at = load_u64(info.p + MODULES_AT, ORDER_LITTLE);
@@ -29,15 +29,15 @@ static enum status read_modules(const struct bootinfo_reader *reader, struct spa
 	if (count == 0)
 		return STATUS_OK;
 	// The first module is the application. The others are only counted.
-	if (!bootinfo_span(reader, at, MODULE_SIZE, &list))
+	if (!protocol_span(reader, at, MODULE_SIZE, &list))
 		return refuse(STATUS_START_STATE, "the list of %u modules at %#lx is out of reach",
 			      count, at);
-	return bootinfo_app(reader, load_u64(list.p, ORDER_LITTLE),
+	return protocol_app(reader, load_u64(list.p, ORDER_LITTLE),
 			    load_u64(list.p + 8, ORDER_LITTLE), count);
 }
 
 // Version 0 of the structure has no memory map: it was to come from a hypercall of Xen.
-static enum status read_memory(const struct bootinfo_reader *reader, struct span info)
+static enum status read_memory(const struct protocol_reader *reader, struct span info)
 {
 	uint32_t version = load_u32(info.p + VERSION_AT, ORDER_LITTLE);
 	struct span map;
@@ -48,19 +48,19 @@ static enum status read_memory(const struct bootinfo_reader *reader, struct span
 	uint32_t count = load_u32(info.p + MMAP_COUNT_AT, ORDER_LITTLE);
 	if (count == 0)
 		return refuse(STATUS_MEMORY_MAP_MISSING, "the start information has no memory map");
-	if (!bootinfo_span(reader, at, (uint64_t)ENTRY_SIZE * count, &map))
+	if (!protocol_span(reader, at, (uint64_t)ENTRY_SIZE * count, &map))
 		return refuse(STATUS_START_STATE,
 			      "the memory map of %u entries at %#lx is out of reach", count, at);
-	return bootinfo_e820(reader, map, ENTRY_SIZE);
+	return protocol_e820(reader, map, ENTRY_SIZE);
 }
 
 enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boot)
 {
-	const struct bootinfo_reader reader = { .map = map,
+	const struct protocol_reader reader = { .map = map,
 						.boot = boot,
 						.unreachable = STATUS_START_STATE };
 	struct span bytes;
-	if (info == 0 || !bootinfo_span(&reader, info, INFO_SIZE, &bytes))
+	if (info == 0 || !protocol_span(&reader, info, INFO_SIZE, &bytes))
 		return refuse(STATUS_START_STATE,
 			      "EBX was %#x at entry, not the address of PVH start information",
 			      info);
@@ -73,8 +73,8 @@ enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boo
 	boot->protocol_info_at = info;
 	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
 	if (cmdline != 0)
-		TRY(bootinfo_cmdline(&reader, cmdline, UINT64_MAX));
+		TRY(protocol_cmdline(&reader, cmdline, UINT64_MAX));
 	TRY(read_modules(&reader, bytes));
-	bootinfo_rsdp(&reader, load_u64(bytes.p + RSDP_AT, ORDER_LITTLE));
+	protocol_rsdp(&reader, load_u64(bytes.p + RSDP_AT, ORDER_LITTLE));
 	return read_memory(&reader, bytes);
 }

@@ -3,7 +3,7 @@
 // PVH: QEMU -kernel, Firecracker 1.12 and later, Cloud Hypervisor.
 #include "arch/x86_64/platform.h"
 #include "core/panic.h"
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 // From entry.asm: EBX at entry.
 noreturn void pvh_start(uint32_t info);

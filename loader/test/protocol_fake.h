@@ -5,20 +5,20 @@
 
 #include "test/fake.h"
 
-enum { BOOTINFO_RAM = 0x40000 };
+enum { PROTOCOL_RAM = 0x40000 };
 
-extern struct boot bootinfo_boot;
+extern struct boot protocol_boot;
 
 // Zeroes the memory.
-void bootinfo_clear(void);
+void protocol_clear(void);
 
 // Around a call of a protocol's reader: a fresh struct boot and console, memory sealed; afterwards
 // it may be looked at. Gives `status` back.
-void bootinfo_begin(void);
-enum status bootinfo_end(enum status status);
+void protocol_begin(void);
+enum status protocol_end(enum status status);
 
 // The addresses of the boot information, the command line and the first of the applications.
-void check_parsed(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
+void check_parsed(uint64_t info_at, const char *line, unsigned apps, uint64_t app_at,
 		  uint64_t app_size);
 // The usable ranges as "0-9fc00 100000-4000000 ".
 void check_usable(const char *want);

@@ -31,7 +31,7 @@ size_t pvh_edit_cmdline(uint8_t *line, size_t n);
 must_check enum status linux64_read(uint64_t params, void *(*map)(struct range), struct boot *boot);
 
 // How to read the boot information, and the struct boot that the functions fill.
-struct bootinfo_reader {
+struct protocol_reader {
 	void *(*map)(struct range);
 	// `mappable` is set.
 	struct boot *boot;
@@ -41,33 +41,33 @@ struct bootinfo_reader {
 
 // Maps [at, at + size) and adds it to boot->preserved: it is needed until the block is written.
 // False: out of reach.
-must_check bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+must_check bool protocol_span(const struct protocol_reader *reader, uint64_t at, uint64_t size,
 			      struct span *out);
 
 // Reads a command line. If `most` is at most CMDLINE_MAX, the line ends at its NUL or after `most`
 // bytes. Any larger value, such as UINT64_MAX, means that the line must have a NUL: without one in
 // the first CMDLINE_MAX + 1 bytes it is refused.
-must_check enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at,
+must_check enum status protocol_cmdline(const struct protocol_reader *reader, uint64_t at,
 					uint64_t most);
 
 // Sets the application: the first of `count` modules.
-must_check enum status bootinfo_app(const struct bootinfo_reader *reader, uint64_t at,
+must_check enum status protocol_app(const struct protocol_reader *reader, uint64_t at,
 				    uint64_t size, uint32_t count);
 
 // Memory maps may be unsorted and overlap. Two passes make the more restrictive type win: the first
 // adds RAM, the second removes everything else. The caller passes every entry in each pass.
-enum bootinfo_pass { BOOTINFO_ADD_RAM, BOOTINFO_REMOVE_RESERVED };
-must_check enum status bootinfo_memory_entry(const struct bootinfo_reader *reader,
-					     enum bootinfo_pass pass, struct range range,
+enum protocol_pass { PROTOCOL_ADD_RAM, PROTOCOL_REMOVE_RESERVED };
+must_check enum status protocol_memory_entry(const struct protocol_reader *reader,
+					     enum protocol_pass pass, struct range range,
 					     bool is_ram);
 // Refuses a map without usable RAM. Call it after both passes.
-must_check enum status bootinfo_require_memory(const struct bootinfo_reader *reader);
+must_check enum status protocol_require_memory(const struct protocol_reader *reader);
 
 // Both passes for an E820 map (ACPI 6.5, 15.1): entries of `stride` bytes with address (8), size
 // (8) and type (4). Type 1 is RAM.
-must_check enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map,
+must_check enum status protocol_e820(const struct protocol_reader *reader, struct span map,
 				     size_t stride);
 
 // Copies ACPI's root pointer, the RSDP (ACPI 6.5, 5.2.5.3). `at` is 0 if there is none. An invalid
 // one is ignored with a warning.
-void bootinfo_rsdp(const struct bootinfo_reader *reader, uint64_t at);
+void protocol_rsdp(const struct protocol_reader *reader, uint64_t at);

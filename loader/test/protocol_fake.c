@@ -1,47 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-#include "test/bootinfo_fake.h"
+#include "test/protocol_fake.h"
 
 #include <string.h>
 
 #include "test/test.h"
 
-struct boot bootinfo_boot;
+struct boot protocol_boot;
 
-void bootinfo_clear(void)
+void protocol_clear(void)
 {
-	fake_open(BOOTINFO_RAM);
-	memset(fake_memory(), 0, BOOTINFO_RAM);
+	fake_open(PROTOCOL_RAM);
+	memset(fake_memory(), 0, PROTOCOL_RAM);
 }
 
-void bootinfo_begin(void)
+void protocol_begin(void)
 {
-	bootinfo_boot = (struct boot){ .loader = { 0x100000, 0x110000 },
+	protocol_boot = (struct boot){ .loader = { 0x100000, 0x110000 },
 				       .mappable = { 0, FAKE_REACH } };
 	console_open();
 	fake_seal();
 }
 
-enum status bootinfo_end(enum status status)
+enum status protocol_end(enum status status)
 {
 	fake_unseal();
 	return status;
 }
 
-void check_parsed(uint64_t bootinfo_at, const char *line, unsigned apps, uint64_t app_at,
+void check_parsed(uint64_t info_at, const char *line, unsigned apps, uint64_t app_at,
 		  uint64_t app_size)
 {
-	CHECK_EQ(bootinfo_boot.protocol_info_at, bootinfo_at);
-	CHECK_EQ(bootinfo_boot.cmdline.n, strlen(line));
-	CHECK_BYTES(bootinfo_boot.cmdline.p, line, strlen(line));
-	CHECK_EQ(bootinfo_boot.module_count, apps);
-	CHECK_EQ(bootinfo_boot.app_at, app_at);
-	CHECK_EQ(bootinfo_boot.app.n, app_size);
-	CHECK(bootinfo_boot.app.p == fake_memory() + app_at);
+	CHECK_EQ(protocol_boot.protocol_info_at, info_at);
+	CHECK_EQ(protocol_boot.cmdline.n, strlen(line));
+	CHECK_BYTES(protocol_boot.cmdline.p, line, strlen(line));
+	CHECK_EQ(protocol_boot.module_count, apps);
+	CHECK_EQ(protocol_boot.app_at, app_at);
+	CHECK_EQ(protocol_boot.app.n, app_size);
+	CHECK(protocol_boot.app.p == fake_memory() + app_at);
 }
 
 void check_usable(const char *want)
 {
-	const struct range_set *usable = &bootinfo_boot.usable;
+	const struct range_set *usable = &protocol_boot.usable;
 	char got[4096] = "";
 	size_t n = 0;
 	for (uint32_t i = 0; i < usable->count; i++)
@@ -52,9 +52,9 @@ void check_usable(const char *want)
 
 bool is_preserved(uint64_t from, uint64_t to)
 {
-	for (size_t i = 0; i < bootinfo_boot.preserved_count; i++)
-		if (bootinfo_boot.preserved[i].start == from &&
-		    bootinfo_boot.preserved[i].end == to)
+	for (size_t i = 0; i < protocol_boot.preserved_count; i++)
+		if (protocol_boot.preserved[i].start == from &&
+		    protocol_boot.preserved[i].end == to)
 			return true;
 	return false;
 }

@@ -2,7 +2,7 @@
 //
 // Common readers of the x86 boot protocols. Untrusted: an address is mapped only within
 // `boot->mappable`, sums are checked for overflow.
-#include "proto/x86/bootinfo.h"
+#include "proto/x86/protocol.h"
 
 #include "core/panic.h"
 
@@ -19,7 +19,7 @@ enum {
 	RSDP_SIZE = 36,
 };
 
-static must_check bool map_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+static must_check bool map_span(const struct protocol_reader *reader, uint64_t at, uint64_t size,
 				struct span *out)
 {
 	struct range range = { at, 0 };
@@ -30,7 +30,7 @@ static must_check bool map_span(const struct bootinfo_reader *reader, uint64_t a
 	return p != NULL;
 }
 
-bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+bool protocol_span(const struct protocol_reader *reader, uint64_t at, uint64_t size,
 		   struct span *out)
 {
 	struct boot *boot = reader->boot;
@@ -42,7 +42,7 @@ bool bootinfo_span(const struct bootinfo_reader *reader, uint64_t at, uint64_t s
 	return true;
 }
 
-enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, uint64_t most)
+enum status protocol_cmdline(const struct protocol_reader *reader, uint64_t at, uint64_t most)
 {
 	struct boot *boot = reader->boot;
 	struct span text;
@@ -53,7 +53,7 @@ enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, 
 	// The line may be shorter than `most` and end near the end of memory.
 	if (at < boot->mappable.end && boot->mappable.end - at < most)
 		most = boot->mappable.end - at;
-	if (!bootinfo_span(reader, at, most, &text))
+	if (!protocol_span(reader, at, most, &text))
 		return refuse(reader->unreachable, "the command line at %#lx is out of reach", at);
 	size_t n = 0;
 	while (n < text.n && text.p[n] != '\0')
@@ -68,7 +68,7 @@ enum status bootinfo_cmdline(const struct bootinfo_reader *reader, uint64_t at, 
 }
 
 // The application is not added to boot->preserved: the core moves it if its place is needed.
-enum status bootinfo_app(const struct bootinfo_reader *reader, uint64_t at, uint64_t size,
+enum status protocol_app(const struct protocol_reader *reader, uint64_t at, uint64_t size,
 			 uint32_t count)
 {
 	struct boot *boot = reader->boot;
@@ -80,30 +80,30 @@ enum status bootinfo_app(const struct bootinfo_reader *reader, uint64_t at, uint
 	return STATUS_OK;
 }
 
-enum status bootinfo_memory_entry(const struct bootinfo_reader *reader, enum bootinfo_pass pass,
+enum status protocol_memory_entry(const struct protocol_reader *reader, enum protocol_pass pass,
 				  struct range range, bool is_ram)
 {
 	struct range_set *usable = &reader->boot->usable;
 	enum status status = STATUS_OK;
-	if (pass == BOOTINFO_ADD_RAM && is_ram)
+	if (pass == PROTOCOL_ADD_RAM && is_ram)
 		status = range_set_add(usable, range);
-	else if (pass == BOOTINFO_REMOVE_RESERVED && !is_ram)
+	else if (pass == PROTOCOL_REMOVE_RESERVED && !is_ram)
 		status = range_set_remove(usable, range);
 	return status == STATUS_OK
 		       ? STATUS_OK
 		       : refuse(status, "the memory map has more than %u ranges", RANGE_SET_MAX);
 }
 
-enum status bootinfo_require_memory(const struct bootinfo_reader *reader)
+enum status protocol_require_memory(const struct protocol_reader *reader)
 {
 	return reader->boot->usable.count != 0
 		       ? STATUS_OK
 		       : refuse(STATUS_MEMORY_MAP_EMPTY, "the memory map has no usable RAM");
 }
 
-enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map, size_t stride)
+enum status protocol_e820(const struct protocol_reader *reader, struct span map, size_t stride)
 {
-	for (enum bootinfo_pass pass = BOOTINFO_ADD_RAM; pass <= BOOTINFO_REMOVE_RESERVED; pass++) {
+	for (enum protocol_pass pass = PROTOCOL_ADD_RAM; pass <= PROTOCOL_REMOVE_RESERVED; pass++) {
 		for (size_t at = 0; at + stride <= map.n; at += stride) {
 			const uint8_t *p = map.p + at;
 			struct range range = { load_u64(p + ADDRESS_AT, ORDER_LITTLE), 0 };
@@ -115,11 +115,11 @@ enum status bootinfo_e820(const struct bootinfo_reader *reader, struct span map,
 					      "entry %lu of the memory map begins at %#lx and ends "
 					      "beyond 2^64",
 					      at / stride, range.start);
-			TRY(bootinfo_memory_entry(reader, pass, range,
+			TRY(protocol_memory_entry(reader, pass, range,
 						  load_u32(p + TYPE_AT, ORDER_LITTLE) == TYPE_RAM));
 		}
 	}
-	return bootinfo_require_memory(reader);
+	return protocol_require_memory(reader);
 }
 
 static bool checksum_is_0(const uint8_t *p, size_t n)
@@ -131,7 +131,7 @@ static bool checksum_is_0(const uint8_t *p, size_t n)
 }
 
 // Size of the RSDP at `at`, 0 if it is invalid. Both checksums must be 0.
-static size_t rsdp_size(const struct bootinfo_reader *reader, uint64_t at, struct span *out)
+static size_t rsdp_size(const struct protocol_reader *reader, uint64_t at, struct span *out)
 {
 	if (!map_span(reader, at, RSDP_FIRST_SIZE, out) || memcmp(out->p, "RSD PTR ", 8) != 0 ||
 	    !checksum_is_0(out->p, RSDP_FIRST_SIZE))
@@ -145,7 +145,7 @@ static size_t rsdp_size(const struct bootinfo_reader *reader, uint64_t at, struc
 	return RSDP_SIZE;
 }
 
-void bootinfo_rsdp(const struct bootinfo_reader *reader, uint64_t at)
+void protocol_rsdp(const struct protocol_reader *reader, uint64_t at)
 {
 	// A copy: the RSDP is not in boot->preserved, so block or copies may overwrite the
 	// original.
