@@ -20,7 +20,7 @@ struct paging_shape {
 	bool recursive;
 };
 
-// x86_64, era e3: virtual addresses of the Multiboot information and of the command line behind it,
+// x86_64, era e3: virtual addresses of the Multiboot information and of the command line after it,
 // in addition to their own. They are in the first 2 MiB, where kernels map page 0 and nothing below
 // 0x8000. handover_block.c says why.
 #define ALIAS_MULTIBOOT UINT64_C(0x3000)

@@ -4,8 +4,8 @@
 //
 // X(name, number, class word, rule word, sentence)
 // `number` is the exit status, the same on every target. It is odd, because isa-debug-exit can only
-// express odd ones. It is within 65 to 119, which neither QEMU nor a shell uses. One number stands
-// for a class of reasons; the rule word names the reason itself.
+// express odd ones. It is within 65 to 119, which neither QEMU nor a shell uses. One number is for
+// a class of reasons; the rule word names the reason itself.
 #pragma once
 
 #include "core/base.h"
