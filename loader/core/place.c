@@ -6,8 +6,8 @@
 
 #include "core/log.h"
 
-// At most two excluded ranges, loader, image, file, PRESERVED_MAX ranges and block.
-#define BUSY_MAX 12
+// Two excluded ranges, loader, image, file and block, and what the protocol preserves.
+#define BUSY_MAX (6 + PRESERVED_MAX)
 
 struct busy {
 	size_t count;
