@@ -25,6 +25,8 @@ static struct boot_state {
 	const struct era *era;
 	struct placement placement;
 	struct handover_block block;
+	// Mapped memory of placement.staging, and of placement.file if the file is moved.
+	struct window staging, file;
 } boot_state;
 
 void boot_init(const struct platform *p)
@@ -145,13 +147,6 @@ static enum status choose_addresses(const struct boot *boot, struct handover_blo
 	return STATUS_OK;
 }
 
-static struct window map_window(struct range r)
-{
-	struct window window = { platform->map(r), r.start, range_size(r) };
-	ASSERT(window.p != NULL);
-	return window;
-}
-
 // Placement found a range for a copy of the application's file, which the image would overwrite.
 static bool file_is_moved(const struct boot *boot)
 {
@@ -171,19 +166,37 @@ static enum status claim(const struct boot *boot)
 	return STATUS_OK;
 }
 
+static enum status map_window(struct range r, struct window *out)
+{
+	*out = (struct window){ platform->map(r), r.start, range_size(r) };
+	if (out->p == NULL)
+		return refuse(STATUS_IMAGE_NO_ROOM,
+			      "the loader has too few page tables to map %#lx..%#lx", r.start,
+			      r.end);
+	return STATUS_OK;
+}
+
+// Maps every range that the core will write to, before it writes to any. Placement knows which
+// addresses can be mapped, but not how many page tables are left for them.
+static enum status map_windows(const struct boot *boot)
+{
+	const struct placement *placement = &boot_state.placement;
+	TRY(map_window(placement->block, &boot_state.block.window));
+	TRY(map_window(placement->staging, &boot_state.staging));
+	return file_is_moved(boot) ? map_window(placement->file, &boot_state.file) : STATUS_OK;
+}
+
 // Builds the image at its staging address.
 static enum status load(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
 	const uint8_t *file = boot->app.p;
 	if (file_is_moved(boot)) {
-		struct window moved = map_window(placement->file);
-		memcpy(moved.p, file, boot->app.n);
-		file = moved.p;
+		memcpy(boot_state.file.p, file, boot->app.n);
+		file = boot_state.file.p;
 	}
-	struct window to = map_window(placement->staging);
-	load_segments(&boot_state.elf, file, to, placement->backwards);
-	return load_relocate(&boot_state.elf, to, placement->image.start);
+	load_segments(&boot_state.elf, file, boot_state.staging, placement->backwards);
+	return load_relocate(&boot_state.elf, boot_state.staging, placement->image.start);
 }
 
 static void log_placement(void)
@@ -218,8 +231,7 @@ static noreturn void hand_over(const struct boot *boot)
 	const struct era *era = boot_state.era;
 	const uint64_t stack = block->window.base + block->stack + arch_stack_at_entry;
 	if (era->info_in_image)
-		memcpy(map_window(placement->staging).p, block->window.p + block->info,
-		       era->info_size);
+		memcpy(boot_state.staging.p, block->window.p + block->info, era->info_size);
 	const struct handover handover = {
 		.block = block,
 		.shape = &era->shape,
@@ -258,7 +270,7 @@ static enum status steps(struct boot *boot)
 	boot->platform_tag = (enum platform_tag)boot_state.era->tags[boot->start_kind];
 	TRY(choose_addresses(boot, &inputs));
 	TRY(claim(boot));
-	boot_state.block.window = map_window(boot_state.placement.block);
+	TRY(map_windows(boot));
 	handover_block_write(&inputs, &boot_state.block);
 	TRY(load(boot));
 	log_placement();

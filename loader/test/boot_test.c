@@ -241,6 +241,18 @@ static void memory_refusals(void)
 				 "loader and no 0x4000 free bytes are above it");
 }
 
+// As on x86_64 for an image in more GiB above 4 GiB than there are page directories.
+static void an_image_that_cannot_be_mapped(void)
+{
+	struct elf_spec spec = elf_fixed(0x800000);
+	spec.phdr[SEGMENT_DATA].memsz = MIB(2);
+	use(spec, MIB(16));
+	fake_map_at_most(MIB(1));
+	REFUSES(IMAGE_NO_ROOM, "83 image-no-room: the loader has too few page tables to map "
+			       "0x800000..0xa02000");
+	fake_map_at_most(UINT64_MAX);
+}
+
 static void formats(void)
 {
 	use(elf_default(), MIB(3));
@@ -354,6 +366,6 @@ SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_a
       T(a_large_image_over_its_file), T(the_image_covers_the_loader),
       T(the_image_covers_loader_file_and_boot_information), T(a_large_loader),
       T(an_application_within_the_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
-      T(memory_refusals), T(formats), T(further_modules_cause_a_warning),
-      T(a_bad_relocation_is_found_late), T(levels_of_the_log), T(an_assertion_stops_the_machine),
-      T(options_are_refused));
+      T(memory_refusals), T(an_image_that_cannot_be_mapped), T(formats),
+      T(further_modules_cause_a_warning), T(a_bad_relocation_is_found_late), T(levels_of_the_log),
+      T(an_assertion_stops_the_machine), T(options_are_refused));

@@ -115,9 +115,16 @@ const uint8_t *fake_before(void)
 	return fake.before;
 }
 
+static uint64_t map_max = UINT64_MAX;
+
+void fake_map_at_most(uint64_t size)
+{
+	map_max = size;
+}
+
 void *fake_map(struct range r)
 {
-	if (r.start > r.end || r.end > FAKE_REACH || r.start == 0)
+	if (r.start > r.end || r.end > FAKE_REACH || r.start == 0 || range_size(r) > map_max)
 		return NULL;
 	fake_unpoison(fake.p + r.start, range_size(r));
 	return fake.p + r.start;

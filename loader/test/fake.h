@@ -43,6 +43,8 @@ void fake_seal(void);
 void fake_unseal(void); // the test may look at everything
 const uint8_t *fake_before(void);
 void *fake_map(struct range r);
+// fake_map() returns NULL for larger ranges, as if page tables were missing
+void fake_map_at_most(uint64_t size);
 // the range of the embedded application; empty: it has none
 void fake_embed(struct range at);
 

@@ -46,6 +46,8 @@ def remedy(rule: str, sentence: str = "", ram: range | None = None) -> str:
     numbers = [int(number, 16) for number in re.findall(r"\b0x([0-9a-f]+)\b", sentence)]
     if "is ACPI memory NVS" in sentence:
         return NO_SUSPEND
+    if "too few page tables" in sentence:
+        return FEW_TABLES
     if rule in BY_NUMBERS and ram and numbers:
         return BY_NUMBERS[rule](numbers, ram)
     return REMEDIES.get(rule, "")
@@ -56,6 +58,8 @@ NO_SUSPEND = (
     "the firmware keeps this place for a suspend to RAM: QEMU's words -global ICH9-LPC.disable_s3=1 (on q35, two "
     "--qemu-arg=) free it; or link the application to another address, or as PIE"
 )
+# MAP_HIGH_GIBS in loader/arch/x86_64/platform.h.
+FEW_TABLES = "above 4 GiB the loader maps at most 8 GiB: reduce the application's static data"
 
 
 def _with_more(size: int) -> str:

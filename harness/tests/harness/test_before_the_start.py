@@ -123,6 +123,7 @@ RAM = range(128 * MIB)
         ("no-room-below-image", "no 0xd000 free bytes below the image at 0x120 for the block", "link the application"),
         ("image-no-room", "needs 0x10000000 contiguous bytes of RAM at a multiple of 0x200000", "--mem 260M or more"),
         ("image-no-room", "needs 0x7f0000000000 contiguous bytes of RAM", "too large"),
+        ("image-no-room", "has too few page tables to map 0x100000000..0x340088590", "reduce the application"),
         ("no-room-to-move", "the image 0x1..0x2 overlaps its file and no 0x4000000 bytes are free", "--mem 192M"),
     ],
 )
