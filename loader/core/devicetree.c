@@ -31,7 +31,8 @@ struct reader {
 	// 1 at the root's own properties, 2 at those of its children, and so on.
 	unsigned open_nodes;
 	struct node nodes[OPEN_NODES_MAX];
-	char path[NODE_PATH_MAX];
+	// One byte more, which stays NUL.
+	char path[NODE_PATH_MAX + 1];
 	// Without the options after ':'.
 	struct span stdout_path;
 	// linux,initrd-start and -end. Empty: none.
@@ -303,8 +304,8 @@ static void open_node(struct reader *r, struct fdt_token token)
 	if (r->open_nodes == 1)
 		return;
 	if (before + 1 + token.name_size > NODE_PATH_MAX) {
-		// stdout-path cannot name it: no shorter path has this length.
-		node->path_size = NODE_PATH_MAX;
+		// stdout-path cannot name it: a name of this length would end with NUL.
+		node->path_size = NODE_PATH_MAX + 1;
 		return;
 	}
 	r->path[before] = '/';

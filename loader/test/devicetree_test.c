@@ -173,6 +173,45 @@ static void the_copy(void)
 	free(blob);
 }
 
+// The longest path is 192 bytes. A node whose path is longer never is the console, whatever name of
+// the longest length stdout-path has.
+static void the_longest_path(void)
+{
+	enum { LONGEST = 192 };
+	char name[LONGEST + 1], path[LONGEST + 1];
+	memset(name, 'n', sizeof name);
+	memset(path, 'n', sizeof path);
+	name[LONGEST - 1] = path[LONGEST] = '\0';
+	path[0] = '/';
+	for (unsigned longer = 0; longer < 2; longer++) {
+		tree_begin();
+		tree_node("");
+		tree_node("chosen");
+		tree_text("stdout-path", path);
+		tree_end_node();
+		tree_node("uart@1000");
+		tree_text("compatible", "arm,pl011");
+		tree_cells("reg", 3, 0, 0x1000, 0x1000);
+		tree_end_node();
+		tree_node(name);
+		tree_text("compatible", longer != 0 ? "other" : "arm,pl011");
+		tree_cells("reg", 3, 0, 0x2000, 0x1000);
+		tree_end_node();
+		name[LONGEST - 1] = 'n';
+		name[LONGEST] = '\0';
+		tree_node(name);
+		tree_text("compatible", "arm,pl011");
+		tree_cells("reg", 3, 0, 0x3000, 0x1000);
+		tree_end_node();
+		tree_end_node();
+		blob = tree_done(0, &size);
+		CHECK_EQ(read(), STATUS_OK);
+		CHECK_EQ(tree.uart_at, longer != 0 ? 0x1000 : 0x2000);
+		free(blob);
+		name[LONGEST - 1] = '\0';
+	}
+}
+
 static void what_is_no_tree(void)
 {
 	build(0);
@@ -245,4 +284,5 @@ static void any_damage_is_survived(void)
 
 #define T(name) { #name, name }
 SUITE(devicetree, T(application_search_order), T(free_memory_excludes_reserved_ranges), T(the_copy),
-      T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));
+      T(the_longest_path), T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts),
+      T(any_damage_is_survived));
