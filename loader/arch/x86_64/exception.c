@@ -24,9 +24,12 @@ static void put_char(char c)
 	uart_16550_put(c);
 }
 
-// Mnemonics by vector (Intel SDM volume 3, Exception and Interrupt Vectors); "--" is reserved.
-static const char vector_names[] = "DEDBNMBPOFBRUDNMDF--TSNPSSGPPF--MFACMCXMVECP";
-_Static_assert(sizeof vector_names == 2 * VECTORS + 1, "two letters a vector");
+// Mnemonics by vector (Intel SDM volume 3, Exception and Interrupt Vectors); "#--" is reserved.
+static const char vector_names[][4] = {
+	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#--", "#TS",
+	"#NP", "#SS", "#GP", "#PF", "#--", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+};
+_Static_assert(countof(vector_names) == VECTORS, "a name for each vector");
 
 static void put_registers(const struct exception_frame *f)
 {
@@ -56,9 +59,7 @@ static void put_registers(const struct exception_frame *f)
 noreturn void exception_report(const struct exception_frame *f)
 {
 	put_cpu_exception();
-	put_char('#');
-	put_char(vector_names[2 * f->vector]);
-	put_char(vector_names[2 * f->vector + 1]);
+	put(vector_names[f->vector]);
 	put(" at ");
 	put_location(f->rip);
 	put_register("error", f->error);
