@@ -38,7 +38,7 @@ VERBS = {
     "bench": ("bench", "{}"),
 }
 # Commands that take no file.
-WITHOUT = {"attach", "net", "bench-net", "demo", "list", "status", "options", "doctor"}
+WITHOUT = {"attach", "net", "bench-net", "demo", "list", "status", "options", "doctor", "ps", "stop", "explain"}
 CREATES = ("removed", "not-utf8", "newline")  # places that debug --write creates
 PLACES = ("unreadable", "in-unreadable-folder", "removed", "too-long", "socket", "not-utf8", "newline", "below-a-file")
 
