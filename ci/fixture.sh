@@ -15,6 +15,7 @@ kind=$(echo "$of" | cut -d/ -f2)
 # The common case: no source of its kind is newer than the image. Then compiler and cache need not
 # be examined.
 made=build/fixtures/$kind/x86_64/$app
+[ "$kind" != real ] || fixtures/real/sources.sh # GDB shows them
 if [ -f "$made" ]; then
 	[ -n "$(find "fixtures/$kind" -type f -newer "$made" | head -n 1)" ] || exit 0
 fi
