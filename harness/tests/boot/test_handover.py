@@ -47,26 +47,26 @@ class Setting:
 SETTINGS = [
     Setting(
         "probe", "pc", "128M", 0x200000, 0x400000, ("0x0..0x9fc00", "0x100000..0x7fe0000"),
-        "0x9fc00", 0x7E00000, 0x16160, 454, 0x16160,
+        "0x9fc00", 0x7E00000, 0x16178, 454, 0x16120,
     ),
     Setting(
         "probe", "microvm", "128M", 0x200000, 0x400000, ("0x0..0x9fc00", "0x100000..0x8000000"),
-        "0x0", 0x8000000, 0x16160, 454, 0x16160,
+        "0x0", 0x8000000, 0x16178, 454, 0x16120,
     ),
     Setting(
         "probe", "q35", "6G", 0x200000, 0x400000, ("0x0..0x9fc00", "0x100000..0x7ffe0000", "0x100000000..0x200000000"),
-        "0x9fc00", 0x40000000, 0x16178, 530, 0x16178,
+        "0x9fc00", 0x40000000, 0x16190, 530, 0x16138,
     ),
     Setting(
         "probe-fixed", "pc", "64M", 0x800000, 0xA00000, ("0x0..0x9fc00", "0x100000..0x3fe0000"),
-        "0x9fc00", 0x3E00000, 0x16160, 454, 0x16160,
+        "0x9fc00", 0x3E00000, 0x16178, 454, 0x16120,
     ),
 ]  # fmt: skip
 
 CPU = """\
 probe rdi=0x16000
 probe rsi=0x0
-probe rsp=0xa000
+probe rsp=0xa008
 probe cr0=0x80000013
 probe cr3=0x12000
 probe cr4=0x20
@@ -103,9 +103,9 @@ probe boot[56]=0x0
 probe boot[64]=0x0
 probe boot[72]=0x0
 probe boot[80]=0x0
-probe boot[88]=0x16090
+probe boot[88]={cmdline:#x}
 probe boot[96]=0x3c
-probe boot[104]=0x160d0
+probe boot[104]=0x16090
 probe boot[112]=0x0
 probe boot[120]=0x0
 probe boot ram={low:#x}..0x0
@@ -113,7 +113,7 @@ probe boot serial=0x3f8
 probe boot fdt={fdt:#x}
 probe boot image={first:#x}..{last:#x}
 probe boot tls start=0x0 filesz=0x0 memsz=0x0 align=0x0
-probe boot platform=0 cmdline=0x16090 length=60 info=0x160d0
+probe boot platform=0 cmdline={cmdline:#x} length=60 info=0x16090
 probe fdt compatible=<<<hermit,multiboot>>>
 probe fdt #address-cells=2
 probe fdt #size-cells=2
@@ -121,9 +121,9 @@ probe fdt #size-cells=2
 probe fdt chosen/bootargs=<<<build/release/hermit-loader-x86_64-multiboot -freq 2000 -- a>>>
 probe fdt at={fdt:#x} size={fdt_size}
 probe fdt reserved=0xa000..0x17000
-probe multiboot at=0x160d0 flags=0x44
+probe multiboot at=0x16090 flags=0x44
 {map}
-probe multiboot map at=0x16130 length={map_length}
+probe multiboot map at=0x160f0 length={map_length}
 probe memory nodes=equal to the map
 probe cmdline=<<<build/release/hermit-loader-x86_64-multiboot -freq 2000 -- a>>>
 probe cmdline bootargs=equal multiboot=equal
@@ -140,15 +140,15 @@ probe thing stack=0xa000..0x12000
 probe thing gdt={gdt:#x}..{gdt_end:#x}
 probe thing boot=0x16000..0x16080
 probe thing fdt={fdt:#x}..{fdt_end:#x}
-probe thing cmdline=0x16090..0x160cc
-probe thing multiboot=0x160d0..0x16104
-probe thing multiboot-map=0x16130..{map_end:#x}
+probe thing cmdline={cmdline:#x}..{cmdline_end:#x}
+probe thing multiboot=0x16090..0x160c4
+probe thing multiboot-map=0x160f0..{map_end:#x}
 probe claimed=none
 probe no-ram=none
 probe forbidden=none
 probe unmapped=none
 probe shared=none
-probe stack used=0xa000..0x11ff0
+probe stack used=0xa000..0x11ff8
 probe ebda={ebda} mapped=no
 probe exercise low=ok
 probe exercise recursive=ok
@@ -184,6 +184,9 @@ def expected(setting: Setting, gdt: int) -> list[str]:
         "nodes": "\n".join(nodes),
         "map": "\n".join(f"probe multiboot map={region} type=1" for region in setting.regions),
         "map_length": 24 * len(setting.regions),
+        # After the Multiboot information, which has room for one region more.
+        "cmdline": setting.fdt - 0x40,
+        "cmdline_end": setting.fdt - 0x40 + len(f"{LOADER} {WORDS}"),
         "gdt": gdt,
         "gdt_end": gdt + 24,
         "fdt_end": setting.fdt + setting.fdt_size,

@@ -169,7 +169,7 @@ def real(pattern: str) -> list[FixtureImage]:
 @pytest.mark.requirement("M-16", "W-01", "W-02", "W-03", "W-04")
 def test_fixture_files_list_features_and_needs() -> None:
     """Each real image lists the kernel's features, and the needs that follow from them."""
-    found = real("real-*")
+    found = [image for image in real("real-*") if image.kind == "real"]
     assert {image.kernel for image in found} == set(KERNELS)
     for image in found:
         for feature in ("pci", "acpi", "fsgsbase"):
