@@ -26,7 +26,10 @@ arch_entry:
 	msr	daifset, #15
 	mov	x19, x0
 	mov	x20, x1
-	// One CPU boots: the one with affinity level 0 equal to 0.
+	// One CPU boots: the one with affinity level 0 equal to 0. Usually no other is started.
+	// If all are, they must be one cluster without multithreading. Otherwise affinity level 0
+	// is 0 once per cluster, or with MPIDR_EL1.MT once per core, and these CPUs run the loader
+	// at the same time. A boot CPU with another number is parked.
 	mrs	x2, mpidr_el1
 	tst	x2, #0xff
 	b.ne	park
@@ -51,7 +54,8 @@ park:
 	b	park
 
 at_el1:
-	// Discard lines that were fetched while caches were on: they become stale. They are clean.
+	// Speculation may have refetched clean lines between the clean and SCTLR_ELx.C = 0. They go
+	// stale when uncached stores follow: discard them.
 	mov	x2, x22
 1:	dc	ivac, x2
 	add	x2, x2, x24

@@ -16,11 +16,11 @@
 // SCTLR_EL1 for the kernel: M, C, SA, SA0, I, DZE, UCT, nTWI, nTWE, UCI.
 #define SCTLR_HANDOVER UINT64_C(0x0405d01d)
 
-// Kernels up to 0.11 panic if the boot info has RAM above 4 GiB. If RAM starts at 0, neither
-// the block nor the page below it, where a stack overflow must fault, may be the UART's virtual
-// page.
 const struct place_rules arch_place_rules = {
+	// If RAM starts at 0, neither the block nor the page below it, where a stack overflow must
+	// fault, may be the UART's virtual page.
 	.excluded = { { 0, UART_VIRTUAL + 2 * PAGE_SIZE } },
+	// Kernels up to 0.11 panic if the boot info has RAM above 4 GiB.
 	.reported_ram_limit = GIB(4),
 	.image_page_size = PAGE_SIZE,
 };
@@ -28,7 +28,8 @@ const uint64_t arch_stack_at_entry = 0;
 
 uint64_t arch_trampoline_size(void)
 {
-	// The block aligns its parts to less, so the copy may start later in this one.
+	// The block aligns its parts to less than TRAMPOLINE_ALIGN, so the copy may start later
+	// than the trampoline's part.
 	return TRAMPOLINE_ALIGN - 1 + trampoline_size() + sizeof(struct trampoline_args);
 }
 

@@ -71,7 +71,7 @@ void *map_range(struct range r)
 	if (r.start > r.end || r.end > MAP_REACH)
 		return NULL;
 	add_blocks(r);
-	return (void *)r.start;
+	return (void *)r.start; // NULL if it is 0, where C has no object
 }
 
 uint64_t map_device_early(uint64_t at)

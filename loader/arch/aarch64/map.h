@@ -18,7 +18,7 @@ void map_open(void);
 // mapped; everything else needs map_range().
 void map_take_over(void);
 
-// Maps physical memory and returns its address. NULL if `r` is not below MAP_REACH or starts at 0.
+// Maps physical memory and returns its address. NULL if `r` is not below MAP_REACH, or starts at 0.
 void *map_range(struct range r);
 
 // Return the address by which the CPU sees device registers at a physical address. The first is for

@@ -35,7 +35,7 @@ uint64_t tables_bound(struct range image, uint64_t other)
 {
 	struct range pages = round_out(image);
 	// One table each of level 0 and 1, and of level 2 and 3 for the UART. Then the image's: it
-	// is not placed yet and may cross another GiB boundary.
+	// may still be moved up and cross another GiB boundary.
 	uint64_t fixed = 4 + units_max(range_size(pages), GIB(1)) + range_size(pages) / MIB(2);
 	uint64_t size = 0, wanted = fixed * PAGE_SIZE;
 	// The tables are part of the block, which they map: repeat until the size is stable.

@@ -33,13 +33,15 @@
 #define EC_SMC		0x17
 // PSCI CPU_ON (Arm DEN 0022). Bit 30 distinguishes its 64-bit form.
 #define CPU_ON		0x84000003
-// CPUs that may be started, by number: kernels identify them by affinity level 0.
+// CPUs that are started at EL1: those whose target of CPU_ON, the affinity, is below 16. Kernels
+// identify CPUs by affinity level 0.
 #define CPU_SLOTS	16
 
 	.section .trampoline.text, "ax"
 
-// Vectors of EL1 and EL2. At EL1 every entry reports an exception. At EL2 only the
-// entry for synchronous exceptions of a lower level is used, by HVC and SMC.
+// Vectors of EL1 and EL2. The ninth entry is for synchronous exceptions of a lower level and
+// branches to el2_call: at EL2 it gets HVC and SMC of EL1, at EL1 nothing, since EL0 has no code.
+// The others report an exception of EL1.
 	.balign	2048
 	.globl	exception_vectors
 exception_vectors:
@@ -189,7 +191,9 @@ to_el1:
 	msr	spsel, #1
 	br	x5
 
-// Non-secure state with AArch64 below (SCR_EL3), nothing traps to EL3.
+// Non-secure state with AArch64 below (SCR_EL3). FP, SIMD, debug and performance registers do not
+// trap to EL3. FEAT_SVE, FEAT_SME and FEAT_PAuth do, since CPTR_EL3.EZ and ESM, SCR_EL3.API and
+// APK are 0: kernels use none of them.
 at_el3:
 	mrs	x2, sctlr_el3
 	mov	x3, #0x1005		// M, C, I
@@ -218,10 +222,16 @@ at_el3:
 	msr	spsr_el3, x4
 	eret
 
-// HVC and SMC from EL1. PSCI calls go to the firmware, which serves SMC if there is an EL2. It
-// starts CPUs at EL2, where the kernel does not expect to be: CPU_ON is called with cpu_started,
-// and with a slot for entry point and context. SP and TPIDR_EL2 save x16 and x17. Kernels rely on
-// all registers but x0.
+// HVC and SMC from EL1. Kernels rely on all registers but x0; SP and TPIDR_EL2 save x16 and x17.
+//
+// 1. HVC_VECTORS, the loader's own call, sets VBAR_EL2.
+// 2. Everything else is taken for PSCI and passed to the firmware, which serves SMC if there is an
+//    EL2. A trapped SMC returns to the instruction after it.
+// 3. The firmware would start CPUs at EL2, where kernels do not expect to be. So CPU_ON of a target
+//    below CPU_SLOTS stores entry point and context in a slot, and passes cpu_started and the slot
+//    instead.
+// 4. All other calls are passed on unchanged. A CPU with a target of CPU_SLOTS or more therefore
+//    starts at the kernel's entry point at EL2.
 el2_call:
 	msr	tpidr_el2, x17
 	mov	sp, x16
@@ -271,8 +281,8 @@ cpu_started:
 	// Falls through.
 
 // As Linux's el2_setup: EL1 may use timers, performance counters, GICv3 system registers and FP
-// without traps. HCR_EL2 first, since E2H changes the layout of other registers. SMC traps to EL2,
-// because the firmware would start CPUs at EL2.
+// without traps. HCR_EL2 before the registers below, since E2H changes their layout. SMC traps to
+// EL2, because the firmware would start CPUs at EL2.
 at_el2:
 	load32	w2, SCTLR_EL2_OFF
 	msr	sctlr_el2, x2
@@ -285,7 +295,9 @@ at_el2:
 	mov	x2, #3			// EL1PCTEN, EL1PCEN
 	msr	cnthctl_el2, x2
 	msr	cntvoff_el2, xzr
-	mov	x2, #0x33ff		// RES1; no traps
+	// FP and SIMD do not trap. TZ and TSM are RES1 on a CPU without FEAT_SVE and FEAT_SME. On
+	// others these trap: Linux clears both bits, but Hermit kernels use neither.
+	mov	x2, #0x33ff
 	msr	cptr_el2, x2
 	msr	hstr_el2, xzr
 	msr	vttbr_el2, xzr

@@ -12,8 +12,8 @@
 struct trap_frame {
 	uint64_t x[31];
 	uint64_t cause, epc, tval;
-	// 8 bytes follow to keep the stack aligned
 };
+_Static_assert(sizeof(struct trap_frame) == 272, "trampoline.S, a multiple of 16 for the stack");
 
 struct exception_hooks exception_hooks;
 

@@ -10,6 +10,7 @@
 
 void *map_range(struct range r)
 {
+	// Address 0 is NULL, where C has no object.
 	return r.start <= r.end ? (void *)r.start : NULL;
 }
 

@@ -7,5 +7,5 @@
 // Opens console, exception report and log. C code calls it first.
 void platform_open(void);
 
-// Physical addresses are valid as they are. NULL for address 0, where C has no object.
+// Physical addresses are valid as they are. NULL if `r` starts at 0.
 void *map_range(struct range r);

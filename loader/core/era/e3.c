@@ -3,8 +3,15 @@
 // Era e3: kernels 0.6.1 to 0.6.9 (crate hermit-entry 0.9.3 to 0.9.10), on riscv64 since 0.6.6. The
 // payload of x86_64 begins at 88, or at 96 if the compiler aligns a 128-bit number to 16
 // (rustc 1.77 and later, hermit-entry before 0.9.10). No file says which. handover_block.c
-// therefore chooses values that are right at both places: the address of the command line is also
-// its size, and the address of the Multiboot information another.
+// therefore chooses values that are right at both places:
+//
+//   at          88      96      104     112
+//   value       0x4000  0x4000  0x3000  0x3000
+//   first       line    size    info
+//   second              line    size    info
+//
+// `line` is the address of the command line, `info` that of the Multiboot information. The line
+// must be shorter than the smaller size, 0x3000.
 #include "core/era/era.h"
 
 static const struct boot_field fields[] = {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Recognises an era by the file alone. If there is an entry version, nothing else counts: kernel
-// snapshots between releases print the version of the previous release.
+// Recognises an era by the file alone. If there is an entry version, it decides the era: kernel
+// snapshots between releases have the version of the previous release. Kernel version and uhyve
+// interface only choose between the rows of one era.
 #include "core/era/era.h"
 
 #include "core/log.h"

@@ -18,8 +18,8 @@ static struct range ram_from(const struct devicetree *tree, uint64_t at)
 	return (struct range){ at, at };
 }
 
-// QEMU's guest-loader and U-Boot may pass only the start of the application: its end is computed
-// from its ELF headers.
+// A device tree that was edited by hand, for example in U-Boot, may have only the start of the
+// application: its end is computed from its ELF headers. QEMU's guest-loader passes the size, too.
 static enum status find_end(const struct devicetree *tree, void *(*map)(struct range),
 			    const struct boot *boot, struct range *module)
 {

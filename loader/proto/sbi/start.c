@@ -55,6 +55,8 @@ static enum status read_start(uint64_t tree_at)
 	// HSM they are stopped until the kernel starts them.
 	if (!sbi_has_hsm())
 		TRY(reserve(boot.loader));
+	// OpenSBI before 1.3 can start a hart before it has stored the kernel's address. A hart
+	// that has run before and sleeps is not affected (dev/sbi.c).
 	sbi_settle_harts(tree.harts, (uint64_t)loader_entry);
 	return fdt_boot_read(&tree, map_range, &boot);
 }

@@ -212,8 +212,8 @@ enum status firmware_exit_boot_services(struct boot *boot)
 	uint32_t most = boot->ram.count + boot->ram_slack;
 	efi_status status = EFI_INVALID_PARAMETER;
 	// 7.4.6: the first call may run handlers that change the map, which makes its key invalid.
-	// Then only GetMemoryMap and ExitBootServices may be called again, and nothing may be
-	// allocated: hence the room in `map`.
+	// Afterwards UEFI 2.9 and later allow memory allocation services, and earlier versions only
+	// GetMemoryMap. The stricter rule holds here: nothing is allocated, hence MAP_SLACK.
 	for (unsigned i = 0; i < EXIT_TRIES && status != EFI_SUCCESS; i++) {
 		status = get_map(&map);
 		if (status != EFI_SUCCESS)

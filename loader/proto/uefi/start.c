@@ -38,7 +38,8 @@ static void write(const char *text, size_t n)
 // With boot services a refusal returns to the firmware, which may try the next boot option.
 static noreturn void stop(enum status status)
 {
-	// If these options are the reason, the defaults apply. Only the first refusal is printed.
+	// If the options cannot be parsed, that is already why the loader is here: the defaults
+	// apply, and refuse() prints nothing a second time.
 	struct loader_options options = { .on_error = ON_ERROR_RETURN };
 	enum status ignored = cmdline_options(boot.cmdline, &options);
 	(void)ignored;

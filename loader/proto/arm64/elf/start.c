@@ -10,8 +10,8 @@ noreturn void arm64_start(uint64_t x0, uint64_t x1);
 
 static struct boot boot; // static: too large for the stack
 
-// QEMU's virt puts the device tree at the start of RAM if the kernel has no Linux header
-// (docs/system/arm/virt.rst). U-Boot on virt leaves it there.
+// QEMU's virt puts the device tree at the start of RAM if -kernel is an ELF file. Any other file
+// gets the Linux protocol, which has the address in x0. U-Boot on virt leaves the tree there.
 #define DEVICETREE_QEMU_VIRT UINT64_C(0x40000000)
 
 noreturn void arm64_start(uint64_t x0, uint64_t x1)

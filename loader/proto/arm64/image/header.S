@@ -33,7 +33,8 @@
 image_header:
 	ccmp	x18, #0, #0xd, pl	// bytes 4d 5a 40 fa, "MZ"; changes only flags
 	b	arch_entry
-	// 1 MiB of room below for the hand-over block; an image can start 1 MiB above.
+	// The loader is at 2n MiB + 1 MiB: the MiB below has room for the hand-over block, and an
+	// image can start at the next multiple of 2 MiB.
 	.quad	0x100000		// text_offset
 	.quad	loader_end - image_header // image_size, .bss included
 	.quad	FLAGS
