@@ -4,6 +4,7 @@
 // in the copy of the trampoline (trampoline.h), with the MMU on or off. Hence no calls to functions
 // outside, no tables of pointers, and aligned accesses only.
 #include "arch/aarch64/cpu.h"
+#include "arch/aarch64/exception_class.h"
 #include "arch/aarch64/trampoline.h"
 #include "core/exception_report.h"
 #include "dev/uart.h"
@@ -72,35 +73,6 @@ static void put_char(char c)
 	uint64_t at = uart_base();
 	if (at != 0)
 		uart_put((enum uart_kind)exception_hooks.uart, at, c);
-}
-
-// Exception classes (ESR_EL1.EC), each followed by its text. An empty entry ends the list. One
-// string, because pointers to strings would need relocations.
-// clang-format off
-static const char class_words[] =
-	"\x01" "trapped wfi\0"
-	"\x07" "trapped fp\0"
-	"\x0e" "illegal state\0"
-	"\x15" "svc\0"
-	"\x16" "hvc\0"
-	"\x18" "trapped register\0"
-	"\x21" "instruction abort\0"
-	"\x22" "pc alignment\0"
-	"\x25" "data abort\0"
-	"\x26" "sp alignment\0"
-	"\x2f" "serror\0"
-	"\x30" "breakpoint\0"
-	"\x3c" "brk\0";
-// clang-format on
-
-static const char *class_word(uint64_t esr)
-{
-	const char *p = class_words;
-	uint64_t wanted = esr >> 26 & 0x3f;
-	while (*p != '\0' && (uint8_t)*p != wanted)
-		while (*p++ != '\0')
-			;
-	return *p != '\0' ? p + 1 : "undefined instruction";
 }
 
 static void put_registers(const struct exception_frame *f)
