@@ -131,12 +131,13 @@ static void entry_version_4(void)
 {
 	CHECK_INFO(era_e4, 128, LOAD_BLOCK, { 80, 4, 2 }, { 88, 8, PAYLOAD },
 		   { 96, 8, PAYLOAD_SIZE }, { 104, 8, PAYLOAD_INFO });
+	CHECK_EQ(era_e4.info_size, 128);
 	CHECK(era_e4_tagged.fields == era_e4.fields && era_e4_newest.fields == era_e4.fields);
 }
 
 static void big_endian(void)
 {
-	uint8_t info[144];
+	uint8_t info[128];
 	boot_info_write(info, &era_e4, ORDER_BIG, facts);
 	CHECK_EQ(load_u64(info + 16, ORDER_BIG), 0x3f8);
 	CHECK_EQ(load_u64(info + 32, ORDER_BIG), IMAGE);

@@ -22,9 +22,7 @@ static const struct boot_field fields[] = {
 	{ 104, FACT_PAYLOAD_INFO },
 };
 
-// RawBootInfo has 128 bytes. The rest is zero: in era e3 the structure has 144 where the compiler
-// aligns its 128-bit number to 16, so that 144 bytes suit every compiler.
-#define E4_ROW .name = "e4", .entry_version = 4, .info_size = 144, ERA_FIELDS(fields)
+#define E4_ROW .name = "e4", .entry_version = 4, .info_size = 128, ERA_FIELDS(fields)
 // Kernels before 0.10 know only Multiboot.
 #define E4_TAGS                                            \
 	{                                                  \
