@@ -45,9 +45,9 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 		return STATUS_OK;
 	if (!tree->has_module)
 		return refuse(STATUS_NO_MODULE,
-			      "the device tree names no application: with QEMU add -initrd APP for "
-			      "a kernel with a Linux header, "
-			      "else -device guest-loader,addr=%#lx,initrd=APP",
+			      "the device tree names no application: with QEMU add -initrd APP, or "
+			      "if -kernel is an ELF file for aarch64 "
+			      "-device guest-loader,addr=%#lx,initrd=APP",
 			      // 0x48000000 on QEMU's virt, the address that upstream documents
 			      (tree->ram.count == 0 ? 0 : tree->ram.ranges[0].start) + MIB(128));
 	struct range module = tree->module;
