@@ -47,19 +47,19 @@ class Setting:
 SETTINGS = [
     Setting(
         "probe", "pc", "128M", 0x200000, 0x400000, ("0x0..0x9fc00", "0x100000..0x7fe0000"),
-        "0x9fc00", 0x7E00000, 0x16178, 454, 0x16120,
+        "0x9fc00", 0x7E00000, 0x16168, 454, 0x16110,
     ),
     Setting(
         "probe", "microvm", "128M", 0x200000, 0x400000, ("0x0..0x9fc00", "0x100000..0x8000000"),
-        "0x0", 0x8000000, 0x16178, 454, 0x16120,
+        "0x0", 0x8000000, 0x16168, 454, 0x16110,
     ),
     Setting(
         "probe", "q35", "6G", 0x200000, 0x400000, ("0x0..0x9fc00", "0x100000..0x7ffe0000", "0x100000000..0x200000000"),
-        "0x9fc00", 0x40000000, 0x16190, 530, 0x16138,
+        "0x9fc00", 0x40000000, 0x16180, 530, 0x16128,
     ),
     Setting(
         "probe-fixed", "pc", "64M", 0x800000, 0xA00000, ("0x0..0x9fc00", "0x100000..0x3fe0000"),
-        "0x9fc00", 0x3E00000, 0x16178, 454, 0x16120,
+        "0x9fc00", 0x3E00000, 0x16168, 454, 0x16110,
     ),
 ]  # fmt: skip
 
@@ -105,7 +105,7 @@ probe boot[72]=0x0
 probe boot[80]=0x0
 probe boot[88]={cmdline:#x}
 probe boot[96]=0x3c
-probe boot[104]=0x16090
+probe boot[104]=0x16080
 probe boot[112]=0x0
 probe boot[120]=0x0
 probe boot ram={low:#x}..0x0
@@ -113,7 +113,7 @@ probe boot serial=0x3f8
 probe boot fdt={fdt:#x}
 probe boot image={first:#x}..{last:#x}
 probe boot tls start=0x0 filesz=0x0 memsz=0x0 align=0x0
-probe boot platform=0 cmdline={cmdline:#x} length=60 info=0x16090
+probe boot platform=0 cmdline={cmdline:#x} length=60 info=0x16080
 probe fdt compatible=<<<hermit,multiboot>>>
 probe fdt #address-cells=2
 probe fdt #size-cells=2
@@ -121,9 +121,9 @@ probe fdt #size-cells=2
 probe fdt chosen/bootargs=<<<build/release/hermit-loader-x86_64-multiboot -freq 2000 -- a>>>
 probe fdt at={fdt:#x} size={fdt_size}
 probe fdt reserved=0xa000..0x17000
-probe multiboot at=0x16090 flags=0x44
+probe multiboot at=0x16080 flags=0x44
 {map}
-probe multiboot map at=0x160f0 length={map_length}
+probe multiboot map at=0x160e0 length={map_length}
 probe memory nodes=equal to the map
 probe cmdline=<<<build/release/hermit-loader-x86_64-multiboot -freq 2000 -- a>>>
 probe cmdline bootargs=equal multiboot=equal
@@ -141,8 +141,8 @@ probe thing gdt={gdt:#x}..{gdt_end:#x}
 probe thing boot=0x16000..0x16080
 probe thing fdt={fdt:#x}..{fdt_end:#x}
 probe thing cmdline={cmdline:#x}..{cmdline_end:#x}
-probe thing multiboot=0x16090..0x160c4
-probe thing multiboot-map=0x160f0..{map_end:#x}
+probe thing multiboot=0x16080..0x160b4
+probe thing multiboot-map=0x160e0..{map_end:#x}
 probe claimed=none
 probe no-ram=none
 probe forbidden=none
