@@ -174,6 +174,8 @@ class GdbRelay:
         if client is not self._client or not self._stub:
             return
         data = _received(self._client)
+        if data is None:
+            return
         with contextlib.suppress(OSError):
             if data:
                 self._detached = self._detached or b"$D;" in data or b"$D#" in data
@@ -190,6 +192,8 @@ class GdbRelay:
         if not self._client or not self._stub:
             return
         data = _received(self._stub)
+        if data is None:
+            return
         self._before_reply()
         with contextlib.suppress(OSError):
             if data:
@@ -245,9 +249,12 @@ def answer_of(path: Path, seconds: float) -> bool | None:
         return found
 
 
-def _received(sock: socket.socket) -> bytes:
+def _received(sock: socket.socket) -> bytes | None:
+    """Return what has arrived, b"" at the end of the connection, None if a selector's report is out of date."""
     try:
-        return sock.recv(65536)
+        return sock.recv(65536, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
     except OSError:
         return b""
 

@@ -38,10 +38,15 @@ class Qmp:
         return self.sock.fileno()
 
     def receive(self) -> None:
-        """Read the available messages, when the socket is readable. Events are queued in `events`."""
+        """Read the available messages, if there are any. Events are queued in `events`.
+
+        A selector may report the socket although a command that ran since has read what had arrived.
+        """
         try:
-            data = self.sock.recv(65536)
-        except (ConnectionError, BlockingIOError):
+            data = self.sock.recv(65536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except ConnectionError:
             data = b""
         if not data:
             self.closed = True
