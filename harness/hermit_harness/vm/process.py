@@ -132,14 +132,23 @@ class Process:
         os.set_blocking(self.popen.stderr.fileno(), False)
         return (self.popen.stderr.read() or b"").decode("utf-8", "replace")
 
+    def _threads(self) -> list[Path]:
+        """Return the folders of QEMU's threads in /proc; none once it has been reaped, which may happen at any time."""
+        folder = Path(f"/proc/{self.qemu_pid}/task")
+        try:
+            return [folder / name for name in os.listdir(folder)]
+        except OSError:
+            return []
+
     def has_runnable_thread(self) -> bool:
         """Return whether a thread of QEMU other than the first one runs or waits for a host CPU.
 
         A guest that used no CPU time is then starved, not idle.
         """
-        for stat in Path(f"/proc/{self.qemu_pid}/task").glob("*/stat"):
+        for thread in self._threads():
             with contextlib.suppress(OSError):
-                if int(stat.parent.name) != self.qemu_pid and stat.read_bytes().rpartition(b") ")[2][:1] == b"R":
+                state = (thread / "stat").read_bytes().rpartition(b") ")[2][:1]
+                if int(thread.name) != self.qemu_pid and state == b"R":
                     return True
         return False
 
@@ -149,11 +158,11 @@ class Process:
         A wait counts when it ends. The first thread counts, too: a starved one may hold the lock that a virtual CPU
         waits for. Threads that have ended do not count.
         """
-        return sum(sum(_schedule(task)) for task in Path(f"/proc/{self.qemu_pid}/task").glob("*"))
+        return sum(sum(_schedule(thread)) for thread in self._threads())
 
     def starved_seconds(self) -> float:
         """Return how long QEMU has waited for a host CPU, in seconds: that thread of it which has waited longest."""
-        return max((_schedule(task)[1] for task in Path(f"/proc/{self.qemu_pid}/task").glob("*")), default=0.0)
+        return max((_schedule(thread)[1] for thread in self._threads()), default=0.0)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all threads of QEMU in seconds (utime and stime of proc(5))."""
