@@ -12,6 +12,7 @@ SHOWN = {
     "test": "`make test`",
     "lane": "`make test LANE=eras`",
     "hand": "by hand, {date}",
+    "earlier": "by hand, date not recorded",
 }
 INTRODUCTION = """\
 # Which kernels boot

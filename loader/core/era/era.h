@@ -108,7 +108,7 @@ struct era {
 must_check enum status era_identify(const struct notes *notes, const struct elf_image *image,
 				    uint32_t forced, const struct era **out);
 
-// The rows. X(name) stands for era_<name>, which <era>.c defines.
+// The rows. X(name) is era_<name>, which <era>.c defines.
 #define ERAS(X)      \
 	X(h0)        \
 	X(e1)        \
