@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Find virtiofsd and run it for one guest.
 
-Its socket has an abstract name, and QEMU inherits the other end of an established connection. So nothing waits for the
-daemon, and no file remains. It starts like QEMU (see vm/process.py), in its own user, network and PID namespaces, and
-dies with this process.
+Its socket has an abstract name, and QEMU inherits one end of an established connection, which passes a relay (see
+vm/vhost_user.py). So nothing waits for the daemon, and no file remains. It starts like QEMU (see vm/process.py), in its
+own user, network and PID namespaces, and dies with this process.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hermit_harness.paths import ROOT
 from hermit_harness.vm.host import UNSHARE_COMMAND, namespace_remedy
 from hermit_harness.vm.process import ARM_SECONDS, GATE, Closeable, LaunchError, read_armed, spawn
 from hermit_harness.vm.shared_folder import SharedFolder, virtiofsd_argv
+from hermit_harness.vm.vhost_user import VhostUserRelay
 
 BUILD_SCRIPT = ROOT / "fixtures" / "real" / "virtiofsd.sh"
 # The mount point of an empty folder in memory. Only virtiofsd's mount namespace has it, so nothing needs to be removed.
@@ -85,7 +86,7 @@ class Virtiofsd(Closeable):
     def __init__(self, share: SharedFolder) -> None:
         """Raise LaunchError, with the remedy, if virtiofsd cannot be started."""
         program = find_program(share.program)
-        self.qemu_socket = socket.socket(socket.AF_UNIX)
+        daemon_socket = socket.socket(socket.AF_UNIX)
         self._output = os.memfd_create("virtiofsd-output")
         self._popen: subprocess.Popen[bytes] | None = None
         self.pidfd = -1
@@ -93,7 +94,8 @@ class Virtiofsd(Closeable):
         with socket.socket(socket.AF_UNIX) as listener, gate, daemon_gate:
             listener.bind("")  # an abstract address that the kernel chooses (unix(7), autobind)
             listener.listen(1)
-            self.qemu_socket.connect(listener.getsockname())
+            daemon_socket.connect(listener.getsockname())
+            self._relay = VhostUserRelay(daemon_socket)
             argv = virtiofsd_argv(program, share, f"--fd={listener.fileno()}", EMPTY_FOLDER)
             launcher = (
                 (*UNSHARE_COMMAND, "sh", "-c", GATE)
@@ -119,9 +121,14 @@ class Virtiofsd(Closeable):
             )
         gate.sendall(b"go\n")
 
+    @property
+    def qemu_socket(self) -> socket.socket:
+        """The end of the connection for QEMU."""
+        return self._relay.qemu_socket
+
     def close(self) -> None:
         """Kill virtiofsd if it still runs."""
-        self.qemu_socket.close()
+        self._relay.close()
         if self.pidfd >= 0 and self._popen:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
