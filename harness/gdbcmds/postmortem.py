@@ -10,6 +10,7 @@ Output: one line on stdout, "POSTMORTEM " and the JSON. Imports nothing of the h
 
 import contextlib
 import json
+import linecache
 import os
 import re
 import sys
@@ -57,7 +58,9 @@ def without_disambiguators(name):
 def frame_row(frame):
     sal = frame.find_sal()
     where = f"{sal.symtab.filename}:{sal.line}" if sal.symtab else ""
-    return {"pc": hex(frame.pc()), "function": without_disambiguators(frame.name() or ""), "where": where}
+    source = linecache.getline(sal.symtab.fullname(), sal.line).strip() if sal.symtab else ""
+    name = without_disambiguators(frame.name() or "")
+    return {"pc": hex(frame.pc()), "function": name, "where": where, "source": source}
 
 
 def frames():

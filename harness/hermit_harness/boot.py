@@ -11,11 +11,12 @@ from pathlib import Path
 
 from hermit_harness.artifacts import Artifacts, repro_script
 from hermit_harness.ends import End, end
+from hermit_harness.postmortem import frames
 from hermit_harness.postmortem.report import PostMortem, RaisedAt, examine, explain_cause, missing_feature
 from hermit_harness.status import class_word
 from hermit_harness.verdict import file_format
 from hermit_harness.verdict.decide import Judgement, decide
-from hermit_harness.verdict.outcome import STATUS_UNKNOWN, Outcome
+from hermit_harness.verdict.outcome import APP_PANIC, KERNEL_PANIC, STATUS_UNKNOWN, Outcome
 from hermit_harness.vm.argv import cpu_of, is_firmware_mute, machine_of, shell_line
 from hermit_harness.vm.machines import MUTE_FIRMWARE
 from hermit_harness.vm.process import LaunchError, Process, launch
@@ -238,7 +239,9 @@ def _post_mortem(
         report = PostMortem(registers=facts.registers, problem=problem)
     folder.write("registers.txt", report.registers or f"({report.problem})\n")
     folder.write("backtrace.txt", report.backtrace())
-    cause = outcome.cause
+    cause, blame = outcome.cause, outcome.blame
+    if cause.startswith(KERNEL_PANIC) and frames.is_panic_of_application(report.gdb.get("cpus", [])):
+        cause, blame = f"{APP_PANIC}{cause.removeprefix(KERNEL_PANIC)}", "the application"
     if outcome.verdict in GUEST_FAILURES:
         console = outcome.console[-65536:].decode("utf-8", "backslashreplace")
         crashed = outcome.verdict == "crash"
@@ -250,4 +253,5 @@ def _post_mortem(
         parts = (cause, reason, feature) if guest_reported else (reason, feature, cause)
         cause = "; ".join(filter(None, parts))
     panicked = outcome.verdict == "panic" and not report.gdb.get("cpus")
-    return replace(outcome, cause=cause, postmortem=report.short(), hint=PANIC_HINT if panicked else outcome.hint)
+    hint = PANIC_HINT if panicked else outcome.hint
+    return replace(outcome, cause=cause, blame=blame, postmortem=report.screen(), hint=hint)

@@ -320,5 +320,5 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(spec, outcome, name, kernel)))
     ends_with_newline = arguments.json or not outcome.console or outcome.console.endswith(b"\n")
-    sys.stderr.write(("" if ends_with_newline else "\n") + summary(spec, outcome, name, kernel))
+    sys.stderr.write(("" if ends_with_newline else "\n") + summary(spec, outcome, name, kernel, arguments.verbose))
     return exit_status(outcome)

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import sys
 from typing import Any
 
 from hermit_harness.boot import is_feature_warnings_note
+from hermit_harness.postmortem.frames import relative
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target_of_file
 
+ANSI = re.compile("\x1b[^m]*m")
 DEADLINE, HARNESS_FAILED, NO_NUMBER, INTERRUPTED = 124, 125, 1, 130
 
 
@@ -45,10 +49,29 @@ def target_of(spec: RunSpec) -> str:
     return (of_file.name if of_file else spec.target) if spec.app else "none"
 
 
-def _times(outcome: Outcome) -> str:
+def _width() -> float:
+    """The columns of the terminal that shows stderr; endless where it is none."""
+    try:
+        return os.get_terminal_size(2).columns or math.inf
+    except OSError:
+        return math.inf
+
+
+def last_line(spec: RunSpec, outcome: Outcome, name: str, kernel: str, width: float) -> str:
+    """The verdict, then what was run where, as far as it fits into `width` columns: the verdict is never cut."""
     times = outcome.timings
-    first = f"kernel's first line after {times['kernel_line'] * 1000:.0f} ms, " if "kernel_line" in times else ""
-    return f"{first}end after {times['end'] * 1000:.0f} ms" if "end" in times else "never ran"
+    is_precise = outcome.origin in ("app", "loader") and outcome.verdict in ("pass", "wrong-exit", "refused")
+    what = str(outcome) if is_precise else outcome.verdict
+    verdict = coloured(what, outcome.verdict == "pass")
+    verdict += f" after {times['end'] * 1000:.0f} ms" if "end" in times else ", never ran"
+    invisible = len(verdict) - len(ANSI.sub("", verdict))
+    where = f"{spec.machine}, {spec.accel}"
+    loader = target_of(spec)
+    on = f"{loader} on {where}" if loader != "none" else f"without loader on {where}"
+    version = f", Hermit {kernel}" if kernel else ""
+    choices = ((name + version, on), (name, on), (name, where), (where,), ())
+    lines = (" · ".join((verdict, *parts)) for parts in choices)
+    return next((line for line in lines if len(line) - invisible <= width), verdict)
 
 
 def _microvm_hint(spec: RunSpec, outcome: Outcome) -> str:
@@ -60,26 +83,22 @@ def _microvm_hint(spec: RunSpec, outcome: Outcome) -> str:
     return ""
 
 
-def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> str:
+def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str, verbose: bool = False) -> str:
     """Notes, cause and hint where something went wrong, and the last line that says it all."""
     good = outcome.verdict == "pass"
-    folds = good or outcome.verdict == "refused"  # QEMU's words about the CPU have nothing to do with it
+    folds = good or outcome.verdict in ("refused", "panic")  # QEMU's words about the CPU have nothing to do with it
     lines = ["hermitctl: interrupted"] if outcome.interrupted else []
     lines += [f"hermitctl: {note}" for note in outcome.notes if not (folds and is_feature_warnings_note(note))]
     if not good:
         lines.append(f"hermitctl: {outcome.cause}")
         lines += [f"hermitctl: hint: {hint}" for hint in (_microvm_hint(spec, outcome), outcome.hint) if hint]
         lines += outcome.postmortem.splitlines()
-        lines += [f"hermitctl: details in {outcome.artifacts}"] if outcome.artifacts else []
+        lines += [f"hermitctl: details in {relative(str(outcome.artifacts))}"] if outcome.artifacts else []
     elif outcome.hint:
         lines.append(f"hermitctl: {outcome.hint}")
-    what = (
-        str(outcome)
-        if outcome.origin in ("app", "loader") and outcome.verdict in ("pass", "wrong-exit", "refused")
-        else outcome.verdict
-    )
-    where = f"kernel {kernel or 'unknown'}, target {target_of(spec)}, machine {spec.machine}, accelerator {spec.accel}"
-    lines.append(f"hermitctl: {name}, {where}: {coloured(what, good)}; {_times(outcome)}")
+    if verbose and "kernel_line" in outcome.timings:
+        lines.append(f"hermitctl: kernel's first line after {outcome.timings['kernel_line'] * 1000:.0f} ms")
+    lines.append(last_line(spec, outcome, name, kernel, _width()))
     return "\n".join(lines) + "\n"
 
 

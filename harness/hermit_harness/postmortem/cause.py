@@ -211,12 +211,16 @@ def undefined_instruction(cpu: str, report: CpuReport) -> str:
 # --- panics ---
 
 
+def panicking(frames: Sequence[CpuReport]) -> int:
+    """Return the number of the frame that called the functions by which a program panics; 0 if there is none."""
+    called = [number for number, frame in enumerate(frames[:-1]) if _PANICS.search(frame["function"])]
+    return called[-1] + 1 if called else 0
+
+
 def _panicked(cpu: CpuReport) -> str:
-    """Who called the functions by which a program panics."""
-    frames = cpu["frames"]
-    called = [number for number, frame in enumerate(frames) if _PANICS.search(frame["function"])]
-    caller = frames[called[-1] + 1 :][:1] if called else []
-    return f"panicked at {location_text({**caller[0], 'address': int(caller[0]['pc'], 16)})}" if caller else ""
+    number = panicking(cpu["frames"])
+    caller = cpu["frames"][number]
+    return f"panicked at {location_text({**caller, 'address': int(caller['pc'], 16)})}" if number else ""
 
 
 # --- hangs ---

@@ -16,7 +16,7 @@ from typing import Any, Self
 from hermit_harness import elf
 from hermit_harness.gdb import load_address, program, symbols
 from hermit_harness.paths import GDBCMDS
-from hermit_harness.postmortem import cause, cpu_features, fault
+from hermit_harness.postmortem import cause, cpu_features, fault, frames
 from hermit_harness.vm.process import Process
 from hermit_harness.vm.qmp import Qmp, QmpError
 from hermit_harness.vm.spec import RunSpec
@@ -26,7 +26,6 @@ from hermit_harness.watch.held import StoredState
 
 REPORT_PREFIX = "POSTMORTEM "
 NOT_REGISTERS = ("address", "syndrome", "tls", "at", "select")  # names of rows of exceptions.toml
-SHORT_CPUS, SHORT_FRAMES = 4, 12
 
 
 @dataclass(frozen=True)
@@ -61,30 +60,16 @@ class PostMortem:
         """For people: one block a processor."""
         lines = [f"({self.problem})"] if self.problem else []
         for cpu in self.gdb.get("cpus", []):
-            lines.append(_title(cpu))
-            lines += [*_frames(cpu), *_registers(cpu), *(f"    {line}" for line in cpu["disassembly"])]
+            lines.append(frames.title(cpu))
+            lines += [frames.row(number, frame) for number, frame in enumerate(cpu["frames"])]
+            lines += [*_registers(cpu), *(f"    {line}" for line in cpu["disassembly"])]
         lines += [f"({self.note})"] if self.note else []
         return "\n".join(lines) + "\n"
 
-    def short(self) -> str:
-        """For a terminal: per processor the backtrace and the registers, no more than a screen of all."""
-        lines = []
-        for cpu in self.gdb.get("cpus", [])[:SHORT_CPUS]:
-            frames = _frames(cpu)
-            more = [f"  ... {len(frames) - SHORT_FRAMES} more"] if len(frames) > SHORT_FRAMES else []
-            lines += [_title(cpu), *frames[:SHORT_FRAMES], *more, *_registers(cpu)]
+    def screen(self) -> str:
+        """For a terminal: per processor the application's frames."""
+        lines = frames.screen(self.gdb.get("cpus", []))
         return "\n".join([*lines, f"({self.note})"] if lines and self.note else lines)
-
-
-def _title(cpu: dict[str, Any]) -> str:
-    return f"CPU {cpu['cpu']} at {cpu['pc']}" + (f", after an exception at {cpu['raised']}" if cpu["raised"] else "")
-
-
-def _frames(cpu: dict[str, Any]) -> list[str]:
-    return [
-        f"  #{number} {frame['pc']} {frame['function'] or '??'} {frame['where']}".rstrip()
-        for number, frame in enumerate(cpu["frames"])
-    ]
 
 
 def _registers(cpu: dict[str, Any]) -> list[str]:

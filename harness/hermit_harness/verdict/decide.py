@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from hermit_harness.ends import End
 from hermit_harness.exceptions import table
-from hermit_harness.verdict.outcome import STATUS_UNKNOWN
+from hermit_harness.verdict.outcome import APP_PANIC, KERNEL_PANIC, STATUS_UNKNOWN
 from hermit_harness.verdict.remedy import remedy
 from hermit_harness.watch.boot_log import printable
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
@@ -57,7 +57,7 @@ def _name_panic(facts: RunFacts, judged: Judgement) -> Judgement:
     ended_so = judged.status in PANIC_STATUSES or (judged.status == 1 and printed is None)
     if panic is None or judged.verdict != "wrong-exit" or not ended_so:
         return judged
-    return replace(judged, verdict="panic", cause=f"{panic}; {judged.cause}")
+    return replace(judged, verdict="panic", cause=f"{APP_PANIC}: {panic}; {judged.cause}")
 
 
 def _not_started(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:
@@ -166,7 +166,7 @@ def _panic(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgemen
     if facts.boot_log.panic is None:
         return None
     after = f" (afterwards it printed status {facts.boot_log.status})" if facts.boot_log.status == 0 else ""
-    cause = f"the kernel panicked: {facts.boot_log.panic}{after}"
+    cause = f"{KERNEL_PANIC}: {facts.boot_log.panic}{after}"
     return Judgement("panic", facts.boot_log.status, "app", end.id, cause, "", "the application or its kernel")
 
 

@@ -21,7 +21,9 @@ VERDICTS = {
 }
 ORIGINS = ("app", "loader", "qemu", "harness", "none")
 
-STATUS_UNKNOWN = "status unknown"  # such a cause begins with these words
+# Words with which such a cause begins. Only a backtrace shows which of both has panicked.
+STATUS_UNKNOWN = "status unknown"
+KERNEL_PANIC, APP_PANIC = "the kernel panicked", "the application panicked"
 
 ERROR = re.compile(rb"\[LOADER\]\[ERROR\] [^\r\n]*")
 
@@ -34,7 +36,7 @@ class Outcome:
     `rule` is the loader's rule word for a refusal, else the id of the row of ends.toml. `status_class` is the class
     word of a refusal ("" if the loader's status list is not built). `qemu_status` is negative for a signal.
     `kernel` is the version that the kernel printed, or "". `notes` are further messages for the user.
-    `interrupted`: the user ended the run. `postmortem` has backtraces and registers if the machine could be examined.
+    `interrupted`: the user ended the run. `postmortem` has the application's frames if the machine could be examined.
     `timings` are in seconds since QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu"
     (QEMU's CPU time).
     """

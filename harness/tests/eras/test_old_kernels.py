@@ -88,7 +88,7 @@ def test_exception(kernel: str, boot_here: Boot) -> None:
     lines(outcome, "crash")
     expected = "page fault" if kernel == "0.3.10" else "illegal instruction"
     assert re.match(rf"{expected} at 0x[0-9a-f]+ in (fault::)?runtime_entry ", outcome.cause), outcome.cause
-    assert "hermit::initd" in outcome.postmortem, outcome.postmortem
+    assert "runtime_entry" in outcome.postmortem, outcome.postmortem
 
 
 @pytest.mark.requirement("C-14")

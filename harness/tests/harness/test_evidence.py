@@ -152,7 +152,7 @@ def test_folder_that_cannot_be_written(app: Path, tmp_path: Path) -> None:
     done = without_capabilities("run", "--artifacts=closed", app, "--", 3, cwd=tmp_path, env=env)
     assert done.returncode == 3
     assert "closed cannot be used (Permission denied), so no artifacts are kept\n" in done.stderr
-    assert done.stderr.splitlines()[-1].split(": ")[-1].startswith("app exit 3;")
+    assert done.stderr.splitlines()[-1].startswith("app exit 3 after ")
 
 
 def test_disk_that_becomes_full(app: Path, tmp_path: Path) -> None:

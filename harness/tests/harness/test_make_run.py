@@ -31,7 +31,7 @@ def test_without_variables() -> None:
     done = make_run()
     assert done.returncode == 0, done.stderr
     assert images()["real-hello-0.11.0"].greeting in done.stdout
-    assert re.search(r"^hermitctl: real-hello-0\.11\.0, kernel 0\.11\.0, .*: app exit 0;", done.stderr, re.M)
+    assert re.search(r"^app exit 0 after \d+ ms · real-hello-0\.11\.0, Hermit 0\.11\.0 · ", done.stderr, re.M)
 
 
 @pytest.mark.requirement("L-01", "L-18")
@@ -42,7 +42,7 @@ def test_with_variables() -> None:
     assert "argv[1]=<<<one>>>" in done.stdout and "argv[2]=<<<two words>>>" in done.stdout
     assert "-M q35" in done.stderr and "-m 66M" in done.stderr
     failed = make_run("APP=exit", "ARGS=7")
-    assert (failed.returncode, ": app exit 7;" in failed.stderr) == (2, True), failed.stderr
+    assert (failed.returncode, "app exit 7 after" in failed.stderr) == (2, True), failed.stderr
 
 
 def in_namespace(*words: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -90,7 +90,7 @@ def in_checkout_of_another_user(tmp_path: Path) -> subprocess.CompletedProcess[s
 def test_foreign_checkout(run: Callable[..., subprocess.CompletedProcess[str]], reason: str, tmp_path: Path) -> None:
     """In another user's checkout, what its owner has built boots; one line says where the artifacts are."""
     done = run(tmp_path=tmp_path)
-    assert (done.returncode, ": app exit 7;" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "app exit 7 after" in done.stderr) == (2, True), done.stderr
     first, second, *_ = done.stderr.splitlines()
     assert f"cannot be used ({reason}), so the artifacts are in {tmp_path}/state/hermit/runs/2" in first
     assert "no debugger" not in second and "Traceback" not in done.stderr
