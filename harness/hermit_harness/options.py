@@ -146,7 +146,18 @@ OPTIONS: tuple[Option, ...] = (
         metavar="PORT",
     ),
     Option("ISOLATE", "isolate", "run QEMU in namespaces of its own: what network it has is in there", kind="yes"),
-    Option("VERBOSE", "verbose", "print QEMU's command line and the artifacts folder before the run", kind="yes"),
+    Option(
+        "QUIET",
+        "quiet",
+        "show the application's output only; all of it if the run fails. As cargo's runner this is the default",
+        kind="yes",
+    ),
+    Option(
+        "VERBOSE",
+        "verbose",
+        "print QEMU's command line and the artifacts folder before the run; as cargo's runner also the kernel's log",
+        kind="yes",
+    ),
     Option(
         "ARTIFACTS",
         "artifacts",

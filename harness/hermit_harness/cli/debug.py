@@ -18,6 +18,7 @@ from typing import Any
 from hermit_harness import options
 from hermit_harness.cli import run
 from hermit_harness.cli.run_network import RunNetwork
+from hermit_harness.cli.terminal import to_stdout
 from hermit_harness.fixtures import FixtureImage, images
 from hermit_harness.gdb import load_address, program, reverse, script, session, symbols, vscode
 from hermit_harness.gdb.running import MAX_SOCKET_PATH
@@ -151,7 +152,7 @@ def debug_recording(
 ) -> int:
     """Record the run, then a session at the end of its replay."""
     with tempfile.TemporaryDirectory(prefix="hermit-recording-") as folder:
-        recording = reverse.record(spec, Path(folder), run.to_stdout)
+        recording = reverse.record(spec, Path(folder), to_stdout)
         if not recording.last_instruction:
             raise ValueError("the guest ended QEMU itself, so its end cannot be stopped at: debug it forwards")
         print(
@@ -196,7 +197,7 @@ def debug_with_gdb(
         gdb_relay.listen_unix(folder / "gdb"),
         folder,
         commands,
-        (lambda data: None) if prepare else run.to_stdout,
+        (lambda data: None) if prepare else to_stdout,
         prepare,
     ).run(namespace_command)
     return report_end(end)
@@ -225,7 +226,7 @@ def wait_for_client(
                 file=sys.stderr,
             )
 
-        console = (lambda data: None) if prepare else run.to_stdout
+        console = (lambda data: None) if prepare else to_stdout
         return report_end(session.DebugSession(spec, listener, None, (), console, is_ready).run(namespace_command))
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hermit_harness import elf, options
@@ -20,7 +20,7 @@ from hermit_harness.cli.files import program, readable, writable
 from hermit_harness.cli.loader import find_loader, named_target
 from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.cli.summary import as_json, exit_status, summary
-from hermit_harness.cli.terminal import hang_up
+from hermit_harness.cli.terminal import ConsoleView
 from hermit_harness.ends import end
 from hermit_harness.fixtures import FixtureImage, join_append
 from hermit_harness.gdb.running import AttachPoint, DebuggerAccess, RunningGuest, own_socket_path
@@ -76,7 +76,7 @@ def boot_parser(commands: Any, name: str, summary: str, description: str) -> arg
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
     # Guest ports that are forwarded but not probed, and the command whose variables count.
-    parser.set_defaults(silent=(), reads=name)
+    parser.set_defaults(silent=(), reads=name, of_cargo=False)
     return parser
 
 
@@ -196,6 +196,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
     app = arguments.app or os.environ.get("HERMIT_APP")
     if not app and arguments.app_words:
         app, *arguments.app_words = arguments.app_words
+        arguments.of_cargo = "CARGO_MANIFEST_DIR" in os.environ  # the words of cargo's runner, and cargo's variable
     app = app or options.DEFAULT_APP
     path, image = find_app(app, target(target_name).arch if target_name else "")
     facts = elf.read(path)
@@ -252,19 +253,6 @@ def warn_below_minimum(spec: RunSpec, image: FixtureImage | None) -> None:
         )
 
 
-def to_stdout(data: bytes) -> None:
-    """Write all data, unbuffered. Raise ValueError if that fails, BrokenPipeError if the reader is gone."""
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[os.write(1, view) :]
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        hang_up(error)
-        raise ValueError(f"the console could not be written to stdout: {error.strerror}") from None
-
-
 @contextlib.contextmanager
 def debugger_access(spec: RunSpec, port: int) -> Iterator[DebuggerAccess]:
     """What lets debuggers in: a socket that `hermitctl attach` finds, and `port` or the next free one if it is not
@@ -285,9 +273,14 @@ def debugger_access(spec: RunSpec, port: int) -> Iterator[DebuggerAccess]:
         access.close()
 
 
-def boot_here(spec: RunSpec, network: RunNetwork, arguments: argparse.Namespace, of_the_tree: bool) -> Outcome:
-    """Boot with the console on stdout, artifacts, and a way in for debuggers."""
-    console = None if arguments.json else to_stdout
+def boot_here(
+    spec: RunSpec,
+    network: RunNetwork,
+    arguments: argparse.Namespace,
+    of_the_tree: bool,
+    console: Callable[[bytes], None] | None,
+) -> Outcome:
+    """Boot with artifacts and a way in for debuggers."""
     if arguments.accel == "kvm" and (problem := kvm_problem()):
         raise ValueError(f"--accel kvm: {problem}")
     port = options.port_number(arguments.gdb_port, "gdb-port") or (DEFAULT_PORT if arguments.debug else 0)
@@ -304,6 +297,11 @@ def boot_here(spec: RunSpec, network: RunNetwork, arguments: argparse.Namespace,
         return boot(spec, folder, console, 0, network.network.namespace_command, watchers)
 
 
+def is_quiet_run(arguments: argparse.Namespace) -> bool:
+    """Return whether only the application's output is wanted: on request, and as cargo's runner without -v."""
+    return bool(arguments.quiet or arguments.of_cargo) and not arguments.verbose and not arguments.json
+
+
 def command(arguments: argparse.Namespace) -> int:
     """Boot, stream, report."""
     spec, image, facts = make_spec(arguments)
@@ -314,11 +312,18 @@ def command(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
             return 0
-        outcome = boot_here(spec, network, arguments, image is not None)
+        is_quiet = is_quiet_run(arguments)
+        view = None if arguments.json else ConsoleView(is_quiet, arguments.of_cargo)
+        outcome = boot_here(spec, network, arguments, image is not None, view)
+    good = outcome.verdict == "pass"
     name = image.id if image else (spec.app or spec.loader).name
     kernel = (facts.kernel if facts else None) or outcome.kernel or (image.kernel if image else "")
     if arguments.json:
         print(json.dumps(as_json(spec, outcome, name, kernel)))
     ends_with_newline = arguments.json or not outcome.console or outcome.console.endswith(b"\n")
-    sys.stderr.write(("" if ends_with_newline else "\n") + summary(spec, outcome, name, kernel, arguments.verbose))
+    sys.stderr.write("" if ends_with_newline or (is_quiet and good) else "\n")
+    if view:
+        view.end(good)
+    if not (is_quiet and good):
+        sys.stderr.write(summary(spec, outcome, name, kernel, arguments.verbose))
     return exit_status(outcome)

@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 import os
 import re
-import sys
 from typing import Any
 
 from hermit_harness.boot import is_feature_warnings_note
+from hermit_harness.cli.terminal import has_colours
 from hermit_harness.postmortem.frames import relative
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -38,9 +38,7 @@ def exit_status(outcome: Outcome) -> int:
 
 def coloured(text: str, good: bool) -> str:
     """`text` green or red on a terminal; plain elsewhere and with NO_COLOR."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
-        return text
-    return f"\x1b[{32 if good else 31}m{text}\x1b[0m"
+    return f"\x1b[{32 if good else 31}m{text}\x1b[0m" if has_colours(2) else text
 
 
 def target_of(spec: RunSpec) -> str:

@@ -50,8 +50,8 @@ def frame(function: str, where: str = "", source: str = "") -> frames.Frame:
 
 KERNEL, PANIC = frame("hermit::syscalls::shutdown"), frame("core::panicking::panic_fmt")
 OWN = frame("demo::main", "src/main.rs:3", 'panic!("no")')
-LIBRARY = frame("call_once", "/home/me/.rustup/lib/rustlib/src/rust/library/core/src/ops/function.rs:250")
-PACKAGE = frame("bytes::get", "/home/me/.cargo/registry/src/index.crates.io-1949/bytes-1.6.0/src/lib.rs:9")
+LIBRARY = frame("call_once", "/home/me/rustup/lib/rustlib/src/rust/library/core/src/ops/function.rs:250")
+PACKAGE = frame("bytes::get", "/home/me/cargo/registry/src/index-1949/bytes-1.6.0/src/lib.rs:9")
 
 
 def shown(*rows: frames.Frame) -> list[str]:
@@ -99,7 +99,7 @@ def test_frames(rows: tuple[frames.Frame, ...], lines: list[str]) -> None:
 def test_path_below_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert frames.relative(f"{tmp_path}/src/main.rs:3") == "src/main.rs:3"
-    assert frames.relative("/elsewhere/main.rs:3") == "/elsewhere/main.rs:3"
+    assert frames.relative("/some/main.rs:3") == "/some/main.rs:3"
 
 
 def test_whose_panic() -> None:
