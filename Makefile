@@ -83,14 +83,27 @@ loader: ## build the loaders, debug and release
 	@echo "== loader: $(profiles)"
 	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
 
-dist: ## release copies with checksums in build/dist
-	@$(loader) PROFILE=release dist
-
-wheel: setup-run ## one Python package with hermitctl and all loaders, in build/dist
+packaged: setup-run
 	@$(loader) PROFILE=release all
 	@$(loader) PROFILE=debug host
-	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare
-	@ci/opensbi.sh && ci/wheel.sh
+	@$(MAKE) -s $(jobs) -f fixtures/fixtures.mk bare
+	@ci/opensbi.sh
+
+install: packaged ## install in PREFIX=/opt/hermit, below DESTDIR=
+	@ci/install.sh install
+
+uninstall: ## remove what make install has installed
+	@ci/install.sh uninstall
+
+wheel: packaged ## one Python package with hermitctl and all loaders, in build/dist
+	@ci/wheel.sh
+
+deb: packaged ## one Debian package, checked by lintian
+	@ci/setup.sh deb && lintian --fail-on error,warning $$(ci/deb.sh)
+
+dist: packaged ## all files of a release, with checksums and SBOM; GPG_KEY= signs
+	@$(loader) PROFILE=release dist >/dev/null
+	@ci/dist.sh
 
 size: ## size of each loader file and of its sections
 	@$(loader) PROFILE=release size
@@ -194,7 +207,7 @@ setup-test:
 	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
-	loader dist size fixtures clean \
+	loader packaged install uninstall wheel deb dist size fixtures clean \
 	test host-test host clang mutants repro fresh bench bench-net \
 	lint format prose measure drift docs list requirements rows doctor \
 	setup-run setup-debug setup-test

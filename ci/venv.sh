@@ -5,14 +5,16 @@
 #
 # Usage: ci/venv.sh         build/venv: harness/requirements.txt, and the harness itself, editable
 #        ci/venv.sh docs    build/venv-docs: harness/requirements-docs.txt, which `make docs` needs
+#        ci/venv.sh dist    build/venv-dist: harness/requirements-dist.txt, which `make dist` needs
 set -eu
 cd "$(dirname "$0")/.."
 
 case ${1:-} in
 	'') venv=build/venv list=harness/requirements.txt of='the harness' ;;
 	docs) venv=build/venv-docs list=harness/requirements-docs.txt of='the documentation' ;;
+	dist) venv=build/venv-dist list=harness/requirements-dist.txt of='the list of contents' ;;
 	*)
-		echo "usage: ci/venv.sh [docs]" >&2
+		echo "usage: ci/venv.sh [docs|dist]" >&2
 		exit 2
 		;;
 esac
@@ -27,6 +29,7 @@ key=$({
 	pwd
 } | cksum)
 if [ "$(cat $venv/.key 2>/dev/null)" = "$key" ] && $venv/bin/python -c '' 2>/dev/null; then
+	[ $venv != build/venv ] || cp -u harness/bin/* $venv/bin
 	exit 0
 fi
 
@@ -92,24 +95,5 @@ finish() {
 # and no network.
 site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd | sed 's|$|/harness|' >"$site/hermit-harness.pth"
-cat >$venv/bin/hermitctl <<'EOF'
-#!/bin/sh
-if [ -d /dev/stdin ]; then # Python would abort
-	echo "hermitctl: stdin is a directory" >&2
-	exit 125
-fi
-self=$(readlink -f "$0")
-exec "${self%/*}/python" -P -c '
-import sys
-sys.argv[0] = "hermitctl"
-from hermit_harness.__main__ import main
-sys.exit(main())' "$@"
-EOF
-# The name of HermitCore's runner.
-cat >$venv/bin/proxy <<'EOF'
-#!/bin/sh
-self=$(readlink -f "$0")
-exec "${self%/*}/hermitctl" proxy "$@"
-EOF
-chmod +x $venv/bin/hermitctl $venv/bin/proxy
+cp harness/bin/* $venv/bin
 finish

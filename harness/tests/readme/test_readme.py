@@ -90,13 +90,14 @@ def packages() -> list[tuple[str, str]]:
 def test_packages_are_named_once() -> None:
     """The table of docs/install.md has every package of the list once, in the row that needs it, and no other."""
     page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
-    shown = dict(re.findall(r"^\| `make (run|debug|test)` \| (.*) \|$", page, re.M))
+    shown = dict(re.findall(r"^\| `make (run|debug|test|deb)` \| (.*) \|$", page, re.M))
     rows = {"lint": "test"}
     wanted: dict[str, list[str]] = {verb: [] for verb in shown}
     for package, needed_by in packages():
         wanted[rows.get(needed_by, needed_by)].append(package)
     for verb, text in shown.items():
-        assert sorted(re.findall(r"`([^`]+)`", text)) == sorted(wanted[verb]), verb
+        named = [name for name in re.findall(r"`([^`]+)`", text) if not name.startswith("make ")]
+        assert sorted(named) == sorted(wanted[verb]), verb
     everything = [package for package, _ in packages()]
     assert len(everything) == len(set(everything)) > 5
 
