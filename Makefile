@@ -19,11 +19,16 @@ profiles := $(or $(profile),$(if $(TARGET),debug,debug release))
 run_loader_words = MISSING=quiet PROFILE=$(or $(PROFILE),release) all
 run_loader = $(if $(wildcard $(LOADER)),:,ci/alone.sh $(loader) $(run_loader_words))
 part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
+shard    := $(strip $(if $(SHARD),--hermit-shard '$(SHARD)') $(if $(RESUME),--resume))
 # Guests wait for much of their time, so there is one worker more than processors; one cell needs no
 # worker. Each worker begins with a part of its own, and ends with what is left of the others'.
 one_cell := $(if $(findstring *,$(CELL))$(findstring ?,$(CELL)),,$(CELL))
 workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist worksteal
-tested   := loader $(if $(part)$(LANE),host fixtures,host-test clang fixtures lint)
+# The first shard alone runs what is not in pytest.
+later_shard := $(filter-out 1/%,$(SHARD))
+all_tests  := host-test clang fixtures lint
+some_tests := $(if $(part)$(LANE),host fixtures,$(if $(later_shard),host clang fixtures))
+tested     := loader $(or $(some_tests),$(all_tests))
 
 # NAME=value on make's command line reaches hermitctl as the environment variable HERMIT_NAME.
 # harness/hermit_harness/options.py lists the names.
@@ -123,8 +128,13 @@ clean: ## remove what was built, except build/venv
 
 test: setup-test $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
+#: SHARD=2/4 REPORT=FOLDER (one of four machines), RESUME=1 (what an ended run owes)
 	@echo "== tests"
-	@$(pytest) harness/tests$(if $(CELL),/boot,$(if $(LANE),/$(LANE))) -n $(workers) $(part)
+	@$(pytest) harness/tests$(if $(CELL),/boot,$(if $(LANE),/$(LANE))) -n $(workers) $(part) \
+		$(shard) $(if $(REPORT),--junit-xml '$(REPORT)/junit.xml')
+
+durations: setup-test ## record the times of the last complete run, by which SHARD= divides
+	@build/venv/bin/python -m hermit_harness.report.shard
 
 host-test: ## unit tests of the loader on the host, with sanitizers
 	@echo "== host tests, with sanitizers"
@@ -208,6 +218,6 @@ setup-test:
 
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb dist size fixtures clean \
-	test host-test host clang mutants repro fresh bench bench-net \
+	test durations host-test host clang mutants repro fresh bench bench-net \
 	lint format prose measure drift docs list requirements rows doctor \
 	setup-run setup-debug setup-test

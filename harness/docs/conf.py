@@ -21,6 +21,7 @@ CHAPTERS = {
     "Develop": (
         "building",
         "tests",
+        "shards",
         "verdicts",
         "architecture",
         "fixtures/README",

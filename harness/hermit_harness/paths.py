@@ -27,7 +27,7 @@ def _home() -> Path:
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "hermit-harness"
 # What commands write: copies of loaders, disk images, reports.
 BUILD = CACHE / "work" if IS_INSTALLED else ROOT / "build"
-REPORT = BUILD / "report"
+REPORT = Path(os.path.abspath(os.environ.get("HERMIT_REPORT") or BUILD / "report"))
 # What is built before a command runs: loaders and fixtures. A package brings it along.
 BUILT = ROOT / "build"
 FIXTURES = BUILT / "fixtures"

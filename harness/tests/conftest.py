@@ -15,7 +15,8 @@ from hermit_harness.matrix import expand, prerequisites, probe, specs
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT, ROOT
-from hermit_harness.report import plugin
+from hermit_harness.report import plugin, shard
+from hermit_harness.report.recording import Recording
 from hermit_harness.testing import failure_text
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -30,6 +31,7 @@ TCG = "/tcg/"  # in the id of each cell that needs no probe
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cell", metavar="ID", default="", help="only cells with this id (patterns: * ?)")
+    shard.add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,11 +40,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Workers read the probe's result from their environment.
     """
-    if hasattr(config, "workerinput"):
-        return
     if not config.option.xmlpath:
         config.option.xmlpath = str(REPORT / "junit.xml")
-    config.pluginmanager.register(plugin.Reporter(config), "hermit-report")
+    if hasattr(config, "workerinput"):
+        return
+    shard.configure(config)
+    reporter = plugin.Reporter(config)
+    config.pluginmanager.register(reporter, "hermit-report")
+    config.pluginmanager.register(Recording(config, reporter), "hermit-results")
     if config.option.collectonly or not _boots(config) or prerequisites.PREPARED in os.environ:
         return
     try:
@@ -55,8 +60,14 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --cell, keep only the tests that run these cells."""
+    """Keep the tests that run the cells of --cell, and those of the shard."""
+    _keep_cells(config, items)
+    shard.select(config, items)
+
+
+def _keep_cells(config: pytest.Config, items: list[pytest.Item]) -> None:
     pattern = config.option.cell
     if not pattern:
         return

@@ -40,6 +40,7 @@ COMMANDS = {
     "status": "listing",
     "options": "listing",
     "doctor": "doctor",
+    "report": "report",
 }
 
 WITH_GUEST_ARGUMENTS = ("run", "debug")  # with arguments for the guest after APP

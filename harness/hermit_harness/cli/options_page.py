@@ -43,6 +43,7 @@ TAIL = """
 | --- | --- | --- |
 | `APP=` | `run`, `debug` … | the application: a file, a cargo build, or a test image |
 | `CELL=` | `test`, `debug`, `repro` | a cell of the test matrix, see [tests.md](tests.md) |
+| `SHARD=I/N`, `REPORT=FOLDER`, `RESUME=1` | `test` | one part of the tests, see [shards.md](shards.md) |
 | `K=` | `test` | the tests that match pytest's `-k` |
 | `GDB=` | `debug` | the GDB program |
 | `SETUP=no` | all | only list missing packages, see [install.md](install.md) |

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def first_line(report: pytest.TestReport) -> str:
     return message.splitlines()[0][:200] if message else ""
 
 
+def is_complete(config: pytest.Config) -> bool:
+    """Whether everything was asked for, or a shard of it: no -k, no -m, no --cell, no single paths."""
+    options = config.option
+    selects = options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell
+    return not selects and [Path(argument).name for argument in config.args] == ["tests"]
+
+
 class Reporter:
     """Hooks of the controlling process."""
 
@@ -60,15 +68,6 @@ class Reporter:
         self.progress = Progress(sys.stderr)
         self.faults: list[str] = []
         self.mark = ""
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything was asked for: no -k, no -m, no --cell, no single paths."""
-        options = self.config.option
-        asked = [Path(argument).name for argument in self.config.args]
-        return not (options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell) and asked == [
-            "tests"
-        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -99,8 +98,7 @@ class Reporter:
             self.results[report.nodeid] = result
             self.progress.test_ended(result.cell or result.test, result.outcome, result.reason)
         elif report.when == "teardown" and report.nodeid in self.results:
-            before = self.results[report.nodeid]
-            self.results[report.nodeid] = EndedTest(before.test, before.cell, before.outcome, before.reason, total)
+            self.results[report.nodeid] = replace(self.results[report.nodeid], seconds=total)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -109,7 +107,7 @@ class Reporter:
             return
         known = ledger.errata()
         today = datetime.date.today()
-        if self.complete:
+        if is_complete(self.config) and not getattr(self.config.option, "hermit_shard", ""):
             self.faults = ledger.judge(matrix(), self.results.values(), ledger.reasons(), known, today)
         else:
             self.faults = ledger.expired(today, known)
@@ -140,7 +138,7 @@ class Reporter:
         return [
             ("cells", text.cells_table(ran) if cells else []),
             ("accelerators", text.probe_table(probe.from_environment()) if cells else []),
-            ("not run, and why", self._discards() if cells and self.complete else []),
+            ("not run, and why", self._discards() if cells and is_complete(self.config) else []),
             ("skips", text.skip_list(ran)),
             ("slowest ten", text.slowest(ran)),
             ("red although no test failed", self.faults),

@@ -73,6 +73,12 @@ def discard_list(discards: Iterable[Discard]) -> list[str]:
     return [f"{len(ids):3d}  {reason}" for reason, ids in sorted(by_reason.items())]
 
 
+def counts(ran: Iterable[EndedTest]) -> str:
+    """Return how many tests passed, failed and were skipped."""
+    number = Counter(test.outcome for test in ran)
+    return ", ".join(f"{number[outcome]} {outcome}" for outcome in _OUTCOMES)
+
+
 def slowest(ran: Iterable[EndedTest], number: int = 10) -> list[str]:
     ranked = sorted(ran, key=lambda test: test.seconds, reverse=True)[:number]
     return [f"{test.seconds:7.2f} s  {test.cell or test.test}" for test in ranked]

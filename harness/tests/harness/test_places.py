@@ -36,6 +36,7 @@ VERBS = {
     "debug-write": ("debug", "--write={}/x", "exit"),
     "proxy": ("proxy", "{}"),
     "bench": ("bench", "{}"),
+    "report": ("report", "merge", "{}"),
 }
 # Commands that take no file.
 WITHOUT = {"attach", "net", "bench-net", "demo", "list", "status", "options", "doctor", "ps", "stop", "explain"}
