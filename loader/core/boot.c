@@ -50,9 +50,9 @@ static void log_version(const struct boot *boot)
 	log_line(LOG_DEBUG, "Loader: [%#lx - %#lx]", boot->loader.start, boot->loader.end);
 }
 
-static void log_boot_information(const struct boot *boot)
+static void log_start_information(const struct boot *boot)
 {
-	log_line(LOG_DEBUG, "Found %s at %#lx", boot->protocol_info_name, boot->protocol_info_at);
+	log_line(LOG_DEBUG, "Found %s at %#lx", boot->start_info_name, boot->start_info_at);
 	for (uint32_t i = 0; i < boot->usable.count; i++)
 		log_line(LOG_TRACE, "Usable memory: [%#lx - %#lx]", boot->usable.ranges[i].start,
 			 boot->usable.ranges[i].end);
@@ -264,7 +264,7 @@ static enum status steps(struct boot *boot)
 	if (boot->module_count == 0)
 		(void)use_embedded_app(boot);
 	log_version(boot);
-	log_boot_information(boot);
+	log_start_information(boot);
 	TRY(read_application(boot));
 	inputs.era = boot_state.era;
 	boot->platform_tag = (enum platform_tag)boot_state.era->tags[boot->start_kind];

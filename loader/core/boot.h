@@ -13,7 +13,7 @@
 #include "core/place.h"
 #include "core/platform.h"
 
-// What a boot protocol passes to the core. It always sets target, protocol, protocol_info_name,
+// What a boot protocol passes to the core. It always sets target, protocol, start_info_name,
 // loader, mappable, usable and elf_target. All others may be zero. The core creates a device tree
 // if the protocol passes none (all protocols of x86_64); then `compatible` is set, too.
 struct boot {
@@ -23,8 +23,8 @@ struct boot {
 	const char *protocol;
 	// What the boot protocol passed, in the words of upstream's log ("Multiboot information"),
 	// and its address.
-	const char *protocol_info_name;
-	uint64_t protocol_info_at;
+	const char *start_info_name;
+	uint64_t start_info_at;
 	// The application file as mapped by platform->map; empty if the protocol passed none.
 	struct span app;
 	uint64_t app_at;

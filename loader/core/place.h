@@ -39,7 +39,7 @@ struct place_rules {
 	uint64_t image_page_size;
 };
 
-// Ranges that a boot protocol may preserve. Multiboot and PVH need most: boot information, command
+// Ranges that a boot protocol may preserve. Multiboot and PVH need most: start information, command
 // line, module list, memory map.
 #define PRESERVED_MAX 4
 

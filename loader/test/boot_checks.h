@@ -5,7 +5,7 @@
 #include "test/fake_pc.h"
 
 // After a hand-over: the image is what the model says, the tables map it and the block and nothing
-// else, the boot information refers to everything, and no other byte of the memory has changed;
+// else, the start information refers to everything, and no other byte of the memory has changed;
 // `moved` is where the file was moved, empty when it was not.
 void check_handed_over(const struct fake_pc *pc, const struct fake_outcome *outcome,
 		       struct range moved);

@@ -65,7 +65,7 @@ static void a_relocatable_application(void)
 	CHECK_EQ(h->image.start, 0x200000);
 	CHECK_EQ(h->staging.start, h->image.start);
 	CHECK_EQ(h->entry, 0x200000 + ELF_ENTRY);
-	// after page 0x8000 and the boot information at 0x9000
+	// after page 0x8000 and the start information at 0x9000
 	CHECK_EQ(h->block->window.base, 0xa000);
 	CHECK_STR((const char *)h->block->window.p + h->block->cmdline,
 		  "hermit-loader a=b -- one two");
@@ -152,7 +152,7 @@ static void the_image_covers_the_loader(void)
 	CHECK_EQ(h->staging.start, 0x400000);
 }
 
-static void the_image_covers_loader_file_and_boot_information(void)
+static void the_image_covers_loader_file_and_start_information(void)
 {
 	struct elf_spec spec = elf_fixed(0x200000);
 	spec.phdr[SEGMENT_DATA].memsz = MIB(2);
@@ -364,7 +364,7 @@ static void without_a_command_line(void)
 SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application),
       T(a_header_in_the_image), T(memory_above_4_gib_is_reported), T(the_file_may_be_anywhere),
       T(a_large_image_over_its_file), T(the_image_covers_the_loader),
-      T(the_image_covers_loader_file_and_boot_information), T(a_large_loader),
+      T(the_image_covers_loader_file_and_start_information), T(a_large_loader),
       T(an_application_within_the_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
       T(memory_refusals), T(an_image_that_cannot_be_mapped), T(formats),
       T(further_modules_cause_a_warning), T(a_bad_relocation_is_found_late), T(levels_of_the_log),

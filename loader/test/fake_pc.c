@@ -85,7 +85,7 @@ static void start(void *context)
 	boot = (struct boot){
 		.target = "x86_64-multiboot",
 		.protocol = "multiboot",
-		.protocol_info_name = "Multiboot information",
+		.start_info_name = "Multiboot information",
 		.loader = pc->loader,
 		.mappable = { 0, FAKE_REACH },
 		.elf_target = &elf_target_x86_64,

@@ -36,6 +36,6 @@ struct fake_pc fake_pc_default(uint64_t ram, const uint8_t *app, size_t app_size
 // Puts everything into fake memory and runs the loader on it.
 const struct fake_outcome *fake_pc_boot(const struct fake_pc *pc);
 
-// The addresses of the module list, of the command line after it and of further boot information.
+// The addresses of the module list, of the command line after it and of further start information.
 uint64_t fake_pc_modules_at(const struct fake_pc *pc);
 uint64_t fake_pc_cmdline_at(const struct fake_pc *pc);

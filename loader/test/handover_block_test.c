@@ -134,7 +134,7 @@ static uint64_t info(unsigned at)
 	return load_u64(block.window.p + block.info + at, ORDER_LITTLE);
 }
 
-static void the_boot_information_points_to_the_rest(void)
+static void the_boot_info_points_to_the_rest(void)
 {
 	start("a", 1);
 	run();
@@ -328,7 +328,7 @@ static void boot_info_of_e1_shares_no_page(void)
 #define T(name) { #name, name }
 SUITE(handover_block, T(parts_follow_each_other), T(only_its_parts_are_written),
       T(the_command_line_without_loader_options), T(the_device_tree),
-      T(without_a_command_line_there_are_no_bootargs), T(the_boot_information_points_to_the_rest),
+      T(without_a_command_line_there_are_no_bootargs), T(the_boot_info_points_to_the_rest),
       T(missing_tls_is_reported_as_zero), T(the_largest_block_holds), T(the_largest_piece_of_ram),
       T(both_payloads_of_e3), T(the_usual_payload_of_e3),
       T(one_region_for_kernels_that_sum_up_ends), T(boot_info_of_e1_shares_no_page),

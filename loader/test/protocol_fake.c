@@ -30,7 +30,7 @@ enum status protocol_end(enum status status)
 void check_parsed(uint64_t info_at, const char *line, unsigned apps, uint64_t app_at,
 		  uint64_t app_size)
 {
-	CHECK_EQ(protocol_boot.protocol_info_at, info_at);
+	CHECK_EQ(protocol_boot.start_info_at, info_at);
 	CHECK_EQ(protocol_boot.cmdline.n, strlen(line));
 	CHECK_BYTES(protocol_boot.cmdline.p, line, strlen(line));
 	CHECK_EQ(protocol_boot.module_count, apps);

@@ -17,7 +17,7 @@ void protocol_clear(void);
 void protocol_begin(void);
 enum status protocol_end(enum status status);
 
-// The addresses of the boot information, the command line and the first of the applications.
+// The addresses of the start information, the command line and the first of the applications.
 void check_parsed(uint64_t info_at, const char *line, unsigned apps, uint64_t app_at,
 		  uint64_t app_size);
 // The usable ranges as "0-9fc00 100000-4000000 ".
@@ -25,6 +25,6 @@ void check_usable(const char *want);
 // Whether exactly this is kept from being written.
 bool is_preserved(uint64_t from, uint64_t to);
 // Flips every bit of these `count` places, one bit a run, in what `start` puts there: booted, or
-// refused because of the boot information.
+// refused because of the start information.
 void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places,
 		 size_t count);

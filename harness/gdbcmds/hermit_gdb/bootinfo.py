@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The boot information of every era: a header in the image for the oldest kernels, by magic number for those before
+"""The boot info of every era: a header in the image for the oldest kernels, by magic number for those before
 0.5, by entry version after.
 
 Layouts are tables of (offset, size, name, kind). Kinds: "address", "size", "number", "ip", "tree" (a device tree),
@@ -288,4 +288,4 @@ def search(memory: Memory, start: int, end: int, arch: str, image_start: int) ->
                 except ReadError:
                     continue
         at = data.find(wanted, at + 1)
-    raise ReadError(f"no boot information for the image at {image_start:#x} in {start:#x} to {end:#x}")
+    raise ReadError(f"no boot info for the image at {image_start:#x} in {start:#x} to {end:#x}")

@@ -45,7 +45,7 @@ def address_of(text: str) -> int:
 
 
 class BootInfoCommand(Command):
-    """hermit bootinfo [--at ADDRESS]: the boot information, decoded.
+    """hermit bootinfo [--at ADDRESS]: the boot info, decoded.
 
     It is found by the register that holds it at the application's first instruction, by the loader's record, or by
     looking for it below the image."""

@@ -17,7 +17,7 @@ from . import bootinfo, image, paging, ring
 from .memory import Memory, Order, ReadError, Region
 
 ARCHITECTURES = {"i386:x86-64": "x86_64", "aarch64": "aarch64", "riscv:rv64": "riscv64"}
-# Where the pointer to the boot information is at the application's first instruction.
+# Where the pointer to the boot info is at the application's first instruction.
 INFO_REGISTERS = {"x86_64": "rdi", "aarch64": "x0", "riscv64": "a1"}
 # How far below the image the loader's things are looked for when nothing says where they are.
 REACH = 4 << 20
@@ -219,7 +219,7 @@ def handover_regions(run: Any) -> list[Region]:
 
 
 def boot_info(at: int | None = None) -> bootinfo.BootInfo:
-    """The boot information: at an address, by the register of the hand-over, by the loader's record, or by looking for
+    """The boot info: at an address, by the register of the hand-over, by the loader's record, or by looking for
     it below the image."""
     require_guest()
     processor = arch()

@@ -195,7 +195,7 @@ def test_no_boot_info() -> None:
     ram = Ram()
     with pytest.raises(ReadError, match="no boot info at 0x40"):
         bootinfo.decode(ram.memory(), 0x40, "x86_64")
-    with pytest.raises(ReadError, match="no boot information for the image at 0x200000"):
+    with pytest.raises(ReadError, match="no boot info for the image at 0x200000"):
         bootinfo.search(ram.memory(), 0, 0x1000, "x86_64", 0x200000)
 
 

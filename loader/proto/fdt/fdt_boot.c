@@ -80,8 +80,8 @@ static enum status find_app(const struct devicetree *tree, void *(*map)(struct r
 enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),
 			  struct boot *boot)
 {
-	boot->protocol_info_name = "device tree";
-	boot->protocol_info_at = tree->at.start;
+	boot->start_info_name = "device tree";
+	boot->start_info_at = tree->at.start;
 	boot->devicetree = tree;
 	boot->ram = tree->ram;
 	boot->reserved = tree->reserved;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Reads the boot information in a firmware's device tree (Devicetree Specification 0.4, /memory,
+// Reads the start information in a firmware's device tree (Devicetree Specification 0.4, /memory,
 // /reserved-memory, /chosen). The protocols that pass a device tree share it.
 #pragma once
 

@@ -80,8 +80,8 @@ noreturn void uefi_start(efi_handle image, struct efi_system_table *system)
 	boot = (struct boot){
 		.target = LOADER_TARGET,
 		.protocol = "uefi",
-		.protocol_info_name = "UEFI system table",
-		.protocol_info_at = (uint64_t)system,
+		.start_info_name = "UEFI system table",
+		.start_info_at = (uint64_t)system,
 		.loader = { (uint64_t)loader_start, (uint64_t)loader_end },
 		// Not "hermit,uefi": kernels then expect the firmware's page tables.
 		.compatible = "hermit,efi",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Readers of the boot information that the x86 boot protocols pass: one per protocol, and the parts
-// that protocols have in common. Addresses are physical, all fields little-endian. Refusals have
+// Readers of the start information of the x86 boot protocols: one per protocol, and the parts that
+// protocols have in common. Addresses are physical, all fields little-endian. Refusals have
 // been printed.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 // The reader of each protocol, in <protocol>/<protocol>.c. It fills the application, command line,
 // memory, RSDP (not Multiboot) and `preserved` of `boot`. `boot->loader` and `boot->mappable` are
-// set before; `map` maps physical memory. Lengths in the boot information are checked against
+// set before; `map` maps physical memory. Lengths in the start information are checked against
 // `boot->mappable` only.
 
 // Multiboot 1 (Multiboot Specification 0.6.96, section 3.3). `magic` and `info` are EAX and EBX at
@@ -30,7 +30,7 @@ size_t pvh_edit_cmdline(uint8_t *line, size_t n);
 // "64-bit boot protocol", and zero-page.rst). `params` is RSI at entry, its physical address.
 must_check enum status linux64_read(uint64_t params, void *(*map)(struct range), struct boot *boot);
 
-// How to read the boot information, and the struct boot that the functions fill.
+// How to read the start information, and the struct boot that the functions fill.
 struct protocol_reader {
 	void *(*map)(struct range);
 	// `mappable` is set.

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { FUZZ_RAM = 0x40000, FUZZ_AT = 0x1000 };
 
-// Boot information from address FUZZ_AT: `read` accepts it and finds memory, or refuses it.
+// Start information from address FUZZ_AT: `read` accepts it and finds memory, or refuses it.
 static inline int fuzz_protocol(const uint8_t *data, size_t n,
 				enum status (*read)(struct boot *boot))
 {

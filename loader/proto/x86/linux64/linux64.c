@@ -82,7 +82,7 @@ enum status linux64_read(uint64_t at, void *(*map)(struct range), struct boot *b
 			STATUS_START_STATE,
 			"no zero page at RSI (%#lx): boot_flag %#x, header %#x, expected %#x, %#x",
 			at, flag, header, (unsigned)BOOT_FLAG, (unsigned)HEADER);
-	boot->protocol_info_at = at;
+	boot->start_info_at = at;
 	boot->boot_params = params;
 	TRY(read_cmdline(&reader, params));
 	TRY(read_app(&reader, params));

@@ -12,7 +12,7 @@ noreturn void linux64_start(uint32_t params_low, uint32_t params_high)
 {
 	struct boot *boot = platform_open();
 	boot->protocol = "linux64";
-	boot->protocol_info_name = "boot parameters";
+	boot->start_info_name = "boot parameters";
 	boot->compatible = "hermit,linux";
 	boot->start_kind = START_LINUX;
 	enum status status = linux64_read((uint64_t)params_high << 32 | params_low, map_range,

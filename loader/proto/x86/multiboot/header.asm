@@ -25,7 +25,7 @@ header: dd      MAGIC
         dd      loader_end              ; bss_end_addr: the boot loader zeroes up to here
         dd      multiboot_entry         ; entry_addr
 
-; Entry: EAX = 0x2badb002, EBX = boot information; 32-bit protected mode without paging, no stack.
+; Entry: EAX = 0x2badb002, EBX = Multiboot information; 32-bit protected mode, no paging, no stack.
 ; Exit:  enter_long_mode: EBP = multiboot_start, EDI = EAX, ESI = EBX
 multiboot_entry:
         mov     edi, eax

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The boot information of Multiboot 1. Lengths and addresses are untrusted.
+// Multiboot information. Lengths and addresses are untrusted.
 #include "proto/x86/protocol.h"
 
-// Multiboot Specification 0.6.96, 3.2 (machine state) and 3.3 (offsets in the boot information).
+// Multiboot Specification 0.6.96, 3.2 (machine state) and 3.3 (offsets in the structure).
 // All fields have 32 bits. A bit of `flags` says which of them are valid.
 enum {
 	MAGIC_AT_ENTRY = 0x2badb002,
@@ -153,7 +153,7 @@ enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct ra
 			      "EBX was %#x at entry, not the address of Multiboot information",
 			      info);
 	reader.info = bytes.p;
-	boot->protocol_info_at = info;
+	boot->start_info_at = info;
 	uint32_t flags = field(&reader, 0);
 	if ((flags & FLAG_CMDLINE) != 0)
 		TRY(protocol_cmdline(&reader.common, field(&reader, CMDLINE_AT), UINT64_MAX));

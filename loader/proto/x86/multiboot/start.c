@@ -12,10 +12,10 @@ noreturn void multiboot_start(uint32_t magic, uint32_t info)
 {
 	struct boot *boot = platform_open();
 	boot->protocol = "multiboot";
-	boot->protocol_info_name = "Multiboot information";
+	boot->start_info_name = "Multiboot information";
 	boot->compatible = "hermit,multiboot";
 	boot->start_kind = START_MULTIBOOT;
-	// The boot information has 32-bit addresses.
+	// Multiboot information has 32-bit addresses.
 	boot->mappable.end = GIB(4);
 	enum status status = multiboot_read(magic, info, map_range, boot);
 	if (status != STATUS_OK)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The boot information of PVH. Lengths and addresses are untrusted.
+// The start information of PVH. Lengths and addresses are untrusted.
 #include "proto/x86/protocol.h"
 
 // Offsets in struct hvm_start_info (Xen's start_info.h) version 1, and sizes of the entries that it
@@ -70,7 +70,7 @@ enum status pvh_read(uint32_t info, void *(*map)(struct range), struct boot *boo
 			STATUS_START_STATE,
 			"the value at EBX (%#x) is %#x, PVH start information starts with %#x",
 			info, magic, (unsigned)MAGIC);
-	boot->protocol_info_at = info;
+	boot->start_info_at = info;
 	const uint64_t cmdline = load_u64(bytes.p + CMDLINE_AT, ORDER_LITTLE);
 	if (cmdline != 0)
 		TRY(protocol_cmdline(&reader, cmdline, UINT64_MAX));

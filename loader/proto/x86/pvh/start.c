@@ -12,7 +12,7 @@ noreturn void pvh_start(uint32_t info)
 {
 	struct boot *boot = platform_open();
 	boot->protocol = "pvh";
-	boot->protocol_info_name = "PVH start information";
+	boot->start_info_name = "PVH start information";
 	boot->compatible = "hermit,pvh";
 	boot->start_kind = START_PVH;
 	boot->edit_cmdline = pvh_edit_cmdline;
