@@ -26,6 +26,10 @@ struct node {
 	bool done;
 };
 
+// The first walk reads everything except, possibly, which UART is the console: UARTs and /aliases
+// may precede /chosen. If there are several UARTs, the second walk resolves the alias of
+// stdout-path, and the third knows the path from the start. A single UART is the console whatever
+// stdout-path names.
 struct reader {
 	struct devicetree *tree;
 	// 1 at the root's own properties, 2 at those of its children, and so on.
@@ -41,8 +45,8 @@ struct reader {
 	unsigned uarts;
 	// The recorded UART is the one that stdout-path names.
 	bool uart_named;
-	// This walk looks for UARTs only.
-	bool uart_pass;
+	// The second or third walk.
+	bool uarts_only;
 };
 
 static bool prop_is_string(struct span value, const char *wanted)
@@ -120,8 +124,10 @@ static enum status add_ranges(const struct reader *r, const struct node *node,
 	return STATUS_OK;
 }
 
-// Reads a module node of QEMU's guest-loader or of Xen. Address and size have two cells each,
-// regardless of the parent's cells.
+// Reads a module node of QEMU's guest-loader: `reg` is two 64-bit numbers, whatever the cells of
+// /chosen, which guest-loader does not set. `compatible` is that of Xen's modules. If their /chosen
+// has cells of its own, `reg` is shorter, and such a module is ignored: Xen passes no Hermit
+// application.
 static void parse_module(struct devicetree *tree, const struct node *node)
 {
 	uint64_t start, size;
@@ -132,24 +138,32 @@ static void parse_module(struct devicetree *tree, const struct node *node)
 	tree->module.start = start;
 }
 
-static enum status parse_chosen(struct reader *r, const struct node *node)
+static void parse_bootargs(struct devicetree *tree, const struct node *node)
 {
-	struct devicetree *tree = r->tree;
-	struct span path = node->stdout_path;
 	// A <string> includes its NUL. The first NUL ends the line, whatever follows.
 	if (node->bootargs.n > 1)
 		tree->bootargs = (struct span){ node->bootargs.p, node->bootargs.n - 1 };
 	for (size_t i = 0; i < tree->bootargs.n; i++)
 		if (tree->bootargs.p[i] == '\0')
 			tree->bootargs.n = i;
+}
+
+static void parse_stdout_path(struct reader *r, const struct node *node)
+{
+	struct span path = node->stdout_path;
 	size_t n = 0;
 	// 3.6: "path:options".
 	while (n < path.n && path.p[n] != '\0' && path.p[n] != ':')
 		n++;
 	r->stdout_path = (struct span){ path.p, n };
+}
+
+// Linux' Documentation/devicetree/bindings/chosen.txt: numbers of one or two cells.
+static enum status parse_initrd(struct reader *r, const struct node *node)
+{
+	struct range initrd;
 	if (node->initrd_start.n == 0)
 		return STATUS_OK;
-	struct range initrd;
 	if (!read_cells(node->initrd_start, 0, (unsigned)node->initrd_start.n / 4, &initrd.start) ||
 	    !read_cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) ||
 	    initrd.start > initrd.end)
@@ -159,6 +173,13 @@ static enum status parse_chosen(struct reader *r, const struct node *node)
 			      node->initrd_start.n, node->initrd_end.n);
 	r->initrd = initrd;
 	return STATUS_OK;
+}
+
+static enum status parse_chosen(struct reader *r, const struct node *node)
+{
+	parse_bootargs(r->tree, node);
+	parse_stdout_path(r, node);
+	return parse_initrd(r, node);
 }
 
 // Records the UART as the console if it is the first one or the one that stdout-path names.
@@ -250,7 +271,8 @@ static void parse_device(struct reader *r, const struct node *node)
 	}
 }
 
-// 3.8. `mmu-type`: Linux binding riscv/cpus.yaml.
+// 3.8. The node is recognised by its name, as in devicetree_fixup.c and in kernels. `mmu-type`:
+// Linux binding riscv/cpus.yaml.
 static void parse_cpu(const struct reader *r, const struct node *node)
 {
 	struct range at;
@@ -268,7 +290,7 @@ static enum status parse_node(struct reader *r)
 	if (node->done)
 		return STATUS_OK;
 	node->done = true;
-	if (r->uart_pass) {
+	if (r->uarts_only) {
 		if (r->open_nodes >= 2)
 			parse_device(r, node);
 		return STATUS_OK;
@@ -286,7 +308,7 @@ static enum status parse_node(struct reader *r)
 	if (r->open_nodes == 3 && fdt_node_name_is(&up->token, "reserved-memory"))
 		return is_enabled(node) ? add_ranges(r, node, &tree->reserved) : STATUS_OK;
 	if (r->open_nodes == 3 && fdt_node_name_is(&up->token, "cpus") &&
-	    prop_is_string(node->device_type, "cpu"))
+	    fdt_node_name_is(&node->token, "cpu"))
 		parse_cpu(r, node);
 	else
 		parse_device(r, node);
@@ -398,10 +420,7 @@ enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// Walk 1 may see UARTs and aliases before /chosen. Walk 2 knows stdout-path and resolves
-	// the alias. Walk 3 knows the path from the start. A single UART is the console whatever
-	// stdout-path names.
-	reader.uart_pass = true;
+	reader.uarts_only = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
 		TRY(walk(&reader));

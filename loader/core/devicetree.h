@@ -13,15 +13,14 @@
 
 struct devicetree {
 	struct fdt fdt;
-	// The used bytes of the tree.
+	// Where it is in memory: its used bytes.
 	struct range at;
 	// All ranges of all enabled memory nodes.
 	struct range_set ram;
 	// The memory reservation block and the children of /reserved-memory.
 	struct range_set reserved;
-	// The application: a child of /chosen with compatible "multiboot,module", whatever its
-	// name, otherwise linux,initrd-start and linux,initrd-end. start == end: the tree does not
-	// give its size.
+	// The application: a child of /chosen with compatible "multiboot,module", otherwise
+	// linux,initrd-start and linux,initrd-end. start == end: the tree does not give its size.
 	bool has_module;
 	struct range module;
 	// The value of bootargs without NUL; empty if there is none.
@@ -36,9 +35,10 @@ struct devicetree {
 	uint64_t finisher;
 	// #address-cells and #size-cells of the root.
 	unsigned address_cells, size_cells;
-	// Number of cpu nodes, which bounds the size of the copy.
+	// Number of children of /cpus that are named `cpu`.
 	unsigned cpus;
-	// RISC-V: bit N: hart N, below 64, is enabled and has an MMU, so that it can run a kernel.
+	// RISC-V: bit N is set if hart N, below 64, is enabled and has an MMU. Only such a hart can
+	// run a kernel.
 	uint64_t harts;
 };
 
@@ -51,7 +51,7 @@ must_check enum status devicetree_read(const uint8_t *blob, uint64_t base, uint6
 // MEMORY_MAP_EMPTY.
 must_check enum status devicetree_usable_ram(const struct devicetree *tree, struct range_set *out);
 
-// The modifications of the copy.
+// What differs in the copy.
 struct devicetree_fixups {
 	// Replaces the memory nodes, one node per range.
 	const struct range_set *ram;
@@ -63,13 +63,13 @@ struct devicetree_fixups {
 	size_t bootargs_size;
 };
 
-// Returns an upper bound of the copy's size in bytes.
+// Returns an upper bound of the copy's size in bytes, whatever the fixups are as long as they have
+// at most these numbers of ranges and this size of bootargs.
 size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 			      size_t reserved_count, size_t bootargs_size);
 
-// Writes the copy to `out`, which is aligned to 8. Removes linux,initrd-* and the children of
-// /chosen that are named `module`, whatever their `compatible`, since the loader reuses their
-// memory. Adds `status` to cpu nodes, which kernels read unconditionally. Returns the size in
-// bytes, or 0 if it exceeds `size`.
-size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *changes,
+// Writes the copy to `out`, which is aligned to 8. Removes linux,initrd-* and all children of
+// /chosen that are named `module`, since the loader reuses their memory. Adds `status` to cpu nodes
+// without one, since kernels read it of each. Returns the size in bytes, or 0 if it exceeds `size`.
+size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *fixups,
 			uint8_t *out, size_t size);

@@ -8,18 +8,18 @@ static const char okay[] = "okay";
 
 struct copier {
 	const struct devicetree *tree;
-	const struct devicetree_fixups *changes;
+	const struct devicetree_fixups *fixups;
 	struct fdt_writer w;
 	// The bytes of the current token.
 	struct span bytes;
-	// Number of open nodes.
-	unsigned depth;
+	// As in devicetree.c.
+	unsigned open_nodes;
 	// The current node is /chosen or /cpus, or below it.
-	bool chosen;
-	bool cpus;
+	bool in_chosen;
+	bool in_cpus;
 	bool chosen_seen;
-	// The current node is a cpu node, and no `status` has been copied.
-	bool status_wanted;
+	// The current node is a cpu node without a `status` so far.
+	bool status_missing;
 };
 
 size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
@@ -33,9 +33,9 @@ size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 
 static void write_bootargs(struct copier *c)
 {
-	if (c->changes->bootargs_size != 0)
-		fdt_property_string(&c->w, FDT_BOOTARGS, c->changes->bootargs,
-				    c->changes->bootargs_size);
+	if (c->fixups->bootargs_size != 0)
+		fdt_property_string(&c->w, FDT_BOOTARGS, c->fixups->bootargs,
+				    c->fixups->bootargs_size);
 }
 
 // Adds the loader's children of the root. They come last, since properties must precede children.
@@ -46,8 +46,8 @@ static void finish_root(struct copier *c)
 		write_bootargs(c);
 		fdt_end_node(&c->w);
 	}
-	for (uint32_t i = 0; i < c->changes->ram->count; i++)
-		fdt_memory_node(&c->w, c->changes->ram->ranges[i], c->tree->address_cells,
+	for (uint32_t i = 0; i < c->fixups->ram->count; i++)
+		fdt_memory_node(&c->w, c->fixups->ram->ranges[i], c->tree->address_cells,
 				c->tree->size_cells);
 }
 
@@ -55,76 +55,77 @@ static void finish_root(struct copier *c)
 // without checking that it exists.
 static void finish_properties(struct copier *c)
 {
-	if (c->status_wanted)
+	if (c->status_missing)
 		fdt_property_string(&c->w, FDT_STATUS, okay, sizeof okay - 1);
-	c->status_wanted = false;
+	c->status_missing = false;
 }
 
 // Skips the node whose FDT_BEGIN_NODE has been read.
 static void skip_node(const struct fdt *fdt, size_t *at)
 {
-	for (unsigned depth = 1; depth != 0;) {
+	for (unsigned open_nodes = 1; open_nodes != 0;) {
 		struct fdt_token token = fdt_next_token(fdt, at);
 		if (token.kind == FDT_BEGIN_NODE)
-			depth++;
+			open_nodes++;
 		else if (token.kind != FDT_PROP)
-			depth--;
+			open_nodes--;
 	}
 }
 
-// finish_root() writes the memory nodes. The modules' memory belongs to the kernel now.
+// finish_root() writes new memory nodes. Kernels look for nodes of that name, so one that has only
+// the device_type may stay. The modules' memory belongs to the kernel now.
 static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
 {
-	return (c->depth == 1 && fdt_node_name_is(token, "memory")) ||
-	       (c->depth == 2 && c->chosen && fdt_node_name_is(token, "module"));
+	return (c->open_nodes == 1 && fdt_node_name_is(token, "memory")) ||
+	       (c->open_nodes == 2 && c->in_chosen && fdt_node_name_is(token, "module"));
 }
 
 static void copy_node(struct copier *c, const struct fdt_token *token)
 {
 	fdt_copy_token(&c->w, c->bytes);
-	c->depth++;
-	if (c->depth == 2) {
-		c->chosen = fdt_node_name_is(token, "chosen");
-		c->cpus = fdt_node_name_is(token, "cpus");
-		if (c->chosen) {
+	c->open_nodes++;
+	if (c->open_nodes == 2) {
+		c->in_chosen = fdt_node_name_is(token, "chosen");
+		c->in_cpus = fdt_node_name_is(token, "cpus");
+		if (c->in_chosen) {
 			c->chosen_seen = true;
 			write_bootargs(c);
 		}
 	}
-	c->status_wanted = c->depth == 3 && c->cpus && fdt_node_name_is(token, "cpu");
+	c->status_missing = c->open_nodes == 3 && c->in_cpus && fdt_node_name_is(token, "cpu");
 }
 
 static void copy_property(struct copier *c, const struct fdt_token *token)
 {
-	if (c->depth == 2 && c->chosen &&
+	if (c->open_nodes == 2 && c->in_chosen &&
 	    (text_equal(token->name, "linux,initrd-start") ||
 	     text_equal(token->name, "linux,initrd-end") || text_equal(token->name, "bootargs")))
 		return;
-	if (c->status_wanted && text_equal(token->name, "status"))
-		c->status_wanted = false;
+	if (c->status_missing && text_equal(token->name, "status"))
+		c->status_missing = false;
 	fdt_copy_token(&c->w, c->bytes);
 }
 
 static void end_node(struct copier *c)
 {
 	finish_properties(c);
-	if (c->depth == 1)
+	if (c->open_nodes == 1)
 		finish_root(c);
 	fdt_end_node(&c->w);
-	c->depth--;
-	if (c->depth == 1)
-		c->chosen = c->cpus = false;
+	c->open_nodes--;
+	if (c->open_nodes == 1)
+		c->in_chosen = c->in_cpus = false;
 }
 
-size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *changes,
+size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *fixups,
 			uint8_t *out, size_t size)
 {
-	struct copier c = { .tree = tree, .changes = changes };
+	struct copier c = { .tree = tree, .fixups = fixups };
 	fdt_create(&c.w, out, size, tree->fdt.strings);
-	fdt_add_reservemap_entry(&c.w, changes->block.start, range_size(changes->block));
-	for (uint32_t i = 0; i < changes->reserved->count; i++)
-		fdt_add_reservemap_entry(&c.w, changes->reserved->ranges[i].start,
-					 range_size(changes->reserved->ranges[i]));
+	fdt_add_reservemap_entry(&c.w, fixups->block.start, range_size(fixups->block));
+	for (uint32_t i = 0; i < fixups->reserved->count; i++)
+		fdt_add_reservemap_entry(&c.w, fixups->reserved->ranges[i].start,
+					 range_size(fixups->reserved->ranges[i]));
 	for (size_t at = 0;;) {
 		const uint8_t *start = tree->fdt.structure.p + at;
 		struct fdt_token token = fdt_next_token(&tree->fdt, &at);

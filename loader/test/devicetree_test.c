@@ -173,6 +173,31 @@ static void the_copy(void)
 	free(blob);
 }
 
+// Kernels tell cpu nodes by their name. The bound has room for the `status` of each, although
+// device_type is missing.
+static void cpu_nodes_without_a_device_type(void)
+{
+	static const struct range_set none;
+	tree_begin();
+	tree_node("");
+	tree_node("cpus");
+	for (unsigned i = 0; i < 64; i++) {
+		tree_node("cpu");
+		tree_end_node();
+	}
+	tree_end_node();
+	tree_end_node();
+	blob = tree_done(0, &size);
+	CHECK_EQ(read(), STATUS_OK);
+	CHECK_EQ(tree.cpus, 64);
+	const struct devicetree_fixups fixups = { .ram = &none, .reserved = &none };
+	size_t bound = devicetree_fixup_bound(&tree, 0, 0, 0);
+	uint8_t *copy = malloc(bound);
+	CHECK(devicetree_fixup(&tree, &fixups, copy, bound) != 0);
+	free(copy);
+	free(blob);
+}
+
 // The longest path is 192 bytes. A node whose path is longer never is the console, whatever name of
 // the longest length stdout-path has.
 static void the_longest_path(void)
@@ -284,5 +309,5 @@ static void any_damage_is_survived(void)
 
 #define T(name) { #name, name }
 SUITE(devicetree, T(application_search_order), T(free_memory_excludes_reserved_ranges), T(the_copy),
-      T(the_longest_path), T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts),
-      T(any_damage_is_survived));
+      T(cpu_nodes_without_a_device_type), T(the_longest_path), T(what_is_no_tree),
+      T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));
