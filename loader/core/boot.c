@@ -16,8 +16,8 @@
 
 static const struct platform *platform;
 
-// State of the boot sequence. Static, since firmware guarantees only small stacks. GDB's `hermit`
-// commands read it.
+// The results of the steps. Static, since firmware guarantees only small stacks. The `hermit`
+// commands of GDB read it.
 static struct boot_state {
 	struct loader_options options;
 	struct elf_image elf;
@@ -25,7 +25,7 @@ static struct boot_state {
 	const struct era *era;
 	struct placement placement;
 	struct handover_block block;
-	// Mapped memory of placement.staging, and of placement.file if the file is moved.
+	// placement.staging, and placement.file if the file is moved.
 	struct window staging, file;
 } boot_state;
 
@@ -86,21 +86,18 @@ static enum status read_options(const struct boot *boot)
 
 // Distinguishes file formats by their magic: ELF, and Hermit images, which are gzip files (RFC
 // 1952: ID1, ID2 and the compression method).
-static enum status check_file_format(const struct boot *boot)
+static enum status check_file_format(struct span app)
 {
-	const uint8_t *p = boot->app.p;
-	if (boot->module_count == 0)
-		return refuse(STATUS_NO_MODULE, "no application was passed: with QEMU add -initrd "
-						"APP, with GRUB a module line");
-	if (boot->app.n >= 4 && memcmp(p, ELF_MAGIC, 4) == 0)
+	const uint8_t *p = app.p;
+	if (app.n >= 4 && memcmp(p, ELF_MAGIC, 4) == 0)
 		return STATUS_OK;
-	if (boot->app.n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0)
+	if (app.n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0)
 		return refuse(STATUS_IMAGE_UNSUPPORTED,
 			      "this is a Hermit image (gzip); this loader boots ELF files, so "
 			      "unpack its kernel first");
-	if (boot->app.n < 4)
+	if (app.n < 4)
 		return refuse(STATUS_APP_UNKNOWN_FORMAT,
-			      "the file has %lu bytes, too few for an ELF file", boot->app.n);
+			      "the file has %lu bytes, too few for an ELF file", app.n);
 	return refuse(STATUS_APP_UNKNOWN_FORMAT,
 		      "the file starts with %x %x %x %x, an ELF file with 7f 45 4c 46", p[0], p[1],
 		      p[2], p[3]);
@@ -108,11 +105,14 @@ static enum status check_file_format(const struct boot *boot)
 
 static enum status read_application(const struct boot *boot)
 {
+	if (boot->module_count == 0)
+		return refuse(STATUS_NO_MODULE, "no application was passed: with QEMU add -initrd "
+						"APP, with GRUB a module line");
 	if (boot->module_count > 1)
 		log_line(LOG_WARN,
 			 "%u modules were passed: the first one is booted, the others are ignored",
 			 boot->module_count);
-	TRY(check_file_format(boot));
+	TRY(check_file_format(boot->app));
 	TRY(elf_parse(boot->app, boot->elf_target, &boot_state.elf));
 	TRY(notes_read(&boot_state.elf, &boot_state.notes));
 	if (boot_state.notes.has_kernel_version)
@@ -122,14 +122,20 @@ static enum status read_application(const struct boot *boot)
 			    &boot_state.era);
 }
 
+// UEFI: memory is allocated from the firmware until platform->leave_firmware.
+static bool firmware_manages_memory(void)
+{
+	return platform->claim != NULL;
+}
+
 static enum status choose_addresses(const struct boot *boot, struct handover_block_inputs *inputs)
 {
 	struct place_request request = {
 		.rules = &arch_place_rules,
 		.image = &boot_state.elf,
 		.usable = &boot->usable,
-		// Only firmware that manages memory returns some when it leaves.
-		.free_later = platform->claim != NULL ? &boot->ram : NULL,
+		// `ram` has the memory of UEFI's boot services, which becomes free.
+		.free_later = firmware_manages_memory() ? &boot->ram : NULL,
 		.memory_type = platform->memory_type,
 		.preferred = handover_preferred_ram(inputs),
 		.mappable = boot->mappable,
@@ -147,17 +153,17 @@ static enum status choose_addresses(const struct boot *boot, struct handover_blo
 	return STATUS_OK;
 }
 
-// Placement found a range for a copy of the application's file, which the image would overwrite.
+// The image would overwrite the application's file, and placement has found a range for a copy.
 static bool file_is_moved(const struct boot *boot)
 {
 	return boot_state.placement.file.start != boot->app_at;
 }
 
-// Allocates from the firmware (UEFI) every range that the loader will write to.
-static enum status claim(const struct boot *boot)
+// Allocates from the firmware every range that the loader will write to.
+static enum status claim_ranges(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
-	if (platform->claim == NULL)
+	if (!firmware_manages_memory())
 		return STATUS_OK;
 	TRY(platform->claim(placement->staging));
 	TRY(platform->claim(placement->block));
@@ -176,8 +182,8 @@ static enum status map_window(struct range r, struct window *out)
 	return STATUS_OK;
 }
 
-// Maps every range that the core will write to, before it writes to any. Placement knows which
-// addresses can be mapped, but not how many page tables are left for them.
+// Maps every range that the core will write to, before it writes to any. Placement keeps to
+// boot->mappable, but does not know how many page tables are left.
 static enum status map_windows(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
@@ -186,8 +192,8 @@ static enum status map_windows(const struct boot *boot)
 	return file_is_moved(boot) ? map_window(placement->file, &boot_state.file) : STATUS_OK;
 }
 
-// Builds the image at its staging address.
-static enum status load(const struct boot *boot)
+// Builds the image in placement.staging, which is where it runs unless that memory is still in use.
+static enum status load_image(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
 	const uint8_t *file = boot->app.p;
@@ -230,6 +236,7 @@ static noreturn void hand_over(const struct boot *boot)
 	const struct handover_block *block = &boot_state.block;
 	const struct era *era = boot_state.era;
 	const uint64_t stack = block->window.base + block->stack + arch_stack_at_entry;
+	// Such boot info is the header of the image, which load_image() has just copied.
 	if (era->info_in_image)
 		memcpy(boot_state.staging.p, block->window.p + block->info, era->info_size);
 	const struct handover handover = {
@@ -252,15 +259,30 @@ static noreturn void hand_over(const struct boot *boot)
 	arch_handover(&handover);
 }
 
-// The steps of every boot, in order. Every refusal comes before the core writes to memory outside
-// of the loader. The exceptions are bad relocations, failures of firmware and the IMAGE_NOT_IN_RAM
-// at the end.
+// Follows platform->leave_firmware. Device tree and boot info describe the final memory map. What
+// they are made from is still intact: the core has written to claimed memory only.
+static enum status use_final_memory_map(const struct boot *boot,
+					const struct handover_block_inputs *inputs)
+{
+	const struct range image = boot_state.placement.image;
+	handover_block_write(inputs, &boot_state.block);
+	// An ET_EXEC image may run in memory that was to be free by now (place_request.free_later).
+	if (!range_set_contains(&boot->ram, image))
+		return refuse(STATUS_IMAGE_NOT_IN_RAM,
+			      "the firmware kept memory of the application's range %#lx..%#lx",
+			      image.start, image.end);
+	return STATUS_OK;
+}
+
+// The steps of every boot, in order. The core writes to no memory outside of the loader before
+// handover_block_write(). Three things can still be refused after it: bad relocations, failures of
+// firmware, and memory that the firmware keeps.
 static enum status steps(struct boot *boot)
 {
 	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };
 	// First, since loader.log= decides which of the following lines are printed.
 	TRY(read_options(boot));
-	// With no embedded application either, check_file_format() refuses.
+	// If there is none either, read_application() refuses.
 	if (boot->module_count == 0)
 		(void)use_embedded_app(boot);
 	log_version(boot);
@@ -269,22 +291,14 @@ static enum status steps(struct boot *boot)
 	inputs.era = boot_state.era;
 	boot->platform_tag = (enum platform_tag)boot_state.era->tags[boot->start_kind];
 	TRY(choose_addresses(boot, &inputs));
-	TRY(claim(boot));
+	TRY(claim_ranges(boot));
 	TRY(map_windows(boot));
 	handover_block_write(&inputs, &boot_state.block);
-	TRY(load(boot));
+	TRY(load_image(boot));
 	log_placement();
 	TRY(platform->leave_firmware(boot));
-	// UEFI only: the device tree and boot info name the final memory map. What the block is
-	// made from is still intact: the staging copy and the block are in memory that claim()
-	// allocated.
-	if (boot->ram_may_change)
-		handover_block_write(&inputs, &boot_state.block);
-	// An ET_EXEC image runs in memory that was to be free by now (place_request.free_later).
-	if (platform->claim != NULL && !range_set_contains(&boot->ram, boot_state.placement.image))
-		return refuse(STATUS_IMAGE_NOT_IN_RAM,
-			      "the firmware kept memory of the application's range %#lx..%#lx",
-			      boot_state.placement.image.start, boot_state.placement.image.end);
+	if (firmware_manages_memory())
+		TRY(use_final_memory_map(boot, &inputs));
 	hand_over(boot);
 }
 

@@ -3,8 +3,8 @@
 // it and builds the hand-over, and arch/ jumps.
 //
 // The protocol owns struct boot and the memory that its spans point to. The struct must stay valid
-// until the jump, that memory until the block is written, `app` until the image is loaded. All
-// addresses are physical.
+// until the jump, that memory until the hand-over block is written, `app` until the image is
+// loaded. Addresses are physical, except `serial` on aarch64.
 #pragma once
 
 #include "core/cmdline.h"
@@ -21,10 +21,11 @@ struct boot {
 	const char *target;
 	// The boot protocol, for example "multiboot".
 	const char *protocol;
-	// What the boot protocol passed, in the words of upstream's log ("Multiboot information"),
-	// and its address.
+	// The start information in the words of upstream's log ("Multiboot information"), and its
+	// address.
 	const char *start_info_name;
 	uint64_t start_info_at;
+
 	// The application file as mapped by platform->map; empty if the protocol passed none.
 	struct span app;
 	uint64_t app_at;
@@ -35,6 +36,7 @@ struct boot {
 	// Edits the kernel's copy of the line in place. Returns its new size, which is not larger.
 	// NULL: no edits.
 	size_t (*edit_cmdline)(uint8_t *line, size_t n);
+
 	// The running loader, including its .bss.
 	struct range loader;
 	// The addresses that platform->map can map.
@@ -43,32 +45,30 @@ struct boot {
 	struct range_set usable;
 	// The RAM that the kernel is to know of; empty means `usable`.
 	struct range_set ram;
-	// How many ranges platform->leave_firmware may add to `ram`.
+	// UEFI: how many ranges platform->leave_firmware may add to `ram`.
 	uint32_t ram_slack;
-	// platform->leave_firmware may change `ram`: UEFI.
-	bool ram_may_change;
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
-	// What the protocol passed, needed until the block is written. Block and copies avoid it,
-	// the image may overwrite it. After placement the core reads only the command line, and the
-	// zero page or the device tree.
+	// The memory of the start information. place.h says what may overlap it.
 	struct range preserved[PRESERVED_MAX];
 	size_t preserved_count;
+
 	const struct elf_target *elf_target;
 	// The firmware's device tree, from which the kernel's is derived. NULL: the core creates
 	// one.
 	const struct devicetree *devicetree;
 	// `compatible` of the root node that the core creates, for example "hermit,multiboot".
 	const char *compatible;
+	// The boot protocol, as far as kernels distinguish it.
 	enum start_kind start_kind;
-	// The boot protocol by the numbers of RawBootInfo, the boot info of eras e2 to e4. The core
-	// sets this field, once it knows the kernel's era.
+	// The same by the numbers of RawBootInfo, the boot info of eras e2 to e4. The core sets
+	// this field, once it knows the kernel's era.
 	enum platform_tag platform_tag;
 	// Linux's zero page, for PLATFORM_TAG_LINUX_PARAMS.
 	struct span boot_params;
-	// The serial port in boot info. x86_64: I/O port, aarch64: virtual address, riscv64: 0.
+	// The serial port in boot info. x86_64: I/O port; aarch64: virtual address; riscv64: 0.
 	uint64_t serial;
-	// riscv64: id of the boot hart.
+	// riscv64: ID of the hart that runs the loader.
 	uint64_t cpu;
 	// The ACPI RSDP and SEV-SNP's confidential computing blob; empty if there is none. The core
 	// copies them and names the copies in the device tree that it creates.
@@ -79,8 +79,8 @@ struct boot {
 // Registers the platform and its console. It must run first, so that every refusal is printed.
 void boot_init(const struct platform *platform);
 
-// Sets the application to the one that EMBED_APP= built into the loader. Returns false if the
-// loader has none.
+// Sets the application to the one that EMBED_APP= built into the loader (linked_in.c). Returns
+// false if the loader has none.
 bool use_embedded_app(struct boot *boot);
 
 // Boots the application, or prints a refusal and stops the machine.

@@ -4,6 +4,8 @@
 // loader knows no quotes.
 #include "core/cmdline.h"
 
+#include "core/text.h"
+
 // The first comparison decides for most bytes.
 static bool is_blank(uint8_t c)
 {
@@ -54,15 +56,11 @@ static bool split_option(struct span word, struct span *key, struct span *value)
 static bool parse_log_level(struct span value, struct loader_options *out)
 {
 	static const char words[LOG_LEVELS][6] = { "error", "warn", "info", "debug", "trace" };
-	for (unsigned i = 0; i < LOG_LEVELS; i++) {
-		size_t n = 0;
-		while (n < sizeof words[i] && words[i][n] != '\0')
-			n++;
-		if (span_equals(value, words[i], n)) {
+	for (unsigned i = 0; i < LOG_LEVELS; i++)
+		if (text_is((const char *)value.p, value.n, words[i])) {
 			out->log = (enum log_level)i;
 			return true;
 		}
-	}
 	return false;
 }
 
@@ -176,13 +174,13 @@ size_t cmdline_strip(struct span line, char *out)
 {
 	struct span word, key, value;
 	size_t at = 0, copied = 0, n = 0;
+	// line.p may be NULL, which memcpy() must not get (C11 7.24.1p2).
 	if (line.n == 0)
-		// line.p may be NULL, which memcpy() must not get (C11 7.24.1p2).
 		return 0;
 	while (next_word(line, &at, &word)) {
 		if (!split_option(word, &key, &value))
 			continue;
-		// Without its blank, so that no double blank stays in the line.
+		// The blank before the option is removed as well.
 		size_t start = (size_t)(word.p - line.p);
 		if (start > copied && is_blank(line.p[start - 1]))
 			start--;

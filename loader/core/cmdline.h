@@ -8,9 +8,11 @@
 #include "core/log.h"
 #include "core/span.h"
 
+// In bytes, without NUL. This loader's own limit.
 #define CMDLINE_MAX KIB(64)
 
-// In place of an entry version, which has one byte: the image begins with a header.
+// Images of era h0 have a header and no entry version. This number stands for the missing one,
+// which has one byte.
 #define ENTRY_VERSION_H0 256
 
 enum on_error { ON_ERROR_STOP, ON_ERROR_RETURN };
@@ -19,7 +21,8 @@ struct loader_options {
 	enum log_level log;
 	// loader.onerror=: only proto/uefi reads it. Elsewhere there is no firmware to return to.
 	enum on_error on_error;
-	// loader.era=: the entry version for which the loader hands over; 0 means the file decides.
+	// loader.era=: the entry version that selects the era, whatever the file says. 0: not
+	// given.
 	uint32_t entry_version;
 	// loader.selftest=, in the debug profile only; empty if it was not given.
 	struct span selftest;

@@ -47,9 +47,6 @@ const struct elf_target elf_target_riscv64 = {
 	.machine = 243, .order = ORDER_LITTLE, .relative = 3, .abs64 = 2, .jump_slot = 5
 };
 
-// Where e_entry is: in no executable segment, in one but past its file bytes, or in these.
-enum entry { ENTRY_OUTSIDE, ENTRY_WITHOUT_BYTES, ENTRY_FOUND };
-
 // Offsets in e_ident, Elf64_Ehdr and Elf64_Phdr.
 enum {
 	EI_CLASS = 4,
@@ -79,9 +76,9 @@ struct phdr {
 	uint64_t offset, vaddr, filesz, memsz, align;
 };
 
-uint64_t elf_extent(const uint8_t *p, uint64_t limit, const struct elf_target *target)
+uint64_t elf_guess_size(const uint8_t *p, uint64_t limit, const struct elf_target *target)
 {
-	// This runs before elf_parse(): the fields may be anything, so every sum is checked.
+	// Nothing has been checked yet, so no sum may overflow.
 	const enum order order = target->order;
 	if (limit < EHDR_SIZE || memcmp(p, ELF_MAGIC, 4) != 0)
 		return 0;
@@ -183,8 +180,12 @@ static enum status check_align(const struct phdr *ph, struct elf_image *out)
 	return STATUS_OK;
 }
 
-// Adds a PT_LOAD. gABI chapter 7 requires ascending p_vaddr. Placement and relocation rely on it.
-static enum status add_load(const struct phdr *ph, struct elf_image *out, enum entry *entry)
+// Where e_entry is: in no executable segment, in one but past its file bytes, or in these.
+enum entry_place { ENTRY_OUTSIDE, ENTRY_WITHOUT_BYTES, ENTRY_FOUND };
+
+// Adds a PT_LOAD, and sets `entry` if e_entry is in it. gABI chapter 7 requires ascending p_vaddr.
+// Placement and relocation rely on it.
+static enum status add_load(const struct phdr *ph, struct elf_image *out, enum entry_place *entry)
 {
 	struct span bytes;
 	uint64_t end;
@@ -249,8 +250,8 @@ static enum status add_tls(const struct phdr *ph, struct elf_image *out)
 	return check_align(ph, out);
 }
 
-// Returns true if [vaddr, vaddr + size) is inside the image. Compares differences, because the
-// sum may overflow. `offset` wraps only if the first test fails.
+// Returns true if [vaddr, vaddr + size) is inside the image. The sum may overflow, so this compares
+// differences. `offset` has no meaning if the first test fails.
 static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t size)
 {
 	uint64_t offset = vaddr - image->vaddr;
@@ -259,7 +260,7 @@ static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t siz
 
 static enum status parse_phdrs(struct span phdrs, struct elf_image *out, struct phdr *dynamic)
 {
-	enum entry entry = ENTRY_OUTSIDE;
+	enum entry_place entry = ENTRY_OUTSIDE;
 	for (size_t at = 0; at < phdrs.n; at += PHDR_SIZE) {
 		struct phdr ph = read_phdr(phdrs.p + at, elf_order(out->target));
 		switch (ph.type) {
@@ -308,7 +309,7 @@ enum status elf_parse(struct span file, const struct elf_target *target, struct 
 	out->read_only = 0;
 	out->text_relocations = false;
 	out->tls = (struct elf_tls){ 0 };
-	out->rela = out->plt = out->relr = out->symbols = (struct elf_table){ 0 };
+	out->rela = out->jmprel = out->relr = out->symbols = (struct elf_table){ 0 };
 
 	TRY(parse_header(file, target, out, &phdrs));
 	TRY(parse_phdrs(phdrs, out, &dynamic));

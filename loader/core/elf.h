@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// ELF64 files (System V gABI 4.3 and the psABI of each CPU): checks an untrusted file and describes
-// it. Every size, address and offset in the description has been checked, with one exception: the
-// offset of a segment without file bytes. Relocation entries are checked later (load.h). The
-// description points into the file and owns nothing.
+// ELF64 files (System V gABI 4.3 and the psABI of each CPU): elf_parse() checks an untrusted file
+// and describes it in struct elf_image, which points into the file and owns nothing. Users of the
+// description may rely on its sizes, addresses and offsets. They need not rely on relocation
+// entries: load.c checks these when it reads them.
 #pragma once
 
 #include "core/base.h"
@@ -31,12 +31,14 @@ static inline enum order elf_order(const struct elf_target *target)
 
 // The first four bytes (e_ident).
 #define ELF_MAGIC "\177ELF"
+// One bit of elf_image.read_only each.
 #define ELF_SEGMENTS_MAX 64
 #define ELF_NOTES_MAX 8
 
 // A PT_LOAD with memsz != 0. Checked: filesz <= memsz, [offset, offset + filesz) is inside the
-// file if filesz != 0, vaddr + memsz does not overflow, and segments ascend without overlap.
+// file, vaddr + memsz does not overflow, and segments ascend without overlap.
 struct elf_segment {
+	// Unchecked if filesz is 0.
 	uint64_t offset;
 	uint64_t filesz;
 	uint64_t vaddr;
@@ -49,8 +51,8 @@ struct elf_note_segment {
 	uint64_t align;
 };
 
-// PT_TLS. Without one, or with an empty one, memsz is 0 and nothing else counts. Else [vaddr, vaddr
-// + filesz) is inside the image.
+// PT_TLS. If memsz is 0, there is no TLS, and the other fields have no meaning. Otherwise [vaddr,
+// vaddr + filesz) is inside the image.
 struct elf_tls {
 	uint64_t vaddr;
 	uint64_t filesz;
@@ -68,7 +70,7 @@ struct elf_table {
 struct elf_image {
 	struct span file;
 	const struct elf_target *target;
-	// ET_DYN: the image may be loaded anywhere. Otherwise ET_EXEC: only at `vaddr`.
+	// ET_DYN: the image may be loaded anywhere. false: ET_EXEC, only at `vaddr`.
 	bool dyn;
 	// e_entry, a link-time address.
 	uint64_t entry;
@@ -86,18 +88,20 @@ struct elf_image {
 	struct elf_segment segments[ELF_SEGMENTS_MAX];
 	struct elf_note_segment notes[ELF_NOTES_MAX];
 	struct elf_tls tls;
-	struct elf_table rela, plt, relr, symbols;
+	// DT_RELA, DT_JMPREL (also RELA entries), DT_RELR and DT_SYMTAB.
+	struct elf_table rela, jmprel, relr, symbols;
 };
 
-// Returns the size of the ELF file at `start`, of which `limit` bytes are readable, for VMMs that
-// pass only its address. Returns 0 if it does not start with an ELF header. The size is a guess by
-// the headers; elf_parse() checks them.
-uint64_t elf_extent(const uint8_t *start, uint64_t limit, const struct elf_target *target);
+// Guesses the size of the ELF file at `start`, of which `limit` bytes are readable, from its
+// headers, for VMMs that pass only its address. Returns 0 if there is no ELF header. elf_parse()
+// checks the headers later.
+uint64_t elf_guess_size(const uint8_t *start, uint64_t limit, const struct elf_target *target);
 
 // Checks the file and describes it in `out`, which is valid only with STATUS_OK. Prints the refusal
 // (classes 67 and 71 to 79) otherwise.
 must_check enum status elf_parse(struct span file, const struct elf_target *target,
 				 struct elf_image *out);
 
-// The part of elf_parse() that reads the dynamic section, `bytes`. The segments in `out` are known.
+// The part of elf_parse() that reads the dynamic section, `bytes` (elf_dynamic.c). `out` has the
+// segments already.
 must_check enum status elf_parse_dynamic(struct span bytes, struct elf_image *out);

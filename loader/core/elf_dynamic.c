@@ -92,7 +92,7 @@ static enum status refuse_library(void)
 		      "the file needs a shared library, which a unikernel does not have");
 }
 
-// Checks a tag from DT_TAG_LIMIT on, and returns in `tag` what it means.
+// Checks a tag from DT_TAG_LIMIT on, and replaces an alias by the tag that it means.
 static enum status check_tag(uint64_t *tag, uint64_t value, uint16_t machine)
 {
 	if (*tag >= DT_FIRST_LIBRARY && *tag <= DT_LAST_LIBRARY)
@@ -187,6 +187,7 @@ enum status elf_parse_dynamic(struct span bytes, struct elf_image *out)
 	if (out->symbols.vaddr != 0)
 		out->symbols.size = file_bytes_from(out, out->symbols.vaddr);
 	TRY(read_table(&dynamic, "DT_RELA", DT_RELA, DT_RELASZ, RELA_SIZE, out, &out->rela));
-	TRY(read_table(&dynamic, "DT_JMPREL", DT_JMPREL, DT_PLTRELSZ, RELA_SIZE, out, &out->plt));
+	TRY(read_table(&dynamic, "DT_JMPREL", DT_JMPREL, DT_PLTRELSZ, RELA_SIZE, out,
+		       &out->jmprel));
 	return read_table(&dynamic, "DT_RELR", DT_RELR, DT_RELRSZ, RELR_SIZE, out, &out->relr);
 }

@@ -14,6 +14,10 @@
 // Depth of the deepest node; the root has depth 0. Bounds the readers' stacks.
 #define FDT_DEPTH_MAX 16
 
+// In the first word of the header, and the size of the header of versions 16 and 17 (5.2).
+#define FDT_MAGIC UINT32_C(0xd00dfeed)
+#define FDT_HEADER_SIZE 40
+
 // A tree that fdt_check() has walked from start to end, so that later walks cannot leave it.
 struct fdt {
 	// From the root's FDT_BEGIN_NODE up to and including FDT_END.
@@ -34,7 +38,7 @@ enum fdt_kind { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_END = 9 
 
 struct fdt_token {
 	enum fdt_kind kind;
-	// Name of the node or property, NUL-terminated. The size, without NUL, is set for nodes.
+	// Name of the node or property, NUL-terminated. Only nodes have the size, without NUL.
 	const char *name;
 	size_t name_size;
 	// Value of the property.
@@ -52,7 +56,7 @@ bool fdt_node_name_is(const struct fdt_token *token, const char *wanted);
 must_check bool fdt_get_mem_rsv(const struct fdt *fdt, size_t index, uint64_t *address,
 				uint64_t *size);
 
-// Property names that the writer adds. They index a constant strings block, so that the writer
+// Names of properties that the writer adds. Their strings are a constant block, so that the writer
 // never searches for a name.
 enum fdt_name {
 	FDT_COMPATIBLE,
@@ -71,7 +75,7 @@ struct fdt_writer {
 	uint8_t *end;
 	// Start of the structure block; NULL while reservations are written.
 	uint8_t *structure;
-	// Strings block of the tree that tokens are copied from; empty: none.
+	// The source tree's strings block; empty: no source tree.
 	struct span strings;
 	// The buffer was too small. Later writes do nothing.
 	bool overflow;
@@ -79,7 +83,8 @@ struct fdt_writer {
 
 // Starts a tree at `at`, which is aligned to 8, in a buffer of `size` bytes. Then the calls follow
 // the layout of a tree: reservations, nodes with their properties before their children, and
-// fdt_finish(). `strings` is the strings block that copied tokens refer to; it stays at offset 0.
+// fdt_finish(). fdt_copy_token() copies from a source tree, whose strings block is `strings`. The
+// new strings block begins with it, so copied tokens keep their offsets of names.
 void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span strings);
 void fdt_add_reservemap_entry(struct fdt_writer *w, uint64_t address, uint64_t size);
 void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length);
@@ -93,19 +98,22 @@ void fdt_property_string(struct fdt_writer *w, enum fdt_name name, const char *t
 // Writes a complete /memory node (3.4) of one range.
 void fdt_memory_node(struct fdt_writer *w, struct range r, unsigned address_cells,
 		     unsigned size_cells);
-// Writes the bytes of a token of the source tree, unchanged.
+// Writes the bytes of a token of the source tree, with its padding.
 void fdt_copy_token(struct fdt_writer *w, struct span token);
 
 // Writes strings block and header. Returns the tree's size in bytes, or 0 if it did not fit.
 size_t fdt_finish(struct fdt_writer *w);
 
-// Upper bounds in bytes, for sizing the buffer. The first one is for a tree with an empty root and
-// no reservations, the last one for a complete memory node. Names and values are padded to 4.
+// Upper bounds in bytes, for the size of the buffer. Names and values are padded to 4.
+
+// A tree with an empty root and no reservations: header, terminating reservation, tokens of the
+// root and FDT_END, and the names of enum fdt_name. These are 142 bytes; the rest is for properties
+// of the root.
 #define FDT_BASE_SIZE 256
 #define FDT_RESERVE_SIZE 16
 #define FDT_NODE_SIZE(name_length) (8 + ((name_length) + 4))
 #define FDT_PROP_SIZE(length) (12 + ((length) + 4))
-// "memory@" and sixteen hexadecimal digits.
+// A complete memory node. Its name is "memory@" and up to sixteen hexadecimal digits.
 #define FDT_MEMORY_NAME_MAX 23
 #define FDT_MEMORY_SIZE \
 	(FDT_NODE_SIZE(FDT_MEMORY_NAME_MAX) + FDT_PROP_SIZE(sizeof "memory") + FDT_PROP_SIZE(16))

@@ -7,8 +7,6 @@
 #include "core/text.h"
 
 enum {
-	HEADER_SIZE = 40,
-	FDT_MAGIC = 0xd00dfeed,
 	// Versions before 16 have full paths as node names; 1 and 2 also lack the size of the
 	// strings block.
 	OLDEST_VERSION = 16,
@@ -33,18 +31,18 @@ enum header_field {
 
 // Tokens and header fields are at multiples of 4: fdt_check() verifies the alignment of the blob
 // and of its structure block. With -mstrict-align this saves three loads per integer.
-static uint32_t aligned(const uint8_t *p)
+static uint32_t load_aligned_u32(const uint8_t *p)
 {
 	return load_u32(__builtin_assume_aligned(p, 4), ORDER_BIG);
 }
 
 static uint32_t field(const uint8_t *header, enum header_field index)
 {
-	return aligned(header + 4 * (size_t)index);
+	return load_aligned_u32(header + 4 * (size_t)index);
 }
 
 // Returns the length of the string at `at`, which ends at a NUL or at the end of the span.
-static size_t text_size(struct span s, size_t at)
+static size_t string_size(struct span s, size_t at)
 {
 	size_t n = 0;
 	while (at + n < s.n && s.p[at + n] != '\0')
@@ -58,7 +56,7 @@ static must_check bool read_property(const struct fdt *fdt, size_t *at, struct f
 	struct span head, value;
 	if (!span_sub(fdt->structure, *at, 8, &head))
 		return false;
-	uint32_t n = aligned(head.p), name_at = aligned(head.p + 4);
+	uint32_t n = load_aligned_u32(head.p), name_at = load_aligned_u32(head.p + 4);
 	if (!span_sub(fdt->structure, *at + 8, n, &value) || name_at >= fdt->strings.n)
 		return false;
 	*out = (struct fdt_token){ .kind = FDT_PROP,
@@ -78,7 +76,7 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 		if (!span_sub(s, *at, 4, &word))
 			return false;
 		*at += 4;
-		switch (aligned(word.p)) {
+		switch (load_aligned_u32(word.p)) {
 		case FDT_NOP:
 			continue;
 		case FDT_END_NODE:
@@ -89,7 +87,7 @@ static must_check bool read_token(const struct fdt *fdt, size_t *at, struct fdt_
 			*at -= 4;
 			return true;
 		case FDT_BEGIN_NODE: {
-			size_t n = text_size(s, *at);
+			size_t n = string_size(s, *at);
 			*out = (struct fdt_token){ .kind = FDT_BEGIN_NODE,
 						   .name = (const char *)s.p + *at,
 						   .name_size = n };
@@ -136,10 +134,10 @@ bool fdt_get_mem_rsv(const struct fdt *fdt, size_t index, uint64_t *address, uin
 static enum status check_structure(struct fdt *fdt)
 {
 	size_t at = 0;
-	unsigned depth = 0;
-	bool root = false;
-	// A property may follow: no child node of the innermost node has been seen.
-	bool props = false;
+	unsigned open_nodes = 0;
+	bool root_seen = false;
+	// The innermost node has no child yet, so a property may follow.
+	bool props_may_follow = false;
 	for (;;) {
 		struct fdt_token token;
 		size_t start = at;
@@ -151,21 +149,21 @@ static enum status check_structure(struct fdt *fdt)
 		bool good = false;
 		switch (token.kind) {
 		case FDT_BEGIN_NODE:
-			good = depth <= FDT_DEPTH_MAX && (depth != 0 || !root);
-			root = true;
-			props = true;
-			depth++;
+			good = open_nodes <= FDT_DEPTH_MAX && (open_nodes != 0 || !root_seen);
+			root_seen = true;
+			props_may_follow = true;
+			open_nodes++;
 			break;
 		case FDT_PROP:
-			good = props && depth != 0;
+			good = props_may_follow && open_nodes != 0;
 			break;
 		case FDT_END_NODE:
-			good = depth != 0;
-			props = false;
-			depth--;
+			good = open_nodes != 0;
+			props_may_follow = false;
+			open_nodes--;
 			break;
 		case FDT_END:
-			if (depth != 0 || !root)
+			if (open_nodes != 0 || !root_seen)
 				break;
 			fdt->structure.n = at + 4;
 			return STATUS_OK;
@@ -180,7 +178,7 @@ static enum status check_structure(struct fdt *fdt)
 
 // Returns the memory reservations without the terminating entry of zeros (5.3.2). An entry with
 // address 0 and a size is valid.
-static struct span read_reservations(struct span blob, uint64_t offset)
+static struct span find_reservations(struct span blob, uint64_t offset)
 {
 	struct span entry, entries = { blob.p + offset, 0 };
 	while (span_sub(blob, offset + entries.n, RESERVE_ENTRY, &entry) &&
@@ -197,12 +195,12 @@ static enum status check_header(const uint8_t *p, uint64_t limit)
 			      "the address of the device tree is not a multiple of 8, but %lu "
 			      "bytes above one",
 			      (uintptr_t)p % 8);
-	if (limit < HEADER_SIZE || field(p, MAGIC) != FDT_MAGIC)
+	if (limit < FDT_HEADER_SIZE || field(p, MAGIC) != FDT_MAGIC)
 		return refuse(STATUS_FDT_MISSING, "no device tree: its first word is %#x, not %#x",
 			      limit < 4 ? 0 : field(p, MAGIC), FDT_MAGIC);
 	uint64_t total = field(p, TOTALSIZE);
-	if (total < HEADER_SIZE || total > limit || field(p, LAST_COMP_VERSION) > NEWEST_VERSION ||
-	    field(p, VERSION) < OLDEST_VERSION)
+	if (total < FDT_HEADER_SIZE || total > limit ||
+	    field(p, LAST_COMP_VERSION) > NEWEST_VERSION || field(p, VERSION) < OLDEST_VERSION)
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree has %#lx bytes (%#lx are readable), version %u",
 			      total, limit, field(p, VERSION));
@@ -233,7 +231,7 @@ enum status fdt_check(const uint8_t *p, uint64_t limit, struct fdt *out)
 	if (fdt.strings.n != 0 && fdt.strings.p[fdt.strings.n - 1] != '\0')
 		return refuse(STATUS_FDT_MALFORMED,
 			      "the device tree's strings do not end with NUL");
-	fdt.reserve = read_reservations(blob, reserve_at);
+	fdt.reserve = find_reservations(blob, reserve_at);
 	TRY(check_structure(&fdt));
 	// The blocks may be in any order, so the used size is the end of the last one.
 	uint64_t ends[] = { structure_at + fdt.structure.n, strings_at + fdt.strings.n,

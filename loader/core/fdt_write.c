@@ -6,21 +6,15 @@
 #include "core/span.h"
 #include "core/text.h"
 
-enum {
-	HEADER_SIZE = 40,
-	FDT_MAGIC = 0xd00dfeed,
-	VERSION = 17,
-	LAST_COMPATIBLE = 16,
-};
+enum { VERSION = 17, LAST_COMPATIBLE = 16 };
 
-// The strings block of added properties, and the offset of each name in it. Both are in the order
-// of enum fdt_name.
+// The names of enum fdt_name in its order, and the offset of each.
 static const char strings[] =
 	"compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
 static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
 
-// Returns `n` bytes of the buffer. On overflow returns NULL, and so does every later call, which
-// lets callers check once, in fdt_finish().
+// Returns `n` bytes of the buffer. Returns NULL on overflow and in every later call, so that
+// fdt_finish() alone can report it.
 static uint8_t *grab_space(struct fdt_writer *w, size_t n)
 {
 	if (n > (size_t)(w->end - w->p)) {
@@ -60,10 +54,10 @@ static void put_bytes(struct fdt_writer *w, const char *bytes, size_t n, size_t 
 	memcpy(p, bytes, n);
 }
 
-void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span from)
+void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span source)
 {
-	*w = (struct fdt_writer){ .start = at, .p = at, .end = at + size, .strings = from };
-	grab_space(w, HEADER_SIZE);
+	*w = (struct fdt_writer){ .start = at, .p = at, .end = at + size, .strings = source };
+	grab_space(w, FDT_HEADER_SIZE);
 }
 
 void fdt_add_reservemap_entry(struct fdt_writer *w, uint64_t address, uint64_t size)
@@ -158,12 +152,12 @@ size_t fdt_finish(struct fdt_writer *w)
 	memcpy(names + w->strings.n, strings, sizeof strings);
 	size_t size = (size_t)(w->p - w->start);
 	// struct fdt_header (5.2), in order.
-	const uint32_t header[HEADER_SIZE / 4] = {
+	const uint32_t header[FDT_HEADER_SIZE / 4] = {
 		FDT_MAGIC,
 		(uint32_t)size,
 		(uint32_t)(w->structure - w->start),
 		(uint32_t)(names - w->start),
-		HEADER_SIZE,
+		FDT_HEADER_SIZE,
 		VERSION,
 		LAST_COMPATIBLE,
 		0, // boot_cpuid_phys: kernels take the boot CPU from an argument

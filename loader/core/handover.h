@@ -10,7 +10,7 @@
 // The stack that every kernel expects.
 #define STACK_SIZE UINT64_C(0x8000)
 
-// What may differ between the page tables of eras. All tables identity-map, writable, the block (in
+// What differs between the page tables of eras. All of them identity-map, writable, the block (in
 // the CPU's smallest pages) and the image (in pages of place_rules.image_page_size). On aarch64
 // they also map the UART, at virtual address 0x1000. They map nothing else: kernels map further
 // pages themselves and panic if one is mapped already. riscv64 has no page tables.
@@ -20,9 +20,8 @@ struct paging_shape {
 	bool recursive;
 };
 
-// x86_64, era e3: virtual addresses of the Multiboot information and of the command line after it,
-// in addition to their own. They are in the first 2 MiB, where kernels map page 0 and nothing below
-// 0x8000. handover_block.c says why.
+// x86_64, era e3: second virtual addresses of Multiboot information and command line. era/e3.c says
+// why they must be such small numbers. Kernels map page 0 and pages from 0x8000 on themselves.
 #define ALIAS_MULTIBOOT UINT64_C(0x3000)
 #define ALIAS_CMDLINE UINT64_C(0x4000)
 #define ALIAS_END UINT64_C(0x8000)
@@ -31,16 +30,18 @@ struct paging_shape {
 // page tables nothing below it is mapped, so that an overflow faults. Page tables are in
 // consecutive pages, top first.
 struct handover_block {
+	// Where the block is.
 	struct window window;
 	uint64_t stack;
 	uint64_t tables, tables_size;
 	uint64_t info;
 	uint64_t multiboot;
-	// The size excludes the terminating NUL.
+	// The size excludes NUL.
 	uint64_t cmdline, cmdline_size;
 	uint64_t rsdp;
 	uint64_t cc_blob;
 	uint64_t boot_params;
+	// The device tree, its size, and the bytes reserved for it.
 	uint64_t fdt, fdt_size, fdt_capacity;
 	// Owned by arch/: code and data of the trampoline, and descriptor tables.
 	uint64_t trampoline, trampoline_size;
@@ -57,7 +58,7 @@ struct handover {
 	struct range staging;
 	// Values of the registers at the entry point: program counter, stack pointer, two
 	// arguments. `info` is the address of boot info and the first argument, on riscv64 the
-	// second. `cpu` is the hart id on riscv64, else 0.
+	// second. `cpu` is the hart's ID on riscv64, 0 on other CPUs.
 	uint64_t entry;
 	uint64_t stack;
 	uint64_t info;
@@ -67,10 +68,10 @@ struct handover {
 	uint64_t uart;
 };
 
-// Returns the size in bytes of page tables that map `image`, the tables themselves and `other` more
-// bytes of the hand-over block. If place_rules.block_boundary is 0, the size does not depend on the
-// image's address.
-uint64_t arch_tables_size(struct range image, uint64_t other);
+// Returns the size in bytes of page tables that map `image` and the block, which consists of these
+// tables and `rest_of_block` bytes. It depends on the image's address only with
+// place_rules.block_boundary.
+uint64_t arch_tables_size(struct range image, uint64_t rest_of_block);
 
 // Returns the size in bytes of the trampoline and its data.
 uint64_t arch_trampoline_size(void);
@@ -91,9 +92,10 @@ static inline uint64_t trampoline_offset(const void *symbol)
 }
 
 extern const struct place_rules arch_place_rules;
-// The stack pointer at entry, from the low end of the stack. Kernels since 0.5.0 on x86_64 add the
-// size, less 16, and jump to a function, where the psABI wants 8 modulo 16. Those on aarch64 add as
-// much, those on riscv64 nothing. Earlier kernels ignore it.
+// The stack pointer at entry, as an offset from the low end of the stack. Kernels since 0.5.0 add
+// the stack's size less 16 to it on x86_64 and aarch64, and nothing on riscv64. On x86_64 they then
+// jump to a function, where the psABI wants 8 modulo 16. Earlier kernels find the stack by boot
+// info.
 extern const uint64_t arch_stack_at_entry;
 
 // Writes page tables and trampoline to the block, activates them and enters the kernel. The

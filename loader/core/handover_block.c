@@ -51,15 +51,17 @@ static uint64_t allocate(uint64_t *at, uint64_t size, uint64_t align)
 	return start;
 }
 
-// Values exist that are right for both layouts of the payload, unless the line is too long.
-static bool has_two_payloads(const struct handover_block_inputs *inputs)
+// Both layouts of the payload can be served at once (era/e3.c). Kernels may then take
+// ALIAS_MULTIBOOT for the size of the command line, which must not be longer.
+static bool serves_two_payloads(const struct handover_block_inputs *inputs)
 {
 	return inputs->era->two_payloads && inputs->boot->devicetree == NULL &&
 	       inputs->boot->cmdline.n < ALIAS_MULTIBOOT;
 }
 
-// Firmware splits RAM into many regions, whose ends add up to many times its size.
-static bool has_one_region(const struct handover_block_inputs *inputs)
+// UEFI splits RAM into many regions, whose ends add up to many times its size. Kernels that add
+// them up get only the largest region.
+static bool reports_one_region(const struct handover_block_inputs *inputs)
 {
 	return inputs->era->sums_region_ends && inputs->boot->start_kind == START_UEFI;
 }
@@ -81,7 +83,8 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 		era->info_own_page || era->two_payloads ? PAGE_SIZE : 8);
 	// An upper bound: no edit lengthens the line.
 	out->cmdline = allocate(&at, boot->cmdline.n + 1, 1);
-	if (has_two_payloads(inputs)) {
+	// The two parts are as far apart as their aliases. Host tests show that the first one fits.
+	if (serves_two_payloads(inputs)) {
 		out->cmdline = out->multiboot + ALIAS_CMDLINE - ALIAS_MULTIBOOT;
 		at = out->multiboot + ALIAS_END - ALIAS_MULTIBOOT;
 	}
@@ -95,17 +98,18 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 
 void handover_block_layout(const struct handover_block_inputs *inputs, struct handover_block *out)
 {
-	// The tables map the block that contains them, so their size depends on the other parts.
+	// Once without tables, for the size of the other parts, which the tables map as well.
 	layout_with_tables(inputs, 0, out);
 	layout_with_tables(inputs, arch_tables_size(inputs->image, out->size), out);
 }
 
-// A node with a table's address. Kernels read only the address of `reg`, not its size.
+// A node with the address of a table of the firmware. Kernels do not read the size in `reg`.
 static void write_address_node(struct fdt_writer *w, const char *what, uint64_t at)
 {
+	const uint64_t any_size = 1;
 	char name[CC_BLOB_NAME_MAX];
 	fdt_begin_node(w, name, fmt(name, sizeof name, "hermit,%s@%lx", what, at));
-	fdt_property_reg(w, FDT_REG, at, 2, 1, 2);
+	fdt_property_reg(w, FDT_REG, at, 2, any_size, 2);
 	fdt_end_node(w);
 }
 
@@ -122,10 +126,7 @@ static uint64_t generate_devicetree(const struct boot *boot, const struct handov
 		fdt_add_reservemap_entry(&w, boot->reserved.ranges[i].start,
 					 range_size(boot->reserved.ranges[i]));
 	fdt_begin_node(&w, "", 0);
-	size_t length = 0;
-	while (boot->compatible[length] != '\0')
-		length++;
-	fdt_property_string(&w, FDT_COMPATIBLE, boot->compatible, length);
+	fdt_property_string(&w, FDT_COMPATIBLE, boot->compatible, text_length(boot->compatible));
 	fdt_property_u32(&w, FDT_ADDRESS_CELLS, 2);
 	fdt_property_u32(&w, FDT_SIZE_CELLS, 2);
 	for (uint32_t i = 0; i < ram->count; i++)
@@ -158,26 +159,29 @@ static uint64_t write_devicetree(const struct boot *boot, const struct handover_
 				block->fdt_capacity);
 }
 
-struct range handover_preferred_ram(const struct handover_block_inputs *inputs)
+// Returns the largest range of RAM within `within`, or an empty range.
+static struct range largest_ram(const struct boot *boot, struct range within)
 {
-	const struct boot *boot = inputs->boot;
 	const struct range_set *ram = reported_ram(boot);
 	struct range largest = { 0 };
-	uint64_t limit = arch_place_rules.reported_ram_limit;
-	if (boot->devicetree == NULL && !has_one_region(inputs))
-		return largest;
 	for (uint32_t i = 0; i < ram->count; i++) {
-		struct range r = ram->ranges[i];
-		if (limit != 0 && r.end > limit)
-			r.end = limit;
+		struct range r = range_intersection(ram->ranges[i], within);
 		if (r.start < r.end && range_size(r) > range_size(largest))
 			largest = r;
 	}
 	return largest;
 }
 
-// Returns the RAM range of boot info: two numbers, as the kernel reads them. On x86_64 the end is
-// usually 0, so it is no range for the functions of range.h.
+struct range handover_preferred_ram(const struct handover_block_inputs *inputs)
+{
+	const uint64_t limit = arch_place_rules.reported_ram_limit;
+	if (inputs->boot->devicetree == NULL && !reports_one_region(inputs))
+		return (struct range){ 0 };
+	return largest_ram(inputs->boot, (struct range){ 0, limit != 0 ? limit : UINT64_MAX });
+}
+
+// Returns the RAM range of boot info: two numbers as kernels read them, no range for the functions
+// of range.h. On x86_64 the end is usually 0.
 static struct range kernel_ram(const struct handover_block_inputs *inputs)
 {
 	const struct range_set *ram = reported_ram(inputs->boot);
@@ -200,36 +204,29 @@ static struct range kernel_ram(const struct handover_block_inputs *inputs)
 	return around;
 }
 
-// Kernels use nothing below the image. They map the first page of the first region, which therefore
-// is 0, and must be below the image.
 static void write_multiboot_info(const struct handover_block_inputs *inputs,
 				 const struct handover_block *block)
 {
 	const struct range_set *ram = reported_ram(inputs->boot);
-	const uint64_t start = align_down(inputs->image.start, IMAGE_ALIGN);
-	struct range two[2] = { { 0, start }, { 0, 0 } };
 	const struct range *map = ram->ranges;
 	uint32_t count = ram->count;
-	if (has_one_region(inputs)) {
-		for (uint32_t i = 0; i < ram->count; i++) {
-			struct range r = ram->ranges[i];
-			if (r.start < start)
-				r.start = start;
-			if (r.start < r.end && range_size(r) > range_size(two[1]))
-				two[1] = r;
-		}
-		map = two;
-		count = countof(two);
+	struct range one_region[2];
+	if (reports_one_region(inputs)) {
+		// Kernels use nothing below the image, but map the first page of the first region.
+		// So another region comes first: what is below the image, from page 0 on.
+		const uint64_t start = align_down(inputs->image.start, IMAGE_ALIGN);
+		one_region[0] = (struct range){ 0, start };
+		one_region[1] = largest_ram(inputs->boot, (struct range){ start, UINT64_MAX });
+		map = one_region;
+		count = countof(one_region);
 	}
 	multiboot_info_write(block->window.p + block->multiboot,
 			     block->window.base + block->multiboot,
 			     block->window.base + block->cmdline, map, count);
 }
 
-// Some kernels read pointer, size and Multiboot information at 88, 96 and 104, others at 96, 104
-// and 112. So 88 and 96 have one value, and 104 and 112 another. The address of the command line is
-// then also its size, or that of the Multiboot information is: both are small, by mappings of their
-// own, and blanks extend the line.
+// Values that are right in both layouts (era/e3.c). Blanks extend the command line to its sizes
+// there.
 static void write_for_two_payloads(struct handover_block *block, uint64_t facts[FACTS])
 {
 	memset(block->window.p + block->cmdline + block->cmdline_size, ' ',
@@ -273,10 +270,9 @@ static void write_boot_info(const struct handover_block_inputs *inputs,
 		facts[FACT_TLS_MEMSZ] = tls->memsz;
 		facts[FACT_TLS_ALIGN] = tls->align;
 	}
-	// With a device tree of the firmware there is no Multiboot information, and the tag
-	// LinuxBoot has no payload. Neither has the tag Fdt.
 	if (boot->devicetree == NULL)
 		facts[FACT_MULTIBOOT] = base + block->multiboot;
+	// PLATFORM_TAG_LINUX_BOOT (with a firmware's device tree) and _FDT have no payload.
 	if (boot->devicetree == NULL && boot->platform_tag != PLATFORM_TAG_FDT) {
 		facts[FACT_PAYLOAD_CMDLINE] = base + block->cmdline;
 		facts[FACT_PAYLOAD_SIZE] = block->cmdline_size;
@@ -284,8 +280,9 @@ static void write_boot_info(const struct handover_block_inputs *inputs,
 						   ? base + block->boot_params
 						   : facts[FACT_MULTIBOOT];
 	}
-	// Else only the first place is right, that of every release.
-	block->alias = has_two_payloads(inputs) && base + block->size <= MIB(2);
+	// The block's page table has the aliases, so it must be that of the first 2 MiB. Otherwise
+	// only the layout of the releases is served.
+	block->alias = serves_two_payloads(inputs) && base + block->size <= MIB(2);
 	if (block->alias)
 		write_for_two_payloads(block, facts);
 	boot_info_write(block->window.p + block->info, inputs->era, elf_order(boot->elf_target),
@@ -311,7 +308,7 @@ void handover_block_write(const struct handover_block_inputs *inputs, struct han
 	if (boot->boot_params.n != 0)
 		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
 	block->fdt_size = write_devicetree(boot, block, cmdline);
-	// 0: it did not fit. The layout has reserved an upper bound.
+	// 0: it did not fit into the upper bound that the layout has reserved.
 	ASSERT(block->fdt_size != 0);
 	write_boot_info(inputs, block);
 }

@@ -3,7 +3,8 @@
 // memory below it. In this order: stack, page tables, boot info, Multiboot information (x86_64),
 // command line, ACPI RSDP, SEV-SNP blob, Linux zero page, device tree, trampoline.
 //
-// The kernel uses the block as long as it runs, so it must not refer to other memory of the loader.
+// The kernel uses the block as long as it runs, so nothing in it points to other memory of the
+// loader.
 #pragma once
 
 #include "core/boot.h"
@@ -16,14 +17,14 @@ struct handover_block_inputs {
 	struct range image;
 };
 
-// Returns the range of RAM that the image should be in, or an empty range if any will do. Kernels
-// up to 0.11 that boot with a firmware's device tree use only the range that contains the image.
-// Under UEFI, so do those that sum up the ends of regions.
+// Returns the range of RAM that the image should be in, or an empty range if any will do. Some
+// kernels use only the range that contains the image: those up to 0.11 with a firmware's device
+// tree, and those that get one region only (era.sums_region_ends under UEFI).
 struct range handover_preferred_ram(const struct handover_block_inputs *inputs);
 
-// Computes offsets and sizes. `out->window` stays unset: the size decides the address.
+// Computes offsets and sizes. `out->window` stays unset: the address depends on the size.
 void handover_block_layout(const struct handover_block_inputs *inputs, struct handover_block *out);
 
-// Writes everything except page tables and trampoline. `block->window` maps block->size bytes. Runs
-// again if platform->leave_firmware may have changed the memory map.
+// Writes everything except page tables and trampoline. `block->window` has block->size bytes. May
+// run again, with the memory map that platform->leave_firmware has left.
 void handover_block_write(const struct handover_block_inputs *inputs, struct handover_block *block);

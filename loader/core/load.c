@@ -80,7 +80,7 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 	return STATUS_OK;
 }
 
-// Checks that the word at `address` is in the image, which has at least 8 bytes (load_relocate()).
+// Checks that the 8 bytes at `address` are in the image, which is not smaller (load_relocate()).
 // With DT_TEXTREL it must also be outside every read-only segment: such files rely on a dynamic
 // linker to make these writable.
 static enum status check_relocated_word(const struct elf_image *image, struct window to,
@@ -241,14 +241,14 @@ static enum status relocate_relr(const struct elf_image *image, struct window to
 
 enum status load_relocate(const struct elf_image *image, struct window to, uint64_t run_address)
 {
-	// A table with a size has an entry and is inside the image. The image then has at least 8
-	// bytes, so `to.n - 8` in check_relocated_word() and relocate_rela() does not wrap.
+	// A table that is not empty is inside the image, which then has at least 8 bytes. So
+	// `to.n - 8` in check_relocated_word() and relocate_rela() does not wrap.
 	uint64_t load_bias = run_address - image->vaddr;
 	if (image->relr.size != 0)
 		TRY(relocate_relr(image, to, load_bias));
 	if (image->rela.size != 0)
 		TRY(relocate_rela(image, image->rela, to, load_bias));
-	if (image->plt.size != 0)
-		TRY(relocate_rela(image, image->plt, to, load_bias));
+	if (image->jmprel.size != 0)
+		TRY(relocate_rela(image, image->jmprel, to, load_bias));
 	return STATUS_OK;
 }

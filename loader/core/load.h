@@ -4,13 +4,7 @@
 #pragma once
 
 #include "core/elf.h"
-
-// Writable memory: the physical range [base, base + n), mapped at `p`. Does not own it.
-struct window {
-	uint8_t *p;
-	uint64_t base;
-	size_t n;
-};
+#include "core/range.h"
 
 // Copies the segments from `file` to `to`, which has the image's size, and zeroes the rest of `to`.
 // `file` holds the bytes that elf_parse() checked; it may have moved since. `file` and `to` may

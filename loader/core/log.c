@@ -6,8 +6,6 @@
 
 #include "core/text.h"
 
-#define LOG_LINE_MAX 320
-
 struct log_ring log_ring;
 
 static struct {

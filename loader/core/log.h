@@ -23,13 +23,16 @@ extern struct log_ring {
 // Receives each complete line, including its newline.
 typedef void log_sink(const char *text, size_t n);
 
-// Sets the sink, empties the ring and allows one refusal to be printed.
+// Sets the sink and empties the ring. The next refusal is the first one again.
 void log_init(log_sink *sink, enum log_level level);
 void log_set_level(enum log_level level);
 // Returns the level in upper case, as it appears in a line.
 const char *log_level_word(enum log_level level);
 
-// Prints one line if `level` is enabled. A line of more than 319 bytes is cut and ends in "...".
+// The size of a line with its newline. Longer ones are cut and end in "...".
+enum { LOG_LINE_MAX = 320 };
+
+// Prints one line if `level` is enabled.
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Prints a refusal: exit status, rule word, and a sentence that gives the compared values. Returns

@@ -6,7 +6,7 @@
 
 #include "core/log.h"
 
-// Two excluded ranges, loader, image, file and block, and what the protocol preserves.
+// Two excluded ranges, loader, image, file, block, and the start information.
 #define BUSY_MAX (6 + PRESERVED_MAX)
 
 struct busy {
@@ -19,8 +19,8 @@ static void busy_add(struct busy *busy, struct range r)
 	busy->ranges[busy->count++] = r;
 }
 
-// Ranges that neither an ET_DYN image nor the block nor a copy may overlap. An ET_DYN image may
-// overlap its file and the preserved ranges. An ET_EXEC image is not checked against this set.
+// Ranges that neither an ET_DYN image nor the block nor a copy may overlap. place_block() adds what
+// an image may overlap and they may not. An ET_EXEC image is not checked against any of these.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -31,13 +31,11 @@ static struct busy initially_busy(const struct place_request *request)
 }
 
 static bool find_free(const struct place_request *request, const struct busy *busy,
-		      struct range_constraints want, struct range *out)
+		      const struct range_constraints *want, struct range *out)
 {
-	if (want.within.start < request->mappable.start)
-		want.within.start = request->mappable.start;
-	if (want.within.end > request->mappable.end)
-		want.within.end = request->mappable.end;
-	return range_find(request->usable, busy->ranges, busy->count, &want, out);
+	struct range_constraints mappable = *want;
+	mappable.within = range_intersection(want->within, request->mappable);
+	return range_find(request->usable, busy->ranges, busy->count, &mappable, out);
 }
 
 // Returns true if copying in descending order is safe. Every segment's destination is at or above
@@ -98,18 +96,15 @@ static bool find_image(const struct place_request *request, const struct busy *b
 	const uint64_t skew = request->image->vaddr & (request->image->align - 1);
 	want.size += skew;
 	struct range_constraints first = want;
-	first.within = request->preferred;
-	if (first.within.start < want.within.start)
-		first.within.start = want.within.start;
-	const bool found = (first.within.start < first.within.end &&
-			    find_free(request, busy, first, out)) ||
-			   find_free(request, busy, want, out);
+	first.within = range_intersection(want.within, request->preferred);
+	const bool found = find_free(request, busy, &first, out) ||
+			   find_free(request, busy, &want, out);
 	out->start += found ? skew : 0;
 	return found;
 }
 
-// ET_DYN: finds a range at or above `from`. If it would destroy its file, looks for one that avoids
-// the file.
+// ET_DYN: finds a range at or above `from`, if possible one where the image does not destroy its
+// file.
 static enum status place_anywhere(const struct place_request *request, uint64_t from,
 				  struct range *out)
 {
@@ -138,29 +133,30 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 static must_check bool place_block(const struct place_request *request, uint64_t size,
 				   struct busy *busy, struct placement *out)
 {
+	const struct place_rules *rules = request->rules;
 	// The block is below the image. Kernels up to 0.11 use all RAM above the image as soon as
 	// they run, even reserved ranges, and none below it.
-	const uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
-	const uint64_t boundary = request->rules->block_boundary;
-	const bool anywhere_below = boundary == 0 || top < GIB(1);
+	uint64_t top = align_down(out->image.start, IMAGE_ALIGN);
+	if (rules->block_limit != 0 && rules->block_limit < top)
+		top = rules->block_limit;
 	struct range_constraints want = {
 		.size = size,
 		.align = PAGE_SIZE,
-		.boundary = boundary,
-		.within = { 0, anywhere_below ? top : GIB(1) },
+		.boundary = rules->block_boundary,
+		.within = { 0, top },
 	};
+	// With a boundary, only the first GiB and the one where the image begins can have the
+	// block.
+	if (rules->block_boundary != 0 && top > GIB(1))
+		want.within.end = GIB(1);
 	busy_add(busy, out->image);
 	busy_add(busy, request->file);
 	for (size_t i = 0; i < request->preserved_count; i++)
 		busy_add(busy, request->preserved[i]);
-	bool found = find_free(request, busy, want, &out->block);
-	// With a boundary (x86_64) the page tables have directories for the first GiB, searched
-	// above, and for the image's.
-	if (!found && boundary != 0) {
-		const uint64_t limit = request->rules->block_limit;
-		want.within = (struct range){ align_down(out->image.start, GIB(1)),
-					      limit != 0 && limit < top ? limit : top };
-		found = find_free(request, busy, want, &out->block);
+	bool found = find_free(request, busy, &want, &out->block);
+	if (!found && rules->block_boundary != 0) {
+		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };
+		found = find_free(request, busy, &want, &out->block);
 	}
 	busy_add(busy, out->block);
 	return found;
@@ -185,7 +181,7 @@ static enum status place_staging(const struct place_request *request, const stru
 			    request->rules->staging_in_image_gib ? align_up(out->image.end, GIB(1))
 								 : UINT64_MAX },
 	};
-	if (!find_free(request, busy, want, &out->staging))
+	if (!find_free(request, busy, &want, &out->staging))
 		return refuse(
 			STATUS_NO_ROOM_TO_MOVE,
 			"the image %#lx..%#lx overlaps %s and no %#lx free bytes are above it",
@@ -204,7 +200,7 @@ static enum status place_file(const struct place_request *request, const struct 
 	struct range_constraints want = { .size = range_size(request->file),
 					  .align = 16,
 					  .within = { 0, UINT64_MAX } };
-	if (!find_free(request, busy, want, &out->file))
+	if (!find_free(request, busy, &want, &out->file))
 		return refuse(STATUS_NO_ROOM_TO_MOVE,
 			      "the image %#lx..%#lx overlaps its file %#lx..%#lx and no %#lx bytes "
 			      "are free to move it",
@@ -215,6 +211,7 @@ static enum status place_file(const struct place_request *request, const struct 
 
 enum status place_image(const struct place_request *request, struct placement *out)
 {
+	// Below IMAGE_ALIGN there is no room for the block, which is below the image.
 	return request->image->dyn ? place_anywhere(request, IMAGE_ALIGN, &out->image)
 				   : place_fixed(request, &out->image);
 }
@@ -228,7 +225,7 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 	// (x86_64) the page tables' size depends on the address, so the image stays.
 	const bool movable = request->image->dyn && request->rules->block_boundary == 0;
 	while (!room && movable) {
-		// The next aligned address that is free.
+		// place_anywhere() rounds up to the next address that is aligned and free.
 		TRY(place_anywhere(request, out->image.start + 1, &out->image));
 		busy = initially_busy(request);
 		room = place_block(request, block_size, &busy, out);
@@ -243,7 +240,7 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 		TRY(place_staging(request, &busy, out));
 	else if (!file_can_stay(request, out->image))
 		TRY(place_file(request, &busy, out));
-	// Where the two still overlap, file_can_stay() has found descending order safe.
+	// If the file still overlaps the image, file_can_stay() has found descending order safe.
 	out->backwards = range_overlaps(out->file, out->staging);
 	return STATUS_OK;
 }

@@ -3,13 +3,14 @@
 // written. Pure functions of the request; addresses are physical.
 //
 // The image may overlap what is still in use:
-//   - what the boot protocol passed (command line, device tree): the block is made from these, and
-//     is written before the image;
+//   - the start information (command line, device tree): the block is made from it, and is written
+//     before the image;
 //   - the loader, or memory that is the firmware's until it leaves (ET_EXEC only): the image is
 //     built in `staging`, and the trampoline, which runs in the block, moves it to `image`;
 //   - its own file, if every segment is at or above its file bytes: segments are copied in
 //     descending order;
 //   - its own file otherwise: the file is copied elsewhere first.
+// Block, `staging` and the copy of the file overlap nothing that is in use.
 #pragma once
 
 #include "core/elf.h"
@@ -21,13 +22,12 @@
 // Constraints of a CPU's kernels and page tables. Each arch/<cpu> defines arch_place_rules.
 struct place_rules {
 	// x86_64: the block crosses no multiple of this power of two, so that one page table maps
-	// it. It is also in the first GiB or in the image's, which have a page directory. 0: no
-	// constraint.
+	// it. It is in the first GiB or in the GiB where the image begins: only these have a page
+	// directory for it. 0: no such constraints.
 	uint64_t block_boundary;
-	// The highest end of a block in the image's GiB. One in the first GiB is below it anyway.
-	// 0: no limit. Without block_boundary it has no effect.
+	// x86_64: the highest end of the block. 0: no limit.
 	uint64_t block_limit;
-	// Staging is in the GiB where the image ends, whose page directory maps it.
+	// x86_64: staging is in the GiB where the image ends, whose page directory maps it.
 	bool staging_in_image_gib;
 	// Ranges that neither block, copies nor an ET_DYN image use, for example the real-mode
 	// vector table. May be empty.
@@ -39,8 +39,8 @@ struct place_rules {
 	uint64_t image_page_size;
 };
 
-// Ranges that a boot protocol may preserve. Multiboot and PVH need most: start information, command
-// line, module list, memory map.
+// Ranges of start information. Multiboot and PVH have most: the structure that the register points
+// to, command line, module list, memory map.
 #define PRESERVED_MAX 4
 
 struct place_request {
@@ -48,20 +48,19 @@ struct place_request {
 	const struct elf_image *image;
 	// Free RAM.
 	const struct range_set *usable;
-	// RAM that is free once the firmware has left. The application may run there, and nothing
-	// is written there before. NULL: no more than `usable`.
+	// RAM that is free once the firmware has left. An ET_EXEC image may run there; it is not
+	// built there. NULL: no more than `usable`.
 	const struct range_set *free_later;
 	// Names the use of an address that is not free, for a refusal. NULL: unknown.
 	const char *(*memory_type)(uint64_t address);
-	// For an ET_DYN image. Empty: no preference.
+	// Where an ET_DYN image should be. Empty: anywhere.
 	struct range preferred;
 	// The addresses that the loader can map.
 	struct range mappable;
 	struct range loader;
 	// The application file.
 	struct range file;
-	// What the protocol passed, needed until the block is written. Block and copies avoid it;
-	// the image may overwrite it.
+	// The start information.
 	struct range preserved[PRESERVED_MAX];
 	size_t preserved_count;
 };
@@ -78,14 +77,12 @@ struct placement {
 	bool backwards;
 };
 
-// Places the image. Refuses with IMAGE_NOT_IN_RAM or IMAGE_NO_ROOM. It runs first because the
-// image's address decides the size of the page tables, and thereby of the block.
+// Places the image. Refuses with IMAGE_NOT_IN_RAM or IMAGE_NO_ROOM. It runs first: the image's
+// address decides the size of the page tables, and thereby `block_size`.
 must_check enum status place_image(const struct place_request *request, struct placement *out);
 
-// Places the rest. `block_size` is in bytes. With block_boundary the size must be at most that,
-// which the limits of the block's parts guarantee: CMDLINE_MAX, RANGE_SET_MAX, and 4 KiB of tables
-// for each GiB of the image. The image then stays where it is. Without block_boundary an ET_DYN
-// image may be moved up to make room for the block below it. Refuses with NO_ROOM_BELOW_IMAGE,
-// NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
+// Places the rest. `block_size` is in bytes. May move an ET_DYN image up to make room for the block
+// below it, except with block_boundary, where the size would change. Refuses with
+// NO_ROOM_BELOW_IMAGE, NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
 must_check enum status place_block_and_copies(const struct place_request *request,
 					      uint64_t block_size, struct placement *out);

@@ -8,18 +8,18 @@
 struct boot;
 
 struct platform {
-	// Makes the physical range `r` readable and writable. Returns its address. NULL: the range
-	// is not inside `mappable` of struct boot, it starts at address 0, or page tables for it
-	// are missing (x86_64: MAP_HIGH_GIBS).
+	// Makes the physical range `r` readable and writable. Returns a pointer to its start. NULL:
+	// the range is not inside boot->mappable, it starts at address 0, or the loader has too few
+	// page tables (x86_64: MAP_HIGH_GIBS).
 	void *(*map)(struct range r);
-	// Allocates `r` from the firmware before the core writes to it (UEFI). Refuses with
-	// FIRMWARE_REFUSED. NULL: the firmware does not manage memory.
+	// UEFI: allocates `r` from the firmware before the core writes to it. Refuses with
+	// FIRMWARE_REFUSED. NULL: no firmware manages memory.
 	enum status (*claim)(struct range r);
 	// Names the use of an address that is not free RAM, for a refusal. NULL: unknown.
 	const char *(*memory_type)(uint64_t address);
-	// Ends the firmware's use of the machine (UEFI: ExitBootServices). It may replace
-	// `boot->ram` and `boot->usable` with the final memory map, which has at most
-	// boot->ram_slack more ranges.
+	// Ends the firmware's use of the machine. UEFI: calls ExitBootServices and replaces
+	// boot->ram and boot->usable with the final memory map, which has at most boot->ram_slack
+	// more ranges.
 	enum status (*leave_firmware)(struct boot *boot);
 	// Writes `n` bytes to the console, unchanged.
 	void (*write)(const char *text, size_t n);

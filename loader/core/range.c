@@ -91,8 +91,8 @@ uint64_t range_set_first_outside(const struct range_set *set, struct range r)
 	return at < r.end ? at : r.end;
 }
 
-// Returns the first range at or after `start` with the wanted size, alignment and boundary,
-// regardless of set and busy ranges. Returns false if it would exceed 2^64.
+// Finds the first range at or after `start` with the wanted size, alignment and boundary, free or
+// not. Returns false if there is none below 2^64.
 static bool next_candidate(uint64_t start, const struct range_constraints *want, struct range *out)
 {
 	if (start > UINT64_MAX - (want->align - 1))
@@ -100,22 +100,23 @@ static bool next_candidate(uint64_t start, const struct range_constraints *want,
 	start = align_up(start, want->align);
 	if (want->boundary != 0 &&
 	    start / want->boundary != (start + want->size - 1) / want->boundary) {
-		if (start > UINT64_MAX - want->boundary)
+		if (want->size > want->boundary || start > UINT64_MAX - want->boundary)
 			return false;
-		start = align_up(start,
-				 want->boundary > want->align ? want->boundary : want->align);
+		// Still a multiple of `align`, which is smaller: else `start` would be at a
+		// boundary, and the range would end before the next.
+		start = align_up(start, want->boundary);
 	}
 	out->start = start;
 	return !add_overflows(start, want->size, &out->end);
 }
 
-static bool find_in(struct range hole, const struct range *busy, size_t busy_count,
+static bool find_in(struct range within, const struct range *busy, size_t busy_count,
 		    const struct range_constraints *want, struct range *out)
 {
 	struct range r;
-	uint64_t from = hole.start;
+	uint64_t from = within.start;
 	for (;;) {
-		if (!next_candidate(from, want, &r) || r.end > hole.end)
+		if (!next_candidate(from, want, &r) || r.end > within.end)
 			return false;
 		// Continue after the highest busy range that overlaps, until none does.
 		from = r.start;
@@ -133,12 +134,8 @@ bool range_find(const struct range_set *set, const struct range *busy, size_t bu
 		const struct range_constraints *want, struct range *out)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
-		struct range hole = set->ranges[i];
-		if (hole.start < want->within.start)
-			hole.start = want->within.start;
-		if (hole.end > want->within.end)
-			hole.end = want->within.end;
-		if (hole.start < hole.end && find_in(hole, busy, busy_count, want, out))
+		struct range within = range_intersection(set->ranges[i], want->within);
+		if (within.start < within.end && find_in(within, busy, busy_count, want, out))
 			return true;
 	}
 	return false;

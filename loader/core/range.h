@@ -11,6 +11,13 @@ struct range {
 	uint64_t end; // exclusive; start == end is the empty range
 };
 
+// Mapped, writable memory: the physical range [base, base + n), at `p`. Does not own it.
+struct window {
+	uint8_t *p;
+	uint64_t base;
+	size_t n;
+};
+
 #define RANGE_SET_MAX 128
 
 // Ascending, disjoint, and not adjacent: range_set_add() merges ranges that touch.
@@ -34,6 +41,13 @@ static inline bool range_inside(struct range inner, struct range outer)
 	return inner.start >= outer.start && inner.end <= outer.end;
 }
 
+// Returns what `a` and `b` have in common. If that is nothing, the result has start >= end.
+static inline struct range range_intersection(struct range a, struct range b)
+{
+	return (struct range){ a.start > b.start ? a.start : b.start,
+			       a.end < b.end ? a.end : b.end };
+}
+
 // Add or remove a range. An empty range changes nothing. Both return MEMORY_MAP_TOO_LONG, print
 // nothing and leave the set unchanged if it is full: removal from the middle of a range adds one.
 must_check enum status range_set_add(struct range_set *set, struct range r);
@@ -44,18 +58,18 @@ bool range_set_contains(const struct range_set *set, struct range r);
 // Returns the first address of `r` that is in no range of the set, or r.end if all are.
 uint64_t range_set_first_outside(const struct range_set *set, struct range r);
 
-// Constraints on a range to be found.
+// What range_find() looks for.
 struct range_constraints {
 	// Size in bytes, not 0.
 	uint64_t size;
 	// The start is a multiple of this power of two.
 	uint64_t align;
-	// The range crosses no multiple of this power of two, which is at least `size`. 0: it may.
+	// The range crosses no multiple of this power of two. 0: it may.
 	uint64_t boundary;
 	struct range within;
 };
 
-// Finds the lowest range in `set` that meets the constraints and overlaps no `busy` range. Returns
-// false if there is none.
+// Finds the lowest range in `set` that meets the constraints and overlaps no range of `busy`.
+// Returns false if there is none.
 must_check bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
 			   const struct range_constraints *want, struct range *out);

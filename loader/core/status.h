@@ -95,7 +95,7 @@
 	X(START_STATE, 87, "bad-start", "start-state",                                            \
 	  "registers or memory at the entry point do not match the boot protocol")                \
 	X(MEMORY_MAP_MISSING, 89, "bad-memory-map", "memory-map-missing",                         \
-	  "the start information does not describe memory")                                        \
+	  "the start information does not describe memory")                                       \
 	X(MEMORY_MAP_MALFORMED, 89, "bad-memory-map", "memory-map-malformed",                     \
 	  "the memory map's entries do not fill its length")                                      \
 	X(MEMORY_MAP_TOO_LONG, 89, "bad-memory-map", "memory-map-too-long",                       \

@@ -24,6 +24,15 @@ static inline bool text_equal(const char *a, const char *b)
 	return *a == *b;
 }
 
+// Returns the length of a NUL-terminated string.
+static inline size_t text_length(const char *text)
+{
+	size_t n = 0;
+	while (text[n] != '\0')
+		n++;
+	return n;
+}
+
 // Writes at most `size` bytes to `out`, without NUL, and truncates the rest. Returns the number of
 // bytes written. Conversions: %s, %.*s, %c, %u, %lu, %x, %lx, %#x, %#lx and %%. Any other
 // conversion is printed verbatim.

@@ -173,7 +173,7 @@ static void the_copy(void)
 	free(blob);
 }
 
-// Kernels tell cpu nodes by their name. The bound has room for the `status` of each, although
+// Kernels recognise cpu nodes by their name. The bound has room for the `status` of each, although
 // device_type is missing.
 static void cpu_nodes_without_a_device_type(void)
 {

@@ -220,6 +220,11 @@ static uint64_t info_u64(uint64_t at)
 	return load_u64(block.window.p + block.info + at, ORDER_LITTLE);
 }
 
+static void the_multiboot_information_fits_below_its_alias(void)
+{
+	CHECK(multiboot_info_size(RANGE_SET_MAX + 1) <= ALIAS_CMDLINE - ALIAS_MULTIBOOT);
+}
+
 // What a kernel of era e3 reads as its command line, if its payload begins at `at`: the address is
 // that of a mapping, or of the block.
 static void check_e3(uint64_t at, bool alias, const char *want)
@@ -330,6 +335,6 @@ SUITE(handover_block, T(parts_follow_each_other), T(only_its_parts_are_written),
       T(the_command_line_without_loader_options), T(the_device_tree),
       T(without_a_command_line_there_are_no_bootargs), T(the_boot_info_points_to_the_rest),
       T(missing_tls_is_reported_as_zero), T(the_largest_block_holds), T(the_largest_piece_of_ram),
-      T(both_payloads_of_e3), T(the_usual_payload_of_e3),
-      T(one_region_for_kernels_that_sum_up_ends), T(boot_info_of_e1_shares_no_page),
-      T(every_length_and_count_fits));
+      T(the_multiboot_information_fits_below_its_alias), T(both_payloads_of_e3),
+      T(the_usual_payload_of_e3), T(one_region_for_kernels_that_sum_up_ends),
+      T(boot_info_of_e1_shares_no_page), T(every_length_and_count_fits));

@@ -33,9 +33,9 @@ uint64_t arch_trampoline_size(void)
 	return TRAMPOLINE_ALIGN - 1 + trampoline_size() + sizeof(struct trampoline_args);
 }
 
-uint64_t arch_tables_size(struct range image, uint64_t other)
+uint64_t arch_tables_size(struct range image, uint64_t rest_of_block)
 {
-	return tables_bound(image, other);
+	return tables_bound(image, rest_of_block);
 }
 
 // struct paging_plan from the hand-over.

@@ -16,8 +16,6 @@ extern uint8_t el2_present; // entry.S
 // have nothing there: then the messages are lost.
 #define PL011_QEMU_VIRT UINT64_C(0x09000000)
 
-#define FDT_MAGIC_BYTES 0xd00dfeed // big-endian (Devicetree Specification 0.4, 5.2)
-
 // Output before the console is known. The rest is dropped if it is full.
 static char early_log[1024];
 static size_t early_log_size;
@@ -116,7 +114,7 @@ bool platform_has_devicetree(uint64_t at)
 		return false;
 	// A guess may point anywhere: the read may raise an external abort.
 	uint32_t magic = probe_read32(at);
-	return load_u32((const uint8_t *)&magic, ORDER_BIG) == FDT_MAGIC_BYTES;
+	return load_u32((const uint8_t *)&magic, ORDER_BIG) == FDT_MAGIC;
 }
 
 enum status platform_read_devicetree(const uint8_t *bytes, uint64_t at, struct boot *boot)

@@ -17,10 +17,10 @@ uint64_t arch_trampoline_size(void)
 	return trampoline_size() + sizeof(struct trampoline_args);
 }
 
-uint64_t arch_tables_size(struct range image, uint64_t other)
+uint64_t arch_tables_size(struct range image, uint64_t rest_of_block)
 {
 	(void)image;
-	(void)other;
+	(void)rest_of_block;
 	return 0;
 }
 

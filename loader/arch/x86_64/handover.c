@@ -24,9 +24,9 @@ uint64_t arch_trampoline_size(void)
 	return trampoline_size() + sizeof(struct trampoline_args);
 }
 
-uint64_t arch_tables_size(struct range image, uint64_t other)
+uint64_t arch_tables_size(struct range image, uint64_t rest_of_block)
 {
-	(void)other; // one page table maps a block of any size
+	(void)rest_of_block; // one page table maps a block of any size
 	return paging_size(image);
 }
 

@@ -31,7 +31,7 @@ static enum status find_end(const struct devicetree *tree, void *(*map)(struct r
 		return refuse(STATUS_FDT_CONTENT,
 			      "the application at %#lx is not in RAM of the device tree",
 			      module->start);
-	uint64_t size = elf_extent(p, range_size(seen), boot->elf_target);
+	uint64_t size = elf_guess_size(p, range_size(seen), boot->elf_target);
 	if (size == 0)
 		size = FIRST_BYTES;
 	module->end = module->start + (size < range_size(seen) ? size : range_size(seen));

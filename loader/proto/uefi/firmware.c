@@ -198,7 +198,6 @@ enum status firmware_memory(struct boot *boot)
 		return refuse(STATUS_MEMORY_MAP_MALFORMED,
 			      "the firmware's memory map has entries of %lu bytes", map.stride);
 	TRY(read_map(&map, boot));
-	boot->ram_may_change = true;
 	state.first = map;
 	boot->ram_slack = RANGE_SET_MAX - boot->ram.count < RAM_SLACK
 				  ? RANGE_SET_MAX - boot->ram.count
