@@ -30,7 +30,7 @@ EXIT_STATUSES = {
     125: "QEMU or the harness failed, or the command line was wrong",
     129: "SIGHUP: the terminal was closed",
     130: "SIGINT: Ctrl-C",
-    141: "SIGPIPE: nobody reads the output any more",
+    141: "SIGPIPE: the reader of the output has ended",
     143: "SIGTERM",
 }
 

@@ -95,7 +95,7 @@ def _with_gdb(editor: Editor) -> dict[str, Any]:
 
 
 def _with_lldb(editor: Editor) -> dict[str, Any]:
-    """For CodeLLDB, which goes backwards in a recorded run."""
+    """For CodeLLDB, which steps backwards in a recorded run."""
     path = editor.endpoint.path
     return {
         "name": f"{editor.name} (CodeLLDB)",

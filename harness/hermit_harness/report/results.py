@@ -140,7 +140,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
         try:
             yield json.loads(line)
         except json.JSONDecodeError as error:
-            if number == len(lines):  # no newline behind it: cut off
+            if number == len(lines):  # no newline follows: cut off
                 return
             raise ResultsError(f"{path}:{number} is not JSON: {error.msg}") from error
 

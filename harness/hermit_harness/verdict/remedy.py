@@ -63,7 +63,7 @@ FEW_TABLES = "above 4 GiB the loader maps at most 8 GiB: reduce the application'
 
 
 def _with_more(size: int) -> str:
-    """Advise to give the machine so many bytes, if any machine has them."""
+    """Advise to give the machine that many bytes, if any machine has them."""
     if size >= MOST_MEMORY:
         return "no machine has so much memory: the application's segments are too large"
     return f"increase the memory: --mem {-(-size // MIB)}M or more"

@@ -229,7 +229,7 @@ def _has_hung_up(sock: socket.socket) -> bool:
 
 
 def answer_of(path: Path, seconds: float) -> bool | None:
-    """Ask the relay behind a socket whether it serves a debugger now, and detach again.
+    """Ask the relay of a socket whether it serves a debugger now, and detach again.
 
     Return False if it serves another one already, and None if it or its QEMU does not answer in time.
     """

@@ -68,7 +68,7 @@ def shortage(spec: RunSpec) -> str:
     needed = max(size, size_in_memory) + of_loader
     if facts and facts.type == ET_EXEC and facts.low >= ram.start:
         needed = max(needed, facts.low + size_in_memory - ram.start)
-    if needed <= len(ram) or needed >= 1 << 40:  # more than any machine has: the loader's refusal says where it lies
+    if needed <= len(ram) or needed >= 1 << 40:  # more than any machine has: the loader's refusal says where it is
         return ""
     what = f"{app} ({mib_text(size)}; {mib_text(size_in_memory)} in memory)" if facts else f"{app} ({mib_text(size)})"
     return f"{what} needs at least --mem {-(-needed // MIB)}M with its loader; the machine has {mib_text(len(ram))}"

@@ -123,7 +123,7 @@ class Process:
         return self.status
 
     def ends_within(self, seconds: float) -> bool:
-        """Return whether the process has ended, or ends in so many seconds."""
+        """Return whether the process has ended, or ends in that many seconds."""
         return bool(select.select([self.pidfd], [], [], seconds)[0])
 
     def remaining_stderr(self) -> str:

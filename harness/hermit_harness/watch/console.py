@@ -50,7 +50,7 @@ class FirmwareFilter:
     def feed(self, data: bytes, in_firmware: bool) -> bytes:
         """Return what may be shown. `in_firmware`: the firmware has control before this data.
 
-        The begin of an unfinished sequence is held back.
+        The start of an unfinished sequence is held back.
         """
         data, self._held = self._held + data, b""
         if not in_firmware:
@@ -115,7 +115,7 @@ class LineSplitter:
 
     @property
     def part(self) -> bytes:
-        """Return the begin of the line that has not ended yet."""
+        """Return the start of the line that has not ended yet."""
         return self._part
 
     def feed(self, data: bytes) -> Iterator[bytes]:

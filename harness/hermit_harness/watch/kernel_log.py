@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Tell the application's output from the lines of loader and kernel (kernel_log.toml), while it arrives."""
+"""Distinguish the application's output from the lines of loader and kernel (kernel_log.toml), while it arrives."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def translated(spec: RunSpec, folder: Path) -> list[tuple[int, int]]:
 
 
 def branch_target(address: int, code: int) -> int:
-    """Return where a branch of AArch64 with a 26-bit offset goes."""
+    """Return where a branch of AArch64 with a 26-bit offset leads."""
     offset = code & 0x3FFFFFF
     return address + 4 * (offset - (1 << 26) if offset >> 25 else offset)
 

@@ -35,7 +35,7 @@ def launch_and_tasks(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str,
 
 @contextmanager
 def machine(environment: dict[str, str], argv: list[str], ready: str) -> Iterator[None]:
-    """Run what a task runs, from the line that tells the editor that it is ready."""
+    """Run what a task runs, from the line by which the editor sees that it is ready."""
     with background(
         argv, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:

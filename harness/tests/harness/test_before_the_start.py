@@ -67,7 +67,7 @@ def test_memory_that_cannot_be_enough(words: tuple[str, ...], least: str) -> Non
 
 
 def test_recorded_minimum_is_a_warning(tmp_path: Path) -> None:
-    """Below the recorded minimum the guest is booted all the same."""
+    """Below the recorded minimum the guest is booted anyway."""
     done = subprocess.run(
         [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={tmp_path}", "--mem=12M", "real-hello-0.11.0"],
         stdin=subprocess.DEVNULL, capture_output=True, env=ENV | {"PYTHONPATH": str(ROOT / "harness")}, check=False,

@@ -127,6 +127,6 @@ def test_timer_that_will_fire(count: str, masked: str, armed: bool) -> None:
     ids=["none", "not-used", "past", "armed"],
 )
 def test_timer_of_riscv64(times: int, armed: bool) -> None:
-    """A timer that will fire lies in the future, of any hart."""
+    """A timer that will fire is in the future, of any hart."""
     words = "000000000200bff8: 0x000000000396ee7c\r\n" + f"0000000002004000: 0xffffffffffffffff {times:#018x}\r\n"
     assert is_timer_armed(words) == armed

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.spec import RunSpec
 
-# Half a microsecond per instruction; while the CPU is idle, time goes on to the next timer.
+# Half a microsecond per instruction; while the CPU is idle, time advances to the next timer.
 COUNTED = ("-icount", "shift=9,sleep=off")
 
 

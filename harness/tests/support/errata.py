@@ -23,7 +23,7 @@ def skip_known(place: str, ended: str) -> None:
 def typed_on_microvm(place: str, line: str, typed: Callable[[str, float], Completed]) -> Completed:
     """Run a line with x-option-roms=off. If no loader starts, but one does with the option ROMs, skip by the erratum.
 
-    `typed` runs a line for at most so many seconds.
+    `typed` runs a line for at most that many seconds.
     """
     try:
         return typed(line, SILENT_SECONDS)
