@@ -43,7 +43,7 @@ help: ## print this list
 run: setup-run ## boot an application in QEMU; installs and builds what is missing
 #: APP=FILE|IMAGE  ARGS="..."  KERNEL_ARGS="..."
 #: MACHINE=pc|q35|microvm  MEM=128M  SMP=2  CPU=MODEL  FREQ=MHZ
-#: ACCEL=tcg|kvm  LOADER=FILE  PROFILE=debug  SHARE=FOLDER[:TAG]
+#: ACCEL=auto|tcg|kvm  LOADER=FILE  PROFILE=debug  SHARE=FOLDER[:TAG]
 #: NET=user|tap|bridge|socket  FORWARD=8080:8080  CAPTURE=FILE
 #: NIC=rtl8139  NETIF=tap10  ISOLATE=yes
 #: All options: hermitctl run --help

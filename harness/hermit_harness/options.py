@@ -57,7 +57,12 @@ OPTIONS: tuple[Option, ...] = (
         choices=("", *TARGET_NAMES),
     ),
     Option("MACHINE", "machine", "machine of the table; default: the target's", choices=("", *MACHINE_NAMES)),
-    Option("ACCEL", "accel", "accelerator", "tcg", choices=("tcg", "kvm")),
+    Option(
+        "ACCEL",
+        "accel",
+        "accelerator; default: auto for `hermitctl run`, which takes KVM if it works and is faster; else tcg",
+        choices=("", "auto", "tcg", "kvm"),
+    ),
     Option("MEM", "mem", "memory of the machine; default: the machine's", metavar="SIZE", aliases=("MEMORY_SIZE",)),
     Option("SMP", "smp", "number of processors", "1", "number", "N", aliases=("CPUS", "CPU_COUNT")),
     Option("CPU", "cpu", "CPU model; default: the machine's for the accelerator", metavar="MODEL"),
@@ -150,6 +155,13 @@ OPTIONS: tuple[Option, ...] = (
         "QUIET",
         "quiet",
         "show the application's output only; all of it if the run fails. As cargo's runner this is the default",
+        kind="yes",
+    ),
+    Option("JUNIT", "junit", "write the results of Rust's tests, or of the run, as JUnit's XML", metavar="FILE"),
+    Option(
+        "PER_TEST",
+        "per-test",
+        "boot once for each test of a Rust test program, so that a crash ends no other test",
         kind="yes",
     ),
     Option(

@@ -14,7 +14,8 @@ from hermit_harness.cli.files import where
 from hermit_harness.fixtures import FixtureImage, all_images, images
 from hermit_harness.vm.targets import ARCHS
 
-CARGO_PATTERN = "*-unknown-hermit/*"
+# TRIPLE/PROFILE. An application may be built for any target, as x86_64-unknown-none; a profile has no dash in its name.
+CARGO_PATTERN = "*-*/*"
 
 
 def find_app(name: str, arch: str = "", quiet: bool = False) -> tuple[Path, FixtureImage | None]:
@@ -64,6 +65,16 @@ def _target(folder: Path) -> Path:
     return folder / (os.environ.get("CARGO_TARGET_DIR") or "target")
 
 
+def is_application(path: Path) -> bool:
+    """Return whether a file of TRIPLE/PROFILE/ is a Hermit application. Hermit's own target builds nothing else."""
+    if not path.is_file():
+        return False
+    facts = elf.read(path)
+    return facts is not None and (
+        path.parts[-3].endswith("-unknown-hermit") or bool(facts.kernel) or facts.entry_version is not None
+    )
+
+
 def _modified_at(path: Path) -> float:
     return path.stat().st_mtime
 
@@ -73,7 +84,7 @@ def built_by_cargo(name: str) -> Path | None:
     if "/" in name or not name or name in (".", ".."):
         return None
     for folder in (Path(), *Path.cwd().parents):
-        built = [path for path in _target(folder).glob(f"{CARGO_PATTERN}/{glob.escape(name)}") if path.is_file()]
+        built = [path for path in _target(folder).glob(f"{CARGO_PATTERN}/{glob.escape(name)}") if is_application(path)]
         if built:
             return max(built, key=_modified_at)
     return None
@@ -81,9 +92,7 @@ def built_by_cargo(name: str) -> Path | None:
 
 def built_in(folder: Path) -> Path:
     """The newest build of the one application in a folder of cargo's. ValueError where there is none, or a choice."""
-    files = [
-        p for p in _target(folder).glob(f"{CARGO_PATTERN}/*") if p.is_file() and p.suffix != ".debug" and elf.read(p)
-    ]
+    files = [p for p in _target(folder).glob(f"{CARGO_PATTERN}/*") if p.suffix != ".debug" and is_application(p)]
     names = sorted({path.name for path in files})
     if not names:
         raise ValueError(

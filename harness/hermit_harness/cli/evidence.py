@@ -28,7 +28,8 @@ def place_for(app: Path, of_the_tree: bool) -> Path:
     if of_the_tree and not IS_INSTALLED:
         return REPORT / "runs"
     for folder in app.resolve().parents:
-        if folder.name.endswith("-unknown-hermit"):  # TARGET_FOLDER/TRIPLE/PROFILE/NAME
+        # TARGET_FOLDER/TRIPLE/PROFILE/NAME; cargo writes the other file into a target folder
+        if folder.name.endswith("-unknown-hermit") or (folder.parent / ".rustc_info.json").is_file():
             return folder.parent / "hermit" / "runs"
     with suppress(OSError):  # the current folder may have been removed
         here = Path.cwd()

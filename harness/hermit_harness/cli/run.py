@@ -10,16 +10,19 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hermit_harness import elf, options
 from hermit_harness.boot import GUEST_FAILURES, boot
+from hermit_harness.cli import accelerator
+from hermit_harness.cli.accelerator import AUTO
 from hermit_harness.cli.app import find_app
 from hermit_harness.cli.evidence import run_folder
 from hermit_harness.cli.files import program, readable, writable
 from hermit_harness.cli.loader import find_loader, named_target
 from hermit_harness.cli.run_network import RunNetwork
-from hermit_harness.cli.summary import as_json, exit_status, summary
+from hermit_harness.cli.summary import as_json, exit_status, properties, summary
 from hermit_harness.cli.terminal import ConsoleView
 from hermit_harness.ends import end
 from hermit_harness.fixtures import FixtureImage, join_append
@@ -189,16 +192,21 @@ def shared_folder_of(arguments: argparse.Namespace, image: FixtureImage | None) 
     return parse_shared_folder(arguments.share, arguments.virtiofsd) if arguments.share else None
 
 
+def find_words(arguments: argparse.Namespace) -> None:
+    """Set `app`, and whether cargo has called: then the application is the first word after `--`."""
+    app = arguments.app or os.environ.get("HERMIT_APP")
+    if not app and arguments.app_words:
+        app, *arguments.app_words = arguments.app_words
+        arguments.of_cargo = "CARGO_MANIFEST_DIR" in os.environ
+    arguments.app = app or options.DEFAULT_APP
+
+
 def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | None, elf.ElfFacts | None]:
     """From the parsed options to a RunSpec; ValueError with a sentence for what cannot be."""
     options.check_choices(vars(arguments))
     target_name = named_target(arguments)
-    app = arguments.app or os.environ.get("HERMIT_APP")
-    if not app and arguments.app_words:
-        app, *arguments.app_words = arguments.app_words
-        arguments.of_cargo = "CARGO_MANIFEST_DIR" in os.environ  # the words of cargo's runner, and cargo's variable
-    app = app or options.DEFAULT_APP
-    path, image = find_app(app, target(target_name).arch if target_name else "")
+    find_words(arguments)
+    path, image = find_app(arguments.app, target(target_name).arch if target_name else "")
     facts = elf.read(path)
     arch = (facts.arch if facts else "") or (image.arch if image else "") or "x86_64"
     target_row = target(target_name or DEFAULT_TARGETS[arch])
@@ -214,7 +222,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         loader=path if is_liar else find_loader(arguments.loader or target_row.name, arguments.profile, target_row),
         app=None if is_liar else path,
         machine=machine_row.name,
-        accel=arguments.accel,
+        accel=arguments.accel if arguments.accel not in ("", AUTO) else "tcg",
         cpu=arguments.cpu,
         smp=int(_number(arguments.smp, "smp", 1)),
         memory=size_text(arguments.mem, "--mem") if arguments.mem else machine_row.memory,
@@ -273,15 +281,25 @@ def debugger_access(spec: RunSpec, port: int) -> Iterator[DebuggerAccess]:
         access.close()
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over, and what its summary says of it."""
+
+    spec: RunSpec
+    outcome: Outcome
+    name: str
+    kernel: str
+
+
 def boot_here(
     spec: RunSpec,
     network: RunNetwork,
     arguments: argparse.Namespace,
     of_the_tree: bool,
     console: Callable[[bytes], None] | None,
-) -> Outcome:
-    """Boot with artifacts and a way in for debuggers."""
-    if arguments.accel == "kvm" and (problem := kvm_problem()):
+) -> tuple[RunSpec, Outcome]:
+    """Boot with artifacts and a way in for debuggers. Return the boot that was the last: auto may have needed two."""
+    if spec.accel == "kvm" and (problem := kvm_problem()):
         raise ValueError(f"--accel kvm: {problem}")
     port = options.port_number(arguments.gdb_port, "gdb-port") or (DEFAULT_PORT if arguments.debug else 0)
     with (
@@ -291,10 +309,44 @@ def boot_here(
         if arguments.verbose:
             sys.stderr.write(f"{virtiofsd_note(spec)}{shell_line(standalone_argv(spec))}\n")
             print(f"hermitctl: artifacts: {folder or 'none'}", file=sys.stderr, flush=True)
-        watchers = (*network.watchers, access, InterruptWatcher())
+        typed = accelerator.InputWatcher()
+        watchers = (*network.watchers, access, InterruptWatcher(), typed)
         if sys.stderr.isatty():
             watchers += (IdleWatcher(lambda text: print(f"hermitctl: {text}", file=sys.stderr), network.activity),)
-        return boot(spec, folder, console, 0, network.network.namespace_command, watchers)
+        outcome = boot(spec, folder, console, 0, network.network.namespace_command, watchers)
+        if arguments.accel == AUTO and accelerator.failed_in_kvm(spec, outcome):
+            accelerator.remember(spec, f"it ended such a run: {outcome.cause}")
+            if not typed.received:
+                print(f"hermitctl: {outcome.cause}; --accel auto boots it once more, with TCG", file=sys.stderr)
+                spec = replace(spec, accel="tcg")
+                outcome = boot(spec, folder, console, 0, network.network.namespace_command, network.watchers)
+        return spec, outcome
+
+
+def with_accelerator(spec: RunSpec, arguments: argparse.Namespace) -> RunSpec:
+    """Return the boot with the accelerator that is asked for, or that --accel auto selects."""
+    if arguments.accel != AUTO:
+        return spec
+    accel, reason = accelerator.choose(spec, may_boot=not arguments.dry_run)
+    if arguments.verbose and not arguments.dry_run:
+        print(f"hermitctl: --accel auto: {accel}" + (f", because of KVM: {reason}" if reason else ""), file=sys.stderr)
+    return replace(spec, accel=accel)
+
+
+def run_once(arguments: argparse.Namespace, view: ConsoleView | None) -> Finished | None:
+    """Boot once; with --dry-run print the command line and return None."""
+    spec, image, facts = make_spec(arguments)
+    with RunNetwork(arguments, spec, image) as network:
+        spec = with_accelerator(network.spec, arguments)
+        if problem := shortage(spec):
+            raise ValueError(problem)
+        if arguments.dry_run:
+            print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
+            return None
+        spec, outcome = boot_here(spec, network, arguments, image is not None, view)
+    name = image.id if image else (spec.app or spec.loader).name
+    kernel = (facts.kernel if facts else None) or outcome.kernel or (image.kernel if image else "")
+    return Finished(spec, outcome, name, kernel)
 
 
 def is_quiet_run(arguments: argparse.Namespace) -> bool:
@@ -304,26 +356,47 @@ def is_quiet_run(arguments: argparse.Namespace) -> bool:
 
 def command(arguments: argparse.Namespace) -> int:
     """Boot, stream, report."""
-    spec, image, facts = make_spec(arguments)
-    with RunNetwork(arguments, spec, image) as network:
-        spec = network.spec
-        if problem := shortage(spec):
-            raise ValueError(problem)
-        if arguments.dry_run:
-            print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
-            return 0
-        is_quiet = is_quiet_run(arguments)
-        view = None if arguments.json else ConsoleView(is_quiet, arguments.of_cargo)
-        outcome = boot_here(spec, network, arguments, image is not None, view)
-    good = outcome.verdict == "pass"
-    name = image.id if image else (spec.app or spec.loader).name
-    kernel = (facts.kernel if facts else None) or outcome.kernel or (image.kernel if image else "")
+    arguments.accel = arguments.accel or AUTO
+    find_words(arguments)
+    if arguments.per_test and not arguments.dry_run:
+        return each_test(arguments)
+    is_quiet = is_quiet_run(arguments)
+    view = None if arguments.json else ConsoleView(is_quiet, arguments.of_cargo)
+    finished = run_once(arguments, view)
+    if finished is None:
+        return 0
+    outcome, good = finished.outcome, finished.outcome.verdict == "pass"
     if arguments.json:
-        print(json.dumps(as_json(spec, outcome, name, kernel)))
+        print(json.dumps(as_json(finished.spec, outcome, finished.name, finished.kernel)))
     ends_with_newline = arguments.json or not outcome.console or outcome.console.endswith(b"\n")
     sys.stderr.write("" if ends_with_newline or (is_quiet and good) else "\n")
     if view:
         view.end(good)
     if not (is_quiet and good):
-        sys.stderr.write(summary(spec, outcome, name, kernel, arguments.verbose))
+        sys.stderr.write(summary(finished.spec, outcome, finished.name, finished.kernel, arguments.verbose))
+    if arguments.junit:
+        from hermit_harness.cli import per_test  # XML takes time to import, and few runs need it
+
+        rows = per_test.of_run(finished.name, outcome)
+        per_test.write_junit(arguments.junit, finished.name, rows, outcome.console, properties(finished.spec, outcome))
     return exit_status(outcome)
+
+
+def each_test(arguments: argparse.Namespace) -> int:
+    """Boot once for each test of a test program."""
+    from hermit_harness.cli import per_test
+
+    words, done = list(arguments.app_words), []
+
+    def boot_with(app_words: list[str]) -> Outcome:
+        arguments.app_words = app_words
+        finished = run_once(arguments, None)
+        assert finished
+        done.append(finished)
+        return finished.outcome
+
+    results = per_test.run_each(boot_with, words)
+    if arguments.junit:
+        last = done[-1]
+        per_test.write_junit(arguments.junit, last.name, results, b"", properties(last.spec, last.outcome))
+    return per_test.report(results)

@@ -125,3 +125,10 @@ def as_json(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> dict[str
         "artifacts": str(outcome.artifacts) if outcome.artifacts else None,
         "console": outcome.console.decode("utf-8", "backslashreplace"),
     }
+
+
+def properties(spec: RunSpec, outcome: Outcome) -> dict[str, str]:
+    """Verdict, place and timings of a run, as text, for a report of tests. Times are in milliseconds."""
+    times = {f"{name}_ms": f"{seconds * 1000:.0f}" for name, seconds in outcome.timings.items()}
+    where = {"target": target_of(spec), "machine": spec.machine, "accelerator": spec.accel}
+    return {"verdict": str(outcome), **where, **times}

@@ -39,6 +39,9 @@ TRAP_CAUSES = {
     13: ("page fault", "it reads"),
     15: ("page fault", "it writes to"),
 }
+# Where the sources of Rust's library (with rustup, as compiled by its project, in Debian) and of packages are, on the
+# machine that has compiled them.
+FOREIGN_ROOT = re.compile(r"^.*/(?:rustlib/src/rust|rustc/[0-9a-f]+|rustc-[0-9.]+|registry/src/[^/]+)/")
 # Rust's, and what the compiler calls for a check that failed.
 _PANICS = re.compile(r"(^|::)(panic(_\w+)?|rust_begin_unwind|(unwrap|expect|assert)_failed\w*|slice_\w*fail\w*)$")
 
@@ -46,7 +49,13 @@ _PANICS = re.compile(r"(^|::)(panic(_\w+)?|rust_begin_unwind|(unwrap|expect|asse
 def location_text(location: CpuReport) -> str:
     """`0x201234 in function (file:line)`."""
     name = f" in {location['function']}" if location["function"] else ""
-    return f"{location['address']:#x}{name}" + (f" ({location['where']})" if location["where"] else "")
+    where = without_root(location["where"])
+    return f"{location['address']:#x}{name}" + (f" ({where})" if where else "")
+
+
+def without_root(path: str) -> str:
+    """Return the path of a source file without the place of registry or toolchain."""
+    return FOREIGN_ROOT.sub("", path)
 
 
 def explain(cpu: str, verdict: str, cpus: Sequence[CpuReport], image: range | None = None) -> str:
@@ -72,16 +81,23 @@ def in_source(cpu: CpuReport) -> CpuReport:
     for key in ("here", "fault"):
         location = cpu[key]
         frames = [f for f in cpu["frames"] if location and f["function"] and f["pc"] == hex(location["address"])]
-        own = next((f for f in frames if "rustlib/src/" not in f["where"]), None)
+        own = next((f for f in frames if not FOREIGN_ROOT.search(f["where"])), None)
         if own and own is not frames[0]:
             found[key] = {**location, "function": own["function"], "where": own["where"]}
     return found
 
 
 def called_from(cpu: CpuReport) -> str:
-    """Return who called, as the end of a sentence, if the exception is at an address without function; else ""."""
+    """Return who called, as the end of a sentence, if the exception is at an address without function, or in a function
+    of the library; else ""."""
     location, (first, *callers) = cpu["fault"] or cpu["here"], cpu["frames"] or [{"pc": ""}]
-    if first["pc"] != hex(location["address"]) or first["function"] or not callers or not callers[0]["function"]:
+    if first["pc"] != hex(location["address"]):
+        return ""
+    if first["function"]:
+        if not FOREIGN_ROOT.search(location["where"]):
+            return ""
+        callers = [frame for frame in callers if not FOREIGN_ROOT.search(frame["where"])]
+    if not callers or not callers[0]["function"]:
         return ""
     return f", called from {location_text({**callers[0], 'address': int(callers[0]['pc'], 16)})}"
 

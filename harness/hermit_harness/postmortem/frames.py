@@ -16,8 +16,6 @@ SHOWN_CPUS, SHOWN_FRAMES = 4, 12
 _KERNEL_FUNCTION = re.compile(r"^<*(&|dyn )*hermit::")
 _KERNEL_FILE = re.compile(r"(^|/)hermit-kernel-[^/]+/")
 _LIBRARY = re.compile(r"^<*(&|dyn )*(std|core|alloc)::")
-# What says where a source file is on the machine that has compiled it, in front of what names it.
-_FOREIGN_ROOT = re.compile(r"^.*/(?:rustlib/src/rust|rustc/[0-9a-f]+|registry/src/[^/]+)/")
 
 Frame = dict[str, Any]
 
@@ -29,7 +27,7 @@ def is_kernels(frame: Frame) -> bool:
 
 def is_librarys(frame: Frame) -> bool:
     """Return whether a frame is of Rust's library or of a package of a registry."""
-    return bool(_LIBRARY.search(frame["function"]) or _FOREIGN_ROOT.search(frame["where"]))
+    return bool(_LIBRARY.search(frame["function"]) or cause.FOREIGN_ROOT.search(frame["where"]))
 
 
 def is_own(frame: Frame) -> bool:
@@ -39,12 +37,11 @@ def is_own(frame: Frame) -> bool:
 
 def relative(path: str) -> str:
     """Return a path as it is named from the current folder, or without the place of registry and toolchain."""
-    with_root = _FOREIGN_ROOT.sub("", path)
+    short = cause.without_root(path)
     try:
-        here = f"{Path.cwd()}/"
+        return short.removeprefix(f"{Path.cwd()}/")
     except OSError:  # the current folder has been removed
-        return with_root
-    return with_root.removeprefix(here)
+        return short
 
 
 def title(cpu: Frame) -> str:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""cargo itself: `cargo run` with hermitctl as its runner, and the commands of the CI example."""
+"""cargo itself: `cargo run` and `cargo test` with hermitctl as its runner, and the commands of the CI example."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from hermit_harness.paths import BUILD, ROOT
-from tests.support.crate import environment, make_crate
+from tests.support.cli import ctl
+from tests.support.crate import TRIPLE, environment, make_crate
 
 PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("your-project.md", "pytest.md")}
 TESTS = """
@@ -84,7 +86,7 @@ def test_workflow_of_the_page(tmp_path: Path) -> None:
     assert [command.split()[0] for command in commands[:2]] == ["cargo", "make"] and "pytest" in commands[2]
     project = make_crate(tmp_path / "project", "my-app")
     copy_of_the_checkout(project / "hermit-loader")
-    (project / "tests").mkdir()
+    (project / "tests").mkdir(exist_ok=True)
     (project / "tests" / "conftest.py").write_text('pytest_plugins = ["hermit_harness.testing"]\n')
     (project / "tests" / "test_mine.py").write_text(TESTS)
     (tmp_path / "home").mkdir()
@@ -105,3 +107,57 @@ def test_workflow_of_the_page(tmp_path: Path) -> None:
     assert list((project / "artifacts").glob("*test_arguments*/1/console.log"))
     cached = re.search(r"path: (\S+)\n +key: hermit-\$\{\{ hashFiles\('([^']+)'\) \}\}", block)
     assert cached and (project / cached[1]).is_dir() and (project / cached[2]).is_file()
+
+
+def cases(file: Path) -> dict[str, str]:
+    """Return each test of a JUnit file: "" if it has passed, "skipped", or why it has failed."""
+    found = {}
+    for case in ET.parse(file).getroot().iter("testcase"):
+        failure, skipped = case.find("failure"), case.find("skipped")
+        found[case.attrib["name"]] = (
+            (failure.text or "") if failure is not None else "skipped" if skipped is not None else ""
+        )
+    return found
+
+
+@pytest.mark.requirement("W-10", "W-11")
+def test_cargo_test(crate: Path, tmp_path: Path) -> None:
+    """`cargo test` boots the test program: its lines are the output, and JUnit has the test that was running."""
+    done = cargo(crate, "test", "-q", HERMIT_JUNIT=str(tmp_path / "junit.xml"))
+    assert done.returncode != 0 and done.stdout.startswith("test adds ... ok\ntest crashes ... "), done.stdout
+    assert "[LOADER]" not in done.stdout and "[LOADER][INFO] Loading kernel" in done.stderr
+    assert re.search(r"^crash after \d+ ms · suite-", done.stderr, re.M), done.stderr
+    found = cases(tmp_path / "junit.xml")
+    assert list(found) == ["adds", "crashes"] and found["adds"] == ""
+    assert re.search(r"^triple fault at \S+ in suite::run \(tests/suite\.rs:\d+\): page fault, it ", found["crashes"])
+
+
+def test_one_boot_per_test(crate: Path, tmp_path: Path) -> None:
+    """With --per-test each test has a boot of its own, so the ones after a crash run as well."""
+    done = cargo(crate, "test", "-q", HERMIT_PER_TEST="1", HERMIT_JUNIT=str(tmp_path / "junit.xml"))
+    assert done.returncode != 0
+    lines = re.findall(r"^test (.*) \.\.\. (\w+)$", done.stdout.partition("failures:")[0], re.M)
+    assert lines == [("adds", "ok"), ("crashes", "FAILED"), ("differs", "FAILED"), ("later", "ignored")], done.stdout
+    assert "test result: FAILED. 1 passed; 2 failed; 1 ignored" in done.stdout
+    found = cases(tmp_path / "junit.xml")
+    assert "it writes to 0x400000000000" in found["crashes"] and found["later"] == "skipped"
+    assert "left: 1, right: 2" in found["differs"] and "left: 1, right: 2" in done.stdout
+    done = cargo(crate, "test", "-q", "--", "--exact", "adds", HERMIT_PER_TEST="1")
+    assert done.returncode == 0 and "test result: ok. 1 passed; 0 failed" in done.stdout, done.stdout
+
+
+def test_targets_folder_without_hermits_name(crate: Path) -> None:
+    """A name selects what cargo has built for any target; Hermit's note decides, and the runs are in target/hermit."""
+    cargo(crate, "build", "-q")
+    (crate / "target" / "x86_64-unknown-hermit").unlink()
+    try:
+        done = ctl("run", "my-app", "--", "one", cwd=crate)
+        other = crate / "target" / "x86_64-unknown-none" / "debug" / "my-tool"
+        other.parent.mkdir(parents=True)
+        shutil.copyfile("/bin/true", other)
+        refused = ctl("run", "my-tool", cwd=crate)
+    finally:
+        (crate / "target" / "x86_64-unknown-hermit").symlink_to(TRIPLE)
+    assert done.returncode == 1 and "argument 1: one" in done.stdout, done.stderr
+    assert (crate / "target" / "hermit" / "runs" / "latest").is_symlink()
+    assert refused.returncode == 125 and "my-tool is neither a file" in refused.stderr

@@ -22,7 +22,7 @@ from hermit_harness.paths import ROOT
 
 CTL = [sys.executable, "-m", "hermit_harness"]
 ENV = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
-HERE = ENV | {"PYTHONPATH": str(ROOT / "harness"), "TERM": "xterm"}
+HERE = ENV | {"HERMIT_ACCEL": "tcg", "PYTHONPATH": str(ROOT / "harness"), "TERM": "xterm"}
 
 
 def ctl(*words: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:

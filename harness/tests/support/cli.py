@@ -13,7 +13,10 @@ from pathlib import Path
 from hermit_harness.paths import ROOT
 from tests.support.processes import MAX_SECONDS, background
 
-ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
+# Tests use TCG unless they name another accelerator: KVM is not everywhere, and differs.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")} | {
+    "HERMIT_ACCEL": "tcg"
+}
 LineWith = Callable[[str], str]
 
 

@@ -52,6 +52,71 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     loop {}
 }
 """
+# A test program without std: the words and lines of libtest, and a test that crashes.
+SUITE = """\
+#![no_std]
+#![no_main]
+
+#[repr(C)]
+struct Args {
+    argc: i32,
+    argv: *const *const u8,
+}
+
+extern "C" {
+    fn args_get() -> Args;
+    fn printf(format: *const u8, ...);
+}
+
+const TESTS: [&str; 4] = ["adds\\0", "crashes\\0", "differs\\0", "later\\0"];
+
+fn is(word: *const u8, expected: &str) -> bool {
+    expected.bytes().enumerate().all(|(at, byte)| unsafe { *word.add(at) } == byte)
+}
+
+fn run(name: &str) -> &'static [u8] {
+    match name {
+        "differs\\0" => b"FAILED\\0",
+        "later\\0" => b"ignored\\0",
+        "crashes\\0" => unsafe {
+            *(0x4000_0000_0000 as *mut u8) = 1;
+            b"ok\\0"
+        },
+        _ => b"ok\\0",
+    }
+}
+
+#[no_mangle]
+pub extern "C" fn app_main() -> i32 {
+    let args = unsafe { args_get() };
+    let word = |at: i32| unsafe { *args.argv.add(at as usize) };
+    let has = |expected: &str| (1..args.argc).any(|at| is(word(at), expected));
+    let mut status = 0;
+    for name in TESTS {
+        if has("--exact\\0") && !has(name) {
+            continue;
+        }
+        if has("--list\\0") {
+            unsafe { printf(b"%s: test\\n\\0".as_ptr(), name.as_ptr()) };
+        } else {
+            unsafe { printf(b"test %s ... \\0".as_ptr(), name.as_ptr()) };
+            let result = run(name);
+            unsafe { printf(b"%s\\n\\0".as_ptr(), result.as_ptr()) };
+            if result == b"FAILED\\0" {
+                let text = b"\\nfailures:\\n\\n---- %s stdout ----\\nleft: 1, right: 2\\n\\n\\0";
+                unsafe { printf(text.as_ptr(), name.as_ptr()) };
+                status = 101;
+            }
+        }
+    }
+    status
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+"""
 # The library verifies checksums of the segments, which are written into the file after linking.
 LINKER = """\
 #!/bin/sh
@@ -70,8 +135,14 @@ def make_crate(folder: Path, name: str, config: str = "") -> Path:
     (folder / "src").mkdir(parents=True)
     (folder / ".cargo").mkdir()
     (folder / "src" / "main.rs").write_text(MAIN)
+    (folder / "tests").mkdir()
+    (folder / "tests" / "suite.rs").write_text(SUITE)
+    targets = f'[[bin]]\nname = "{name}"\npath = "src/main.rs"\ntest = false\n'
+    targets += '[[test]]\nname = "suite"\nharness = false\n'
     profiles = '[profile.dev]\npanic = "abort"\n[profile.release]\npanic = "abort"\n'
-    (folder / "Cargo.toml").write_text(f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n{profiles}')
+    (folder / "Cargo.toml").write_text(
+        f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n{targets}{profiles}'
+    )
     linker.write_text(
         LINKER.format(
             script=ROOT / "fixtures/abi/app.ld",
