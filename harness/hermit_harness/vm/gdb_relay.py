@@ -186,7 +186,7 @@ class GdbRelay:
             if not self._detached:
                 self._stub.sendall(DETACH_REQUEST)
                 _discard_until(self._stub, b"$OK#9a", time.monotonic() + DETACH_SECONDS)
-        self._disconnect()
+        self.disconnect()
 
     def _from_stub(self, mask: int) -> None:
         if not self._client or not self._stub:
@@ -201,9 +201,10 @@ class GdbRelay:
                     data = packet_filter.to_client(data)
                 self._client.sendall(data)
                 return
-        self._disconnect()  # QEMU has ended
+        self.disconnect()  # QEMU has ended
 
-    def _disconnect(self) -> None:
+    def disconnect(self) -> None:
+        """Drop the debugger if one is connected. The machine keeps its state, breakpoints included."""
         for sock in (self._stub, self._client):
             if sock:
                 self._selector.unregister(sock)
@@ -212,7 +213,7 @@ class GdbRelay:
 
     def close(self) -> None:
         """Close the listening sockets and the client. The machine keeps its state."""
-        self._disconnect()
+        self.disconnect()
         for listener in self._listeners:
             self._selector.unregister(listener)
             listener.close()

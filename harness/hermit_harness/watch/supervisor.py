@@ -131,17 +131,22 @@ class Supervisor:
         self._selector.unregister(source)
 
     def accept_debuggers(self, listeners: Sequence[socket.socket]) -> None:
-        """Accept debuggers. While one is connected, it controls the machine and no deadline applies."""
+        """Accept debuggers. While one is connected, it controls the machine and no deadline applies.
+
+        A machine that has ended is kept until the debugger disconnects, or until interrupt() or stop().
+        """
         big_endian = is_big_endian(self.spec.target)
         self._gdb_relay = GdbRelay(self._selector, listeners, self.qmp, self._read_pending_serial, big_endian)
 
     def stop(self, detail: str) -> None:
-        """End the run on request."""
+        """End the run on request, even while a debugger is connected."""
         self._end_reason = self._end_reason or (EndReason.REQUESTED, detail)
+        self._disconnect_debugger()
 
     def interrupt(self) -> None:
-        """End the run because the user does not want to wait any longer."""
+        """End the run because the user does not want to wait any longer, even while a debugger is connected."""
         self._end_reason = self._end_reason or (EndReason.INTERRUPTED, "")
+        self._disconnect_debugger()
 
     @property
     def received_input(self) -> bool:
@@ -220,6 +225,10 @@ class Supervisor:
     @property
     def _debugger_connected(self) -> bool:
         return self._gdb_relay is not None and self._gdb_relay.is_connected
+
+    def _disconnect_debugger(self) -> None:
+        if self._gdb_relay:
+            self._gdb_relay.disconnect()
 
     def _check_deadlines(self) -> None:
         now = self.now()

@@ -117,6 +117,24 @@ def test_attach_to_what_is_stopped(start: Start) -> None:
     assert again.end() == 0
 
 
+@pytest.mark.parametrize("holds", [True, False], ids=["held", "goes-on"])
+def test_interrupt_with_a_debugger(start: Start, holds: bool) -> None:
+    """Ctrl-C ends the run as always while a debugger is connected, whether it holds the guest or lets it go on."""
+    guest = start("run", "--isolate", "--machine=microvm", "hang")
+    guest.expect("from here on nothing happens")
+    gdb = start("attach")
+    gdb.expect(PROMPT)
+    if not holds:
+        gdb.type("continue\n")
+        gdb.expect("Continuing")
+    guest.type("\x03")
+    assert guest.end() == 130
+    assert "hermitctl: interrupted" in guest.seen
+    assert re.search(r"hang at 0x\w+ in app_main .*, when it was interrupted", guest.seen)
+    if not holds:
+        gdb.expect(f"Remote (connection closed|communication error).*{PROMPT}")
+
+
 @pytest.mark.requirement("C-32", "C-33", "C-34")
 def test_port_of_a_running_guest(start: Start, environment: dict[str, str]) -> None:
     """HERMIT_DEBUG=1 opens a port, to which a plain GDB connects with target extended-remote."""
