@@ -12,7 +12,6 @@ import contextlib
 import json
 import linecache
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -50,16 +49,11 @@ def execute_quietly(command):
         return f"({error})"
 
 
-def without_disambiguators(name):
-    """A demangled name without Rust's disambiguators: `hermit[ea54f3a986fb02e1]::initd`, `initd::h0123456789abcdef`."""
-    return re.sub(r"\[[0-9a-f]{1,16}\](?=::)|::h[0-9a-f]{16}$", "", name)
-
-
 def frame_row(frame):
     sal = frame.find_sal()
     where = f"{sal.symtab.filename}:{sal.line}" if sal.symtab else ""
     source = linecache.getline(sal.symtab.fullname(), sal.line).strip() if sal.symtab else ""
-    name = without_disambiguators(frame.name() or "")
+    name = guest.without_disambiguators(frame.name() or "")
     return {"pc": hex(frame.pc()), "function": name, "where": where, "source": source}
 
 
@@ -112,7 +106,7 @@ def location(address):
     known = not shown.startswith(("No symbol", "("))
     return {
         "address": address,
-        "function": without_disambiguators(shown.partition(" in section")[0].partition(" + ")[0]) if known else "",
+        "function": guest.without_disambiguators(shown.partition(" in section")[0].partition(" + ")[0]) if known else "",
         "where": f"{line.symtab.filename}:{line.line}" if line.symtab else "",
         "code": code_at(address),
         "instruction": instruction_at(address),

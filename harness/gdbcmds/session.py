@@ -35,6 +35,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import gdb
+from gdb.FrameDecorator import FrameDecorator
 from hermit_gdb import fault, guest, unwind
 
 COMMAND_FAILED, NOT_REACHED, WRONG_LOCATION = 1, 3, 4
@@ -214,6 +215,18 @@ class DebugSession:
         gdb.execute("frame")
 
 
+class NamedFrame(FrameDecorator):
+    """A frame with the name of the function that it is in.
+
+    GDB's own decorator searches the symbols by the frame's pc. After a call that never returns, that is the address
+    of the next function.
+    """
+
+    def function(self):
+        name = self.inferior_frame().name()
+        return guest.without_disambiguators(name) if name else super().function()
+
+
 class CodeFrameFilter:
     """A frame filter that ends a backtrace at an address without code.
 
@@ -243,7 +256,7 @@ class CodeFrameFilter:
             if not code and (inside or (number and raw.name() is None)):
                 return
             inside = code
-            yield frame
+            yield NamedFrame(frame)
 
 
 def resolve(place, is_code):
@@ -299,7 +312,7 @@ def decode_location(place):
 def symbol_path(pc):
     """Return the name of the symbol at an address, without Rust's disambiguators."""
     symbol = execute_quietly(f"info symbol {pc:#x}").partition(" in section")[0]
-    return re.sub(r"\[[0-9a-f]+\]|::h[0-9a-f]{16}$", "", symbol).partition(" + ")[0]
+    return guest.without_disambiguators(symbol.partition(" + ")[0])
 
 
 def select_requested_frame(places):

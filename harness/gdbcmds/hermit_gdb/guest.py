@@ -287,3 +287,8 @@ def page_tables() -> list[paging.Tables]:
     """The page tables in use."""
     require_guest()
     return paging.tables_of(arch(), register)
+
+
+def without_disambiguators(name: str) -> str:
+    """A demangled name without Rust's disambiguators: `hermit[ea54f3a986fb02e1]::initd`, `initd::h0123456789abcdef`."""
+    return re.sub(r"\[[0-9a-f]{1,16}\](?=::)|::h[0-9a-f]{16}$", "", name)
