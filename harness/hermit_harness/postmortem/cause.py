@@ -9,6 +9,7 @@ from typing import Any
 
 CpuReport = Mapping[str, Any]
 VECTORS_SIZE = 0x800  # of AArch64 (Arm ARM, D1.10.2); the trap entries of kernels for riscv64 are shorter
+UNKNOWN_STATUS = 0x3F  # a fault status code that ESR_EL1 does not have, for one that nothing shows
 ELF_HEADERS_SIZE = 64 + 8 * 56  # the ELF header and eight program headers
 # ESR_EL1.EC where the word alone is the reason (Arm ARM, D17.2.37).
 EXCEPTION_CLASSES = {
@@ -196,6 +197,7 @@ def _status(esr: int) -> str:
         0x0C: "is mapped without that right",
         0x10: "nothing answers for",
     }
+    words |= {UNKNOWN_STATUS & 0x3C: "cannot be accessed"}
     return "is not aligned" if code == 0x21 else words.get(code & 0x3C, f"fails with status {code:#x}")
 
 

@@ -39,8 +39,16 @@ def explain(fault: Fault, report: cause.CpuReport, image: range | None) -> str:
     elif "syndrome" in fault.values:
         registers |= {"ESR_EL1": fault.values["syndrome"], "FAR_EL1": fault.values["address"]}
     else:
-        registers |= {"ESR_EL1": int(fault.name or "0x3c", 0) << 26 | 1 << 25}  # IL: an instruction of 32 bits
+        registers |= {"ESR_EL1": _syndrome(fault, registers)}
     return cause.explain(fault.row.cpu, "crash", [{**report, "registers": registers}], image)
+
+
+def _syndrome(fault: Fault, registers: dict[str, Any]) -> int:
+    """Return ESR_EL1 for a report that has its class alone. The register has the rest until the next exception."""
+    kind, now = int(fault.name or "0x3c", 0), registers.get("ESR_EL1") or 0
+    if now >> 26 == kind and registers.get("ELR_EL1") == fault.pc:
+        return int(now)
+    return kind << 26 | cause.UNKNOWN_STATUS
 
 
 def _x86(fault: Fault, location: cause.CpuReport, image: range | None) -> str:

@@ -20,6 +20,8 @@ from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.watch.faults import Fault
 
+_SP = re.compile(r" SP=([0-9a-f]{16})")  # of `info registers`
+_GPA = re.compile(r"gpa: 0x([0-9a-f]+)")  # of `gva2gpa`
 _RAM = re.compile(r"^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ram\)", re.M)
 PAGE = 4096
 CHUNK = 16 << 20
@@ -28,12 +30,15 @@ INTERRUPT_STACK = 32 << 10
 LARGEST_STACKS = 64 << 20  # bytes of all stacks of a task
 TRAP_FRAME = 34 * 8  # struct TrapFrame of the crate trapframe; its second quadword is ra
 AARCH64_STATE = 36 * 8  # struct State of hermit-kernel
+HANDLER_STACK = 16 << 10  # bytes between the stack pointer of an exception's handler and the state
 EL1_MODES = (4, 5)  # EL1t and EL1h, M[4:0] of SPSR_EL1
-# Quadwords of a state that are not registers.
+SPSR_RESERVED = 0xFFFF_FFFF_0C0F_C020  # bits of SPSR_EL1 that are 0 (Arm ARM, C5.2.19)
+STATE_ALIGNMENT = {"x86_64": 8, "aarch64": 16, "riscv64": 8}  # of the stack that the entry of an exception uses
+# What quadwords of a state can be that the report does not contain.
 SPECIAL: dict[str, Callable[[int], bool]] = {
     "": lambda word: True,
     "select": lambda word: word in (0, 1),
-    "status": lambda word: word >> 32 == 0 and word & 0x1F in EL1_MODES,
+    "status": lambda word: not word & SPSR_RESERVED and word & 0x1F in EL1_MODES,
 }
 
 
@@ -56,9 +61,11 @@ def stored_state(qmp: Qmp, fault: Fault) -> StoredState | None:
 
     QmpError and OSError if memory cannot be read.
     """
-    for start, size in _ranges(qmp):
+    # Memory is full of zeros, and a pc may be 0: then only the stack of the handler is searched.
+    key = max((name for name in fault.row.state if name in fault.values), key=lambda name: fault.values[name])
+    for start, size in _ranges(qmp) if fault.values[key] >= PAGE else _handler_stacks(qmp):
         with _physical(qmp, start, size) as memory:
-            found = _find(memory, fault)
+            found = _find(memory, fault, key)
         if found:
             at, registers = found
             stack = _stack(qmp, fault.row.cpu, start + at, {**registers, **fault.values})
@@ -66,18 +73,25 @@ def stored_state(qmp: Qmp, fault: Fault) -> StoredState | None:
     return None
 
 
-def _find(memory: mmap.mmap, fault: Fault) -> tuple[int, dict[str, int]] | None:
+def _handler_stacks(qmp: Qmp) -> Iterator[tuple[int, int]]:
+    """The memory from the stack pointer of each AArch64 core, which may handle an exception."""
+    for pointer in _SP.findall(qmp.hmp("info registers -a")):
+        if gpa := _GPA.search(qmp.hmp(f"gva2gpa 0x{pointer}")):
+            yield int(gpa[1], 16), HANDLER_STACK
+
+
+def _find(memory: mmap.mmap, fault: Fault, key: str) -> tuple[int, dict[str, int]] | None:
+    """Return the offset and the registers of the first state that agrees with the report; `key` is a quadword of it."""
     names = fault.row.state
-    # The largest value is the rarest one. Memory is full of zeros, and a pc may be 0.
-    key = max((name for name in names if name in fault.values), key=lambda name: fault.values[name])
     wanted, before = struct.pack("<Q", fault.values[key]), 8 * names.index(key)
     at = memory.find(wanted)
     while at >= 0:
         start = at - before
-        if 0 <= start <= len(memory) - 8 * len(names):
+        is_aligned = start % STATE_ALIGNMENT[fault.row.cpu] == 0
+        if is_aligned and 0 <= start <= len(memory) - 8 * len(names):
             words = struct.unpack_from(f"<{len(names)}Q", memory, start)
             stored = list(zip(names, words, strict=True))
-            if all(SPECIAL[n](w) if n in SPECIAL else fault.values.get(n, w) == w for n, w in stored):
+            if all(w == fault.values[n] if n in fault.values else SPECIAL.get(n, SPECIAL[""])(w) for n, w in stored):
                 return start, {name: word for name, word in stored if name not in ("", "status")}
         at = memory.find(wanted, at + 1)
     return None

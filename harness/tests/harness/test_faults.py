@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import struct
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from hermit_harness.exceptions import table
+from hermit_harness.postmortem.fault import explain
 from hermit_harness.watch import fault_watcher
 from hermit_harness.watch.console import LineSplitter
 from hermit_harness.watch.faults import Fault, FaultLog
+from hermit_harness.watch.held import stored_state
 
 # @ is the prefix of a line of the log.
 X86_FRAME = """InterruptStackFrame {
@@ -167,6 +173,65 @@ def test_aarch64_without_address(text: str, pc: int) -> None:
     fault = read("aarch64", f"[0][ERROR] {text}\n")
     assert fault is not None
     assert fault.pc == pc
+
+
+JUMP = {"address": 0, "function": "", "where": "", "code": "", "instruction": ""}
+
+
+@pytest.mark.parametrize(
+    ("live", "status"),
+    [
+        ({"ESR_EL1": 0x86000004, "ELR_EL1": 0}, "is not mapped (level 3 of the tables)"),
+        ({"ESR_EL1": 0x86000004, "ELR_EL1": 0x4000DEADBEE0}, "cannot be accessed"),
+        ({"ESR_EL1": 0x1FE00000, "ELR_EL1": 0}, "cannot be accessed"),
+    ],
+    ids=["same", "another-place", "another-class"],
+)
+def test_syndrome_of_a_class(live: dict[str, int], status: str) -> None:
+    """A report that names the exception's class alone gets the rest from ESR_EL1, if that is still the exception's."""
+    fault = read("aarch64", "[0][ERROR] Unsupported exception class: 0x21, PC=0x0\n")
+    assert fault is not None
+    report = {"registers": live, "fault": JUMP, "here": JUMP, "frames": [], "operands": [], "maps": {}}
+    assert explain(fault, report, None) == f"page fault at 0x0: the program counter points to memory that {status}"
+
+
+class Memory:
+    """The monitor of a guest with 64 KiB of memory, whose core has its stack pointer in it."""
+
+    def __init__(self, stack: int) -> None:
+        self.bytes, self.stack = bytearray(65536), stack
+
+    def put(self, at: int, *words: int) -> None:
+        self.bytes[at : at + 8 * len(words)] = struct.pack(f"<{len(words)}Q", *words)
+
+    def hmp(self, line: str) -> str:
+        if line.startswith("info registers"):
+            return f"X29=0000000000000000 X30=0000000000000000  SP={0x80000000 + self.stack:016x}\n"
+        if line.startswith("gva2gpa"):
+            return f"gpa: {int(line.split()[1], 16) - 0x80000000:#x}\n"
+        return "  0000000000000000-000000000000ffff (prio 0, ram): ram\n"
+
+    def execute(self, command: str, arguments: dict[str, Any], seconds: float) -> None:
+        assert command == "pmemsave"
+        start, size = arguments["val"], arguments["size"]
+        Path(arguments["filename"]).write_bytes(self.bytes[start : start + size].ljust(size, b"\0"))
+
+
+@pytest.mark.parametrize("pc", [0, 0x4000DEADBEE0])
+def test_state_is_no_table_of_small_numbers(pc: int) -> None:
+    """Only the state that the exception's entry has stored is taken: also after a jump to 0, which memory is full of."""
+    fault = read("aarch64", f"[0][ERROR] Unsupported exception class: 0x21, PC={pc:#x}\n")
+    memory = Memory(stack=0x8000)
+    memory.put(0x1001, 0, pc, 5, 0x7000, 0)  # no state is there
+    memory.put(0x2000, 0, pc, 1 << 32 | 5)
+    assert fault is not None
+    assert stored_state(memory, fault) is None  # type: ignore[arg-type]
+    if pc == 0:
+        memory.put(0x3000, 0, pc, 5, 5, 4)
+    memory.put(0x80D0, 0, pc, 0x604003C4, 0x80001D282E60, 0)
+    state = stored_state(memory, fault)  # type: ignore[arg-type]
+    assert state is not None
+    assert (state.address, state.registers["sp"]) == (0x80D0, 0x80001D282E60)
 
 
 def test_incomplete_report_is_none() -> None:
