@@ -106,7 +106,9 @@ def location(address):
     known = not shown.startswith(("No symbol", "("))
     return {
         "address": address,
-        "function": guest.without_disambiguators(shown.partition(" in section")[0].partition(" + ")[0]) if known else "",
+        "function": guest.without_disambiguators(shown.partition(" in section")[0].partition(" + ")[0])
+        if known
+        else "",
         "where": f"{line.symtab.filename}:{line.line}" if line.symtab else "",
         "code": code_at(address),
         "instruction": instruction_at(address),

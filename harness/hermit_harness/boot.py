@@ -247,7 +247,8 @@ def _post_mortem(
         crashed = outcome.verdict == "crash"
         feature = missing_feature(spec, cpu_of(spec), console, report, load_start, crashed)
         reason = explain_cause(spec, outcome.verdict, report, facts.boot_log.load_range, facts.fault)
-        cause = "" if facts.fault and reason else cause  # the same without a line
+        is_same = facts.fault or facts.reason is EndReason.TRAPPED
+        cause = "" if is_same and reason else cause  # without a line
         # The kernel's own message precedes the location.
         guest_reported = outcome.verdict in ("panic", "wrong-exit")
         parts = (cause, reason, feature) if guest_reported else (reason, feature, cause)

@@ -9,6 +9,7 @@ from typing import Any
 
 CpuReport = Mapping[str, Any]
 VECTORS_SIZE = 0x800  # of AArch64 (Arm ARM, D1.10.2); the trap entries of kernels for riscv64 are shorter
+GUARD_BYTES = 4096  # unmapped memory below a task's stack: one page
 UNKNOWN_STATUS = 0x3F  # a fault status code that ESR_EL1 does not have, for one that nothing shows
 ELF_HEADERS_SIZE = 64 + 8 * 56  # the ELF header and eight program headers
 # ESR_EL1.EC where the word alone is the reason (Arm ARM, D17.2.37).
@@ -68,6 +69,8 @@ def explain(cpu: str, verdict: str, cpus: Sequence[CpuReport], image: range | No
         return next(filter(None, map(_panicked, cpus)), "")
     if verdict != "crash":
         return ""
+    if loop := next(filter(None, (_vector_loop(one) for one in cpus)), ""):
+        return loop
     reason = {"x86_64": _x86, "aarch64": _aarch64, "riscv64": _riscv64}[cpu]
     found = next(((one, text) for one in cpus if (text := reason(in_source(one), image))), None)
     return found[1] + called_from(found[0]) if found else ""
@@ -212,8 +215,14 @@ def _riscv64(cpu: CpuReport, image: range | None) -> str:
         where = (
             where if cpu["maps"].get(hex(value)) == "" or word != "page fault" else "which is mapped without that right"
         )
-        return f"{word} at {location_text(location)}: {verb} {value:#x}, {where}"
+        used_up = stack_note(value, cpu["registers"].get("sp") or 0) if where.endswith("not mapped") else ""
+        return f"{word} at {location_text(location)}: {verb} {value:#x}, {where}{used_up}"
     return f"{word} at {location_text(location)}: {fetched(location, image)}"
+
+
+def stack_note(address: int, sp: int) -> str:
+    """Return the end of a sentence about an access to unmapped memory that is the end of a stack, or ""."""
+    return ": the stack is used up" if abs(address - sp) < GUARD_BYTES else ""
 
 
 def undefined_instruction(cpu: str, report: CpuReport) -> str:
@@ -253,7 +262,12 @@ def _vector_loop(cpu: CpuReport) -> str:
     inside = range(vectors, vectors + VECTORS_SIZE)
     if int(cpu["pc"], 16) in inside and location["address"] in inside:
         reason = (_aarch64 if "VBAR_EL1" in registers else _riscv64)(cpu, None)
-        return f"an exception in the exception handler at {location_text(location)}, for ever: {reason}"
+        text = f"an exception in the exception handler at {location_text(location)}, for ever: {reason}"
+        own = (f for f in cpu["frames"] if f["where"] and "rustlib/src/" not in f["where"])
+        caller = next((f for f in own if int(f["pc"], 16) not in inside), None)
+        return text + (
+            f", entered from {location_text({**caller, 'address': int(caller['pc'], 16)})}" if caller else ""
+        )
     return ""
 
 

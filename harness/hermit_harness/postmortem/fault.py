@@ -9,8 +9,6 @@ from hermit_harness.exceptions import table
 from hermit_harness.postmortem import cause
 from hermit_harness.watch.faults import Fault
 
-# Unmapped memory below a task's stack: one page.
-GUARD_BYTES = 4096
 # scause by the names that the kernel prints.
 TRAPS = {
     "InstructionMisaligned": 0,
@@ -58,8 +56,7 @@ def _x86(fault: Fault, location: cause.CpuReport, image: range | None) -> str:
         return f"{word} at {where}: {cause.fetched(location, image)}"
     address, patterns = fault.values["address"], table().page_fault
     status = "is mapped without that right" if patterns["protection"].search(fault.code) else "is not mapped"
-    if abs(address - fault.values["sp"]) < GUARD_BYTES:
-        status += ": the stack is used up"
+    status += cause.stack_note(address, fault.values["sp"])
     if patterns["fetch"].search(fault.code):
         return f"page fault at {where}: the program counter points to memory that {status}"
     verb = "writes to" if patterns["write"].search(fault.code) else "reads"

@@ -157,6 +157,8 @@ def _fault(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgemen
         cause = facts.fault.summary
     elif table().handler_panic.search(panic):
         cause = f"an exception, in whose handler the kernel panicked: {panic}"
+    elif facts.reason is EndReason.TRAPPED:
+        cause = EndReason.TRAPPED.value
     else:
         return None
     return Judgement("crash", None, "app", end.id, cause, "", _blame(facts))

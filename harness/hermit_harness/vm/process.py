@@ -140,15 +140,16 @@ class Process:
         except OSError:
             return []
 
-    def has_runnable_thread(self) -> bool:
+    def has_runnable_thread(self, including_first: bool = False) -> bool:
         """Return whether a thread of QEMU other than the first one runs or waits for a host CPU.
 
-        A guest that used no CPU time is then starved, not idle.
+        A guest that used no CPU time is then starved, not idle. The first one serves the monitor: it is runnable after
+        a question.
         """
         for thread in self._threads():
             with contextlib.suppress(OSError):
                 state = (thread / "stat").read_bytes().rpartition(b") ")[2][:1]
-                if int(thread.name) != self.qemu_pid and state == b"R":
+                if state == b"R" and (including_first or int(thread.name) != self.qemu_pid):
                     return True
         return False
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Parse QEMU's `info registers -a`: can any CPU of the machine still run?"""
+"""Parse QEMU's `info registers -a`: can any CPU of the machine still get anywhere?"""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ _CS = re.compile(r"^CS =[0-9a-f]+ ([0-9a-f]+)", re.M)
 INTERRUPT_FLAG = 0x200
 _PSTATE = re.compile(r"\bPSTATE=([0-9a-f]+)")
 _MIE = re.compile(r"^ mie +([0-9a-f]+)", re.M)
+_RISCV64 = re.compile(r"^ (pc|stvec|sepc|scause|stval) +([0-9a-f]+)", re.M)
+TRAP_ENTRY_SIZE = 0x800  # bytes; those of the kernels are shorter
+INTERRUPT = 1 << 63  # of scause
 DAIF_IRQ_FIQ = 0xC0  # I and F of AArch64's PSTATE
 MIE_WAKE_SOURCES = 1 << 5 | 1 << 7 | 1 << 9  # RISC-V: supervisor and machine timer, supervisor external
 
@@ -70,6 +73,21 @@ def _interrupts_masked_riscv64(block: str) -> bool:
     """Return whether neither a timer nor a device can wake the hart. Inter-processor interrupts are ignored."""
     enabled = _MIE.search(block)
     return enabled is not None and not int(enabled[1], 16) & MIE_WAKE_SOURCES
+
+
+def repeated_traps(registers: str) -> tuple[tuple[int, ...], ...]:
+    """Return sepc, scause and stval of each hart whose trap entry has raised the exception that it is about to handle.
+
+    riscv64 only. A hart that shows the same values a moment later raises this exception for ever: its entry saves the
+    registers on a stack that is used up, for example.
+    """
+    found = []
+    for block in _CPU.split(registers)[2::2]:
+        values = {name: int(number, 16) for name, number in _RISCV64.findall(block)}
+        entry = range(values.get("stvec", 0) & ~3, (values.get("stvec", 0) & ~3) + TRAP_ENTRY_SIZE)
+        if values.get("pc") in entry and values.get("sepc") in entry and not values["scause"] & INTERRUPT:
+            found.append((values["sepc"], values["scause"], values["stval"]))
+    return tuple(found)
 
 
 def all_halted_for_good(registers: str) -> bool:

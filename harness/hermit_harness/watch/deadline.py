@@ -2,7 +2,7 @@
 """Deadlines: a budget of QEMU's CPU time, a cap on wall time, and the times to inspect the CPUs of a silent guest.
 
 A loaded host must not fail a test, so the CPU budget decides. The wall cap only catches a guest that waits for ever:
-the time that QEMU waits for a host CPU does not count.
+the time that QEMU waits for a host CPU does not count. A cap that is not above the budget is a user's, and counts.
 The remaining budget and the number of threads give the earliest time at which the budget can be exhausted.
 """
 
@@ -26,7 +26,7 @@ NO_CAP = 1e7  # a cap of this many seconds or more means no cap
 class Deadline:
     """The deadlines of one run. Times are in seconds since the guest's release.
 
-    `starved_seconds` returns how long QEMU has waited for a host CPU. It is called when the wall time seems to be over.
+    `starved_seconds` returns how long QEMU has waited for a host CPU. It is called when the cap seems to be reached.
     """
 
     cpu_budget: float
@@ -45,8 +45,7 @@ class Deadline:
         shell for ever.
         """
         if certain or self.wall_cap < NO_CAP:
-            self.starved = self.starved_seconds()
-            self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now - self.starved + GRACE_WALL
+            self.grace_cpu, self.grace_wall = cpu_used + GRACE_CPU, now + GRACE_WALL
 
     def end_grace(self, now: float) -> None:
         """End the grace period, because nothing can follow."""
@@ -60,17 +59,16 @@ class Deadline:
         """Return the earliest time at which a deadline can have passed, at least one clock tick away."""
         parallel = min(self.threads, os.cpu_count() or 1)
         cpu_remaining = min(self.cpu_budget, self.grace_cpu) - cpu_used
-        wall_remaining = min(self.wall_cap, self.grace_wall) + self.starved - now
+        wall_remaining = min(self.wall_cap + self.starved, self.grace_wall) - now
         return now + max(0.02, min(cpu_remaining / parallel, wall_remaining))
 
     def expired(self, cpu_used: float, now: float) -> str:
         """Return which deadline has passed: "cpu", "wall" or ""."""
         if cpu_used >= min(self.cpu_budget, self.grace_cpu):
             return "cpu"
-        cap = min(self.wall_cap, self.grace_wall)
-        if now - self.starved >= cap:
+        if now - self.starved >= self.wall_cap > self.cpu_budget:
             self.starved = self.starved_seconds()
-        return "wall" if now - self.starved >= cap else ""
+        return "wall" if now >= min(self.wall_cap + self.starved, self.grace_wall) else ""
 
 
 @dataclass

@@ -18,6 +18,7 @@ class EndReason(Enum):
     EXITED = "QEMU ended"
     RESET = "the machine was reset"
     HALTED = "every CPU is halted with interrupts disabled"
+    TRAPPED = "the exception handler raises the exception that it handles"
     INTERRUPTED = "the user interrupted it"
     REQUESTED = "it was stopped on request"
     HELPER_FAILED = "a helper program of the guest ended"

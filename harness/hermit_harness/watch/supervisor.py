@@ -22,7 +22,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian, target
 from hermit_harness.watch.boot_log import BootLog
 from hermit_harness.watch.console import ConsoleRecord, FirmwareFilter, LineSplitter
-from hermit_harness.watch.cpus import all_halted_for_good, shows_halted_cpus
+from hermit_harness.watch.cpus import all_halted_for_good, repeated_traps, shows_halted_cpus
 from hermit_harness.watch.deadline import CONFIRM_SECONDS, Deadline, HaltCheck
 from hermit_harness.watch.faults import Fault
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
@@ -96,9 +96,10 @@ class Supervisor:
         self._last_output = 0.0
         self._halt_check = HaltCheck()
         self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's demand for CPU time then
+        self._last_traps: tuple[tuple[int, ...], ...] = ()
         self._machine = machine_of(spec)
         self._firmware_filter = FirmwareFilter(self._machine.returns_to_firmware)
-        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, process.starved_seconds)
+        self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, self._starved_seconds)
 
     def run(self, stdin_fd: int | None = None) -> RunFacts:
         """Release the guest and process events until the run ends."""
@@ -222,6 +223,11 @@ class Supervisor:
                 for watcher in self._watchers:
                     watcher.on_tick(self.now())
 
+    def _starved_seconds(self) -> float:
+        """Return how long QEMU has waited for a host CPU: always, if it waits just now or has one."""
+        is_runnable = self.process.has_runnable_thread(including_first=True)
+        return self.now() if is_runnable else self.process.starved_seconds()
+
     @property
     def _debugger_connected(self) -> bool:
         return self._gdb_relay is not None and self._gdb_relay.is_connected
@@ -244,6 +250,9 @@ class Supervisor:
             if self._halted(now, registers):
                 self.registers = registers
                 self._end_reason = (EndReason.HALTED, "")
+            elif not self.spec.continues_on_fault and self._traps_for_ever(now, registers):
+                self.registers = registers
+                self._end_reason = (EndReason.TRAPPED, "")
 
     def _halted(self, now: float, registers: str) -> bool:
         """Return whether two samples in a row show that no CPU can run any more."""
@@ -256,6 +265,13 @@ class Supervisor:
         same = registers == before[0] and idle
         self._halt_check.halted_checks = min(self._halt_check.halted_checks, 1) if same else 0
         return self._halt_check.record_check(now, halted, CONFIRM_SECONDS)
+
+    def _traps_for_ever(self, now: float, registers: str) -> bool:
+        """Return whether two samples in a row show the same exception in the entry for exceptions."""
+        before, self._last_traps = self._last_traps, repeated_traps(registers)
+        if self._last_traps:
+            self._halt_check.next_at = min(self._halt_check.next_at, now + CONFIRM_SECONDS)
+        return bool(before) and before == self._last_traps
 
     # --- events ---
 
@@ -396,8 +412,9 @@ class Supervisor:
         self.console.feed(self._firmware_filter.finish())
         for line in self._lines.finish():
             self.boot_log.add_line(line, time.monotonic() - self.process.started)
-        while self._read_stderr():
-            pass
+        for _ in range(DRAIN_READS):  # a QEMU that still runs may report for ever
+            if not self._read_stderr():
+                break
 
     def _not_started(self, detail: str) -> RunFacts:
         """Return the facts of a QEMU that ended or did not answer before the guest's release."""

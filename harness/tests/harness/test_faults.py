@@ -219,7 +219,7 @@ class Memory:
 
 @pytest.mark.parametrize("pc", [0, 0x4000DEADBEE0])
 def test_state_is_no_table_of_small_numbers(pc: int) -> None:
-    """Only the state that the exception's entry has stored is taken: also after a jump to 0, which memory is full of."""
+    """Only the state that the exception's entry has stored is taken, also after a jump to 0: memory is full of it."""
     fault = read("aarch64", f"[0][ERROR] Unsupported exception class: 0x21, PC={pc:#x}\n")
     memory = Memory(stack=0x8000)
     memory.put(0x1001, 0, pc, 5, 0x7000, 0)  # no state is there

@@ -21,6 +21,7 @@ from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
+from hermit_harness.watch.deadline import Deadline
 from tests.support.processes import background, processes_with
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"
@@ -99,8 +100,14 @@ def test_starved_guest_is_not_idle(tmp_path: Path) -> None:
     A bare driver that polled for a device's answer, on a busy host, was reported as a hang. Nor is it at its deadline,
     which is the time that it may wait for anything but the host's CPU.
     """
-    outcome = run_fake("starved", tmp_path, wall_seconds=1.0)
+    outcome = run_fake("starved", tmp_path, cpu_seconds=1.9, wall_seconds=2.0)
     assert outcome.matches("exit 0"), outcome.cause
+
+
+def test_time_of_a_user_is_wall_time() -> None:
+    """--timeout ends a run also on a busy host. Only the longer cap of a test is moved."""
+    assert Deadline(10.0, 10.0, 2, lambda: 100.0).expired(1.0, 10.0) == "wall"
+    assert Deadline(10.0, 60.0, 2, lambda: 100.0).expired(1.0, 60.0) == ""
 
 
 @pytest.mark.requirement("L-13")
