@@ -12,6 +12,7 @@ import mmap
 import re
 import struct
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ _SP = re.compile(r" SP=([0-9a-f]{16})")  # of `info registers`
 _GPA = re.compile(r"gpa: 0x([0-9a-f]+)")  # of `gva2gpa`
 _RAM = re.compile(r"^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ram\)", re.M)
 PAGE = 4096
-CHUNK = 16 << 20
+CHUNK = 16 << 20  # bytes
 MOST_MEMORY = 1 << 30  # bytes that are searched
 INTERRUPT_STACK = 32 << 10
 LARGEST_STACKS = 64 << 20  # bytes of all stacks of a task
@@ -121,14 +122,14 @@ def _stack(qmp: Qmp, cpu: str, state: int, values: Mapping[str, int]) -> int | N
     return state + (sp - at) - (0 if on_own_stack else 2 * PAGE)
 
 
-def _ranges(qmp: Qmp) -> Iterator[tuple[int, int]]:
-    """The guest's RAM in pieces that overlap by a page."""
+def _ranges(qmp: Qmp) -> list[tuple[int, int]]:
+    """The guest's RAM in pieces that overlap by a page, from both ends alternately: kernels place stacks there."""
     ranges = sorted({(int(low, 16), int(high, 16) + 1) for low, high in _RAM.findall(qmp.hmp("info mtree -f"))})
-    left = MOST_MEMORY
+    pieces, left = deque[tuple[int, int]](), MOST_MEMORY
     for low, high in ranges:
-        for start in range(low, min(high, low + left), CHUNK):
-            yield start, min(CHUNK + PAGE, high - start)
+        pieces += [(start, min(CHUNK + PAGE, high - start)) for start in range(low, min(high, low + left), CHUNK)]
         left -= min(left, high - low)
+    return [pieces.pop() if number % 2 else pieces.popleft() for number in range(len(pieces))]
 
 
 @contextlib.contextmanager

@@ -117,9 +117,9 @@ def test_attach_to_what_is_stopped(start: Start) -> None:
     assert again.end() == 0
 
 
-@pytest.mark.parametrize("holds", [True, False], ids=["held", "goes-on"])
+@pytest.mark.parametrize("holds", [True, False], ids=["held", "running"])
 def test_interrupt_with_a_debugger(start: Start, holds: bool) -> None:
-    """Ctrl-C ends the run as always while a debugger is connected, whether it holds the guest or lets it go on."""
+    """Ctrl-C ends the run as always while a debugger is connected, whether it holds the guest or not."""
     guest = start("run", "--isolate", "--machine=microvm", "hang")
     guest.expect("from here on nothing happens")
     gdb = start("attach")
