@@ -156,6 +156,9 @@ repro: ## repeat one boot from its report: CELL=ID
 fresh: ## make run and make test in an empty Debian root: SUITE=bookworm
 	@ci/fresh.sh
 
+fresh-install: dist ## install each package in an empty Debian root, and remove it
+	@ci/fresh.sh ci/try-install.sh
+
 bench: setup-run ## time boots of a real application, with KVM and TCG
 	@$(loader) PROFILE=release all
 	+@ci/fixture.sh real-hello-0.11.0-microvm
@@ -218,6 +221,6 @@ setup-test:
 
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb dist size fixtures clean \
-	test durations host-test host clang mutants repro fresh bench bench-net \
+	test durations host-test host clang mutants repro fresh fresh-install bench bench-net \
 	lint format prose measure drift docs list requirements rows doctor \
 	setup-run setup-debug setup-test

@@ -134,6 +134,7 @@ done
 
 mkdir -p "$root/fresh"
 git clone -q --bare --no-hardlinks . "$root/fresh/hermit-loader.git"
+[ ! -d build/dist ] || cp -r build/dist "$root/fresh/dist" # for ci/try-install.sh
 # http_proxy, https_proxy, ftp_proxy, all_proxy and no_proxy, in upper or lower case.
 proxies='([Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp]|[Aa][Ll][Ll]|[Nn][Oo])_[Pp][Rr][Oo][Xx][Yy]'
 clients='PIP_[A-Z_]*|CARGO_(HTTP|NET|REGISTRIES|SOURCE)_[A-Z_]*'

@@ -41,6 +41,7 @@ COMMANDS = {
     "options": "listing",
     "doctor": "doctor",
     "report": "report",
+    "cache": "cache",
 }
 
 WITH_GUEST_ARGUMENTS = ("run", "debug")  # with arguments for the guest after APP

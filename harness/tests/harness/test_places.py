@@ -39,7 +39,20 @@ VERBS = {
     "report": ("report", "merge", "{}"),
 }
 # Commands that take no file.
-WITHOUT = {"attach", "net", "bench-net", "demo", "list", "status", "options", "doctor", "ps", "stop", "explain"}
+WITHOUT = {
+    "attach",
+    "net",
+    "bench-net",
+    "demo",
+    "list",
+    "status",
+    "options",
+    "doctor",
+    "ps",
+    "stop",
+    "explain",
+    "cache",
+}
 CREATES = ("removed", "not-utf8", "newline")  # places that debug --write creates
 PLACES = ("unreadable", "in-unreadable-folder", "removed", "too-long", "socket", "not-utf8", "newline", "below-a-file")
 
