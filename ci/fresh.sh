@@ -5,13 +5,11 @@
 #
 # Usage: ci/fresh.sh [COMMAND...]          (as root; default commands: "make run" "make test")
 # Environment: SUITE=bookworm|trixie       the release of Debian (default: bookworm)
-#              MIRROR=URL                  the archive for debootstrap (default: that of apt here)
 #              FRESH_DIR=FOLDER            where the root is created (default: build/fresh); 8 GB
 #              KEEP=1                      do not remove the root at the end
 #
-# The root contains Debian's base system, git, make and certificates. It uses the package registries
-# as this machine does: apt's sources and settings, certificates, the configuration of pip and cargo
-# and the proxy variables are copied into it.
+# The root contains Debian's base system, git, make and certificates, and uses the package registries
+# as this machine does (ci/debian-root.sh). The proxy variables are passed to the commands.
 # Mounts and processes are in namespaces of their own, which end with the script.
 set -eu
 
@@ -39,9 +37,9 @@ die() {
 cd "$(dirname "$0")/.."
 suite=${SUITE:-bookworm}
 [ "$(id -u)" = 0 ] || die "creates a Debian root and mounts, which needs root: sudo make fresh"
-for tool in debootstrap unshare pivot_root git; do
+for tool in unshare pivot_root git; do
 	command -v $tool >/dev/null ||
-		die "$tool is missing: apt-get install debootstrap util-linux git"
+		die "$tool is missing: apt-get install util-linux git"
 done
 [ $# -gt 0 ] || set -- 'make run' 'make test'
 
@@ -49,7 +47,6 @@ dir=${FRESH_DIR:-build/fresh}
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 root=$dir/$suite
-log=$dir/$suite.log
 
 # shellcheck disable=SC2317 # called by the trap
 remove_root() {
@@ -62,75 +59,7 @@ inside=
 trap '[ -z "$inside" ] || kill -KILL "$inside"; exit 130' INT TERM HUP
 rm -rf --one-file-system "$root"
 
-# ---- the Debian archive that this machine uses ----
-# shellcheck source=/dev/null
-codename=$(
-	. /etc/os-release
-	echo "${VERSION_CODENAME:-}"
-)
-sources=$dir/$suite.sources
-# Prints apt's sources of this machine's release, of both formats, as one-line sources.
-sources_of() {
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-		awk -v code="$codename" '
-			$1 == "deb" {
-				i = 2
-				if ($2 ~ /^\[/) while ($(i++) !~ /\]$/);
-				if ($(i + 1) ~ "^" code "(-|$)") print "deb", $i, $(i + 1), "main"
-			}'
-	cat /etc/apt/sources.list.d/*.sources 2>/dev/null |
-		awk -v code="$codename" -v RS='' '{
-			uris = suites = ""
-			n = split($0, line, "\n")
-			for (i = 1; i <= n; i++) {
-				if (sub(/^URIs: */, "", line[i])) uris = line[i]
-				else if (sub(/^Suites: */, "", line[i])) suites = line[i]
-			}
-			m = split(suites, s, " ")
-			split(uris, u, " ")
-			for (i = 1; i <= m; i++)
-				if (s[i] ~ "^" code "(-|$)") print "deb", u[1], s[i], "main"
-		}'
-}
-# The wanted release takes the place of this machine's release.
-sources_of | sed "s/ $codename\\([- ]\\)/ $suite\\1/" | sort -u >"$sources"
-mirror=${MIRROR:-$(awk -v suite="$suite" '$3 == suite { print $2; exit }' "$sources")}
-
-echo "Creating an empty Debian $suite in $root ..."
-started=$(date +%s)
-# shellcheck disable=SC2086 # without a mirror, debootstrap has a default
-debootstrap --variant=minbase --include=git,make,ca-certificates "$suite" "$root" $mirror \
-	>"$log" 2>&1 || {
-	tail -n 20 "$log" >&2
-	die "debootstrap failed; the complete log is $log"
-}
-echo "  done in $(($(date +%s) - started)) s."
-
-# ---- the configuration of the package registries ----
-# --remove-destination: a copy to an absolute link in the root would change a file of this machine
-carry() {
-	for file in "$@"; do
-		[ -e "$file" ] || continue
-		mkdir -p "$root$(dirname "$file")"
-		cp -rL --remove-destination "$file" "$root$(dirname "$file")/"
-	done
-}
-carry /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/xdg/pip /usr/local/share/ca-certificates
-chroot "$root" update-ca-certificates >>"$log" 2>&1
-carry /etc/ssl/certs/ca-certificates.crt
-for file in /etc/apt/apt.conf.d/*; do
-	# only the settings of this machine, not those of a package
-	dpkg -S "$file" >/dev/null 2>&1 || carry "$file"
-done
-[ ! -s "$sources" ] || {
-	rm -f "$root"/etc/apt/sources.list.d/*
-	cp "$sources" "$root/etc/apt/sources.list"
-}
-for file in .config/pip .pip .cargo/config .cargo/config.toml; do
-	[ -e "$HOME/$file" ] || continue
-	mkdir -p "$root/root/$(dirname "$file")"
-	cp -rL "$HOME/$file" "$root/root/$file"
-done
+ci/debian-root.sh "$root" "$suite" git,make
 
 mkdir -p "$root/fresh"
 git clone -q --bare --no-hardlinks . "$root/fresh/hermit-loader.git"
