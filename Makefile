@@ -106,6 +106,9 @@ wheel: packaged ## one Python package with hermitctl and all loaders, in build/d
 deb: packaged ## one Debian package, checked by lintian
 	@ci/setup.sh deb && lintian --fail-on error,warning $$(ci/deb.sh)
 
+container: packaged ## hermitctl and QEMU in a container, by buildah; as root
+	@ci/setup.sh container && ci/container.sh
+
 dist: packaged ## all files of a release, with checksums and SBOM; GPG_KEY= signs
 	@$(loader) PROFILE=release dist >/dev/null
 	@ci/dist.sh
@@ -220,7 +223,7 @@ setup-test:
 	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
-	loader packaged install uninstall wheel deb dist size fixtures clean \
+	loader packaged install uninstall wheel deb container dist size fixtures clean \
 	test durations host-test host clang mutants repro fresh fresh-install bench bench-net \
 	lint format prose measure drift docs list requirements rows doctor \
 	setup-run setup-debug setup-test

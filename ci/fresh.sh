@@ -8,8 +8,8 @@
 #              FRESH_DIR=FOLDER            where the root is created (default: build/fresh); 8 GB
 #              KEEP=1                      do not remove the root at the end
 #
-# The root contains Debian's base system, git, make and certificates, and uses the package registries
-# as this machine does (ci/debian-root.sh). The proxy variables are passed to the commands.
+# The root contains Debian's base system, git, make and certificates, and uses the package
+# registries as this machine does (ci/debian-root.sh). The commands get the proxy variables.
 # Mounts and processes are in namespaces of their own, which end with the script.
 set -eu
 

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Installs the missing packages of ci/packages.<system>.
 #
-# Usage: ci/setup.sh run|debug|test|deb
+# Usage: ci/setup.sh run|debug|test|deb|container
 #   run    what `make run` needs
 #   debug  the same, and what `make debug` needs
 #   test   the same, and what the tests and the lint need
 #   deb    what `make run` and `make deb` need
+#   container    the same for `make container`
 # Environment: SETUP=no   only print what is missing; exit status 1 if a package is missing
 #              YES=1, CI  do not ask
 # If nothing is missing, it prints nothing and takes a few hundredths of a second.
@@ -18,9 +19,9 @@ case $what in
 	run) wanted='run' ;;
 	debug) wanted='run|debug' ;;
 	test) wanted='run|debug|test|lint' ;;
-	deb) wanted='run|deb' ;;
+	deb | container) wanted="run|$what" ;;
 	*)
-		echo "usage: ci/setup.sh run|debug|test|deb" >&2
+		echo "usage: ci/setup.sh run|debug|test|deb|container" >&2
 		exit 2
 		;;
 esac

@@ -17,7 +17,8 @@ home=/home/me
 # ---- the system: QEMU, and what the page's commands need ----
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -qq --yes --no-install-recommends sudo pipx qemu-system-x86 gdb iproute2 >/dev/null
+apt-get install -qq --yes --no-install-recommends sudo pipx qemu-system-x86 gdb iproute2 \
+	>/dev/null
 useradd --create-home --shell /bin/sh me
 echo 'me ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/me
 cp /fresh/dist/* $home
@@ -40,7 +41,8 @@ type_line() {
 		echo "FAILED: $line"
 		exit 1
 	}
-	echo "$started $(date +%s.%N)" | awk -v line="$line" '{ printf "%7.1f s  %s\n", $2 - $1, line }'
+	echo "$started $(date +%s.%N)" |
+		awk -v line="$line" '{ printf "%7.1f s  %s\n", $2 - $1, line }'
 	case $line in
 		*" run hello" | *bin/proxy*)
 			grep -q 'Hello from a bare Hermit application' /tmp/said || {
@@ -58,8 +60,8 @@ listing() {
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run \
 		-o -path /fresh -o -path /root -o -path /var/cache -o -path /var/log \
 		-o -path /var/lib/apt -o -path /var/lib/dpkg -o -path '/var/lib/systemd' \
-		-o -path $home/hermit-loader -o -path $home/.cache/pip -o -path "$home/.local/*pipx" \) \
-		-prune -o -printf '%M %u %p\n' | sort
+		-o -path $home/hermit-loader -o -path $home/.cache/pip \
+		-o -path "$home/.local/*pipx" \) -prune -o -printf '%M %u %p\n' | sort
 }
 
 # Prints the lines of the shell blocks of a section.

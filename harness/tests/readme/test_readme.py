@@ -20,6 +20,7 @@ TOP = {
     "ci",
     "docs",
     "Makefile",
+    "action.yml",
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -90,7 +91,7 @@ def packages() -> list[tuple[str, str]]:
 def test_packages_are_named_once() -> None:
     """The table of docs/install.md has every package of the list once, in the row that needs it, and no other."""
     page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
-    shown = dict(re.findall(r"^\| `make (run|debug|test|deb)` \| (.*) \|$", page, re.M))
+    shown = dict(re.findall(r"^\| `make (run|debug|test|deb|container)` \| (.*) \|$", page, re.M))
     rows = {"lint": "test"}
     wanted: dict[str, list[str]] = {verb: [] for verb in shown}
     for package, needed_by in packages():
