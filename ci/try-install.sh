@@ -79,8 +79,9 @@ for section in pipx 'Debian package' Tarball 'make install'; do
 		folder=$home/hermit-loader
 		type_line online "$folder" 'make install DESTDIR=build/first'
 	fi
-	# What the user's own programs make once, such as ~/.local/bin.
-	runuser -u me -- mkdir -p $home/.local/bin $home/.local/share $home/.local/state $home/.cache
+	# Folders that any program of a user makes once.
+	runuser -u me -- mkdir -p $home/.cache $home/.local/bin $home/.local/share \
+		$home/.local/state
 	listing >/tmp/before
 	count=0
 	lines "$section" >/tmp/lines
