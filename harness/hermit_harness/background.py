@@ -37,6 +37,7 @@ class BackgroundGuest(Watcher):
         self.console = b""
         self._changed = threading.Condition()
         self._stop_request, self._stop_signal = socket.socketpair()
+        self._input, self._guests_input = socket.socketpair()
         self._supervisor: Supervisor | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(
@@ -45,7 +46,9 @@ class BackgroundGuest(Watcher):
 
     def _run(self, spec: RunSpec, artifacts: Path | None, namespace_command: Sequence[str]) -> None:
         try:
-            self.outcome = boot(spec, artifacts, namespace_command=namespace_command, watchers=(self.monitor, self))
+            self.outcome = boot(
+                spec, artifacts, None, self._guests_input.fileno(), namespace_command, (self.monitor, self)
+            )
         except BaseException as error:  # it is raised in wait() or at the end of the `with`
             self._failure = error
         self._notify()
@@ -87,7 +90,8 @@ class BackgroundGuest(Watcher):
     ) -> None:
         self._stop_request.close()
         self._thread.join()
-        self._stop_signal.close()
+        for end in (self._stop_signal, self._input, self._guests_input):
+            end.close()
         if self._failure and error is None:
             raise self._failure
 
@@ -111,6 +115,10 @@ class BackgroundGuest(Watcher):
         assert condition(), (
             f"{self.outcome or 'the guest runs, but it did not happen in time'}; console ends with:\n{end}"
         )
+
+    def write(self, data: bytes) -> None:
+        """Type `data` at the guest's serial port."""
+        self._input.sendall(data)
 
     def wait_for_text(self, text: str, seconds: float = 60.0) -> None:
         """Until the guest has printed `text`."""

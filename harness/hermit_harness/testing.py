@@ -13,19 +13,24 @@ import difflib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from _pytest.junitxml import xml_key
 
 from hermit_harness import options
 from hermit_harness.background import BackgroundGuest
 from hermit_harness.boot import boot
+from hermit_harness.cli.libtest import xml_text
 from hermit_harness.cli.main import build_parser
 from hermit_harness.cli.run import make_spec
 from hermit_harness.cli.run_network import RunNetwork
+from hermit_harness.cli.summary import properties
 from hermit_harness.verdict.outcome import Outcome
+from hermit_harness.vm.spec import RunSpec
 
 SECONDS = 60  # a test's guest may run, unless it says timeout=
 
@@ -35,6 +40,7 @@ class Server:
 
     def __init__(self, guest: BackgroundGuest, network: RunNetwork) -> None:
         self._guest, self._network = guest, network
+        self._expected = 0  # bytes of the console up to the end of the last match
 
     @property
     def console(self) -> bytes:
@@ -44,6 +50,24 @@ class Server:
     def wait_for_text(self, text: str, seconds: float = SECONDS) -> None:
         """Until it has printed `text`; AssertionError with the console's end when it has not by then."""
         self._guest.wait_for_text(text, seconds)
+
+    def expect(self, pattern: str, seconds: float = SECONDS) -> re.Match[str]:
+        """Wait until a regular expression matches what follows the last match, and return the match. The console's
+        lines end with a newline only, and what is not UTF-8 is escaped. AssertionError as in wait_for_text()."""
+        compiled = re.compile(pattern, re.M)
+
+        def match() -> re.Match[str] | None:
+            return compiled.search(as_text(self._guest.console), self._expected)
+
+        self._guest.wait(match, seconds)
+        found = match()
+        assert found
+        self._expected = found.end()
+        return found
+
+    def write(self, text: str | bytes) -> None:
+        """Type a text at the guest's console. A line ends with a newline."""
+        self._guest.write(text.encode() if isinstance(text, str) else text)
 
     def wait_for_port(self, port: int, seconds: float = SECONDS) -> tuple[str, int]:
         """Until it answers at this TCP port; the address and port at which a client reaches it. AssertionError with
@@ -72,8 +96,10 @@ class Server:
 class Hermit:
     """What the fixture `hermit` gives: call it to boot an application to its end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, defaults: Mapping[str, object] | None = None) -> None:
         self._folder, self._count = folder, 0
+        self._defaults = {name: value for name, value in (defaults or {}).items() if value}
+        self.outcomes: list[tuple[RunSpec, Outcome]] = []
 
     def __call__(self, app: str | Path, *args: object, expect: str = "exit 0", **named: object) -> Outcome:
         """Boot `app` as `hermitctl run APP -- ARGS` does, and insist on its end: "exit 3", "panic", "refused 73",
@@ -82,7 +108,7 @@ class Hermit:
         `named` are hermitctl's options with _ for -: machine="microvm", mem="64M", kernel_args="env=A=b",
         forward=["8080:8080"], isolate=True.
         """
-        arguments = parse(app, args, named)
+        arguments = parse(app, args, self._defaults | named)
         spec, image, _ = make_spec(arguments)
         with RunNetwork(arguments, spec, image) as network:
             outcome = boot(
@@ -91,6 +117,7 @@ class Hermit:
                 namespace_command=network.network.namespace_command,
                 watchers=network.watchers,
             )
+        self.outcomes.append((spec, outcome))
         if expect and not outcome.matches(expect):
             pytest.fail(failure_text(outcome, expect), pytrace=False)
         return outcome
@@ -98,13 +125,16 @@ class Hermit:
     @contextmanager
     def start(self, app: str | Path, *args: object, **named: object) -> Iterator[Server]:
         """The same in the background, for as long as the `with` lasts."""
-        arguments = parse(app, args, named)
+        arguments = parse(app, args, self._defaults | named)
         spec, image, _ = make_spec(arguments)
-        with (
-            RunNetwork(arguments, spec, image) as network,
-            BackgroundGuest(network.spec, network.network.namespace, self._next_folder(), network.monitor) as guest,
-        ):
-            yield Server(guest, network)
+        with RunNetwork(arguments, spec, image) as network:
+            guest = BackgroundGuest(network.spec, network.network.namespace, self._next_folder(), network.monitor)
+            try:
+                with guest:
+                    yield Server(guest, network)
+            finally:
+                if guest.outcome:
+                    self.outcomes.append((spec, guest.outcome))
 
     def _next_folder(self) -> Path:
         self._count += 1
@@ -142,22 +172,99 @@ def failure_text(outcome: Outcome, expected: str) -> str:
     return "\n".join((f"{outcome}; expected {expected}", *lines))
 
 
+def as_text(console: bytes) -> str:
+    """Return console bytes as text: lines end with a newline only, and what is not UTF-8 is escaped."""
+    return console.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")
+
+
+# Defaults for the calls of a test session: option of pytest, option of hermitctl, its help.
+OPTIONS = {
+    "machine": "the machine where a call names none, as q35",
+    "loader": "the loader where a call names none: a file, or a target's name",
+    "accel": "the accelerator where a call names none: tcg (the default), kvm",
+}
+MARKER = "hermit(machines): boot on each of these machines, as a test for each"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the plugin's own option to pytest."""
-    parser.getgroup("hermit").addoption(
+    """Add the plugin's own options to pytest."""
+    group = parser.getgroup("hermit")
+    group.addoption(
         "--hermit-artifacts",
         metavar="DIR",
         default="",
         help="keep what each guest leaves in DIR/TEST/NUMBER; default: in the test's temporary folder",
     )
+    for name, text in OPTIONS.items():
+        group.addoption(f"--hermit-{name}", metavar=name.upper(), default="", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and what writes consoles into JUnit's file."""
+    config.addinivalue_line("markers", MARKER)
+    config.pluginmanager.register(ConsolesInJunit(config), "hermit-consoles")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test for each machine of the marker."""
+    marker = metafunc.definition.get_closest_marker("hermit")
+    if marker and "hermit_machine" in metafunc.fixturenames:
+        metafunc.parametrize("hermit_machine", marker.kwargs.get("machines", ()))
 
 
 @pytest.fixture
-def hermit(request: pytest.FixtureRequest) -> Hermit:
+def hermit_machine(request: pytest.FixtureRequest) -> str:
+    """The machine of a test where a call names none: the marker's, else the one of --hermit-machine."""
+    return str(request.config.getoption("--hermit-machine"))
+
+
+@pytest.fixture
+def hermit(request: pytest.FixtureRequest, hermit_machine: str) -> Iterator[Hermit]:
     """Boots applications: `hermit("my-app", "argument", machine="microvm")`."""
+    defaults = {name: request.config.getoption(f"--hermit-{name}") for name in OPTIONS} | {"machine": hermit_machine}
+    booting = Hermit(_folder(request), defaults)
+    yield booting
+    # As record_property does, which warns of schemas of JUnit's that have no properties.
+    recorded = request.node.user_properties
+    for number, (spec, outcome) in enumerate(booting.outcomes, 1):
+        for name, value in properties(spec, outcome).items():
+            recorded.append((f"hermit.{number}.{name}", value))
+        if outcome.artifacts:
+            recorded.append((f"hermit.{number}.artifacts", str(outcome.artifacts)))
+    request.node.stash[CONSOLES] = [outcome.console for _, outcome in booting.outcomes]
+
+
+CONSOLES = pytest.StashKey[list[bytes]]()
+
+
+def _folder(request: pytest.FixtureRequest) -> Path:
     kept = request.config.getoption("--hermit-artifacts")
     if not kept:
-        return Hermit(request.getfixturevalue("tmp_path") / "hermit")
+        return Path(request.getfixturevalue("tmp_path")) / "hermit"
     here = request.config.invocation_params.dir
     name = f"{os.path.relpath(request.path, here)}::{request.node.nodeid.partition('::')[2]}"
-    return Hermit(here / kept / re.sub(r"[^\w.\[\]-]+", "-", name, flags=re.ASCII)[-150:])
+    return Path(here / kept / re.sub(r"[^\w.\[\]-]+", "-", name, flags=re.ASCII)[-150:])
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Attach the consoles of a test to the report of its end, which pytest-xdist sends to the main process."""
+    result = yield
+    if call.when == "teardown" and CONSOLES in item.stash:
+        text = "\n".join(xml_text(console) for console in item.stash[CONSOLES])
+        result.get_result().hermit_consoles = text  # type: ignore[attr-defined]
+
+
+class ConsolesInJunit:
+    """Writes consoles into JUnit's file, as system-out of their test."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        xml, text = self._config.stash.get(xml_key, None), getattr(report, "hermit_consoles", "")
+        if xml and text:
+            element = ElementTree.Element("system-out")
+            element.text = text
+            xml.node_reporter(report).append(element)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -18,7 +19,7 @@ from hermit_harness.testing import parse
 
 PAGE = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("your-project.md", "pytest.md"))
 # What replaces the reader's own applications.
-APPS = {"my-app": "args", "my-check": "exit", "my-server": "real-echo-0.11.0-dhcp"}
+APPS = {"my-app": "args", "my-check": "exit", "my-dialogue": "echo", "my-server": "real-echo-0.11.0-dhcp"}
 
 
 def pytest_there(folder: Path, tests: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +81,66 @@ def test_twice(hermit, status):
     assert (consoles[-1].parent / "backtrace.txt").is_file()
 
 
+def test_dialogue(tmp_path: Path) -> None:
+    """A test types lines and waits for patterns, each after the last match; the guest gets what is written."""
+    done = pytest_there(
+        tmp_path,
+        """
+import pytest
+
+def test_answers(hermit):
+    with hermit.start("echo", machine="microvm") as guest:
+        assert guest.expect(r"Loading kernel to (0x[0-9a-f]+)")[1] == "0x200000"
+        with pytest.raises(AssertionError, match="did not happen in time"):
+            guest.expect("Loading kernel", seconds=0.2)
+        guest.write("first line\\n")
+        assert guest.expect(r"^f(irs)t line$")[1] == "irs"
+        assert guest.expect(r"exit status (\\d+)$")[1] == "0"
+""",
+    )
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_options_and_marker(tmp_path: Path) -> None:
+    """--hermit-machine, -loader and -accel are the defaults of calls; the marker makes a test for each machine."""
+    tests = """
+import pytest
+
+@pytest.mark.hermit(machines=["pc", "microvm"])
+def test_each(hermit, hermit_machine):
+    assert f"-M {hermit_machine}," in " ".join(hermit("hello").argv).replace("-M pc ", "-M pc, ")
+
+def test_default(hermit):
+    words = " ".join(hermit("hello").argv)
+    assert "-M q35 " in words and "hermit-loader-x86_64 " in words and "-accel tcg " in words
+    assert "-M microvm" in " ".join(hermit("hello", machine="microvm").argv)
+"""
+    words = ("--hermit-machine=q35", "--hermit-loader=x86_64", "--hermit-accel=tcg", "--strict-markers", "-v")
+    done = pytest_there(tmp_path, tests, *words)
+    assert "3 passed" in done.stdout, done.stdout
+    assert "test_each[pc] PASSED" in done.stdout and "test_each[microvm] PASSED" in done.stdout
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_junit(workers: tuple[str, ...], tmp_path: Path) -> None:
+    """Verdict, timings and folder of each boot are properties of the test, and its consoles are system-out."""
+    tests = """
+def test_twice(hermit):
+    hermit("exit", 3, expect="exit 3", machine="microvm")
+    with hermit.start("echo", machine="microvm") as guest:
+        guest.wait_for_text("Loading kernel")
+"""
+    done = pytest_there(tmp_path, tests, *workers)
+    assert "1 passed" in done.stdout, done.stdout
+    (case,) = ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase")
+    found = {row.attrib["name"]: row.attrib["value"] for row in case.iter("property")}
+    assert found["hermit.1.verdict"] == "app exit 3" and found["hermit.1.machine"] == "microvm"
+    assert int(found["hermit.1.end_ms"]) > 0 and (Path(found["hermit.1.artifacts"]) / "console.log").is_file()
+    assert found["hermit.2.accelerator"] == "tcg"
+    (console,) = case.iter("system-out")
+    assert console.text and "exit status 3" in console.text and console.text.count("[LOADER][INFO] Hermit") == 2
+
+
 def test_wrong_names_and_hints(tmp_path: Path) -> None:
     """A name like an option is an ordinary failure of the test, and a failure without a hint has no empty line."""
     done = pytest_there(
@@ -124,7 +185,7 @@ def test_example_of_the_page(project: Path) -> None:
     conftest, tests = shown("python")
     assert conftest.strip() == 'pytest_plugins = ["hermit_harness.testing"]'
     done = pytest_there(project, tests)
-    assert "3 passed" in done.stdout, done.stdout
+    assert "5 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.requirement("W-10")
