@@ -85,6 +85,9 @@ kernels() {
 	page=docs/which-kernels-boot.md
 	$bin/python harness/docs/kernels.py | diff -u $page - && echo same
 }
+schema() {
+	$bin/hermitctl config --schema | diff -u docs/hermit.schema.json - && echo same
+}
 options() { $bin/hermitctl options --markdown | diff -u docs/options.md - && echo same; }
 
 check 'ruff' run_ruff
@@ -107,6 +110,7 @@ check 'no absolute path of one machine' machine_paths
 check 'docs/statuses.md is what ci/statuses.sh prints' statuses
 check 'docs/which-kernels-boot.md is what harness/docs/kernels.py prints' kernels
 check 'docs/options.md is what hermitctl options prints' options
+check 'docs/hermit.schema.json is what hermitctl config prints' schema
 
 echo "lint: $passed passed, $failed failed"
 [ "$failed" = 0 ]

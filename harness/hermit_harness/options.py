@@ -2,13 +2,12 @@
 """The one table of options of `hermitctl run`: flags, make variables, HERMIT_* variables, their help, and their page
 of documentation.
 
-A make variable NAME reaches this program as HERMIT_NAME. A flag wins over its variable.
+A make variable NAME reaches this program as HERMIT_NAME. cli/config.py decides between flags, variables and files.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -81,6 +80,13 @@ OPTIONS: tuple[Option, ...] = (
         choices=("end", "continue"),
     ),
     Option("KERNEL_ARGS", "kernel-args", "arguments of the kernel, as one text", metavar="TEXT"),
+    Option(
+        "ENV",
+        "env",
+        "an environment variable of the application (may be repeated)",
+        kind="many",
+        metavar="NAME=VALUE",
+    ),
     Option("ARGS", "args", "arguments of the application, as one text", metavar="TEXT"),
     Option(
         "MODULE",
@@ -239,25 +245,22 @@ def default_of(option: Option, environment: Mapping[str, str]) -> object:
 
 def add_to(
     parser: argparse.ArgumentParser,
-    environment: Mapping[str, str] | None = None,
     options: tuple[Option, ...] = OPTIONS,
 ) -> None:
-    """Add every row to an argparse parser. Numbers stay text here: they are checked where they are used, with a
-    sentence of ours."""
-    environment = os.environ if environment is None else environment
+    """Add every row to an argparse parser. What no flag sets is absent until cli/config.py settles it. Numbers stay
+    text here: they are checked where they are used, with a sentence of ours."""
+    parser.set_defaults(rows=(*(parser.get_default("rows") or ()), *options))
     for option in options:
         shown = f" (default: {option.default})" if option.default and option.kind != "yes" else ""
         listed = "|".join(filter(None, option.choices))
         among = f"; one of {', '.join(filter(None, option.choices))}" if len(listed) > MAX_METAVAR else ""
         text = f"{option.help}{shown}{among} [{option.name}=]"
-        value = default_of(option, environment)
         if option.kind == "yes":
-            parser.add_argument(f"--{option.flag}", action="store_true", default=value, help=text)
-        elif option.kind == "many":
-            parser.add_argument(f"--{option.flag}", action="append", default=value, metavar=option.metavar, help=text)
-        else:
-            metavar = option.metavar or (option.name if among else listed)
-            parser.add_argument(f"--{option.flag}", default=value, metavar=metavar, help=text)
+            parser.add_argument(f"--{option.flag}", action="store_true", default=argparse.SUPPRESS, help=text)
+            continue
+        action = "append" if option.kind == "many" else "store"
+        metavar = option.metavar or (option.name if among else listed)
+        parser.add_argument(f"--{option.flag}", action=action, default=argparse.SUPPRESS, metavar=metavar, help=text)
 
 
 def to_words(values: Mapping[str, object]) -> list[str]:

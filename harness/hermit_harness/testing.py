@@ -24,6 +24,7 @@ from _pytest.junitxml import xml_key
 from hermit_harness import options
 from hermit_harness.background import BackgroundGuest
 from hermit_harness.boot import boot
+from hermit_harness.cli import config
 from hermit_harness.cli.libtest import xml_text
 from hermit_harness.cli.main import build_parser
 from hermit_harness.cli.run import make_spec
@@ -155,6 +156,7 @@ def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -
         else:
             words += [f"{flag}={one}" for one in (value if isinstance(value, list | tuple) else (value,))]
     parsed = build_parser(words).parse_args(words)
+    config.settle(parsed)
     parsed.app, parsed.app_words = str(app), [str(word) for word in args]
     return parsed
 

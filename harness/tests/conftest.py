@@ -38,8 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Set up report, prerequisites and probe in the first process.
 
-    Workers read the probe's result from their environment.
+    Workers read the probe's result from their environment. No configuration of the user counts.
     """
+    os.environ["XDG_CONFIG_HOME"] = os.devnull
     if not config.option.xmlpath:
         config.option.xmlpath = str(REPORT / "junit.xml")
     if hasattr(config, "workerinput"):

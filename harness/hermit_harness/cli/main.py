@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hermit_harness import __version__, options
+from hermit_harness.cli import config
 from hermit_harness.cli.terminal import hang_up
 from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.process import LaunchError
@@ -39,6 +40,7 @@ COMMANDS = {
     "list": "listing",
     "status": "listing",
     "options": "listing",
+    "config": "config",
     "doctor": "doctor",
     "report": "report",
     "cache": "cache",
@@ -112,7 +114,7 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser with one subcommand a module; each module's `add` registers itself."""
     parser = Parser(prog="hermitctl", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"hermitctl {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for module in load(words):
         module.add(commands)
     return parser
@@ -151,6 +153,7 @@ def describe_defect(error: Exception) -> str:
 def run_command(arguments: argparse.Namespace) -> int:
     """Run a command and return its exit status. Whatever goes wrong is one sentence on stderr."""
     try:
+        config.settle(arguments)
         return int(arguments.function(arguments))
     except BrokenPipeError:
         raise
@@ -191,7 +194,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return reject(wrong)
     if words and words[0] in WITH_GUEST_ARGUMENTS:
         (module,) = load(words)
-        words, app_words = module.split_words(words)
+        try:
+            words, app_words = module.split_words(words)
+        except ValueError as error:
+            return reject(str(error))
     arguments, rest = build_parser(words).parse_known_args(words)
     if rest:
         return reject(check_rest(rest, words[0]))

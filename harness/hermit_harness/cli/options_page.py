@@ -13,8 +13,9 @@ HEAD = """\
 
 <!-- Printed by `hermitctl options --markdown`. Do not edit: `make docs` does. -->
 
-Each option of `hermitctl run` is also a variable of `make run` and an environment variable. A flag
-takes precedence over a make variable, and a make variable over the environment.
+Each option of `hermitctl run` is also a variable of `make run`, an environment variable and a key of
+the configuration files. A flag takes precedence over a make variable, that one over the environment,
+and the environment over the files.
 
 ```sh
 hermitctl run --mem 64M hello
@@ -24,6 +25,31 @@ HERMIT_MEM=64M hermitctl run hello
 
 An option that may be repeated is given once as a variable. `FORWARD=` may have several values,
 separated by spaces.
+
+## Configuration files
+
+A key is the name of a flag without its dashes. A file that is named earlier here takes precedence:
+
+1. `hermit.toml` in the current directory
+2. `[package.metadata.hermit]` or `[workspace.metadata.hermit]` in `Cargo.toml` there
+3. the same two in each parent directory, up to that of the repository, the workspace or the package
+4. `hermit/config.toml` in `$XDG_CONFIG_HOME`, by default `~/.config`
+
+If `HERMIT_CONFIG=FILE` is set, this file is the only one. For example, in `Cargo.toml`:
+
+```toml
+[package.metadata.hermit]
+mem = "128M"
+smp = 2
+share = "data:files"
+forward = ["8080:8080"]
+env = ["GREETING=hello"]
+```
+
+The names of files and directories are relative to the directory of the configuration file. An
+unknown key is refused with the nearest name. `hermitctl config` shows the files that count here, and
+which one has each value; `hermitctl run -v --dry-run` shows the values of one run.
+[hermit.schema.json](hermit.schema.json) is the schema for editors (`hermitctl config --schema`).
 
 ## Run and debug
 
@@ -56,7 +82,8 @@ reads from its command line.
 ## Passed to the kernel
 
 These environment variables are passed to the kernel as `env=NAME=VALUE`, see
-[network.md](network.md#the-guests-address):
+[network.md](network.md#the-guests-address). Any other `HERMIT_` variable that this program does not
+use is passed, too, and a line names it:
 
 """
 PROXY = """
@@ -73,6 +100,7 @@ def row(option: Option) -> str:
     default = f"`{option.default}`" if option.default and option.kind != "yes" else ""
     names = ", ".join(f"`{name}`" for name in option.envs)
     text = option.help.replace("|", "\\|") + among
+    value = value.replace("|", "\\|").replace("\\\\|", "\\|")
     return f"| `--{option.flag}{value}` | `{option.name}=` | {names} | {default} | {text} |"
 
 

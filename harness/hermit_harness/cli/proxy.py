@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hermit_harness import elf, options
-from hermit_harness.cli import run
+from hermit_harness.cli import config, run
 from hermit_harness.cli.app import find_app
 from hermit_harness.cli.loader import named_target
 from hermit_harness.net.guest_network import isle
@@ -149,12 +149,15 @@ def command(arguments: argparse.Namespace) -> int:
     """Translate, then run."""
     parser = argparse.ArgumentParser(prog="hermitctl")
     run.add(parser.add_subparsers())
-    target_name = named_target(parser.parse_args(["run"]))
+    configured = parser.parse_args(["run"])
+    config.settle(configured)
+    target_name = named_target(configured)
     arch = target(target_name).arch if target_name else ""
     facts = elf.read(find_app(arguments.app, arch, quiet=True)[0])
     words, port = run_words(os.environ, facts.arch if facts else "x86_64")
     more = ["--dry-run"] if arguments.print else []
     run_arguments = parser.parse_args(["run", *words, *more, arguments.app])
+    config.settle(run_arguments)
     run_arguments.app_words = arguments.arguments
     run_arguments.silent, run_arguments.reads = (port,) if port else (), "proxy"
     return run.command(run_arguments)

@@ -15,7 +15,7 @@ from typing import Any
 
 from hermit_harness import elf, options
 from hermit_harness.boot import GUEST_FAILURES, boot
-from hermit_harness.cli import accelerator
+from hermit_harness.cli import accelerator, config, uhyve
 from hermit_harness.cli.accelerator import AUTO
 from hermit_harness.cli.app import find_app
 from hermit_harness.cli.evidence import run_folder
@@ -111,7 +111,7 @@ def split_words(
     `--`, APP is the first word after it: cargo starts its runner like this.
     """
     cut = words.index("--") if "--" in words else len(words)
-    head, tail = words[1:cut], words[cut + 1 :]
+    head, tail = uhyve.translated(words[1:cut], rows), words[cut + 1 :]
     with_value = {f"--{o.flag}" for o in rows if o.kind != "yes"}
     known = with_value | {f"--{o.flag}" for o in rows} | {*switches, "--help", "-h"}
     our_words: list[str] = []
@@ -150,9 +150,18 @@ def command_line(arguments: argparse.Namespace, image: FixtureImage | None) -> s
         kernel_text, app_text = image.kernel_args, image.args
     if arguments.freq:
         kernel_text = f"-freq {check_mhz(arguments.freq)} {kernel_text}".strip()
+    variables = (shlex.quote(f"env={_variable(text)}") for text in arguments.env)
+    kernel_text = " ".join((*variables, kernel_text)).strip()
     text = join_append(kernel_text, app_text)
     if has_unclosed_quote(text):
         raise ValueError(f"a quote is not closed in the arguments of kernel and application: {text}")
+    return text
+
+
+def _variable(text: str) -> str:
+    """A value of --env. ValueError if it has no name or no value."""
+    if not text.partition("=")[0] or "=" not in text:
+        raise ValueError(f"--env {text}: NAME=VALUE is wanted")
     return text
 
 
@@ -309,6 +318,7 @@ def boot_here(
         if arguments.verbose:
             sys.stderr.write(f"{virtiofsd_note(spec)}{shell_line(standalone_argv(spec))}\n")
             print(f"hermitctl: artifacts: {folder or 'none'}", file=sys.stderr, flush=True)
+            config.report(arguments.settings)
         typed = accelerator.InputWatcher()
         watchers = (*network.watchers, access, InterruptWatcher(), typed)
         if sys.stderr.isatty():
@@ -342,6 +352,8 @@ def run_once(arguments: argparse.Namespace, view: ConsoleView | None) -> Finishe
             raise ValueError(problem)
         if arguments.dry_run:
             print(virtiofsd_note(spec) + shell_line(standalone_argv(spec)))
+            if arguments.verbose:
+                config.report(arguments.settings)
             return None
         spec, outcome = boot_here(spec, network, arguments, image is not None, view)
     name = image.id if image else (spec.app or spec.loader).name

@@ -31,11 +31,11 @@ class RunNetwork(Watcher):
     """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
 
     def __init__(self, arguments: argparse.Namespace, spec: RunSpec, image: FixtureImage | None) -> None:
-        words, self.notes = guest_network.kernel_words(os.environ), variables.notes(os.environ, arguments.reads)
+        words, rest = guest_network.kernel_words(os.environ), variables.rest(os.environ, arguments.reads)
         isle_words, notes = guest_network.isle_words(
             os.environ, spec.append, arguments.net not in ("", "none") or bool(arguments.netif)
         )
-        words, self.notes = words + isle_words, self.notes + notes
+        words, self.notes = words + rest.kernel_words + isle_words, rest.notes + notes
         append = " ".join((*words, spec.append)).strip()
         features = image.features if image and image.kind == "real" else None
         request = guest_network.NetworkRequest(

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""HERMIT_* variables that a run does not use: a sentence for each, so that none is ignored in silence."""
+"""HERMIT_* variables that a run does not use itself: the kernel's, and a sentence for each of the others."""
 
 from __future__ import annotations
 
-import difflib
+import shlex
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from hermit_harness.net.guest_network import KERNEL_VARIABLES
 from hermit_harness.options import DEBUG_OPTIONS, OPTIONS, Option, is_on
@@ -21,7 +22,6 @@ REFUSED = {
 }
 # Variables of other VMMs without which the guest does the same.
 IGNORED = {
-    "CONFIG": "uhyve's configuration file is not read; `hermitctl options` lists the variables that are",
     "HUGEPAGE": "the host decides about large pages of the guest's memory",
     "MERGEABLE": "the host decides about equal pages of the guest's memory",
 }
@@ -49,19 +49,26 @@ def _conflicts(environment: Mapping[str, str]) -> list[str]:
     return found
 
 
-def notes(environment: Mapping[str, str], command: str) -> list[str]:
-    """Return a sentence for each variable that `command` (run, debug or proxy) does not use.
+class Rest(NamedTuple):
+    """A sentence for each variable that needs one, and words that pass the kernel those that are not ours."""
+
+    notes: list[str]
+    kernel_words: list[str]
+
+
+def rest(environment: Mapping[str, str], command: str) -> Rest:
+    """Divide the variables that `command` (run, debug or proxy) does not use.
 
     Raise ValueError for one that asks for what there is not.
     """
     elsewhere = {**dict.fromkeys(_names(DEBUG_OPTIONS), "debug"), **dict.fromkeys(PROXY_VARIABLES, "proxy")}
-    used = _names(OPTIONS) | {"ISLE", *KERNEL_VARIABLES, *BUILD_VARIABLES}
+    used = _names(OPTIONS) | {"CONFIG", "ISLE", *KERNEL_VARIABLES, *BUILD_VARIABLES}
     used |= {name for name in elsewhere if command == "proxy" or elsewhere[name] == command}
     used |= {"PORT"} if command == "debug" else set()
-    found = _conflicts(environment)
+    found, words = _conflicts(environment), []
     for name, value in sorted(environment.items()):
         short = name[7:]
-        if not name.upper().startswith("HERMIT_") or not value or short in used:
+        if not name.startswith("HERMIT_") or not value or short in used:
             continue
         if short in REFUSED | IGNORED | elsewhere:
             if not is_on(value):
@@ -71,10 +78,17 @@ def notes(environment: Mapping[str, str], command: str) -> list[str]:
             only = f"only `hermitctl {elsewhere.get(short)}` reads it"
             found.append(f"{name} is ignored: {IGNORED.get(short, only)}")
             continue
-        similar = difflib.get_close_matches(short.upper(), (*used, *elsewhere), 1, 0.75)
-        found.append(
-            f"{name} is not known: did you mean HERMIT_{similar[0]}?"
-            if similar
-            else f"{name} is not known and is ignored; env={name}=VALUE as a kernel argument passes it to the guest"
-        )
-    return found
+        meant = next((own for own in sorted({*used, *elsewhere}) if is_one_edit(short.upper(), own)), "")
+        found.append(f"{name} is passed to the kernel" + (f"; did you mean HERMIT_{meant}?" if meant else ""))
+        words.append(shlex.quote(f"env={name}={value}"))
+    return Rest(found, words)
+
+
+def is_one_edit(text: str, other: str) -> bool:
+    """Whether at most one character is missing, added, another, or has changed its place with the next one."""
+    longer, shorter = (text, other) if len(text) >= len(other) else (other, text)
+    at = next((i for i, pair in enumerate(zip(longer, shorter, strict=False)) if pair[0] != pair[1]), len(shorter))
+    if len(longer) > len(shorter):
+        return longer[at + 1 :] == shorter[at:]
+    swapped = longer[at : at + 2] == shorter[at : at + 2][::-1]
+    return longer[at + 1 :] == shorter[at + 1 :] or (swapped and longer[at + 2 :] == shorter[at + 2 :])

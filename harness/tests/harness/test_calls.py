@@ -89,7 +89,7 @@ def test_blanks_in_a_name(tmp_path: Path) -> None:
         (["frobnicate"], "see `hermitctl --help`"),
         (["/bin/true"], "`hermitctl run /bin/true` boots it"),
         (["run", "--memm", "64M", "hello"], "did you mean --mem?"),
-        (["run", "-m", "64M", "hello"], "options have two dashes"),
+        (["run", "-x", "64M", "hello"], "options have two dashes"),
         (["run", "--machine"], "expected one argument; see `hermitctl run --help`"),
         (["run", "--timeout=-1", "hello"], "0 is the least"),
         (["run", "--smp=0", "hello"], "1 is the least"),

@@ -52,6 +52,7 @@ WITHOUT = {
     "stop",
     "explain",
     "cache",
+    "config",
 }
 CREATES = ("removed", "not-utf8", "newline")  # places that debug --write creates
 PLACES = ("unreadable", "in-unreadable-folder", "removed", "too-long", "socket", "not-utf8", "newline", "below-a-file")

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from hermit_harness.cli.variables import BUILD_VARIABLES, IGNORED, PROXY_VARIABLES, REFUSED, notes
+from hermit_harness.cli.variables import BUILD_VARIABLES, IGNORED, PROXY_VARIABLES, REFUSED, is_one_edit, rest
 from hermit_harness.fixtures import images
 from hermit_harness.net.guest_network import KERNEL_VARIABLES
 from hermit_harness.options import DEBUG_OPTIONS, OPTIONS
@@ -21,22 +21,34 @@ from tests.support.cli import ctl
     ("name", "meant"), [("MACHIN", "MACHINE"), ("FORWRAD", "FORWARD"), ("GATEWY", "GATEWAY"), ("MASk", "MASK")]
 )
 def test_mistyped_names(name: str, meant: str) -> None:
-    assert notes({f"HERMIT_{name}": "1"}, "run") == [f"HERMIT_{name} is not known: did you mean HERMIT_{meant}?"]
+    said = f"HERMIT_{name} is passed to the kernel; did you mean HERMIT_{meant}?"
+    assert rest({f"HERMIT_{name}": "1"}, "run") == ([said], [f"env=HERMIT_{name}=1"])
 
 
 @pytest.mark.requirement("C-44", "N-18")
-def test_unknown_names() -> None:
-    """A name that resembles none is reported with the kernel argument that passes it to the guest."""
-    (said,) = notes({"HERMIT_UNHEARD": "1", "OTHER": "1", "HERMIT_EMPTY": ""}, "run")
-    assert said.startswith("HERMIT_UNHEARD is not known and is ignored; env=HERMIT_UNHEARD=VALUE")
+def test_other_names_reach_the_kernel() -> None:
+    """A variable that is not used here is in the application's environment, and a line names it."""
+    given = {"HERMIT_UNHEARD": "two words", "OTHER": "1", "HERMIT_EMPTY": ""}
+    assert rest(given, "run") == (["HERMIT_UNHEARD is passed to the kernel"], ["'env=HERMIT_UNHEARD=two words'"])
+    done = ctl("run", "real-env-0.11.0", env=given)
+    assert "=HERMIT_UNHEARD=two words" in done.stdout and "OTHER" not in done.stdout, done.stderr
+    assert "hermitctl: HERMIT_UNHEARD is passed to the kernel\n" in done.stderr
+
+
+def test_one_edit() -> None:
+    """One character more, fewer, other or exchanged; no further ones."""
+    for text in ("MACHIN", "MACHINES", "MACHIME", "MACHNIE", "ACHINE", "MACHINE"):
+        assert is_one_edit(text, "MACHINE") and is_one_edit("MACHINE", text), text
+    for text in ("MACHI", "MACHINEXY", "NACHIME", "CAMHINE", "MNCHIAE", ""):
+        assert not is_one_edit(text, "MACHINE"), text
 
 
 def test_used_names_are_not_reported() -> None:
     """Options, the kernel's variables, and those that make passes on need no sentence."""
     used = [*(name for row in OPTIONS for name in (row.name, *row.aliases)), *KERNEL_VARIABLES, *BUILD_VARIABLES]
-    assert notes({f"HERMIT_{name}": "1" for name in used}, "run") == []
-    assert notes({f"HERMIT_{name}": "1" for name in (*used, *PROXY_VARIABLES)}, "proxy") == []
-    assert notes({f"HERMIT_{row.name}": "1" for row in DEBUG_OPTIONS}, "debug") == []
+    assert rest({f"HERMIT_{name}": "1" for name in used}, "run") == ([], [])
+    assert rest({f"HERMIT_{name}": "1" for name in (*used, *PROXY_VARIABLES)}, "proxy") == ([], [])
+    assert rest({f"HERMIT_{row.name}": "1" for row in DEBUG_OPTIONS}, "debug") == ([], [])
 
 
 def test_variables_of_makefiles() -> None:
@@ -45,22 +57,22 @@ def test_variables_of_makefiles() -> None:
     for file in (ROOT / "Makefile", ROOT / "loader/loader.mk", *(ROOT / "fixtures").rglob("*.mk")):
         settable |= set(re.findall(r"^([A-Z_]+) *\?=", file.read_text(encoding="utf-8"), re.M))
     assert settable
-    assert notes({f"HERMIT_{name}": "1" for name in settable}, "run") == []
+    assert rest({f"HERMIT_{name}": "1" for name in settable}, "run") == ([], [])
 
 
 @pytest.mark.requirement("C-44")
 def test_variables_of_another_command() -> None:
     """A variable of `debug` or `proxy` does nothing in `run`, which says so; one that is off needs no sentence."""
-    assert notes({"HERMIT_MONITOR": "1"}, "run") == ["HERMIT_MONITOR is ignored: only `hermitctl proxy` reads it"]
-    assert notes({"HERMIT_BREAK": "main"}, "run") == ["HERMIT_BREAK is ignored: only `hermitctl debug` reads it"]
-    assert notes({"HERMIT_MONITOR": "0"}, "run") == []
+    assert rest({"HERMIT_MONITOR": "1"}, "run") == (["HERMIT_MONITOR is ignored: only `hermitctl proxy` reads it"], [])
+    assert rest({"HERMIT_BREAK": "main"}, "run") == (["HERMIT_BREAK is ignored: only `hermitctl debug` reads it"], [])
+    assert rest({"HERMIT_MONITOR": "0"}, "run") == ([], [])
 
 
 @pytest.mark.requirement("N-24")
 def test_conflicting_names() -> None:
     """If two runners' names for one option differ, a sentence says which counts."""
     given = {"HERMIT_SMP": "4", "HERMIT_CPUS": "2", "HERMIT_CPU_COUNT": "4"}
-    assert notes(given, "run") == ["HERMIT_CPUS=2 is ignored: HERMIT_SMP=4 takes precedence"]
+    assert rest(given, "run") == (["HERMIT_CPUS=2 is ignored: HERMIT_SMP=4 takes precedence"], [])
     assert "-smp 4" in ctl("run", "--dry-run", "hello", env=given).stdout
 
 

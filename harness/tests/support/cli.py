@@ -13,9 +13,11 @@ from pathlib import Path
 from hermit_harness.paths import ROOT
 from tests.support.processes import MAX_SECONDS, background
 
-# Tests use TCG unless they name another accelerator: KVM is not everywhere, and differs.
+# Tests use TCG unless they name another accelerator: KVM is not everywhere, and differs. No configuration of the user
+# counts.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")} | {
-    "HERMIT_ACCEL": "tcg"
+    "HERMIT_ACCEL": "tcg",
+    "XDG_CONFIG_HOME": os.devnull,
 }
 LineWith = Callable[[str], str]
 
