@@ -21,7 +21,7 @@ void uart_16550_open(void)
 	port_write8(COM1 + 1, 0);
 	port_write8(COM1 + UART_LCR, LCR_8N1);
 	port_write8(COM1 + UART_IER, 0);
-	// A change of FCR bit 0 clears both FIFOs (8.4): not while received input is waiting for
+	// A change of FCR bit 0 clears both FIFOs: not while received input is waiting for
 	// the application.
 	if ((port_read8(COM1 + UART_LSR) & UART_LSR_DATA) == 0) {
 		port_write8(COM1 + UART_FCR, FCR_FIFO_ENABLE);

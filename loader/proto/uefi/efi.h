@@ -49,7 +49,7 @@ struct efi_memory_descriptor {
 };
 _Static_assert(sizeof(struct efi_memory_descriptor) == 40 &&
 		       offsetof(struct efi_memory_descriptor, pages) == 24,
-	       "7.2, EFI_MEMORY_DESCRIPTOR");
+	       "7.2.3, EFI_MEMORY_DESCRIPTOR");
 
 // Header of each node of a device path (10.2). The length includes the header; it can be unaligned.
 struct efi_device_path {
