@@ -35,7 +35,8 @@ void boot_init(const struct platform *p)
 	log_init(p->write, LOADER_LOG_LEVEL);
 }
 
-// The debug lines are upstream's, word for word: scripts match them.
+// The debug lines, also those of the next function, are upstream's, word for word: scripts match
+// them.
 static void log_version(const struct boot *boot)
 {
 	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)",
@@ -153,7 +154,8 @@ static enum status choose_addresses(const struct boot *boot, struct handover_blo
 	return STATUS_OK;
 }
 
-// The image would overwrite the application's file, and placement has found a range for a copy.
+// Returns true if placement has found a range for a copy of the application's file, because the
+// image would overwrite it.
 static bool file_is_moved(const struct boot *boot)
 {
 	return boot_state.placement.file.start != boot->app_at;

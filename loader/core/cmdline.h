@@ -11,8 +11,8 @@
 // In bytes, without NUL. This loader's own limit.
 #define CMDLINE_MAX KIB(64)
 
-// Images of era h0 have a header and no entry version. This number stands for the missing one,
-// which has one byte.
+// Images of era h0 have a header and no entry version. This number stands for it. Entry versions
+// have one byte, so it is none of them.
 #define ENTRY_VERSION_H0 256
 
 enum on_error { ON_ERROR_STOP, ON_ERROR_RETURN };

@@ -158,7 +158,7 @@ static void parse_stdout_path(struct reader *r, const struct node *node)
 	r->stdout_path = (struct span){ path.p, n };
 }
 
-// Linux' Documentation/devicetree/bindings/chosen.txt: numbers of one or two cells.
+// dt-schema, chosen.yaml: addresses of one or two cells.
 static enum status parse_initrd(struct reader *r, const struct node *node)
 {
 	struct range initrd;

@@ -19,6 +19,34 @@ static const struct range_set *reported_ram(const struct boot *boot)
 	return boot->ram.count != 0 ? &boot->ram : &boot->usable;
 }
 
+// Returns the largest range of RAM within `within`, or an empty range.
+static struct range largest_ram(const struct boot *boot, struct range within)
+{
+	const struct range_set *ram = reported_ram(boot);
+	struct range largest = { 0 };
+	for (uint32_t i = 0; i < ram->count; i++) {
+		struct range r = range_intersection(ram->ranges[i], within);
+		if (r.start < r.end && range_size(r) > range_size(largest))
+			largest = r;
+	}
+	return largest;
+}
+
+// UEFI splits RAM into many regions, whose ends add up to many times its size. Kernels that add
+// them up get only the largest region.
+static bool reports_one_region(const struct handover_block_inputs *inputs)
+{
+	return inputs->era->sums_region_ends && inputs->boot->start_kind == START_UEFI;
+}
+
+struct range handover_preferred_ram(const struct handover_block_inputs *inputs)
+{
+	const uint64_t limit = arch_place_rules.reported_ram_limit;
+	if (inputs->boot->devicetree == NULL && !reports_one_region(inputs))
+		return (struct range){ 0 };
+	return largest_ram(inputs->boot, (struct range){ 0, limit != 0 ? limit : UINT64_MAX });
+}
+
 // More ranges than RANGE_SET_MAX are refused, so no set exceeds it.
 static uint32_t ram_bound(const struct boot *boot)
 {
@@ -28,7 +56,7 @@ static uint32_t ram_bound(const struct boot *boot)
 
 static uint64_t generated_devicetree_bound(const struct boot *boot)
 {
-	// The root's own properties fit in FDT_BASE_SIZE, of which an empty tree uses 142 bytes.
+	// FDT_BASE_SIZE has room for the root's own properties.
 	return FDT_BASE_SIZE + FDT_RESERVE_SIZE * (1 + boot->reserved.count) +
 	       FDT_MEMORY_SIZE * ram_bound(boot) + FDT_NODE_SIZE(RSDP_NAME_MAX) +
 	       FDT_NODE_SIZE(CC_BLOB_NAME_MAX) + 2 * FDT_PROP_SIZE(REG_SIZE) +
@@ -59,13 +87,6 @@ static bool serves_two_payloads(const struct handover_block_inputs *inputs)
 	       inputs->boot->cmdline.n < ALIAS_MULTIBOOT;
 }
 
-// UEFI splits RAM into many regions, whose ends add up to many times its size. Kernels that add
-// them up get only the largest region.
-static bool reports_one_region(const struct handover_block_inputs *inputs)
-{
-	return inputs->era->sums_region_ends && inputs->boot->start_kind == START_UEFI;
-}
-
 static void layout_with_tables(const struct handover_block_inputs *inputs, uint64_t tables_size,
 			       struct handover_block *out)
 {
@@ -81,7 +102,7 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	out->multiboot = allocate(
 		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot) + 1) : 0,
 		era->info_own_page || era->two_payloads ? PAGE_SIZE : 8);
-	// An upper bound: no edit lengthens the line.
+	// An upper bound: neither cmdline_strip() nor edit_cmdline() lengthens the line.
 	out->cmdline = allocate(&at, boot->cmdline.n + 1, 1);
 	// The two parts are as far apart as their aliases. Host tests show that the first one fits.
 	if (serves_two_payloads(inputs)) {
@@ -101,6 +122,27 @@ void handover_block_layout(const struct handover_block_inputs *inputs, struct ha
 	// Once without tables, for the size of the other parts, which the tables map as well.
 	layout_with_tables(inputs, 0, out);
 	layout_with_tables(inputs, arch_tables_size(inputs->image, out->size), out);
+}
+
+static void write_multiboot_info(const struct handover_block_inputs *inputs,
+				 const struct handover_block *block)
+{
+	const struct range_set *ram = reported_ram(inputs->boot);
+	const struct range *map = ram->ranges;
+	uint32_t count = ram->count;
+	struct range one_region[2];
+	if (reports_one_region(inputs)) {
+		// Kernels use nothing below the image, but map the first page of the first region.
+		// So another region comes first: what is below the image, from page 0 on.
+		const uint64_t start = align_down(inputs->image.start, IMAGE_ALIGN);
+		one_region[0] = (struct range){ 0, start };
+		one_region[1] = largest_ram(inputs->boot, (struct range){ start, UINT64_MAX });
+		map = one_region;
+		count = countof(one_region);
+	}
+	multiboot_info_write(block->window.p + block->multiboot,
+			     block->window.base + block->multiboot,
+			     block->window.base + block->cmdline, map, count);
 }
 
 // A node with the address of a table of the firmware. Kernels do not read the size in `reg`.
@@ -148,36 +190,15 @@ static uint64_t write_devicetree(const struct boot *boot, const struct handover_
 {
 	if (boot->devicetree == NULL)
 		return generate_devicetree(boot, block, cmdline);
-	const struct devicetree_fixups changes = {
+	const struct devicetree_fixups fixups = {
 		.ram = reported_ram(boot),
 		.reserved = &boot->reserved,
 		.block = { block->window.base, block->window.base + block->size },
 		.bootargs = cmdline,
 		.bootargs_size = block->cmdline_size,
 	};
-	return devicetree_fixup(boot->devicetree, &changes, block->window.p + block->fdt,
+	return devicetree_fixup(boot->devicetree, &fixups, block->window.p + block->fdt,
 				block->fdt_capacity);
-}
-
-// Returns the largest range of RAM within `within`, or an empty range.
-static struct range largest_ram(const struct boot *boot, struct range within)
-{
-	const struct range_set *ram = reported_ram(boot);
-	struct range largest = { 0 };
-	for (uint32_t i = 0; i < ram->count; i++) {
-		struct range r = range_intersection(ram->ranges[i], within);
-		if (r.start < r.end && range_size(r) > range_size(largest))
-			largest = r;
-	}
-	return largest;
-}
-
-struct range handover_preferred_ram(const struct handover_block_inputs *inputs)
-{
-	const uint64_t limit = arch_place_rules.reported_ram_limit;
-	if (inputs->boot->devicetree == NULL && !reports_one_region(inputs))
-		return (struct range){ 0 };
-	return largest_ram(inputs->boot, (struct range){ 0, limit != 0 ? limit : UINT64_MAX });
 }
 
 // Returns the RAM range of boot info: two numbers as kernels read them, no range for the functions
@@ -204,29 +225,8 @@ static struct range kernel_ram(const struct handover_block_inputs *inputs)
 	return around;
 }
 
-static void write_multiboot_info(const struct handover_block_inputs *inputs,
-				 const struct handover_block *block)
-{
-	const struct range_set *ram = reported_ram(inputs->boot);
-	const struct range *map = ram->ranges;
-	uint32_t count = ram->count;
-	struct range one_region[2];
-	if (reports_one_region(inputs)) {
-		// Kernels use nothing below the image, but map the first page of the first region.
-		// So another region comes first: what is below the image, from page 0 on.
-		const uint64_t start = align_down(inputs->image.start, IMAGE_ALIGN);
-		one_region[0] = (struct range){ 0, start };
-		one_region[1] = largest_ram(inputs->boot, (struct range){ start, UINT64_MAX });
-		map = one_region;
-		count = countof(one_region);
-	}
-	multiboot_info_write(block->window.p + block->multiboot,
-			     block->window.base + block->multiboot,
-			     block->window.base + block->cmdline, map, count);
-}
-
-// Values that are right in both layouts (era/e3.c). Blanks extend the command line to its sizes
-// there.
+// Values that are right in both layouts (era/e3.c). Blanks extend the command line to the sizes
+// that kernels read.
 static void write_for_two_payloads(struct handover_block *block, uint64_t facts[FACTS])
 {
 	memset(block->window.p + block->cmdline + block->cmdline_size, ' ',

@@ -19,8 +19,8 @@ static void busy_add(struct busy *busy, struct range r)
 	busy->ranges[busy->count++] = r;
 }
 
-// Ranges that neither an ET_DYN image nor the block nor a copy may overlap. place_block() adds what
-// an image may overlap and they may not. An ET_EXEC image is not checked against any of these.
+// Ranges that nothing may overlap, except an ET_EXEC image, which has no choice. place_block() adds
+// those that only an image may overlap.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -55,11 +55,6 @@ static bool can_copy_backwards(const struct elf_image *image, struct range file,
 		before = s->offset + s->filesz;
 	}
 	return true;
-}
-
-static uint64_t image_align(const struct place_request *request)
-{
-	return request->image->align > IMAGE_ALIGN ? request->image->align : IMAGE_ALIGN;
 }
 
 static bool file_can_stay(const struct place_request *request, struct range to)
@@ -112,7 +107,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 	struct busy busy = initially_busy(request);
 	struct range_constraints want = {
 		.size = image->size,
-		.align = image_align(request),
+		.align = image->align > IMAGE_ALIGN ? image->align : IMAGE_ALIGN,
 		.within = { from, UINT64_MAX },
 	};
 	if (!find_image(request, &busy, want, out))
@@ -130,6 +125,7 @@ static enum status place_anywhere(const struct place_request *request, uint64_t 
 	return STATUS_OK;
 }
 
+// Also adds to `busy` what staging and the copy of the file must not overlap.
 static must_check bool place_block(const struct place_request *request, uint64_t size,
 				   struct busy *busy, struct placement *out)
 {
