@@ -63,8 +63,8 @@ struct devicetree_fixups {
 	size_t bootargs_size;
 };
 
-// Returns an upper bound of the copy's size in bytes, whatever the fixups are as long as they have
-// at most these numbers of ranges and this size of bootargs.
+// Returns an upper bound of the copy's size in bytes, for fixups with at most these numbers of
+// ranges and this size of bootargs.
 size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 			      size_t reserved_count, size_t bootargs_size);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // ELF64 files (System V gABI 4.3 and the psABI of each CPU): elf_parse() checks an untrusted file
-// and describes it in struct elf_image, which points into the file and owns nothing. Users of the
-// description may rely on its sizes, addresses and offsets. They need not rely on relocation
-// entries: load.c checks these when it reads them.
+// and describes it in struct elf_image, which points into the file and owns nothing. Users may rely
+// on the sizes, addresses and offsets of the description. Relocation entries are not part of it:
+// load.c checks each when it reads it.
 #pragma once
 
 #include "core/base.h"

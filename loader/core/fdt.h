@@ -11,10 +11,10 @@
 #include "core/span.h"
 #include "core/status.h"
 
-// Depth of the deepest node; the root has depth 0. Bounds the readers' stacks.
+// Depth of the deepest node; the root has depth 0. Bounds the stack of open nodes in devicetree.c.
 #define FDT_DEPTH_MAX 16
 
-// In the first word of the header, and the size of the header of versions 16 and 17 (5.2).
+// The first word of the header, and the header's size in versions 16 and 17 (5.2).
 #define FDT_MAGIC UINT32_C(0xd00dfeed)
 #define FDT_HEADER_SIZE 40
 
