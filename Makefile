@@ -16,7 +16,10 @@ pytest   := build/venv/bin/python -m pytest
 profile  := $(or $(if $(filter-out 0,$(RELEASE)),release),$(PROFILE))
 profiles := $(or $(profile),$(if $(TARGET),debug,debug release))
 # A run builds its loader, unless LOADER= names a file.
-run_loader_words = MISSING=quiet PROFILE=$(or $(PROFILE),release) all
+# The loader for the application suffices, unless a variable selects another one.
+run_target = $(if $(TARGET)$(LOADER)$(MACHINE)$(EMBED_APP),,$(shell ci/loader-for.sh '$(APP)'))
+run_loader_words = MISSING=quiet PROFILE=$(or $(PROFILE),release) \
+	$(if $(run_target),TARGET=$(run_target)) all
 run_loader = $(if $(wildcard $(LOADER)),:,ci/alone.sh $(loader) $(run_loader_words))
 part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
 shard    := $(strip $(if $(SHARD),--hermit-shard '$(SHARD)') $(if $(RESUME),--resume))
@@ -42,10 +45,10 @@ help: ## print this list
 
 run: setup-run ## boot an application in QEMU; installs and builds what is missing
 #: APP=FILE|IMAGE  ARGS="..."  KERNEL_ARGS="..."
-#: MACHINE=pc|q35|microvm  MEM=128M  SMP=2  CPU=MODEL  FREQ=MHZ
-#: ACCEL=auto|tcg|kvm  LOADER=FILE  PROFILE=debug  SHARE=FOLDER[:TAG]
+#: MACHINE=pc|q35|microvm  ACCEL=auto|tcg|kvm  MEM=128M  SMP=2
+#: CPU=MODEL  FREQ=MHZ  LOADER=FILE  PROFILE=debug  QUIET=1
 #: NET=user|tap|bridge|socket  FORWARD=8080:8080  CAPTURE=FILE
-#: NIC=rtl8139  NETIF=tap10  ISOLATE=yes
+#: NIC=rtl8139  NETIF=tap10  ISOLATE=yes  SHARE=FOLDER[:TAG]
 #: All options: hermitctl run --help
 	@$(run_loader)
 	+@ci/alone.sh ci/fixture.sh "$$HERMIT_APP"
@@ -79,7 +82,7 @@ demo-echo: setup-run ## send lines to a guest over its network and get them back
 	+@ci/fixture.sh real-echo-0.11.0-rtl8139
 	@$(ctl) demo
 
-##@ Build
+##@ Build and release
 
 loader: ## build the loaders, debug and release
 #: TARGET=x86_64-multiboot  RELEASE=1  PROFILE=debug|release
@@ -127,16 +130,17 @@ clean: ## remove what was built, except build/venv
 	@[ ! -d build ] || \
 		find build -mindepth 1 -maxdepth 1 ! -name 'venv*' ! -name fresh -exec rm -rf {} +
 
-##@ Test
+##@ Test and inspect
 
 test: setup-test $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
-#: SHARD=2/4 REPORT=FOLDER (one of four machines), RESUME=1 (what an ended run owes)
+#: SHARD=2/4 REPORT=FOLDER (one of four machines)
+#: RESUME=1 (what an ended run owes)
 	@echo "== tests"
 	@$(pytest) harness/tests$(if $(CELL),/boot,$(if $(LANE),/$(LANE))) -n $(workers) $(part) \
 		$(shard) $(if $(REPORT),--junit-xml '$(REPORT)/junit.xml')
 
-durations: setup-test ## record the times of the last complete run, by which SHARD= divides
+durations: setup-test ## record the times by which SHARD= divides
 	@build/venv/bin/python -m hermit_harness.report.shard
 
 host-test: ## unit tests of the loader on the host, with sanitizers
@@ -172,8 +176,6 @@ bench-net: setup-test ## time an HTTP guest on a tap and on the user network
 	+@ci/fixture.sh real-http-0.11.0 && ci/fixture.sh real-http-0.11.0-dhcp
 	@$(ctl) bench-net
 
-##@ Check and inspect
-
 lint: setup-test ## linters, formats, include directions, generated pages
 	@echo "== lint"
 	@$(loader) PROFILE=debug host
@@ -193,11 +195,11 @@ docs: setup-run ## the documentation as a searchable site in build/docs
 	@ci/docs.sh pages && ci/alone.sh ci/docs.sh
 	@echo build/docs/index.html
 
-list: setup-run ## cells of the matrix, images and machines
-	@$(ctl) list
-	@$(ctl) list cells
+list: setup-run ## cells of the matrix, images and machines: PATTERN="real-*"
+	@$(ctl) list $(if $(PATTERN),'$(PATTERN)')
 
-drift: setup-run ## what moved in the sources of KERNEL=CHECKOUT, LOADER_SRC=, ENTRY_SRC=
+drift: setup-run ## what moved in the sources of the kernel
+#: KERNEL=CHECKOUT  LOADER_SRC=CHECKOUT  ENTRY_SRC=CHECKOUT
 	@build/venv/bin/python -m lint.drift $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(LOADER_SRC),--loader '$(LOADER_SRC)') \
 		$(if $(ENTRY_SRC),--entry '$(ENTRY_SRC)')

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from hermit_harness import options
@@ -19,9 +21,11 @@ LIST = """\
 What there is to run: images by id, machines, ends, the cells of the tests.
 
   hermitctl list
+  hermitctl list 'real-hello-*'           ids that match, or contain the word
   hermitctl list images --json
 
-Exit status: 0."""
+Exit status: 0; 125 if nothing matches."""
+WHAT = ("all", "images", "machines", "ends", "cells")
 STATUS = """\
 Every rule by which the loader can refuse, with its number.
 
@@ -40,7 +44,10 @@ Exit status: 0."""
 def add(commands: Any) -> None:
     """Register the commands."""
     parser = commands.add_parser("list", help="images and machines", description=LIST)
-    parser.add_argument("what", nargs="?", default="all", choices=("all", "images", "machines", "ends", "cells"))
+    parser.add_argument("what", nargs="?", default="all", metavar="WHAT", help=f"one of {', '.join(WHAT)}")
+    parser.add_argument(
+        "pattern", nargs="?", default="", metavar="PATTERN", help="a part of the id, or a pattern of it"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=list_command)
     parser = commands.add_parser("status", help="the loader's statuses", description=STATUS)
@@ -73,8 +80,22 @@ def _with_features(image: dict[str, Any]) -> str:
     return f"{image['summary']}{features}"
 
 
+def matching(rows: Sequence[Any], pattern: str) -> list[Any]:
+    """Return the rows whose id matches `pattern` as names of files do, or contains it. A row is an id or has one."""
+
+    def fits(row: Any) -> bool:
+        name = row if isinstance(row, str) else row["id"]
+        return fnmatch.fnmatchcase(name, pattern) or pattern in name
+
+    return [row for row in rows if fits(row)]
+
+
 def list_command(arguments: argparse.Namespace) -> int:
     """Print images, machines and ends; cells only when asked for."""
+    if arguments.what not in WHAT:
+        if arguments.pattern:
+            raise ValueError(f"{arguments.what} is nothing to list: known: {', '.join(WHAT)}")
+        arguments.what, arguments.pattern = "all", arguments.what
     tables: dict[str, Any] = {}
     if arguments.what in ("all", "images"):
         tables["images"] = [
@@ -98,6 +119,9 @@ def list_command(arguments: argparse.Namespace) -> int:
         tables["ends"] = [{"id": e.id, "kernels": e.kernels} for e in ends().values()]
     if arguments.what in ("all", "cells"):
         tables["cells"] = _cells()
+    tables = {name: matching(rows, arguments.pattern) for name, rows in tables.items()}
+    if arguments.pattern and not any(tables.values()):
+        raise ValueError(f"nothing matches {arguments.pattern}; see `hermitctl list --help`")
     if arguments.json:
         print(json.dumps(tables, indent=2))
         return 0

@@ -15,7 +15,7 @@ import pytest
 
 from hermit_harness.fixtures import images
 from hermit_harness.paths import ROOT
-from tests.support.cli import ENVIRONMENT
+from tests.support.cli import ENVIRONMENT, ctl
 
 
 def make_run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -105,3 +105,36 @@ def test_read_only_checkout_that_is_not_built(tmp_path: Path) -> None:
         f"{re.escape(str(ROOT))} is not built, and \\w+ cannot write it: its owner must run make, or clone it", first
     )
     assert (done.returncode, all(line.startswith("make") for line in rest)) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("app", "target"),
+    [
+        ("", "x86_64-multiboot"),
+        (str(images()["args"].path), "x86_64-multiboot"),
+        (str(images("aarch64")["args"].path), ""),
+        ("real-hello-0.11.0-aarch64", ""),
+        ("nonsense", ""),
+    ],
+    ids=["default", "x86_64", "aarch64", "image-aarch64", "unknown"],
+)
+def test_one_loader_is_built(app: str, target: str) -> None:
+    """`make run` builds the loader of its application. It builds all where only hermitctl knows which one that is."""
+    done = subprocess.run(
+        ["make", "-n", "run", *([f"APP={app}"] if app else [])], cwd=ROOT, env=ENVIRONMENT, capture_output=True,
+        text=True, check=True, timeout=60,
+    )  # fmt: skip
+    (line,) = (line for line in done.stdout.splitlines() if "loader/loader.mk" in line)
+    assert re.findall(r" TARGET=(\S+)", line) == ([target] if target else []), line
+
+
+def test_list_by_pattern() -> None:
+    """`hermitctl list PATTERN` shows the ids that match or contain it, of every kind."""
+    done = ctl("list", "images", "real-hello-0.1?.0")
+    listed = sorted(line.split()[0] for line in done.stdout.splitlines())
+    assert listed == ["images:", "real-hello-0.10.0", "real-hello-0.11.0"]
+    assert ctl("list", "machines", "microvm").stdout.count("\n") > 2
+    nothing = ctl("list", "no-such-thing")
+    assert (nothing.returncode, nothing.stderr) == (
+        125, "hermitctl: nothing matches no-such-thing; see `hermitctl list --help`\n"
+    )  # fmt: skip

@@ -119,6 +119,13 @@ def test_make_verbs(command: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    if command == "help":
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        assert re.findall(r"^[A-Z][a-z ]+$", done.stdout, re.M) == [
+            "Run and debug an application",
+            "Build and release",
+            "Test and inspect",
+        ]
 
 
 @pytest.mark.requirement("M-16", "P-12")
