@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness import options
-from hermit_harness.cli import accelerator, main, run
+from hermit_harness.cli import accelerator, config, main, run
 from hermit_harness.fixtures import images
 from hermit_harness.paths import loader_file
 from hermit_harness.postmortem import report
@@ -92,6 +92,7 @@ def test_only_run_is_automatic() -> None:
     (row,) = (row for row in options.OPTIONS if row.name == "ACCEL")
     assert options.default_of(row, {}) == ""
     arguments = main.build_parser(["run"]).parse_args(["run"])
+    config.settle(arguments, {})
     assert arguments.accel == ""
     arguments.app, arguments.app_words = "exit", []
     assert run.make_spec(arguments)[0].accel == "tcg"
