@@ -131,12 +131,15 @@ class BootInfo:
 def _text_of(memory: Memory, info: BootInfo, name: str, address: int, size: int) -> str:
     if address == 0:
         return "0x0  (none)"
+    # The loader maps the line of entry version 3 at another address, and extends it by blanks.
+    at = memory.translate(address)
     try:
-        shown = memory.text(address, min(size, 4096))
+        text = memory.text(at, min(size, 4096))
     except ReadError as error:
         return f"{address:#x}  ({error})"
-    info.regions.append(Region(address, address + size, "command line"))
-    return f'{address:#x}  "{shown}"'
+    info.regions.append(Region(at, at + size, "command line"))
+    shown = text.rstrip(" ") if info.version == 3 else text
+    return f'{address:#x}  "{shown}"' + ("  and blanks" if shown != text else "")
 
 
 def _tree_of(memory: Memory, info: BootInfo, address: int) -> str:
@@ -216,7 +219,7 @@ def _union_at(memory: Memory, address: int, arch: str, version: int, tag_at: int
 
 def _decode_raw(memory: Memory, address: int, arch: str, version: int) -> BootInfo:
     layout, tag_at = _raw_layout(arch, version)
-    info = BootInfo(address, version, 144, 0, 0)
+    info = BootInfo(address, version, 128 if version == 4 else 144, 0, 0)
     values = _decode_fields(memory, info, address, layout)
     info.image_start, info.image_end = values["kernel_image_start"], values["kernel_image_end"]
     info.tree = values.get("device_tree", 0)
@@ -237,6 +240,9 @@ def _decode_as(memory: Memory, address: int, arch: str, version: int) -> BootInf
     if version > 1:
         return _decode_raw(memory, address, arch, version)
     first = memory.number(address, 4)
+    # The number after the magic one tells a header, of which the loader keeps a copy, from the structure after it.
+    if first == MAGIC and memory.number(address + 4, 4) != version:
+        return None
     if version == 1:
         layout = E1_X86 if arch == "x86_64" else E1_AARCH64
         return _by_base(memory, address, 1, 160, layout) if first == MAGIC else None

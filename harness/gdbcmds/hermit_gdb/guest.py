@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +139,17 @@ def _linked(file: str) -> image.LoadedImage | None:
 
 
 def app_file() -> str:
-    """Return the application's file: from the settings, GDB's first file with a Hermit note, or GDB's main file."""
+    """Return the application's file: from the settings, GDB's first file with a Hermit note, GDB's first file that is
+    not a loader (kernels before 0.4.3 have no note), or GDB's main file."""
     app_setting = settings().get("app")
     if app_setting:
         return str(app_setting)
-    for file in gdb.objfiles():
-        facts = _linked(file.filename)
+    files = [(file, _linked(file.filename)) for file in gdb.objfiles()]
+    for file, facts in files:
         if facts and facts.entry_version is not None:
+            return str(file.filename)
+    for file, facts in files:
+        if facts and _boot_state(file) is None:
             return str(file.filename)
     return gdb.current_progspace().filename or ""
 
@@ -189,6 +194,12 @@ def application() -> tuple[image.LoadedImage, str]:
 # --- the loader's record ---
 
 
+def _boot_state(file: Any) -> Any | None:
+    """The static variable `boot_state` of boot.c in a file of GDB; None if the file is no loader."""
+    found = file.lookup_static_symbol("boot_state") if hasattr(file, "lookup_static_symbol") else None
+    return found if found is not None and found.symtab.filename.endswith("core/boot.c") else None
+
+
 def loader_record() -> Any | None:
     """The loader's record of the hand-over, the static variable `boot_state` of boot.c, or None without its symbols.
 
@@ -196,8 +207,8 @@ def loader_record() -> Any | None:
     if order() == "big":
         return None
     for file in gdb.objfiles():
-        found = file.lookup_static_symbol("boot_state") if hasattr(file, "lookup_static_symbol") else None
-        if found is None or not found.symtab.filename.endswith("core/boot.c"):
+        found = _boot_state(file)
+        if found is None:
             continue
         with memory():
             value = found.value()
@@ -228,7 +239,16 @@ def boot_info(at: int | None = None) -> bootinfo.BootInfo:
         app = application()[0]
     version = app.entry_version if app else None
     run = loader_record() if at is None else None
-    with memory() as physical:
+    tables: list[paging.Tables] = []
+    with contextlib.suppress(ReadError, gdb.error):
+        tables = page_tables()
+    with memory() as untranslated:
+
+        def translate(address: int) -> int:
+            found = paging.physical(untranslated, tables, address)
+            return address if found is None else found
+
+        physical = replace(untranslated, translate=translate)
         if at is not None:
             return bootinfo.decode(physical, at, processor, version)
         candidates = []

@@ -16,6 +16,8 @@ class ReadError(Exception):
 
 # (address, length) -> exactly that many bytes, or ReadError.
 Read = Callable[[int, int], bytes]
+# The physical address for one that the processor uses; the address itself where it is not mapped.
+Translate = Callable[[int], int]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Memory:
 
     read: Read
     order: Order = "little"
+    translate: Translate = lambda address: address
 
     def number(self, address: int, size: int = 8) -> int:
         """An unsigned number of `size` bytes."""

@@ -181,14 +181,28 @@ def test_in_rust() -> None:
     assert re.search(r"^  pc +0x[0-9a-f]+ in .*boot_processor_main", done.stdout, re.M), done.stdout
 
 
-@pytest.mark.requirement("R-01")
-def test_older_kernels() -> None:
-    """The boot info of kernels before 0.5 is recognised by its magic number."""
-    info, tree = session(specs.release("hello-e1"), ["hermit bootinfo", "hermit fdt"])
-    handed = fields(info)
-    assert "entry version 1 (kernels 0.3.10 to 0.4.4)" in info
-    assert (handed["magic"], handed["uartport"], handed["hcmask"]) == ("0xc0decafe", "0x3f8", "255.255.255.0")
-    assert tree == ""
+OLD_INFO = {
+    "era-h0": (r"header in the image \(kernels up to 0\.3\.9\) at 0x800000", "cmdline"),
+    "era-e1-nonote": (r"boot info of entry version 1 \(kernels 0\.3\.10 to 0\.4\.4\) at 0x", "cmdline"),
+    "era-e2": (r"boot info of entry version 2 \(kernels 0\.5\.0 to 0\.6\.0\) at 0x", "command_line"),
+    # The line is at an address that only the kernel's page tables map.
+    "era-e3": (r"boot info of entry version 3 \(kernels 0\.6\.1 to 0\.6\.9\) at 0x", "command_line"),
+    "era-e3-late": (r"boot info of entry version 3 \(kernels 0\.6\.1 to 0\.6\.9\) at 0x", "command_line"),
+}
+
+
+@pytest.mark.requirement("R-01", "CX-20")
+@pytest.mark.parametrize("image", OLD_INFO)
+def test_older_kernels(image: str) -> None:
+    """The boot info of every era is decoded while its kernel runs. The loader's copy of a header is none."""
+    info, tree = session(specs.release(image, append="-- one"), ["hermit bootinfo", "hermit fdt"], stop="app_main")
+    title, line = OLD_INFO[image]
+    assert re.match(title, info), info
+    assert re.search(rf'^ +{line} +0x[0-9a-f]+  "\S+ -- one"(  and blanks)?$', info, re.M), info
+    if line == "cmdline":
+        handed = fields(info)
+        assert (handed["magic"], handed["uartport"], handed["hcmask"]) == ("0xc0decafe", "0x3f8", "255.255.255.0")
+        assert tree == ""
 
 
 def test_commands_without_a_guest() -> None:

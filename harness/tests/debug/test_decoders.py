@@ -116,8 +116,9 @@ def test_boot_info_of_versions(case: str) -> None:
     ram.put(at + load, struct.pack(mark + "6Q", 0x200000, 0x234567, 0x201000, 24, 1032, 64))
     ram.put(at + tag_at, struct.pack(mark + "I", 0))
     if arch == "x86_64":
-        ram.put(at + union, struct.pack("<QQQ", 0x3000, 5, 0x3100))
-        ram.put(0x3000, b"a -- b")
+        line = b"a -- b" + (b"  " if version == 3 else b"")  # the loader's blanks belong to the length only
+        ram.put(at + union, struct.pack("<QQQ", 0x3000, len(line), 0x3100))
+        ram.put(0x3000, line)
     info = bootinfo.decode(ram.memory(order), at, arch, version)
     rows = dict(info.rows)
     assert (info.image_start, info.image_end) == (0x200000, 0x234567)
@@ -126,7 +127,7 @@ def test_boot_info_of_versions(case: str) -> None:
     assert rows["tls.align"] == "0x40  (64)"
     assert rows["platform"] == ("0  Multiboot" if arch == "x86_64" else "0  LinuxBoot")
     if arch == "x86_64":
-        assert rows["  command_line"] == '0x3000  "a -- "'
+        assert rows["  command_line"] == '0x3000  "a -- b"' + ("  and blanks" if version == 3 else "")
         assert rows["  multiboot_info_addr"] == "0x3100"
     assert bootinfo.search(ram.memory(order), 0x800, 0x2000, arch, 0x200000).address == at
 
@@ -159,8 +160,11 @@ def test_header_in_the_image() -> None:
         "10.0.5.3",
     )
     assert rows["cmdline"] == '0x1100  "a -- "'
-    with pytest.raises(ReadError):  # the header describes another image: a copy
+    with pytest.raises(ReadError):  # the header describes another image
         bootinfo.decode(ram.memory(), at + 0x1000, "x86_64")
+    ram.put(0x1800, ram.memory().read(at, 128))  # as the loader writes it, before it is copied to the image
+    with pytest.raises(ReadError):
+        bootinfo.search(ram.memory(), 0x1000, at, "x86_64", at)
 
     ram = Ram()
     ram.put(at, b"\xe9\x00\x10\x00\x00\x90\x90\x90" + struct.pack("<QQ", at, 0x8000000))

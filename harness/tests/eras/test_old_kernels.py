@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import specs
+from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -89,6 +92,23 @@ def test_exception(kernel: str, boot_here: Boot) -> None:
     expected = "page fault" if kernel == "0.3.10" else "illegal instruction"
     assert re.match(rf"{expected} at 0x[0-9a-f]+ in (fault::)?runtime_entry ", outcome.cause), outcome.cause
     assert "runtime_entry" in outcome.postmortem, outcome.postmortem
+
+
+@pytest.mark.requirement("C-14", "P-06")
+@pytest.mark.parametrize("kernel", ["0.3.10", "0.3.54"])
+def test_debugger(kernel: str) -> None:
+    """GDB stops in the application, finds the boot info, which the kernel has written to, and the callers."""
+    old("hello", kernel)
+    commands = ["hermit bootinfo", "bt 3"]
+    words = [word for command in commands for word in ("--command", command)]
+    line = [sys.executable, "-m", "hermit_harness", "debug", "--batch", "--break", "runtime_entry", *words]
+    line += ["--timeout", "30", f"real-hello-{kernel}", "--", "one"]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    said = done.stdout
+    assert "boot info of entry version 1 (kernels 0.3.10 to 0.4.4) at 0x" in said, said + done.stderr
+    assert re.search(r'^  cmdline +0x[0-9a-f]+  "\S+ -- one"$', said, re.M), said
+    assert re.search(r"^  cpu_online +1$", said, re.M), said
+    assert re.search(r"^#\d+ .* hermit::initd ", said, re.M), said
 
 
 @pytest.mark.requirement("C-14")
