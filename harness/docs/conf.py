@@ -17,7 +17,7 @@ CHAPTERS = {
     "Use": ("install", "your-project", "pytest", "migrating", "options", "qemu", "virtiofs"),
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
     "Debug": ("debugging", "editors", "reverse-debugging", "gdb-commands", "post-mortem"),
-    "Reference": ("statuses", "eras", "which-kernels-boot", "elf-rules", "hand-over", "glossary"),
+    "Reference": ("statuses", "which-kernels-boot", "elf-rules", "hand-over", "glossary"),
     "Develop": (
         "building",
         "tests",

@@ -29,7 +29,7 @@ REMEDIES = {
     "elf-entry-outside": NOT_AN_APPLICATION,
     "reloc-type": NOT_AN_APPLICATION,
     "era-no-note": NOT_AN_APPLICATION,
-    "era-unsupported": "docs/eras.md lists the supported kernels; for a newer one try loader.era=e4",
+    "era-unsupported": "docs/which-kernels-boot.md lists the supported kernels; for a newer one try loader.era=e4",
     "option-unknown": "docs/building.md lists the loader's options; words after -- belong to the application",
     "option-value": "docs/building.md lists the loader's options; words after -- belong to the application",
     "hermit-image-unsupported": "unpack it (tar -xzf) and boot the kernel that its hermit.toml names",

@@ -2,7 +2,8 @@
 // Eras: ranges of kernel releases with the same hand-over. An era is a row of data: how to
 // recognise it, what it needs, and where its boot info has which fact. Only files in era/ depend on
 // entry versions or kernel versions. Placement and page tables follow rules that suit every
-// supported kernel. docs/eras.md lists the eras, CONTRIBUTING.md has the recipe for a new one.
+// supported kernel. docs/which-kernels-boot.md lists the eras, CONTRIBUTING.md has the recipe for a
+// new one.
 #pragma once
 
 #include "core/cmdline.h"
@@ -74,7 +75,7 @@ struct boot_field {
 };
 
 struct era {
-	// What loader.era= and docs/eras.md call it. Several rows may share a name.
+	// What loader.era= and the documentation call it. Several rows may share a name.
 	char name[4];
 	// Recognition. The first row with this entry version wins whose other conditions hold, too.
 	uint16_t entry_version;
