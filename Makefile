@@ -154,6 +154,7 @@ clang: ## build the loaders with clang
 	@echo "== loader by clang"
 	@$(loader) PROFILE=release CC=clang O=build/clang all
 
+mutants: LANE = eras
 mutants: setup-test loader fixtures ## apply each mutation; its test must fail
 	@build/venv/bin/python -m hermit_harness.mutants
 

@@ -122,6 +122,13 @@ def test_thread_local_data_of_small_alignment(kernel: str, boot_here: Boot) -> N
     assert f"thread-local words: {[11, 22, 33, 44, 55] if kernel == '0.3.54' else wrong}" in seen
 
 
+@pytest.mark.requirement("C-14", "N-05")
+@pytest.mark.parametrize("kernel", ["0.3.30"])
+def test_uefi(kernel: str, boot_here: Boot) -> None:
+    """The kernel gets one region: it takes the sum of the ends of all for the amount of RAM."""
+    assert "relocations: right" in lines(boot_here(old("hello", kernel, machine="ovmf", target_name="x86_64-uefi")))
+
+
 @pytest.mark.requirement("C-14", "W-01")
 def test_cpus(boot_here: Boot) -> None:
     """0.3.54 is the only one of them that starts other CPUs."""
