@@ -76,6 +76,7 @@ static enum status read_options(const struct boot *boot)
 	*options = (struct loader_options){ .log = LOADER_LOG_LEVEL };
 	TRY(cmdline_options(boot->cmdline, options));
 	log_set_level(options->log);
+	log_set_plain(options->plain);
 	// An empty value is no self-test, in either profile.
 	if (options->selftest.n == 0)
 		return STATUS_OK;

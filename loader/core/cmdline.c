@@ -64,6 +64,12 @@ static bool parse_log_level(struct span value, struct loader_options *out)
 	return false;
 }
 
+static bool parse_log_style(struct span value, struct loader_options *out)
+{
+	out->plain = IS(value, "plain");
+	return out->plain || IS(value, "level");
+}
+
 static bool parse_on_error(struct span value, struct loader_options *out)
 {
 	if (!IS(value, "stop") && !IS(value, "return"))
@@ -89,6 +95,8 @@ static enum status parse_option(struct span key, struct span value, struct loade
 	bool good;
 	if (IS(key, "log")) {
 		good = parse_log_level(value, out);
+	} else if (IS(key, "log-style")) {
+		good = parse_log_style(value, out);
 	} else if (IS(key, "onerror")) {
 		good = parse_on_error(value, out);
 	} else if (IS(key, "era")) {
@@ -98,8 +106,8 @@ static enum status parse_option(struct span key, struct span value, struct loade
 		good = true;
 	} else {
 		return refuse(STATUS_OPTION_UNKNOWN,
-			      "loader.%.*s= is unknown; known are log, onerror, era", (int)key.n,
-			      (const char *)key.p);
+			      "loader.%.*s= is unknown; known are log, log-style, onerror, era",
+			      (int)key.n, (const char *)key.p);
 	}
 	if (!good)
 		return refuse(STATUS_OPTION_VALUE, "loader.%.*s= does not know \"%.*s\"",

@@ -19,6 +19,8 @@ enum on_error { ON_ERROR_STOP, ON_ERROR_RETURN };
 
 struct loader_options {
 	enum log_level log;
+	// loader.log-style=plain
+	bool plain;
 	// loader.onerror=: only proto/uefi reads it. Elsewhere there is no firmware to return to.
 	enum on_error on_error;
 	// loader.era=: the entry version that selects the era, whatever the file says. 0: not

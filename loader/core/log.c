@@ -11,6 +11,7 @@ struct log_ring log_ring;
 static struct {
 	log_sink *sink;
 	enum log_level level;
+	bool plain;
 	bool refused;
 } state;
 
@@ -18,6 +19,7 @@ void log_init(log_sink *sink, enum log_level level)
 {
 	state.sink = sink;
 	state.level = level;
+	state.plain = false;
 	state.refused = false;
 	memcpy(log_ring.mark, "HERMITLG", sizeof log_ring.mark);
 	log_ring.size = LOG_RING_SIZE;
@@ -27,6 +29,11 @@ void log_init(log_sink *sink, enum log_level level)
 void log_set_level(enum log_level level)
 {
 	state.level = level;
+}
+
+void log_set_plain(bool plain)
+{
+	state.plain = plain;
 }
 
 const char *log_level_word(enum log_level level)
@@ -62,12 +69,18 @@ static void emit(struct line *line)
 	state.sink(line->text, line->n);
 }
 
+static void begin(struct line *line, enum log_level level)
+{
+	line->n = fmt(line->text, LOG_LINE_MAX, state.plain ? "[LOADER] " : "[LOADER][%s] ",
+		      log_level_word(level));
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	if (level > state.level || state.sink == NULL)
 		return;
 	struct line line;
-	line.n = fmt(line.text, LOG_LINE_MAX, "[LOADER][%s] ", log_level_word(level));
+	begin(&line, level);
 	va_list args;
 	va_start(args, format);
 	line.n += fmt_va(line.text + line.n, LOG_LINE_MAX - line.n, format, args);
@@ -82,8 +95,9 @@ enum status refuse(enum status status, const char *format, ...)
 		return status;
 	state.refused = true;
 	struct line line;
-	line.n = fmt(line.text, LOG_LINE_MAX, "[LOADER][ERROR] %u %s: ", status_number(status),
-		     status_word(status));
+	begin(&line, LOG_ERROR);
+	line.n += fmt(line.text + line.n, LOG_LINE_MAX - line.n, "%u %s: ", status_number(status),
+		      status_word(status));
 	va_list args;
 	va_start(args, format);
 	line.n += fmt_va(line.text + line.n, LOG_LINE_MAX - line.n, format, args);

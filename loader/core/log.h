@@ -26,6 +26,8 @@ typedef void log_sink(const char *text, size_t n);
 // Sets the sink and empties the ring. The next refusal is the first one again.
 void log_init(log_sink *sink, enum log_level level);
 void log_set_level(enum log_level level);
+// Lines begin with `[LOADER] ` alone, as those of upstream's loaders before 0.4.0.
+void log_set_plain(bool plain);
 // Returns the level in upper case, as it appears in a line.
 const char *log_level_word(enum log_level level);
 

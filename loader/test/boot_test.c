@@ -340,8 +340,8 @@ static void options_are_refused(void)
 	pc.cmdline = "hermit-loader loader.selftest=de";
 	REFUSES(OPTION_UNKNOWN, "93 option-unknown: loader.selftest= works in debug builds only");
 	pc.cmdline = "hermit-loader loader.selftest= loader.what=1";
-	REFUSES(OPTION_UNKNOWN,
-		"93 option-unknown: loader.what= is unknown; known are log, onerror, era");
+	REFUSES(OPTION_UNKNOWN, "93 option-unknown: loader.what= is unknown; known are log, "
+				"log-style, onerror, era");
 	pc.cmdline = "hermit-loader loader.log=debug\xff";
 	REFUSES(OPTION_VALUE, "93 option-value: loader.log= does not know \"debug\xff\"");
 	pc.cmdline = "hermit-loader \xff";

@@ -75,6 +75,11 @@ static void every_option(void)
 		CHECK_EQ(options_of(line), STATUS_OK);
 		CHECK_EQ(options.log, i);
 	}
+	CHECK(!options.plain);
+	CHECK_EQ(options_of("loader.log-style=plain"), STATUS_OK);
+	CHECK(options.plain);
+	CHECK_EQ(options_of("loader.log-style=plain loader.log-style=level"), STATUS_OK);
+	CHECK(!options.plain);
 	CHECK_EQ(options_of("loader.onerror=return"), STATUS_OK);
 	CHECK_EQ(options.on_error, ON_ERROR_RETURN);
 	CHECK_EQ(options_of("loader.onerror=stop"), STATUS_OK);
@@ -115,11 +120,14 @@ static void loader_options_are_removed(void)
 static void unknown_keys_are_refused(void)
 {
 	CHECK_REFUSED(options_of("loader.lok=debug"), OPTION_UNKNOWN,
-		      "93 option-unknown: loader.lok= is unknown; known are log, onerror, era");
+		      "93 option-unknown: loader.lok= is unknown; known are log, "
+		      "log-style, onerror, era");
 	CHECK_REFUSED(options_of("loader.=x"), OPTION_UNKNOWN,
-		      "93 option-unknown: loader.= is unknown; known are log, onerror, era");
+		      "93 option-unknown: loader.= is unknown; known are log, "
+		      "log-style, onerror, era");
 	CHECK_REFUSED(options_of("a loader.logg=info -- b"), OPTION_UNKNOWN,
-		      "93 option-unknown: loader.logg= is unknown; known are log, onerror, era");
+		      "93 option-unknown: loader.logg= is unknown; known are log, "
+		      "log-style, onerror, era");
 }
 
 static void unknown_values_are_refused(void)

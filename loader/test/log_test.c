@@ -17,6 +17,14 @@ static void a_line_names_its_level(void)
 				  "c\n[LOADER][DEBUG] d\n[LOADER][TRACE] e\n");
 }
 
+static void a_plain_line_has_no_level(void)
+{
+	log_set_plain(true);
+	log_line(LOG_WARN, "a");
+	CHECK_EQ(refuse(STATUS_NO_MODULE, "b"), STATUS_NO_MODULE);
+	CHECK_STR(console_text(), "[LOADER] a\n[LOADER] 65 no-module: b\n");
+}
+
 static void what_is_above_the_level_is_not_printed(void)
 {
 	for (int level = 0; level < LOG_LEVELS; level++) {
@@ -121,6 +129,7 @@ static void without_a_sink_nothing_happens(void)
 }
 
 SUITE(log, { "a_line_names_its_level", a_line_names_its_level },
+      { "a_plain_line_has_no_level", a_plain_line_has_no_level },
       { "what_is_above_the_level_is_not_printed", what_is_above_the_level_is_not_printed },
       { "level_words_are_upstreams", level_words_are_upstreams },
       { "the_ring_keeps_the_newest", the_ring_keeps_the_newest },

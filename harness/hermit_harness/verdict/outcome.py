@@ -25,7 +25,7 @@ ORIGINS = ("app", "loader", "qemu", "harness", "none")
 STATUS_UNKNOWN = "status unknown"
 KERNEL_PANIC, APP_PANIC = "the kernel panicked", "the application panicked"
 
-ERROR = re.compile(rb"\[LOADER\]\[ERROR\] [^\r\n]*")
+ERROR = re.compile(rb"\[LOADER\](?:\[ERROR\]|(?= \d{1,3} [a-z0-9-]+:)) [^\r\n]*")
 
 
 @dataclass(frozen=True)

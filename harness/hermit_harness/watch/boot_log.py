@@ -17,9 +17,14 @@ from hermit_harness.watch.faults import FaultLog
 # The classes internal-error and cpu-exception, with which the loader can still end during the hand-over.
 LATE_REFUSALS = (99, 101)
 
+# The level is missing with loader.log-style=plain, and before upstream's loader 0.4.0.
 _LOADER = re.compile(rb"\[LOADER\]")
-_ERROR = re.compile(rb"\[LOADER\]\[ERROR\] (\d{1,3}) ([a-z0-9-]+): ?(.*)$")
-_LOADING = re.compile(rb"\[LOADER\](?:\[INFO\])? Loading kernel to (0x[0-9a-fA-F]+)(?:\.\.(0x[0-9a-fA-F]+))?")
+_ERROR = re.compile(rb"\[LOADER\](?:\[ERROR\])? (\d{1,3}) ([a-z0-9-]+): ?(.*)$")
+# Before upstream's loader 0.3.0 the line has another text, and before 0.4.5 no end.
+_LOADING = re.compile(
+    rb"\[LOADER\](?:\[INFO\])? (?:Loading kernel to|Load HermitCore Application at) "
+    rb"(0x[0-9a-fA-F]+)(?:\.\.(0x[0-9a-fA-F]+))?"
+)
 _FOREIGN_PANIC = re.compile(rb"\[LOADER\] (?:PANIC: |panicked at )(.*)$")
 # "[0][PANIC] text", after a time stamp since kernel 0.12; "[0][!!!PANIC!!!] text" in the kernels of 2019 to 2021. The
 # application may have left its last line unfinished.
@@ -31,7 +36,9 @@ _WELCOME = re.compile(rb"Welcome to Hermit(?:Core-rs)? (\S+)")
 
 @dataclass(frozen=True)
 class Refusal:
-    """A `[LOADER][ERROR] <n> <rule>: …` line. `believed` is False if the guest may have printed it."""
+    """A `[LOADER][ERROR] <n> <rule>: …` line, or one without the level.
+
+    `believed` is False if the guest may have printed it."""
 
     number: int
     rule: str

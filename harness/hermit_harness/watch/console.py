@@ -17,7 +17,7 @@ _INVISIBLE_END = re.compile(
 )
 # An unfinished escape sequence, or a part of the loader's first word, at the end of the output.
 _HELD_BACK = re.compile(rb"(?:\x1b(?:\[[0-?]{0,32}[ -/]{0,4}|[ -/]{0,4})?|\[(?:L(?:O(?:A(?:D(?:E(?:R)?)?)?)?)?)?)\Z")
-_REFUSAL = re.compile(rb"(?:.*\[LOADER\])?\[ERROR\] [^\n]*\n", re.DOTALL)
+_REFUSAL = re.compile(rb"(?:.*\[LOADER\])?(?:\[ERROR\]|(?= \d{1,3} [a-z0-9-]+:)) [^\n]*\n", re.DOTALL)
 _TAIL = 256  # bytes of the end of a line that is too long
 
 

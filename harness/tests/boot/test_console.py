@@ -9,6 +9,7 @@ import re
 import subprocess
 import termios
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,20 @@ def test_good_boot_prints_two_lines(machine: str, image: str, first: int, boot_h
     start, end, length = (int(text, 16) for text in found.groups()[:3])
     assert (start, end - start) == (first, length)
     assert int(found[4]) == length
+
+
+@pytest.mark.requirement("RX-01")
+def test_lines_without_a_level(boot_here: Boot) -> None:
+    """With loader.log-style=plain lines begin as those of loaders before 0.4.0, and the harness understands them."""
+    outcome = boot_here(specs.release("hello", "microvm", append="loader.log-style=plain"))
+    assert outcome.matches("exit 0"), str(outcome)
+    banner, loading = loader_lines(outcome.console)
+    assert banner.startswith("[LOADER] Hermit loader ") and loading.startswith("[LOADER] Loading kernel to 0x200000..")
+    spec = specs.release("hello", "microvm", append="loader.log-style=plain loader.era=e9")
+    outcome = boot_here(replace(spec, expect="refused 81 era-unsupported"))
+    assert outcome.matches("refused 81 era-unsupported"), str(outcome)
+    assert loader_lines(outcome.console)[-1].startswith("[LOADER] 81 era-unsupported: ")
+    assert len(outcome.errors) == 1
 
 
 @pytest.mark.requirement("M-10", "M-11", "M-12", "M-13", "N-16")

@@ -195,7 +195,8 @@ OLD_INFO = {
 @pytest.mark.parametrize("image", OLD_INFO)
 def test_older_kernels(image: str) -> None:
     """The boot info of every era is decoded while its kernel runs. The loader's copy of a header is none."""
-    info, tree = session(specs.release(image, append="-- one"), ["hermit bootinfo", "hermit fdt"], stop="app_main")
+    commands = ["hermit bootinfo", "hermit fdt", "hermit image"]
+    info, tree, loaded = session(specs.release(image, append="-- one"), commands, stop="app_main")
     title, line = OLD_INFO[image]
     assert re.match(title, info), info
     assert re.search(rf'^ +{line} +0x[0-9a-f]+  "\S+ -- one"(  and blanks)?$', info, re.M), info
@@ -203,6 +204,12 @@ def test_older_kernels(image: str) -> None:
         handed = fields(info)
         assert (handed["magic"], handed["uartport"], handed["hcmask"]) == ("0xc0decafe", "0x3f8", "255.255.255.0")
         assert tree == ""
+    if image == "era-h0":
+        (low, high) = (int(address, 16) for address in re.findall(r"0x[0-9a-f]+", loaded.splitlines()[2])[:2])
+        assert (handed["base"], handed["image_size"]) == (f"{low:#x}", f"{high - low:#x}")
+        assert int(handed["current_stack_address"], 16) == low + 0x80 and int(handed["mb_info"], 16) < low
+        assert [handed[name] for name in ("cpu_freq", "boot_processor", "uhyve")] == ["0", "0xffffffff", "0"]
+        assert [handed[name] for name in ("hcip", "hcgateway", "single_kernel")] == [*["255.255.255.255"] * 2, "1"]
 
 
 def test_commands_without_a_guest() -> None:

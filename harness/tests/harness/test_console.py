@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,8 +87,9 @@ def test_firmware_does_not_clear_the_screen(cuts: list[int]) -> None:
     assert filtered(pieces) == b"BdsDxe: starting\r\n[LOADER][INFO] Hermit\n" + CLEAR + b"hello\n"
 
 
-def test_firmware_after_a_refusal_does_not_either() -> None:
-    refusal = b"[LOADER][INFO] Hermit\r\n[LOADER][ERROR] 65 no-module: x\r\n"
+@pytest.mark.parametrize("level", [b"[ERROR]", b""])
+def test_firmware_after_a_refusal_does_not_either(level: bytes) -> None:
+    refusal = b"[LOADER][INFO] Hermit\r\n[LOADER]" + level + b" 65 no-module: x\r\n"
     assert filtered([refusal + CLEAR + b"Shell> "], continues=True) == refusal + b"Shell> "
 
 
