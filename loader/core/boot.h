@@ -49,9 +49,10 @@ struct boot {
 	uint32_t ram_slack;
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
-	// The memory of the start information. place.h says what may overlap it.
-	struct range preserved[PRESERVED_MAX];
-	size_t preserved_count;
+	// The memory of the start information. Only the image may overlap it (place.h). UEFI: none,
+	// since the firmware has allocated that memory.
+	struct range start_info[START_INFO_MAX];
+	size_t start_info_count;
 
 	const struct elf_target *elf_target;
 	// The firmware's device tree, from which the kernel's is derived. NULL: the core creates

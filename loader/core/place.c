@@ -7,7 +7,7 @@
 #include "core/log.h"
 
 // Two excluded ranges, loader, image, file, block, and the start information.
-#define BUSY_MAX (6 + PRESERVED_MAX)
+#define BUSY_MAX (6 + START_INFO_MAX)
 
 struct busy {
 	size_t count;
@@ -147,8 +147,8 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 		want.within.end = GIB(1);
 	busy_add(busy, out->image);
 	busy_add(busy, request->file);
-	for (size_t i = 0; i < request->preserved_count; i++)
-		busy_add(busy, request->preserved[i]);
+	for (size_t i = 0; i < request->start_info_count; i++)
+		busy_add(busy, request->start_info[i]);
 	bool found = find_free(request, busy, &want, &out->block);
 	if (!found && rules->block_boundary != 0) {
 		want.within = (struct range){ align_down(out->image.start, GIB(1)), top };

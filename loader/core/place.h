@@ -41,7 +41,7 @@ struct place_rules {
 
 // Ranges of start information. Multiboot and PVH have most: the structure that the register points
 // to, command line, module list, memory map.
-#define PRESERVED_MAX 4
+#define START_INFO_MAX 4
 
 struct place_request {
 	const struct place_rules *rules;
@@ -61,8 +61,8 @@ struct place_request {
 	// The application file.
 	struct range file;
 	// The start information.
-	struct range preserved[PRESERVED_MAX];
-	size_t preserved_count;
+	struct range start_info[START_INFO_MAX];
+	size_t start_info_count;
 };
 
 struct placement {

@@ -36,7 +36,7 @@ static enum status run(void)
 }
 
 // No pointer of this test is aligned.
-static void everything_is_found_and_preserved(void)
+static void everything_is_found_and_recorded(void)
 {
 	start();
 	put32(PARAMS + 0x228, LINE);
@@ -51,11 +51,11 @@ static void everything_is_found_and_preserved(void)
 	CHECK(protocol_boot.boot_params.p == fake_memory() + PARAMS &&
 	      protocol_boot.boot_params.n == 4096);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(protocol_boot.preserved_count, 2);
-	CHECK(protocol_boot.preserved[0].start == PARAMS &&
-	      protocol_boot.preserved[0].end == PARAMS + 4096);
-	CHECK(protocol_boot.preserved[1].start == LINE &&
-	      protocol_boot.preserved[1].end == LINE + 7);
+	CHECK_EQ(protocol_boot.start_info_count, 2);
+	CHECK(protocol_boot.start_info[0].start == PARAMS &&
+	      protocol_boot.start_info[0].end == PARAMS + 4096);
+	CHECK(protocol_boot.start_info[1].start == LINE &&
+	      protocol_boot.start_info[1].end == LINE + 7);
 }
 
 static void nothing_but_memory(void)
@@ -126,7 +126,7 @@ static void the_size_of_the_command_line_is_an_upper_bound(void)
 		put32(PARAMS + 0x238, cases[i].size);
 		CHECK_EQ(run(), STATUS_OK);
 		CHECK_EQ(protocol_boot.cmdline.n, cases[i].want);
-		CHECK_EQ(protocol_boot.preserved[1].end, LINE + cases[i].want);
+		CHECK_EQ(protocol_boot.start_info[1].end, LINE + cases[i].want);
 	}
 	memset(fake_memory() + LINE, 'x', CMDLINE_MAX + 1);
 	put32(PARAMS + 0x238, CMDLINE_MAX);
@@ -191,7 +191,7 @@ static void every_flip_is_safe(void)
 }
 
 #define T(name) { #name, name }
-SUITE(linux64, T(everything_is_found_and_preserved), T(nothing_but_memory),
+SUITE(linux64, T(everything_is_found_and_recorded), T(nothing_but_memory),
       T(what_marks_a_zero_page), T(high_halves_count),
       T(the_size_of_the_command_line_is_an_upper_bound), T(only_type_1_is_ram),
       T(memory_is_missing), T(a_full_map_is_read_to_its_end), T(every_flip_is_safe));

@@ -57,7 +57,7 @@ static enum status run(void)
 	return run_with(MAGIC, INFO);
 }
 
-static void everything_is_found_and_preserved(void)
+static void everything_is_found_and_recorded(void)
 {
 	start(CMDLINE | MODULES | MMAP);
 	memcpy(fake_memory() + LINE, "abc def", 8);
@@ -68,9 +68,9 @@ static void everything_is_found_and_preserved(void)
 	CHECK_EQ(run(), STATUS_OK);
 	check_parsed(INFO, "abc def", 2, 0x30000, 0x123);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(protocol_boot.preserved_count, 4);
-	CHECK(is_preserved(INFO, INFO + 52) && is_preserved(LINE, LINE + 7) &&
-	      is_preserved(LIST, LIST + 16) && is_preserved(MAP, map_end));
+	CHECK_EQ(protocol_boot.start_info_count, 4);
+	CHECK(is_start_info(INFO, INFO + 52) && is_start_info(LINE, LINE + 7) &&
+	      is_start_info(LIST, LIST + 16) && is_start_info(MAP, map_end));
 }
 
 static void what_is_not_flagged_is_not_there(void)
@@ -310,7 +310,7 @@ static void every_flip_is_safe(void)
 }
 
 #define T(name) { #name, name }
-SUITE(multiboot, T(everything_is_found_and_preserved), T(what_is_not_flagged_is_not_there),
+SUITE(multiboot, T(everything_is_found_and_recorded), T(what_is_not_flagged_is_not_there),
       T(magic_and_address), T(the_command_line_must_end), T(the_command_line_near_the_end_of_reach),
       T(modules), T(memory_is_missing), T(old_boot_loaders_report_two_sizes),
       T(the_map_takes_precedence_over_the_sizes), T(entries_of_odd_sizes), T(malformed_entries),

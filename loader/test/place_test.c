@@ -231,15 +231,15 @@ static void staging_stays_in_the_images_gib(void)
 		      "and no 0x200000 free bytes are above it");
 }
 
-static void the_block_avoids_preserved_ranges(void)
+static void the_block_avoids_the_start_information(void)
 {
 	start(true, 0, 0x1000);
-	request.preserved[0] = (struct range){ 0x9500, 0x9600 };
-	request.preserved[1] = (struct range){ 0x20000, 0x20001 };
-	request.preserved_count = 2;
+	request.start_info[0] = (struct range){ 0x9500, 0x9600 };
+	request.start_info[1] = (struct range){ 0x20000, 0x20001 };
+	request.start_info_count = 2;
 	must(run());
 	check_range(place.block, 0xa000, 0xa000 + BLOCK_SIZE);
-	request.preserved[1] = (struct range){ 0x16fff, 0x17000 };
+	request.start_info[1] = (struct range){ 0x16fff, 0x17000 };
 	must(run());
 	check_range(place.block, 0x17000, 0x17000 + BLOCK_SIZE);
 }
@@ -381,7 +381,8 @@ SUITE(place, T(nothing_overlaps), T(the_preferred_range_takes_precedence),
       T(an_image_below_its_file_is_placed_elsewhere), T(without_another_place_the_file_is_moved),
       T(segments_in_another_order_than_in_the_file_are_moved), T(no_room_to_move_the_file),
       T(an_image_over_the_loader_is_staged), T(staging_stays_in_the_images_gib),
-      T(the_block_avoids_preserved_ranges), T(the_block_is_below_the_image_when_low_memory_is_full),
-      T(the_block_crosses_no_unit), T(the_block_may_be_in_the_images_gib),
-      T(the_block_is_below_4_gib), T(no_room_below_the_image),
-      T(an_image_in_the_lowest_unit_has_nothing_below), T(random_machines_keep_the_rules));
+      T(the_block_avoids_the_start_information),
+      T(the_block_is_below_the_image_when_low_memory_is_full), T(the_block_crosses_no_unit),
+      T(the_block_may_be_in_the_images_gib), T(the_block_is_below_4_gib),
+      T(no_room_below_the_image), T(an_image_in_the_lowest_unit_has_nothing_below),
+      T(random_machines_keep_the_rules));

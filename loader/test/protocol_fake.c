@@ -50,11 +50,11 @@ void check_usable(const char *want)
 	CHECK_STR(got, want);
 }
 
-bool is_preserved(uint64_t from, uint64_t to)
+bool is_start_info(uint64_t from, uint64_t to)
 {
-	for (size_t i = 0; i < protocol_boot.preserved_count; i++)
-		if (protocol_boot.preserved[i].start == from &&
-		    protocol_boot.preserved[i].end == to)
+	for (size_t i = 0; i < protocol_boot.start_info_count; i++)
+		if (protocol_boot.start_info[i].start == from &&
+		    protocol_boot.start_info[i].end == to)
 			return true;
 	return false;
 }

@@ -23,7 +23,7 @@ void check_parsed(uint64_t info_at, const char *line, unsigned apps, uint64_t ap
 // The usable ranges as "0-9fc00 100000-4000000 ".
 void check_usable(const char *want);
 // Whether exactly this is kept from being written.
-bool is_preserved(uint64_t from, uint64_t to);
+bool is_start_info(uint64_t from, uint64_t to);
 // Flips every bit of these `count` places, one bit a run, in what `start` puts there: booted, or
 // refused because of the start information.
 void check_flips(void (*start)(void), enum status (*run)(void), const struct range *places,

@@ -77,7 +77,7 @@ static void set_rsdp(uint8_t revision)
 	set_checksum(RSDP, 32, 36);
 }
 
-static void everything_is_found_and_preserved(void)
+static void everything_is_found_and_recorded(void)
 {
 	start();
 	put64(INFO + 24, LINE);
@@ -88,9 +88,9 @@ static void everything_is_found_and_preserved(void)
 	check_parsed(INFO, "abc def", 2, APP, 0x123);
 	CHECK_EQ(protocol_boot.rsdp.n, 0);
 	check_usable("0-9fc00 100000-4000000 ");
-	CHECK_EQ(protocol_boot.preserved_count, 4);
-	CHECK(is_preserved(INFO, INFO + 56) && is_preserved(LINE, LINE + 7) &&
-	      is_preserved(LIST, LIST + 32) && is_preserved(MAP, MAP + 48));
+	CHECK_EQ(protocol_boot.start_info_count, 4);
+	CHECK(is_start_info(INFO, INFO + 56) && is_start_info(LINE, LINE + 7) &&
+	      is_start_info(LIST, LIST + 32) && is_start_info(MAP, MAP + 48));
 }
 
 static void nothing_but_memory(void)
@@ -291,7 +291,7 @@ static void qemus_device_words_are_as_kernels_read_them(void)
 }
 
 #define T(name) { #name, name }
-SUITE(pvh, T(everything_is_found_and_preserved), T(nothing_but_memory), T(magic_and_address),
+SUITE(pvh, T(everything_is_found_and_recorded), T(nothing_but_memory), T(magic_and_address),
       T(the_command_line_must_end), T(modules_out_of_reach), T(memory_is_missing),
       T(what_is_reserved_wins), T(more_ranges_than_the_set_holds), T(the_root_pointer_is_copied),
       T(a_root_pointer_that_is_none_is_left_out), T(qemus_device_words_are_as_kernels_read_them),

@@ -86,7 +86,7 @@ enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct ran
 	boot->ram = tree->ram;
 	boot->reserved = tree->reserved;
 	boot->cmdline = tree->bootargs;
-	boot->preserved[boot->preserved_count++] = tree->at;
+	boot->start_info[boot->start_info_count++] = tree->at;
 	TRY(devicetree_usable_ram(tree, &boot->usable));
 	return find_app(tree, map, boot);
 }

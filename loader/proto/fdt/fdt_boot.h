@@ -5,7 +5,7 @@
 
 #include "core/boot.h"
 
-// Fills memory, command line, application and `preserved` of `boot`. `boot->mappable`,
+// Fills memory, command line, application and `start_info` of `boot`. `boot->mappable`,
 // `boot->loader` and `boot->elf_target` are set before. `boot` keeps a pointer to `tree`. `map`
 // maps physical memory. Refusals have been printed.
 must_check enum status fdt_boot_read(const struct devicetree *tree, void *(*map)(struct range),

@@ -36,9 +36,9 @@ bool protocol_span(const struct protocol_reader *reader, uint64_t at, uint64_t s
 	struct boot *boot = reader->boot;
 	if (!map_span(reader, at, size, out))
 		return false;
-	// PRESERVED_MAX is the number of calls of the protocol with the most calls.
-	ASSERT(boot->preserved_count < countof(boot->preserved));
-	boot->preserved[boot->preserved_count++] = (struct range){ at, at + size };
+	// START_INFO_MAX is the number of calls of the protocol with the most calls.
+	ASSERT(boot->start_info_count < countof(boot->start_info));
+	boot->start_info[boot->start_info_count++] = (struct range){ at, at + size };
 	return true;
 }
 
@@ -62,12 +62,12 @@ enum status protocol_cmdline(const struct protocol_reader *reader, uint64_t at, 
 		return refuse(STATUS_CMDLINE_TOO_LONG,
 			      "the command line at %#lx has no end within %#lx bytes", at, text.n);
 	// Only the text: the bytes after it may belong to the application's file.
-	boot->preserved[boot->preserved_count - 1].end = at + n;
+	boot->start_info[boot->start_info_count - 1].end = at + n;
 	boot->cmdline = (struct span){ text.p, n };
 	return STATUS_OK;
 }
 
-// The application is not added to boot->preserved: the core moves it if its place is needed.
+// The application is not added to boot->start_info: the core moves it if its place is needed.
 enum status protocol_app(const struct protocol_reader *reader, uint64_t at, uint64_t size,
 			 uint32_t count)
 {
@@ -147,7 +147,7 @@ static size_t rsdp_size(const struct protocol_reader *reader, uint64_t at, struc
 
 void protocol_rsdp(const struct protocol_reader *reader, uint64_t at)
 {
-	// A copy: the RSDP is not in boot->preserved, so block or copies may overwrite the
+	// A copy: the RSDP is not in boot->start_info, so block or copies may overwrite the
 	// original.
 	static uint8_t copy[RSDP_SIZE];
 	struct span rsdp;

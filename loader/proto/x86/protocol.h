@@ -7,7 +7,7 @@
 #include "core/boot.h"
 
 // The reader of each protocol, in <protocol>/<protocol>.c. It fills the application, command line,
-// memory, RSDP (not Multiboot) and `preserved` of `boot`. `boot->loader` and `boot->mappable` are
+// memory, RSDP (not Multiboot) and `start_info` of `boot`. `boot->loader` and `boot->mappable` are
 // set before; `map` maps physical memory. Lengths in the start information are checked against
 // `boot->mappable` only.
 
@@ -39,7 +39,7 @@ struct protocol_reader {
 	enum status unreachable;
 };
 
-// Maps [at, at + size) and adds it to boot->preserved: it is needed until the block is written.
+// Maps [at, at + size) and adds it to boot->start_info: it is needed until the block is written.
 // False: out of reach.
 must_check bool protocol_span(const struct protocol_reader *reader, uint64_t at, uint64_t size,
 			      struct span *out);
