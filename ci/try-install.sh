@@ -78,6 +78,7 @@ for section in pipx 'Debian package' Tarball 'make install'; do
 	if [ "$section" = 'make install' ]; then
 		folder=$home/hermit-loader
 		type_line online "$folder" 'make install DESTDIR=build/first'
+		rm -rf $home/.cache/hermit-harness # the build's
 	fi
 	# Folders that any program of a user makes once.
 	runuser -u me -- mkdir -p $home/.cache $home/.local/bin $home/.local/share \

@@ -230,7 +230,7 @@ def test_freestanding_flags() -> None:
     assert [line for line in linked if " -nostdlib " not in line] == []
 
 
-@pytest.mark.requirement("N-15", "L-03")
+@pytest.mark.requirement("N-15", "L-03", "C-08")
 def test_level_at_build_time(tmp_path: Path, boot_here: Boot) -> None:
     """LOADER_LOG selects the level, and a wrong word is refused. NO_COLOR changes nothing: there are no colours.
 

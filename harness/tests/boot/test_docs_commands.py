@@ -124,7 +124,7 @@ def shell() -> Iterator[Shell]:
         yield Shell(lab, Path(folder))
 
 
-@pytest.mark.requirement("L-01", "P-05")
+@pytest.mark.requirement("L-01", "P-05", "C-31")
 @pytest.mark.parametrize(("block", "row"), [pytest.param(*pair, id=str(pair[0])) for pair in runnable()])
 def test_block(block: Block, row: Row, shell: Shell) -> None:
     """A block ends as blocks.toml says, and prints what the page shows."""

@@ -78,9 +78,9 @@ def copy_of_the_checkout(to: Path) -> None:
             shutil.copy(ROOT / name, to / name)
 
 
-@pytest.mark.requirement("P-05")
+@pytest.mark.requirement("P-05", "C-07", "M-02")
 def test_workflow_of_the_page(tmp_path: Path) -> None:
-    """The commands of the CI example work in a fresh root: a project, a checkout of the loader, an empty home."""
+    """The commands of the CI example work in a fresh root: a project, the loader's files without git, an empty home."""
     (block,) = re.findall(r"^```yaml\n(.*?)^```", PAGES["pytest.md"], re.M | re.S)
     commands = re.findall(r"^ *- run: (.*)$", block, re.M)
     assert [command.split()[0] for command in commands[:2]] == ["cargo", "make"] and "pytest" in commands[2]

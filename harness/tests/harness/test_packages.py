@@ -45,7 +45,7 @@ def offline(home: Path) -> dict[str, object]:
 WITHOUT_NETWORK = ("unshare", "--user", "--map-root-user", "--net")
 
 
-@pytest.mark.requirement("C-09", "C-17")
+@pytest.mark.requirement("C-08", "C-09", "C-17")
 def test_install(tmp_path: Path) -> None:
     """HermitCore's example works from the folder of a DESTDIR that has been moved; removal leaves others' files."""
     system = tmp_path / "system"

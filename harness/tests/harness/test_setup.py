@@ -69,6 +69,7 @@ def test_doctor_names_each_missing_program() -> None:
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, f"{len(missing)} missing: {', '.join(missing)}")
 
 
+@pytest.mark.requirement("M-25")
 def test_doctor_ends_with_one_line() -> None:
     """With everything here the last line says so, and what else this machine does without."""
     done = ctl("doctor")
