@@ -61,7 +61,7 @@ listing() {
 		-o -path /fresh -o -path /root -o -path /var/cache -o -path /var/log \
 		-o -path /var/lib/apt -o -path /var/lib/dpkg -o -path '/var/lib/systemd' \
 		-o -path $home/hermit-loader -o -path $home/.cache/pip \
-		-o -path "$home/.local/*pipx" \) -prune -o -printf '%M %u %p\n' | sort
+		-o -path "$home/.local/*pipx" -o -path $home/.cache/pipx \) -prune -o -printf '%M %u %p\n' | sort
 }
 
 # Prints the lines of the shell blocks of a section.
@@ -80,8 +80,8 @@ for section in pipx 'Debian package' Tarball 'make install'; do
 		type_line online "$folder" 'make install DESTDIR=build/first'
 		rm -rf $home/.cache/hermit-harness # the build's
 	fi
-	# Folders that any program of a user makes once.
-	runuser -u me -- mkdir -p $home/.cache $home/.local/bin $home/.local/share \
+	# Folders that pipx and other programs of a user make once.
+	runuser -u me -- mkdir -p $home/.cache $home/.local/bin $home/.local/share/man \
 		$home/.local/state
 	listing >/tmp/before
 	count=0
