@@ -61,7 +61,8 @@ listing() {
 		-o -path /fresh -o -path /root -o -path /var/cache -o -path /var/log \
 		-o -path /var/lib/apt -o -path /var/lib/dpkg -o -path '/var/lib/systemd' \
 		-o -path $home/hermit-loader -o -path $home/.cache/pip \
-		-o -path "$home/.local/*pipx" -o -path $home/.cache/pipx \) -prune -o -printf '%M %u %p\n' | sort
+		-o -path "$home/.local/*pipx" -o -path $home/.cache/pipx \) -prune \
+		-o -printf '%M %u %p\n' | sort
 }
 
 # Prints the lines of the shell blocks of a section.
