@@ -31,6 +31,7 @@ workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist workste
 later_shard := $(filter-out 1/%,$(SHARD))
 all_tests  := host-test clang fixtures lint
 some_tests := $(if $(part)$(LANE),host fixtures,$(if $(later_shard),host clang fixtures))
+setup_lane := setup-test $(if $(filter engines,$(LANE)),setup-engines)
 tested     := loader $(or $(some_tests),$(all_tests))
 
 # NAME=value on make's command line reaches hermitctl as the environment variable HERMIT_NAME.
@@ -132,8 +133,9 @@ clean: ## remove what was built, except build/venv
 
 ##@ Test and inspect
 
-test: setup-test $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
+test: $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
+#: LANE=engines (parts as jobs of Slurm, and CI files)
 #: SHARD=2/4 REPORT=FOLDER (one of four machines)
 #: RESUME=1 (what an ended run owes)
 	@echo "== tests"
@@ -221,6 +223,9 @@ setup-run:
 setup-debug:
 	@ci/alone.sh ci/setup.sh debug && ci/alone.sh ci/venv.sh
 
+setup-engines:
+	@ci/alone.sh ci/setup.sh engines && ci/alone.sh ci/venv.sh engines
+
 setup-test:
 	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh
 	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
@@ -229,4 +234,4 @@ setup-test:
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
 	test durations host-test host clang mutants repro fresh fresh-install bench bench-net \
 	lint format prose measure drift docs list requirements rows doctor \
-	setup-run setup-debug setup-test
+	setup-run setup-debug setup-test setup-engines

@@ -6,6 +6,7 @@
 # Usage: ci/venv.sh         build/venv: harness/requirements.txt, and the harness itself, editable
 #        ci/venv.sh docs    build/venv-docs: harness/requirements-docs.txt, which `make docs` needs
 #        ci/venv.sh dist    build/venv-dist: harness/requirements-dist.txt, which `make dist` needs
+#        ci/venv.sh engines   build/venv-engines: the validators of `make test LANE=engines`
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,8 +14,9 @@ case ${1:-} in
 	'') venv=build/venv list=harness/requirements.txt of='the harness' ;;
 	docs) venv=build/venv-docs list=harness/requirements-docs.txt of='the documentation' ;;
 	dist) venv=build/venv-dist list=harness/requirements-dist.txt of='the list of contents' ;;
+	engines) venv=build/venv-engines list=harness/requirements-engines.txt of=validators ;;
 	*)
-		echo "usage: ci/venv.sh [docs|dist]" >&2
+		echo "usage: ci/venv.sh [docs|dist|engines]" >&2
 		exit 2
 		;;
 esac

@@ -17,7 +17,7 @@ PATH = re.compile(r"(?<![\w.$})>*~<%/-])/([A-Za-z][\w.-]*/\w[\w.-]*)", re.A)
 SYSTEM = re.compile(
     r"(bin|boot|dev|etc|lib|proc|root|run|sbin|sys|tmp|usr)/|var/(cache|lib|log|tmp)\b|opt/(hermit|cross)\b"
 )
-IN_A_GUEST = re.compile(r"(TAG|apps|chosen|cpus|data|fresh|myfs)/")
+IN_A_GUEST = re.compile(r"(TAG|apps|chosen|cpus|data|fresh|myfs|volume)/")
 PLACEHOLDER = re.compile(r"(home/(me|other)|path/to)\b|(nonexistent|some|x)/|build/(release|venv)\b|src/lib\b")
 WITHOUT_PLACES = (".lock",)  # generated, and full of names of packages
 

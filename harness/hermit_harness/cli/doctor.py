@@ -20,6 +20,7 @@ from hermit_harness.vm import host, virtiofsd
 from hermit_harness.vm.machines import CPU_KVM
 from hermit_harness.vm.nic import NIC_MODELS
 
+FOR_TESTS = ("run", "debug", "test", "lint")  # who needs the packages that every developer needs
 # Programs of packages with another name, and the option that prints their version.
 PROGRAMS = {
     "binutils": "ld",
@@ -33,6 +34,8 @@ PROGRAMS = {
     "qemu-system-x86": "qemu-system-x86_64",
     "qemu-system-x86-core": "qemu-system-x86_64",
     "util-linux": "unshare",
+    "slurm-client": "sbatch",
+    "munge": "munged",
     "iproute2": "ip",
     "iproute": "ip",
     "lld": "ld.lld",
@@ -132,13 +135,19 @@ def tools() -> list[Check]:
     name = system()
     sudo = "" if os.geteuid() == 0 else "sudo "
     found = []
-    for package, _, purpose in packages(name):
+    for package, needed_by, purpose in packages(name):
         program = PROGRAMS.get(package, package)
         if not program:
             continue
         version = version_of(program)
         found.append(
-            Check(program, bool(version), version or f"missing ({purpose})", f"{sudo}{INSTALL[name]} {package}")
+            Check(
+                program,
+                bool(version),
+                version or f"missing ({purpose})",
+                f"{sudo}{INSTALL[name]} {package}",
+                needed=needed_by in FOR_TESTS,
+            )
         )
     return found
 

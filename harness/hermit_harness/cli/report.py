@@ -47,7 +47,9 @@ def command(arguments: argparse.Namespace) -> int:
         raise ValueError("hermitctl report judges tests of a checkout, and this is an installed package")
     shards = [results.read(path) for path in _files(arguments.folders)]
     tests, faults = results.merge(shards)
-    faults += ledger.judge(matrix(), tests, ledger.reasons(), ledger.errata(), datetime.date.today())
+    is_selection = not any(shard.plan.complete for shard in shards)
+    if not is_selection:
+        faults += ledger.judge(matrix(), tests, ledger.reasons(), ledger.errata(), datetime.date.today())
     sections = [
         ("cells", text.cells_table(tests)),
         ("skips", text.skip_list(tests)),
@@ -60,7 +62,8 @@ def command(arguments: argparse.Namespace) -> int:
     for title, lines in sections:
         if lines:
             print(f"== {title}", *lines, sep="\n")
-    print(f"== {text.counts(tests)} in {len(shards)} shards: {'red' if is_red else 'green'}; {arguments.output}")
+    of = "a selection of tests, " if is_selection else ""
+    print(f"== {of}{text.counts(tests)} in {len(shards)} shards: {'red' if is_red else 'green'}; {arguments.output}")
     return int(is_red)
 
 

@@ -173,8 +173,8 @@ def whole_plan(shards: Sequence[Results]) -> Plan:
 
 
 def _shard_faults(name: str, shard: Results, first: Results) -> Iterator[str]:
-    if not shard.plan.complete:
-        yield f"{name} ran only a selection of its tests"
+    if shard.plan.complete != first.plan.complete:
+        yield f"one of {name} and {first.path} ran only a selection of its tests"
     if shard.plan.commit != first.plan.commit:
         yield f"{name} is of commit {shard.plan.commit}, {first.path} of {first.plan.commit}"
     elif shard.plan.digest != first.plan.digest:

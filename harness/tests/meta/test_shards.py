@@ -89,7 +89,7 @@ def test_damaged_shard_is_named(damage: Callable[[Path], object], named: str, tm
     [
         ({"commit": "decade"}, "shard 2/2 ({}) is of commit decade, {} of c0ffee"),
         ({"collected": 3, "digest": "other"}, "shard 2/2 ({}) collected 3 tests, not the 4 of {}"),
-        ({"complete": False}, "shard 2/2 ({}) ran only a selection"),
+        ({"complete": False}, "one of shard 2/2 ({}) and {} ran only a selection"),
         ({"shard": "1/2"}, "shard 1/2 ({}) is there twice: also {}"),
         ({"shard": "2/3"}, "these are not shards of one run: 1/2, 2/3"),
         ({"shard": ""}, "these are not shards of one run: , 1/2"),
