@@ -15,6 +15,7 @@ SHOWN = {
     "hand": "by hand, {date}",
 }
 ERAS_HEAD = ("era", "entry version", "kernels", "CPUs", "boot info", "test images")
+LIMITS_HEAD = ("kernels", "limit", "source")
 KERNELS_HEAD = ("kernel", "era", "CPU", "shown by", "applications")
 
 
@@ -39,6 +40,7 @@ def page(text: str) -> str:
         raise ValueError(f"unknown era {', '.join(sorted(unknown))}")
     tables = {
         "eras": table(ERAS_HEAD, eras),
+        "limits": table(LIMITS_HEAD, [[row[key] for key in ("kernels", "what", "source")] for row in data["limit"]]),
         "kernels": table(KERNELS_HEAD, [kernel_cells(row) for row in data["row"]]),
     }
     return str(data["page"]).format(**tables)

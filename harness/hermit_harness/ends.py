@@ -28,6 +28,7 @@ class End:
     zero_is_poweroff: bool = False
     after: re.Pattern[bytes] | None = None
     allows_unknown: bool = False
+    failure_alone: int | None = None
 
 
 @lru_cache(maxsize=1)
@@ -48,6 +49,7 @@ def ends() -> dict[str, End]:
             zero_is_poweroff=row.get("zero_is_poweroff", False),
             after=re.compile(row["after"].encode()) if "after" in row else None,
             allows_unknown=row["status_source"] == "none",
+            failure_alone=row.get("failure_alone"),
         )
         for row in rows
     }

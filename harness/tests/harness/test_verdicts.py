@@ -97,6 +97,7 @@ def text(judged: Judgement) -> str:
         (GOOD + "nothing\n", 4, "hermit-0.10-riscv64", "app exit 4"),
         (GOOD, 3, "hermit-e1-x86", "app ended, status unknown"),
         (GOOD, 0, "hermit-e1-x86", "app ended, status unknown"),
+        (GOOD, 1, "hermit-e1-x86", "app exit 1"),
         (BANNER + REFUSAL, 67, "bare-aarch64", "loader refused 67 elf-segment-beyond-file"),
     ],
 )
