@@ -22,7 +22,7 @@ _LOADER = re.compile(rb"\[LOADER\]")
 _ERROR = re.compile(rb"\[LOADER\](?:\[ERROR\])? (\d{1,3}) ([a-z0-9-]+): ?(.*)$")
 # Before upstream's loader 0.3.0 the line has another text, and before 0.4.5 no end.
 _LOADING = re.compile(
-    rb"\[LOADER\](?:\[INFO\])? (?:Loading kernel to|Load HermitCore Application at) "
+    rb"\[LOADER\](?:\[INFO\])? (?:Load HermitCore Application at |Loading kernel to )"
     rb"(0x[0-9a-fA-F]+)(?:\.\.(0x[0-9a-fA-F]+))?"
 )
 _FOREIGN_PANIC = re.compile(rb"\[LOADER\] (?:PANIC: |panicked at )(.*)$")

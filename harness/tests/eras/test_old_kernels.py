@@ -37,7 +37,7 @@ def lines(outcome: Outcome, expect: str = "pass") -> list[str]:
     return outcome.console.decode("utf-8", "backslashreplace").replace("\r\n", "\n").splitlines()
 
 
-@pytest.mark.requirement("C-14", "R-01", "R-10")
+@pytest.mark.requirement("R-01", "R-10")
 @every_kernel
 def test_greeting(kernel: str, boot_here: Boot) -> None:
     """The loader recognises the kernel from the file. Thread-local data and relocated pointers are right in 64M."""
@@ -47,7 +47,7 @@ def test_greeting(kernel: str, boot_here: Boot) -> None:
     assert seen[at + 1 : at + 4] == ["CPUs: 1", "thread-local data: right", "relocations: right"]
 
 
-@pytest.mark.requirement("R-08", "C-14")
+@pytest.mark.requirement("R-08", "R-01")
 @every_kernel
 def test_arguments(kernel: str, boot_here: Boot) -> None:
     """The words after -- become argv; 0.3.10 passes a constant (src/syscalls/interfaces/mod.rs)."""
@@ -57,14 +57,14 @@ def test_arguments(kernel: str, boot_here: Boot) -> None:
     assert [line for line in seen if line.startswith("arg")] == (one if kernel == "0.3.10" else words)
 
 
-@pytest.mark.requirement("C-14")
+@pytest.mark.requirement("R-01")
 @pytest.mark.parametrize("kernel", KERNELS[-1:])
 def test_no_environment(kernel: str, boot_here: Boot) -> None:
     """The environment of every 0.3 is a null pointer (src/syscalls/interfaces/mod.rs)."""
     assert "entries=0" in lines(boot_here(old("env", kernel)))
 
 
-@pytest.mark.requirement("C-14", "P-12")
+@pytest.mark.requirement("R-01", "P-12")
 @every_kernel
 def test_status_is_lost(kernel: str, boot_here: Boot) -> None:
     """The kernel powers the machine off by ACPI, whatever the status. 0.3.54 writes success to the debug exit, too, and
@@ -75,7 +75,7 @@ def test_status_is_lost(kernel: str, boot_here: Boot) -> None:
     assert outcome.qemu_status in ((0, 3) if kernel == "0.3.54" else (0,))
 
 
-@pytest.mark.requirement("C-14", "P-12")
+@pytest.mark.requirement("R-01", "P-12")
 @every_kernel
 def test_panic(kernel: str, boot_here: Boot) -> None:
     outcome = boot_here(old("panic", kernel))
@@ -83,7 +83,7 @@ def test_panic(kernel: str, boot_here: Boot) -> None:
     assert outcome.origin == "app" and "a panic on purpose" in outcome.cause, str(outcome)
 
 
-@pytest.mark.requirement("C-14")
+@pytest.mark.requirement("R-01")
 @every_kernel
 def test_exception(kernel: str, boot_here: Boot) -> None:
     """The post-mortem finds the report of the old handlers, and the function that raised the exception."""
@@ -94,7 +94,7 @@ def test_exception(kernel: str, boot_here: Boot) -> None:
     assert "runtime_entry" in outcome.postmortem, outcome.postmortem
 
 
-@pytest.mark.requirement("C-14", "P-06")
+@pytest.mark.requirement("R-01", "P-06")
 @pytest.mark.parametrize("kernel", ["0.3.10", "0.3.54"])
 def test_debugger(kernel: str) -> None:
     """GDB stops in the application, finds the boot info, which the kernel has written to, and the callers."""
@@ -111,7 +111,7 @@ def test_debugger(kernel: str) -> None:
     assert re.search(r"^#\d+ .* hermit::initd ", said, re.M), said
 
 
-@pytest.mark.requirement("C-14")
+@pytest.mark.requirement("R-01")
 @every_kernel
 def test_thread_local_data_of_small_alignment(kernel: str, boot_here: Boot) -> None:
     """Kernels before 0.3.54 round the size of thread-local data up to 32 bytes, and find it too low in memory
@@ -122,14 +122,14 @@ def test_thread_local_data_of_small_alignment(kernel: str, boot_here: Boot) -> N
     assert f"thread-local words: {[11, 22, 33, 44, 55] if kernel == '0.3.54' else wrong}" in seen
 
 
-@pytest.mark.requirement("C-14", "N-05")
+@pytest.mark.requirement("R-01", "N-05")
 @pytest.mark.parametrize("kernel", ["0.3.30"])
 def test_uefi(kernel: str, boot_here: Boot) -> None:
     """The kernel gets one region: it takes the sum of the ends of all for the amount of RAM."""
     assert "relocations: right" in lines(boot_here(old("hello", kernel, machine="ovmf", target_name="x86_64-uefi")))
 
 
-@pytest.mark.requirement("C-14", "W-01")
+@pytest.mark.requirement("R-01", "W-01")
 def test_cpus(boot_here: Boot) -> None:
     """0.3.54 is the only one of them that starts other CPUs."""
     assert "CPUs: 2" in lines(boot_here(old("hello", "0.3.54", smp=2)))

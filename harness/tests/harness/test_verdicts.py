@@ -342,34 +342,6 @@ def test_fatal_error_of_qemu_is_the_guests_crash() -> None:
     assert judged.verdict == "crash"
 
 
-@pytest.mark.parametrize(
-    ("line", "start", "end"),
-    [
-        ("[LOADER] Load HermitCore Application at 0x400000", 0x400000, 0x400000),  # rusty-loader
-        ("[LOADER] Load HermitCore Application at 0x20A000", 0x20A000, 0x20A000),
-        ("[LOADER] Loading kernel to 0x800000", 0x800000, 0x800000),  # 0.3.0
-        ("[LOADER][INFO] Loading kernel to 0x800000", 0x800000, 0x800000),  # 0.4.0
-        (
-            "[LOADER][\x1b[32mINFO\x1b[0m] Loading kernel to 0x800000..0x8d5000 (len = 0xd5000 B / 872448 B)",
-            0x800000,
-            0x8D5000,
-        ),
-    ],
-)
-@pytest.mark.requirement("RX-02", "L-24")
-def test_load_address_of_former_loaders(line: str, start: int, end: int) -> None:
-    """The address is in a line whose prefix and text have changed."""
-    assert marks_of(f"[LOADER] start 0x100000, size 0x9c600\n{line}\n", "bare").load_range == (start, end)
-
-
-@pytest.mark.requirement("RX-01")
-def test_lines_without_a_level() -> None:
-    """A refusal is recognised without the level, too, and so is the hand-over."""
-    judged = judge(REFUSAL.replace("[ERROR]", ""), 67)
-    assert (judged.verdict, judged.status, judged.rule) == ("refused", 67, "elf-segment-beyond-file")
-    assert judge(BANNER.replace("[INFO]", "") + LOADING.replace("[INFO]", "") + "exit status 0\n", 3).verdict == "pass"
-
-
 def test_upstream_loaders_panic() -> None:
     """Other loaders print this and loop."""
     judged = judge("[LOADER] panicked at src/main.rs:1:1:\n", None, EndReason.CPU_BUDGET)
