@@ -198,6 +198,9 @@ docs: setup-run ## the documentation as a searchable site in build/docs
 	@ci/docs.sh pages && ci/alone.sh ci/docs.sh
 	@echo build/docs/index.html
 
+screenshots: setup-test loader ## pictures of a terminal, in docs/screens: SCREEN=panic
+	@ci/venv.sh screens && build/venv-screens/bin/python harness/docs/screens.py $(SCREEN)
+
 list: setup-run ## cells of the matrix, images and machines: PATTERN="real-*"
 	@$(ctl) list $(if $(PATTERN),'$(PATTERN)')
 
@@ -233,5 +236,5 @@ setup-test:
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
 	test durations host-test host clang mutants repro fresh fresh-install bench bench-net \
-	lint format prose measure drift docs list requirements rows doctor \
+	lint format prose measure drift docs screenshots list requirements rows doctor \
 	setup-run setup-debug setup-test setup-engines

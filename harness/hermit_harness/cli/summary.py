@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import textwrap
 from typing import Any
 
 from hermit_harness.boot import is_feature_warnings_note
@@ -96,8 +97,16 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str, verbose: bo
         lines.append(f"hermitctl: {outcome.hint}")
     if verbose and "kernel_line" in outcome.timings:
         lines.append(f"hermitctl: kernel's first line after {outcome.timings['kernel_line'] * 1000:.0f} ms")
-    lines.append(last_line(spec, outcome, name, kernel, _width()))
-    return "\n".join(lines) + "\n"
+    width = _width()
+    lines = [row for line in lines for row in wrapped(line, width)]
+    return "\n".join((*lines, last_line(spec, outcome, name, kernel, width), ""))
+
+
+def wrapped(line: str, width: float) -> list[str]:
+    """Return a sentence of ours as lines of a terminal, broken between words."""
+    if len(line) <= width or not line.startswith("hermitctl: "):
+        return [line]
+    return textwrap.wrap(line, int(width), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def as_json(spec: RunSpec, outcome: Outcome, name: str, kernel: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from itertools import groupby
@@ -36,12 +37,14 @@ def is_own(frame: Frame) -> bool:
 
 
 def relative(path: str) -> str:
-    """Return a path as it is named from the current folder, or without the place of registry and toolchain."""
-    short = cause.without_root(path)
+    """Return a path as it is named from the current folder, or from the user's, or without the place of registry and
+    toolchain."""
+    short, home = cause.without_root(path), f"{os.path.expanduser('~')}/"
     try:
-        return short.removeprefix(f"{Path.cwd()}/")
-    except OSError:  # the current folder has been removed
-        return short
+        short = short.removeprefix(f"{Path.cwd()}/")
+    except OSError:
+        pass  # the current folder has been removed
+    return f"~/{short.removeprefix(home)}" if home != "//" and short.startswith(home) else short
 
 
 def title(cpu: Frame) -> str:

@@ -20,6 +20,7 @@ from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT
+from hermit_harness.postmortem.frames import relative
 from hermit_harness.report import leaks, text
 from hermit_harness.report.progress import Progress
 
@@ -134,7 +135,7 @@ class Reporter:
         ran = list(self.results.values())
         cells = [test for test in ran if test.cell]
         junit = self.config.option.xmlpath
-        paths = [f"report: {REPORT}"] + ([f"JUnit:  {junit}"] if junit else [])
+        paths = [f"report: {relative(str(REPORT))}"] + ([f"JUnit:  {relative(junit)}"] if junit else [])
         return [
             ("cells", text.cells_table(ran) if cells else []),
             ("accelerators", text.probe_table(probe.from_environment()) if cells else []),

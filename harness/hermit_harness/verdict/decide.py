@@ -168,7 +168,9 @@ def _panic(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgemen
     if facts.boot_log.panic is None:
         return None
     after = f" (afterwards it printed status {facts.boot_log.status})" if facts.boot_log.status == 0 else ""
-    cause = f"{KERNEL_PANIC}: {facts.boot_log.panic}{after}"
+    panic = facts.boot_log.panic  # "panicked at FILE:LINE: TEXT" of a kernel in Rust
+    said = panic.removeprefix("panicked") if panic.startswith("panicked at ") else f": {panic}"
+    cause = f"{KERNEL_PANIC}{said}{after}"
     return Judgement("panic", facts.boot_log.status, "app", end.id, cause, "", "the application or its kernel")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.cli.summary import last_line
+from hermit_harness.cli.summary import last_line, wrapped
 from hermit_harness.postmortem import frames
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -17,6 +17,7 @@ from hermit_harness.vm.spec import RunSpec
 LOADER = Path("hermit-loader-x86_64-multiboot")
 SPEC = RunSpec(LOADER, Path("hello"), "pc")
 GOOD = Outcome("pass", 0, "app", "bare", "", "", "", b"", 3, (), {"end": 0.2241})
+LONG = "hermitctl: page fault at 0x202d0e in fault_raise: it writes to 0x400000000000, which is not mapped"
 REFUSED = replace(GOOD, verdict="refused", status=67, origin="loader", rule="elf-truncated", status_class="not-elf")
 WIDTHS = {
     76: "app exit 0 after 224 ms · hello, Hermit 0.11.0 · x86_64-multiboot on pc, tcg",
@@ -33,6 +34,15 @@ def test_last_line_fits(width: int) -> None:
     line = last_line(SPEC, GOOD, "hello", "0.11.0", width)
     assert line == WIDTHS[width]
     assert width == 10 or len(line) <= width
+
+
+def test_sentences_are_broken_between_words() -> None:
+    """A terminal shows numbers and paths whole; other streams get one line for each sentence."""
+    lines = wrapped(LONG, 60)
+    assert len(lines) == 2 and all(len(line) <= 60 for line in lines)
+    assert " ".join(map(str.strip, lines)) == LONG
+    assert wrapped(LONG, math.inf) == [LONG]
+    assert wrapped("  #0 0x1 " + "f" * 80, 60) == ["  #0 0x1 " + "f" * 80]
 
 
 def test_last_line_of_other_ends() -> None:
@@ -98,6 +108,8 @@ def test_frames(rows: tuple[frames.Frame, ...], lines: list[str]) -> None:
 
 def test_path_below_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert frames.relative("/home/me/.local/state/x") == "~/.local/state/x"
     assert frames.relative(f"{tmp_path}/src/main.rs:3") == "src/main.rs:3"
     assert frames.relative("/some/main.rs:3") == "/some/main.rs:3"
 
