@@ -9,6 +9,7 @@
 #   lib/hermit/hermit_harness/  the Python package; in its folder `data` what hermitctl needs of a
 #                               checkout, under the same names (harness/hermit_harness/paths.py)
 #   x86_64-hermit/extra/tests/  applications, where HermitCore had them
+#   x86_64-hermit/lib/          a library for own applications, its headers in ../include
 #   share/doc/hermit-loader/    licences and changes
 #
 # The release loaders, the bare fixtures and build/host/hermit-status must be built.
@@ -70,6 +71,11 @@ done
 for name in $examples; do
 	cp "build/fixtures/bare/x86_64/$name" "$tree/x86_64-hermit/extra/tests"
 done
+mkdir -p "$tree/x86_64-hermit/lib" "$tree/x86_64-hermit/include"
+cp build/fixtures/lib/x86_64/libhermit.a "$tree/x86_64-hermit/lib"
+cp fixtures/abi/app.ld "$tree/x86_64-hermit/lib/hermit.ld"
+cp fixtures/abi/crt.h fixtures/abi/bootinfo.h fixtures/abi/x86_64/arch.h \
+	"$tree/x86_64-hermit/include"
 cp LICENSE-APACHE LICENSE-MIT CHANGELOG.md "$tree/share/doc/hermit-loader"
 
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y VERSION)}

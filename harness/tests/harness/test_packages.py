@@ -12,6 +12,7 @@ import pytest
 
 from hermit_harness import __version__
 from hermit_harness.paths import BUILD, ROOT
+from tests.support.pages import blocks
 
 LOADERS = {path.name for path in (BUILD / "release").glob("hermit-loader-*") if path.suffix in ("", ".efi")}
 
@@ -45,9 +46,11 @@ def offline(home: Path) -> dict[str, object]:
 WITHOUT_NETWORK = ("unshare", "--user", "--map-root-user", "--net")
 
 
-@pytest.mark.requirement("C-08", "C-09", "C-17")
+@pytest.mark.requirement("C-08", "C-09", "C-11", "C-17")
 def test_install(tmp_path: Path) -> None:
-    """HermitCore's example works from the folder of a DESTDIR that has been moved; removal leaves others' files."""
+    """An own application links with the library. HermitCore's example works from the folder of a DESTDIR that has been
+    moved. Removal leaves others' files.
+    """
     system = tmp_path / "system"
     others = system / "opt" / "hermit" / "bin" / "of-others"
     others.parent.mkdir(parents=True)
@@ -58,6 +61,13 @@ def test_install(tmp_path: Path) -> None:
     assert {path.name for path in others.parent.iterdir()} == {"hermitctl", "proxy", "of-others"} | LOADERS
     installed = listing(system)
     assert not [line for line in installed if line.startswith("100") and line[5] not in "45"], "others cannot read it"
+
+    block = next(one for one in blocks() if one.page == "fixtures/README.md" and one.first.startswith("gcc "))
+    (tmp_path / "own").mkdir()
+    shutil.copy(ROOT / "fixtures" / "template" / "app.c", tmp_path / "own")
+    text = block.text.replace("/opt/hermit", str(system / "opt" / "hermit"))
+    own = run("sh", "-e", "-c", text, cwd=tmp_path / "own", **offline(tmp_path / "home"))
+    assert (own.returncode, "argument 2 is two" in own.stdout) == (2, True), own.stderr
 
     moved = tmp_path / "moved"
     system.rename(moved)
