@@ -10,7 +10,7 @@
 #                               checkout, under the same names (harness/hermit_harness/paths.py)
 #   x86_64-hermit/extra/tests/  applications, where HermitCore had them
 #   x86_64-hermit/lib/          a library for own applications, its headers in ../include
-#   share/doc/hermit-loader/    licences and changes
+#   share/                      completion of each shell, manual page, licences and changes
 #
 # The release loaders, the bare fixtures and build/host/hermit-status must be built.
 #
@@ -79,6 +79,17 @@ cp fixtures/abi/crt.h fixtures/abi/bootinfo.h fixtures/abi/x86_64/arch.h \
 cp LICENSE-APACHE LICENSE-MIT CHANGELOG.md "$tree/share/doc/hermit-loader"
 
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y VERSION)}
+# The completion of each shell and the manual page, for their programs and for `completion`.
+while read -r what name; do
+	mkdir -p "$(dirname "$data/share/$name")"
+	SOURCE_DATE_EPOCH=$epoch build/venv/bin/hermitctl completion "$what" >"$data/share/$name"
+done <<END
+bash bash-completion/completions/hermitctl
+zsh zsh/site-functions/_hermitctl
+fish fish/vendor_completions.d/hermitctl.fish
+man man/man1/hermitctl.1
+END
+cp -R "$data/share/." "$tree/share"
 find "$tree" -type d -exec chmod 755 {} +
 find "$tree" -type f -perm -u+x -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
 find "$tree" -exec touch -h -d "@$epoch" {} +

@@ -90,6 +90,13 @@ def built_by_cargo(name: str) -> Path | None:
     return None
 
 
+def names_built_by_cargo() -> list[str]:
+    """The names that built_by_cargo() finds here."""
+    folders = (_target(folder) for folder in (Path(), *Path.cwd().parents))
+    files = (path for folder in folders for path in folder.glob(f"{CARGO_PATTERN}/*"))
+    return sorted({path.name for path in files if path.suffix != ".debug" and is_application(path)})
+
+
 def built_in(folder: Path) -> Path:
     """The newest build of the one application in a folder of cargo's. ValueError where there is none, or a choice."""
     files = [p for p in _target(folder).glob(f"{CARGO_PATTERN}/*") if p.suffix != ".debug" and is_application(p)]

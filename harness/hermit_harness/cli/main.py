@@ -41,6 +41,7 @@ COMMANDS = {
     "status": "listing",
     "options": "listing",
     "config": "config",
+    "completion": "completion",
     "doctor": "doctor",
     "report": "report",
     "cache": "cache",
@@ -118,6 +119,12 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     for module in load(words):
         module.add(commands)
     return parser
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command."""
+    (action,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return dict(action.choices)
 
 
 def reject(text: str) -> int:

@@ -62,6 +62,12 @@ DEBUG = """
 These options are for `hermitctl debug` and `make debug`, see [debugging.md](debugging.md).
 
 """
+COMMANDS = """
+## Other options
+
+`hermitctl --version` prints the version, `hermitctl COMMAND --help` describes a command.
+
+"""
 TAIL = """
 ## Make only
 
@@ -110,7 +116,23 @@ def table(options: tuple[Option, ...]) -> str:
     return "\n".join((*head, *map(row, options))) + "\n"
 
 
+def commands() -> str:
+    """A table of the options that are not in the tables above."""
+    from hermit_harness.cli.main import build_parser, subparsers  # here: it loads this module
+
+    rows = ["| command | option | meaning |", "| --- | --- | --- |"]
+    listed = {f"--{option.flag}" for option in (*OPTIONS, *DEBUG_OPTIONS)}
+    for command, parser in subparsers(build_parser()).items():
+        for action in parser._actions:
+            names = [name for name in action.option_strings if name not in (*listed, "-h", "--help")]
+            if names:
+                shown = ", ".join(f"`{name}`" for name in names)
+                meaning = (action.help or "").replace("|", "\\|")
+                rows.append(f"| `{command}` | {shown} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
 def page() -> str:
     """The page."""
     kernel = textwrap.fill(", ".join(f"`HERMIT_{name}`" for name in KERNEL_VARIABLES), 100) + ".\n"
-    return "".join((HEAD, table(OPTIONS), DEBUG, table(DEBUG_OPTIONS), TAIL, kernel, PROXY))
+    return "".join((HEAD, table(OPTIONS), DEBUG, table(DEBUG_OPTIONS), COMMANDS, commands(), TAIL, kernel, PROXY))

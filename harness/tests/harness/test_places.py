@@ -53,6 +53,7 @@ WITHOUT = {
     "explain",
     "cache",
     "config",
+    "completion",
 }
 CREATES = ("removed", "not-utf8", "newline")  # places that debug --write creates
 PLACES = ("unreadable", "in-unreadable-folder", "removed", "too-long", "socket", "not-utf8", "newline", "below-a-file")
