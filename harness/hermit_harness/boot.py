@@ -254,5 +254,5 @@ def _post_mortem(
         parts = (cause, reason, feature) if guest_reported else (reason, feature, cause)
         cause = "; ".join(filter(None, parts))
     panicked = outcome.verdict == "panic" and not report.gdb.get("cpus")
-    hint = PANIC_HINT if panicked else outcome.hint
+    hint = outcome.hint or PANIC_HINT if panicked else outcome.hint
     return replace(outcome, cause=cause, blame=blame, postmortem=report.screen(), hint=hint)

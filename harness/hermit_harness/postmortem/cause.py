@@ -263,7 +263,7 @@ def _vector_loop(cpu: CpuReport) -> str:
     if int(cpu["pc"], 16) in inside and location["address"] in inside:
         reason = (_aarch64 if "VBAR_EL1" in registers else _riscv64)(cpu, None)
         text = f"an exception in the exception handler at {location_text(location)}, for ever: {reason}"
-        own = (f for f in cpu["frames"] if f["where"] and "rustlib/src/" not in f["where"])
+        own = (f for f in cpu["frames"] if f["where"] and not FOREIGN_ROOT.search(f["where"]))
         caller = next((f for f in own if int(f["pc"], 16) not in inside), None)
         return text + (
             f", entered from {location_text({**caller, 'address': int(caller['pc'], 16)})}" if caller else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hermit_harness.ends import End
 from hermit_harness.exceptions import table
 from hermit_harness.verdict.outcome import APP_PANIC, KERNEL_PANIC, STATUS_UNKNOWN
-from hermit_harness.verdict.remedy import remedy
+from hermit_harness.verdict.remedy import panic_remedy, remedy
 from hermit_harness.watch.boot_log import printable
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
@@ -171,7 +171,8 @@ def _panic(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgemen
     panic = facts.boot_log.panic  # "panicked at FILE:LINE: TEXT" of a kernel in Rust
     said = panic.removeprefix("panicked") if panic.startswith("panicked at ") else f": {panic}"
     cause = f"{KERNEL_PANIC}{said}{after}"
-    return Judgement("panic", facts.boot_log.status, "app", end.id, cause, "", "the application or its kernel")
+    hint = panic_remedy(panic)
+    return Judgement("panic", facts.boot_log.status, "app", end.id, cause, hint, "the application or its kernel")
 
 
 def _requested(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgement | None:

@@ -38,6 +38,27 @@ REMEDIES = {
 }
 
 
+# Panics of kernels that a machine explains: a pattern of the message, and the remedy.
+# QEMU's microvm has a second I/O APIC, at 0xfec10000, unless ioapic2=off. Kernels keep one address
+# (init_ioapic_address of hermit-kernel, 0.10 to commit b0678ba at least).
+PANICS = (
+    (
+        re.compile(r"/apic\.rs:.* on an `Err` value: VirtAddr\("),
+        "this machine's ACPI tables name two I/O APICs, and the kernel accepts one: on microvm "
+        "--qemu-arg=-machine --qemu-arg=ioapic2=off removes the second",
+    ),
+    (
+        re.compile(r"requires an ACPI-compliant system|requires an APIC system"),
+        "this machine has no ACPI tables: build without the kernel's feature acpi, or choose another --machine",
+    ),
+)
+
+
+def panic_remedy(panic: str) -> str:
+    """Return the remedy for a panic of a kernel that the machine does not suit, or ""."""
+    return next((remedy for pattern, remedy in PANICS if pattern.search(panic)), "")
+
+
 def remedy(rule: str, sentence: str = "", ram: range | None = None) -> str:
     """Return the remedy for a refusal, or "". For a lack of memory it depends on the numbers in the sentence.
 
