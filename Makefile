@@ -85,14 +85,14 @@ demo-echo: setup-run ## send lines to a guest over its network and get them back
 
 ##@ Build and release
 
-loader: ## build the loaders, debug and release
+loader: writable ## build the loaders, debug and release
 #: TARGET=x86_64-multiboot  RELEASE=1  PROFILE=debug|release
 #: EMBED_APP=FILE  CC=clang  CROSS_COMPILE=PREFIX
 #: TOOLCHAIN_BIN_DIR=FOLDER  MTUNE=CPU
 	@echo "== loader: $(profiles)"
 	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
 
-packaged: setup-run
+packaged: writable setup-run
 	@$(loader) PROFILE=release all
 	@$(loader) PROFILE=debug host
 	@$(MAKE) -s $(jobs) -f fixtures/fixtures.mk bare
@@ -117,23 +117,23 @@ dist: packaged ## all files of a release, with checksums and SBOM; GPG_KEY= sign
 	@$(loader) PROFILE=release dist >/dev/null
 	@ci/dist.sh
 
-size: ## size of each loader file and of its sections
+size: writable ## size of each loader file and of its sections
 	@$(loader) PROFILE=release size
 
-fixtures: ## build every application that the tests boot
+fixtures: writable ## build every application that the tests boot
 	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
 	@$(MAKE) $(jobs) -f fixtures/real/real.mk
 	@fixtures/old/build.sh $(if $(LANE),,--cached) >/dev/null
 
-clean: ## remove what was built, except build/venv
+clean: writable ## remove what was built, except build/venv
 	@rm -rf target
 	@[ ! -d build ] || \
 		find build -mindepth 1 -maxdepth 1 ! -name 'venv*' ! -name fresh -exec rm -rf {} +
 
 ##@ Test and inspect
 
-test: $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
+test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
 #: LANE=engines (parts as jobs of Slurm, and CI files)
 #: SHARD=2/4 REPORT=FOLDER (one of four machines)
@@ -145,19 +145,19 @@ test: $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (
 durations: setup-test ## record the times by which SHARD= divides
 	@build/venv/bin/python -m hermit_harness.report.shard
 
-host-test: ## unit tests of the loader on the host, with sanitizers
+host-test: writable ## unit tests of the loader on the host, with sanitizers
 	@echo "== host tests, with sanitizers"
 	@$(loader) PROFILE=debug host test
 
-host:
+host: writable
 	@$(loader) PROFILE=debug host
 
-clang: ## build the loaders with clang
+clang: writable ## build the loaders with clang
 	@echo "== loader by clang"
 	@$(loader) PROFILE=release CC=clang O=build/clang all
 
 mutants: LANE = eras
-mutants: setup-test loader fixtures ## apply each mutation; its test must fail
+mutants: writable setup-test loader fixtures ## apply each mutation; its test must fail
 	@build/venv/bin/python -m hermit_harness.mutants
 
 repro: ## repeat one boot from its report: CELL=ID
@@ -169,22 +169,22 @@ fresh: ## make run and make test in an empty Debian root: SUITE=bookworm
 fresh-install: dist ## install each package in an empty Debian root, and remove it
 	@ci/fresh.sh ci/try-install.sh
 
-bench: setup-run ## time boots of a real application, with KVM and TCG
+bench: writable setup-run ## time boots of a real application, with KVM and TCG
 	@$(loader) PROFILE=release all
 	+@ci/fixture.sh real-hello-0.11.0-microvm
 	@$(ctl) bench
 
-bench-net: setup-test ## time an HTTP guest on a tap and on the user network
+bench-net: writable setup-test ## time an HTTP guest on a tap and on the user network
 	@$(loader) PROFILE=release all
 	+@ci/fixture.sh real-http-0.11.0 && ci/fixture.sh real-http-0.11.0-dhcp
 	@$(ctl) bench-net
 
-lint: setup-test ## linters, formats, include directions, generated pages
+lint: writable setup-test ## linters, formats, include directions, generated pages
 	@echo "== lint"
 	@$(loader) PROFILE=debug host
 	@ci/lint.sh
 
-format: setup-run ## format C, Python and shell scripts
+format: writable setup-run ## format C, Python and shell scripts
 	@ci/format.sh
 
 prose: setup-run ## sweep words and long sentences: PATHS="docs loader/core"
@@ -193,7 +193,7 @@ prose: setup-run ## sweep words and long sentences: PATHS="docs loader/core"
 measure: setup-run ## figures of readability: TREE=CHECKOUT
 	@build/venv/bin/python -m lint.measure $(TREE)
 
-docs: setup-run ## the documentation as a searchable site in build/docs
+docs: writable setup-run ## the documentation as a searchable site in build/docs
 	@$(loader) PROFILE=debug host
 	@ci/docs.sh pages && ci/alone.sh ci/docs.sh
 	@echo build/docs/index.html
@@ -220,6 +220,10 @@ doctor: ## what is missing on this machine
 	@ci/venv.sh
 	@$(ctl) doctor
 
+# What writes in the checkout says in one sentence if it cannot. `make run` boots what is built.
+writable:
+	@$(if $(O),:,ci/alone.sh --must-write true)
+
 setup-run:
 	@ci/alone.sh ci/setup.sh run && ci/alone.sh ci/venv.sh
 
@@ -237,4 +241,4 @@ setup-test:
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
 	test durations host-test host clang mutants repro fresh fresh-install bench bench-net \
 	lint format prose measure drift docs screenshots list requirements rows doctor \
-	setup-run setup-debug setup-test setup-engines
+	writable setup-run setup-debug setup-test setup-engines
