@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hermit_harness.ends import End
 from hermit_harness.exceptions import table
 from hermit_harness.verdict.outcome import APP_PANIC, KERNEL_PANIC, STATUS_UNKNOWN
-from hermit_harness.verdict.remedy import panic_remedy, remedy
+from hermit_harness.verdict.remedy import hang_remedy, panic_remedy, remedy
 from hermit_harness.watch.boot_log import printable
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
@@ -368,9 +368,8 @@ def _deadline(facts: RunFacts, end: End) -> Judgement:
 
 
 def _tail_hint(facts: RunFacts) -> str:
-    return (
-        f"last line: {printable(facts.boot_log.last_line[:200])}" if facts.boot_log.last_line else "nothing was printed"
-    )
+    last = printable(facts.boot_log.last_line[:200])
+    return hang_remedy(last) or (f"last line: {last}" if last else "nothing was printed")
 
 
 def _blame(facts: RunFacts) -> str:

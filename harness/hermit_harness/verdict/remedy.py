@@ -54,6 +54,21 @@ PANICS = (
 )
 
 
+# Last lines of kernels that wait for ever, and why (hermit-kernel 0.6.6 and later, boot_next_processor of riscv64).
+HANGS = (
+    (
+        re.compile(r"Starting CPU \d+ with hart_id 0$"),
+        "the kernel waits for hart 0, which did not start: on sifive_u it has no supervisor mode, and no kernel with "
+        "the feature smp boots there; build without smp, or use --machine=virt",
+    ),
+)
+
+
+def hang_remedy(last_line: str) -> str:
+    """Return the remedy for a kernel that waits after this line, or ""."""
+    return next((remedy for pattern, remedy in HANGS if pattern.search(last_line)), "")
+
+
 def panic_remedy(panic: str) -> str:
     """Return the remedy for a panic of a kernel that the machine does not suit, or ""."""
     return next((remedy for pattern, remedy in PANICS if pattern.search(panic)), "")

@@ -363,6 +363,13 @@ def test_deadlines(how: EndReason, silent: float, verdict: str) -> None:
     assert judged.verdict == verdict
 
 
+def test_hart_that_does_not_start() -> None:
+    """A kernel with the feature smp waits for sifive_u's hart 0; the hint gives reason and remedy."""
+    judged = judge(GOOD + "[0][INFO] Starting CPU 1 with hart_id 0\n", None, EndReason.WALL_CAP, silent_for=9.9)
+    assert judged.verdict == "hang"
+    assert "waits for hart 0" in judged.hint and "--machine=virt" in judged.hint
+
+
 @pytest.mark.parametrize(("silent", "verdict"), [(0.0, "timeout"), (9.9, "hang")])
 def test_deadline_in_the_firmware(silent: float, verdict: str) -> None:
     """If the loader has not printed, the firmware is still at work, and the cause says so."""
