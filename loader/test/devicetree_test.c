@@ -237,6 +237,49 @@ static void the_longest_path(void)
 	}
 }
 
+// The driver is that of the first known name in `compatible`, compared in full.
+static void the_console_by_its_compatible(void)
+{
+#define ROW(kind, names)                  \
+	{                                 \
+		kind, names, sizeof names \
+	}
+	static const struct {
+		enum uart_kind kind;
+		const char *names;
+		size_t size;
+	} rows[] = {
+		ROW(UART_PL011, "arm,pl011"),
+		ROW(UART_PL011, "arm,sbsa-uart\0arm,pl011\0arm,primecell"),
+		ROW(UART_CADENCE, "cdns,uart-r1p12"),
+		ROW(UART_CADENCE, "cdns,uart-r1p8"),
+		ROW(UART_CADENCE, "xlnx,xuartps"),
+		ROW(UART_CADENCE, "xlnx,zynqmp-uart\0cdns,uart-r1p12"),
+		ROW(UART_NONE, "cdns,uart-r1p1"),
+		ROW(UART_NONE, "cdns,uart-r1p123"),
+		ROW(UART_NONE, "xlnx,xps-uartlite"),
+		ROW(UART_NONE, "ns16550a"),
+	};
+#undef ROW
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		tree_begin();
+		tree_node("");
+		tree_node("chosen");
+		tree_text("stdout-path", "/uart@1000");
+		tree_end_node();
+		tree_node("uart@1000");
+		tree_bytes("compatible", rows[i].names, rows[i].size);
+		tree_cells("reg", 3, 0, 0x1000, 0x1000);
+		tree_end_node();
+		tree_end_node();
+		blob = tree_done(0, &size);
+		CHECK_EQ(read(), STATUS_OK);
+		CHECK_EQ(tree.uart, rows[i].kind);
+		CHECK_EQ(tree.uart_at, rows[i].kind == UART_NONE ? 0 : 0x1000);
+		free(blob);
+	}
+}
+
 static void what_is_no_tree(void)
 {
 	build(0);
@@ -309,5 +352,5 @@ static void any_damage_is_survived(void)
 
 #define T(name) { #name, name }
 SUITE(devicetree, T(application_search_order), T(free_memory_excludes_reserved_ranges), T(the_copy),
-      T(cpu_nodes_without_a_device_type), T(the_longest_path), T(what_is_no_tree),
-      T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));
+      T(cpu_nodes_without_a_device_type), T(the_longest_path), T(the_console_by_its_compatible),
+      T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));
