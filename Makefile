@@ -20,7 +20,8 @@ profiles := $(or $(profile),$(if $(TARGET),debug,debug release))
 run_target = $(if $(TARGET)$(LOADER)$(MACHINE)$(EMBED_APP),,$(shell ci/loader-for.sh '$(APP)'))
 run_loader_words = MISSING=quiet PROFILE=$(or $(PROFILE),release) \
 	$(if $(run_target),TARGET=$(run_target)) all
-run_loader = $(if $(wildcard $(LOADER)),:,ci/alone.sh $(loader) $(run_loader_words))
+run_loader = $(if $(wildcard $(LOADER)),:, \
+	ci/alone.sh ci/progress.sh loader $(loader) $(run_loader_words))
 part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
 shard    := $(strip $(if $(SHARD),--hermit-shard '$(SHARD)') $(if $(RESUME),--resume))
 # Guests wait for much of their time, so there is one worker more than processors; one cell needs no
@@ -52,7 +53,7 @@ run: setup-run ## boot an application in QEMU; installs and builds what is missi
 #: NIC=rtl8139  NETIF=tap10  ISOLATE=yes  SHARE=FOLDER[:TAG]
 #: All options: hermitctl run --help
 	@$(run_loader)
-	+@ci/alone.sh ci/fixture.sh "$$HERMIT_APP"
+	+@ci/alone.sh ci/progress.sh application ci/fixture.sh "$$HERMIT_APP"
 	@ci/opensbi.sh "$$HERMIT_APP"
 	@$(ctl) run
 
@@ -225,7 +226,7 @@ writable:
 	@$(if $(O),:,ci/alone.sh --must-write true)
 
 setup-run:
-	@ci/alone.sh ci/setup.sh run && ci/alone.sh ci/venv.sh
+	@ci/alone.sh ci/setup.sh run && ci/alone.sh ci/progress.sh venv ci/venv.sh
 
 setup-debug:
 	@ci/alone.sh ci/setup.sh debug && ci/alone.sh ci/venv.sh

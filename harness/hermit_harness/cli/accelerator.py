@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,8 @@ def measure(spec: RunSpec) -> str:
     image = probe_image(spec)
     if image is None:
         return "there is no application to try it with"
+    if sys.stderr.isatty():
+        print(f"hermitctl: --accel auto boots {image.id} with TCG and KVM, once for this machine", file=sys.stderr)
     probe = replace(
         spec, app=image.path, accel="tcg", append=image.append, end=image.end, net=NO_NETWORK, share=None, modules=(),
         extra=(), stdin=b"", isolate=False, smp=1, wall_seconds=TCG_SECONDS, cpu_seconds=TCG_SECONDS, expect="exit 0",

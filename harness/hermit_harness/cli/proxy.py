@@ -43,6 +43,7 @@ application. Otherwise it is `hermitctl run`, whose variables work as well.
   HERMIT_DEBUG=1           let GDB in on port 1234
   HERMIT_MONITOR=1         QEMU's monitor by telnet, at HERMIT_PORT + 1
   HERMIT_CAPTURE_NET=1     every frame into qemu-vlan0.pcap in this folder
+  HERMIT_VERBOSE=1         the kernel's log after the application's output
   HERMIT_QEMU=PROGRAM      another QEMU
 
 Exit status: as of `hermitctl run`, the application's own among them."""
@@ -160,4 +161,5 @@ def command(arguments: argparse.Namespace) -> int:
     config.settle(run_arguments)
     run_arguments.app_words = arguments.arguments
     run_arguments.silent, run_arguments.reads = (port,) if port else (), "proxy"
+    run_arguments.log_last = run_arguments.verbose
     return run.command(run_arguments)

@@ -79,7 +79,7 @@ def boot_parser(commands: Any, name: str, summary: str, description: str) -> arg
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
     # Guest ports that are forwarded but not probed, and the command whose variables count.
-    parser.set_defaults(silent=(), reads=name, of_cargo=False)
+    parser.set_defaults(silent=(), reads=name, of_cargo=False, log_last=False)
     return parser
 
 
@@ -373,7 +373,7 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.per_test and not arguments.dry_run:
         return each_test(arguments)
     is_quiet = is_quiet_run(arguments)
-    view = None if arguments.json else ConsoleView(is_quiet, arguments.of_cargo)
+    view = None if arguments.json else ConsoleView(is_quiet, arguments.of_cargo, arguments.log_last)
     finished = run_once(arguments, view)
     if finished is None:
         return 0

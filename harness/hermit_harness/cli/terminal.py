@@ -48,12 +48,20 @@ class ConsoleView:
     """What a user sees of a guest's console.
 
     All bytes, unless `quiet`: then only the application's. NO_COLOR takes the colours from the kernel's lines, and so
-    does a stdout that is no terminal for cargo's runner, `of_cargo`.
+    does a stdout that is no terminal for cargo's runner, `of_cargo`. With `log_last` the kernel's lines follow at the
+    end, on stdout.
     """
 
-    def __init__(self, quiet: bool = False, of_cargo: bool = False, write: Callable[[bytes], None] = to_stdout) -> None:
+    def __init__(
+        self,
+        quiet: bool = False,
+        of_cargo: bool = False,
+        log_last: bool = False,
+        write: Callable[[bytes], None] = to_stdout,
+    ) -> None:
         plain = bool(os.environ.get("NO_COLOR")) or (of_cargo and not has_colours(1))
-        self._log = KernelLog(shows=not quiet) if quiet or plain else None
+        self._log = KernelLog(shows=not (quiet or log_last)) if quiet or plain or log_last else None
+        self._log_last = log_last
         self._write = write
 
     def __call__(self, data: bytes) -> None:
@@ -65,6 +73,9 @@ class ConsoleView:
             return
         self._write(self._log.finish())
         withheld = self._log.withheld.bytes()
+        if self._log_last:
+            self._write(b"Dump kernel log:\n" + withheld)
+            return
         if good or not withheld:
             return
         text = withheld if has_colours(2) else strip_ansi(withheld)

@@ -19,6 +19,7 @@ from hermit_harness.cli import proxy
 from hermit_harness.fixtures import images
 from hermit_harness.net import pcap
 from hermit_harness.net.netns import NetworkNamespace
+from tests.support import cli
 from tests.support.cli import hermitctl
 
 PROXY = Path(sys.prefix) / "bin" / "proxy"
@@ -135,6 +136,17 @@ def test_arguments_status_and_cpus() -> None:
     assert run(file_of("exit"), "7", KVM="0", ISLE="uhyve").returncode == 7
     done = run(file_of("real-hello-0.11.0"), KVM="0", ISLE="uhyve", CPUS="4")
     assert re.search(r"^CPUs: 4,", done.stdout, re.M), done.stdout
+
+
+@pytest.mark.requirement("C-39")
+def test_kernel_log_after_the_application() -> None:
+    """HERMIT_VERBOSE=1 shows the kernel's log when the application has ended, also after a panic."""
+    for image, status in (("real-hello-0.11.0", 0), ("real-panic-0.11.0", 1)):
+        done = cli.ctl("proxy", image, env={"HERMIT_ISLE": "uhyve", "HERMIT_KVM": "0", "HERMIT_VERBOSE": "1"})
+        output, heading, log = done.stdout.partition("Dump kernel log:\n")
+        assert (done.returncode, heading != "") == (status, True), done.stderr
+        assert output and "INFO" not in output and "[LOADER]" not in output
+        assert log.startswith("[LOADER][INFO] ") and "Jumping into application" in log
 
 
 @pytest.mark.requirement("C-22", "C-25", "CX-01", "CX-15")
