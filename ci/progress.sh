@@ -23,7 +23,7 @@ seconds() {
 
 # Prints the expected seconds of a later step; 0 if it has been done before.
 later() {
-	[ -e "$2" ] && echo 0 || seconds "$1"
+	if [ -e "$2" ]; then echo 0; else seconds "$1"; fi
 }
 expected=$(seconds "$step")
 after=0
