@@ -271,7 +271,9 @@ def write_files(spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, e
         words += ["--", *arguments.app_words] if arguments.app_words else []
     gdb = shutil.which(program.first_working(program.find_all(plan.arch), plan.arch).words[0]) or "gdb"
     breaks = arguments.get_breaks
-    editor = vscode.Editor(plan, socket, breaks, gdb, words, arguments.reverse, spec.accel == "kvm")
+    editor = vscode.Editor(
+        plan.app, plan.symbols.path, socket, breaks, gdb, words, arguments.reverse, spec.accel == "kvm"
+    )
     by_hand = endpoint if arguments.port else socket
     gdbinit = script.standalone_script(plan, by_hand, breaks, qemu_command_line(spec, by_hand))
     for path, is_written in vscode.write(folder, vscode.files(editor, gdbinit)).items():

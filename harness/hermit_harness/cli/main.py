@@ -40,6 +40,7 @@ COMMANDS = {
     "list": "listing",
     "status": "listing",
     "options": "listing",
+    "init": "init",
     "config": "config",
     "completion": "completion",
     "doctor": "doctor",

@@ -19,7 +19,6 @@ from typing import Any
 from hermit_harness.gdb import script
 from hermit_harness.gdb.program import quote
 from hermit_harness.gdb.running import MAX_SOCKET_PATH
-from hermit_harness.gdb.script import DebugPlan
 from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.gdb_relay import Endpoint
 
@@ -33,19 +32,22 @@ KVM_BREAKPOINTS = 4
 
 @dataclass(frozen=True)
 class Editor:
-    """What the files are about. `words` are hermitctl's for this machine, without the endpoint."""
+    """What the files are about. `words` are hermitctl's for this machine, without the endpoint, and `folder` is where
+    it is called, by default the current one."""
 
-    plan: DebugPlan
+    app: Path
+    symbols: Path
     endpoint: Endpoint
     breaks: Sequence[str]
     gdb: str
     words: Sequence[str]
     is_recorded: bool = False
     is_kvm: bool = False
+    folder: Path | None = None
 
     @property
     def name(self) -> str:
-        return f"Hermit: {self.plan.app.name}" + (" backwards" if self.is_recorded else "")
+        return f"Hermit: {self.app.name}" + (" backwards" if self.is_recorded else "")
 
 
 def socket_endpoint(folder: Path, app: Path) -> Endpoint:
@@ -63,7 +65,7 @@ def _task(editor: Editor) -> dict[str, Any]:
         "type": "process",
         "command": str(Path(sys.prefix) / "bin" / "hermitctl"),
         "args": ["debug", "--port", editor.endpoint.word, *editor.words],
-        "options": {"cwd": str(Path.cwd())},
+        "options": {"cwd": str(editor.folder or Path.cwd())},
         "isBackground": True,
         "problemMatcher": {
             "owner": "hermit",
@@ -83,7 +85,7 @@ def _with_gdb(editor: Editor) -> dict[str, Any]:
         "name": editor.name,
         "type": "cppdbg",
         "request": "launch",
-        "program": str(editor.plan.symbols.path.resolve()),
+        "program": str(editor.symbols.resolve()),
         "cwd": "${workspaceFolder}",
         "MIMode": "gdb",
         "miDebuggerPath": editor.gdb,
@@ -102,7 +104,7 @@ def _with_lldb(editor: Editor) -> dict[str, Any]:
         "type": "lldb",
         "request": "launch",
         "initCommands": ["settings set target.require-hardware-breakpoint true"] if editor.is_kvm else [],
-        "targetCreateCommands": [f"target create {quote(editor.plan.symbols.path.resolve())}"],
+        "targetCreateCommands": [f"target create {quote(editor.symbols.resolve())}"],
         "processCreateCommands": [
             f"process connect --plugin gdb-remote {quote(f'unix-connect://{path}')}",
             f"command source {quote(f'{path}{LLDB_SUFFIX}')}",
@@ -114,12 +116,12 @@ def _with_lldb(editor: Editor) -> dict[str, Any]:
     }
 
 
-def files(editor: Editor, gdbinit: str) -> dict[str, str]:
+def files(editor: Editor, gdbinit: str = "") -> dict[str, str]:
     """Names below the folder and contents. A recorded run has no .gdbinit."""
     launch = {"version": "0.2.0", "configurations": [_with_gdb(editor), _with_lldb(editor)]}
     tasks = {"version": "2.0.0", "tasks": [_task(editor)]}
     content = {LAUNCH: json.dumps(launch, indent=4) + "\n", TASKS: json.dumps(tasks, indent=4) + "\n"}
-    if editor.is_recorded:
+    if editor.is_recorded or not gdbinit:
         return content
     return {GDBINIT: gdbinit} | content
 
@@ -146,17 +148,22 @@ def _merged(path: Path, name: str, text: str) -> str | None:
     return json.dumps({**own, **old, rows: [*kept, *new.values()]}, indent=4) + "\n"
 
 
+def merged(folder: Path, content: dict[str, str]) -> dict[Path, str | None]:
+    """Return the files with what is there; None for a file that is not ours. ValueError if one cannot be merged."""
+    return {folder / name: _merged(folder / name, name, text) for name, text in content.items()}
+
+
 def write(folder: Path, content: dict[str, str]) -> dict[Path, bool]:
     """Write the files, and return each with whether it was written. What is not ours is kept.
 
     ValueError, and nothing is written, if a file of the editor cannot be merged or the folder is not writable.
     """
     try:
-        merged = {folder / name: _merged(folder / name, name, text) for name, text in content.items()}
-        for path, text in merged.items():
+        files = merged(folder, content)
+        for path, text in files.items():
             if text is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise ValueError(f"{error.filename} cannot be written: {error.strerror}") from error
-    return {path: text is not None for path, text in merged.items()}
+    return {path: text is not None for path, text in files.items()}

@@ -36,6 +36,7 @@ VERBS = {
     "debug-write": ("debug", "--write={}/x", "exit"),
     "proxy": ("proxy", "{}"),
     "bench": ("bench", "{}"),
+    "init": ("init", "{}"),
     "report": ("report", "merge", "{}"),
 }
 # Commands that take no file.
