@@ -99,6 +99,7 @@ enter_long_mode:
         jmp     CODE64:enter_c
 
 bits 64
+default abs
 enter_c:
         mov     esp, stack_top          ; zero-extends: bits 63 to 32 were undefined
         mov     eax, ebp

@@ -21,6 +21,7 @@ global linux64_entry
 
 section .entry.linux64 progbits alloc exec nowrite align=16
 bits 64
+default abs
 
 linux64_entry:
         cli
