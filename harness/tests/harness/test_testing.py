@@ -94,7 +94,7 @@ def test_answers(hermit):
         with pytest.raises(AssertionError, match="did not happen in time"):
             guest.expect("Loading kernel", seconds=0.2)
         guest.write("first line\\n")
-        assert guest.expect(r"^f(irs)t line$")[1] == "irs"
+        assert guest.expect(r"<<<f(irs)t line>>>$")[1] == "irs"
         assert guest.expect(r"exit status (\\d+)$")[1] == "0"
 """,
     )
