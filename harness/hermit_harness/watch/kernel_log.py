@@ -69,6 +69,7 @@ class KernelLog:
         self._shows = shows
         self._part = b""  # the start of a line, not shown yet
         self._is_open = False  # a part of this line has been shown
+        self._in_block = False  # in lines without prefix, such as the registers at an exception, up to "}"
         self._booting: LogRow | None = None  # the kernel that has not started its application yet
         self._last: list[bytes] = []  # lines that are the kernel's if nothing follows
         last = {text for row in rows() for text in row.last}
@@ -91,7 +92,7 @@ class KernelLog:
         line, self._part = self._part + piece, b""
         if piece.endswith(b"\n"):
             return self._line(line)
-        at = 0 if self._booting else self._held_from(line)
+        at = 0 if self._booting or self._in_block else self._held_from(line)
         self._part = line[at:]
         if not at:
             return b""
@@ -118,6 +119,10 @@ class KernelLog:
         row = None if is_rest else next((row for row in rows() if row.prefix.match(text)), None)
         if row:
             self._booting = next((row for row in rows() if row.says("first", text)), None)
+            self._in_block = self._in_block or text.endswith(b"{")
+            return self._of_kernel(line)
+        if self._in_block and not is_rest:
+            self._in_block = text != b"}"
             return self._of_kernel(line)
         if not text and self._last:
             return self._hold(line)

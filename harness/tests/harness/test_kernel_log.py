@@ -33,6 +33,11 @@ CONSOLES = {
         f"[    1.5     ][3][\x1b[31mERROR\x1b[0m mm        ] no memory\nexit status 0\n",
         "hello\r\n",
     ),
+    "exception": (
+        f"[0][{GREEN}] Welcome to Hermit 0.11.0\n[0][{GREEN}] Jumping into application\nhello\n"
+        "[0][ERROR] stack_frame = InterruptStackFrame {\n    stack_pointer: VirtAddr(\n        0x1,\n    ),\n}\nbye\n",
+        "hello\nbye\n",
+    ),
     # Without the kernel's log nothing says where the application begins.
     "quiet-kernel": ("hello\nexit status 0\n", "hello\n"),
     # What looks like the kernel's last line is not, if something follows.
