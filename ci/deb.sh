@@ -41,5 +41,6 @@ sed -e '/^#/d' -e "s/@VERSION@/$version/" -e "s/@EMAIL@/$email/" \
 	-e "s/@SIZE@/$(du -sk --apparent-size $root/usr | cut -f1)/" ci/deb/control \
 	>$root/DEBIAN/control
 find $root -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-dpkg-deb --root-owner-group -Zxz --build $root "$file" >/dev/null
+dpkg-deb --root-owner-group -Zxz --build $root $work/deb >/dev/null
+mv $work/deb "$file"
 echo "$file"
