@@ -22,8 +22,8 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import is_big_endian, target
 from hermit_harness.watch.boot_log import BootLog
 from hermit_harness.watch.console import ConsoleRecord, FirmwareFilter, LineSplitter
-from hermit_harness.watch.cpus import all_halted_for_good, repeated_traps, shows_halted_cpus
-from hermit_harness.watch.deadline import CONFIRM_SECONDS, Deadline, HaltCheck
+from hermit_harness.watch.cpu_samples import CpuSamples
+from hermit_harness.watch.deadline import Deadline, HaltCheck
 from hermit_harness.watch.faults import Fault
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
@@ -95,8 +95,7 @@ class Supervisor:
         self._released = process.started
         self._last_output = 0.0
         self._halt_check = HaltCheck()
-        self._last_registers = ("", 0.0)  # the last sample of the registers, and QEMU's demand for CPU time then
-        self._last_traps: tuple[tuple[int, ...], ...] = ()
+        self._samples = CpuSamples(process, self._halt_check)
         self._machine = machine_of(spec)
         self._firmware_filter = FirmwareFilter(self._machine.returns_to_firmware)
         self._deadline = Deadline(spec.cpu_seconds, spec.wall_seconds, spec.smp + 1, self._starved_seconds)
@@ -247,31 +246,12 @@ class Supervisor:
             except QmpError:
                 self._halt_check.record_check(now, False)  # QEMU is ending, and its pidfd reports that
                 return
-            if self._halted(now, registers):
+            if self._samples.halted(now, registers):
                 self.registers = registers
                 self._end_reason = (EndReason.HALTED, "")
-            elif not self.spec.continues_on_fault and self._traps_for_ever(now, registers):
+            elif not self.spec.continues_on_fault and self._samples.trap_for_ever(now, registers):
                 self.registers = registers
                 self._end_reason = (EndReason.TRAPPED, "")
-
-    def _halted(self, now: float, registers: str) -> bool:
-        """Return whether two samples in a row show that no CPU can run any more."""
-        halted = all_halted_for_good(registers)
-        if shows_halted_cpus(registers):
-            return self._halt_check.record_check(now, halted)
-        demand, before = self.process.demand_seconds(), self._last_registers
-        self._last_registers = (registers, demand)
-        idle = demand - before[1] < CONFIRM_SECONDS / 4 and not self.process.has_runnable_thread()
-        same = registers == before[0] and idle
-        self._halt_check.halted_checks = min(self._halt_check.halted_checks, 1) if same else 0
-        return self._halt_check.record_check(now, halted, CONFIRM_SECONDS)
-
-    def _traps_for_ever(self, now: float, registers: str) -> bool:
-        """Return whether two samples in a row show the same exception in the entry for exceptions."""
-        before, self._last_traps = self._last_traps, repeated_traps(registers)
-        if self._last_traps:
-            self._halt_check.next_at = min(self._halt_check.next_at, now + CONFIRM_SECONDS)
-        return bool(before) and before == self._last_traps
 
     # --- events ---
 
