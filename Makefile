@@ -125,7 +125,7 @@ fixtures: writable ## build every application that the tests boot
 	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
 	@$(MAKE) $(jobs) -f fixtures/real/real.mk
-	@fixtures/old/build.sh $(if $(LANE),,--cached) >/dev/null
+	@fixtures/old/build.sh $(if $(filter eras,$(LANE)),,--cached) >/dev/null
 
 clean: writable ## remove what was built, except build/venv
 	@rm -rf target
@@ -136,6 +136,7 @@ clean: writable ## remove what was built, except build/venv
 
 test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
+#: LANE=own (compiles the kernel of a new project, and boots it)
 #: LANE=engines (parts as jobs of Slurm, and CI files)
 #: SHARD=2/4 REPORT=FOLDER (one of four machines)
 #: RESUME=1 (what an ended run owes)

@@ -44,8 +44,8 @@ mv "$tree/lib/hermit/harness/hermit_harness" "$package"
 rm -r "$tree/lib/hermit/harness" "$package/mutants" # mutants need a checkout
 files docs netsetup harness/gdbcmds | copy "$data"
 for file in VERSION loader/targets.mk harness/matrix.toml ci/packages.* \
-	fixtures/bare/hello/fixture.toml build/release/hermit-loader-* \
-	build/fixtures/bare/*/hello; do
+	fixtures/real/kernel/edit.sh fixtures/bare/hello/fixture.toml \
+	build/release/hermit-loader-* build/fixtures/bare/*/hello; do
 	printf '%s\0' "$file"
 done | copy "$data"
 mkdir -p "$data/build/host"

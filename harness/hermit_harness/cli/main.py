@@ -41,6 +41,7 @@ COMMANDS = {
     "status": "listing",
     "options": "listing",
     "init": "init",
+    "new": "new",
     "config": "config",
     "completion": "completion",
     "doctor": "doctor",

@@ -55,6 +55,7 @@ WITHOUT = {
     "cache",
     "config",
     "completion",
+    "new",
 }
 CREATES = ("removed", "not-utf8", "newline")  # places that debug --write creates
 PLACES = ("unreadable", "in-unreadable-folder", "removed", "too-long", "socket", "not-utf8", "newline", "below-a-file")
