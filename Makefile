@@ -94,7 +94,7 @@ loader: writable ## build the loaders, debug and release
 	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
 
 packaged: writable setup-run
-	@$(loader) PROFILE=release all
+	@$(loader) PROFILE=release ASM_LINES=no all
 	@$(loader) PROFILE=debug host
 	@$(MAKE) -s $(jobs) -f fixtures/fixtures.mk bare
 	@ci/opensbi.sh

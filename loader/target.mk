@@ -73,9 +73,10 @@ compile_c = $(COMPILE) $(FREESTANDING) $(INCLUDE) $(file_flags) $(DEFINES) $(CFL
 	$(if $(in_trampoline),-fno-lto)
 
 SELFTEST := $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST)
-# NASM writes the name of the checkout's folder into its debug information. A release must not
-# depend on it: its assembly has symbols, but no lines.
-NASMFLAGS := -f elf64 --reproducible -Werror $(if $(SELFTEST),-g -F dwarf) -I$(GEN)/ $(SELFTEST)
+# NASM writes the name of the checkout's folder into its debug information. Packages, which must not
+# depend on it, are built with ASM_LINES=no: their assembly has symbols, but no lines.
+NASM_DEBUG := $(if $(filter no,$(ASM_LINES)),,-g -F dwarf)
+NASMFLAGS := -f elf64 --reproducible -Werror $(NASM_DEBUG) -I$(GEN)/ $(SELFTEST)
 ASFLAGS := $(SELFTEST) -g -ffile-prefix-map='$(CURDIR)=.' -I$(GEN)
 
 BASE_LDFLAGS := -nostdlib -static -Wl,--gc-sections -Wl,--orphan-handling=error \

@@ -49,9 +49,12 @@ def copy_of_the_tree(to: Path) -> Path:
 
 
 def build(tree: Path, jobs: str, umask: int, kinds: tuple[str, ...] = KINDS, **env: str) -> list[str]:
-    """Build release loaders in a tree with another umask and environment. Return the digests of loaders and symbols."""
+    """Build release loaders as for packages, with another umask and environment.
+
+    Return the digests of loaders and symbols.
+    """
     done = subprocess.run(
-        ["make", "-s", jobs, *LOADER, "PROFILE=release", f"TARGET={' '.join(kinds)}", "all"],
+        ["make", "-s", jobs, *LOADER, "PROFILE=release", "ASM_LINES=no", f"TARGET={' '.join(kinds)}", "all"],
         cwd=tree, env={**os.environ, **env}, umask=umask, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
