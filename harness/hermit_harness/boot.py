@@ -255,4 +255,6 @@ def _post_mortem(
         cause = "; ".join(filter(None, parts))
     panicked = outcome.verdict == "panic" and not report.gdb.get("cpus")
     hint = outcome.hint or PANIC_HINT if panicked else outcome.hint
-    return replace(outcome, cause=cause, blame=blame, postmortem=report.screen(), hint=hint)
+    # Who interrupts a guest asks where it is; a failure names the application's line.
+    shown = report.backtrace() if outcome.interrupted else report.screen()
+    return replace(outcome, cause=cause, blame=blame, postmortem=shown, hint=hint)
