@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """From nothing to a running application: the commands of docs/your-project.md, with cargo and a real kernel.
 
-It compiles a kernel, which takes a minute of a processor: `make test LANE=own` does, `make test` does not.
+It compiles a kernel, which takes more than two minutes of a processor: `make test LANE=own` does, `make test` does not.
 """
 
 from __future__ import annotations
