@@ -19,6 +19,7 @@
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
+export LC_ALL=C TZ=UTC # of the manual page's date
 tree=$1
 package=$tree/lib/hermit/hermit_harness
 data=$package/data
