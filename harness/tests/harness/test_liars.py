@@ -91,7 +91,8 @@ def test_printed_fault_ends_nothing(name: str, tmp_path: Path) -> None:
 def test_panic_of_standard_library_is_named(tmp_path: Path) -> None:
     """A panic in an application with std is named with its line; the exit status is the application's."""
     outcome = liar(images()["liar-std-panic"], tmp_path)
-    assert outcome.cause.startswith("thread 'main' (1) panicked at src/main.rs:5:9: no such luck;"), outcome.cause
+    panic = "thread 'main' (1) panicked at src/main.rs:5:9: no such luck;"
+    assert outcome.cause.startswith(f"the application panicked: {panic}"), outcome.cause
     assert (outcome.status, exit_status(outcome)) == (-1, 255)
 
 
