@@ -115,7 +115,7 @@ container: packaged ## hermitctl and QEMU in a container, by buildah; as root
 	@ci/setup.sh container && ci/container.sh
 
 dist: packaged ## all files of a release, with checksums and SBOM; GPG_KEY= signs
-	@$(loader) PROFILE=release dist >/dev/null
+	@$(loader) PROFILE=release ASM_LINES=no dist >/dev/null
 	@ci/dist.sh
 
 size: writable ## size of each loader file and of its sections
