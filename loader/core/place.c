@@ -19,8 +19,8 @@ static void busy_add(struct busy *busy, struct range r)
 	busy->ranges[busy->count++] = r;
 }
 
-// Ranges that nothing may overlap, except an ET_EXEC image, which has no choice. place_block() adds
-// those that only an image may overlap.
+// The excluded ranges and the loader: only an ET_EXEC image may overlap them, since it has no other
+// place. place_block() adds the ranges that any image may overlap, but no block, staging or copy.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -38,10 +38,11 @@ static bool find_free(const struct place_request *request, const struct busy *bu
 	return range_find(request->usable, busy->ranges, busy->count, &mappable, out);
 }
 
-// Returns true if copying in descending order is safe. Every segment's destination is at or above
-// its file bytes, and the file has the segments in ascending order. Then no copy overwrites bytes
-// that are copied later. Nor does zeroing: it starts above the file bytes of this and all earlier
-// segments.
+// Returns true if copying in descending order is safe: every segment goes to or above its file
+// bytes, and the file has the segments in ascending order. Then no copy overwrites bytes that are
+// copied later, which are those of the segments below. Nor does zeroing: it begins, for a segment
+// without file bytes too, at or above the ends of the copies of all segments below, and each of
+// these ends is at or above that of the segment's file bytes.
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
 {
 	uint64_t before = 0;
@@ -83,46 +84,56 @@ static enum status place_fixed(const struct place_request *request, struct range
 		out->start, out->end, at, request->memory_type(at));
 }
 
-// The load bias is a multiple of the largest p_align (gABI chapter 7, Base Address). So the image
-// keeps its link-time address modulo p_align: it begins `skew` bytes into an aligned range.
-static bool find_image(const struct place_request *request, const struct busy *busy,
-		       struct range_constraints want, struct range *out)
+static uint64_t image_align(const struct elf_image *image)
 {
+	return image->align > IMAGE_ALIGN ? image->align : IMAGE_ALIGN;
+}
+
+// Finds a range for the image at or above `from`, in the preferred range if possible. The load bias
+// is a multiple of the largest p_align (gABI chapter 7, Base Address). So the image keeps its
+// link-time address modulo p_align: it begins `skew` bytes into an aligned range.
+static bool find_image(const struct place_request *request, const struct busy *busy, uint64_t from,
+		       struct range *out)
+{
+	const struct range above = { from, UINT64_MAX };
 	const uint64_t skew = request->image->vaddr & (request->image->align - 1);
-	want.size += skew;
-	struct range_constraints first = want;
-	first.within = range_intersection(want.within, request->preferred);
-	const bool found = find_free(request, busy, &first, out) ||
-			   find_free(request, busy, &want, out);
+	struct range_constraints want = {
+		.size = request->image->size + skew,
+		.align = image_align(request->image),
+		.within = range_intersection(above, request->preferred),
+	};
+	bool found = find_free(request, busy, &want, out);
+	if (!found) {
+		want.within = above;
+		found = find_free(request, busy, &want, out);
+	}
 	out->start += found ? skew : 0;
 	return found;
 }
 
 // ET_DYN: finds a range at or above `from`, if possible one where the image does not destroy its
-// file.
-static enum status place_anywhere(const struct place_request *request, uint64_t from,
-				  struct range *out)
+// file. Returns false, and leaves `out` unchanged, if there is none.
+static bool find_anywhere(const struct place_request *request, uint64_t from, struct range *out)
 {
-	const struct elf_image *image = request->image;
 	struct busy busy = initially_busy(request);
-	struct range_constraints want = {
-		.size = image->size,
-		.align = image->align > IMAGE_ALIGN ? image->align : IMAGE_ALIGN,
-		.within = { from, UINT64_MAX },
-	};
-	if (!find_image(request, &busy, want, out))
-		return refuse(
-			STATUS_IMAGE_NO_ROOM,
-			"the application needs %#lx contiguous bytes of RAM at a multiple of %#lx",
-			want.size, want.align);
-	if (file_can_stay(request, *out))
+	if (!find_image(request, &busy, from, out))
+		return false;
+	// If every range destroys the file, the first one stays, and place_file() moves the file.
+	if (!file_can_stay(request, *out)) {
+		busy_add(&busy, request->file);
+		(void)find_image(request, &busy, from, out);
+	}
+	return true;
+}
+
+static enum status place_anywhere(const struct place_request *request, struct range *out)
+{
+	// Below IMAGE_ALIGN there is no room for the block, which is below the image.
+	if (find_anywhere(request, IMAGE_ALIGN, out))
 		return STATUS_OK;
-	// If there is none, the first one stays, and place_file() moves the file.
-	struct range alternative;
-	busy_add(&busy, request->file);
-	if (find_image(request, &busy, want, &alternative))
-		*out = alternative;
-	return STATUS_OK;
+	return refuse(STATUS_IMAGE_NO_ROOM,
+		      "the application needs %#lx contiguous bytes of RAM at a multiple of %#lx",
+		      request->image->size, image_align(request->image));
 }
 
 // Also adds to `busy` what staging and the copy of the file must not overlap.
@@ -141,8 +152,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 		.boundary = rules->block_boundary,
 		.within = { 0, top },
 	};
-	// With a boundary, only the first GiB and the one where the image begins can have the
-	// block.
+	// place_rules.block_boundary: first the first GiB, then the one where the image begins.
 	if (rules->block_boundary != 0 && top > GIB(1))
 		want.within.end = GIB(1);
 	busy_add(busy, out->image);
@@ -165,25 +175,27 @@ static bool needs_staging(const struct place_request *request, struct range imag
 	       !range_set_contains(request->usable, image);
 }
 
-// x86_64: staging is in the GiB where the image ends, whose page directory maps it. It shares
-// no 2 MiB page with the image, because the trampoline unmaps the pages of staging after the move.
+// Staging shares no 2 MiB page with the image, because the trampoline of x86_64 unmaps the pages of
+// staging after the move.
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct placement *out)
 {
+	// The range is empty if the image ends with its GiB.
 	struct range_constraints want = {
 		.size = align_up(request->image->size, PAGE_SIZE),
 		.align = IMAGE_ALIGN,
 		.within = { align_up(out->image.end, IMAGE_ALIGN),
 			    request->rules->staging_in_image_gib ? align_up(out->image.end, GIB(1))
-								 : UINT64_MAX },
+								 : request->mappable.end },
 	};
 	if (!find_free(request, busy, &want, &out->staging))
 		return refuse(
 			STATUS_NO_ROOM_TO_MOVE,
-			"the image %#lx..%#lx overlaps %s and no %#lx free bytes are above it",
+			"the image %#lx..%#lx overlaps %s and no %#lx free bytes are above it, "
+			"below %#lx",
 			out->image.start, out->image.end,
 			range_overlaps(out->image, request->loader) ? "the loader" : "the firmware",
-			want.size);
+			want.size, want.within.end);
 	out->staging.end = out->staging.start + request->image->size;
 	return STATUS_OK;
 }
@@ -207,8 +219,7 @@ static enum status place_file(const struct place_request *request, const struct 
 
 enum status place_image(const struct place_request *request, struct placement *out)
 {
-	// Below IMAGE_ALIGN there is no room for the block, which is below the image.
-	return request->image->dyn ? place_anywhere(request, IMAGE_ALIGN, &out->image)
+	return request->image->dyn ? place_anywhere(request, &out->image)
 				   : place_fixed(request, &out->image);
 }
 
@@ -217,12 +228,11 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 {
 	struct busy busy = initially_busy(request);
 	bool room = place_block(request, block_size, &busy, out);
-	// Without block_boundary, `block_size` is right for every address of the image. With it
-	// (x86_64) the page tables' size depends on the address, so the image stays.
-	const bool movable = request->image->dyn && request->rules->block_boundary == 0;
-	while (!room && movable) {
-		// place_anywhere() rounds up to the next address that is aligned and free.
-		TRY(place_anywhere(request, out->image.start + 1, &out->image));
+	const bool movable = request->image->dyn && !request->rules->block_size_depends_on_image;
+	// What is below an image is also below every higher image. So if an address has no room for
+	// the block, no lower one has: the search only goes up, even from the preferred range, and
+	// passes over no address with room. (No CPU whose image may move has block_boundary.)
+	while (!room && movable && find_anywhere(request, out->image.start + 1, &out->image)) {
 		busy = initially_busy(request);
 		room = place_block(request, block_size, &busy, out);
 	}

@@ -5,11 +5,11 @@
 // The image may overlap what is still in use:
 //   - the start information (command line, device tree): the block is made from it, and is written
 //     before the image;
-//   - the loader, or memory that is the firmware's until it leaves (ET_EXEC only): the image is
-//     built in `staging`, and the trampoline, which runs in the block, moves it to `image`;
-//   - its own file, if every segment is at or above its file bytes: segments are copied in
-//     descending order;
-//   - its own file otherwise: the file is copied elsewhere first.
+//   - the loader, and memory that is the firmware's until it leaves. Only ET_EXEC images are put
+//     there, since they have no other place. Such an image is built in `staging`, and the
+//     trampoline, which runs in the block, moves it to `image`;
+//   - its own file. If every segment goes to or above its file bytes, the segments are copied in
+//     descending order. Otherwise the file is copied elsewhere first.
 // Block, `staging` and the copy of the file overlap nothing that is in use.
 #pragma once
 
@@ -21,12 +21,15 @@
 
 // Constraints of a CPU's kernels and page tables. Each arch/<cpu> defines arch_place_rules.
 struct place_rules {
-	// x86_64: the block crosses no multiple of this power of two, so that one page table maps
-	// it. It is in the first GiB or in the GiB where the image begins: only these have a page
-	// directory for it. 0: no such constraints.
+	// x86_64: one page table maps the block, so the block crosses no multiple of this power of
+	// two. The block is also in the first GiB or in the GiB where the image begins: only these
+	// have a page directory for it. 0: no such constraints.
 	uint64_t block_boundary;
 	// x86_64: the highest end of the block. 0: no limit.
 	uint64_t block_limit;
+	// x86_64: the size of the page tables, which are in the block, depends on the image's
+	// address. So the image keeps the address for which the block was laid out.
+	bool block_size_depends_on_image;
 	// x86_64: staging is in the GiB where the image ends, whose page directory maps it.
 	bool staging_in_image_gib;
 	// Ranges that neither block, copies nor an ET_DYN image use, for example the real-mode
@@ -48,10 +51,10 @@ struct place_request {
 	const struct elf_image *image;
 	// Free RAM.
 	const struct range_set *usable;
-	// RAM that is free once the firmware has left. An ET_EXEC image may run there; it is not
-	// built there. NULL: no more than `usable`.
+	// RAM that is free once the firmware has left. An ET_EXEC image may run there, but cannot
+	// be built there. NULL: no more than `usable`.
 	const struct range_set *free_later;
-	// Names the use of an address that is not free, for a refusal. NULL: unknown.
+	// As in struct platform.
 	const char *(*memory_type)(uint64_t address);
 	// Where an ET_DYN image should be. Empty: anywhere.
 	struct range preferred;
@@ -71,18 +74,18 @@ struct placement {
 	struct range block;
 	// Where the image is built: `image`, unless that is not free yet.
 	struct range staging;
-	// Where segments are copied from: the request's, unless the file is moved first.
+	// Where segments are copied from: the request's `file`, or the copy of it.
 	struct range file;
 	// Copy the segments in descending order.
 	bool backwards;
 };
 
-// Places the image. Refuses with IMAGE_NOT_IN_RAM or IMAGE_NO_ROOM. It runs first: the image's
-// address decides the size of the page tables, and thereby `block_size`.
+// Places the image. Refuses with IMAGE_NOT_IN_RAM or IMAGE_NO_ROOM. It runs first, because the
+// block's layout needs the image's address.
 must_check enum status place_image(const struct place_request *request, struct placement *out);
 
-// Places the rest. `block_size` is in bytes. May move an ET_DYN image up to make room for the block
-// below it, except with block_boundary, where the size would change. Refuses with
-// NO_ROOM_BELOW_IMAGE, NO_ROOM_TO_MOVE or IMAGE_NO_ROOM.
+// Places the rest. `block_size` is in bytes. May move an ET_DYN image up, to where the block has
+// room below it, but not if block_size_depends_on_image. Refuses with NO_ROOM_BELOW_IMAGE or
+// NO_ROOM_TO_MOVE.
 must_check enum status place_block_and_copies(const struct place_request *request,
 					      uint64_t block_size, struct placement *out);

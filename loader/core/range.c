@@ -102,8 +102,8 @@ static bool next_candidate(uint64_t start, const struct range_constraints *want,
 	    start / want->boundary != (start + want->size - 1) / want->boundary) {
 		if (want->size > want->boundary || start > UINT64_MAX - want->boundary)
 			return false;
-		// Still a multiple of `align`, which is smaller: else `start` would be at a
-		// boundary, and the range would end before the next.
+		// `align` is smaller than `boundary`: a multiple of a larger one is at a boundary,
+		// where the range would cross none. So the new start is a multiple of `align`, too.
 		start = align_up(start, want->boundary);
 	}
 	out->start = start;

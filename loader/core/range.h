@@ -48,8 +48,9 @@ static inline struct range range_intersection(struct range a, struct range b)
 			       a.end < b.end ? a.end : b.end };
 }
 
-// Add or remove a range. An empty range changes nothing. Both return MEMORY_MAP_TOO_LONG, print
-// nothing and leave the set unchanged if it is full: removal from the middle of a range adds one.
+// Add or remove addresses. An empty range changes nothing. A full set stays as it is, and both
+// return MEMORY_MAP_TOO_LONG without printing a refusal. Removal needs room, too: from the middle
+// of a range it leaves two.
 must_check enum status range_set_add(struct range_set *set, struct range r);
 must_check enum status range_set_remove(struct range_set *set, struct range r);
 // Returns true if one range of the set contains `r`.
@@ -70,6 +71,6 @@ struct range_constraints {
 };
 
 // Finds the lowest range in `set` that meets the constraints and overlaps no range of `busy`.
-// Returns false if there is none.
+// Returns false, and leaves `out` unchanged, if there is none.
 must_check bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
 			   const struct range_constraints *want, struct range *out);

@@ -238,7 +238,7 @@ static void memory_refusals(void)
 	use(elf_fixed(0x200000), MIB(3));
 	pc.loader = (struct range){ 0x1f8000, 0x202000 };
 	REFUSES(NO_ROOM_TO_MOVE, "85 no-room-to-move: the image 0x200000..0x203200 overlaps the "
-				 "loader and no 0x4000 free bytes are above it");
+				 "loader and no 0x4000 free bytes are above it, below 0x40000000");
 }
 
 // As on x86_64 for an image in more GiB above 4 GiB than there are page directories.

@@ -228,7 +228,7 @@ static void staging_stays_in_the_images_gib(void)
 	request.loader = (struct range){ GIB(1) - MIB(1), GIB(1) - MIB(1) + 0x14000 };
 	CHECK_REFUSED(run(), NO_ROOM_TO_MOVE,
 		      "85 no-room-to-move: the image 0x3fe00000..0x3fffffff overlaps the loader "
-		      "and no 0x200000 free bytes are above it");
+		      "and no 0x200000 free bytes are above it, below 0x40000000");
 }
 
 static void the_block_avoids_the_start_information(void)
@@ -299,6 +299,29 @@ static void no_room_below_the_image(void)
 	must(range_set_add(&usable, (struct range){ 0x1f3000, MIB(64) }));
 	must(run());
 	check_range(place.block, 0x1f3000, 0x200000);
+}
+
+// Without block_size_depends_on_image, an ET_DYN image goes up until the block has room below it.
+static void an_image_moves_up_for_the_block(void)
+{
+	static const struct place_rules no_rules;
+	static const struct range preferred[] = { { 0, 0 }, { MIB(4), MIB(8) } };
+	for (size_t i = 0; i < countof(preferred); i++) {
+		test_case("preferred %lx", preferred[i].start);
+		start(true, 0, 0x1000);
+		request.rules = &no_rules;
+		request.preferred = preferred[i];
+		usable = (struct range_set){ 0 };
+		must(range_set_add(&usable, (struct range){ MIB(2), MIB(2) + 0x1000 }));
+		must(range_set_add(&usable, (struct range){ MIB(4), MIB(4) + BLOCK_SIZE }));
+		CHECK_REFUSED(run(), NO_ROOM_BELOW_IMAGE,
+			      "85 no-room-below-image: no 0xd000 free bytes below the image at "
+			      "0x400000 for the hand-over block");
+		must(range_set_add(&usable, (struct range){ MIB(6), MIB(6) + 0x1000 }));
+		must(run());
+		check_range(place.image, MIB(6), MIB(6) + 0x1000);
+		check_range(place.block, MIB(4), MIB(4) + BLOCK_SIZE);
+	}
 }
 
 static void an_image_in_the_lowest_unit_has_nothing_below(void)
@@ -384,5 +407,5 @@ SUITE(place, T(nothing_overlaps), T(the_preferred_range_takes_precedence),
       T(the_block_avoids_the_start_information),
       T(the_block_is_below_the_image_when_low_memory_is_full), T(the_block_crosses_no_unit),
       T(the_block_may_be_in_the_images_gib), T(the_block_is_below_4_gib),
-      T(no_room_below_the_image), T(an_image_in_the_lowest_unit_has_nothing_below),
-      T(random_machines_keep_the_rules));
+      T(no_room_below_the_image), T(an_image_moves_up_for_the_block),
+      T(an_image_in_the_lowest_unit_has_nothing_below), T(random_machines_keep_the_rules));

@@ -28,6 +28,8 @@ static uint64_t directories_beyond_first(struct range image)
 const struct place_rules arch_place_rules = {
 	// PT_BLOCK maps the block.
 	.block_boundary = MIB(2),
+	// PD_MORE.
+	.block_size_depends_on_image = true,
 	// Addresses in Multiboot information have 32 bits.
 	.block_limit = GIB(4),
 	// Staging in the GiB where the image ends needs no further directory.
