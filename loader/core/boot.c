@@ -36,8 +36,7 @@ void boot_init(const struct platform *p)
 	log_init(p->write, LOADER_LOG_LEVEL);
 }
 
-// The debug lines, also those of the next function, are upstream's, word for word: scripts match
-// them.
+// The debug lines of this function and the next are upstream's, word for word: scripts match them.
 static void log_version(const struct boot *boot)
 {
 	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)",
@@ -83,7 +82,7 @@ static enum status read_options(const struct boot *boot)
 		return STATUS_OK;
 	if (platform->selftest == NULL)
 		return refuse(STATUS_OPTION_UNKNOWN, "loader.selftest= works in debug builds only");
-	platform->selftest((const char *)options->selftest.p, options->selftest.n);
+	platform->selftest(options->selftest);
 	return STATUS_OK;
 }
 
@@ -240,7 +239,8 @@ static noreturn void hand_over(const struct boot *boot)
 	const struct handover_block *block = &boot_state.block;
 	const struct era *era = boot_state.era;
 	const uint64_t stack = block->window.base + block->stack + arch_stack_at_entry;
-	// Such boot info is the header of the image, which load_image() has just copied.
+	// Era h0: boot info is the header at the start of the image. handover_block_write() has put
+	// it into the block, because load_image() was still to overwrite the header.
 	if (era->info_in_image)
 		memcpy(boot_state.staging.p, block->window.p + block->info, era->info_size);
 	const struct handover handover = {
@@ -263,8 +263,8 @@ static noreturn void hand_over(const struct boot *boot)
 	arch_handover(&handover);
 }
 
-// Follows platform->leave_firmware. Device tree and boot info describe the final memory map. What
-// they are made from is still intact: the core has written to claimed memory only.
+// Follows platform->leave_firmware. Writes device tree and boot info again, for the final memory
+// map. What they are made from is still intact: the core has written to claimed memory only.
 static enum status use_final_memory_map(const struct boot *boot,
 					const struct handover_block_inputs *inputs)
 {
@@ -286,21 +286,20 @@ static enum status steps(struct boot *boot)
 	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };
 	// First, since loader.log= decides which of the following lines are printed.
 	TRY(read_options(boot));
-	// If there is none either, read_application() refuses.
+	// If no application is built into the loader either, read_application() refuses.
 	if (boot->module_count == 0)
 		(void)use_embedded_app(boot);
 	log_version(boot);
 	log_start_information(boot);
 	TRY(read_application(boot));
 	inputs.era = boot_state.era;
-	boot->platform_tag = (enum platform_tag)boot_state.era->tags[boot->start_kind];
 	TRY(choose_addresses(boot, &inputs));
 	TRY(claim_ranges(boot));
 	TRY(map_windows(boot));
 	handover_block_write(&inputs, &boot_state.block);
 	TRY(load_image(boot));
 	log_placement();
-	TRY(platform->leave_firmware(boot));
+	TRY(platform->leave_firmware(boot, boot_state.era));
 	if (firmware_manages_memory())
 		TRY(use_final_memory_map(boot, &inputs));
 	hand_over(boot);

@@ -3,8 +3,8 @@
 // it and builds the hand-over, and arch/ jumps.
 //
 // The protocol owns struct boot and the memory that its spans point to. The struct must stay valid
-// until the jump, that memory until the hand-over block is written, `app` until the image is
-// loaded. Addresses are physical, except `serial` on aarch64.
+// until the jump, the memory until the hand-over block is written, and that of `app` until the
+// image is loaded. Addresses are physical, except `serial` on aarch64.
 #pragma once
 
 #include "core/cmdline.h"
@@ -33,8 +33,8 @@ struct boot {
 	uint32_t module_count;
 	// The boot command line, without NUL.
 	struct span cmdline;
-	// Edits the kernel's copy of the line in place. Returns its new size, which is not larger.
-	// NULL: no edits.
+	// Edits the kernel's copy of the line in place. Returns the line's new size, which is at
+	// most `n`. NULL: no edits.
 	size_t (*edit_cmdline)(uint8_t *line, size_t n);
 
 	// The running loader, including its .bss.
@@ -62,9 +62,6 @@ struct boot {
 	const char *compatible;
 	// The boot protocol, as far as kernels distinguish it.
 	enum start_kind start_kind;
-	// The same by the numbers of RawBootInfo, the boot info of eras e2 to e4. The core sets
-	// this field, once it knows the kernel's era.
-	enum platform_tag platform_tag;
 	// Linux's zero page, for PLATFORM_TAG_LINUX_PARAMS.
 	struct span boot_params;
 	// The serial port in boot info. x86_64: I/O port; aarch64: virtual address; riscv64: 0.

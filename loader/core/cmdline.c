@@ -4,6 +4,7 @@
 // loader knows no quotes.
 #include "core/cmdline.h"
 
+#include "core/notes.h"
 #include "core/text.h"
 
 // The first comparison decides for most bytes.
@@ -57,7 +58,7 @@ static bool parse_log_level(struct span value, struct loader_options *out)
 {
 	static const char words[LOG_LEVELS][6] = { "error", "warn", "info", "debug", "trace" };
 	for (unsigned i = 0; i < LOG_LEVELS; i++)
-		if (text_is((const char *)value.p, value.n, words[i])) {
+		if (span_is(value, words[i])) {
 			out->log = (enum log_level)i;
 			return true;
 		}
@@ -116,8 +117,8 @@ static enum status parse_option(struct span key, struct span value, struct loade
 }
 
 // Returns the length of the multi-byte UTF-8 sequence at the start of `s`, or 0 if it is malformed.
-// RFC 3629 section 4 excludes overlong forms, surrogates and code points above U+10FFFF; the first
-// byte then limits the range of the second one.
+// RFC 3629 section 4 excludes overlong forms, surrogates and code points above U+10FFFF. So after
+// some first bytes the second one has a smaller range.
 static size_t utf8_length(struct span s)
 {
 	uint8_t c = s.p[0], low = 0x80, high = 0xbf;

@@ -11,10 +11,6 @@
 // In bytes, without NUL. This loader's own limit.
 #define CMDLINE_MAX KIB(64)
 
-// Images of era h0 have a header and no entry version. This number stands for it. Entry versions
-// have one byte, so it is none of them.
-#define ENTRY_VERSION_H0 256
-
 enum on_error { ON_ERROR_STOP, ON_ERROR_RETURN };
 
 struct loader_options {

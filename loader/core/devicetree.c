@@ -21,7 +21,7 @@ struct node {
 	struct span initrd_start, initrd_end, bootargs, stdout_path, method, mmu_type;
 	// For the `reg` of its children.
 	unsigned address_cells, size_cells;
-	// Length of its full path in reader.path.
+	// Length of the node's full path in reader.path.
 	size_t path_size;
 	bool done;
 };
@@ -35,7 +35,8 @@ struct reader {
 	// 1 at the root's own properties, 2 at those of its children, and so on.
 	unsigned open_nodes;
 	struct node nodes[OPEN_NODES_MAX];
-	// One byte more, which stays NUL.
+	// The path of the innermost node. The last byte is never written: it stays NUL, and no name
+	// has one.
 	char path[NODE_PATH_MAX + 1];
 	// Without the options after ':'.
 	struct span stdout_path;
@@ -51,8 +52,8 @@ struct reader {
 
 static bool prop_is_string(struct span value, const char *wanted)
 {
-	return value.n != 0 && text_is((const char *)value.p, value.n - 1, wanted) &&
-	       value.p[value.n - 1] == '\0';
+	return value.n != 0 && value.p[value.n - 1] == '\0' &&
+	       span_is((struct span){ value.p, value.n - 1 }, wanted);
 }
 
 // Returns the next string of a <stringlist> (2.2.4) without its NUL. Returns false after the last
@@ -93,8 +94,8 @@ static const struct node *parent(const struct reader *r)
 	return r->open_nodes >= 2 ? &r->nodes[r->open_nodes - 2] : NULL;
 }
 
-// Reads address and size `index` of `reg` (2.3.6). The parent's cells apply, so the node is not the
-// root. A range that exceeds 2^64 is cut.
+// Reads pair `index` of address and size of `reg` (2.3.6). They have as many cells as the parent
+// says, so the node must not be the root. A range that exceeds 2^64 is cut.
 static must_check bool read_reg(const struct reader *r, const struct node *node, size_t index,
 				struct range *out)
 {
@@ -125,9 +126,9 @@ static enum status add_ranges(const struct reader *r, const struct node *node,
 }
 
 // Reads a module node of QEMU's guest-loader: `reg` is two 64-bit numbers, whatever the cells of
-// /chosen, which guest-loader does not set. `compatible` is that of Xen's modules. If their /chosen
-// has cells of its own, `reg` is shorter, and such a module is ignored: Xen passes no Hermit
-// application.
+// /chosen, which guest-loader does not set. Modules of Xen have the same `compatible`. A tree made
+// for Xen may give /chosen cells of its own, and then `reg` of its modules has fewer bytes. Such a
+// module is ignored: Xen passes no Hermit application.
 static void parse_module(struct devicetree *tree, const struct node *node)
 {
 	uint64_t start, size;
@@ -239,7 +240,7 @@ static enum device device_by_compatible(struct span compatible, enum uart_kind *
 		if (*uart != UART_NONE)
 			return DEVICE_UART;
 		for (size_t i = 0; i < countof(known); i++)
-			if (text_is((const char *)name.p, name.n, known[i].name))
+			if (span_is(name, known[i].name))
 				return (enum device)known[i].device;
 	}
 	return DEVICE_UNKNOWN;
@@ -326,7 +327,8 @@ static void open_node(struct reader *r, struct fdt_token token)
 	if (r->open_nodes == 1)
 		return;
 	if (before + 1 + token.name_size > NODE_PATH_MAX) {
-		// stdout-path cannot name it: a name of this length would end with NUL.
+		// A path that is too long. record_uart() then compares all of `path`, whose last
+		// byte is NUL, and no stdout-path has that byte. So the node is not named.
 		node->path_size = NODE_PATH_MAX + 1;
 		return;
 	}
@@ -369,8 +371,7 @@ static void resolve_alias(struct reader *r, const struct fdt_token *token)
 {
 	struct span path = r->stdout_path;
 	if (r->open_nodes != 2 || !fdt_node_name_is(&r->nodes[1].token, "aliases") || path.n == 0 ||
-	    path.p[0] == '/' || !text_is((const char *)path.p, path.n, token->name) ||
-	    token->value.n == 0)
+	    path.p[0] == '/' || !span_is(path, token->name) || token->value.n == 0)
 		return;
 	r->stdout_path = (struct span){ token->value.p, token->value.n - 1 };
 }

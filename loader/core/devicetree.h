@@ -20,7 +20,7 @@ struct devicetree {
 	// The memory reservation block and the children of /reserved-memory.
 	struct range_set reserved;
 	// The application: a child of /chosen with compatible "multiboot,module", otherwise
-	// linux,initrd-start and linux,initrd-end. start == end: the tree does not give its size.
+	// linux,initrd-start and linux,initrd-end. Empty if the tree does not give the size.
 	bool has_module;
 	struct range module;
 	// The value of bootargs without NUL; empty if there is none.
@@ -70,6 +70,7 @@ size_t devicetree_fixup_bound(const struct devicetree *tree, size_t ram_count,
 
 // Writes the copy to `out`, which is aligned to 8. Removes linux,initrd-* and all children of
 // /chosen that are named `module`, since the loader reuses their memory. Adds `status` to cpu nodes
-// without one, since kernels read it of each. Returns the size in bytes, or 0 if it exceeds `size`.
+// that lack it, since kernels read it in every cpu node. Returns the copy's size in bytes, or 0 if
+// the copy does not fit.
 size_t devicetree_fixup(const struct devicetree *tree, const struct devicetree_fixups *fixups,
 			uint8_t *out, size_t size);

@@ -12,7 +12,7 @@ struct copier {
 	struct fdt_writer w;
 	// The bytes of the current token.
 	struct span bytes;
-	// As in devicetree.c.
+	// 1 at the root's own properties, 2 at those of its children, and so on.
 	unsigned open_nodes;
 	// The current node is /chosen or /cpus, or below it.
 	bool in_chosen;
@@ -72,8 +72,9 @@ static void skip_node(const struct fdt *fdt, size_t *at)
 	}
 }
 
-// finish_root() writes new memory nodes. Kernels look for nodes of that name, so one that has only
-// the device_type may stay. The modules' memory belongs to the kernel now.
+// Memory nodes are dropped because finish_root() writes new ones. Kernels find them by name, so a
+// node of another name whose device_type is "memory" may stay. Modules are dropped because their
+// memory belongs to the kernel now.
 static bool is_dropped_node(const struct copier *c, const struct fdt_token *token)
 {
 	return (c->open_nodes == 1 && fdt_node_name_is(token, "memory")) ||

@@ -18,7 +18,7 @@ enum {
 	PT_TLS = 7,
 	PF_X = 1,
 	PF_W = 2,
-	// e_phnum is in a section header instead. Hermit has no such files.
+	// The number of program headers is in a section header instead. Hermit has no such files.
 	PN_XNUM = 0xffff,
 };
 
@@ -78,7 +78,7 @@ struct phdr {
 
 uint64_t elf_guess_size(const uint8_t *p, uint64_t limit, const struct elf_target *target)
 {
-	// Nothing has been checked yet, so no sum may overflow.
+	// Nothing has been checked yet, so every sum is written so that it cannot overflow.
 	const enum order order = target->order;
 	if (limit < EHDR_SIZE || memcmp(p, ELF_MAGIC, 4) != 0)
 		return 0;
@@ -180,11 +180,11 @@ static enum status check_align(const struct phdr *ph, struct elf_image *out)
 	return STATUS_OK;
 }
 
-// Where e_entry is: in no executable segment, in one but past its file bytes, or in these.
+// Where e_entry is: in no executable segment, in one but past its file bytes, or in file bytes.
 enum entry_place { ENTRY_OUTSIDE, ENTRY_WITHOUT_BYTES, ENTRY_FOUND };
 
-// Adds a PT_LOAD, and sets `entry` if e_entry is in it. gABI chapter 7 requires ascending p_vaddr.
-// Placement and relocation rely on it.
+// Adds a PT_LOAD, and sets `entry` if e_entry is in the segment. p_vaddr must ascend (gABI chapter
+// 7): placement and relocation rely on this order.
 static enum status add_load(const struct phdr *ph, struct elf_image *out, enum entry_place *entry)
 {
 	struct span bytes;
@@ -250,8 +250,8 @@ static enum status add_tls(const struct phdr *ph, struct elf_image *out)
 	return check_align(ph, out);
 }
 
-// Returns true if [vaddr, vaddr + size) is inside the image. The sum may overflow, so this compares
-// differences. `offset` has no meaning if the first test fails.
+// Returns true if [vaddr, vaddr + size) is inside the image. Compares differences, since the sum
+// may overflow. If `vaddr` is below the image, `offset` has no meaning, and the first test fails.
 static bool in_image(const struct elf_image *image, uint64_t vaddr, uint64_t size)
 {
 	uint64_t offset = vaddr - image->vaddr;

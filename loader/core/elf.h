@@ -15,7 +15,8 @@ struct elf_target {
 	enum order order;
 	// Relocation types of the psABI. 0 (R_*_NONE) if the CPU has no such type.
 	uint32_t relative, abs64, glob_dat, jump_slot;
-	// glob_dat and jump_slot add their addend. Elsewhere they are the symbol's address alone.
+	// glob_dat and jump_slot store the symbol's address plus the addend. false: the symbol's
+	// address alone.
 	bool slot_addend;
 };
 
@@ -92,9 +93,9 @@ struct elf_image {
 	struct elf_table rela, jmprel, relr, symbols;
 };
 
-// Guesses the size of the ELF file at `start`, of which `limit` bytes are readable, from its
-// headers, for VMMs that pass only its address. Returns 0 if there is no ELF header. elf_parse()
-// checks the headers later.
+// For VMMs that pass only the file's address: guesses the size of the ELF file at `start` from its
+// headers. `limit` bytes are readable. Returns 0 if there is no ELF header. elf_parse() checks the
+// headers later.
 uint64_t elf_guess_size(const uint8_t *start, uint64_t limit, const struct elf_target *target);
 
 // Checks the file and describes it in `out`, which is valid only with STATUS_OK. Prints the refusal

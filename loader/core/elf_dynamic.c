@@ -86,29 +86,30 @@ static uint64_t file_bytes_from(const struct elf_image *image, uint64_t vaddr)
 	return 0;
 }
 
-static enum status refuse_library(void)
+// Refuses the tags of libraries and of unsupported tables.
+static enum status check_tag(uint64_t tag, uint64_t value, uint16_t machine)
 {
-	return refuse(STATUS_ELF_NEEDS_LIBRARY,
-		      "the file needs a shared library, which a unikernel does not have");
-}
-
-// Checks a tag from DT_TAG_LIMIT on, and replaces an alias by the tag that it means.
-static enum status check_tag(uint64_t *tag, uint64_t value, uint16_t machine)
-{
-	if (*tag >= DT_FIRST_LIBRARY && *tag <= DT_LAST_LIBRARY)
-		return refuse_library();
+	if (tag == DT_NEEDED || (tag >= DT_FIRST_LIBRARY && tag <= DT_LAST_LIBRARY))
+		return refuse(STATUS_ELF_NEEDS_LIBRARY,
+			      "the file needs a shared library, which a unikernel does not have");
 	for (size_t i = 0; i < countof(unsupported_tables); i++) {
 		const struct unsupported_table *table = &unsupported_tables[i];
-		if (*tag == table->tag && (table->machine == 0 || table->machine == machine))
+		if (tag == table->tag && (table->machine == 0 || table->machine == machine))
 			return refuse(STATUS_RELOC_TABLE,
 				      "%s at %#lx, a table that this loader does not apply: link "
 				      "without packed relocations, or with DT_RELR",
 				      table->name, value);
 	}
-	for (size_t i = 0; i < countof(aliases); i++)
-		if (*tag == aliases[i].tag)
-			*tag = aliases[i].means;
 	return STATUS_OK;
+}
+
+// Returns the tag that an alias means, and every other tag unchanged.
+static uint64_t without_alias(uint64_t tag)
+{
+	for (size_t i = 0; i < countof(aliases); i++)
+		if (tag == aliases[i].tag)
+			return aliases[i].means;
+	return tag;
 }
 
 static enum status read_tags(struct span bytes, const struct elf_target *target,
@@ -120,10 +121,8 @@ static enum status read_tags(struct span bytes, const struct elf_target *target,
 		uint64_t value = load_u64(bytes.p + at + 8, order);
 		if (tag == DT_NULL)
 			break;
-		if (tag == DT_NEEDED)
-			return refuse_library();
-		if (tag >= DT_TAG_LIMIT)
-			TRY(check_tag(&tag, value, target->machine));
+		TRY(check_tag(tag, value, target->machine));
+		tag = without_alias(tag);
 		if (tag >= DT_TAG_LIMIT)
 			continue;
 		out->value[tag] = value;

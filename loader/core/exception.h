@@ -3,7 +3,7 @@
 // self-tests that raise an exception.
 #pragma once
 
-#include "core/base.h"
+#include "core/span.h"
 
 // Returns the name of the loader's function that contains `address` and sets `offset` to the
 // distance from its start. Returns NULL, and leaves `offset` unset, if the address is not in the
@@ -16,7 +16,7 @@ struct trampoline_args; // arch/*/trampoline.h
 
 #ifdef LOADER_SELFTEST
 #define SELFTEST selftest
-void selftest(const char *word, size_t n);
+void selftest(struct span word);
 void selftest_trampoline(struct trampoline_args *args);
 #else
 #define SELFTEST NULL

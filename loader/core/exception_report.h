@@ -2,8 +2,8 @@
 // Prints the report of a CPU exception. Only arch/<cpu>/exception.c includes this header.
 //
 // The handler runs at two addresses: at the loader's, and at the address that the trampoline was
-// copied to. Therefore the functions are static, call nothing outside of that file and use no
-// tables of pointers. The including file defines put_char() and exception_hooks (trampoline.h).
+// copied to. Therefore the functions are static, call nothing outside of the including file and use
+// no tables of pointers. The including file defines put_char() and exception_hooks (trampoline.h).
 #pragma once
 
 #include "core/status.h"

@@ -38,7 +38,8 @@ enum fdt_kind { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_END = 9 
 
 struct fdt_token {
 	enum fdt_kind kind;
-	// Name of the node or property, NUL-terminated. Only nodes have the size, without NUL.
+	// Name of the node or property, NUL-terminated. The size excludes NUL and is set for nodes
+	// only.
 	const char *name;
 	size_t name_size;
 	// Value of the property.
@@ -84,7 +85,8 @@ struct fdt_writer {
 // Starts a tree at `at`, which is aligned to 8, in a buffer of `size` bytes. Then the calls follow
 // the layout of a tree: reservations, nodes with their properties before their children, and
 // fdt_finish(). fdt_copy_token() copies from a source tree, whose strings block is `strings`. The
-// new strings block begins with it, so copied tokens keep their offsets of names.
+// new strings block begins with a copy of that one, so the offsets of names in copied tokens stay
+// right.
 void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span strings);
 void fdt_add_reservemap_entry(struct fdt_writer *w, uint64_t address, uint64_t size);
 void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length);

@@ -20,15 +20,16 @@ struct paging_shape {
 	bool recursive;
 };
 
-// x86_64, era e3: second virtual addresses of Multiboot information and command line. era/e3.c says
-// why they must be such small numbers. Kernels map page 0 and pages from 0x8000 on themselves.
+// x86_64, era.two_payloads: second virtual addresses of Multiboot information and command line.
+// era/e3.c says why the addresses must be as small as sizes. Kernels themselves map page 0 and
+// pages from 0x8000 on.
 #define ALIAS_MULTIBOOT UINT64_C(0x3000)
 #define ALIAS_CMDLINE UINT64_C(0x4000)
 #define ALIAS_END UINT64_C(0x8000)
 
-// The parts of the hand-over block as offsets and sizes in bytes. The stack comes first: with
-// page tables nothing below it is mapped, so that an overflow faults. Page tables are in
-// consecutive pages, top first.
+// The parts of the hand-over block as offsets and sizes in bytes. The stack comes first: page
+// tables map nothing below it, so that an overflow faults. They are in consecutive pages, the top
+// table first.
 struct handover_block {
 	// Where the block is.
 	struct window window;
@@ -43,8 +44,8 @@ struct handover_block {
 	uint64_t boot_params;
 	// The device tree, its size, and the bytes reserved for it.
 	uint64_t fdt, fdt_size, fdt_capacity;
-	// Owned by arch/: code and data of the trampoline, and descriptor tables.
-	uint64_t trampoline, trampoline_size;
+	// For arch/: the copy of the trampoline with its arguments, and the bytes reserved for it.
+	uint64_t trampoline, trampoline_capacity;
 	uint64_t size;
 	// The pages ALIAS_MULTIBOOT to ALIAS_END are mapped to those from `multiboot` on.
 	bool alias;
@@ -69,18 +70,20 @@ struct handover {
 };
 
 // Returns the size in bytes of page tables that map `image` and the block, which consists of these
-// tables and `rest_of_block` bytes. It depends on the image's address only with
-// place_rules.block_boundary.
+// tables and `rest_of_block` bytes. It is right for every address that the image may still get
+// (place_rules.block_size_depends_on_image).
 uint64_t arch_tables_size(struct range image, uint64_t rest_of_block);
 
-// Returns the size in bytes of the trampoline and its data.
-uint64_t arch_trampoline_size(void);
+// Returns handover_block.trampoline_capacity: trampoline_code_size(), the arguments that follow the
+// code, and what aligning the copy may cost.
+uint64_t arch_trampoline_capacity(void);
 
 // The trampoline as it is linked (arch/<cpu>/trampoline.h). Its copies have the same layout.
 extern char trampoline_start[], trampoline_end[];
 
-// In bytes, a multiple of 16 (ld/trampoline-sections.ld): the arguments follow a copy.
-static inline uint64_t trampoline_size(void)
+// In bytes, without arguments. A multiple of 16 (ld/trampoline-sections.ld), because the arguments
+// follow each copy.
+static inline uint64_t trampoline_code_size(void)
 {
 	return (uint64_t)(trampoline_end - trampoline_start);
 }
@@ -92,10 +95,12 @@ static inline uint64_t trampoline_offset(const void *symbol)
 }
 
 extern const struct place_rules arch_place_rules;
-// The stack pointer at entry, as an offset from the low end of the stack. Kernels since 0.5.0 add
-// the stack's size less 16 to it on x86_64 and aarch64, and nothing on riscv64. On x86_64 they then
-// jump to a function, where the psABI wants 8 modulo 16. Earlier kernels find the stack by boot
-// info.
+// The stack pointer at entry, as an offset from the low end of the stack. Kernels before 0.5.0
+// ignore it and find the stack by boot info.
+//   x86_64: 8. Kernels add STACK_SIZE - 16 and jump to a function, where the psABI wants the stack
+//     pointer to be 8 modulo 16.
+//   aarch64: 0. Kernels add STACK_SIZE - 16.
+//   riscv64: STACK_SIZE. Kernels add nothing.
 extern const uint64_t arch_stack_at_entry;
 
 // Writes page tables and trampoline to the block, activates them and enters the kernel. The

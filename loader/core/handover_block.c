@@ -14,6 +14,12 @@
 // An address and a size of two cells each.
 #define REG_SIZE 16
 
+static enum platform_tag platform_tag(const struct handover_block_inputs *inputs)
+{
+	return (enum platform_tag)inputs->era->tags[inputs->boot->start_kind];
+}
+
+// The RAM that the kernel is to know of.
 static const struct range_set *reported_ram(const struct boot *boot)
 {
 	return boot->ram.count != 0 ? &boot->ram : &boot->usable;
@@ -79,8 +85,8 @@ static uint64_t allocate(uint64_t *at, uint64_t size, uint64_t align)
 	return start;
 }
 
-// Both layouts of the payload can be served at once (era/e3.c). Kernels may then take
-// ALIAS_MULTIBOOT for the size of the command line, which must not be longer.
+// Returns true if the payload can be written for both places (era/e3.c). Kernels may then read
+// ALIAS_MULTIBOOT as the size of the command line, so the line must be shorter.
 static bool serves_two_payloads(const struct handover_block_inputs *inputs)
 {
 	return inputs->era->two_payloads && inputs->boot->devicetree == NULL &&
@@ -95,16 +101,21 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	uint64_t at = 0;
 	out->tables_size = tables_size;
 	out->fdt_capacity = devicetree_bound(boot);
-	out->trampoline_size = arch_trampoline_size();
+	out->trampoline_capacity = arch_trampoline_capacity();
 	out->stack = allocate(&at, STACK_SIZE, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
 	out->info = allocate(&at, era->info_size, 16);
+	// A new page ends the pages of boot info (info_own_page), and is what an alias maps
+	// (two_payloads).
+	const bool new_page = era->info_own_page || era->two_payloads;
+	// One range more than RAM has: see write_multiboot_info() for kernels that get one region.
 	out->multiboot = allocate(
 		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot) + 1) : 0,
-		era->info_own_page || era->two_payloads ? PAGE_SIZE : 8);
+		new_page ? PAGE_SIZE : 8);
 	// An upper bound: neither cmdline_strip() nor edit_cmdline() lengthens the line.
 	out->cmdline = allocate(&at, boot->cmdline.n + 1, 1);
-	// The two parts are as far apart as their aliases. Host tests show that the first one fits.
+	// Multiboot information and command line are as far apart as their aliases. Host tests show
+	// that the largest Multiboot information fits in between.
 	if (serves_two_payloads(inputs)) {
 		out->cmdline = out->multiboot + ALIAS_CMDLINE - ALIAS_MULTIBOOT;
 		at = out->multiboot + ALIAS_END - ALIAS_MULTIBOOT;
@@ -113,7 +124,7 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	out->cc_blob = allocate(&at, boot->cc_blob.n, 8);
 	out->boot_params = allocate(&at, boot->boot_params.n, 8);
 	out->fdt = allocate(&at, out->fdt_capacity, 8);
-	out->trampoline = allocate(&at, out->trampoline_size, 16);
+	out->trampoline = allocate(&at, out->trampoline_capacity, 16);
 	out->size = align_up(at, PAGE_SIZE);
 }
 
@@ -132,8 +143,9 @@ static void write_multiboot_info(const struct handover_block_inputs *inputs,
 	uint32_t count = ram->count;
 	struct range one_region[2];
 	if (reports_one_region(inputs)) {
-		// Kernels use nothing below the image, but map the first page of the first region.
-		// So another region comes first: what is below the image, from page 0 on.
+		// Kernels map the first page of the first region, and panic if it is mapped
+		// already, as pages of the image are. So another region comes first: all that is
+		// below the image, from page 0 on. Kernels use nothing of it.
 		const uint64_t start = align_down(inputs->image.start, IMAGE_ALIGN);
 		one_region[0] = (struct range){ 0, start };
 		one_region[1] = largest_ram(inputs->boot, (struct range){ start, UINT64_MAX });
@@ -201,17 +213,15 @@ static uint64_t write_devicetree(const struct boot *boot, const struct handover_
 				block->fdt_capacity);
 }
 
-// Returns the RAM range of boot info: two numbers as kernels read them, no range for the functions
-// of range.h. On x86_64 the end is usually 0.
+// Returns FACT_RAM_START and FACT_RAM_END. On x86_64 they are no range: the end may be 0.
 static struct range kernel_ram(const struct handover_block_inputs *inputs)
 {
 	const struct range_set *ram = reported_ram(inputs->boot);
 	struct range around = { align_down(inputs->image.start, IMAGE_ALIGN), 0 };
-	// x86_64: kernels have a memory map as well. They count everything from this range's start
-	// to the image's end as used, so a start of 0 would cost them 2 to 8 MiB. They ignore the
-	// end, except that it is the end of RAM with PLATFORM_TAG_LINUX_PARAMS.
+	// x86_64: kernels have a memory map as well. They count everything from this start to the
+	// image's end as used, so a start of 0 would cost them 2 to 8 MiB.
 	if (inputs->boot->devicetree == NULL) {
-		if (inputs->boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS)
+		if (platform_tag(inputs) == PLATFORM_TAG_LINUX_PARAMS)
 			around.end = ram->ranges[ram->count - 1].end;
 		return around;
 	}
@@ -225,8 +235,9 @@ static struct range kernel_ram(const struct handover_block_inputs *inputs)
 	return around;
 }
 
-// Values that are right in both layouts (era/e3.c). Blanks extend the command line to the sizes
-// that kernels read.
+// Chooses values that are right for both places of the payload (era/e3.c). Blanks extend the
+// command line to the sizes that kernels read. They overwrite its NUL, which those kernels do not
+// need: they read the line by address and size.
 static void write_for_two_payloads(struct handover_block *block, uint64_t facts[FACTS])
 {
 	memset(block->window.p + block->cmdline + block->cmdline_size, ' ',
@@ -241,6 +252,7 @@ static void write_boot_info(const struct handover_block_inputs *inputs,
 	const struct boot *boot = inputs->boot;
 	const struct elf_tls *tls = &inputs->elf->tls;
 	const struct range ram = kernel_ram(inputs);
+	const enum platform_tag tag = platform_tag(inputs);
 	// The addresses that the kernel reads are physical; the loader may see the block elsewhere.
 	const uint64_t base = block->window.base;
 	uint64_t facts[FACTS] = {
@@ -252,10 +264,11 @@ static void write_boot_info(const struct handover_block_inputs *inputs,
 		[FACT_SERIAL] = boot->serial,
 		[FACT_FDT] = base + block->fdt,
 		[FACT_STACK] = base + block->stack,
+		// In the image's header the stack follows boot info.
 		[FACT_HEADER_STACK] = inputs->image.start + inputs->era->info_size,
 		[FACT_CMDLINE] = base + block->cmdline,
 		[FACT_CMDLINE_SIZE] = block->cmdline_size,
-		[FACT_PLATFORM_TAG] = boot->platform_tag,
+		[FACT_PLATFORM_TAG] = tag,
 		[FACT_ONE] = 1,
 		[FACT_MAGIC] = 0xc0decafe,
 		[FACT_NO_PROCESSOR] = 0xffffffff,
@@ -273,15 +286,15 @@ static void write_boot_info(const struct handover_block_inputs *inputs,
 	if (boot->devicetree == NULL)
 		facts[FACT_MULTIBOOT] = base + block->multiboot;
 	// PLATFORM_TAG_LINUX_BOOT (with a firmware's device tree) and _FDT have no payload.
-	if (boot->devicetree == NULL && boot->platform_tag != PLATFORM_TAG_FDT) {
+	if (boot->devicetree == NULL && tag != PLATFORM_TAG_FDT) {
 		facts[FACT_PAYLOAD_CMDLINE] = base + block->cmdline;
 		facts[FACT_PAYLOAD_SIZE] = block->cmdline_size;
-		facts[FACT_PAYLOAD_INFO] = boot->platform_tag == PLATFORM_TAG_LINUX_PARAMS
+		facts[FACT_PAYLOAD_INFO] = tag == PLATFORM_TAG_LINUX_PARAMS
 						   ? base + block->boot_params
 						   : facts[FACT_MULTIBOOT];
 	}
-	// The block's page table has the aliases, so it must be that of the first 2 MiB. Otherwise
-	// only the layout of the releases is served.
+	// The page table of the block maps the aliases, so it must be that of the first 2 MiB.
+	// Otherwise the payload is right only at its usual place, 88.
 	block->alias = serves_two_payloads(inputs) && base + block->size <= MIB(2);
 	if (block->alias)
 		write_for_two_payloads(block, facts);
@@ -308,7 +321,7 @@ void handover_block_write(const struct handover_block_inputs *inputs, struct han
 	if (boot->boot_params.n != 0)
 		memcpy(p + block->boot_params, boot->boot_params.p, boot->boot_params.n);
 	block->fdt_size = write_devicetree(boot, block, cmdline);
-	// 0: it did not fit into the upper bound that the layout has reserved.
+	// 0: the tree did not fit into fdt_capacity, which is an upper bound.
 	ASSERT(block->fdt_size != 0);
 	write_boot_info(inputs, block);
 }

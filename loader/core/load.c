@@ -34,7 +34,7 @@ static void load_segment(const struct elf_image *image, uint32_t i, const uint8_
 	uint64_t start = s->vaddr - image->vaddr;
 	uint64_t end = i + 1 < image->segment_count ? image->segments[i + 1].vaddr - image->vaddr
 						    : image->size;
-	// The offset of a segment without file bytes is not checked.
+	// elf_parse() has not checked the offset of a segment without file bytes.
 	if (s->filesz != 0)
 		memmove(to.p + start, file + s->offset, s->filesz);
 	memset(to.p + start + s->filesz, 0, end - start - s->filesz);
@@ -80,9 +80,13 @@ static enum status symbol_value(const struct elf_image *image, struct window to,
 	return STATUS_OK;
 }
 
-// Checks that the 8 bytes at `address` are in the image, which is not smaller (load_relocate()).
-// With DT_TEXTREL it must also be outside every read-only segment: such files rely on a dynamic
-// linker to make these writable.
+// Checks that the 8 bytes at `address` are in the image. `to.n - 8` does not wrap
+// (load_relocate()).
+//
+// With DT_TEXTREL the bytes must also be outside every read-only segment. That is policy: the
+// loader could write there, and the kernel would start. But such a file has code that was not
+// compiled to be position-independent, which no Hermit toolchain intends, and the refusal names the
+// remedy.
 static enum status check_relocated_word(const struct elf_image *image, struct window to,
 					const char *what, uint64_t address)
 {
@@ -99,9 +103,9 @@ static enum status check_relocated_word(const struct elf_image *image, struct wi
 	return STATUS_OK;
 }
 
-// Handles every entry that relocate_fast() does not, and all refusals. These are R_*_NONE,
-// relocations with a symbol, of the other byte order or unaligned, and all of a file with
-// DT_TEXTREL. noinline keeps it out of the hot loop's registers.
+// Handles every entry that relocate_fast() does not: R_*_NONE, relocations with a symbol, unaligned
+// ones, those of the other byte order, all of a file with DT_TEXTREL, and all that are refused.
+// noinline keeps this function out of the hot loop's registers.
 static __attribute__((noinline)) enum status relocate_slow(const struct elf_image *image,
 							   struct window to, uint64_t load_bias,
 							   const uint8_t *rela)

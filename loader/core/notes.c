@@ -24,7 +24,7 @@ static bool is_named(const struct note *note, const char *name, size_t size)
 	return note->name.n == size && memcmp(note->name.p, name, size) == 0;
 }
 
-// Two notes with one version are valid: an application may contain two copies of the crate.
+// Two notes with the same version are valid: an application may contain two copies of the crate.
 static enum status parse_entry_version(const struct note *note, struct notes *out)
 {
 	if (note->desc.n != 1)
@@ -56,7 +56,7 @@ static enum status parse_note(const struct note *note, enum order order, struct 
 }
 
 // Reads the note at `*at` and advances `*at` to the next one. Returns false if the note exceeds the
-// segment. Hermit's note has a padding of 4 in every segment: the crate emits it as a structure.
+// segment.
 static must_check bool next_note(struct span bytes, uint64_t align, enum order order, uint64_t *at,
 				 struct note *out)
 {
@@ -64,6 +64,9 @@ static must_check bool next_note(struct span bytes, uint64_t align, enum order o
 	uint64_t name_size = load_u32(p, order);
 	uint64_t desc_size = load_u32(p + 4, order);
 	out->type = load_u32(p + 8, order);
+	// Hermit's note is padded to 4 even in a segment of alignment 8: the crate emits it as a C
+	// structure of 4-byte members. No other owner is known to use this type, so the owner is
+	// not compared.
 	if (out->type == NT_HERMIT_ENTRY_VERSION)
 		align = 4;
 	// The sizes have 32 bits, so none of these sums overflows.
@@ -74,8 +77,8 @@ static must_check bool next_note(struct span bytes, uint64_t align, enum order o
 	       span_sub(bytes, desc_at, desc_size, &out->desc);
 }
 
-// A PT_NOTE has one alignment (gABI chapter 7, Note Sections). Linker scripts that collect notes of
-// 4 and 8 in one segment break that, and readelf loses its way as well.
+// All notes of a PT_NOTE have one alignment (gABI chapter 7, Note Sections). Linker scripts that
+// collect notes of alignment 4 and 8 in one segment break this rule, and readelf fails there, too.
 static const char merged[] = ": its alignment is 8, but it seems to have notes of alignment 4 too; "
 			     "give them a segment of their own";
 

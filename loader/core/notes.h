@@ -4,6 +4,10 @@
 
 #include "core/elf.h"
 
+// Images of era h0 have no entry version. Where others have theirs, this number stands for h0: no
+// note says 256, since its version has one byte.
+#define ENTRY_VERSION_H0 256
+
 struct notes {
 	// Owner "HERMIT", type 0x5a00: one byte. Kernels have it since 0.4.3.
 	bool has_entry_version;
@@ -12,7 +16,7 @@ struct notes {
 	uint8_t entry_version;
 	uint32_t kernel[3]; // major, minor, patch
 	// Owner "UHYVEIF", type 0x5b00: version of the interface to uhyve; 0 without the note.
-	// Kernels have it since 0.12.0, if they are built for uhyve, too.
+	// Kernels since 0.12.0 have it if they are built to run in uhyve as well.
 	uint32_t uhyve_interface;
 };
 

@@ -5,15 +5,15 @@
 
 #include <stdarg.h>
 
-#include "core/base.h"
+#include "core/span.h"
 
-// Returns true if the `n` bytes at `text` equal the NUL-terminated `wanted`. `text` needs no NUL.
-static inline bool text_is(const char *text, size_t n, const char *wanted)
+// Returns true if the bytes of `s`, which has no NUL, are those of the NUL-terminated `wanted`.
+static inline bool span_is(struct span s, const char *wanted)
 {
 	size_t i = 0;
-	while (i < n && wanted[i] == text[i] && wanted[i] != '\0')
+	while (i < s.n && (uint8_t)wanted[i] == s.p[i] && wanted[i] != '\0')
 		i++;
-	return i == n && wanted[i] == '\0';
+	return i == s.n && wanted[i] == '\0';
 }
 
 // Both strings are NUL-terminated.

@@ -74,7 +74,7 @@ static void check_block(const struct handover *h)
 	CHECK_EQ(info(h, 96), strlen((const char *)b->window.p + b->cmdline));
 	CHECK_EQ(info(h, 104), b->window.base + b->multiboot);
 	CHECK(fdt_text(b->window.p + b->fdt, b->fdt_size, text, sizeof text));
-	for (uint64_t i = 0; i < b->trampoline_size; i++)
+	for (uint64_t i = 0; i < b->trampoline_capacity; i++)
 		CHECK(b->window.p[b->trampoline + i] == FAKE_TRAMPOLINE_BYTE);
 }
 

@@ -147,9 +147,10 @@ bool use_embedded_app(struct boot *boot)
 	return true;
 }
 
-static enum status leave(struct boot *boot)
+static enum status leave(struct boot *boot, const struct era *era)
 {
 	(void)boot;
+	(void)era;
 	fake.outcome.leave_count++;
 	return STATUS_OK;
 }
@@ -173,7 +174,7 @@ uint64_t arch_tables_size(struct range image, uint64_t other)
 	return paging_size(image);
 }
 
-uint64_t arch_trampoline_size(void)
+uint64_t arch_trampoline_capacity(void)
 {
 	return FAKE_TRAMPOLINE_SIZE;
 }
@@ -195,7 +196,8 @@ noreturn void arch_handover(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
 	struct staging_entries entries = paging_hand_over(h);
-	memset(block->window.p + block->trampoline, FAKE_TRAMPOLINE_BYTE, block->trampoline_size);
+	memset(block->window.p + block->trampoline, FAKE_TRAMPOLINE_BYTE,
+	       block->trampoline_capacity);
 	if (h->staging.start != h->image.start)
 		move_image(h, entries);
 

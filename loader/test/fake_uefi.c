@@ -341,8 +341,9 @@ void machine_close(void)
 	firmware.outcome.exceptions = false;
 }
 
-void machine_take_over(const struct boot *boot)
+void machine_take_over(const struct boot *boot, const struct era *era)
 {
+	(void)era;
 	(void)boot;
 	if (!firmware.left)
 		firmware.outcome.misuse++;

@@ -43,7 +43,7 @@ static void run(void)
 	};
 	block = (struct handover_block){ 0 };
 	handover_block_layout(&content, &block);
-	uint64_t exact = block.trampoline + block.trampoline_size;
+	uint64_t exact = block.trampoline + block.trampoline_capacity;
 	block.window = (struct window){ aligned_alloc(4096, align_up(exact, 4096)), window_base,
 					exact };
 	memset(block.window.p, 0xee, exact);
@@ -67,8 +67,8 @@ static void parts_follow_each_other(void)
 	CHECK(block.cmdline >= block.multiboot + multiboot_info_size(3));
 	CHECK(block.fdt >= block.cmdline + boot.cmdline.n + 1 && block.fdt % 8 == 0);
 	CHECK(block.trampoline >= block.fdt + block.fdt_size && block.trampoline % 16 == 0);
-	CHECK_EQ(block.trampoline_size, FAKE_TRAMPOLINE_SIZE);
-	CHECK_EQ(block.size, align_up(block.trampoline + block.trampoline_size, 4096));
+	CHECK_EQ(block.trampoline_capacity, FAKE_TRAMPOLINE_SIZE);
+	CHECK_EQ(block.size, align_up(block.trampoline + block.trampoline_capacity, 4096));
 	done();
 }
 
@@ -78,7 +78,8 @@ static void only_its_parts_are_written(void)
 	run();
 	for (uint64_t at = 0; at < block.info; at++)
 		CHECK(block.window.p[at] == 0xee);
-	for (uint64_t at = block.trampoline; at < block.trampoline + block.trampoline_size; at++)
+	for (uint64_t at = block.trampoline; at < block.trampoline + block.trampoline_capacity;
+	     at++)
 		CHECK(block.window.p[at] == 0xee);
 	done();
 }

@@ -26,11 +26,11 @@ const struct place_rules arch_place_rules = {
 };
 const uint64_t arch_stack_at_entry = 0;
 
-uint64_t arch_trampoline_size(void)
+uint64_t arch_trampoline_capacity(void)
 {
 	// The block aligns its parts to less than TRAMPOLINE_ALIGN, so the copy may start later
 	// than the trampoline's part.
-	return TRAMPOLINE_ALIGN - 1 + trampoline_size() + sizeof(struct trampoline_args);
+	return TRAMPOLINE_ALIGN - 1 + trampoline_code_size() + sizeof(struct trampoline_args);
 }
 
 uint64_t arch_tables_size(struct range image, uint64_t rest_of_block)
@@ -67,7 +67,8 @@ noreturn void arch_handover(const struct handover *h)
 	const struct handover_block *block = h->block;
 	uint64_t code_at = align_up(block->window.base + block->trampoline, TRAMPOLINE_ALIGN);
 	uint8_t *code = block->window.p + (code_at - block->window.base);
-	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
+	struct trampoline_args *args = (struct trampoline_args *)(void *)(code +
+									  trampoline_code_size());
 	struct range image = h->image,
 		     whole = { block->window.base, block->window.base + block->size };
 	uint64_t stack = block->window.base + block->stack;
@@ -97,7 +98,7 @@ noreturn void arch_handover(const struct handover *h)
 	ASSERT(stack % PAGE_SIZE == 0 && STACK_SIZE >= 2 * PAGE_SIZE);
 	if (args->move_size != 0)
 		memcpy(block->window.p + block->stack, map_root(), PAGE_SIZE);
-	memcpy(code, trampoline_start, trampoline_size());
+	memcpy(code, trampoline_start, trampoline_code_size());
 	fill_hooks(h,
 		   (struct exception_hooks *)(void *)(code + trampoline_offset(&exception_hooks)));
 	selftest_trampoline(args);

@@ -59,9 +59,10 @@ static noreturn void stop(enum status status)
 }
 
 // No firmware runs at this level, so there is nothing to leave.
-static enum status leave_firmware(struct boot *boot)
+static enum status leave_firmware(struct boot *boot, const struct era *era)
 {
 	(void)boot;
+	(void)era;
 	return STATUS_OK;
 }
 

@@ -15,28 +15,28 @@
 static uint64_t move_from;
 static uint64_t touch; // address that the trampoline reads by the kernel's page tables
 
-void selftest(const char *word, size_t n)
+void selftest(struct span word)
 {
-	if (text_is(word, n, "ud"))
+	if (span_is(word, "ud"))
 		__asm__ volatile("udf #0");
-	else if (text_is(word, n, "registers"))
+	else if (span_is(word, "registers"))
 		// A value of its own in every register but sp.
 		__asm__ volatile(".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, "
 				 "16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30\n"
 				 "mov x\\n, #0x5e00 + \\n\n"
 				 ".endr\n"
 				 "udf #0");
-	else if (text_is(word, n, "brk"))
+	else if (span_is(word, "brk"))
 		__asm__ volatile("brk #0");
-	else if (text_is(word, n, "pf"))
+	else if (span_is(word, "pf"))
 		*(volatile char *)UNMAPPED = 0;
-	else if (text_is(word, n, "stack"))
+	else if (span_is(word, "stack"))
 		__asm__ volatile("mov sp, %0; str x0, [sp]" : : "r"(UNMAPPED) : "memory");
-	else if (text_is(word, n, "assert"))
+	else if (span_is(word, "assert"))
 		assert_failed("selftest");
-	else if (text_is(word, n, "last-copy"))
+	else if (span_is(word, "last-copy"))
 		move_from = UNMAPPED;
-	else if (text_is(word, n, "pf-handover"))
+	else if (span_is(word, "pf-handover"))
 		// Unmapped in both sets of tables: the report must find the console by the
 		// kernel's.
 		touch = UNMAPPED;

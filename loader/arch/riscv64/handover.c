@@ -12,9 +12,9 @@
 const struct place_rules arch_place_rules = { 0 };
 const uint64_t arch_stack_at_entry = STACK_SIZE;
 
-uint64_t arch_trampoline_size(void)
+uint64_t arch_trampoline_capacity(void)
 {
-	return trampoline_size() + sizeof(struct trampoline_args);
+	return trampoline_code_size() + sizeof(struct trampoline_args);
 }
 
 uint64_t arch_tables_size(struct range image, uint64_t rest_of_block)
@@ -28,10 +28,11 @@ noreturn void arch_handover(const struct handover *h)
 {
 	const struct handover_block *block = h->block;
 	uint8_t *code = block->window.p + block->trampoline;
-	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
+	struct trampoline_args *args = (struct trampoline_args *)(void *)(code +
+									  trampoline_code_size());
 	bool moved = h->staging.start != h->image.start;
 
-	memcpy(code, trampoline_start, trampoline_size());
+	memcpy(code, trampoline_start, trampoline_code_size());
 	memset(code + trampoline_offset(&exception_hooks), 0, sizeof exception_hooks);
 	*args = (struct trampoline_args){
 		.trampoline_stack = block->window.base + block->stack + STACK_SIZE,

@@ -15,9 +15,10 @@ void *map_range(struct range r)
 }
 
 // The firmware stays below in M-mode, so there is nothing to leave.
-static enum status leave_firmware(struct boot *boot)
+static enum status leave_firmware(struct boot *boot, const struct era *era)
 {
 	(void)boot;
+	(void)era;
 	return STATUS_OK;
 }
 

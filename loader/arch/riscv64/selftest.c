@@ -13,22 +13,22 @@
 // Source address of an eight-byte move in the trampoline; 0: the test was not requested.
 static uint64_t move_from;
 
-void selftest(const char *word, size_t n)
+void selftest(struct span word)
 {
-	if (text_is(word, n, "ud"))
+	if (span_is(word, "ud"))
 		__asm__ volatile("unimp");
-	else if (text_is(word, n, "registers"))
+	else if (span_is(word, "registers"))
 		// A value of its own in every register.
 		__asm__ volatile(".irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, "
 				 "17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31\n"
 				 "li x\\n, 0x500 + \\n\n"
 				 ".endr\n"
 				 "unimp");
-	else if (text_is(word, n, "pf"))
+	else if (span_is(word, "pf"))
 		*(volatile char *)UNMAPPED = 0;
-	else if (text_is(word, n, "assert"))
+	else if (span_is(word, "assert"))
 		assert_failed("selftest");
-	else if (text_is(word, n, "last-copy"))
+	else if (span_is(word, "last-copy"))
 		move_from = UNMAPPED;
 	else
 		die(refuse(STATUS_OPTION_VALUE,

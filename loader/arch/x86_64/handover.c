@@ -19,9 +19,9 @@ void idt_fill(struct gate idt[VECTORS], uint64_t stubs)
 	}
 }
 
-uint64_t arch_trampoline_size(void)
+uint64_t arch_trampoline_capacity(void)
 {
-	return trampoline_size() + sizeof(struct trampoline_args);
+	return trampoline_code_size() + sizeof(struct trampoline_args);
 }
 
 uint64_t arch_tables_size(struct range image, uint64_t rest_of_block)
@@ -37,7 +37,8 @@ noreturn void arch_handover(const struct handover *h)
 	const struct handover_block *block = h->block;
 	uint8_t *code = block->window.p + block->trampoline;
 	uint64_t code_at = block->window.base + block->trampoline;
-	struct trampoline_args *args = (struct trampoline_args *)(void *)(code + trampoline_size());
+	struct trampoline_args *args = (struct trampoline_args *)(void *)(code +
+									  trampoline_code_size());
 	struct staging_entries entries = paging_hand_over(h);
 
 	*args = (struct trampoline_args){
@@ -57,7 +58,7 @@ noreturn void arch_handover(const struct handover *h)
 		// the accessed bit otherwise.
 		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff },
 	};
-	memcpy(code, trampoline_start, trampoline_size());
+	memcpy(code, trampoline_start, trampoline_code_size());
 	memset(code + trampoline_offset(&exception_hooks), 0, sizeof exception_hooks);
 	idt_fill(args->idt, code_at + trampoline_offset(exception_vectors));
 	selftest_trampoline(args);

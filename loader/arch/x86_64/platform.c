@@ -14,9 +14,10 @@ static struct gate idt[VECTORS];
 static struct boot boot; // static: too large for the stack
 
 // No firmware runs here, so there is nothing to leave.
-static enum status leave_firmware(struct boot *b)
+static enum status leave_firmware(struct boot *b, const struct era *era)
 {
 	(void)b;
+	(void)era;
 	return STATUS_OK;
 }
 

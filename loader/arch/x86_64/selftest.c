@@ -13,13 +13,13 @@
 // Source address of an eight-byte move in the trampoline; 0: the test was not requested.
 static uint64_t move_from;
 
-void selftest(const char *word, size_t n)
+void selftest(struct span word)
 {
-	if (text_is(word, n, "de"))
+	if (span_is(word, "de"))
 		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
-	else if (text_is(word, n, "ud"))
+	else if (span_is(word, "ud"))
 		__asm__ volatile("ud2");
-	else if (text_is(word, n, "registers"))
+	else if (span_is(word, "registers"))
 		// A value of its own in every register but rsp.
 		__asm__ volatile(".set value, 0x5e00\n"
 				 ".irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, "
@@ -28,13 +28,13 @@ void selftest(const char *word, size_t n)
 				 "mov $value, %\\register\n"
 				 ".endr\n"
 				 "ud2");
-	else if (text_is(word, n, "pf"))
+	else if (span_is(word, "pf"))
 		*(volatile char *)UNMAPPED = 0;
-	else if (text_is(word, n, "assert"))
+	else if (span_is(word, "assert"))
 		assert_failed("selftest");
-	else if (text_is(word, n, "last-copy"))
+	else if (span_is(word, "last-copy"))
 		move_from = UNMAPPED;
-	else if (text_is(word, n, "pf-handover"))
+	else if (span_is(word, "pf-handover"))
 		// Mapped by the loader's page tables and not by the kernel's.
 		move_from = (uint64_t)&move_from;
 	else

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Era e2: kernels 0.5.0 to 0.6.0 (crate hermit-entry 0.9.0 to 0.9.2). RawBootInfo without a device
-// tree. On aarch64 the platform block is at 80, and its only tag is 0, without a payload.
+// tree. On aarch64 the platform block is at 80 instead of 72. The fields suit both CPUs: on aarch64
+// all bytes from 72 on are 0, since the only tag there is 0 and has no payload.
 #include "core/era/era.h"
 
 static const struct boot_field fields[] = {

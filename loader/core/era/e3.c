@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Era e3: kernels 0.6.1 to 0.6.9 (crate hermit-entry 0.9.3 to 0.9.10), on riscv64 since 0.6.6. The
-// payload of x86_64 begins at 88, or at 96 if the compiler aligns a 128-bit number to 16
-// (rustc 1.77 and later, hermit-entry before 0.9.10). No file says which. handover_block.c
-// therefore chooses values that are right at both places:
+// Era e3: kernels 0.6.1 to 0.6.9 (crate hermit-entry 0.9.3 to 0.9.10), on riscv64 since 0.6.6.
 //
-//   at          88      96      104     112
+// On x86_64 the platform tag's payload begins at 88 or at 96. It is a union, and uhyve's part of it
+// has an i128, the time of the boot, in hermit-entry before 0.9.10. rustc since 1.77 aligns an i128
+// to 16, and thereby the union. No file says which compiler it is from. handover_block.c therefore
+// chooses values that are right at both places:
+//
+//   offset      88      96      104     112
 //   value       0x4000  0x4000  0x3000  0x3000
-//   first       line    size    info
-//   second              line    size    info
+//   at 88       line    size    info
+//   at 96               line    size    info
 //
-// `line` is the address of the command line, `info` that of the Multiboot information. The line
-// must be shorter than the smaller size, 0x3000.
+// `line` is the address of the command line, `size` its size, and `info` the address of the
+// Multiboot information. The line must be shorter than 0x3000, the smaller size.
 #include "core/era/era.h"
 
 static const struct boot_field fields[] = {

@@ -30,10 +30,10 @@ static const struct boot_field fields[] = {
 		[START_UEFI] = PLATFORM_TAG_FDT,           \
 	}
 
-// Development versions since 0.13 with uhyve interface 2 or later, which is the only thing that
-// distinguishes them. Without a recursive top table they also use the RAM below the image, except
-// for reservations of the device tree. kernel_minor is that of E4_TAGS: a file without the ABI tag
-// gets the last row.
+// Development versions since 0.13. Only uhyve interface 2 or later distinguishes them from 0.13
+// itself. Without a recursive top table they also use the RAM below the image, except for
+// reservations of the device tree. kernel_minor is 10 and not 13, as in the next row: it only
+// requires an ABI tag, whose kernels know E4_TAGS. A file without the ABI tag gets the last row.
 const struct era era_e4_newest = {
 	E4_ROW,          .kernel_minor = 10, .uhyve_interface = 2,
 	.machine = 62, // EM_X86_64

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Eras: ranges of kernel releases with the same hand-over. An era is a row of data: how to
-// recognise it, what it needs, and where its boot info has which fact. Only files in era/ depend on
-// entry versions or kernel versions. Placement and page tables follow rules that suit every
-// supported kernel. docs/which-kernels-boot.md lists the eras, CONTRIBUTING.md has the recipe for a
-// new one.
+// recognise it, what it needs, and where its boot info has which fact. Files outside of era/ read
+// the fields of a row and compare no versions. (loader.era=eN is entry version N, by cmdline.c.)
+// Placement and page tables follow rules that suit every supported kernel.
+// docs/which-kernels-boot.md lists the eras, CONTRIBUTING.md has the recipe for a new one.
 #pragma once
 
-#include "core/cmdline.h"
 #include "core/handover.h"
 #include "core/notes.h"
 
@@ -41,13 +40,14 @@ enum boot_fact {
 	FACT_TLS_MEMSZ,
 	FACT_TLS_ALIGN,
 	// The RAM range that contains the image. Kernels up to 0.11 without a memory map use it as
-	// their RAM. On x86_64 the two are independent numbers: the image's start, rounded down to
-	// 2 MiB, and usually 0.
+	// their RAM. On x86_64 they have a map. There the start only means "RAM is in use from
+	// here": it is the image's, rounded down to 2 MiB. The end is ignored and 0, but with
+	// PLATFORM_TAG_LINUX_PARAMS it is the end of RAM.
 	FACT_RAM_START,
 	FACT_RAM_END,
 	FACT_SERIAL,
 	FACT_FDT,
-	// Low end of the stack, and of the stack within an image of era h0.
+	// Low end of the stack in the block. Era h0: of the stack in the image's header.
 	FACT_STACK,
 	FACT_HEADER_STACK,
 	// The size excludes NUL.
@@ -56,7 +56,7 @@ enum boot_fact {
 	// Multiboot 1 information; 0: none.
 	FACT_MULTIBOOT,
 	FACT_PLATFORM_TAG,
-	// The tag's payload; 0 if the tag has none. The third one is NonZeroU64 in the kernel.
+	// The platform tag's payload; 0 if the tag has none. _INFO is NonZeroU64 in the kernel.
 	FACT_PAYLOAD_CMDLINE,
 	FACT_PAYLOAD_SIZE,
 	FACT_PAYLOAD_INFO,
@@ -77,11 +77,13 @@ struct boot_field {
 struct era {
 	// What loader.era= and the documentation call it. Several rows may share a name.
 	char name[4];
-	// Recognition. The first row with this entry version wins whose other conditions hold, too.
+	// The first row that agrees with the file in entry version, kernel, uhyve interface and CPU
+	// is the file's.
 	uint16_t entry_version;
-	// At least kernel 0.N by the ABI tag, and this uhyve interface. 0: any file.
+	// At least kernel 0.N by the ABI tag, and at least this uhyve interface. 0: any file.
 	uint8_t kernel_minor, uhyve_interface;
-	// e_machine of the only CPU that has the era. 0: all CPUs.
+	// e_machine of the only CPU that has the era, in little-endian order. 0: all CPUs, in
+	// either order.
 	uint16_t machine;
 	// The platform tag for each boot protocol.
 	uint8_t tags[START_KINDS];
@@ -92,13 +94,13 @@ struct era {
 	bool info_in_image : 1;
 	// The kernel takes the sum of the ends of all regions for the amount of RAM.
 	bool sums_region_ends : 1;
-	// Some kernels read the platform's payload 8 bytes after the place that the others use.
+	// Some kernels of the era read the platform tag's payload 8 bytes later than the others.
 	bool two_payloads : 1;
 	struct paging_shape shape;
 	// Size of boot info in bytes, a multiple of 16.
 	uint8_t info_size;
 	uint8_t field_count;
-	// In ascending order.
+	// By ascending `at`.
 	const struct boot_field *fields;
 };
 
@@ -121,8 +123,9 @@ must_check enum status era_identify(const struct notes *notes, const struct elf_
 	X(e4_tagged) \
 	X(e4)
 // The supported versions in the words of a refusal.
-#define ERA_VERSIONS \
-	"1 to 4 (riscv64: 3 and 4): for a later kernel use a later loader, or try loader.era=e4"
+#define ERA_VERSIONS                                                                         \
+	"1 to 4 (riscv64: 3 and 4): for a later kernel use a later loader, or try " \
+	"loader.era=e4"
 
 #define ERA_DECLARE(name) extern const struct era era_##name;
 ERAS(ERA_DECLARE)
@@ -131,9 +134,10 @@ ERAS(ERA_DECLARE)
 void boot_info_write(uint8_t *out, const struct era *era, enum order order,
 		     const uint64_t facts[FACTS]);
 
-// Multiboot 1 information with command line and memory map. Kernels up to 0.10 read both from
-// there. The size is in bytes. `at` is the physical address of `out`; all addresses are below 4
-// GiB, since the fields have 32 bits.
+// Multiboot 1 information with command line and memory map. Kernels up to 0.10 take the memory map
+// from it. No kernel takes the command line from it: boot info has the line's address and size. The
+// size is in bytes. `at` is the physical address of `out`; all addresses are below 4 GiB, since the
+// fields have 32 bits.
 size_t multiboot_info_size(size_t range_count);
 void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range *ram,
 			  uint32_t count);

@@ -13,8 +13,9 @@ extern const uint64_t machine_reach;
 must_check enum status machine_open(struct boot *boot);
 // Restores the firmware's exception vectors, before the loader returns to it.
 void machine_close(void);
-// Takes the machine after ExitBootServices: masks interrupts, opens the console, maps `boot->ram`.
-void machine_take_over(const struct boot *boot);
+// Takes the machine after ExitBootServices, for a kernel of `era`: masks interrupts, opens the
+// console, maps `boot->ram`.
+void machine_take_over(const struct boot *boot, const struct era *era);
 // Writes to the console without firmware, after ExitBootServices. Can precede machine_take_over().
 void machine_write(const char *text, size_t n);
 // Ends the machine with the status `number`, by the exit device if there is one. With
@@ -24,7 +25,7 @@ noreturn void machine_stop(unsigned number);
 #ifdef LOADER_SELFTEST
 #define MACHINE_SELFTEST machine_selftest
 // `selftest` of struct platform: the words of the CPU, and those that only UEFI has.
-void machine_selftest(const char *word, size_t n);
+void machine_selftest(struct span word);
 #else
 #define MACHINE_SELFTEST NULL
 #endif

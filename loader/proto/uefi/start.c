@@ -20,10 +20,10 @@ static void *map(struct range r)
 									      : NULL;
 }
 
-static enum status leave_firmware(struct boot *found)
+static enum status leave_firmware(struct boot *found, const struct era *era)
 {
 	TRY(firmware_exit_boot_services(found));
-	machine_take_over(found);
+	machine_take_over(found, era);
 	return STATUS_OK;
 }
 

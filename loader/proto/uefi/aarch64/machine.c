@@ -65,8 +65,9 @@ static void take_over(void)
 	platform_open_console(tree);
 }
 
-void machine_take_over(const struct boot *boot)
+void machine_take_over(const struct boot *boot, const struct era *era)
 {
+	(void)era;
 	take_over();
 	// The loader still writes the block and moves the image. RAM above machine_reach cannot be
 	// mapped, but the loader has allocated nothing there.
@@ -88,8 +89,8 @@ noreturn void machine_stop(unsigned number)
 }
 
 #ifdef LOADER_SELFTEST
-void machine_selftest(const char *word, size_t n)
+void machine_selftest(struct span word)
 {
-	selftest(word, n);
+	selftest(word);
 }
 #endif

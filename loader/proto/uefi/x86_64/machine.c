@@ -43,7 +43,7 @@ static struct gate idt[FIRMWARE_VECTORS];
 // interrupt must work until ExitBootServices.
 static enum status install_exception_handlers(void)
 {
-	size_t size = trampoline_size();
+	size_t size = trampoline_code_size();
 	uint8_t *copy = firmware_allocate(size, EFI_LOADER_CODE);
 	struct exception_hooks hooks = { symbol_find };
 	uint16_t code_selector;
@@ -127,9 +127,9 @@ static bool page_0_is_mapped(void)
 
 // Passes the RSDP to kernels before 0.10. The write to page 0 is the only one outside of allocated
 // memory. It happens after ExitBootServices, if page 0 is RAM and mapped.
-static void write_ebda_rsdp(const struct boot *boot)
+static void write_ebda_rsdp(const struct boot *boot, const struct era *era)
 {
-	if (boot->platform_tag != PLATFORM_TAG_MULTIBOOT || ebda == NULL ||
+	if (era->tags[START_UEFI] != PLATFORM_TAG_MULTIBOOT || ebda == NULL ||
 	    !range_set_contains(&boot->ram, (struct range){ 0, PAGE_SIZE }) || !page_0_is_mapped())
 		return;
 	// A real-mode segment: the address divided by 16.
@@ -147,7 +147,7 @@ void machine_close(void)
 		cpu_load_idt(&firmware_idt);
 }
 
-void machine_take_over(const struct boot *boot)
+void machine_take_over(const struct boot *boot, const struct era *era)
 {
 	__asm__ volatile("cli");
 	uart_16550_open();
@@ -155,7 +155,7 @@ void machine_take_over(const struct boot *boot)
 		log_line(LOG_DEBUG, "Leaving page tables of five levels");
 		la57_switch(four_level_root(), cpu_cr4() & ~(uint64_t)CR4_LA57);
 	}
-	write_ebda_rsdp(boot);
+	write_ebda_rsdp(boot, era);
 }
 
 void machine_write(const char *text, size_t n)
@@ -184,10 +184,10 @@ static enum status enter_five_levels(void)
 	return STATUS_OK;
 }
 
-void machine_selftest(const char *word, size_t n)
+void machine_selftest(struct span word)
 {
-	if (!text_is(word, n, "five-levels")) {
-		selftest(word, n);
+	if (!span_is(word, "five-levels")) {
+		selftest(word);
 		return;
 	}
 	enum status status = enter_five_levels();
