@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Recognises an era by the file alone. If there is an entry version, it decides the era: kernel
-// snapshots between releases have the version of the previous release. Kernel version and uhyve
-// interface only choose between the rows of one era.
+// Recognises an era by the file alone. If there is an entry version, it decides the era. Kernel
+// version and uhyve interface only choose between the rows of one era: a snapshot between two
+// releases has the kernel version of the earlier one and may have the entry version of the later.
 #include "core/era/era.h"
 
 #include "core/log.h"
@@ -35,7 +35,8 @@ static bool matches(const struct era *era, const struct notes *notes, const stru
 		    uint32_t version)
 {
 	return era->entry_version == version &&
-	       (era->machine == 0 || era->machine == image->target->machine) &&
+	       (era->machine == 0 || (era->machine == image->target->machine &&
+				      elf_order(image->target) == ORDER_LITTLE)) &&
 	       (notes->kernel[0] != 0 || notes->kernel[1] >= era->kernel_minor) &&
 	       notes->uhyve_interface >= era->uhyve_interface;
 }

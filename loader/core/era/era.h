@@ -124,7 +124,7 @@ must_check enum status era_identify(const struct notes *notes, const struct elf_
 	X(e4)
 // The supported versions in the words of a refusal.
 #define ERA_VERSIONS                                                                         \
-	"1 to 4 (riscv64: 3 and 4): for a later kernel use a later loader, or try " \
+	"1 to 4 (aarch64_be, riscv64: 3, 4): for a later kernel use a later loader, or try " \
 	"loader.era=e4"
 
 #define ERA_DECLARE(name) extern const struct era era_##name;
