@@ -28,8 +28,8 @@ struct paging_shape {
 #define ALIAS_END UINT64_C(0x8000)
 
 // The parts of the hand-over block as offsets and sizes in bytes. The stack comes first: page
-// tables map nothing below it, so that an overflow faults. They are in consecutive pages, the top
-// table first.
+// tables map nothing below it, so that an overflow faults. The tables are in consecutive pages, the
+// top table first.
 struct handover_block {
 	// Where the block is.
 	struct window window;

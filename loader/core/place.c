@@ -180,7 +180,7 @@ static bool needs_staging(const struct place_request *request, struct range imag
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct placement *out)
 {
-	// The range is empty if the image ends with its GiB.
+	// staging_in_image_gib: `within` is empty if the image ends with its GiB.
 	struct range_constraints want = {
 		.size = align_up(request->image->size, PAGE_SIZE),
 		.align = IMAGE_ALIGN,
