@@ -36,7 +36,7 @@ def test_run(environment: dict[str, str]) -> None:
     done = make(environment, "run", "args", *words)
     text = done.stdout + done.stderr
     assert "argv[1]=<<<two>>>" in done.stdout and "argv[2]=<<<more words>>>" in done.stdout, text
-    assert "machine q35," in done.stderr, text
+    assert " on q35, " in done.stderr, text
     line = done.stderr.replace("\\\n", " ")
     assert re.search(r"-smp 2 +-m 96M ", line) and "env=A=b" in line, text
 
