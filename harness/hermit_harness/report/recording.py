@@ -31,6 +31,8 @@ class Recording:
 
     def _begin(self) -> None:
         folder = results.folder(self._config)
+        if not (folder / results.PLAN).is_file():
+            return  # the collection failed
         plan = results.plan_of(json.loads((folder / results.PLAN).read_text(encoding="utf-8")))
         self._recorder = results.Recorder(folder / results.NAME)
         self._recorder.plan(plan)

@@ -44,6 +44,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def configure(config: pytest.Config) -> None:
     """Check the options, and keep the results of the run that is resumed. For the first process alone."""
+    (results.folder(config) / results.PLAN).unlink(missing_ok=True)
     try:
         if config.option.hermit_shard:
             parse(config.option.hermit_shard)

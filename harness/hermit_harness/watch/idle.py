@@ -115,11 +115,13 @@ class IdleWatcher(Watcher):
 class InterruptWatcher(Watcher):
     """Ends the run at the first SIGINT, so that there is a verdict. The second one raises KeyboardInterrupt."""
 
+    def __init__(self) -> None:
+        self._signalled, self._signal = socket.socketpair()
+        self._handler = signal.getsignal(signal.SIGINT)
+
     def on_start(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
-        self._signalled, self._signal = socket.socketpair()
         supervisor.add_reader(self._signalled, self._interrupt)
-        self._handler = signal.getsignal(signal.SIGINT)
         if self._handler is signal.default_int_handler:  # not in the background of a shell, which ignores it
             signal.signal(signal.SIGINT, self._on_signal)
 

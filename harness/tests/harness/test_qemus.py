@@ -22,6 +22,7 @@ from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.process import LaunchError
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.deadline import Deadline
+from tests.support.cli import ctl
 from tests.support.processes import background, processes_with
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"
@@ -203,3 +204,9 @@ def test_qemu_by_a_script_ends_with_a_killed_harness(wrapper: Path, tmp_path: Pa
         harness.kill()
     for pid in running:
         wait_for_end(pid)
+
+
+def test_qemu_that_rejects_the_loader() -> None:
+    """QEMU's own words are the cause if it ends before the guest runs: this loader is for VMMs that load bzImages."""
+    done = ctl("run", "--target", "x86_64-linux", "--accel", "tcg", "--isolate", "hello")
+    assert done.returncode == 125 and "QEMU never started (status 1): qemu-system-x86_64: Error loading" in done.stderr
