@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import zlib
@@ -137,6 +138,24 @@ def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
     for folder, more in (("/myfs", {"within"}), ("/myfs/within", set())):
         entries = {line.removeprefix(folder + "/") for line in seen if line.rpartition("/")[0] == folder}
         assert entries - {".", ".."} == {escaped(name.encode()) for name in NAMES} | more
+
+
+@pytest.mark.requirement("L-45")
+def test_attributes(tmp_path: Path, boot_here: Boot) -> None:
+    """Kind, size, and the times of last access, modification and change are those of the host's file."""
+    (tmp_path / "file").write_bytes(EVERY_BYTE)
+    (tmp_path / "folder").mkdir()
+    for number, name in enumerate(("file", "folder")):
+        os.utime(tmp_path / name, (10**9 + number, 10**9 + 100 + number))
+    stats = {name: (tmp_path / name).stat() for name in ("file", "folder")}  # reading changes the time of access
+    seen = lines(boot_here(sharing(tmp_path, "list", "/myfs/file", "/myfs/folder")))
+    form = re.compile(r"attributes of /myfs/(\w+): (\d+), (\d+) bytes, \[(\d+), (\d+), (\d+)\]")
+    found = {match[1]: match.groups()[1:] for match in map(form.fullmatch, seen) if match}
+    for name, host in stats.items():
+        mode, size, *times = found[name]
+        assert stat.S_IFMT(int(mode, 8)) == stat.S_IFMT(host.st_mode), name
+        assert int(size) == host.st_size, name
+        assert [int(time) for time in times] == [int(host.st_atime), int(host.st_mtime), int(host.st_ctime)], name
 
 
 @pytest.mark.requirement("L-45")
