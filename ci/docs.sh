@@ -10,7 +10,8 @@ if [ "${1:-}" = pages ]; then
 	ci/statuses.sh >build/statuses.md
 	build/venv/bin/hermitctl options --markdown >build/options.md
 	build/venv/bin/python harness/docs/kernels.py >build/which-kernels-boot.md
-	cp build/statuses.md build/options.md build/which-kernels-boot.md docs/
+	build/venv/bin/hermitctl config --schema >build/hermit.schema.json
+	cp build/statuses.md build/options.md build/which-kernels-boot.md build/hermit.schema.json docs/
 	exit 0
 fi
 out=${1:-build/docs}
