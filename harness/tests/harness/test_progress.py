@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hermit_harness.paths import ROOT
 from tests.support.cli import ENVIRONMENT
+from tests.support.processes import background
 
 PROGRESS = str(ROOT / "ci" / "progress.sh")
 
@@ -20,7 +21,7 @@ def on_a_terminal(home: Path, command: str) -> tuple[int, str]:
     main, terminal = pty.openpty()
     env = ENVIRONMENT | {"XDG_CACHE_HOME": str(home), "V": ""}
     argv = [PROGRESS, "application", "sh", "-c", command]
-    with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal) as program:
+    with background(argv, env=env, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal) as program:
         os.close(terminal)
         printed = b""
         while True:
@@ -28,8 +29,8 @@ def on_a_terminal(home: Path, command: str) -> tuple[int, str]:
                 printed += os.read(main, 4096)
             except OSError:  # every program has closed the terminal
                 break
-    os.close(main)
-    return program.returncode, printed.decode()
+        os.close(main)
+        return program.wait(60), printed.decode()
 
 
 def test_time_left(tmp_path: Path) -> None:
