@@ -52,23 +52,29 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "TARGET",
         "target",
-        "what the loader is built for; default: by the application's CPU and byte order",
+        "target of the loader; default: the one for the application's CPU and byte order",
         choices=("", *TARGET_NAMES),
     ),
-    Option("MACHINE", "machine", "machine of the table; default: the target's", choices=("", *MACHINE_NAMES)),
+    Option("MACHINE", "machine", "QEMU machine; default: the target's", choices=("", *MACHINE_NAMES)),
     Option(
         "ACCEL",
         "accel",
         "accelerator; default: auto for `hermitctl run`, which takes KVM if it works and is faster; else tcg",
         choices=("", "auto", "tcg", "kvm"),
     ),
-    Option("MEM", "mem", "memory of the machine; default: the machine's", metavar="SIZE", aliases=("MEMORY_SIZE",)),
+    Option(
+        "MEM",
+        "mem",
+        "memory of the machine; default: 512M with a network, else the machine's",
+        metavar="SIZE",
+        aliases=("MEMORY_SIZE",),
+    ),
     Option("SMP", "smp", "number of processors", "1", "number", "N", aliases=("CPUS", "CPU_COUNT")),
     Option("CPU", "cpu", "CPU model; default: the machine's for the accelerator", metavar="MODEL"),
     Option("LOADER", "loader", "loader file, or a target's name; default: the target's", metavar="FILE"),
     Option("WAY", "way", f"how the application is passed; default: the target's ({', '.join(WAYS)})", metavar="WAY"),
     Option(
-        "PROFILE", "profile", "which build of the loader a target's name means", "release", choices=("release", "debug")
+        "PROFILE", "profile", "build of the loader that a target's name means", "release", choices=("release", "debug")
     ),
     Option("FREQ", "freq", "MHz for the kernel's -freq; default on microvm: that of the host", metavar="MHZ"),
     Option("TIMEOUT", "timeout", "seconds until the run is ended with status 124; 0: never", "0", "number", "SECONDS"),
@@ -95,7 +101,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="many",
         metavar="FILE",
     ),
-    Option("END", "end", "row of the table of ends; default: by image or by the kernel's version", metavar="ROW"),
+    Option("END", "end", "row of ends.toml: how the kernel ends; default: by image or kernel version", metavar="ROW"),
     Option(
         "ALLOW_UNKNOWN",
         "allow-unknown",
@@ -104,32 +110,33 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("QEMU", "qemu", "the QEMU program; default: the target's", metavar="PROGRAM"),
     Option(
-        "QEMU_ARG", "qemu-arg", "one more word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"
+        "QEMU_ARG", "qemu-arg", "a further word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"
     ),
     Option(
         "NO_DEBUG_EXIT",
         "no-debug-exit",
-        "leave out what carries a status out of the guest (isa-debug-exit, -semihosting)",
+        "omit the exit device of the guest (isa-debug-exit, -semihosting)",
         kind="yes",
     ),
     Option(
         "NET",
         "net",
-        "the guest's network; default: tap with NETIF, user with FORWARD or CAPTURE",
+        "the guest's network; default: tap or bridge with NETIF, user with FORWARD or CAPTURE, else none",
         choices=("", *NETWORK_KINDS),
     ),
     Option("NIC", "nic", "NIC model; default: virtio, over MMIO on microvm", choices=("", *NIC_MODELS)),
     Option(
         "MAC",
         "mac",
-        "MAC address; default: that of QEMU, on bridge and socket a different one per guest",
+        "MAC address of the NIC; default: QEMU's, but a different one per guest on bridge and socket",
         metavar="ADDRESS",
         aliases=("NETIF_MAC",),
     ),
     Option(
         "NETIF",
         "netif",
-        "the tap, the bridge, the socket by name or path, or @N: a tap's descriptor; default: tap10, hermitbr0, link",
+        "name of the tap or bridge, name or path of the socket link, or @N, the descriptor of a tap; default: tap10,"
+        " hermitbr0, link",
         metavar="NAME",
     ),
     Option(
@@ -139,7 +146,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="many",
         metavar="PORTS",
     ),
-    Option("CAPTURE", "capture", "a file for every frame, to be read by tcpdump or Wireshark", metavar="FILE"),
+    Option("CAPTURE", "capture", "write every frame to this file, for tcpdump or Wireshark", metavar="FILE"),
     Option(
         "SHARE",
         "share",
@@ -147,23 +154,33 @@ OPTIONS: tuple[Option, ...] = (
         " tag: myfs",
         metavar="DIR",
     ),
-    Option("VIRTIOFSD", "virtiofsd", "the virtiofsd to use; default: one that fits, made if need be", metavar="FILE"),
-    Option("DEBUG", "debug", "let GDB in on port 1234 of 127.0.0.1, or the next free one, while it runs", kind="yes"),
+    Option(
+        "VIRTIOFSD",
+        "virtiofsd",
+        "the virtiofsd to use; default: an installed one, else it is fetched or built",
+        metavar="FILE",
+    ),
+    Option(
+        "DEBUG",
+        "debug",
+        "accept GDB on port 1234 of 127.0.0.1, or the next free one, while the guest runs",
+        kind="yes",
+    ),
     Option(
         "GDB_PORT",
         "gdb-port",
-        "let GDB in on this port of 127.0.0.1, or the next free one, while it runs",
+        "accept GDB on this port of 127.0.0.1, or the next free one, while the guest runs",
         kind="number",
         metavar="PORT",
     ),
-    Option("ISOLATE", "isolate", "run QEMU in namespaces of its own: what network it has is in there", kind="yes"),
+    Option("ISOLATE", "isolate", "run QEMU, and the network that it uses, in separate namespaces", kind="yes"),
     Option(
         "QUIET",
         "quiet",
-        "show the application's output only; all of it if the run fails. As cargo's runner this is the default",
+        "show only the application's output, and the log if the run fails; the default for cargo's runner",
         kind="yes",
     ),
-    Option("JUNIT", "junit", "write the results of Rust's tests, or of the run, as JUnit's XML", metavar="FILE"),
+    Option("JUNIT", "junit", "write the results of Rust's tests, or of the run, as JUnit XML", metavar="FILE"),
     Option(
         "PER_TEST",
         "per-test",
@@ -194,17 +211,17 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
         kind="many",
         metavar="PLACE",
     ),
-    Option("CELL", "cell", "the boot of this cell of the matrix, instead of APP's", metavar="ID"),
+    Option("CELL", "cell", "boot this cell of the test matrix instead of APP", metavar="ID"),
     Option("STOP_AT", "stop-at", "where the first prompt is", "entry", choices=("entry", "loader")),
     Option("COMMAND", "command", "GDB command for the first prompt (may be repeated)", kind="many", metavar="COMMAND"),
-    Option("BATCH", "batch", "end after the commands instead of showing a prompt", kind="yes"),
+    Option("BATCH", "batch", "exit after the commands instead of showing a prompt", kind="yes"),
     Option(
         "REVERSE",
         "reverse",
         "record the run first, and show the prompt at its end: reverse-stepi and reverse-continue go back from there",
         kind="yes",
     ),
-    Option("SYMBOLS", "symbols", "file with the symbols of an application that was stripped", metavar="FILE"),
+    Option("SYMBOLS", "symbols", "file with the symbols of a stripped application", metavar="FILE"),
     Option(
         "WRITE",
         "write",

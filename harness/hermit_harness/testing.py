@@ -181,9 +181,9 @@ def as_text(console: bytes) -> str:
 
 # Defaults for the calls of a test session: option of pytest, option of hermitctl, its help.
 OPTIONS = {
-    "machine": "the machine where a call names none, as q35",
-    "loader": "the loader where a call names none: a file, or a target's name",
-    "accel": "the accelerator where a call names none: tcg (the default), kvm",
+    "machine": "the machine of calls that name none, for example q35",
+    "loader": "the loader of calls that name none: a file, or a target's name",
+    "accel": "the accelerator of calls that name none: tcg (the default), kvm",
 }
 MARKER = "hermit(machines): boot on each of these machines, as a test for each"
 

@@ -18,7 +18,7 @@ from hermit_harness.vm import gdb_relay
 
 DESCRIPTION = """\
 Stop a guest that `hermitctl run` (or `make run`) runs in another terminal, and
-show GDB's prompt there. The guest continues when GDB detaches, quits or dies.
+show a GDB prompt in this one. The guest continues when GDB detaches or ends.
 
   hermitctl attach
   hermitctl attach --batch --command bt
@@ -33,11 +33,11 @@ def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "attach",
-        help="GDB in front of a guest that runs",
+        help="attach GDB to a running guest",
         description=DESCRIPTION,
     )
     options.add_to(parser, options=OPTIONS)
-    parser.add_argument("pid", nargs="?", type=int, metavar="PID", help="which `hermitctl run`, where several run")
+    parser.add_argument("pid", nargs="?", type=int, metavar="PID", help="PID of `hermitctl run`, if several run")
     parser.set_defaults(function=command)
 
 

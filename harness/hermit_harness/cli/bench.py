@@ -23,14 +23,14 @@ DEFAULT_APP = "real-hello-0.11.0-microvm"
 STEADY_CPU = "host,migratable=no,+invtsc,enforce"
 ACCELERATORS = (("kvm", STEADY_CPU), ("kvm", ""), ("tcg", ""))
 DESCRIPTION = """\
-How long an application takes to its first line and to its end, some boots after
-another, under KVM with a steady clock where it works, and TCG. Times are of one
-machine at one moment: compare figures of one run with each other.
+Measure how long an application takes to its first line and to its end. It is
+booted several times under KVM, with a steady clock if the machine supports it,
+and under TCG. Compare only figures of one run.
 
   hermitctl bench
   hermitctl bench --runs 20 --machine pc real-hello-0.11.0
 
-Exit status: 0; 125 when nothing could be timed."""
+Exit status: 0; 125 if nothing could be timed."""
 
 
 def add(commands: Any) -> None:

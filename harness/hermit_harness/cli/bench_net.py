@@ -20,23 +20,23 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: guest\r\nConnection: close\r\n\r\n"
 CLIENTS = 8  # of the 12 that the guest's server lets wait
 REPORT_FILE = REPORT / "bench-net.txt"
 DESCRIPTION = """\
-A guest that serves HTTP, on a tap and on QEMU's user network: how long from
-QEMU's start to the first answered request, and how many requests a second. Each
-request is a connection of its own, since the guest's server closes it. Guest and
-clients share this machine, in a namespace of their own; compare figures of one
-run with each other.
+Measure a guest that serves HTTP, on a tap and on QEMU's user network: the time
+from QEMU's start to the first answered request, and the requests per second. Each
+request is a separate connection, because the guest's server closes it. Guest and
+clients share this machine, in a separate namespace. Compare only figures of one
+run.
 
   hermitctl bench-net
   hermitctl bench-net --runs 10 --seconds 2
 
-Exit status: 0; 125 when something did not start."""
+Exit status: 0; 125 if something did not start."""
 
 
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("bench-net", help="time a guest that serves HTTP", description=DESCRIPTION)
     parser.add_argument("--runs", type=int, default=5, help="boots per network (default: 5)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of requests, in the last boot (default: 5)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="seconds of requests in the last boot (default: 5)")
     parser.set_defaults(function=command)
 
 

@@ -24,12 +24,12 @@ DAYS = 30
 SECONDS_OF_A_DAY = 86400
 BLOCK = 512  # unit of st_blocks, in bytes
 DESCRIPTION = f"""\
-What is in the cache of this user, which all checkouts and installations share.
+Show or prune the user's cache, which all checkouts and installations share.
 
   hermitctl cache                what there is, its size, and what prune frees
   hermitctl cache prune          remove what was not used for {DAYS} days and is
                                  no part of a checkout
-  hermitctl cache prune --all    everything, also the reports of runs
+  hermitctl cache prune --all    remove everything, and the reports of runs
 
 What is removed is built or downloaded again when it is needed.
 Exit status: 0; 125 if a build or a guest uses the cache."""
@@ -104,10 +104,10 @@ def entries() -> list[Entry]:
 
 def add(commands: Any) -> None:
     """Register the command."""
-    parser = commands.add_parser("cache", help="what is in the cache; prune it", description=DESCRIPTION)
+    parser = commands.add_parser("cache", help="show or prune the cache", description=DESCRIPTION)
     parser.add_argument("what", nargs="?", default="show", choices=("show", "prune"))
-    parser.add_argument("--days", type=float, default=DAYS, metavar="N", help=f"time without use ({DAYS})")
-    parser.add_argument("--all", action="store_true", help="prune: everything, also the reports of runs")
+    parser.add_argument("--days", type=float, default=DAYS, metavar="N", help=f"days without use (default: {DAYS})")
+    parser.add_argument("--all", action="store_true", help="prune: remove everything, and the reports of runs")
     parser.add_argument("--json", action="store_true", help="show: print JSON")
     parser.set_defaults(function=command)
 

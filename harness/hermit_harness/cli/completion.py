@@ -22,7 +22,7 @@ FILES = {
     "man": "man/man1/hermitctl.1",
 }
 DESCRIPTION = """\
-Print the completion of a shell, or the manual page. `make install` and the
+Print the completion for a shell, or the manual page. `make install` and the
 Debian package install them.
 
   hermitctl completion bash >~/.local/share/bash-completion/completions/hermitctl
@@ -54,7 +54,7 @@ FILES_TOO = {"bash": '\n  compgen -f -- "$1"', "zsh": "\n  _files", "fish": ""}
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
-        "completion", help="completion of a shell, or the manual page", description=DESCRIPTION
+        "completion", help="print a shell's completion, or the manual page", description=DESCRIPTION
     )
     parser.add_argument("what", nargs="?", default="bash", choices=tuple(FILES), help="default: bash")
     parser.add_argument("--list", choices=tuple(LISTS.values()), help="print the words that a completion offers")

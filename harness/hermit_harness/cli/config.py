@@ -232,9 +232,9 @@ def schema() -> dict[str, Any]:
 
 
 DESCRIPTION = """\
-What the configuration files and the environment set here, and from where. A
-flag precedes the environment, then come hermit.toml and Cargo.toml of the
-project, then the file of the user.
+Show what the configuration files and the environment set, and the origin of each
+value. A flag precedes the environment. The environment precedes the project's
+hermit.toml and Cargo.toml, and these precede the user's file.
 
   hermitctl config
   hermitctl config --schema        the JSON schema of hermit.toml
@@ -244,7 +244,7 @@ Exit status: 0; 125 if a file is wrong."""
 
 def add(commands: Any) -> None:
     """Register the command."""
-    parser = commands.add_parser("config", help="what is configured here, and by which file", description=DESCRIPTION)
+    parser = commands.add_parser("config", help="what is configured, and by which file", description=DESCRIPTION)
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of hermit.toml")
     parser.set_defaults(function=command)
 

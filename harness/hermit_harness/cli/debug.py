@@ -35,14 +35,14 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
 DESCRIPTION = """\
-Boot APP to its first instruction, or to --break, and show GDB's prompt there,
-with the symbols of application and loader at the addresses where both are. The
-guest's console goes to stdout.
+Boot APP, stop at its first instruction or at --break, and show a GDB prompt. GDB
+has the symbols of application and loader, at the addresses where both run. The
+guest's console is on stdout.
 
   hermitctl debug hello
   hermitctl debug --break boot_processor_main hello
   hermitctl debug --break main --command bt --batch hello      for scripts
-  hermitctl debug --reverse hello                              from its end, back
+  hermitctl debug --reverse hello                              back from its end
   hermitctl debug --port 1234 hello                            for another client
 
 Exit status: GDB's own; an odd number from 65 to 119: the loader refused; 125:

@@ -24,13 +24,13 @@ privileges nor set-up.
   hermitctl demo
   echo hello | hermitctl demo
 
-Exit status: 0; 125 when it did not start."""
+Exit status: 0; 125 if it did not start."""
 
 
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
-        "demo", help="talk with an application that sends back what you type", description=DESCRIPTION
+        "demo", help="talk to an application that sends back what you type", description=DESCRIPTION
     )
     parser.set_defaults(function=command)
 

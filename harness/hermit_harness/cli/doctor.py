@@ -56,13 +56,13 @@ DEVICE = "vhost-user-fs-pci"
 VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
 DESCRIPTION = """\
-Tools and their versions, with the line that installs what is missing, and what
-this machine permits: namespaces, KVM, tap devices. The last line is the sum.
+List tools with their versions, the command that installs what is missing, and
+what this machine permits: namespaces, KVM, taps. The last line is a summary.
 
   hermitctl doctor
   hermitctl doctor --json
 
-Exit status: 0; 1 when something that is needed is missing."""
+Exit status: 0; 1 if something that is needed is missing."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from hermit_harness.verdict.outcome import VERDICTS
 from hermit_harness.verdict.remedy import remedy
 
 DESCRIPTION = """\
-What a number or a word means that a run ended with, and what to do about it:
-an exit status, a rule word or class word of the loader, a verdict, a cell.
+Explain a number or a word, and say what to do about it. It is an exit status, a
+rule word or class word of the loader, a verdict, or a cell.
 
   hermitctl explain 67
   hermitctl explain elf-truncated

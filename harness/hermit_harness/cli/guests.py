@@ -16,14 +16,14 @@ from hermit_harness.gdb.running import RunningGuest, running_guests
 
 END_SECONDS = 20
 PS = """\
-The guests that `hermitctl run` (or `make run`) of this user runs, one a line.
+List this user's guests of `hermitctl run` and `make run`, one per line.
 
   hermitctl ps
   hermitctl ps --json
 
 Exit status: 0."""
 STOP = """\
-End guests: their `hermitctl run` gets SIGTERM, and ends with status 143.
+End guests: `hermitctl run` receives SIGTERM and ends with status 143.
 
   hermitctl stop PID
   hermitctl stop --all
@@ -33,12 +33,12 @@ Exit status: 0; 125 if there is no such guest."""
 
 def add(commands: Any) -> None:
     """Register the commands."""
-    parser = commands.add_parser("ps", help="the guests that run", description=PS)
+    parser = commands.add_parser("ps", help="list the running guests", description=PS)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=ps_command)
-    parser = commands.add_parser("stop", help="end guests that run", description=STOP)
-    parser.add_argument("pid", nargs="*", type=int, metavar="PID", help="of `hermitctl run`")
-    parser.add_argument("--all", action="store_true", help="each guest of this user")
+    parser = commands.add_parser("stop", help="end running guests", description=STOP)
+    parser.add_argument("pid", nargs="*", type=int, metavar="PID", help="PID of `hermitctl run`")
+    parser.add_argument("--all", action="store_true", help="end every guest of this user")
     parser.set_defaults(function=stop_command)
 
 

@@ -18,8 +18,8 @@ TRIPLE = "x86_64-unknown-hermit"
 RUNNER = 'runner = ["hermitctl", "run", "--"]'
 INIT = """\
 Set up the cargo project of this folder, or of FOLDER: hermitctl as the runner
-of `cargo run` and `cargo test`, a test in Python, VS Code's files, a job of
-GitHub Actions. What is there is kept, and a second call changes nothing.
+of `cargo run` and `cargo test`, a test in Python, VS Code's files, and a job of
+GitHub Actions. Existing settings are kept, and a second call changes nothing.
 
   hermitctl init --dry-run       print the changes
   hermitctl init

@@ -18,7 +18,7 @@ from hermit_harness.status import statuses
 from hermit_harness.vm.machines import ALL_MACHINES as MACHINES
 
 LIST = """\
-What there is to run: images by id, machines, ends, the cells of the tests.
+List test images, machines, the rows of ends.toml, and the cells of the tests.
 
   hermitctl list
   hermitctl list 'real-hello-*'           ids that match, or contain the word
@@ -27,13 +27,13 @@ What there is to run: images by id, machines, ends, the cells of the tests.
 Exit status: 0; 125 if nothing matches."""
 WHAT = ("all", "images", "machines", "ends", "cells")
 STATUS = """\
-Every rule by which the loader can refuse, with its number.
+List every rule by which the loader can refuse, with its number.
 
   hermitctl status
 
-Exit status: 0; 125 when the loader's program for it is not built."""
+Exit status: 0; 125 if the loader's program that prints the list is not built."""
 OPTIONS = """\
-Flags, make variables and environment of `hermitctl run`.
+List flags, make variables and environment of `hermitctl run`.
 
   hermitctl options
   hermitctl options --markdown
@@ -43,17 +43,17 @@ Exit status: 0."""
 
 def add(commands: Any) -> None:
     """Register the commands."""
-    parser = commands.add_parser("list", help="images and machines", description=LIST)
+    parser = commands.add_parser("list", help="list test images, machines, ends and cells", description=LIST)
     parser.add_argument("what", nargs="?", default="all", metavar="WHAT", help=f"one of {', '.join(WHAT)}")
     parser.add_argument(
-        "pattern", nargs="?", default="", metavar="PATTERN", help="a part of the id, or a pattern of it"
+        "pattern", nargs="?", default="", metavar="PATTERN", help="a part of an id, or a pattern that it matches"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=list_command)
-    parser = commands.add_parser("status", help="the loader's statuses", description=STATUS)
+    parser = commands.add_parser("status", help="list the loader's rules and exit statuses", description=STATUS)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(function=status_command)
-    parser = commands.add_parser("options", help="the table of options", description=OPTIONS)
+    parser = commands.add_parser("options", help="list the options of `hermitctl run`", description=OPTIONS)
     parser.add_argument("--markdown", action="store_true", help="print docs/options.md")
     parser.set_defaults(function=options_command)
 

@@ -57,7 +57,7 @@ Boot Hermit applications and say how they ended.
 
   hermitctl run hello                   what cargo has built here, or a file
   hermitctl run --machine q35 hello -- one two
-  hermitctl debug --break main hello    to GDB's prompt in a function
+  hermitctl debug --break main hello    to a GDB prompt in a function
   hermitctl doctor                      what this machine lacks"""
 EPILOG = """\
 `hermitctl COMMAND --help` describes a command. Exit status: that of the command;

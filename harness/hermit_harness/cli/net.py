@@ -11,8 +11,8 @@ from hermit_harness.net.netns import NETSETUP
 
 SCRIPTS = ("tap", "bridge", "dhcp", "netns")
 DESCRIPTION = """\
-Run netsetup/SCRIPT, a shell script that also runs alone. Its --help lists its
-options.
+Run netsetup/SCRIPT, a shell script that also works without hermitctl. Its --help
+lists its options.
 
   sudo hermitctl net tap up --user $USER
   hermitctl net tap status
@@ -25,12 +25,12 @@ def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "net",
-        help="make, look at and remove a network for guests",
+        help="set up, show and remove a network for guests",
         description=DESCRIPTION,
         usage=f"hermitctl net {{{','.join(SCRIPTS)}}} {{up,down,status}} [NAME] [OPTIONS]",
     )
     parser.add_argument("script", choices=SCRIPTS, help="what to set up")
-    parser.add_argument("words", nargs=argparse.REMAINDER, help="for the script")
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="arguments of the script")
     parser.set_defaults(function=command)
 
 

@@ -18,16 +18,16 @@ KERNEL = "0.11.0"
 EDITS = ROOT / "fixtures" / "real" / "kernel" / "edit.sh"
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 DESCRIPTION = f"""\
-Make a cargo project in a new folder NAME, set up as by `hermitctl init`:
-hermitctl, cargo and the folder are all that `cargo run` needs.
+Make a cargo project in a new folder NAME, and set it up as `hermitctl init` does.
+`cargo run` in it needs hermitctl, QEMU and cargo only.
 
   hermitctl new my-app                    no_std, with the kernel {KERNEL} of the
-                                          registry of crates in my-app/kernel
+                                          crates registry in my-app/kernel
   hermitctl new --template std my-app     with the standard library, on Hermit's
                                           own target; the crate hermit fetches
                                           and builds the kernel
 
-The compiler is a nightly one with the component rust-src.
+cargo needs a nightly compiler with the component rust-src.
 
 Exit status: 0; 125 if the folder exists or cargo cannot fetch the kernel."""
 TOOLCHAIN = '[toolchain]\nchannel = "nightly"\ncomponents = ["rust-src"]\n'

@@ -13,9 +13,9 @@ HEAD = """\
 
 <!-- Printed by `hermitctl options --markdown`. Do not edit: `make docs` does. -->
 
-Each option of `hermitctl run` is also a variable of `make run`, an environment variable and a key of
-the configuration files. A flag takes precedence over a make variable, that one over the environment,
-and the environment over the files.
+Each option of `hermitctl run` is also a variable of `make run`, an environment variable and a key
+of the configuration files. A flag takes precedence over a make variable, a make variable over the
+environment, and the environment over the files.
 
 ```sh
 hermitctl run --mem 64M hello
@@ -23,16 +23,16 @@ make run MEM=64M APP=hello
 HERMIT_MEM=64M hermitctl run hello
 ```
 
-An option that may be repeated is given once as a variable. `FORWARD=` may have several values,
+An option that may be repeated has one value as a variable. Only `FORWARD=` may have several,
 separated by spaces.
 
 ## Configuration files
 
-A key is the name of a flag without its dashes. A file that is named earlier here takes precedence:
+A key is a flag without its leading dashes. An earlier file of this list takes precedence:
 
 1. `hermit.toml` in the current directory
 2. `[package.metadata.hermit]` or `[workspace.metadata.hermit]` in `Cargo.toml` there
-3. the same two in each parent directory, up to that of the repository, the workspace or the package
+3. both files in each parent directory, up to that of the repository, the workspace or the package
 4. `hermit/config.toml` in `$XDG_CONFIG_HOME`, by default `~/.config`
 
 If `HERMIT_CONFIG=FILE` is set, this file is the only one. For example, in `Cargo.toml`:
@@ -46,9 +46,9 @@ forward = ["8080:8080"]
 env = ["GREETING=hello"]
 ```
 
-The names of files and directories are relative to the directory of the configuration file. An
-unknown key is refused with the nearest name. `hermitctl config` shows the files that count here, and
-which one has each value; `hermitctl run -v --dry-run` shows the values of one run.
+Paths are relative to the directory of the configuration file. An unknown key is refused, and the
+error names the nearest one. `hermitctl config` lists the files that apply in the current directory,
+and the origin of each value. `hermitctl run -v --dry-run` shows the values of one run.
 [hermit.schema.json](hermit.schema.json) is the schema for editors (`hermitctl config --schema`).
 
 ## Run and debug
@@ -71,7 +71,7 @@ COMMANDS = """
 TAIL = """
 ## Make only
 
-| variable | verbs | meaning |
+| variable | commands | meaning |
 | --- | --- | --- |
 | `APP=` | `run`, `debug` … | the application: a file, a cargo build, or a test image |
 | `CELL=` | `test`, `debug`, `repro` | a cell of the test matrix, see [tests.md](tests.md) |

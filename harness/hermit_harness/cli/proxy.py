@@ -24,42 +24,43 @@ LAST_PORT = 65534  # the monitor's port is the next one
 CAPTURE = "qemu-vlan0.pcap"
 MEMORY = {"qemu": "2G", "uhyve": "512M"}  # the defaults of both VMMs
 DESCRIPTION = """\
-Boot APP as HermitCore's proxy did: with variables, and ARGS for the
-application. Otherwise it is `hermitctl run`, whose variables work as well.
+Boot APP as HermitCore's proxy did: its variables set the options, and ARGS are
+arguments of the application. The variables of `hermitctl run` work as well.
 
-  hermitctl proxy hello one two            hello's own words
+  hermitctl proxy hello one two            arguments of hello
   hermitctl proxy --print hello            QEMU's command line
 
-  HERMIT_ISLE=qemu|uhyve   qemu; with uhyve QEMU runs the guest anyway
+  HERMIT_ISLE=qemu|uhyve   default: qemu; QEMU runs the guest in both cases
   HERMIT_CPUS=N            processors (1)
   HERMIT_MEM=SIZE          memory, with M or G (2G; 512M for uhyve)
-  HERMIT_KVM=0             without KVM; otherwise with it, where it is there
+  HERMIT_KVM=0             no KVM; otherwise KVM if it is available
   HERMIT_NETIF=TAP         a tap with a virtio NIC, HERMIT_IP, _GATEWAY, _MASK
                            for the guest; otherwise, except for uhyve, an RTL8139
                            on QEMU's user network (HERMIT_NIC: another)
   HERMIT_PORT=N            TCP port of 127.0.0.1 that is forwarded to the
                            same port of the guest (18766)
   HERMIT_APP_PORT=N[,N]    further ones, for the application
-  HERMIT_DEBUG=1           let GDB in on port 1234
+  HERMIT_DEBUG=1           accept GDB on port 1234, or the next free one
   HERMIT_MONITOR=1         QEMU's monitor by telnet, at HERMIT_PORT + 1
-  HERMIT_CAPTURE_NET=1     every frame into qemu-vlan0.pcap in this folder
-  HERMIT_VERBOSE=1         the kernel's log after the application's output
+  HERMIT_CAPTURE_NET=1     write every frame to qemu-vlan0.pcap here
+  HERMIT_VERBOSE=1         print QEMU's command line, and the kernel's
+                           log after the application's output
   HERMIT_QEMU=PROGRAM      another QEMU
 
-Exit status: as of `hermitctl run`, the application's own among them."""
+Exit status: that of `hermitctl run`, which can be the application's own."""
 
 
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "proxy",
-        help="boot one application by the variables of HermitCore's proxy",
+        help="boot one application with the variables of HermitCore's proxy",
         description=DESCRIPTION,
         allow_abbrev=False,
         usage="hermitctl proxy [--print] APP [ARGS]",
     )
     parser.add_argument("--print", action="store_true", help="print the QEMU command line and do nothing")
-    parser.add_argument("app", metavar="APP", help="file, name or folder of cargo's, or image")
+    parser.add_argument("app", metavar="APP", help="a file, the name or folder of a cargo build, or a test image")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="arguments of the application")
     parser.set_defaults(function=command)
 

@@ -17,9 +17,9 @@ from hermit_harness.paths import IS_INSTALLED, REPORT
 from hermit_harness.report import results, text
 
 DESCRIPTION = """\
-Join the results that `make test SHARD=I/N` left on N machines, and judge them as
-one run: each shard is there once, is of the same commit and ran all of its
-tests; must-run cells, number of cells, skips and errata as without shards.
+Merge the results that `make test SHARD=I/N` left on N machines, and judge them as
+one run. Each shard must be there once, be of the same commit and have run all of
+its tests. Must-run cells, number of cells, skips and errata are judged as well.
 
   hermitctl report merge shard-1 shard-2 shard-3
   hermitctl report merge results/          a folder with one folder per shard
@@ -33,10 +33,10 @@ def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("report", help="judge the shards of a test run as one run", description=DESCRIPTION)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    merge = actions.add_parser("merge", help="join and judge the results of shards", description=DESCRIPTION)
+    merge = actions.add_parser("merge", help="merge and judge the results of shards", description=DESCRIPTION)
     merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a shard's report folder, or their parent")
     merge.add_argument(
-        "--output", type=Path, default=OUTPUT, metavar="DIR", help="folder for the joined files; default: %(default)s"
+        "--output", type=Path, default=OUTPUT, metavar="DIR", help="folder for the merged files; default: %(default)s"
     )
     parser.set_defaults(function=command)
 

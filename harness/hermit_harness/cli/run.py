@@ -46,15 +46,15 @@ goes to the guest.
 
   hermitctl run target/x86_64-unknown-hermit/debug/hello   a file
   hermitctl run hello                      what cargo has built here
-  hermitctl run hello env=KEY=value -- one two   the kernel's arguments, and its
+  hermitctl run hello env=KEY=value -- one two   for kernel -- application
   hermitctl run --machine q35 --mem 64M --dry-run hello    QEMU's command line
   hermitctl run --forward 8080:8080 server                 with a network
   hermitctl run real-hello-0.11.0          an image of this tree: `hermitctl list`
 
-Exit status: the application's own, 0 to 255; 1 panic or crash; 124 deadline, or
-nothing can happen any more; 125 QEMU or the harness failed, or was called
-wrongly; 130 Ctrl-C; an odd number from 65 to 119: the loader refused. The last
-line on stderr says whose it is, and --json says it in `origin`."""
+Exit status: the application's own, 0 to 255; 1 panic or crash; 124 --timeout, or
+the guest halted forever; 125 QEMU or the harness failed, or the command line was
+wrong; 130 Ctrl-C; an odd number from 65 to 119: the loader refused. The last line
+on stderr says whose it is, and --json says it in `origin`."""
 
 
 def add(commands: Any) -> None:
@@ -90,7 +90,7 @@ def add_positionals(parser: argparse.ArgumentParser) -> None:
         "app",
         nargs="?",
         metavar="APP",
-        help=f"file, name or folder of cargo's, or image (default: {options.DEFAULT_APP}) [APP=]",
+        help=f"a file, the name or folder of a cargo build, or a test image (default: {options.DEFAULT_APP}) [APP=]",
     )
     parser.add_argument(
         "kernel_words",
