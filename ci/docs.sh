@@ -11,7 +11,9 @@ if [ "${1:-}" = pages ]; then
 	build/venv/bin/hermitctl options --markdown >build/options.md
 	build/venv/bin/python harness/docs/kernels.py >build/which-kernels-boot.md
 	build/venv/bin/hermitctl config --schema >build/hermit.schema.json
-	cp build/statuses.md build/options.md build/which-kernels-boot.md build/hermit.schema.json docs/
+	for page in statuses.md options.md which-kernels-boot.md hermit.schema.json; do
+		cp build/$page docs/
+	done
 	exit 0
 fi
 out=${1:-build/docs}
