@@ -23,7 +23,7 @@ EDITS = (
     (ERA, ".entry_version = 3", ".entry_version = 9"),
     (ERA, "const struct era era_e3", "const struct era era_e9"),
     ("loader/core/era/era.h", "\tX(e4)\n", "\tX(e4) \\\n\tX(e9)\n"),
-    ("loader/core/era/era.h", "1 to 4 (riscv64", "1 to 4 and 9 (riscv64"),
+    ("loader/core/era/era.h", "1 to 4 (aarch64_be", "1 to 4 and 9 (aarch64_be"),
     (
         "fixtures/corpus/cases.c",
         "\n\t// --- nothing to boot ---\n",
