@@ -44,6 +44,7 @@ COMMANDS = {
     "new": "new",
     "config": "config",
     "completion": "completion",
+    "test": "test",
     "doctor": "doctor",
     "report": "report",
     "cache": "cache",

@@ -42,6 +42,7 @@ VERBS = {
 # Commands that take no file.
 WITHOUT = {
     "attach",
+    "test",
     "net",
     "bench-net",
     "demo",
