@@ -166,7 +166,7 @@ repro: ## repeat one boot from its report: CELL=ID
 	@ci/repro.sh '$(CELL)'
 
 standalone: setup-test loader host fixtures ## one file that repeats a boot elsewhere: CELL=ID
-	@build/venv/bin/python -m hermit_harness.matrix.standalone '$(CELL)'
+	@build/venv/bin/python -m hermit_harness.report.standalone '$(CELL)'
 
 fresh: ## make run and make test in an empty Debian root: SUITE=bookworm
 	@ci/fresh.sh
@@ -244,6 +244,7 @@ setup-test:
 
 .PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
-	test durations host-test host clang mutants repro standalone fresh fresh-install bench bench-net \
+	test durations host-test host clang mutants repro standalone fresh fresh-install \
+	bench bench-net \
 	lint format prose measure drift docs screenshots list requirements rows doctor \
 	writable setup-run setup-debug setup-test setup-engines

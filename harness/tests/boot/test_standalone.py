@@ -16,7 +16,7 @@ PROGRAMS = "sh mktemp rm sed base64 tar gzip timeout cat grep qemu-system-x86_64
 
 def test_boot_is_repeated(tmp_path: Path) -> None:
     """It needs few programs and no other file. It fails if the boot ends otherwise than it did."""
-    argv = [sys.executable, "-m", "hermit_harness.matrix.standalone", CELL]
+    argv = [sys.executable, "-m", "hermit_harness.report.standalone", CELL]
     made = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
     file = Path(shutil.move(made.stdout.strip(), tmp_path / "report.sh"))
     (tmp_path / "bin").mkdir()

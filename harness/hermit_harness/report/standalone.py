@@ -4,7 +4,7 @@
 It contains all files that QEMU's command line names, and how the boot ended here. It needs QEMU, a POSIX shell,
 coreutils, tar, gzip and sed, and exits with 0 if the boot ends as it did here, with 1 otherwise.
 
-Usage: python -m hermit_harness.matrix.standalone CELL     prints the name of the file
+Usage: python -m hermit_harness.report.standalone CELL     prints the name of the file
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def script(cell: str, spec: RunSpec, outcome: Outcome) -> str:
         cell=cell,
         commit=current_commit() or "no commit",
         summary=" ".join(str(outcome).split()),
-        stdin=shlex.quote(spec.stdin.decode("utf-8", "surrogateescape")),
+        stdin=shlex.quote((spec.stdin or b"").decode("utf-8", "surrogateescape")),
         seconds=SECONDS,
         command=shell_line(argv),
         qemu=argv[0],
