@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hermit_harness.ends import End
 from hermit_harness.exceptions import table
 from hermit_harness.verdict.outcome import APP_PANIC, KERNEL_PANIC, STATUS_UNKNOWN
-from hermit_harness.verdict.remedy import hang_remedy, panic_remedy, remedy
+from hermit_harness.verdict.remedy import hang_remedy, panic_remedy, remedy, start_remedy
 from hermit_harness.watch.boot_log import printable
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
 
@@ -67,14 +67,13 @@ def _not_started(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Ju
     if facts.reason is EndReason.NOT_STARTED:
         what = messages[0] if messages else facts.detail
         status = "killed" if facts.qemu_status is None else f"status {facts.qemu_status}"
-        hint = "the artifact `argv` has the command line; `hermitctl doctor` shows what is installed"
         return Judgement(
             "infra",
             None,
             "qemu",
             end.id,
             f"QEMU never started ({status}): {what}",
-            hint,
+            start_remedy(what),
             "this machine or the command line",
         )
     return None

@@ -38,6 +38,21 @@ REMEDIES = {
 }
 
 
+# QEMU's words, and the remedy (load_elfboot of QEMU's hw/i386/x86.c).
+STARTS = {
+    "Error loading uncompressed kernel without PVH ELF Note": (
+        "QEMU does not boot this loader by -kernel: it is for VMMs that use the 64-bit Linux entry, such as Firecracker;"
+        " omit --target"
+    ),
+}
+START_REMEDY = "the artifact `argv` has the command line; `hermitctl doctor` shows what is installed"
+
+
+def start_remedy(message: str) -> str:
+    """Return the remedy for a QEMU that ended before the guest ran."""
+    return next((remedy for words, remedy in STARTS.items() if words in message), START_REMEDY)
+
+
 # Panics of kernels that a machine explains: a pattern of the message, and the remedy.
 # QEMU's microvm has a second I/O APIC, at 0xfec10000, unless ioapic2=off. Kernels keep one address
 # (init_ioapic_address of hermit-kernel, 0.10 to commit b0678ba at least).

@@ -210,3 +210,4 @@ def test_qemu_that_rejects_the_loader() -> None:
     """QEMU's own words are the cause if it ends before the guest runs: this loader is for VMMs that load bzImages."""
     done = ctl("run", "--target", "x86_64-linux", "--accel", "tcg", "--isolate", "hello")
     assert done.returncode == 125 and "QEMU never started (status 1): qemu-system-x86_64: Error loading" in done.stderr
+    assert "hint: QEMU does not boot this loader by -kernel" in done.stderr, done.stderr
