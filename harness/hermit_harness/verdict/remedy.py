@@ -41,7 +41,7 @@ REMEDIES = {
 # QEMU's words, and the remedy (load_elfboot of QEMU's hw/i386/x86.c).
 STARTS = {
     "Error loading uncompressed kernel without PVH ELF Note": (
-        "QEMU does not boot this loader by -kernel: it is for VMMs that use the 64-bit Linux entry, such as Firecracker;"
+        "QEMU does not boot this loader by -kernel: it is for VMMs that use the 64-bit Linux entry, like Firecracker;"
         " omit --target"
     ),
 }
