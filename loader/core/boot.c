@@ -36,7 +36,8 @@ void boot_init(const struct platform *p)
 	log_init(p->write, LOADER_LOG_LEVEL);
 }
 
-// The debug lines of this function and the next are upstream's, word for word: scripts match them.
+// Scripts match the debug lines of this function and the next. They are upstream's, word for word,
+// except the one about a built-in application, which upstream's loader never has.
 static void log_version(const struct boot *boot)
 {
 	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)",
@@ -195,7 +196,8 @@ static enum status map_windows(const struct boot *boot)
 	return file_is_moved(boot) ? map_window(placement->file, &boot_state.file) : STATUS_OK;
 }
 
-// Builds the image in placement.staging, which is where it runs unless that memory is still in use.
+// Builds the image in placement.staging. That is placement.image, where it runs, unless that range
+// is still in use: then it is a free range, from which the trampoline moves the image.
 static enum status load_image(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
@@ -279,8 +281,8 @@ static enum status use_final_memory_map(const struct boot *boot,
 }
 
 // The steps of every boot, in order. The core writes to no memory outside of the loader before
-// handover_block_write(). Three things can still be refused after it: bad relocations, failures of
-// firmware, and memory that the firmware keeps.
+// handover_block_write(). After it, the loader can still refuse bad relocations, failures of the
+// firmware, its final memory map (too long, or without free RAM), and memory that it keeps.
 static enum status steps(struct boot *boot)
 {
 	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };

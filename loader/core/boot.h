@@ -3,8 +3,9 @@
 // it and builds the hand-over, and arch/ jumps.
 //
 // The protocol owns struct boot and the memory that its spans point to. The struct must stay valid
-// until the jump, the memory until the hand-over block is written, and that of `app` until the
-// image is loaded. Addresses are physical, except `serial` on aarch64.
+// until the jump, the memory until the hand-over block is written for the last time (UEFI writes it
+// twice), and that of `app` until the image is loaded. Addresses are physical, except `serial` on
+// aarch64.
 #pragma once
 
 #include "core/cmdline.h"
@@ -33,7 +34,8 @@ struct boot {
 	uint32_t module_count;
 	// The boot command line, without NUL.
 	struct span cmdline;
-	// Edits the kernel's copy of the line in place. Returns the line's new size, which is at
+	// PVH: changes the words that QEMU's microvm appends for virtio-mmio devices to the form
+	// that kernels accept, in the kernel's copy of the line. Returns the line's new size, at
 	// most `n`. NULL: no edits.
 	size_t (*edit_cmdline)(uint8_t *line, size_t n);
 

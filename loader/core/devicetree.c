@@ -291,6 +291,7 @@ static enum status parse_node(struct reader *r)
 	if (node->done)
 		return STATUS_OK;
 	node->done = true;
+	// The devices other than UARTs are found again, with the same result.
 	if (r->uarts_only) {
 		if (r->open_nodes >= 2)
 			parse_device(r, node);

@@ -20,7 +20,8 @@ struct devicetree {
 	// The memory reservation block and the children of /reserved-memory.
 	struct range_set reserved;
 	// The application: a child of /chosen with compatible "multiboot,module", otherwise
-	// linux,initrd-start and linux,initrd-end. Empty if the tree does not give the size.
+	// linux,initrd-start and linux,initrd-end. Empty if the module's `reg` has size 0: then
+	// only the start is known, and proto/fdt finds the end.
 	bool has_module;
 	struct range module;
 	// The value of bootargs without NUL; empty if there is none.

@@ -12,8 +12,9 @@
 
 // What differs between the page tables of eras. All of them identity-map, writable, the block (in
 // the CPU's smallest pages) and the image (in pages of place_rules.image_page_size). On aarch64
-// they also map the UART, at virtual address 0x1000. They map nothing else: kernels map further
-// pages themselves and panic if one is mapped already. riscv64 has no page tables.
+// they also map the UART, at virtual address 0x1000, and on x86_64 for era e3 the pages of ALIAS_*.
+// They map nothing else: kernels map further pages themselves and panic if one is mapped already.
+// riscv64 has no page tables.
 struct paging_shape {
 	// The last entry of the top table points to the table itself (recursive mapping), so that
 	// kernels can edit their tables through it.
@@ -70,8 +71,9 @@ struct handover {
 };
 
 // Returns the size in bytes of page tables that map `image` and the block, which consists of these
-// tables and `rest_of_block` bytes. It is right for every address that the image may still get
-// (place_rules.block_size_depends_on_image).
+// tables and `rest_of_block` bytes. The size stays right if place_block_and_copies() moves the
+// image afterwards. Where it depends on the image's address (x86_64),
+// place_rules.block_size_depends_on_image forbids that move.
 uint64_t arch_tables_size(struct range image, uint64_t rest_of_block);
 
 // Returns handover_block.trampoline_capacity: trampoline_code_size(), the arguments that follow the

@@ -105,8 +105,9 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	out->stack = allocate(&at, STACK_SIZE, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
 	out->info = allocate(&at, era->info_size, 16);
-	// A new page ends the pages of boot info (info_own_page), and is what an alias maps
-	// (two_payloads).
+	// Boot info begins a page, because the tables before it are whole pages. With the next part
+	// on a new page, it has its pages to itself (info_own_page), and that part can be mapped
+	// again (two_payloads). Without Multiboot information the command line begins the new page.
 	const bool new_page = era->info_own_page || era->two_payloads;
 	// One range more than RAM has: see write_multiboot_info() for kernels that get one region.
 	out->multiboot = allocate(

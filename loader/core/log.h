@@ -23,7 +23,8 @@ extern struct log_ring {
 // Receives each complete line, including its newline.
 typedef void log_sink(const char *text, size_t n);
 
-// Sets the sink and empties the ring. The next refusal is the first one again.
+// Sets the sink, empties the ring, and lets refuse() print again: it prints one refusal per
+// log_init().
 void log_init(log_sink *sink, enum log_level level);
 void log_set_level(enum log_level level);
 // Lines begin with `[LOADER] ` alone, as those of upstream's loaders before 0.4.0.
@@ -38,7 +39,7 @@ enum { LOG_LINE_MAX = 320 };
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Prints a refusal: exit status, rule word, and a sentence that gives the compared values. Returns
-// `status`, so that callers report and return in one expression. Prints the first refusal only:
-// tools rely on one line per run.
+// `status`, so that callers report and return in one expression. Prints only the first refusal
+// after log_init(): tools rely on one line per run.
 must_check enum status refuse(enum status status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -4,8 +4,8 @@
 
 #include "core/elf.h"
 
-// Images of era h0 have no entry version. Where others have theirs, this number stands for h0: no
-// note says 256, since its version has one byte.
+// Images of era h0 have no entry-version note. In `entry_version` of struct era and struct
+// loader_options, this number stands for h0: a note cannot say 256, since its version has one byte.
 #define ENTRY_VERSION_H0 256
 
 struct notes {
@@ -21,5 +21,7 @@ struct notes {
 };
 
 // Reads the notes of every PT_NOTE segment: a linker may put .note.gnu.property before Hermit's
-// note. Ignores other owners. Refuses malformed and contradictory notes (class 81).
+// note. Refuses a note that exceeds its segment, an entry version of another size than one byte,
+// and two entry versions that differ (class 81). Ignores other owners, and the other two notes if
+// they have a wrong size. Of two kernel versions, or two uhyve interfaces, the last one counts.
 must_check enum status notes_read(const struct elf_image *image, struct notes *out);

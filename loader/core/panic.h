@@ -6,8 +6,9 @@
 #include "core/status.h"
 
 // Ends the loader with the exit status of `status`, by platform->stop of boot_init(). The caller
-// has printed the reason with refuse(). Only the reports of CPU exceptions and entry.asm of x86_64,
-// which may run before boot_init(), stop the machine themselves.
+// has printed the reason with refuse(). Two places stop the machine themselves, because they may
+// run before boot_init(): entry.asm of x86_64 if the CPU has no 64-bit mode, and each exception.c
+// after the report of a CPU exception.
 noreturn void die(enum status status);
 
 // Checks invariants of the loader, never input. Release builds keep it: a wrong hand-over is harder

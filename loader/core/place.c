@@ -20,7 +20,8 @@ static void busy_add(struct busy *busy, struct range r)
 }
 
 // The excluded ranges and the loader: only an ET_EXEC image may overlap them, since it has no other
-// place. place_block() adds the ranges that any image may overlap, but no block, staging or copy.
+// place. place_block() adds the ranges that any image may overlap, but that block, staging and the
+// copy of the file must not.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -40,9 +41,9 @@ static bool find_free(const struct place_request *request, const struct busy *bu
 
 // Returns true if copying in descending order is safe: every segment goes to or above its file
 // bytes, and the file has the segments in ascending order. Then no copy overwrites bytes that are
-// copied later, which are those of the segments below. Nor does zeroing: it begins, for a segment
-// without file bytes too, at or above the ends of the copies of all segments below, and each of
-// these ends is at or above that of the segment's file bytes.
+// copied later, which are those of the segments below. Nor does zeroing. It begins at or above the
+// end of every copy below it, also for a segment without file bytes, and each copy ends at or above
+// the end of the file bytes it was made from.
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
 {
 	uint64_t before = 0;
@@ -229,9 +230,10 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 	struct busy busy = initially_busy(request);
 	bool room = place_block(request, block_size, &busy, out);
 	const bool movable = request->image->dyn && !request->rules->block_size_depends_on_image;
-	// What is below an image is also below every higher image. So if an address has no room for
-	// the block, no lower one has: the search only goes up, even from the preferred range, and
-	// passes over no address with room. (No CPU whose image may move has block_boundary.)
+	// Free memory below an image is also below every higher image. So if the block does not fit
+	// below this image address, it fits below no lower one, and searching upwards only, even
+	// from the preferred range, misses nothing. (No CPU whose image may move has
+	// block_boundary.)
 	while (!room && movable && find_anywhere(request, out->image.start + 1, &out->image)) {
 		busy = initially_busy(request);
 		room = place_block(request, block_size, &busy, out);

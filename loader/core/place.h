@@ -8,8 +8,9 @@
 //   - the loader, and memory that is the firmware's until it leaves. Only ET_EXEC images are put
 //     there, since they have no other place. Such an image is built in `staging`, and the
 //     trampoline, which runs in the block, moves it to `image`;
-//   - its own file. If every segment goes to or above its file bytes, the segments are copied in
-//     descending order. Otherwise the file is copied elsewhere first.
+//   - its own file. If the file holds the segments in ascending order, and each goes to or above
+//     its file bytes, the segments are copied in descending order. Otherwise the file is copied
+//     elsewhere first.
 // Block, `staging` and the copy of the file overlap nothing that is in use.
 #pragma once
 

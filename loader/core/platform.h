@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the core needs from the boot environment. Each boot protocol has one instance; host tests
-// have a fake one. The core reaches memory, firmware and console through it only.
+// What the core needs from the boot environment. UEFI has one instance, all other boot protocols of
+// a CPU share that of arch/<cpu>/platform.c, and host tests have a fake one. Until arch_handover()
+// the core reaches firmware, console and unmapped memory through it only.
 #pragma once
 
 #include "core/range.h"
@@ -20,9 +21,10 @@ struct platform {
 	// Names the use of an address that is not free RAM, for a refusal. The pointer is NULL if
 	// the boot protocol tells no uses.
 	const char *(*memory_type)(uint64_t address);
-	// Ends the firmware's use of the machine, before a kernel of `era` starts. UEFI: calls
-	// ExitBootServices and replaces boot->ram and boot->usable with the final memory map, which
-	// has at most boot->ram_slack more ranges.
+	// Ends the firmware's use of the machine. UEFI: calls ExitBootServices and replaces
+	// boot->ram and boot->usable with the final memory map, which has at most boot->ram_slack
+	// more ranges. `era`: on x86_64 UEFI, what the kernel must find in low memory (the RSDP in
+	// the EBDA) depends on it.
 	enum status (*leave_firmware)(struct boot *boot, const struct era *era);
 	// Writes `n` bytes to the console, unchanged.
 	void (*write)(const char *text, size_t n);

@@ -11,7 +11,8 @@ static void close_gap(struct range_set *set, uint32_t first, uint32_t after)
 	set->count -= after - first;
 }
 
-// Makes room for one range at index `at`.
+// Makes room for one range at index `at`: the ranges from there on move up, and entry `at` keeps
+// its old value.
 static must_check enum status open_gap(struct range_set *set, uint32_t at)
 {
 	if (set->count == RANGE_SET_MAX)
@@ -102,8 +103,9 @@ static bool next_candidate(uint64_t start, const struct range_constraints *want,
 	    start / want->boundary != (start + want->size - 1) / want->boundary) {
 		if (want->size > want->boundary || start > UINT64_MAX - want->boundary)
 			return false;
-		// `align` is smaller than `boundary`: a multiple of a larger one is at a boundary,
-		// where the range would cross none. So the new start is a multiple of `align`, too.
+		// Here `align` is smaller than `boundary`. Otherwise `start` would be a multiple of
+		// `boundary`, and a range of at most `boundary` bytes that begins there crosses
+		// none. So the new start is a multiple of `align`, too.
 		start = align_up(start, want->boundary);
 	}
 	out->start = start;

@@ -48,9 +48,9 @@ static inline struct range range_intersection(struct range a, struct range b)
 			       a.end < b.end ? a.end : b.end };
 }
 
-// Add or remove addresses. An empty range changes nothing. A full set stays as it is, and both
-// return MEMORY_MAP_TOO_LONG without printing a refusal. Removal needs room, too: from the middle
-// of a range it leaves two.
+// Add or remove addresses. An empty range changes nothing. If there is no room for another range,
+// the set stays as it is, and both functions return MEMORY_MAP_TOO_LONG without printing a refusal.
+// Removal needs room, too: from the middle of a range it leaves two.
 must_check enum status range_set_add(struct range_set *set, struct range r);
 must_check enum status range_set_remove(struct range_set *set, struct range r);
 // Returns true if one range of the set contains `r`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The kernel's page tables: the block by 4 KiB pages, the image by 2 MiB pages, nothing else.
+// The kernel's page tables: the block by 4 KiB pages, the image by 2 MiB pages, and for era e3 the
+// aliases of handover.h. Nothing else is mapped.
 #include "arch/x86_64/paging.h"
 
 #include "core/panic.h"

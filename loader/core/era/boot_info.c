@@ -10,8 +10,9 @@ void boot_info_write(uint8_t *out, const struct era *era, enum order order,
 	memset(out, 0, era->info_size);
 	// Fields ascend, and values of narrow ones are small. So each field may be written as eight
 	// bytes: the excess bytes are 0, or the next field overwrites them. In big-endian order the
-	// excess comes first, so that only a 0 may be narrow. Eras e3 and e4, which are the only
-	// ones of big-endian applications, keep to that: there the tag is 0.
+	// value is in the last of the eight bytes, so a narrow field can hold nothing but 0.
+	// Big-endian applications are of eras e3 and e4 only. Their one narrow field is the
+	// platform tag, and it is 0 on aarch64.
 	for (unsigned i = 0; i < era->field_count; i++)
 		store_u64(out + era->fields[i].at, facts[era->fields[i].fact], order);
 }

@@ -5,7 +5,8 @@
 // On x86_64 the platform tag's payload begins at 88 or at 96. It is a union, and uhyve's part of it
 // has an i128, the time of the boot, in hermit-entry before 0.9.10. rustc since 1.77 aligns an i128
 // to 16, and thereby the union. No file says which compiler it is from. handover_block.c therefore
-// chooses values that are right at both places:
+// maps command line and Multiboot information a second time, at virtual addresses so small that
+// they also serve as sizes (ALIAS_* in handover.h). It writes values that are right at both places:
 //
 //   offset      88      96      104     112
 //   value       0x4000  0x4000  0x3000  0x3000

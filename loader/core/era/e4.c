@@ -23,17 +23,19 @@ static const struct boot_field fields[] = {
 };
 
 #define E4_ROW .name = "e4", .entry_version = 4, .info_size = 128, ERA_FIELDS(fields)
-// Kernels before 0.10 know only Multiboot.
+// For kernels since 0.10. Protocols not named here have tag 0, PLATFORM_TAG_MULTIBOOT or
+// _LINUX_BOOT. Earlier kernels know tag 0 only, so their row has no `tags`.
 #define E4_TAGS                                            \
 	{                                                  \
 		[START_LINUX] = PLATFORM_TAG_LINUX_PARAMS, \
 		[START_UEFI] = PLATFORM_TAG_FDT,           \
 	}
 
-// Development versions since 0.13. Only uhyve interface 2 or later distinguishes them from 0.13
-// itself. Without a recursive top table they also use the RAM below the image, except for
-// reservations of the device tree. kernel_minor is 10 and not 13, as in the next row: it only
-// requires an ABI tag, whose kernels know E4_TAGS. A file without the ABI tag gets the last row.
+// Development versions since 0.13; only uhyve interface 2 or later tells them from 0.13 itself.
+// They take a recursive entry in the top table for a sign that they must leave the RAM below the
+// image alone. So this row sets no .recursive, and the device tree reserves the block. kernel_minor
+// is 10, like the next row's: it only excludes files without an ABI tag, which may not know
+// E4_TAGS.
 const struct era era_e4_newest = {
 	E4_ROW,          .kernel_minor = 10, .uhyve_interface = 2,
 	.machine = 62, // EM_X86_64

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Eras: ranges of kernel releases with the same hand-over. An era is a row of data: how to
-// recognise it, what it needs, and where its boot info has which fact. Files outside of era/ read
-// the fields of a row and compare no versions. (loader.era=eN is entry version N, by cmdline.c.)
-// Placement and page tables follow rules that suit every supported kernel.
+// recognise it, what it needs, and where its boot info has which fact.
+//
+// Files outside of era/ read the fields of a row and compare no versions. The one exception:
+// cmdline.c turns loader.era=eN into entry version N. Apart from these fields (`shape`,
+// `sums_region_ends`, ...), placement and page tables follow the same rules for every kernel.
+//
 // docs/which-kernels-boot.md lists the eras, CONTRIBUTING.md has the recipe for a new one.
 #pragma once
 
@@ -39,16 +42,18 @@ enum boot_fact {
 	FACT_TLS_FILESZ,
 	FACT_TLS_MEMSZ,
 	FACT_TLS_ALIGN,
-	// The RAM range that contains the image. Kernels up to 0.11 without a memory map use it as
-	// their RAM. On x86_64 they have a map. There the start only means "RAM is in use from
-	// here": it is the image's, rounded down to 2 MiB. The end is ignored and 0, but with
+	// aarch64, riscv64: the RAM range that contains the image, up to
+	// place_rules.reported_ram_limit. Up to kernel 0.11 it is all the RAM that they use.
+	// x86_64, where kernels have a memory map: START is the image's start, rounded down to
+	// 2 MiB, and means "RAM is in use from here". END is 0, which kernels ignore; with
 	// PLATFORM_TAG_LINUX_PARAMS it is the end of RAM.
 	FACT_RAM_START,
 	FACT_RAM_END,
 	FACT_SERIAL,
 	FACT_FDT,
-	// Low end of the stack in the block. Era h0: of the stack in the image's header.
+	// Low end of the stack in the block.
 	FACT_STACK,
+	// Era h0: low end of the stack that follows boot info in the image's header.
 	FACT_HEADER_STACK,
 	// The size excludes NUL.
 	FACT_CMDLINE,
@@ -69,7 +74,8 @@ enum boot_fact {
 	FACTS
 };
 
-// A fact in the boot info, at this offset.
+// A fact in the boot info, at this offset. Always written as eight bytes; the next field overwrites
+// the excess (boot_info.c).
 struct boot_field {
 	uint8_t at, fact;
 };
@@ -82,8 +88,8 @@ struct era {
 	uint16_t entry_version;
 	// At least kernel 0.N by the ABI tag, and at least this uhyve interface. 0: any file.
 	uint8_t kernel_minor, uhyve_interface;
-	// e_machine of the only CPU that has the era, in little-endian order. 0: all CPUs, in
-	// either order.
+	// e_machine of the only CPU that has the era; big-endian files do not match then. 0: all
+	// CPUs and both byte orders.
 	uint16_t machine;
 	// The platform tag for each boot protocol.
 	uint8_t tags[START_KINDS];
@@ -135,9 +141,9 @@ void boot_info_write(uint8_t *out, const struct era *era, enum order order,
 		     const uint64_t facts[FACTS]);
 
 // Multiboot 1 information with command line and memory map. Kernels up to 0.10 take the memory map
-// from it. No kernel takes the command line from it: boot info has the line's address and size. The
-// size is in bytes. `at` is the physical address of `out`; all addresses are below 4 GiB, since the
-// fields have 32 bits.
+// from it. No kernel takes the command line from it: boot info has the line's address and size.
+// multiboot_info_size() returns bytes. `at` is the physical address of `out`, `cmdline` that of the
+// line. Both are below 4 GiB, since their fields have 32 bits.
 size_t multiboot_info_size(size_t range_count);
 void multiboot_info_write(uint8_t *out, uint64_t at, uint64_t cmdline, const struct range *ram,
 			  uint32_t count);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Era h0: kernels up to 0.3.9 on x86_64. The image begins with a header, which has the boot info
-// and the boot stack. The loader writes to it in place.
+// and the boot stack. The loader writes boot info to the block first. hand_over() in boot.c copies
+// it over the header, once the image is loaded.
 #include "core/era/era.h"
 
 static const struct boot_field fields[] = {
