@@ -141,12 +141,9 @@ static void parse_module(struct devicetree *tree, const struct node *node)
 
 static void parse_bootargs(struct devicetree *tree, const struct node *node)
 {
-	// A <string> includes its NUL. The first NUL ends the line, whatever follows.
-	if (node->bootargs.n > 1)
-		tree->bootargs = (struct span){ node->bootargs.p, node->bootargs.n - 1 };
-	for (size_t i = 0; i < tree->bootargs.n; i++)
-		if (tree->bootargs.p[i] == '\0')
-			tree->bootargs.n = i;
+	// The first NUL ends the line, whatever follows.
+	struct span value = node->bootargs;
+	(void)next_string(&value, &tree->bootargs);
 }
 
 static void parse_stdout_path(struct reader *r, const struct node *node)
@@ -273,12 +270,13 @@ static void parse_device(struct reader *r, const struct node *node)
 }
 
 // 3.8. The node is recognised by its name, as in devicetree_fixup.c and in kernels. `mmu-type`:
-// Linux binding riscv/cpus.yaml.
+// Linux binding riscv/cpus.yaml: "riscv,sv39" and the like, or "riscv,none".
 static void parse_cpu(const struct reader *r, const struct node *node)
 {
 	struct range at;
 	r->tree->cpus++;
-	if (is_enabled(node) && node->mmu_type.n != 0 && read_reg(r, node, 0, &at) && at.start < 64)
+	if (is_enabled(node) && node->mmu_type.n > 6 && node->mmu_type.p[6] == 's' &&
+	    read_reg(r, node, 0, &at) && at.start < 64)
 		r->tree->harts |= 1ULL << at.start;
 }
 
@@ -328,8 +326,9 @@ static void open_node(struct reader *r, struct fdt_token token)
 	if (r->open_nodes == 1)
 		return;
 	if (before + 1 + token.name_size > NODE_PATH_MAX) {
-		// A path that is too long. record_uart() then compares all of `path`, whose last
-		// byte is NUL, and no stdout-path has that byte. So the node is not named.
+		// The path is too long to keep. With this size record_uart() compares the whole of
+		// `path`, including its last byte, which is always NUL. No stdout-path contains
+		// NUL, so this node never matches.
 		node->path_size = NODE_PATH_MAX + 1;
 		return;
 	}
@@ -370,11 +369,10 @@ static void record_property(struct node *node, const struct fdt_token *token)
 // stdout-path may be an alias (3.3, 3.6). Replaces it with the alias's path.
 static void resolve_alias(struct reader *r, const struct fdt_token *token)
 {
-	struct span path = r->stdout_path;
-	if (r->open_nodes != 2 || !fdt_node_name_is(&r->nodes[1].token, "aliases") || path.n == 0 ||
-	    path.p[0] == '/' || !span_is(path, token->name) || token->value.n == 0)
-		return;
-	r->stdout_path = (struct span){ token->value.p, token->value.n - 1 };
+	struct span path = r->stdout_path, value = token->value;
+	if (r->open_nodes == 2 && fdt_node_name_is(&r->nodes[1].token, "aliases") && path.n != 0 &&
+	    path.p[0] != '/' && span_is(path, token->name))
+		(void)next_string(&value, &r->stdout_path);
 }
 
 static enum status walk(struct reader *r)

@@ -38,6 +38,16 @@ static void write_bootargs(struct copier *c)
 				    c->fixups->bootargs_size);
 }
 
+// Ranges of a set do not touch, so one may be larger than any memory node of the firmware: more
+// than one size cell can say. What exceeds the root's cells is left out.
+static void write_memory(struct copier *c, struct range r)
+{
+	if (c->tree->size_cells == 1 && range_size(r) >> 32 != 0)
+		r.end = r.start + GIB(4) - MIB(2);
+	if (c->tree->address_cells == 2 || r.start >> 32 == 0)
+		fdt_memory_node(&c->w, r, c->tree->address_cells, c->tree->size_cells);
+}
+
 // Adds the loader's children of the root. They come last, since properties must precede children.
 static void finish_root(struct copier *c)
 {
@@ -47,8 +57,7 @@ static void finish_root(struct copier *c)
 		fdt_end_node(&c->w);
 	}
 	for (uint32_t i = 0; i < c->fixups->ram->count; i++)
-		fdt_memory_node(&c->w, c->fixups->ram->ranges[i], c->tree->address_cells,
-				c->tree->size_cells);
+		write_memory(c, c->fixups->ram->ranges[i]);
 }
 
 // Adds the missing property after the last one of the node. Kernels read `status` of each cpu node

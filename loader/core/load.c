@@ -93,9 +93,10 @@ static enum status check_relocated_word(const struct elf_image *image, struct wi
 	if (address < image->vaddr || address - image->vaddr > to.n - 8)
 		return refuse(STATUS_RELOC_OUTSIDE, "%s of 8 bytes at %#lx, image %#lx..%#lx", what,
 			      address, image->vaddr, image->vaddr + image->size);
+	// In unsigned arithmetic: from 7 bytes before the segment on, and before its end.
 	for (uint32_t i = 0; image->text_relocations && i < image->segment_count; i++)
-		if ((image->read_only >> i & 1) != 0 && address >= image->segments[i].vaddr &&
-		    address - image->segments[i].vaddr < image->segments[i].memsz)
+		if ((image->read_only >> i & 1) != 0 &&
+		    address + 7 - image->segments[i].vaddr < image->segments[i].memsz + 7)
 			return refuse(STATUS_RELOC_TEXT,
 				      "DT_TEXTREL: %s at %#lx in segment %u, which is read-only: "
 				      "compile with -fPIE",

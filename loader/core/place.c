@@ -75,14 +75,17 @@ static enum status place_fixed(const struct place_request *request, struct range
 	if (range_set_contains(free, *out) && range_inside(*out, request->mappable))
 		return STATUS_OK;
 	uint64_t at = range_set_first_outside(free, *out);
-	if (request->memory_type == NULL || at == out->end)
-		return refuse(STATUS_IMAGE_NOT_IN_RAM,
-			      "the application's fixed address range %#lx..%#lx is not free RAM",
-			      out->start, out->end);
-	return refuse(
-		STATUS_IMAGE_NOT_IN_RAM,
-		"the application's fixed address range %#lx..%#lx is not free RAM: %#lx is %s",
-		out->start, out->end, at, request->memory_type(at));
+	const char *fault = "not free RAM", *type = "used or no RAM";
+	if (at == out->end) {
+		// All of it is free (ranges of a set do not touch), but the loader cannot map it.
+		at = request->mappable.end;
+		fault = "out of reach";
+		type = "the limit";
+	} else if (request->memory_type != NULL)
+		type = request->memory_type(at);
+	return refuse(STATUS_IMAGE_NOT_IN_RAM,
+		      "the application's fixed address range %#lx..%#lx is %s: %#lx is %s",
+		      out->start, out->end, fault, at, type);
 }
 
 static uint64_t image_align(const struct elf_image *image)

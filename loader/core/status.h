@@ -77,11 +77,12 @@
 	  "a note exceeds its segment or has a wrong size")                                       \
 	X(ERA_CONFLICT, 81, "unknown-era", "era-conflict", "two entry-version notes that differ") \
 	X(ERA_UNSUPPORTED, 81, "unknown-era", "era-unsupported",                                  \
-	  "an entry version that this loader does not support")                                   \
+	  "an entry version that this loader does not support, or no room for the header of h0")  \
 	X(IMAGE_NOT_IN_RAM, 83, "does-not-fit", "image-not-in-ram",                               \
-	  "the fixed address of the application is not free RAM")                                 \
+	  "the fixed address of the application is not free RAM that the loader can map")         \
 	X(IMAGE_NO_ROOM, 83, "does-not-fit", "image-no-room",                                     \
-	  "no range of free RAM is large enough for the application")                             \
+	  "no range of free RAM is large enough for the application, or the loader has too few "  \
+	  "page tables to map one")                                                               \
 	X(NO_ROOM_BELOW_IMAGE, 85, "no-arrangement", "no-room-below-image",                       \
 	  "no RAM below the image for the hand-over block")                                       \
 	X(NO_ROOM_TO_MOVE, 85, "no-arrangement", "no-room-to-move",                               \

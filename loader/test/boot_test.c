@@ -100,6 +100,28 @@ static void a_header_in_the_image(void)
 	}
 }
 
+// Boot info is written to the header, so an image that is smaller has none.
+static void a_header_needs_its_size(void)
+{
+	for (uint64_t n = 127; n <= 128; n++) {
+		struct elf_spec spec = elf_fixed(0x200000);
+		spec.phdr[SEGMENT_DATA].type = spec.phdr[SEGMENT_TEXT].type = 0;
+		spec.phdr[SEGMENT_DYNAMIC].type = spec.phdr[SEGMENT_TLS].type = 0;
+		spec.phdr[SEGMENT_TABLES].flags = 5;
+		spec.phdr[SEGMENT_TABLES].filesz = spec.phdr[SEGMENT_TABLES].memsz = n;
+		spec.entry = 0x200000;
+		use(spec, MIB(12));
+		pc.cmdline = "a loader.era=h0";
+		if (n >= 128)
+			CHECK(fake_pc_boot(&pc)->end != FAKE_STOPPED);
+		else
+			REFUSES(ERA_UNSUPPORTED,
+				"81 era-unsupported: entry version 256, this loader supports 1 to "
+				"4 (aarch64_be, riscv64: 3, 4): for a later kernel use a later "
+				"loader, or try loader.era=e4");
+	}
+}
+
 static void memory_above_4_gib_is_reported(void)
 {
 	use(elf_default(), MIB(16));
@@ -228,7 +250,7 @@ static void memory_refusals(void)
 			       "RAM at a multiple of 0x200000");
 	use(elf_fixed(0x2fe000), MIB(3));
 	REFUSES(IMAGE_NOT_IN_RAM, "83 image-not-in-ram: the application's fixed address range "
-				  "0x2fe000..0x301200 is not free RAM");
+				  "0x2fe000..0x301200 is not free RAM: 0x300000 is used or no RAM");
 	use(elf_fixed(0x118000), MIB(3));
 	const struct fake_outcome *outcome = fake_pc_boot(&pc);
 	CHECK_EQ(outcome->status, STATUS_NO_ROOM_BELOW_IMAGE);
@@ -362,8 +384,8 @@ static void without_a_command_line(void)
 
 #define T(name) { #name, name }
 SUITE(boot, T(without_a_command_line), T(a_relocatable_application), T(a_fixed_application),
-      T(a_header_in_the_image), T(memory_above_4_gib_is_reported), T(the_file_may_be_anywhere),
-      T(a_large_image_over_its_file), T(the_image_covers_the_loader),
+      T(a_header_in_the_image), T(a_header_needs_its_size), T(memory_above_4_gib_is_reported),
+      T(the_file_may_be_anywhere), T(a_large_image_over_its_file), T(the_image_covers_the_loader),
       T(the_image_covers_loader_file_and_start_information), T(a_large_loader),
       T(an_application_within_the_loader), T(an_image_above_1_gib), T(low_memory_is_not_there),
       T(memory_refusals), T(an_image_that_cannot_be_mapped), T(formats),

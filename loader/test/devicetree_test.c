@@ -70,6 +70,7 @@ static void build_cpus_and_chosen(void)
 	build_cpu("cpu@0", 0, NULL, NULL);
 	build_cpu("cpu@1", 1, "riscv,sv48", "disabled");
 	build_cpu("cpu@3f", 63, "riscv,sv48", "okay");
+	build_cpu("cpu@2", 2, "riscv,none", NULL);
 	build_cpu("cpu@40", 64, "riscv,sv48", NULL);
 	tree_end_node();
 	tree_node("chosen");
@@ -124,7 +125,7 @@ static void application_search_order(void)
 	CHECK_EQ(tree.uart, UART_PL011);
 	CHECK_EQ(tree.uart_at, 0x09000000);
 	CHECK(tree.psci && !tree.psci_smc);
-	CHECK_EQ(tree.cpus, 4);
+	CHECK_EQ(tree.cpus, 5);
 	CHECK_EQ(tree.harts, 1ULL << 63);
 	// the bytes that hold something
 	CHECK_EQ(tree.at.end, 0x40000000 + size - 0x1000);
@@ -234,6 +235,77 @@ static void the_longest_path(void)
 		CHECK_EQ(tree.uart_at, longer != 0 ? 0x1000 : 0x2000);
 		free(blob);
 		name[LONGEST - 1] = '\0';
+	}
+}
+
+// The path of an alias ends at its first NUL, whatever follows.
+static void the_console_by_an_alias(void)
+{
+	static const char path[] = "/uart@2000\0x";
+	tree_begin();
+	tree_node("");
+	tree_node("aliases");
+	tree_bytes("serial0", path, sizeof path);
+	tree_end_node();
+	tree_node("chosen");
+	tree_text("stdout-path", "serial0");
+	tree_end_node();
+	for (uint32_t at = 0x1000; at <= 0x2000; at += 0x1000) {
+		tree_node(at == 0x1000 ? "uart@1000" : "uart@2000");
+		tree_text("compatible", "arm,pl011");
+		tree_cells("reg", 3, 0, at, 0x1000);
+		tree_end_node();
+	}
+	tree_end_node();
+	blob = tree_done(0, &size);
+	CHECK_EQ(read(), STATUS_OK);
+	CHECK_EQ(tree.uart_at, 0x2000);
+	free(blob);
+}
+
+// The root's cells say how large the numbers of a memory node may be. What exceeds them is left
+// out.
+static void the_copy_of_large_memory(void)
+{
+	static const struct {
+		uint32_t address_cells, size_cells;
+		const char *memory;
+	} rows[] = {
+		{ 2, 2,
+		  "/memory@40000000 reg = 00000000 40000000 00000001 80000000\n"
+		  "/memory@800000000 reg = 00000008 00000000 00000000 00001000\n" },
+		{ 2, 1,
+		  "/memory@40000000 reg = 00000000 40000000 ffe00000\n"
+		  "/memory@800000000 reg = 00000008 00000000 00001000\n" },
+		{ 1, 1, "/memory@40000000 reg = 40000000 ffe00000\n" },
+		{ 1, 2, "/memory@40000000 reg = 40000000 00000001 80000000\n" },
+	};
+	static const struct range_set ram = {
+		.count = 2, .ranges = { { 0x40000000, 0x1c0000000 }, { 0x800000000, 0x800001000 } }
+	};
+	static const struct range_set none;
+	static char text[4096];
+	for (size_t i = 0; i < countof(rows); i++) {
+		test_case("%u and %u cells", rows[i].address_cells, rows[i].size_cells);
+		tree_begin();
+		tree_node("");
+		tree_cells("#address-cells", 1, rows[i].address_cells);
+		tree_cells("#size-cells", 1, rows[i].size_cells);
+		tree_end_node();
+		blob = tree_done(0, &size);
+		CHECK_EQ(read(), STATUS_OK);
+		const struct devicetree_fixups fixups = { .ram = &ram, .reserved = &none };
+		size_t bound = devicetree_fixup_bound(&tree, ram.count, 0, 0);
+		uint8_t *copy = malloc(bound);
+		size_t n = devicetree_fixup(&tree, &fixups, copy, bound);
+		CHECK(n != 0 && fdt_text(copy, n, text, sizeof text));
+		char memory[400] = "";
+		for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+			if (strncmp(line, "/memory@", 8) == 0 && strstr(line, " reg = ") != NULL)
+				strcat(strcat(memory, line), "\n");
+		CHECK_STR(memory, rows[i].memory);
+		free(copy);
+		free(blob);
 	}
 }
 
@@ -352,5 +424,6 @@ static void any_damage_is_survived(void)
 
 #define T(name) { #name, name }
 SUITE(devicetree, T(application_search_order), T(free_memory_excludes_reserved_ranges), T(the_copy),
-      T(cpu_nodes_without_a_device_type), T(the_longest_path), T(the_console_by_its_compatible),
-      T(what_is_no_tree), T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));
+      T(cpu_nodes_without_a_device_type), T(the_longest_path), T(the_console_by_an_alias),
+      T(the_copy_of_large_memory), T(the_console_by_its_compatible), T(what_is_no_tree),
+      T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));

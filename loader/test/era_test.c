@@ -15,6 +15,7 @@ static enum status identify(const struct elf_target *target, struct notes notes,
 	struct elf_image image = {
 		.file = { file, n },
 		.target = target,
+		.size = 0x1000,
 		.segment_count = 1,
 		.segments = { { .filesz = n, .memsz = n } },
 	};

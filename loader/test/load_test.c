@@ -264,8 +264,15 @@ static void relocations_of_read_only_segments(void)
 			      "is read-only: compile with -fPIE");
 		close_spec();
 	}
-	spec.relr[0] = 0x18;
+	// its last bytes are in segment 1
+	spec.rela[4].address = VADDR_TEXT - 4;
 	enum status got = load(&spec);
+	CHECK_REFUSED(got, RELOC_TEXT,
+		      "79 reloc-text: DT_TEXTREL: relocation at 0xffc in segment 1, which is "
+		      "read-only: compile with -fPIE");
+	close_spec();
+	spec.relr[0] = 0x18;
+	got = load(&spec);
 	CHECK_REFUSED(got, RELOC_TEXT,
 		      "79 reloc-text: DT_TEXTREL: relative relocation at 0x18 in segment 0, which "
 		      "is read-only: compile with -fPIE");

@@ -90,8 +90,7 @@ static void fixed_must_be_free_ram(void)
 	start(false, MIB(63), MIB(1) + 1);
 	CHECK_REFUSED(run(), IMAGE_NOT_IN_RAM,
 		      "83 image-not-in-ram: the application's fixed address range "
-		      "0x3f00000..0x4000001 is "
-		      "not free RAM");
+		      "0x3f00000..0x4000001 is not free RAM: 0x4000000 is used or no RAM");
 	start(false, MIB(63), MIB(1));
 	must(run());
 }
@@ -102,8 +101,8 @@ static void fixed_must_be_in_reach(void)
 	must(range_set_add(&usable, (struct range){ GIB(3), GIB(5) }));
 	CHECK_REFUSED(run(), IMAGE_NOT_IN_RAM,
 		      "83 image-not-in-ram: the application's fixed address range "
-		      "0xfffff000..0x100000001 "
-		      "is not free RAM");
+		      "0xfffff000..0x100000001 is out of reach: "
+		      "0x100000000 is the limit");
 }
 
 static void dyn_finds_no_room(void)

@@ -99,6 +99,8 @@ def remedy(rule: str, sentence: str = "", ram: range | None = None) -> str:
         return NO_SUSPEND
     if "too few page tables" in sentence:
         return FEW_TABLES
+    if "is out of reach" in sentence:
+        return "the loader cannot map this RAM: link the application to a lower address, or as PIE"
     if rule in BY_NUMBERS and ram and numbers:
         return BY_NUMBERS[rule](numbers, ram)
     return REMEDIES.get(rule, "")

@@ -120,6 +120,11 @@ RAM = range(128 * MIB)
         ("image-not-in-ram", "the range 0x0..0x9008 is not free RAM", "link the application to another address"),
         ("image-not-in-ram", "range 0x7f00000..0x8100000 is not free RAM: 0x7f00000 is unusable memory", "--mem 129M"),
         ("image-not-in-ram", "range 0x800000..0x900000 is not free RAM: 0x806000 is ACPI memory NVS", "disable_s3=1"),
+        (
+            "image-not-in-ram",
+            "range 0x6000000..0x7000000 is out of reach: 0x5000000 is the limit",
+            "link the application to a lower address",
+        ),
         ("no-room-below-image", "no 0xd000 free bytes below the image at 0x120 for the block", "link the application"),
         ("image-no-room", "needs 0x10000000 contiguous bytes of RAM at a multiple of 0x200000", "--mem 260M or more"),
         ("image-no-room", "needs 0x7f0000000000 contiguous bytes of RAM", "too large"),

@@ -34,7 +34,9 @@ static bool has_old_kernel(struct span file)
 static bool matches(const struct era *era, const struct notes *notes, const struct elf_image *image,
 		    uint32_t version)
 {
+	// Boot info is written to the header, whatever loader.era= has made of the file.
 	return era->entry_version == version &&
+	       (!era->info_in_image || image->size >= era->info_size) &&
 	       (era->machine == 0 || (era->machine == image->target->machine &&
 				      elf_order(image->target) == ORDER_LITTLE)) &&
 	       (notes->kernel[0] != 0 || notes->kernel[1] >= era->kernel_minor) &&
