@@ -24,7 +24,7 @@ else
 	echo "dist: no Debian package, because dpkg-deb is missing" >&2
 fi
 tar -c --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" \
-	--transform="s,^\\.,$name-bin,;" -C $tree . | gzip -9n >"build/dist/$name-bin.tar.gz"
+	--transform="s,^\\.,$name-bin,S" -C $tree . | gzip -9n >"build/dist/$name-bin.tar.gz"
 if commit=$(git rev-parse -q --verify HEAD 2>/dev/null); then
 	git archive --prefix="$name/" "$commit" | gzip -9n >"build/dist/$name.tar.gz"
 else

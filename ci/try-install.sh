@@ -50,6 +50,12 @@ type_line() {
 				echo "FAILED: $line prints no greeting"
 				exit 1
 			}
+			broken=$(find $home/hermit-loader-* /opt/hermit /usr/lib/hermit-loader \
+				-xtype l 2>/dev/null || :)
+			[ -z "$broken" ] || {
+				echo "FAILED: $line: links without a file: $broken"
+				exit 1
+			}
 			;;
 	esac
 }

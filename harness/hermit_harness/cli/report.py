@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
     merge = actions.add_parser("merge", help="merge and judge the results of shards", description=DESCRIPTION)
     merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a shard's report folder, or their parent")
     merge.add_argument(
-        "--output", type=Path, default=OUTPUT, metavar="DIR", help="folder for the merged files; default: %(default)s"
+        "--output", type=Path, default=OUTPUT, metavar="DIR", help="folder for the result; default: build/report/merged"
     )
     parser.set_defaults(function=command)
 
