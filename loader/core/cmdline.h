@@ -17,8 +17,9 @@ struct loader_options {
 	enum log_level log;
 	// loader.log-style=plain
 	bool plain;
-	// loader.onerror=. The core only checks its value. platform->stop of proto/uefi parses the
-	// line again to read it; elsewhere there is no firmware to return to.
+	// loader.onerror=. The core checks the value and never reads this field. platform->stop of
+	// proto/uefi parses the line again, with the default ON_ERROR_RETURN. Elsewhere there is no
+	// firmware to return to.
 	enum on_error on_error;
 	// loader.era=: the entry version that selects the era, whatever the file says. 0: not
 	// given.

@@ -70,7 +70,7 @@ static void put_line_start(void)
 #define NUMBER_OF(name, number, class, rule, sentence) NUMBER_##name = number,
 enum { STATUS_LIST(NUMBER_OF) };
 
-// Prints the start of the line in the form of every refusal: number and rule word.
+// Prints the start of the line as log-style=level has it in a refusal: number and rule word.
 static void put_cpu_exception(void)
 {
 	put_line_start();

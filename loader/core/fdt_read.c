@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The reader of flattened device trees. The firmware's tree is untrusted: it may be truncated, and
-// on riscv64 and aarch64 it is the only description of memory.
+// The reader of flattened device trees. The firmware's tree is untrusted and may be truncated.
+// Without UEFI it is the only description of memory on riscv64 and aarch64.
 #include "core/fdt.h"
 #include "core/log.h"
 #include "core/text.h"

@@ -34,7 +34,8 @@ static bool has_old_kernel(struct span file)
 static bool matches(const struct era *era, const struct notes *notes, const struct elf_image *image,
 		    uint32_t version)
 {
-	// Boot info is written to the header, whatever loader.era= has made of the file.
+	// info_in_image: boot info overwrites the first info_size bytes of the image. loader.era=h0
+	// selects this row for any file, so the image must have that many.
 	return era->entry_version == version &&
 	       (!era->info_in_image || image->size >= era->info_size) &&
 	       (era->machine == 0 || (era->machine == image->target->machine &&

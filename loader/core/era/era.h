@@ -61,7 +61,8 @@ enum boot_fact {
 	// Multiboot 1 information; 0: none.
 	FACT_MULTIBOOT,
 	FACT_PLATFORM_TAG,
-	// The platform tag's payload; 0 if the tag has none. _INFO is NonZeroU64 in the kernel.
+	// The platform tag's payload; 0 if the tag has none. With a payload, _INFO must not be 0:
+	// the kernel's type is NonZeroU64.
 	FACT_PAYLOAD_CMDLINE,
 	FACT_PAYLOAD_SIZE,
 	FACT_PAYLOAD_INFO,
@@ -128,7 +129,7 @@ must_check enum status era_identify(const struct notes *notes, const struct elf_
 	X(e4_newest) \
 	X(e4_tagged) \
 	X(e4)
-// The supported versions in the words of a refusal.
+// The supported entry versions in the words of a refusal. (Era h0 has none.)
 #define ERA_VERSIONS                                                                         \
 	"1 to 4 (aarch64_be, riscv64: 3, 4): for a later kernel use a later loader, or try " \
 	"loader.era=e4"
