@@ -53,8 +53,11 @@ class Server:
         self._guest.wait_for_text(text, seconds)
 
     def expect(self, pattern: str, seconds: float = SECONDS) -> re.Match[str]:
-        """Wait until a regular expression matches what follows the last match, and return the match. The console's
-        lines end with a newline only, and what is not UTF-8 is escaped. AssertionError as in wait_for_text()."""
+        """Wait until a regular expression matches what follows the last match, and return the match.
+
+        It is tried on what has arrived, so a pattern ends with what follows the part that matters. The console's lines
+        end with a newline only, and what is not UTF-8 is escaped. AssertionError as in wait_for_text().
+        """
         compiled = re.compile(pattern, re.M)
 
         def match() -> re.Match[str] | None:

@@ -90,7 +90,7 @@ import pytest
 
 def test_answers(hermit):
     with hermit.start("echo", machine="microvm") as guest:
-        assert guest.expect(r"Loading kernel to (0x[0-9a-f]+)")[1] == "0x200000"
+        assert guest.expect(r"Loading kernel to (0x[0-9a-f]+)[.]")[1] == "0x200000"
         with pytest.raises(AssertionError, match="did not happen in time"):
             guest.expect("Loading kernel", seconds=0.2)
         guest.write("first line\\n")
