@@ -265,9 +265,9 @@ static noreturn void hand_over(const struct boot *boot)
 	arch_handover(&handover);
 }
 
-// Follows platform->leave_firmware. Writes the hand-over block again, except page tables and
-// trampoline, for the final memory map. What it is made from is still intact: the core has written
-// to claimed memory only.
+// Follows platform->leave_firmware. Writes the hand-over block again, for the final memory map.
+// What it is made from is still intact: the core has written to claimed memory only. (Page tables
+// and trampoline are not written yet: arch_handover() does that.)
 static enum status use_final_memory_map(const struct boot *boot,
 					const struct handover_block_inputs *inputs)
 {

@@ -35,8 +35,8 @@ struct boot {
 	// The boot command line, without NUL.
 	struct span cmdline;
 	// PVH: changes the words that QEMU's microvm appends for virtio-mmio devices to the form
-	// that kernels accept, in the kernel's copy of the line. Returns the line's new size, at
-	// most `n`. NULL: no edits.
+	// that kernels accept, and moves them before `--`, in the kernel's copy of the line.
+	// Returns the line's new size, at most `n`. NULL: no edits.
 	size_t (*edit_cmdline)(uint8_t *line, size_t n);
 
 	// The running loader, including its .bss.

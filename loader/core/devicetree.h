@@ -38,8 +38,8 @@ struct devicetree {
 	unsigned address_cells, size_cells;
 	// Number of children of /cpus that are named `cpu`.
 	unsigned cpus;
-	// RISC-V: bit N is set if hart N, below 64, is enabled and has `mmu-type` with another
-	// value than "riscv,none". Only a hart with an MMU can run a kernel.
+	// RISC-V: bit N is set if hart N, below 64, is enabled and has an `mmu-type` that begins
+	// with "riscv,s", as Sv39 has. Only a hart with an MMU can run a kernel.
 	uint64_t harts;
 };
 
@@ -54,9 +54,9 @@ must_check enum status devicetree_usable_ram(const struct devicetree *tree, stru
 
 // What differs in the copy.
 struct devicetree_fixups {
-	// Replaces the memory nodes, one node per range. Left out are what exceeds 4 GiB - 2 MiB
-	// of a range if the root has one size cell, and ranges from 4 GiB on if it has one address
-	// cell.
+	// Replaces the memory nodes, one node per range. If the root has one size cell, a range of
+	// 4 GiB or more is cut to 4 GiB - 2 MiB. If it has one address cell, ranges from 4 GiB on
+	// are left out.
 	const struct range_set *ram;
 	// Replace the memory reservations: these ranges and the hand-over block.
 	const struct range_set *reserved;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// What the report of a CPU exception takes from the rest of the loader: names of functions, and
-// self-tests that raise an exception.
+// Two things beside the report of a CPU exception: the names of functions, which it prints, and
+// self-tests, which raise exceptions so that tests can verify the report.
 #pragma once
 
 #include "core/span.h"

@@ -14,7 +14,8 @@
 // Depth of the deepest node; the root has depth 0. Bounds the stack of open nodes in devicetree.c.
 #define FDT_DEPTH_MAX 16
 
-// The first word of the header, and the header's size in versions 16 and 17 (5.2).
+// The first word of the header, and the header's size in version 17 (5.2). Version 16 lacks the
+// last word, but no such tree is smaller than 40 bytes.
 #define FDT_MAGIC UINT32_C(0xd00dfeed)
 #define FDT_HEADER_SIZE 40
 

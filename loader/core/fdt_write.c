@@ -13,8 +13,8 @@ static const char strings[] =
 	"compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
 static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
 
-// Returns `n` bytes of the buffer. Returns NULL on overflow and in every later call, so that
-// fdt_finish() alone can report it.
+// Returns `n` bytes of the buffer, at least 1. Returns NULL on overflow and in every later call, so
+// that fdt_finish() alone can report it.
 static uint8_t *grab_space(struct fdt_writer *w, size_t n)
 {
 	if (n > (size_t)(w->end - w->p)) {

@@ -169,7 +169,8 @@ static void write_address_node(struct fdt_writer *w, const char *what, uint64_t 
 }
 
 // Creates the device tree of x86_64, where no firmware passes one. Memory nodes ascend: kernels
-// since 0.11 take page-table frames from the first region.
+// since 0.11 map RAM in the order of the nodes, and take the frames for these page tables from the
+// first node that has RAM they may use.
 static uint64_t generate_devicetree(const struct boot *boot, const struct handover_block *block,
 				    const char *cmdline)
 {

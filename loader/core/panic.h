@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The end after a refusal or a failed assertion. boot.c implements it; arch/ and proto/ need no
-// more of the boot sequence than this.
+// The end after a refusal or a failed assertion, which boot.c implements. It is separate from
+// boot.h for files that only have to fail.
 #pragma once
 
 #include "core/status.h"

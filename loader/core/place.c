@@ -77,8 +77,8 @@ static enum status place_fixed(const struct place_request *request, struct range
 	uint64_t at = range_set_first_outside(free, *out);
 	const char *fault = "not free RAM", *type = "used or no RAM";
 	if (at == out->end) {
-		// All of it is free (ranges of a set do not touch), but the loader cannot map it:
-		// mappable begins at 0, so the end is above it.
+		// All of it is in one free range, since ranges of a set do not touch. So the loader
+		// cannot map it. mappable begins at 0: the image ends above mappable.end.
 		at = request->mappable.end;
 		fault = "out of reach";
 		type = "the limit";

@@ -77,7 +77,8 @@
 	  "a note exceeds its segment or has a wrong size")                                       \
 	X(ERA_CONFLICT, 81, "unknown-era", "era-conflict", "two entry-version notes that differ") \
 	X(ERA_UNSUPPORTED, 81, "unknown-era", "era-unsupported",                                  \
-	  "an entry version that is not supported, or loader.era=h0 and an image without header") \
+	  "an entry version that is not supported, or loader.era=h0 and an image that is too "    \
+	  "small")                                                                                \
 	X(IMAGE_NOT_IN_RAM, 83, "does-not-fit", "image-not-in-ram",                               \
 	  "the fixed address of the application is not free RAM that the loader can map")         \
 	X(IMAGE_NO_ROOM, 83, "does-not-fit", "image-no-room",                                     \
