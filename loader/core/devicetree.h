@@ -17,7 +17,7 @@ struct devicetree {
 	struct range at;
 	// All ranges of all enabled memory nodes.
 	struct range_set ram;
-	// The memory reservation block and the children of /reserved-memory.
+	// The memory reservation block and the enabled children of /reserved-memory.
 	struct range_set reserved;
 	// The application: a child of /chosen with compatible "multiboot,module", otherwise
 	// linux,initrd-start and linux,initrd-end. Empty if the module's `reg` has size 0: then

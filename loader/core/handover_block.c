@@ -39,7 +39,7 @@ static struct range largest_ram(const struct boot *boot, struct range within)
 }
 
 // UEFI splits RAM into many regions, whose ends add up to many times its size. Kernels that add
-// them up get only the largest region.
+// them up get one region to use, the largest above the image's start.
 static bool reports_one_region(const struct handover_block_inputs *inputs)
 {
 	return inputs->era->sums_region_ends && inputs->boot->start_kind == START_UEFI;
@@ -169,8 +169,8 @@ static void write_address_node(struct fdt_writer *w, const char *what, uint64_t 
 }
 
 // Creates the device tree of x86_64, where no firmware passes one. Memory nodes ascend: kernels
-// since 0.11 map RAM in the order of the nodes, and take the frames for these page tables from the
-// first node that has RAM they may use.
+// since 0.11 map RAM in the order of the nodes. Mapping needs further page tables, and the kernel
+// takes their frames from the first node with RAM that it may use.
 static uint64_t generate_devicetree(const struct boot *boot, const struct handover_block *block,
 				    const char *cmdline)
 {

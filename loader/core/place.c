@@ -20,8 +20,8 @@ static void busy_add(struct busy *busy, struct range r)
 }
 
 // The excluded ranges and the loader: only an ET_EXEC image may overlap them, since it has no other
-// place. place_block() adds the ranges that any image may overlap, but that block, staging and the
-// copy of the file must not.
+// place. place_block() adds the others: file and start information, which any image may overlap,
+// then image and block. Block, staging and the copy of the file overlap none of them.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };

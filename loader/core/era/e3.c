@@ -13,8 +13,9 @@
 //   at 88       line    size    info
 //   at 96               line    size    info
 //
-// `line` is the address of the command line, `size` its size, and `info` the address of the
-// Multiboot information. The line must be shorter than 0x3000, the smaller size.
+// `line` is the address of the command line, and `info` that of the Multiboot information. `size`
+// is the line's size as the kernel reads it: 0x4000 or 0x3000 bytes. handover_block.c fills the
+// line with blanks up to both, so both are right. The line itself must be shorter than 0x3000.
 #include "core/era/era.h"
 
 static const struct boot_field fields[] = {
