@@ -60,6 +60,10 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     collected = [short_id(item.nodeid) for item in items]
     if config.option.hermit_shard:
         _keep(config, items, _shard(items, *parse(config.option.hermit_shard)))
+    is_first = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0"
+    if not is_first and not config.option.resume:
+        return
+    folder = results.folder(config)
     plan = results.Plan(
         results.current_commit(),
         config.option.hermit_shard,
@@ -68,13 +72,12 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
         results.digest(collected),
         tuple(short_id(item.nodeid) for item in items),
     )
-    if getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0":
-        folder = results.folder(config)
+    if is_first:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / results.PLAN).write_text(json.dumps(asdict(plan)), encoding="utf-8")
     if config.option.resume:
         try:
-            done = {test.test for test in results.resumed(results.folder(config), plan)}
+            done = {test.test for test in results.resumed(folder, plan)}
         except results.ResultsError as error:
             raise pytest.UsageError(str(error)) from error
         _keep(config, items, [item for item in items if short_id(item.nodeid) not in done])
