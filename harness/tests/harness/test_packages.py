@@ -13,20 +13,9 @@ import pytest
 from hermit_harness import __version__
 from hermit_harness.paths import BUILD, ROOT
 from tests.support.pages import blocks
+from tests.support.processes import run
 
 LOADERS = {path.name for path in (BUILD / "release").glob("hermit-loader-*") if path.suffix in ("", ".efi")}
-
-
-def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # type: ignore[call-overload,no-any-return]
-        [*map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
 
 
 def listing(folder: Path) -> list[str]:

@@ -16,21 +16,10 @@ from hermit_harness import __version__
 from hermit_harness.fixtures import images
 from hermit_harness.paths import BUILD, ROOT
 from hermit_harness.vm.targets import DEFAULT_TARGETS
+from tests.support.processes import run
 
 NAME = f"hermit_loader-{__version__}-py3-none-any.whl"
 Call = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # type: ignore[call-overload,no-any-return]
-        [*map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
 
 
 def build(**variables: str) -> Path:

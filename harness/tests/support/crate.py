@@ -22,7 +22,8 @@ OBJECTS = (
     *("start", "notes", "crt", "image", "args", "console"),
     *("serial", "exit_device", "app_exit", "string", "fdt"),
 )
-MAIN = """\
+# What both programs begin with: the functions of libhermit that they call, and what core needs.
+HEAD = """\
 #![no_std]
 #![no_main]
 
@@ -37,6 +38,14 @@ extern "C" {
     fn printf(format: *const u8, ...);
 }
 
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+"""
+MAIN = (
+    HEAD
+    + """
 // Prints its arguments. Its status is their number.
 #[no_mangle]
 pub extern "C" fn app_main() -> i32 {
@@ -46,28 +55,12 @@ pub extern "C" fn app_main() -> i32 {
     }
     args.argc - 1
 }
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
 """
+)
 # A test program without std: the words and lines of libtest, and a test that crashes.
-SUITE = """\
-#![no_std]
-#![no_main]
-
-#[repr(C)]
-struct Args {
-    argc: i32,
-    argv: *const *const u8,
-}
-
-extern "C" {
-    fn args_get() -> Args;
-    fn printf(format: *const u8, ...);
-}
-
+SUITE = (
+    HEAD
+    + """
 const TESTS: [&str; 4] = ["adds\\0", "crashes\\0", "differs\\0", "later\\0"];
 
 fn is(word: *const u8, expected: &str) -> bool {
@@ -111,12 +104,8 @@ pub extern "C" fn app_main() -> i32 {
     }
     status
 }
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
 """
+)
 # The library verifies checksums of the segments, which are written into the file after linking.
 LINKER = """\
 #!/bin/sh

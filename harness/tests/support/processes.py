@@ -17,6 +17,19 @@ from hermit_harness.vm.process import DIE_WITH_PARENT
 MAX_SECONDS = 300.0  # seconds that a block may take
 
 
+def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with an empty stdin and the options of subprocess.run()."""
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [*map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=MAX_SECONDS,
+        stdin=subprocess.DEVNULL,
+        **options,
+    )
+
+
 @contextmanager
 def background(
     argv: Sequence[str | Path], seconds: float = MAX_SECONDS, **options: Any
