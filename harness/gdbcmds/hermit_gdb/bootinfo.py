@@ -240,7 +240,7 @@ def _decode_as(memory: Memory, address: int, arch: str, version: int) -> BootInf
     if version > 1:
         return _decode_raw(memory, address, arch, version)
     first = memory.number(address, 4)
-    # The number after the magic one tells a header, of which the loader keeps a copy, from the structure after it.
+    # The number after the magic one distinguishes a header, of which the loader keeps a copy, from that structure.
     if first == MAGIC and memory.number(address + 4, 4) != version:
         return None
     if version == 1:

@@ -85,7 +85,7 @@ def test_values(project: Path) -> None:
 
 
 def test_example_of_the_page(project: Path) -> None:
-    """The table of docs/options.md works as it stands."""
+    """The table on the page works without a change."""
     page = (ROOT / "docs" / "options.md").read_text()
     (block,) = [text for text in page.split("```toml\n")[1:] if text.startswith("[package.metadata.hermit]")]
     write(project / "member/Cargo.toml", block.partition("```")[0])
