@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from hermit_harness.report import leaks, text
 from hermit_harness.report.progress import Progress
 
 CELL = "cell"  # name of the property by which a test says which cell it ran
+FAULTS = "red although no test failed"
 WORKER_ENDED = "???"  # pytest-xdist's phase of such a report
 
 
@@ -116,16 +118,26 @@ class Reporter:
         if self.faults and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.config.option.collectonly:
-            return
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None]:
+        """What makes the run red stands last, below pytest's own list of skips: who reads only the end sees it."""
+        if not self.config.option.collectonly:
+            self._write_sections(terminalreporter)
+        yield
+        if self.faults:
+            terminalreporter.section(FAULTS)
+            terminalreporter.write_line("\n".join(self.faults))
+
+    def _write_sections(self, terminalreporter: Any) -> None:
         sections = [(title, lines) for title, lines in self._sections() if lines]
         for title, lines in sections:
             terminalreporter.section(title)
             terminalreporter.write_line("\n".join(lines))
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(page).open("a", encoding="utf-8") as out:
-                out.write(text.markdown([("failed", text.failures(self.results.values())), *sections]))
+                out.write(
+                    text.markdown([("failed", text.failures(self.results.values())), (FAULTS, self.faults), *sections])
+                )
 
     def _discards(self) -> list[str]:
         found = discards()
@@ -142,7 +154,6 @@ class Reporter:
             ("not run, and why", self._discards() if cells and is_complete(self.config) else []),
             ("skips", text.skip_list(ran)),
             ("slowest ten", text.slowest(ran)),
-            ("red although no test failed", self.faults),
             ("files", paths),
         ]
 

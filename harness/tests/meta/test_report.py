@@ -119,8 +119,10 @@ def test_surviving_process_fails_the_session(tmp_path: Path) -> None:
     here = os.environ | {"GITHUB_STEP_SUMMARY": ""}  # its failure does not belong on this session's page
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120, env=here)
     assert done.returncode == 1 and "1 passed" in done.stdout, done.stdout + done.stderr
-    match = re.search(r"process (\d+) outlived the session: .*sleep 4711", done.stdout)
-    assert match and "sleep 4712" not in done.stdout, done.stdout
+    *_, fault, _ = done.stdout.splitlines()
+    match = re.match(r"process (\d+) outlived the session: .*sleep 4711", fault)
+    assert match, "the reason stands above the last line"
+    assert "sleep 4712" not in done.stdout, done.stdout
     with suppress(FileNotFoundError, ProcessLookupError):
         assert Path(f"/proc/{match[1]}/cmdline").read_bytes() == b"", "the process is gone, or a zombie"
 

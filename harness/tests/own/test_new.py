@@ -25,7 +25,7 @@ PAGE = (ROOT / "docs" / "your-project.md").read_text(encoding="utf-8")
 def test_from_nothing(tmp_path: Path) -> None:
     """The block of the page, by the fixtures' compiler instead of rustup's: `new`, `cargo run` twice, and the test."""
     if os.environ.get("HERMIT_LANE") != "own":
-        pytest.skip("lane-own: `make test LANE=own` compiles the kernel of a new project")
+        pytest.skip("own-lane: `make test LANE=own` compiles the kernel of a new project")
     (block,) = re.findall(r"^```sh\n(hermitctl new .*?)^```", PAGE, re.M | re.S)
     found = toolchain()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("HERMIT_", "CARGO_", "RUST"))}
