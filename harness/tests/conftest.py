@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.report import plugin, shard
 from hermit_harness.report.recording import Recording
-from hermit_harness.testing import failure_text
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
+from tests.support.again import boot_again
 from tests.support.clock import counted
 from tests.support.errata import skip_known
 from tests.support.probe_session import WITHOUT_GUESTS, probe_session
@@ -31,6 +32,7 @@ TCG = "/tcg/"  # in the id of each cell that needs no probe
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cell", metavar="ID", default="", help="only cells with this id (patterns: * ?)")
+    parser.addoption("--once", action="store_true", help="do not run a red cell again")
     shard.add_options(parser)
 
 
@@ -94,8 +96,10 @@ def _boots(config: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
+def run_cell(record_property: Callable[[str, object], None], pytestconfig: pytest.Config) -> RunCell:
     """Boot a cell and require its expected outcome. An outcome that an erratum explains is skipped with its id.
+
+    A red cell is run again once. Only one whose infrastructure failed at the first try may pass.
 
     The must-run cells run by the real clock.
     """
@@ -103,12 +107,15 @@ def run_cell(record_property: Callable[[str, object], None]) -> RunCell:
     def go(cell: Cell) -> Outcome:
         record_property(plugin.CELL, cell.id)
         spec = specs.spec(cell)
-        outcome = boot(spec if cell.id in matrix().must_run else counted(spec), artifacts=specs.artifacts(cell.id))
-        expected = spec.expect
-        if not outcome.matches(expected):
-            skip_known(cell.id, str(outcome))
-            pytest.fail(failure_text(outcome, expected), pytrace=False)
-        return outcome
+        spec = spec if cell.id in matrix().must_run else counted(spec)
+        outcome = boot(spec, artifacts=specs.artifacts(cell.id))
+        if outcome.matches(spec.expect):
+            return outcome
+        skip_known(cell.id, str(outcome))
+        second = specs.artifacts(f"{cell.id}/again")
+        return boot_again(
+            outcome, spec.expect, None if pytestconfig.option.once else partial(boot, spec, second), record_property
+        )
 
     return go
 

@@ -43,13 +43,18 @@ class Erratum:
 
 @dataclass(frozen=True)
 class EndedTest:
-    """One test as it ended. `cell` is empty for a test that is not a cell."""
+    """One test as it ended. `cell` is empty for a test that is not a cell.
+
+    `again` is how a red cell ended at its second try, "" if there was none. It passes only if infrastructure failed at
+    the first try; `reason` is then that failure.
+    """
 
     test: str
     cell: str
     outcome: str  # passed, failed, skipped
     reason: str
     seconds: float
+    again: str = ""
 
 
 def _read(path: Path, key: str) -> list[dict[str, object]]:

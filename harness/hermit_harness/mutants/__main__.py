@@ -68,7 +68,7 @@ def run(tree: Path, mutation: Mutation) -> tuple[int, str]:
     tests = ROOT / "harness" / "tests"
     selection = [str(tests / "boot"), "--cell", mutation.cell] if mutation.cell else [str(tests / mutation.test)]
     env = {**os.environ, "HERMIT_ROOT": str(tree), PREPARED: "1", VARIABLE: "[]", "PYTHONPATH": str(tree / "harness")}
-    command = [sys.executable, "-m", "pytest", "-q", *selection]
+    command = [sys.executable, "-m", "pytest", "-q", "--once", *selection]
     done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
     line = next((line for line in lines if line.startswith("FAILED")), lines[-1] if lines else "")

@@ -25,7 +25,8 @@ from hermit_harness.postmortem.frames import relative
 from hermit_harness.report import leaks, text
 from hermit_harness.report.progress import Progress
 
-CELL = "cell"  # name of the property by which a test says which cell it ran
+# Names of the properties by which a test says which cell it ran, and how both tries of a red one ended.
+CELL, FIRST, AGAIN = "cell", "first-try", "second-try"
 FAULTS = "red although no test failed"
 WORKER_ENDED = "???"  # pytest-xdist's phase of such a report
 
@@ -42,9 +43,10 @@ def result_of(report: pytest.TestReport, seconds: float) -> EndedTest:
         reason = str(report.longrepr[2]).removeprefix("Skipped: ")
     elif report.failed:
         reason = first_line(report)
-    cell = next((str(value) for name, value in report.user_properties if name == CELL), "")
+    said = {name: str(value) for name, value in report.user_properties}
     outcome = "failed" if report.failed else "skipped" if report.skipped else "passed"
-    return EndedTest(short_id(report.nodeid), cell, outcome, reason, seconds)
+    reason = reason or said.get(FIRST, "")
+    return EndedTest(short_id(report.nodeid), said.get(CELL, ""), outcome, reason, seconds, said.get(AGAIN, ""))
 
 
 def first_line(report: pytest.TestReport) -> str:
@@ -153,6 +155,7 @@ class Reporter:
             ("accelerators", text.probe_table(probe.from_environment()) if cells else []),
             ("not run, and why", self._discards() if cells and is_complete(self.config) else []),
             ("skips", text.skip_list(ran)),
+            ("run again", text.second_tries(ran)),
             ("slowest ten", text.slowest(ran)),
             ("files", paths),
         ]

@@ -65,6 +65,13 @@ def skip_list(ran: Iterable[EndedTest]) -> list[str]:
     return [f"{test.cell or test.test}: {test.reason}" for test in ran if test.outcome == "skipped"]
 
 
+def second_tries(ran: Iterable[EndedTest]) -> list[str]:
+    """Return the red cells that were run again, with the ends of both tries."""
+    return [
+        f"{test.outcome} {test.cell or test.test}: first {test.reason}; then {test.again}" for test in ran if test.again
+    ]
+
+
 def discard_list(discards: Iterable[Discard]) -> list[str]:
     """Left-out combinations, grouped by reason, with how many there are."""
     by_reason: dict[str, list[str]] = {}
