@@ -23,6 +23,7 @@ CHAPTERS = {
         "tests",
         "shards",
         "verdicts",
+        "run-files",
         "architecture",
         "fixtures/README",
         "fixtures/real/README",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from hermit_harness.timeline import console_file, run_file
 from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
@@ -21,6 +22,7 @@ CONSOLE_LIMIT = 512 * 1024  # of the console while the guest runs
 NAMES = (
     *("argv", "console.log", "qmp.jsonl", "stderr.txt", "outcome.txt", "repro.sh"),
     *("registers.txt", "backtrace.txt", "harness-bug.txt"),
+    *(run_file.NAME, console_file.NAME),
 )
 # What QEMU's exit status means, on other processors and on x86.
 STATUS_COMMENTS = (
@@ -39,9 +41,10 @@ class Artifacts:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.problem = ""
-        self._start = time.monotonic()
+        self.start(time.monotonic())
         self._qmp: IO[str] | None = None
         self._console: IO[bytes] | None = None
+        self._timed: console_file.ConsoleWriter | None = None
         self._console_bytes_left = CONSOLE_LIMIT
         self._qmp_bytes_left = QMP_LOG_LIMIT
         if not folder:
@@ -52,6 +55,12 @@ class Artifacts:
                 (folder / name).unlink(missing_ok=True)
             self._qmp = (folder / "qmp.jsonl").open("w", encoding="utf-8")
             self._console = (folder / "console.log").open("wb", buffering=0)
+            self._timed = console_file.ConsoleWriter((folder / console_file.NAME).open("w", encoding="utf-8"))
+
+    def start(self, start: float) -> None:
+        """Let all times be seconds since QEMU's exec, which is given by time.monotonic()."""
+        self._start = start
+        self.started_at = time.time() - (time.monotonic() - start)
 
     @contextmanager
     def _tolerated(self) -> Iterator[None]:
@@ -76,9 +85,12 @@ class Artifacts:
             with self._tolerated():
                 self._console.write(data[: self._console_bytes_left])
             self._console_bytes_left -= len(data)
+        if self._timed:
+            with self._tolerated():
+                self._timed.add(time.monotonic() - self._start, data)
 
     def qmp(self, direction: str, text: str) -> None:
-        """One QMP message, "<" from QEMU and ">" to it, with seconds since the start."""
+        """One QMP message, "<" from QEMU and ">" to it, with its time."""
         if not self._qmp or self._qmp_bytes_left <= 0:
             return
         row = f'{{"t": {time.monotonic() - self._start:.6f}, "way": {json.dumps(direction)}, "message": {text}}}\n'
@@ -88,11 +100,11 @@ class Artifacts:
 
     def close(self) -> None:
         """Close the files that are written during the run."""
-        for file in (self._qmp, self._console):
+        for file in (self._qmp, self._console, self._timed):
             with self._tolerated():
                 if file:
                     file.close()
-        self._qmp = self._console = None
+        self._qmp = self._console = self._timed = None
 
 
 def _absolute(path: Path) -> Path:

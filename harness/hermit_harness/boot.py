@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,6 +16,7 @@ from hermit_harness.ends import End, end
 from hermit_harness.postmortem import frames
 from hermit_harness.postmortem.report import PostMortem, RaisedAt, examine, explain_cause, missing_feature
 from hermit_harness.status import class_word
+from hermit_harness.timeline import run_file
 from hermit_harness.verdict import file_format
 from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.outcome import APP_PANIC, KERNEL_PANIC, STATUS_UNKNOWN, Outcome
@@ -55,12 +58,13 @@ def boot(
     stdin_fd: int | None = None,
     namespace_command: Sequence[str] = (),
     watchers: Sequence[Watcher] = (),
+    command: str = "",
 ) -> Outcome:
     """Run `spec` to its end and return its outcome; never raises for what a guest or QEMU does (ValueError for a
     wrong spec).
 
-    `artifacts`: folder that gets argv, console.log, qmp.jsonl, repro.sh, and the post-mortem when the outcome is not
-    what spec.expect says.
+    `artifacts`: folder that gets the files of docs/run-files.md, and the post-mortem when the outcome is not what
+    spec.expect says. `command` repeats the run; without it repro.sh does.
     `console` is called with the guest's bytes as they arrive. `stdin_fd` is read while the guest runs and sent to its
     serial port. `within` is launch()'s; `watchers` look after the run along with us.
     """
@@ -83,6 +87,9 @@ def boot(
     finally:
         folder.close()
     folder.write("outcome.txt", f"{outcome}\n{outcome.cause}\n{outcome.hint}\n")
+    command = command or (f"sh {shlex.quote(str(artifacts / 'repro.sh'))}" if artifacts else "")
+    record = run_file.content(spec, outcome, folder.started_at, command)
+    folder.write(run_file.NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     notes = (*outcome.notes, *filter(None, (folder.problem,)))
     return replace(outcome, artifacts=artifacts, notes=notes)
 
@@ -100,6 +107,7 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
             b"",
             (),
         )
+    folder.start(process.started)
     folder.write("argv", shell_line(process.argv) + "\n")
     try:
         faults = FaultWatcher(spec.continues_on_fault)
@@ -257,4 +265,5 @@ def _post_mortem(
     hint = outcome.hint or PANIC_HINT if panicked else outcome.hint
     # Who interrupts a guest asks where it is; a failure names the application's line.
     shown = report.backtrace() if outcome.interrupted else report.screen()
-    return replace(outcome, cause=cause, blame=blame, postmortem=shown, hint=hint)
+    source = frames.source(report.gdb.get("cpus", []))
+    return replace(outcome, cause=cause, blame=blame, postmortem=shown, hint=hint, source=source)

@@ -37,6 +37,7 @@ LAYERS = (
     ("verdict",),
     ("gdb", "net"),
     ("postmortem",),
+    ("timeline",),
     ("boot", "artifacts"),
     ("background",),
     ("matrix",),

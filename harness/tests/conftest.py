@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from functools import partial
@@ -108,13 +109,17 @@ def run_cell(record_property: Callable[[str, object], None], pytestconfig: pytes
         record_property(plugin.CELL, cell.id)
         spec = specs.spec(cell)
         spec = spec if cell.id in matrix().must_run else counted(spec)
-        outcome = boot(spec, artifacts=specs.artifacts(cell.id))
+        command = f"make test CELL={shlex.quote(cell.id)}"
+        outcome = boot(spec, artifacts=specs.artifacts(cell.id), command=command)
         if outcome.matches(spec.expect):
             return outcome
         skip_known(cell.id, str(outcome))
         second = specs.artifacts(f"{cell.id}/again")
         return boot_again(
-            outcome, spec.expect, None if pytestconfig.option.once else partial(boot, spec, second), record_property
+            outcome,
+            spec.expect,
+            None if pytestconfig.option.once else partial(boot, spec, second, command=command),
+            record_property,
         )
 
     return go

@@ -300,6 +300,12 @@ class Finished:
     kernel: str
 
 
+def repeat_command(arguments: argparse.Namespace) -> str:
+    """Return the command line that repeats a run in the same folder, whatever variables and files are set there."""
+    words = ["hermitctl", "run", *options.to_words(vars(arguments)), str(arguments.app), *arguments.kernel_words]
+    return shlex.join([*words, *(["--", *arguments.app_words] if arguments.app_words else [])])
+
+
 def boot_here(
     spec: RunSpec,
     network: RunNetwork,
@@ -323,13 +329,14 @@ def boot_here(
         watchers = (*network.watchers, access, InterruptWatcher(), typed)
         if sys.stderr.isatty():
             watchers += (IdleWatcher(lambda text: print(f"hermitctl: {text}", file=sys.stderr), network.activity),)
-        outcome = boot(spec, folder, console, 0, network.network.namespace_command, watchers)
+        around = (network.network.namespace_command, watchers, repeat_command(arguments))
+        outcome = boot(spec, folder, console, 0, *around)
         if arguments.accel == AUTO and accelerator.failed_in_kvm(spec, outcome):
             accelerator.remember(spec, f"it ended such a run: {outcome.cause}")
             if not typed.received:
                 print(f"hermitctl: {outcome.cause}; --accel auto boots it once more, with TCG", file=sys.stderr)
                 spec = replace(spec, accel="tcg")
-                outcome = boot(spec, folder, console, 0, network.network.namespace_command, network.watchers)
+                outcome = boot(spec, folder, console, 0, around[0], network.watchers, around[2])
         return spec, outcome
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from hermit_harness.boot import is_feature_warnings_note
 from hermit_harness.cli.terminal import has_colours
 from hermit_harness.postmortem.frames import relative
+from hermit_harness.timeline.run_file import target_of
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.vm.targets import target_of_file
 
 ANSI = re.compile("\x1b[^m]*m")
 DEADLINE, HARNESS_FAILED, NO_NUMBER, INTERRUPTED = 124, 125, 1, 130
@@ -40,12 +40,6 @@ def exit_status(outcome: Outcome) -> int:
 def coloured(text: str, good: bool) -> str:
     """`text` green or red on a terminal; plain elsewhere and with NO_COLOR."""
     return f"\x1b[{32 if good else 31}m{text}\x1b[0m" if has_colours(2) else text
-
-
-def target_of(spec: RunSpec) -> str:
-    """The loader's target by its file name, else by what was asked for; "none" for a guest that is started directly."""
-    of_file = target_of_file(spec.loader.name)
-    return (of_file.name if of_file else spec.target) if spec.app else "none"
 
 
 def _width() -> float:

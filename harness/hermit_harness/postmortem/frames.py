@@ -97,6 +97,13 @@ def _of_cpu(cpu: Frame, has_own: bool) -> list[str]:
     return lines
 
 
+def source(cpus: Sequence[Frame]) -> str:
+    """Return FILE:LINE of the innermost frame of the application; without one, of the kernel. "" if there is none."""
+    frames = [frame for cpu in cpus for frame in cpu["frames"][cause.panicking(cpu["frames"]) :] if frame["where"]]
+    chosen = [*filter(is_own, frames), *filter(is_kernels, frames)]
+    return str(chosen[0]["where"]) if chosen else ""
+
+
 def screen(cpus: Sequence[Frame]) -> list[str]:
     """Return the lines for a terminal: no more than a screen of all. `cpus` is GDB's report."""
     has_own = any(map(is_own, (frame for cpu in cpus for frame in cpu["frames"])))

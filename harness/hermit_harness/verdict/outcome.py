@@ -37,8 +37,8 @@ class Outcome:
     word of a refusal ("" if the loader's status list is not built). `qemu_status` is negative for a signal.
     `kernel` is the version that the kernel printed, or "". `notes` are further messages for the user.
     `interrupted`: the user ended the run. `postmortem` has the application's frames if the machine could be examined.
-    `timings` are in seconds since QEMU's exec: "qmp", "cont", "first_byte", "loading", "kernel_line", "end", and "cpu"
-    (QEMU's CPU time).
+    `source` is FILE:LINE of the failed code, or "". `timings` are in seconds since QEMU's exec: "qmp", "cont",
+    "first_byte", "loader_line", "loading", "kernel_line", "application_line", "end", and "cpu" (QEMU's CPU time).
     """
 
     verdict: str
@@ -58,6 +58,7 @@ class Outcome:
     kernel: str = ""
     postmortem: str = ""
     interrupted: bool = False
+    source: str = ""
 
     @property
     def errors(self) -> list[bytes]:

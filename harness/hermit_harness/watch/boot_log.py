@@ -13,6 +13,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 from hermit_harness.watch.console import strip_ansi, visible_end
 from hermit_harness.watch.faults import FaultLog
+from hermit_harness.watch.kernel_log import KernelLog
 
 # The classes internal-error and cpu-exception, with which the loader can still end during the hand-over.
 LATE_REFUSALS = (99, 101)
@@ -77,6 +78,7 @@ class BootLog:
     last_line: bytes = b""
     times: dict[str, float] = field(default_factory=dict)
     faults: FaultLog = field(default_factory=lambda: FaultLog("x86_64"))
+    _divided: KernelLog = field(default_factory=KernelLog)
 
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
@@ -111,6 +113,7 @@ class BootLog:
         loader = _LOADER.search(line) if self.in_firmware and not self.guest_lines else _LOADER.match(line)
         if loader:
             self.in_firmware = False
+            self.times.setdefault("loader_line", now)
             self.status = None
             self._loader_line(line[loader.start() :], now)
         elif self.in_firmware and not self._status_match(raw):
@@ -157,6 +160,7 @@ class BootLog:
     def _guest_line(self, line: bytes, now: float) -> None:
         self.guest_lines += 1
         self.times.setdefault("kernel_line", now)
+        self._take_start(line, now)
         self.faults.add_line(line)
         panic = _PANIC.search(line)
         if self.panic is not None and self.panic.endswith(":"):
@@ -172,6 +176,13 @@ class BootLog:
         welcome = _WELCOME.search(line)
         if welcome and self.kernel_version is None:
             self.kernel_version = printable(welcome[1])
+
+    def _take_start(self, line: bytes, now: float) -> None:
+        """Note the time of the kernel's last line before the application, or of the application's first line."""
+        if "application_line" not in self.times and self.panic is None:
+            printed = self._divided.feed(line + b"\n").strip()
+            if printed or self._divided.has_started:
+                self.times["application_line"] = now
 
 
 def printable(data: bytes) -> str:

@@ -61,7 +61,8 @@ class KernelLog:
     """A stream of console bytes, divided. `shows` keeps the lines of loader and kernel, without their colours.
 
     feed() returns what may be shown. A line of which nothing arrived yet that could be the kernel's is passed on at
-    once: a prompt has no newline. `withheld` has the lines that are not shown.
+    once: a prompt has no newline. `withheld` has the lines that are not shown. `has_started`: the kernel has printed
+    its last line before the application.
     """
 
     def __init__(self, shows: bool = False) -> None:
@@ -70,6 +71,7 @@ class KernelLog:
         self._part = b""  # the start of a line, not shown yet
         self._is_open = False  # a part of this line has been shown
         self._in_block = False  # in lines without prefix, such as the registers at an exception, up to "}"
+        self.has_started = False
         self._booting: LogRow | None = None  # the kernel that has not started its application yet
         self._last: list[bytes] = []  # lines that are the kernel's if nothing follows
         last = {text for row in rows() for text in row.last}
@@ -114,7 +116,8 @@ class KernelLog:
         text = strip_ansi(line).rstrip(b"\r\n")
         is_rest, self._is_open = self._is_open, False
         if self._booting:
-            self._booting = None if self._booting.says("started", text) else self._booting
+            if self._booting.says("started", text):
+                self._booting, self.has_started = None, True
             return self._of_kernel(line)
         row = None if is_rest else next((row for row in rows() if row.prefix.match(text)), None)
         if row:

@@ -41,6 +41,8 @@ def test_triple_fault_is_located(tmp_path: Path) -> None:
         "repro.sh",
         "stderr.txt",
         "outcome.txt",
+        "run.json",
+        "console.jsonl",
     }
     assert names == {path.name for path in tmp_path.iterdir()}
     (cpu,) = cpus.parse((tmp_path / "registers.txt").read_text())
