@@ -21,6 +21,7 @@ CHAPTERS = {
     "Develop": (
         "building",
         "tests",
+        "report",
         "shards",
         "verdicts",
         "run-files",

@@ -107,6 +107,7 @@ def run_cell(record_property: Callable[[str, object], None], pytestconfig: pytes
 
     def go(cell: Cell) -> Outcome:
         record_property(plugin.CELL, cell.id)
+        record_property(plugin.ARTIFACTS, cell.id)
         spec = specs.spec(cell)
         spec = spec if cell.id in matrix().must_run else counted(spec)
         command = f"make test CELL={shlex.quote(cell.id)}"
@@ -131,6 +132,7 @@ def boot_here(request: pytest.FixtureRequest) -> Iterator[Boot]:
     name = plugin.short_id(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(spec: RunSpec) -> Outcome:
+        request.node.user_properties.append((plugin.ARTIFACTS, name))
         return boot(counted(spec), artifacts=specs.artifacts(name))
 
     yield go

@@ -15,6 +15,7 @@ from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import IS_INSTALLED, REPORT
 from hermit_harness.report import results, text
+from hermit_harness.report.page import history, write
 
 DESCRIPTION = """\
 Merge the results that `make test SHARD=I/N` left on N machines, and judge them as
@@ -24,8 +25,9 @@ its tests. Must-run cells, number of cells, skips and errata are judged as well.
   hermitctl report merge shard-1 shard-2 shard-3
   hermitctl report merge results/          a folder with one folder per shard
 
-Writes results.jsonl, junit.xml and summary.md. Exit status: 0 if the whole run
-is green, 1 if it is red; 125 if there is nothing to judge."""
+Writes results.jsonl, junit.xml, summary.md, and the page index.html.
+Exit status: 0 if the whole run is green, 1 if it is red; 125 if there is nothing
+to judge."""
 OUTPUT = REPORT / "merged"
 
 
@@ -59,11 +61,12 @@ def command(arguments: argparse.Namespace) -> int:
     ]
     is_red = bool(faults) or any(test.outcome == "failed" for test in tests)
     _write(arguments.output, shards, tests, text.markdown(sections), status=int(is_red))
+    page = write.of_tests(shards, arguments.output, faults)
     for title, lines in sections:
         if lines:
             print(f"== {title}", *lines, sep="\n")
     of = "a selection of tests, " if is_selection else ""
-    print(f"== {of}{text.counts(tests)} in {len(shards)} shards: {'red' if is_red else 'green'}; {arguments.output}")
+    print(f"== {of}{text.counts(tests)} in {len(shards)} shards: {'red' if is_red else 'green'}; {page}")
     return int(is_red)
 
 
@@ -79,6 +82,7 @@ def _files(folders: Sequence[Path]) -> Iterator[Path]:
 def _write(
     output: Path, shards: Sequence[results.Results], tests: Sequence[EndedTest], summary: str, status: int
 ) -> None:
+    history.keep(output)
     recorder = results.Recorder(output / results.NAME)
     recorder.plan(results.whole_plan(shards))
     for test in tests:

@@ -40,6 +40,7 @@ from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target
 from hermit_harness.watch.idle import IdleWatcher, InterruptWatcher
 
 FOREVER = 365 * 86400.0
+REPORT = "--report"
 DESCRIPTION = """\
 Boot APP with its console on stdout. Messages of hermitctl go to stderr; stdin
 goes to the guest.
@@ -63,6 +64,13 @@ def add(commands: Any) -> None:
     options.add_to(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on stdout, console included, instead of the console"
+    )
+    parser.add_argument(
+        REPORT,
+        nargs="?",
+        metavar="FILE",
+        help="write what the run did as a page for a browser; default: index.html in the artifacts folder. FILE follows"
+        f" as {REPORT}=FILE",
     )
     parser.add_argument("-v", dest="verbose", action="store_true", default=argparse.SUPPRESS, help="--verbose")
     add_positionals(parser)
@@ -103,7 +111,7 @@ def add_positionals(parser: argparse.ArgumentParser) -> None:
 def split_words(
     words: list[str],
     rows: tuple[options.Option, ...] = options.OPTIONS,
-    switches: tuple[str, ...] = ("--json", "--dry-run", "-v"),
+    switches: tuple[str, ...] = ("--json", "--dry-run", "-v", REPORT),
 ) -> tuple[list[str], list[str]]:
     """Split the command line at the first `--`: hermitctl's options and kernel arguments, then the application's.
 
@@ -121,7 +129,7 @@ def split_words(
         if word.partition("=")[0] not in known:
             kernel_words.append(word)
             continue
-        our_words.append(word)
+        our_words.append(f"{word}=" if word == REPORT else word)  # what follows is not its value
         if word in with_value and head:
             our_words.append(head.pop(0))
     return [words[0], *our_words, *kernel_words], tail
@@ -377,6 +385,7 @@ def command(arguments: argparse.Namespace) -> int:
     """Boot, stream, report."""
     arguments.accel = arguments.accel or AUTO
     find_words(arguments)
+    writable(arguments.report or "", "report")
     if arguments.per_test and not arguments.dry_run:
         return each_test(arguments)
     is_quiet = is_quiet_run(arguments)
@@ -391,6 +400,10 @@ def command(arguments: argparse.Namespace) -> int:
     sys.stderr.write("" if ends_with_newline or (is_quiet and good) else "\n")
     if view:
         view.end(good)
+    if arguments.report is not None:
+        from hermit_harness.cli import report_page  # few runs need it
+
+        report_page.write_page(arguments.report, finished.name, outcome, [report_page.row(finished.name, outcome)])
     if not (is_quiet and good):
         sys.stderr.write(summary(finished.spec, outcome, finished.name, finished.kernel, arguments.verbose))
     if arguments.junit:
@@ -403,19 +416,23 @@ def command(arguments: argparse.Namespace) -> int:
 
 def each_test(arguments: argparse.Namespace) -> int:
     """Boot once for each test of a test program."""
-    from hermit_harness.cli import per_test
+    from hermit_harness.cli import per_test, report_page
 
-    words, done = list(arguments.app_words), []
+    words, done, boots = list(arguments.app_words), list[Finished](), list[dict[str, Any]]()
 
     def boot_with(app_words: list[str]) -> Outcome:
         arguments.app_words = app_words
         finished = run_once(arguments, None)
         assert finished
         done.append(finished)
+        if arguments.report is not None:
+            boots.append(report_page.row(shlex.join(app_words), finished.outcome))  # before its folder is removed
         return finished.outcome
 
     results = per_test.run_each(boot_with, words)
     if arguments.junit:
         last = done[-1]
         per_test.write_junit(arguments.junit, last.name, results, b"", properties(last.spec, last.outcome))
+    if boots:
+        report_page.write_page(arguments.report, done[-1].name, done[-1].outcome, boots)
     return per_test.report(results)

@@ -46,7 +46,7 @@ class EndedTest:
     """One test as it ended. `cell` is empty for a test that is not a cell.
 
     `again` is how a red cell ended at its second try, "" if there was none. It passes only if infrastructure failed at
-    the first try; `reason` is then that failure.
+    the first try; `reason` is then that failure. `artifacts` is the folder of its last boot within the report's, or "".
     """
 
     test: str
@@ -55,6 +55,7 @@ class EndedTest:
     reason: str
     seconds: float
     again: str = ""
+    artifacts: str = ""
 
 
 def _read(path: Path, key: str) -> list[dict[str, object]]:

@@ -13,18 +13,26 @@ HEADER = 24
 MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}
 
 
-def packets(path: Path) -> list[bytes]:
-    """Return every frame of a capture file, as long as it was captured. Raise ValueError for any other file."""
+def timed_packets(path: Path) -> list[tuple[float, bytes]]:
+    """Return every frame of a capture file, as long as it was captured, with its time in seconds since 1970.
+
+    Raise ValueError for any other file.
+    """
     data = path.read_bytes()
     order = MAGIC.get(data[:4])
     if order is None or len(data) < HEADER:
         raise ValueError(f"{path} is not a capture file")
     found, at = [], HEADER
     while at + 16 <= len(data):
-        length = int(struct.unpack(order + "I", data[at + 8 : at + 12])[0])
-        found.append(data[at + 16 : at + 16 + length])
+        seconds, microseconds, length = struct.unpack(order + "III", data[at : at + 12])
+        found.append((seconds + microseconds / 1e6, data[at + 16 : at + 16 + length]))
         at += 16 + length
     return found
+
+
+def packets(path: Path) -> list[bytes]:
+    """Return every frame of a capture file, as timed_packets() does, without times."""
+    return [packet for _, packet in timed_packets(path)]
 
 
 def frames(path: Path) -> list[Frame]:

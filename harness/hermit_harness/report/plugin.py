@@ -25,8 +25,9 @@ from hermit_harness.postmortem.frames import relative
 from hermit_harness.report import leaks, text
 from hermit_harness.report.progress import Progress
 
-# Names of the properties by which a test says which cell it ran, and how both tries of a red one ended.
-CELL, FIRST, AGAIN = "cell", "first-try", "second-try"
+# Names of the properties by which a test says which cell it ran, how both tries of a red one ended, and which folder
+# its last boot left within that of the report.
+CELL, FIRST, AGAIN, ARTIFACTS = "cell", "first-try", "second-try", "artifacts"
 FAULTS = "red although no test failed"
 WORKER_ENDED = "???"  # pytest-xdist's phase of such a report
 
@@ -46,7 +47,8 @@ def result_of(report: pytest.TestReport, seconds: float) -> EndedTest:
     said = {name: str(value) for name, value in report.user_properties}
     outcome = "failed" if report.failed else "skipped" if report.skipped else "passed"
     reason = reason or said.get(FIRST, "")
-    return EndedTest(short_id(report.nodeid), said.get(CELL, ""), outcome, reason, seconds, said.get(AGAIN, ""))
+    more = said.get(AGAIN, ""), said.get(ARTIFACTS, "")
+    return EndedTest(short_id(report.nodeid), said.get(CELL, ""), outcome, reason, seconds, *more)
 
 
 def first_line(report: pytest.TestReport) -> str:
@@ -73,6 +75,7 @@ class Reporter:
         self.progress = Progress(sys.stderr)
         self.faults: list[str] = []
         self.mark = ""
+        self.page: Path | None = None  # that shows the results
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -150,6 +153,7 @@ class Reporter:
         cells = [test for test in ran if test.cell]
         junit = self.config.option.xmlpath
         paths = [f"report: {relative(str(REPORT))}"] + ([f"JUnit:  {relative(junit)}"] if junit else [])
+        paths += [f"page:   {relative(str(self.page))}"] if self.page else []
         return [
             ("cells", text.cells_table(ran) if cells else []),
             ("accelerators", text.probe_table(probe.from_environment()) if cells else []),

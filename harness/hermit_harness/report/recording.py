@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hermit_harness.report import results
+from hermit_harness.report.page import history, write
 from hermit_harness.report.plugin import WORKER_ENDED, Reporter
 
 
@@ -34,6 +37,7 @@ class Recording:
         if not (folder / results.PLAN).is_file():
             return  # the collection failed
         plan = results.plan_of(json.loads((folder / results.PLAN).read_text(encoding="utf-8")))
+        history.keep(folder)
         self._recorder = results.Recorder(folder / results.NAME)
         self._recorder.plan(plan)
         for test in results.resumed(folder, plan) if self._config.option.resume else ():
@@ -51,3 +55,11 @@ class Recording:
         yield  # the reporter may change the status
         if self._recorder:
             self._recorder.end(int(session.exitstatus))
+            self._write_page(results.folder(self._config))
+
+    def _write_page(self, folder: Path) -> None:
+        try:
+            run = results.read(folder / results.NAME)
+            self._reporter.page = write.of_tests([run], folder, self._reporter.faults)
+        except OSError as error:
+            print(f"no page: {error}", file=sys.stderr)

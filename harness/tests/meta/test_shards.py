@@ -116,6 +116,8 @@ def test_merge_writes_one_report(tmp_path: Path) -> None:
     assert {test.test for test in results.read(tmp_path / "out" / results.NAME).tests} == set(TESTS)
     assert (tmp_path / "out" / "junit.xml").read_text().count("<testsuite ") == 2
     assert "must-run cell" in (tmp_path / "out" / "summary.md").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "must-run cell" in page and all(f'"{test}"' in page for test in TESTS)
 
 
 def run(folder: Path, *words: str) -> results.Results:

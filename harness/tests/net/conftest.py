@@ -27,6 +27,7 @@ def serve(lab: NetworkNamespace, request: pytest.FixtureRequest) -> Serve:
     name = plugin.short_id(request.node.nodeid).replace("::", "/").replace(".py", "")
 
     def go(attachment: Attachment, app: str, **more: str | tuple[str, ...]) -> ServerGuest:
+        request.node.user_properties.append((plugin.ARTIFACTS, name))
         return prepare_server(lab, attachment, app, specs.artifacts(name), **more)  # type: ignore[arg-type]
 
     return go

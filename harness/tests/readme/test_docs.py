@@ -87,7 +87,7 @@ def test_verbs_and_commands(name: str) -> None:
 def test_options(name: str) -> None:
     """Each option of `hermitctl run` and `debug`, and each variable of `make run` and `debug`, exists."""
     rows = options.OPTIONS + options.DEBUG_OPTIONS
-    flags = {f"--{row.flag}" for row in rows} | {"--json", "--dry-run", "--print", "--help"}
+    flags = {f"--{row.flag}" for row in rows} | {"--json", "--dry-run", "--print", "--help", "--report"}
     variables = {row.name for row in rows} | {"APP", "SETUP", "YES", "GDB", "V"}
     for shown in code(ROOT / name):
         call = re.search(r"hermitctl (?:run|debug)\b(.*)", shown.partition(" #")[0])

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""What the page shows of one boot, read from the folder that it left.
+
+Every file may be missing or cut off, and each part is bounded, so that a page of thousands of boots can be opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hermit_harness.net import frames, pcap
+from hermit_harness.report.page.ladder import row
+
+# Bytes of the end of the console that are shown: of a boot that ended as expected, and of any other.
+CONSOLE, CONSOLE_FAILED = 8 * 1024, 64 * 1024
+TEXT = 32 * 1024  # characters of any other text
+ROWS = 400  # of any other list
+FRAMES = 200
+# What the page shows of run.json.
+SHOWN = (
+    *("verdict", "summary", "expected", "cause", "source", "hint", "blame", "notes", "backtrace", "phases", "command"),
+    *("application", "kernel", "target", "machine", "accelerator", "memory", "command_line", "seconds"),
+)
+
+
+def read(folder: Path, failed: bool) -> dict[str, Any]:
+    """Return what a folder has of its boot: an object for the page, empty if there is nothing."""
+    record = _object(folder / "run.json")
+    known = _outcome(folder) | {key: value for key, value in record.items() if key in SHOWN}
+    known["argv"] = _text(folder / "argv").strip()
+    known["backtrace"] = _text(folder / "backtrace.txt") or known.get("backtrace")
+    known["registers"] = _text(folder / "registers.txt")
+    known["stderr"] = _text(folder / "stderr.txt")
+    known["console"], known["cut"] = console(folder, CONSOLE_FAILED if failed else CONSOLE)
+    known["map"] = _list(folder / "memory.json")[:ROWS]
+    known["frames"], known["frames_left_out"] = _frames(folder, record.get("capture"))
+    return {key: value for key, value in known.items() if value}
+
+
+def console(folder: Path, limit: int) -> tuple[list[list[Any]], int]:
+    """Return the last lines, each with the seconds of its first character or None, and how many characters precede."""
+    rows = [(row.get("t"), row.get("data") or _gap(row)) for row in _lines(folder / "console.jsonl")]
+    if not rows:
+        rows = [(None, _raw(folder / "console.log").decode("utf-8", "backslashreplace"))]
+    total, kept = sum(len(text) for _, text in rows), 0
+    chosen: list[tuple[Any, str]] = []
+    for time, text in reversed(rows):
+        if kept >= limit:
+            break
+        chosen.append((time, text[-(limit - kept) :]))
+        kept += len(text)
+    lines: list[list[Any]] = [[None, ""]]
+    for time, text in reversed(chosen):
+        for number, part in enumerate(text.split("\n")):
+            if number:
+                lines.append([None, ""])
+            if part and not lines[-1][1]:
+                lines[-1][0] = time
+            lines[-1][1] += part
+    found = [[time, line.removesuffix("\r")] for time, line in lines]
+    if not found[-1][1]:
+        found.pop()  # after the last newline
+    return found, max(total - limit, 0)
+
+
+def _outcome(folder: Path) -> dict[str, Any]:
+    """Return what outcome.txt says: how it ended, the cause, the hint."""
+    summary, _, rest = _text(folder / "outcome.txt").partition("\n")
+    cause, _, hint = rest.partition("\n")
+    return {"summary": summary, "cause": cause, "hint": hint.strip()}
+
+
+def _gap(row: dict[str, Any]) -> str:
+    return f"\n({row['left_out']} bytes are left out)\n" if "left_out" in row else ""
+
+
+def _frames(folder: Path, capture: str | None) -> tuple[list[list[Any]], int]:
+    """Return the first frames of the capture that the run names, or of each one in the folder, as rows of a ladder."""
+    found: list[list[Any]] = []
+    left_out = 0
+    for path in [Path(capture)] if capture else sorted(folder.glob("*.pcap")):
+        try:
+            packets = pcap.timed_packets(path)
+        except (OSError, ValueError):
+            continue
+        start = packets[0][0] if packets else 0.0
+        found += [row(time - start, frames.parse(data), len(data)) for time, data in packets[:FRAMES]]
+        left_out += max(len(packets) - FRAMES, 0)
+    return found, left_out
+
+
+def _raw(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _text(path: Path) -> str:
+    return _raw(path)[:TEXT].decode("utf-8", "backslashreplace")
+
+
+def _object(path: Path) -> dict[str, Any]:
+    found = _json(_raw(path))
+    return found if isinstance(found, dict) else {}
+
+
+def _list(path: Path) -> list[Any]:
+    found = _json(_raw(path))
+    return found if isinstance(found, list) else []
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    for line in _raw(path).splitlines():
+        found = _json(line)
+        if isinstance(found, dict):
+            yield found
+
+
+def _json(raw: bytes) -> Any:
+    """Return the value; None for what is no JSON, such as a line that was cut off."""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
