@@ -22,7 +22,10 @@ run_loader_words = MISSING=quiet PROFILE=$(or $(PROFILE),release) \
 	$(if $(run_target),TARGET=$(run_target)) all
 run_loader = $(if $(wildcard $(LOADER)),:, \
 	ci/alone.sh ci/progress.sh loader $(loader) $(run_loader_words))
-part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)'))
+loaders  := $(or $(LOADERS),$(LOADER))
+part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)') \
+	$(if $(loaders),--loaders '$(loaders)'))
+tests    := harness/tests$(if $(CELL)$(loaders),/boot,$(if $(LANE),/$(LANE)))
 shard    := $(strip $(if $(SHARD),--hermit-shard '$(SHARD)') $(if $(RESUME),--resume))
 # Guests wait for much of their time, so there is one worker more than processors; one cell needs no
 # worker. Each worker begins with a part of its own, and ends with what is left of the others'.
@@ -138,10 +141,11 @@ test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXP
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
 #: LANE=own (compiles the kernel of a new project, and boots it)
 #: LANE=engines (parts as jobs of Slurm, and CI files)
+#: LOADERS=FOLDER or LOADER=FILE (the cells by another loader)
 #: SHARD=2/4 REPORT=FOLDER (one of four machines)
 #: RESUME=1 (what an ended run owes)
 	@echo "== tests"
-	@$(pytest) harness/tests$(if $(CELL),/boot,$(if $(LANE),/$(LANE))) -n $(workers) $(part) \
+	@$(pytest) $(tests) -n $(workers) $(part) \
 		$(shard) $(if $(REPORT),--junit-xml '$(REPORT)/junit.xml')
 
 durations: setup-test ## record the times by which SHARD= divides

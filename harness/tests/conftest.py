@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.boot import boot
-from hermit_harness.matrix import expand, prerequisites, probe, specs
+from hermit_harness.matrix import expand, loaders, prerequisites, probe, specs
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import REPORT, ROOT
 from hermit_harness.report import plugin, shard
 from hermit_harness.report.recording import Recording
+from hermit_harness.testing import failure_text
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from tests.support.again import boot_again
@@ -26,6 +27,7 @@ from tests.support.clock import counted
 from tests.support.errata import skip_known
 from tests.support.probe_session import WITHOUT_GUESTS, probe_session
 
+Report = Generator[None, pytest.TestReport, pytest.TestReport]
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
 TCG = "/tcg/"  # in the id of each cell that needs no probe
@@ -33,6 +35,7 @@ TCG = "/tcg/"  # in the id of each cell that needs no probe
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cell", metavar="ID", default="", help="only cells with this id (patterns: * ?)")
+    parser.addoption("--loaders", metavar="PATH", default="", help="boot the cells by these loaders; no other tests")
     parser.addoption("--once", action="store_true", help="do not run a red cell again")
     shard.add_options(parser)
 
@@ -49,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     shard.configure(config)
+    _choose_loaders(config.option.loaders)
     reporter = plugin.Reporter(config)
     config.pluginmanager.register(reporter, "hermit-report")
     config.pluginmanager.register(Recording(config, reporter), "hermit-results")
@@ -64,6 +68,31 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
+def _choose_loaders(path: str) -> None:
+    """Let this process and its workers boot the cells by the loaders of --loaders, or by those of this tree."""
+    os.environ.pop(loaders.VARIABLE, None)
+    if path:
+        os.environ[loaders.VARIABLE] = os.path.abspath(path)
+        try:
+            loaders.given()
+        except ValueError as error:
+            raise pytest.UsageError(f"--loaders: {error}") from error
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Report:
+    """A cell that another loader does not promise is no failure, but the reason has how it ended."""
+    report = yield
+    cell = cell_of(item)
+    if report.failed and cell and loaders.given() and (why := loaders.not_promised(cell)):
+        ended = plugin.first_line(report)
+        report.outcome, report.longrepr = (
+            "skipped",
+            (str(item.path), 0, f"Skipped: {loaders.NOT_PROMISED}: {why}: {ended}"),
+        )
+    return report
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests that run the cells of --cell, and those of the shard."""
@@ -72,21 +101,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_cells(config: pytest.Config, items: list[pytest.Item]) -> None:
-    pattern = config.option.cell
+    pattern = config.option.cell or ("*" if config.option.loaders else "")
     if not pattern:
         return
-    kept = [item for item in items if fnmatchcase(cell_of(item), pattern)]
+    kept = [item for item in items if (cell := cell_of(item)) and fnmatchcase(cell.id, pattern)]
     if not kept:
         raise pytest.UsageError(f"no cell matches {pattern!r}; `make list` names them all")
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
 
-def cell_of(item: pytest.Item) -> str:
-    """Return the id of the cell that a test runs; empty for other tests."""
+def cell_of(item: pytest.Item) -> Cell | None:
+    """Return the cell that a test runs; None for other tests."""
     callspec = getattr(item, "callspec", None)
     cell = callspec.params.get("cell") if callspec else None
-    return cell.id if isinstance(cell, Cell) else ""
+    return cell if isinstance(cell, Cell) else None
 
 
 def _boots(config: pytest.Config) -> bool:
@@ -114,6 +143,8 @@ def run_cell(record_property: Callable[[str, object], None], pytestconfig: pytes
         outcome = boot(spec, artifacts=specs.artifacts(cell.id), command=command)
         if outcome.matches(spec.expect):
             return outcome
+        if loaders.given() and loaders.not_promised(cell):
+            pytest.fail(failure_text(outcome, spec.expect), pytrace=False)
         skip_known(cell.id, str(outcome))
         second = specs.artifacts(f"{cell.id}/again")
         return boot_again(

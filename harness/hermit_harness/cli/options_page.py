@@ -75,6 +75,7 @@ TAIL = """
 | --- | --- | --- |
 | `APP=` | `run`, `debug` … | the application: a file, a cargo build, or a test image |
 | `CELL=` | `test`, `debug`, `repro`, `standalone` | a cell of the test matrix, see [tests.md](tests.md) |
+| `LOADERS=FOLDER` | `test` | the loaders that boot the cells, see [tests.md](tests.md#another-loader) |
 | `SHARD=I/N`, `REPORT=FOLDER`, `RESUME=1` | `test` | one part of the tests, see [shards.md](shards.md) |
 | `K=` | `test` | the tests that match pytest's `-k` |
 | `GDB=` | `debug` | the GDB program |

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
-from hermit_harness.matrix import probe
+from hermit_harness.matrix import loaders, probe
 from hermit_harness.matrix.cell import Cell, Discard
 from hermit_harness.matrix.table import Group, MatrixError, Table, matrix
 from hermit_harness.vm import machines
@@ -119,9 +120,16 @@ def _discard_reason(
     return ""
 
 
-def expand(table: Table, images: Iterable[ImageProtocol], host_mib: int, kvm: probe.Probe) -> ExpandedMatrix:
-    """All cells of the table; the same cell is never run twice."""
+def expand(
+    table: Table,
+    images: Iterable[ImageProtocol],
+    host_mib: int,
+    kvm: probe.Probe,
+    other_loaders: Mapping[str, Path] | None = None,
+) -> ExpandedMatrix:
+    """All cells of the table; the same cell is never run twice. `other_loaders` replace those of this tree."""
     all_images = list(images)
+    files = other_loaders or {}
     seen: set[str] = set()
     groups: dict[str, tuple[Cell, ...]] = {}
     discards: list[Discard] = []
@@ -129,13 +137,14 @@ def expand(table: Table, images: Iterable[ImageProtocol], host_mib: int, kvm: pr
         cells: list[Cell] = []
         for image in _selected(group, all_images):
             for cell in _product(group, image):
-                reason = _discard_reason(table, group, image, cell, host_mib, kvm)
+                reason = loaders.discard_reason(cell, files)
+                reason = reason or _discard_reason(table, group, image, cell, host_mib, kvm)
                 if reason:
                     discards.append(Discard(cell.id, reason))
                 elif cell.id not in seen:
                     seen.add(cell.id)
                     cells.append(cell)
-        if not cells and not group.when:
+        if not cells and not group.when and not files:
             raise MatrixError(f"group {group.name}: nothing of it can run")
         groups[group.name] = tuple(cells)
     return ExpandedMatrix(groups, tuple(discards))
@@ -150,7 +159,7 @@ def expand_for_host(kvm: probe.Probe) -> ExpandedMatrix:
     """The plan of this tree on this machine, for a given answer of the probe."""
     from hermit_harness.fixtures import all_images  # late: the pure parts above need no fixture
 
-    return expand(matrix(), all_images(), host_memory(), kvm)
+    return expand(matrix(), all_images(), host_memory(), kvm, loaders.given())
 
 
 @cache

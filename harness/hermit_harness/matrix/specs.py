@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hermit_harness.fixtures import images
+from hermit_harness.matrix import loaders
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, FIXTURES, REPORT, loader_file
@@ -25,7 +26,9 @@ HANG_SECONDS = 3.0
 
 
 def loader(cell: Cell) -> Path:
-    """Return the loader file of a cell. A padded loader has its own build folder."""
+    """Return the loader file of a cell: a given one, or this tree's. A padded loader has its own build folder."""
+    if cell.target in loaders.given():
+        return loaders.given()[cell.target]
     folder = f"pad{cell.pad}" if cell.pad else cell.way if cell.way in VARIANTS else ""
     return BUILD / folder / loader_file(cell.target, cell.profile).relative_to(BUILD)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hermit_harness.matrix import ledger, probe
+from hermit_harness.matrix import ledger, loaders, probe
 from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.matrix.table import matrix
@@ -61,7 +61,7 @@ def first_line(report: pytest.TestReport) -> str:
 def is_complete(config: pytest.Config) -> bool:
     """Whether everything was asked for, or a shard of it: no -k, no -m, no --cell, no single paths."""
     options = config.option
-    selects = options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell
+    selects = options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell or loaders.given()
     return not selects and [Path(argument).name for argument in config.args] == ["tests"]
 
 
@@ -157,7 +157,9 @@ class Reporter:
         return [
             ("cells", text.cells_table(ran) if cells else []),
             ("accelerators", text.probe_table(probe.from_environment()) if cells else []),
-            ("not run, and why", self._discards() if cells and is_complete(self.config) else []),
+            ("not run, and why", self._discards() if cells and (loaders.given() or is_complete(self.config)) else []),
+            ("loaders", [f"{target}: {file}" for target, file in loaders.given().items()]),
+            ("not promised by this loader", text.not_promised(ran)),
             ("skips", text.skip_list(ran)),
             ("run again", text.second_tries(ran)),
             ("slowest ten", text.slowest(ran)),

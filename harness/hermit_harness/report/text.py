@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import EndedTest
+from hermit_harness.matrix.loaders import NOT_PROMISED
 from hermit_harness.matrix.probe import Probe
 
 _OUTCOMES = ("passed", "failed", "skipped")
@@ -62,7 +63,21 @@ def probe_table(probe: Probe) -> list[str]:
 
 
 def skip_list(ran: Iterable[EndedTest]) -> list[str]:
-    return [f"{test.cell or test.test}: {test.reason}" for test in ran if test.outcome == "skipped"]
+    """Return the tests that were skipped by their own decision, with their reasons."""
+    return [_reason(test) for test in ran if test.outcome == "skipped" and not _is_not_promised(test)]
+
+
+def not_promised(ran: Iterable[EndedTest]) -> list[str]:
+    """Return the cells that another loader failed and need not pass, with why, and how they ended."""
+    return [_reason(test).replace(f"{NOT_PROMISED}: ", "", 1) for test in ran if _is_not_promised(test)]
+
+
+def _is_not_promised(test: EndedTest) -> bool:
+    return test.outcome == "skipped" and test.reason.startswith(f"{NOT_PROMISED}: ")
+
+
+def _reason(test: EndedTest) -> str:
+    return f"{test.cell or test.test}: {test.reason}"
 
 
 def second_tries(ran: Iterable[EndedTest]) -> list[str]:

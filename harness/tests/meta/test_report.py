@@ -162,9 +162,10 @@ def test_endless_test_is_named(tmp_path: Path) -> None:
     [
         ("", rf"harness/tests -n {len(os.sched_getaffinity(0)) + 1} --dist worksteal"),
         ("CELL=t/pc/tcg/hello", r"harness/tests/boot -n 0 .*--cell 't/pc/tcg/hello'"),
+        ("LOADERS=up", rf"harness/tests/boot -n {len(os.sched_getaffinity(0)) + 1} .*--loaders 'up'"),
         ("CELL=t/*", rf"harness/tests/boot -n {len(os.sched_getaffinity(0)) + 1} .*--cell 't/\*'"),
     ],
-    ids=["all", "one", "some"],
+    ids=["all", "one", "loaders", "some"],
 )
 def test_workers(cell: str, wanted: str) -> None:
     """`make test` has one worker more than processors. One cell needs none, and only the folder with the cells."""
