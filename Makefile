@@ -33,7 +33,7 @@ one_cell := $(if $(findstring *,$(CELL))$(findstring ?,$(CELL)),,$(CELL))
 workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist worksteal
 # The first shard alone runs what is not in pytest.
 later_shard := $(filter-out 1/%,$(SHARD))
-all_tests  := host-test clang fixtures lint
+all_tests  := host clang fixtures lint
 some_tests := $(if $(part)$(LANE),host fixtures,$(if $(later_shard),host clang fixtures))
 setup_lane := setup-test $(if $(filter engines,$(LANE)),setup-engines)
 tested     := loader $(or $(some_tests),$(all_tests))
@@ -127,8 +127,9 @@ size: writable ## size of each loader file and of its sections
 fixtures: writable ## build every application that the tests boot
 	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
-	@$(MAKE) $(jobs) -f fixtures/real/real.mk
-	@fixtures/old/build.sh $(if $(filter eras,$(LANE)),,--cached) >/dev/null
+	+@$(if $(one_cell),ci/fixture.sh '$(word 4,$(subst /, ,$(one_cell)))',$(MAKE) $(jobs) -f \
+		fixtures/real/real.mk)
+	@$(if $(one_cell),:,fixtures/old/build.sh $(if $(filter eras,$(LANE)),,--cached)) >/dev/null
 
 clean: writable ## remove what was built, except build/venv
 	@rm -rf target
@@ -147,6 +148,10 @@ test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXP
 	@echo "== tests"
 	@$(pytest) $(tests) -n $(workers) $(part) \
 		$(shard) $(if $(REPORT),--junit-xml '$(REPORT)/junit.xml')
+
+check: writable setup-test loader host fixtures lint ## the must-run cells, and short tests
+	@echo "== tests"
+	@$(pytest) harness/tests --quick -n $(workers)
 
 durations: setup-test ## record the times by which SHARD= divides
 	@build/venv/bin/python -m hermit_harness.report.shard

@@ -26,6 +26,7 @@ from tests.support.again import boot_again
 from tests.support.clock import counted
 from tests.support.errata import skip_known
 from tests.support.probe_session import WITHOUT_GUESTS, probe_session
+from tests.support.quick import is_quick
 
 Report = Generator[None, pytest.TestReport, pytest.TestReport]
 RunCell = Callable[[Cell], Outcome]
@@ -37,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cell", metavar="ID", default="", help="only cells with this id (patterns: * ?)")
     parser.addoption("--loaders", metavar="PATH", default="", help="boot the cells by these loaders; no other tests")
     parser.addoption("--once", action="store_true", help="do not run a red cell again")
+    parser.addoption("--quick", action="store_true", help="only the must-run cells and the short tests of the harness")
     shard.add_options(parser)
 
 
@@ -62,7 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
         pattern = config.option.cell
         planned = expand.expand_for_host(probe.Probe()).cells()
         prerequisites.prepare(cell for cell in planned if fnmatchcase(cell.id, pattern or "*"))
-        if probe.VARIABLE not in os.environ and TCG not in pattern:
+        # The must-run cells are of TCG.
+        if probe.VARIABLE not in os.environ and TCG not in pattern and not config.option.quick:
             os.environ[probe.VARIABLE] = probe_session().dump()
     except prerequisites.BuildError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
@@ -97,6 +100,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests that run the cells of --cell, and those of the shard."""
     _keep_cells(config, items)
+    _keep_quick(config, items)
     shard.select(config, items)
 
 
@@ -107,8 +111,24 @@ def _keep_cells(config: pytest.Config, items: list[pytest.Item]) -> None:
     kept = [item for item in items if (cell := cell_of(item)) and fnmatchcase(cell.id, pattern)]
     if not kept:
         raise pytest.UsageError(f"no cell matches {pattern!r}; `make list` names them all")
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    _deselect(config, items, set(items).difference(kept))
+
+
+def _keep_quick(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what `make check` runs. A must-run cell that no test runs any more is an error."""
+    if not config.option.quick:
+        return
+    cells = {_cell_id(item) for item in items}
+    if missing := [cell for cell in matrix().must_run if cell not in cells]:
+        raise pytest.UsageError(f"no test runs the must-run cell {missing[0]}")
+    wanted, long = matrix().must_run, shard.durations()
+    kept = {item for item in items if is_quick(plugin.short_id(item.nodeid), _cell_id(item), wanted, long)}
+    _deselect(config, items, set(items) - kept)
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], left_out: set[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
@@ -116,6 +136,11 @@ def cell_of(item: pytest.Item) -> Cell | None:
     callspec = getattr(item, "callspec", None)
     cell = callspec.params.get("cell") if callspec else None
     return cell if isinstance(cell, Cell) else None
+
+
+def _cell_id(item: pytest.Item) -> str:
+    cell = cell_of(item)
+    return cell.id if cell else ""
 
 
 def _boots(config: pytest.Config) -> bool:
@@ -126,7 +151,7 @@ def _boots(config: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def run_cell(record_property: Callable[[str, object], None], pytestconfig: pytest.Config) -> RunCell:
+def run_cell(request: pytest.FixtureRequest) -> RunCell:
     """Boot a cell and require its expected outcome. An outcome that an erratum explains is skipped with its id.
 
     A red cell is run again once. Only one whose infrastructure failed at the first try may pass.
@@ -134,9 +159,13 @@ def run_cell(record_property: Callable[[str, object], None], pytestconfig: pytes
     The must-run cells run by the real clock.
     """
 
+    def record(name: str, value: object) -> None:
+        """As record_property does, which warns of schemas of JUnit's that have no properties."""
+        request.node.user_properties.append((name, value))
+
     def go(cell: Cell) -> Outcome:
-        record_property(plugin.CELL, cell.id)
-        record_property(plugin.ARTIFACTS, cell.id)
+        record(plugin.CELL, cell.id)
+        record(plugin.ARTIFACTS, cell.id)
         spec = specs.spec(cell)
         spec = spec if cell.id in matrix().must_run else counted(spec)
         command = f"make test CELL={shlex.quote(cell.id)}"
@@ -150,8 +179,8 @@ def run_cell(record_property: Callable[[str, object], None], pytestconfig: pytes
         return boot_again(
             outcome,
             spec.expect,
-            None if pytestconfig.option.once else partial(boot, spec, second, command=command),
-            record_property,
+            None if request.config.option.once else partial(boot, spec, second, command=command),
+            record,
         )
 
     return go

@@ -59,9 +59,10 @@ def first_line(report: pytest.TestReport) -> str:
 
 
 def is_complete(config: pytest.Config) -> bool:
-    """Whether everything was asked for, or a shard of it: no -k, no -m, no --cell, no single paths."""
+    """Whether everything was asked for, or a shard of it: no -k, no -m, no --cell or --quick, no single paths."""
     options = config.option
-    selects = options.keyword or options.markexpr or getattr(options, "lf", False) or options.cell or loaders.given()
+    selects = options.keyword or options.markexpr or options.cell or loaders.given()
+    selects = selects or getattr(options, "lf", False) or getattr(options, "quick", False)
     return not selects and [Path(argument).name for argument in config.args] == ["tests"]
 
 

@@ -25,7 +25,7 @@ from hermit_harness.report.plugin import is_complete, short_id
 
 DURATIONS = HARNESS / "durations.json"  # test: seconds, of the tests that take long
 SHORT_SECONDS = 0.1  # of each other test
-MIN_SECONDS = 1.0  # of a test in DURATIONS
+MIN_SECONDS = 0.5  # of a test in DURATIONS
 
 
 def parse(text: str) -> tuple[int, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The loader's host tests, which `make host-test` runs too: here they are a check for mutations."""
+"""The loader's host tests, as `make host-test` runs them alone."""
 
 from __future__ import annotations
 
