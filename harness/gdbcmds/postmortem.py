@@ -171,10 +171,17 @@ def describe_cpu(thread, request):
         return {**row, "raised": hex(fault_address) if raised else "", "frames": frames()}
 
 
+def handed_over():
+    """What the loader has handed over, by its record or the boot info: start, end and name of each part."""
+    with contextlib.suppress(ReadError, gdb.error):
+        return [{"start": region.start, "end": region.end, "what": region.name} for region in guest.regions()]
+    return []
+
+
 def main():
     request = json.loads(os.environ["HERMIT_POSTMORTEM"])
     unwind.register()
-    report = {"symbols": [], "cpus": [], "error": ""}
+    report = {"symbols": [], "regions": [], "cpus": [], "error": ""}
     *settings, target = request["connect"]
     for command in (*settings, "set print asm-demangle on", "set disassembly-flavor att"):
         output = execute_quietly(command).strip()
@@ -182,6 +189,7 @@ def main():
             report["symbols"].append(output)
     try:
         gdb.execute(target, to_string=True)
+        report["regions"] = handed_over()
         for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
             report["cpus"].append(describe_cpu(thread, request))
     except gdb.error as error:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from hermit_harness.timeline import console_file, run_file
+from hermit_harness.timeline import console_file, memory, run_file
 from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
@@ -22,7 +22,7 @@ CONSOLE_LIMIT = 512 * 1024  # of the console while the guest runs
 NAMES = (
     *("argv", "console.log", "qmp.jsonl", "stderr.txt", "outcome.txt", "repro.sh"),
     *("registers.txt", "backtrace.txt", "harness-bug.txt"),
-    *(run_file.NAME, console_file.NAME),
+    *(run_file.NAME, console_file.NAME, memory.NAME),
 )
 # What QEMU's exit status means, on other processors and on x86.
 STATUS_COMMENTS = (
@@ -78,6 +78,10 @@ class Artifacts:
             path.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
             if executable:
                 path.chmod(0o755)
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write one object, indented for people."""
+        self.write(name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     def console(self, data: bytes) -> None:
         """Write the guest's output as it arrives, so that it is there if the harness is killed. write() replaces it."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from hermit_harness.ends import End, end
 from hermit_harness.postmortem import frames
 from hermit_harness.postmortem.report import PostMortem, RaisedAt, examine, explain_cause, missing_feature
 from hermit_harness.status import class_word
-from hermit_harness.timeline import run_file
+from hermit_harness.timeline import memory, run_file
 from hermit_harness.verdict import file_format
 from hermit_harness.verdict.decide import Judgement, decide
 from hermit_harness.verdict.outcome import APP_PANIC, KERNEL_PANIC, STATUS_UNKNOWN, Outcome
@@ -88,8 +87,9 @@ def boot(
         folder.close()
     folder.write("outcome.txt", f"{outcome}\n{outcome.cause}\n{outcome.hint}\n")
     command = command or (f"sh {shlex.quote(str(artifacts / 'repro.sh'))}" if artifacts else "")
-    record = run_file.content(spec, outcome, folder.started_at, command)
-    folder.write(run_file.NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    if artifacts:
+        folder.write_json(run_file.NAME, run_file.content(spec, outcome, folder.started_at, command))
+        folder.write_json(memory.NAME, memory.content(spec, outcome))
     notes = (*outcome.notes, *filter(None, (folder.problem,)))
     return replace(outcome, artifacts=artifacts, notes=notes)
 
@@ -266,4 +266,5 @@ def _post_mortem(
     # Who interrupts a guest asks where it is; a failure names the application's line.
     shown = report.backtrace() if outcome.interrupted else report.screen()
     source = frames.source(report.gdb.get("cpus", []))
-    return replace(outcome, cause=cause, blame=blame, postmortem=shown, hint=hint, source=source)
+    regions = tuple((row["start"], row["end"], row["what"]) for row in report.gdb.get("regions", []))
+    return replace(outcome, cause=cause, blame=blame, postmortem=shown, hint=hint, source=source, regions=regions)

@@ -26,12 +26,13 @@ NOTES_LIMIT = 1 << 20  # bytes of a note segment that are read
 
 @dataclass(frozen=True)
 class Segment:
-    """One PT_LOAD."""
+    """One PT_LOAD. `flags` are PF_X (1), PF_W (2) and PF_R (4)."""
 
     offset: int
     vaddr: int
     filesz: int
     memsz: int
+    flags: int
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def parse(data: bytes | mmap.mmap) -> ElfFacts | None:
         at = phoff + index * phentsize
         if at + 56 > len(data):
             break
-        kind, _, offset, vaddr, _, filesz, memsz = struct.unpack_from(order + "IIQQQQQ", data, at)
+        kind, flags, offset, vaddr, _, filesz, memsz = struct.unpack_from(order + "IIQQQQQ", data, at)
         if kind == PT_LOAD:
-            found.segments.append(Segment(offset, vaddr, filesz, memsz))
+            found.segments.append(Segment(offset, vaddr, filesz, memsz, flags))
         elif kind == PT_NOTE:
             _take_notes(found, data[offset : offset + min(filesz, NOTES_LIMIT)], order)
     found.sections = _sections(data, order)

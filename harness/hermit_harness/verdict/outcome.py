@@ -37,7 +37,8 @@ class Outcome:
     word of a refusal ("" if the loader's status list is not built). `qemu_status` is negative for a signal.
     `kernel` is the version that the kernel printed, or "". `notes` are further messages for the user.
     `interrupted`: the user ended the run. `postmortem` has the application's frames if the machine could be examined.
-    `source` is FILE:LINE of the failed code, or "". `timings` are in seconds since QEMU's exec: "qmp", "cont",
+    `source` is FILE:LINE of the failed code, or "". `regions` are ranges of memory that GDB has identified: start, end,
+    name. `timings` are in seconds since QEMU's exec: "qmp", "cont",
     "first_byte", "loader_line", "loading", "kernel_line", "application_line", "end", and "cpu" (QEMU's CPU time).
     """
 
@@ -59,6 +60,7 @@ class Outcome:
     postmortem: str = ""
     interrupted: bool = False
     source: str = ""
+    regions: tuple[tuple[int, int, str], ...] = ()
 
     @property
     def errors(self) -> list[bytes]:

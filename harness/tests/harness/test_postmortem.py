@@ -43,6 +43,7 @@ def test_triple_fault_is_located(tmp_path: Path) -> None:
         "outcome.txt",
         "run.json",
         "console.jsonl",
+        "memory.json",
     }
     assert names == {path.name for path in tmp_path.iterdir()}
     (cpu,) = cpus.parse((tmp_path / "registers.txt").read_text())

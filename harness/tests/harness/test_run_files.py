@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from hermit_harness.boot import boot
 from hermit_harness.matrix.specs import release
-from hermit_harness.timeline import console_file
+from hermit_harness.timeline import console_file, memory
 from hermit_harness.timeline.console_file import Row, rows
 from hermit_harness.timeline.run_file import phases
 from tests.support.cli import ctl
@@ -93,6 +95,11 @@ def record(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "run.json").read_text()))
 
 
+def memory_map(folder: Path) -> list[dict[str, Any]]:
+    """Return the ranges of memory.json."""
+    return list(json.loads((folder / "memory.json").read_text())["ranges"])
+
+
 def time_of(folder: Path, text: str) -> float:
     """Return the time of the piece that completes the first line with a text."""
     seen = ""
@@ -120,12 +127,18 @@ def test_course_of_a_real_kernel(tmp_path: Path) -> None:
 
 
 def test_failure_names_its_line(tmp_path: Path) -> None:
-    """A crash has cause, source line and backtrace in the record, too."""
+    """A crash has cause, source line and backtrace in the record, too, and the parts of the hand-over block."""
     outcome = boot(release("fault", append="-- page-fault", expect="exit 0"), artifacts=tmp_path)
     run = record(tmp_path)
     assert (run["verdict"], run["cause"], run["as_expected"]) == ("crash", outcome.cause, False)
     assert run["source"]["file"].endswith("/raise.c") and f"raise.c:{run['source']['line']})" in run["cause"]
     assert run["backtrace"] == outcome.postmortem and "fault_raise" in run["backtrace"]
+    found = {row["what"]: row for row in memory_map(tmp_path)}
+    tables, stack = found["page tables"], found["stack"]
+    registers = (tmp_path / "backtrace.txt").read_text()
+    assert re.search(rf"cr3 {tables['start']:#018x}\b", registers), registers
+    assert stack["end"] - stack["start"] == 32 << 10 and stack["end"] == tables["start"]
+    assert found["segment r-x"]["start"] <= int(outcome.cause.split(" at ")[1].split()[0], 16)
 
 
 def test_command_repeats_the_run(tmp_path: Path) -> None:
@@ -137,3 +150,62 @@ def test_command_repeats_the_run(tmp_path: Path) -> None:
     assert (program, ctl(*words, cwd=tmp_path).returncode) == ("hermitctl", 7)
     again = record(tmp_path / "first")
     assert (again["machine"], again["command_line"]) == ("microvm", "-- 7")
+
+
+PROBED = {"x86_64-multiboot": "microvm", "aarch64-elf": "virt", "riscv64-sbi": "virt"}
+
+
+@pytest.mark.parametrize("on", PROBED)
+def test_memory_map_is_what_the_kernel_finds(on: str, tmp_path: Path) -> None:
+    """The probe, which shares no code with the loader, finds stack, boot info, image and pages where the map has them.
+
+    Without the lines of level debug the image and the loader's own memory are in the map, at the same addresses.
+    """
+    spec = release("probe", PROBED[on], target_name=on)
+    words, separator, rest = spec.append.partition("--")
+    outcome = boot(replace(spec, append=f"{words}loader.log=trace {separator}{rest}"), artifacts=tmp_path)
+    console = outcome.console.decode()
+    found = {row["what"]: row for row in memory_map(tmp_path)}
+
+    def probed(pattern: str) -> tuple[str, ...]:
+        match = re.search(pattern, console)
+        assert match, f"{pattern}: {console}"
+        return match.groups()
+
+    def bounds(what: str) -> str:
+        return f"{found[what]['start']:#x}..{found[what]['end']:#x}"
+
+    assert probed(r"probe boot image=(\S+)") == (bounds("image"),)
+    assert probed(r"probe boot at=(\S+)") == (hex(found["boot info"]["start"]),)
+    pointer = int(probed(r"probe r?sp=(\S+)")[0], 16)
+    start, end = found["stack"]["start"], found["stack"]["end"]
+    assert (end - start, pointer) == (32 << 10, {"x86_64-multiboot": start + 8, "aarch64-elf": start}.get(on, end))
+    if on != "riscv64-sbi":
+        pages = {4096: "4K", 2 << 20: "2M"}
+        for what in ("hand-over block", "mapping of the image"):
+            assert f"probe map va={bounds(what)}" in console
+            assert f"page={pages[found[what]['page_size']]} " in probed(rf"probe map va={bounds(what)} (.*)")[0]
+    assert found["loader"]["source"] == "log"
+    quiet = boot(spec)
+    files = {row.what: row for row in memory.ranges(spec, quiet)}
+    assert (files["loader"].start, files["loader"].end, files["loader"].source) == (
+        *(found["loader"]["start"], found["loader"]["end"]),
+        "file",
+    )
+    assert (files["image"].start, files["image"].end) == (found["image"]["start"], found["image"]["end"])
+
+
+def test_memory_map_ignores_the_application() -> None:
+    """Lines of the loader's form count only before the first line of somebody else; firmware may precede them."""
+    console = b"SeaBIOS\r\n\x1b[0m[LOADER][INFO] Hermit loader\n[LOADER] Loader: [0x1000 - 0x2000]\nhello\n"
+    assert memory.loader_lines(console + b"[LOADER][DEBUG] Loader: [0x5000 - 0x6000]\n") == [
+        "Hermit loader",
+        "Loader: [0x1000 - 0x2000]",
+    ]
+
+
+def test_reserved_memory() -> None:
+    """What is RAM and not usable is reserved; nothing is known without a list of what is usable."""
+    usable = [memory.Range("usable", at, at + 8, "before", "log") for at in (32, 16, 24)]
+    assert [(row.start, row.end) for row in memory.reserved(range(64), usable)] == [(0, 16), (40, 64)]
+    assert list(memory.reserved(range(64), [])) == []
