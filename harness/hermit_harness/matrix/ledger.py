@@ -150,6 +150,16 @@ def _skip_faults(ran: Iterable[EndedTest], allowed: Iterable[Reason], max_skips:
     return faults
 
 
+def not_passed(table: Table, ran: Iterable[EndedTest]) -> list[str]:
+    """Return a message for each must-run cell that did not pass."""
+    passed = {test.cell for test in ran if test.cell and test.outcome == "passed"}
+    return [
+        f"must-run cell {pattern} did not pass"
+        for pattern in table.must_run
+        if not any(fnmatchcase(cell, pattern) for cell in passed)
+    ]
+
+
 def judge(
     table: Table, ran: Iterable[EndedTest], allowed: Iterable[Reason], known: Sequence[Erratum], today: datetime.date
 ) -> list[str]:
@@ -159,11 +169,7 @@ def judge(
     passed = {test.cell for test in results if test.cell and test.outcome == "passed"}
     if len(passed) < table.min_cells:
         faults.append(f"{len(passed)} cells passed, at least {table.min_cells} must")
-    faults += [
-        f"must-run cell {pattern} did not pass"
-        for pattern in table.must_run
-        if not any(fnmatchcase(cell, pattern) for cell in passed)
-    ]
+    faults += not_passed(table, results)
     tests = {test.test for test in results if test.outcome == "passed"}
     faults += [
         f"erratum {entry.id}: no test of {pattern} passed, which replaces it"

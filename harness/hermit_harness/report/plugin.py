@@ -116,10 +116,15 @@ class Reporter:
             return
         known = ledger.errata()
         today = datetime.date.today()
-        if is_complete(self.config) and not getattr(self.config.option, "hermit_shard", ""):
+        options = self.config.option
+        if is_complete(self.config) and not getattr(options, "hermit_shard", ""):
             self.faults = ledger.judge(matrix(), self.results.values(), ledger.reasons(), known, today)
         else:
             self.faults = ledger.expired(today, known)
+            if getattr(options, "quick", False):
+                self.faults += ledger.not_passed(matrix(), self.results.values())
+            if options.cell and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                self.faults.append(f"no cell matches {options.cell}; `make list` names them all")
         self.faults += leaks.end_leaked_processes(self.mark)
         if self.faults and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -66,6 +66,20 @@ def test_complete_run_is_judged(
     assert (session.exitstatus == pytest.ExitCode.TESTS_FAILED) == judged
 
 
+@pytest.mark.parametrize(
+    ("quick", "cell", "fault"),
+    [(True, "", "must-run cell x86_64-multiboot/pc/tcg/hello did not pass"), (False, "x/*", "no cell matches x/*; ")],
+)
+def test_a_part_that_ran_too_little(quick: bool, cell: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make check` is red without a must-run cell, and a pattern without a cell is named."""
+    monkeypatch.setattr(leaks, "end_leaked_processes", lambda mark: [])
+    option = SimpleNamespace(keyword="", markexpr="", lf=False, cell=cell, quick=quick, collectonly=False)
+    reporter = plugin.Reporter(SimpleNamespace(option=option, args=["harness/tests"]))  # type: ignore[arg-type]
+    session = SimpleNamespace(exitstatus=pytest.ExitCode.NO_TESTS_COLLECTED)
+    reporter.pytest_sessionfinish(session, session.exitstatus)  # type: ignore[arg-type]
+    assert fault in "\n".join(reporter.faults)
+
+
 @pytest.mark.requirement("P-05")
 def test_skips_and_slowest() -> None:
     """Each skip has its reason; slow tests are listed in descending order."""
