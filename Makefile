@@ -24,8 +24,8 @@ run_loader = $(if $(wildcard $(LOADER)),:, \
 	ci/alone.sh ci/progress.sh loader $(loader) $(run_loader_words))
 loaders  := $(or $(LOADERS),$(LOADER))
 part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)') \
-	$(if $(loaders),--loaders '$(loaders)'))
-tests    := harness/tests$(if $(CELL)$(loaders),/boot,$(if $(LANE),/$(LANE)))
+	$(if $(loaders),--loaders '$(loaders)') $(if $(KERNELS),--kernels '$(KERNELS)'))
+tests    := harness/tests$(if $(CELL)$(loaders)$(KERNELS),/boot,$(if $(LANE),/$(LANE)))
 shard    := $(strip $(if $(SHARD),--hermit-shard '$(SHARD)') $(if $(RESUME),--resume))
 # Guests wait for much of their time, so there is one worker more than processors; one cell needs no
 # worker. Each worker begins with a part of its own, and ends with what is left of the others'.
@@ -143,6 +143,7 @@ test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXP
 #: LANE=own (compiles the kernel of a new project, and boots it)
 #: LANE=engines (parts as jobs of Slurm, and CI files)
 #: LOADERS=FOLDER or LOADER=FILE (the cells by another loader)
+#: KERNELS=FOLDER (images NAME-ARCH-vVERSION as cells)
 #: SHARD=2/4 REPORT=FOLDER (one of four machines)
 #: RESUME=1 (what an ended run owes)
 	@echo "== tests"

@@ -55,6 +55,15 @@ def ends() -> dict[str, End]:
     }
 
 
+def row_of_kernel(cpu: str, kernel: str | None, entry_version: int | None) -> str:
+    """The row for a kernel, by its CPU, its version such as "0.11.0", and the entry version of its note."""
+    if cpu in ("aarch64", "riscv64"):
+        return f"hermit-0.10-{cpu}"
+    if kernel and tuple(int(part) for part in kernel.split(".")) >= (0, 10, 0):
+        return "hermit-0.10-x86"
+    return "hermit-e1-x86" if (entry_version or 0) < 4 else "hermit-v4-x86"
+
+
 def end(name: str) -> End:
     """The row called `name`; ValueError with the list of names otherwise."""
     try:

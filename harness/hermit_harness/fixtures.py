@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The fixtures of the tree: every image of every fixture.toml."""
+"""The fixtures of the tree: every image of every fixture.toml. A test run may be given further images in a folder."""
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hermit_harness import elf
+from hermit_harness.ends import row_of_kernel
 from hermit_harness.paths import FIXTURES, IS_INSTALLED, ROOT
 from hermit_harness.vm.targets import ARCHS, cpu_of_arch
 
@@ -50,7 +54,11 @@ def join_append(kernel_args: str, app_args: str) -> str:
 _TEXT = ("kernel", "greeting", "args", "kernel_args", "expect")
 _LISTS = ("features", "needs")
 # Keys that the harness and the build scripts look up in `Image.extra`.
-_EXTRA = ("memory", "nic", "profile", "settings", "stdin", "verdict")
+_EXTRA = ("machines", "memory", "nic", "profile", "settings", "share", "stdin", "verdict", "written")
+GIVEN = "given"  # kind of the images of a folder that a test run is given
+GIVEN_VARIABLE = "HERMIT_TEST_KERNELS"  # that folder, from the first process of a test run to its workers
+GIVEN_NAME = re.compile(rf"(.+)-({'|'.join(ARCHS)})-v(\d+\.\d+\.\d+)")
+GIVEN_KEYS = (*_TEXT[1:], "needs", "end", "machines", "memory", "share", "stdin", "written")
 _KEYS = ("arch", "archs", "end", "file", "summary", *_TEXT, *_LISTS, *_EXTRA)
 # What an image of a kind is if neither it nor its file says otherwise.
 _BUILT_IN: dict[str, dict[str, Any]] = {
@@ -147,6 +155,34 @@ def parse(text: str, kind: str, fixture: str) -> list[FixtureImage]:
     return found
 
 
+def given_images(folder: Path) -> list[FixtureImage]:
+    """Return the images NAME-ARCH-vVERSION of a folder. NAME-ARCH-vVERSION.toml next to one has its keys.
+
+    Raise ValueError if there is none, or if a key is wrong.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: there is no such folder")
+    files = ((path, GIVEN_NAME.fullmatch(path.name)) for path in sorted(folder.iterdir()))
+    found = [_given_image(path, match[2], match[3]) for path, match in files if match]
+    if not found:
+        raise ValueError(f"{folder} has no file NAME-ARCH-vVERSION, such as hello-x86_64-v0.11.0")
+    return found
+
+
+def _given_image(path: Path, arch: str, version: str) -> FixtureImage:
+    keys = path.with_name(f"{path.name}.toml")
+    try:
+        row = tomllib.loads(keys.read_text(encoding="utf-8")) if keys.is_file() else {}
+        if unknown := sorted(set(row) - set(GIVEN_KEYS)):
+            raise ValueError(f"unknown key {unknown[0]!r}; known: {', '.join(GIVEN_KEYS)}")
+    except ValueError as error:
+        raise ValueError(f"{keys}: {error}") from error
+    facts = elf.read(path)
+    end = row_of_kernel(cpu_of_arch(arch), version, facts.entry_version if facts else None)
+    image = _image(path.parent.name, GIVEN, {"id": path.name, "kernel": version, "end": end} | row, arch)
+    return replace(image, end=row.get("end", end), path=path.absolute())
+
+
 @lru_cache(maxsize=1)
 def all_images() -> tuple[FixtureImage, ...]:
     """Every image of every kind of CPU, in the order of the files. ValueError names the file that is wrong."""
@@ -159,6 +195,8 @@ def all_images() -> tuple[FixtureImage, ...]:
                 found[image.arch, image.id] = image
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+    if folder := os.environ.get(GIVEN_VARIABLE):
+        found |= {(image.arch, image.id): image for image in given_images(Path(folder))}
     # A package brings some of the images along.
     return tuple(image for image in found.values() if not IS_INSTALLED or image.path.is_file())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hermit_harness import fixtures
 from hermit_harness.boot import boot
 from hermit_harness.matrix import expand, loaders, prerequisites, probe, specs
 from hermit_harness.matrix.cell import Cell
@@ -37,6 +38,7 @@ TCG = "/tcg/"  # in the id of each cell that needs no probe
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cell", metavar="ID", default="", help="only cells with this id (patterns: * ?)")
     parser.addoption("--loaders", metavar="PATH", default="", help="boot the cells by these loaders; no other tests")
+    parser.addoption("--kernels", metavar="FOLDER", default="", help="boot the images of this folder; no other tests")
     parser.addoption("--once", action="store_true", help="do not run a red cell again")
     parser.addoption("--quick", action="store_true", help="only the must-run cells and the short tests of the harness")
     shard.add_options(parser)
@@ -54,7 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     shard.configure(config)
-    _choose_loaders(config.option.loaders)
+    _choose(loaders.VARIABLE, config.option.loaders, loaders.given)
+    _choose(fixtures.GIVEN_VARIABLE, config.option.kernels, fixtures.all_images)
     reporter = plugin.Reporter(config)
     config.pluginmanager.register(reporter, "hermit-report")
     config.pluginmanager.register(Recording(config, reporter), "hermit-results")
@@ -71,15 +74,20 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
-def _choose_loaders(path: str) -> None:
-    """Let this process and its workers boot the cells by the loaders of --loaders, or by those of this tree."""
-    os.environ.pop(loaders.VARIABLE, None)
+def _choose(variable: str, path: str, check: Callable[[], object]) -> None:
+    """Let this process and its workers use a user's files, or none."""
+    os.environ.pop(variable, None)
     if path:
-        os.environ[loaders.VARIABLE] = os.path.abspath(path)
+        os.environ[variable] = os.path.abspath(path)
         try:
-            loaders.given()
+            check()
         except ValueError as error:
-            raise pytest.UsageError(f"--loaders: {error}") from error
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Omit the test of given images if there are none."""
+    return True if collection_path.name == "test_given.py" and not config.option.kernels else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -105,10 +113,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_cells(config: pytest.Config, items: list[pytest.Item]) -> None:
-    pattern = config.option.cell or ("*" if config.option.loaders else "")
-    if not pattern:
+    option = config.option
+    if not (option.cell or option.loaders or option.kernels):
         return
+    pattern = option.cell or "*"
     kept = [item for item in items if (cell := cell_of(item)) and fnmatchcase(cell.id, pattern)]
+    if option.kernels:
+        kept = [item for item in kept if item.path.name == "test_given.py"]
     _deselect(config, items, set(items).difference(kept))
 
 

@@ -24,7 +24,7 @@ from hermit_harness.cli.loader import find_loader, named_target
 from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.cli.summary import as_json, exit_status, properties, summary
 from hermit_harness.cli.terminal import ConsoleView
-from hermit_harness.ends import end
+from hermit_harness.ends import end, row_of_kernel
 from hermit_harness.fixtures import FixtureImage, join_append
 from hermit_harness.gdb.running import AttachPoint, DebuggerAccess, RunningGuest, own_socket_path
 from hermit_harness.matrix.table import matrix
@@ -139,12 +139,9 @@ def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
     """The row of ends.toml for a file: its fixture's, else by the kernel's version and entry version in its notes."""
     if image:
         return image.end
-    cpu = cpu_of_arch(facts.arch) if facts else ""
-    if cpu in ("aarch64", "riscv64"):
-        return f"hermit-0.10-{cpu}"
-    if facts and facts.kernel and tuple(int(part) for part in facts.kernel.split(".")) >= (0, 10, 0):
-        return "hermit-0.10-x86"
-    return "hermit-e1-x86" if facts and (facts.entry_version or 0) < 4 else "hermit-v4-x86"
+    if not facts:
+        return row_of_kernel("", None, 4)
+    return row_of_kernel(cpu_of_arch(facts.arch), facts.kernel, facts.entry_version)
 
 
 def command_line(arguments: argparse.Namespace, image: FixtureImage | None) -> str:

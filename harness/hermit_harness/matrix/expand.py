@@ -7,17 +7,18 @@ import difflib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from hermit_harness.fixtures import GIVEN, FixtureImage, all_images
 from hermit_harness.matrix import loaders, probe
 from hermit_harness.matrix.cell import Cell, Discard
 from hermit_harness.matrix.table import Group, MatrixError, Table, matrix
 from hermit_harness.vm import machines
-from hermit_harness.vm.targets import target
+from hermit_harness.vm.targets import DEFAULT_TARGETS, target
 
 # Needs that a CPU satisfies, not a machine; every CPU of the matrix does.
 CPU_PROVIDES = frozenset({"fsgsbase", "rdrand", "xsave"})
@@ -157,9 +158,16 @@ def host_memory() -> int:
 
 def expand_for_host(kvm: probe.Probe) -> ExpandedMatrix:
     """The plan of this tree on this machine, for a given answer of the probe."""
-    from hermit_harness.fixtures import all_images  # late: the pure parts above need no fixture
+    found = expand(matrix(), all_images(), host_memory(), kvm, loaders.given())
+    given = tuple(cell for image in all_images() if image.kind == GIVEN for cell in _given_cells(image))
+    return replace(found, groups={**found.groups, GIVEN: given}) if given else found
 
-    return expand(matrix(), all_images(), host_memory(), kvm, loaders.given())
+
+def _given_cells(image: FixtureImage) -> Iterator[Cell]:
+    """Return the cells of an image of the user: its CPU's default target, on the machines that it names."""
+    default = target(DEFAULT_TARGETS[image.arch])
+    for name in image.extra.get("machines", (default.machine,)):
+        yield Cell(default.name, machines.machine(name, default.cpu).name, "tcg", image.id)
 
 
 @cache

@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hermit_harness.fixtures import images
+from hermit_harness.fixtures import FixtureImage, images
 from hermit_harness.matrix import loaders
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, FIXTURES, REPORT, loader_file
 from hermit_harness.vm.machines import machine
+from hermit_harness.vm.shared_folder import SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
@@ -67,7 +68,24 @@ def spec(cell: Cell) -> RunSpec:
         wall_seconds=row.deadline_factor * RunSpec.wall_seconds,
         target=cell.target,
         way=cell.way,
+        share=_share(image),
     )
+
+
+def written(image: FixtureImage) -> dict[str, Path]:
+    """Return the patterns of files that a given image must write, each with the folder that it begins at."""
+    folder = image.path.parent / str(image.extra.get("share", "")).partition(":")[0]
+    return dict.fromkeys(image.extra.get("written", ()), folder)
+
+
+def _share(image: FixtureImage) -> SharedFolder | None:
+    """Return the folder that a given image gets, made where it is missing; the image's DIR is beside the image."""
+    if not (text := str(image.extra.get("share", ""))):
+        return None
+    (image.path.parent / text.partition(":")[0]).mkdir(exist_ok=True)
+    for pattern, folder in written(image).items():
+        (folder / pattern).parent.mkdir(parents=True, exist_ok=True)
+    return parse_shared_folder(str(image.path.parent / text))
 
 
 def release(image: str, machine_name: str = "", target_name: str = "x86_64-multiboot", **changes: object) -> RunSpec:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from hermit_harness.fixtures import GIVEN_VARIABLE
 from hermit_harness.matrix import ledger, loaders, probe
 from hermit_harness.matrix.cell import Discard
 from hermit_harness.matrix.ledger import EndedTest
@@ -61,7 +62,7 @@ def first_line(report: pytest.TestReport) -> str:
 def is_complete(config: pytest.Config) -> bool:
     """Whether everything was asked for, or a shard of it: no -k, no -m, no --cell or --quick, no single paths."""
     options = config.option
-    selects = options.keyword or options.markexpr or options.cell or loaders.given()
+    selects = options.keyword or options.markexpr or options.cell or loaders.given() or os.environ.get(GIVEN_VARIABLE)
     selects = selects or getattr(options, "lf", False) or getattr(options, "quick", False)
     return not selects and [Path(argument).name for argument in config.args] == ["tests"]
 
