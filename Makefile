@@ -127,9 +127,9 @@ size: writable ## size of each loader file and of its sections
 fixtures: writable ## build every application that the tests boot
 	@echo "== fixtures"
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
-	@$(if $(one_cell),:,$(MAKE) $(jobs) -f fixtures/real/real.mk)
+	@$(if $(one_cell)$(KERNELS),:,$(MAKE) $(jobs) -f fixtures/real/real.mk)
 	@$(if $(one_cell),ci/fixture.sh '$(word 4,$(subst /, ,$(one_cell)))', \
-		fixtures/old/build.sh $(if $(filter eras,$(LANE)),,--cached) >/dev/null)
+		$(if $(KERNELS),:,fixtures/old/build.sh $(if $(filter eras,$(LANE)),,--cached) >/dev/null))
 
 clean: writable ## remove what was built, except build/venv
 	@rm -rf target

@@ -65,7 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         pattern = config.option.cell
-        planned = expand.expand_for_host(probe.Probe()).cells()
+        plan = expand.expand_for_host(probe.Probe())
+        planned = plan.groups[fixtures.GIVEN] if config.option.kernels else plan.cells()
         prerequisites.prepare(cell for cell in planned if fnmatchcase(cell.id, pattern or "*"))
         # The must-run cells are of TCG.
         if probe.VARIABLE not in os.environ and TCG not in pattern and not config.option.quick:
