@@ -14,7 +14,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 # The navigation. A page that is missing here fails the build.
 CHAPTERS = {
-    "Use": ("install", "your-project", "pytest", "migrating", "options", "qemu", "other-systems", "virtiofs"),
+    "Use": (
+        "install",
+        "your-project",
+        "pytest",
+        "migrating",
+        "options",
+        "configuration",
+        "qemu",
+        "other-systems",
+        "virtiofs",
+    ),
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
     "Debug": ("debugging", "editors", "reverse-debugging", "gdb-commands", "post-mortem"),
     "Reference": ("statuses", "which-kernels-boot", "elf-rules", "hand-over", "glossary"),

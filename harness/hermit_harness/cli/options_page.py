@@ -14,8 +14,8 @@ HEAD = """\
 <!-- Printed by `hermitctl options --markdown`. Do not edit: `make docs` does. -->
 
 Each option of `hermitctl run` is also a variable of `make run`, an environment variable and a key
-of the configuration files. A flag takes precedence over a make variable, a make variable over the
-environment, and the environment over the files.
+of the [configuration files](configuration.md). A flag takes precedence over a make variable, a make
+variable over the environment, and the environment over the files.
 
 ```sh
 hermitctl run --mem 64M hello
@@ -25,31 +25,6 @@ HERMIT_MEM=64M hermitctl run hello
 
 An option that may be repeated has one value as a variable. Only `FORWARD=` may have several,
 separated by spaces.
-
-## Configuration files
-
-A key is a flag without its leading dashes. An earlier file of this list takes precedence:
-
-1. `hermit.toml` in the current directory
-2. `[package.metadata.hermit]` or `[workspace.metadata.hermit]` in `Cargo.toml` there
-3. both files in each parent directory, up to that of the repository, the workspace or the package
-4. `hermit/config.toml` in `$XDG_CONFIG_HOME`, by default `~/.config`
-
-If `HERMIT_CONFIG=FILE` is set, this file is the only one. For example, in `Cargo.toml`:
-
-```toml
-[package.metadata.hermit]
-mem = "128M"
-smp = 2
-share = "data:files"
-forward = ["8080:8080"]
-env = ["GREETING=hello"]
-```
-
-Paths are relative to the directory of the configuration file. An unknown key is refused, and the
-error names the nearest one. `hermitctl config` lists the files that apply in the current directory,
-and the origin of each value. `hermitctl run -v --dry-run` shows the values of one run.
-[hermit.schema.json](hermit.schema.json) is the schema for editors (`hermitctl config --schema`).
 
 ## Run and debug
 

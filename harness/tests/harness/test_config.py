@@ -86,7 +86,7 @@ def test_values(project: Path) -> None:
 
 def test_example_of_the_page(project: Path) -> None:
     """The table on the page works without a change."""
-    page = (ROOT / "docs" / "options.md").read_text()
+    page = (ROOT / "docs" / "configuration.md").read_text()
     (block,) = [text for text in page.split("```toml\n")[1:] if text.startswith("[package.metadata.hermit]")]
     write(project / "member/Cargo.toml", block.partition("```")[0])
     (project / "member/data").mkdir()

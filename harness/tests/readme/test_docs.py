@@ -15,6 +15,8 @@ from hermit_harness.paths import ROOT
 from lint import arrows
 from tests.support.pages import BLOCK, PAGES
 
+MAX_LINES = {"README.md": 115, "CHANGELOG.md": 1000}  # other pages: MAX_PAGE_LINES
+MAX_PAGE_LINES = 150
 ROOMS = ("ci", "docs", "fixtures", "harness", "loader", "netsetup")
 
 
@@ -26,6 +28,13 @@ def anchors(text: str) -> set[str]:
     """Return the anchors of a page's headings."""
     heads = re.findall(r"^#+ +(.*)$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", names())
+def test_page_is_short(name: str) -> None:
+    """A page is of one topic; the README is of one or two screens."""
+    lines = (ROOT / name).read_text(encoding="utf-8").count("\n")
+    assert lines <= MAX_LINES.get(name, MAX_PAGE_LINES), f"{lines} lines: move a topic to a page of its own"
 
 
 def links(page: Path) -> Iterator[tuple[str, Path, str]]:
