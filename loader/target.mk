@@ -51,8 +51,7 @@ OPTIMISE.debug := -Og -DLOADER_SELFTEST
 INCLUDE := -isystem $(shell $($(ARCH).cc) -print-file-name=include)
 DEFINES := -DLOADER_TARGET='"$(NAME)"' -DLOADER_ARCH='"$(ARCH)"'
 
-# Flags of single files. load, text and fdt_read run once per byte or word of the application or of
-# the device tree.
+# Flags of single files. These run once per byte or word of the application or of the device tree.
 HOT := load text fdt_read
 # The trampoline runs wherever it is copied to. It may call nothing outside itself, so it excludes
 # library calls that the compiler inserts, and link-time optimisation even if CFLAGS asks for it.

@@ -27,7 +27,7 @@ CHAPTERS = {
     ),
     "Network": ("network", "socket-link", "network-devices", "netsetup/README"),
     "Debug": ("debugging", "editors", "reverse-debugging", "gdb-commands", "post-mortem"),
-    "Reference": ("statuses", "which-kernels-boot", "elf-rules", "hand-over", "glossary"),
+    "Reference": ("statuses", "which-kernels-boot", "elf-rules", "hermit-images", "hand-over", "glossary"),
     "Develop": (
         "building",
         "tests",

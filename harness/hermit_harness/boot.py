@@ -36,7 +36,7 @@ FEATURE_WARNINGS_NOTE = "warnings of QEMU about CPU features that TCG does not h
 QEMU_ENDED = "QEMU had ended, so no processor could be looked at"
 PANIC_HINT = "`make debug` with BREAK=rust_begin_unwind (in C: panic) stops where it panics"
 SECOND_BOOT_SECONDS = 30.0
-FORMAT_RULES = ("app-unknown-format", "hermit-image-unsupported", "elf-header-beyond-file")
+FORMAT_RULES = ("app-unknown-format", "elf-header-beyond-file")
 GUEST_FAILURES = ("crash", "hang", "panic", "timeout", "wrong-exit")
 
 

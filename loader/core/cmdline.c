@@ -200,3 +200,36 @@ size_t cmdline_strip(struct span line, char *out)
 	memcpy(out + n, line.p + copied, line.n - copied);
 	return n + line.n - copied;
 }
+
+static bool begins_with(struct span word, const char *text, size_t n)
+{
+	return word.n >= n && memcmp(word.p, text, n) == 0;
+}
+
+static bool looks_like_argument(struct span word)
+{
+	bool assigns = false;
+	for (size_t i = 0; i < word.n; i++)
+		assigns |= word.p[i] == '=';
+	return assigns || word.p[0] == '-';
+}
+
+size_t cmdline_words(struct span line, bool path_first, bool *given)
+{
+	static const char device[] = "virtio_mmio.device=";
+	struct span word, key, value;
+	size_t at = 0, path = 0;
+	*given = false;
+	while (next_word(line, &at, &word)) {
+		const bool first = word.p == line.p;
+		if (first && path_first && !looks_like_argument(word))
+			path = at;
+		else if (IS(word, "-freq"))
+			(void)next_word(line, &at, &word);
+		else if (!split_option(word, &key, &value) &&
+			 !begins_with(word, device, sizeof device - 1))
+			*given = true;
+	}
+	*given |= word.n != 0; // `--`
+	return path;
+}

@@ -36,5 +36,12 @@ must_check enum status cmdline_options(struct span line, struct loader_options *
 // `out` has room for line.n bytes and gets no NUL. Returns the number of bytes written.
 size_t cmdline_strip(struct span line, char *out);
 
+// Returns the size of the loader's path at the start of the line, 0 if there is none. The first
+// word is the path if `path_first` says that the boot loader passes one and it does not look like
+// an argument: no leading `-`, no `=`. `given` is true if the line has words of the user: others
+// than the path, the loader's options, and what QEMU's microvm and its users add for the machine,
+// which are `virtio_mmio.device=` words and `-freq MHZ`.
+size_t cmdline_words(struct span line, bool path_first, bool *given);
+
 // Returns the number of leading bytes that are well-formed UTF-8 (RFC 3629).
 size_t utf8_prefix(struct span text);

@@ -222,6 +222,27 @@ static enum status place_file(const struct place_request *request, const struct 
 	return STATUS_OK;
 }
 
+enum status place_unpacked(const struct place_request *request, uint64_t size, struct range *out)
+{
+	struct busy busy = initially_busy(request);
+	struct range_constraints want = { .size = align_up(size, PAGE_SIZE), .align = PAGE_SIZE };
+	busy_add(&busy, request->file);
+	for (size_t i = 0; i < request->start_info_count; i++)
+		busy_add(&busy, request->start_info[i]);
+	for (unsigned high = 0; high < 2; high++) {
+		want.within = request->mappable;
+		if (high == 0 && want.within.end > GIB(4))
+			want.within.end = GIB(4);
+		// A size near 2^64 has wrapped to 0.
+		if (want.size >= size &&
+		    range_find_highest(request->usable, busy.ranges, busy.count, &want, out))
+			return STATUS_OK;
+	}
+	return refuse(STATUS_UNPACK_NO_ROOM,
+		      "the application's file needs %#lx contiguous bytes of RAM to be unpacked",
+		      size);
+}
+
 enum status place_image(const struct place_request *request, struct placement *out)
 {
 	return request->image->dyn ? place_anywhere(request, &out->image)

@@ -44,8 +44,8 @@ struct place_rules {
 };
 
 // Ranges of start information. Multiboot and PVH have most: the structure that the register points
-// to, command line, module list, memory map.
-#define START_INFO_MAX 4
+// to, command line, module list, memory map. A Hermit image adds the command line that it makes.
+#define START_INFO_MAX 5
 
 struct place_request {
 	const struct place_rules *rules;
@@ -80,6 +80,13 @@ struct placement {
 	// Copy the segments in descending order.
 	bool backwards;
 };
+
+// Finds a range of `size` bytes to unpack the application's file to, at a page boundary. It
+// overlaps nothing that is in use, and `request->image` is not used. It is as high as possible,
+// below 4 GiB if possible: kernels up to 0.11 lose the memory below the image, and x86_64 has few
+// page tables for more. Refuses with UNPACK_NO_ROOM.
+must_check enum status place_unpacked(const struct place_request *request, uint64_t size,
+				      struct range *out);
 
 // Places the image. Refuses with IMAGE_NOT_IN_RAM or IMAGE_NO_ROOM. It runs first, because the
 // block's layout needs the image's address.

@@ -142,3 +142,34 @@ bool range_find(const struct range_set *set, const struct range *busy, size_t bu
 	}
 	return false;
 }
+
+static bool find_high_in(struct range within, const struct range *busy, size_t busy_count,
+			 const struct range_constraints *want, struct range *out)
+{
+	while (within.start < within.end && range_size(within) >= want->size) {
+		const uint64_t start = align_down(within.end - want->size, want->align);
+		const struct range r = { start, start + want->size };
+		if (start < within.start)
+			return false;
+		// Continue below the lowest busy range that overlaps, until none does.
+		within.end = r.end;
+		for (size_t i = 0; i < busy_count; i++)
+			if (range_overlaps(r, busy[i]) && busy[i].start < within.end)
+				within.end = busy[i].start;
+		if (within.end == r.end) {
+			*out = r;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool range_find_highest(const struct range_set *set, const struct range *busy, size_t busy_count,
+			const struct range_constraints *want, struct range *out)
+{
+	for (uint32_t i = set->count; i > 0; i--)
+		if (find_high_in(range_intersection(set->ranges[i - 1], want->within), busy,
+				 busy_count, want, out))
+			return true;
+	return false;
+}

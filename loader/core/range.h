@@ -74,3 +74,8 @@ struct range_constraints {
 // Returns false, and leaves `out` unchanged, if there is none.
 must_check bool range_find(const struct range_set *set, const struct range *busy, size_t busy_count,
 			   const struct range_constraints *want, struct range *out);
+
+// Finds the highest one, for constraints without a boundary.
+must_check bool range_find_highest(const struct range_set *set, const struct range *busy,
+				   size_t busy_count, const struct range_constraints *want,
+				   struct range *out);

@@ -84,6 +84,10 @@
 	X(IMAGE_NO_ROOM, 83, "does-not-fit", "image-no-room",                                     \
 	  "no range of free RAM is large enough for the application, or the loader has too few "  \
 	  "page tables to map one")                                                               \
+	X(UNPACK_NO_ROOM, 83, "does-not-fit", "unpack-no-room",                                   \
+	  "no range of free RAM is large enough to unpack the application's file")                \
+	X(MEMORY_REQUIRED, 83, "does-not-fit", "memory-required",                                 \
+	  "the machine has less RAM than the Hermit image requires")                              \
 	X(NO_ROOM_BELOW_IMAGE, 85, "no-arrangement", "no-room-below-image",                       \
 	  "no RAM below the image for the hand-over block")                                       \
 	X(NO_ROOM_TO_MOVE, 85, "no-arrangement", "no-room-to-move",                               \
@@ -115,7 +119,7 @@
 	X(OPTION_VALUE, 93, "bad-command-line", "option-value",                                   \
 	  "a loader.KEY=VALUE word with an unknown value")                                        \
 	X(IMAGE_UNSUPPORTED, 95, "hermit-image", "hermit-image-unsupported",                      \
-	  "a Hermit image (gzip); this loader boots ELF files only")                              \
+	  "a Hermit image of a version that this loader does not know")                           \
 	X(CPU_NO_LONG_MODE, 97, "cpu-lacks-feature", "cpu-no-long-mode",                          \
 	  "the CPU has no 64-bit mode")                                                           \
 	X(INTERNAL_ASSERT, 99, "internal-error", "internal-assert",                               \
@@ -127,7 +131,21 @@
 	X(FDT_MALFORMED, 103, "bad-device-tree", "fdt-malformed",                                 \
 	  "the device tree violates its format")                                                  \
 	X(FDT_CONTENT, 103, "bad-device-tree", "fdt-content",                                     \
-	  "a property of the device tree has an impossible value")
+	  "a property of the device tree has an impossible value")                                \
+	X(GZIP_TRUNCATED, 105, "bad-gzip", "gzip-truncated", "the gzip file ends too early")      \
+	X(GZIP_MALFORMED, 105, "bad-gzip", "gzip-malformed", "the gzip file violates its format") \
+	X(GZIP_CHECKSUM, 105, "bad-gzip", "gzip-checksum",                                        \
+	  "the checksum of a gzip file's contents is wrong")                                      \
+	X(ARCHIVE_MALFORMED, 107, "bad-image", "archive-malformed",                               \
+	  "a gzip file contains neither an ELF file nor a tar archive, or a damaged one")         \
+	X(ARCHIVE_NO_CONFIG, 107, "bad-image", "archive-no-config",                               \
+	  "the archive has no hermit.toml: it is no Hermit image")                                \
+	X(ARCHIVE_NO_KERNEL, 107, "bad-image", "archive-no-kernel",                               \
+	  "the Hermit image has no file of the name that its hermit.toml gives")                  \
+	X(CONFIG_SYNTAX, 109, "bad-image-config", "config-syntax",                                \
+	  "a line of hermit.toml that the loader does not understand")                            \
+	X(CONFIG_VALUE, 109, "bad-image-config", "config-value",                                  \
+	  "a key of hermit.toml is missing or has a value of the wrong kind")
 
 enum status {
 	STATUS_OK,

@@ -294,12 +294,14 @@ static void formats(void)
 	file[3] = 'f';
 	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file starts with 7f 45 4c 66, an "
 				    "ELF file with 7f 45 4c 46");
-	memcpy(file, "\x1f\x8b\x08", 3);
-	REFUSES(IMAGE_UNSUPPORTED, "95 hermit-image-unsupported: this is a Hermit image (gzip); "
-				   "this loader boots ELF files, so unpack its kernel first");
-	pc.app_size = 3;
-	REFUSES(IMAGE_UNSUPPORTED, "95 hermit-image-unsupported: this is a Hermit image (gzip); "
-				   "this loader boots ELF files, so unpack its kernel first");
+	memcpy(file, "\xfd\x37\x7aX", 4);
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file is compressed with xz; this "
+				    "loader unpacks gzip only: unpack it (xz -d), or compress it "
+				    "with gzip");
+	memcpy(file, "\x28\xb5\x2f\xfd", 4);
+	REFUSES(APP_UNKNOWN_FORMAT, "69 app-unknown-format: the file is compressed with Zstandard; "
+				    "this loader unpacks gzip only: unpack it (zstd -d), or "
+				    "compress it with gzip");
 }
 
 static void further_modules_cause_a_warning(void)

@@ -90,6 +90,7 @@ static void start(void *context)
 		.mappable = { 0, FAKE_REACH },
 		.elf_target = &elf_target_x86_64,
 		.compatible = "hermit,multiboot",
+		.start_kind = START_MULTIBOOT,
 		.serial = 0x3f8,
 	};
 	boot_init(&fake_platform);

@@ -67,7 +67,7 @@ $(HOST)/hermit-host: $(HOST_OBJ) $(FAKE_OBJ) $(HOST)/obj/test/host.o
 
 # fuzz: libFuzzer programs, which need clang and libclang-rt-14-dev. replay: the same programs for
 # files, with any compiler.
-FUZZ := elf multiboot pvh linux64 cmdline uefi_options
+FUZZ := elf multiboot pvh linux64 cmdline uefi_options image
 FUZZCC ?= clang
 FUZZ_SRC := $(HOST_CORE) loader/test/fake.c
 

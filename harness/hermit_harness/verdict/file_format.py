@@ -5,6 +5,7 @@ from __future__ import annotations
 
 HEAD_BYTES = 4096  # bytes of a file that of_bytes() needs
 UNPACK = "unpack it and boot the application in it"
+OTHER_COMPRESSION = "{tool} -d unpacks it; of compressed files the loader boots those of gzip"
 OTHER_KERNEL = "a Hermit application contains its own kernel"
 OTHER_SYSTEM = "build the application for the target x86_64-unknown-hermit (or of another CPU)"
 NOT_LINKED = "boot the linked application, not a part of it"
@@ -15,12 +16,11 @@ FORMATS: tuple[tuple[int, bytes, str, str], ...] = (
     (56, b"ARM\x64", "a Linux kernel (Image)", OTHER_KERNEL),
     (48, b"RISCV\0\0\0", "a Linux kernel (Image)", OTHER_KERNEL),
     (0, b"\x27\x05\x19\x56", "a U-Boot image (uImage)", UNPACK),
-    (0, b"\x1f\x8b", "a gzip file", "unpack it (gunzip, or tar -xzf) and boot the application in it"),
-    (0, b"\xfd7zXZ\0", "an xz file", UNPACK),
-    (0, b"\x28\xb5\x2f\xfd", "a Zstandard file", UNPACK),
-    (0, b"BZh", "a bzip2 file", UNPACK),
+    (0, b"\xfd7zXZ\0", "an xz file", OTHER_COMPRESSION.format(tool="xz")),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard file", OTHER_COMPRESSION.format(tool="zstd")),
+    (0, b"BZh", "a bzip2 file", OTHER_COMPRESSION.format(tool="bzip2")),
     (0, b"PK\x03\x04", "a zip archive", UNPACK),
-    (257, b"ustar", "a tar archive", UNPACK),
+    (257, b"ustar", "a tar archive", "a Hermit image is a tar archive that is compressed with gzip"),
     (0, b"!<arch>\n", "a static library or Rust .rlib", NOT_LINKED),
     (0, b"!<thin>\n", "a static library", NOT_LINKED),
     (0, b"BC\xc0\xde", "LLVM bitcode", NOT_LINKED),

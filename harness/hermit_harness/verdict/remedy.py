@@ -11,6 +11,8 @@ NOT_AN_APPLICATION = (
     "a Hermit application is an ELF file that contains the kernel, such as target/*-unknown-hermit/*/NAME of cargo;"
     " Linux programs and libraries cannot be booted"
 )
+DAMAGED_COPY = "the file is damaged or incomplete (gzip -t): copy it again, or pack it again"
+NOT_AN_IMAGE = "docs/hermit-images.md describes Hermit images; tar -tzf lists what this one has"
 
 MIB = 1 << 20
 MOST_MEMORY = 1 << 40  # bytes; no machine here has more
@@ -32,7 +34,15 @@ REMEDIES = {
     "era-unsupported": "docs/which-kernels-boot.md lists the supported kernels; for a newer one try loader.era=e4",
     "option-unknown": "docs/building.md lists the loader's options; words after -- belong to the application",
     "option-value": "docs/building.md lists the loader's options; words after -- belong to the application",
-    "hermit-image-unsupported": "unpack it (tar -xzf) and boot the kernel that its hermit.toml names",
+    "hermit-image-unsupported": "use a later loader, or unpack it (tar -xzf) and boot the kernel that it names",
+    "gzip-truncated": DAMAGED_COPY,
+    "gzip-malformed": DAMAGED_COPY,
+    "gzip-checksum": DAMAGED_COPY,
+    "archive-malformed": NOT_AN_IMAGE,
+    "archive-no-config": NOT_AN_IMAGE,
+    "archive-no-kernel": NOT_AN_IMAGE,
+    "config-syntax": NOT_AN_IMAGE,
+    "config-value": NOT_AN_IMAGE,
     "internal-assert": "please report it, with the file",
     "cpu-exception": "please report it, with the file",
 }
@@ -143,6 +153,8 @@ def _no_room_below(numbers: list[int], ram: range) -> str:
 BY_NUMBERS: dict[str, Callable[[list[int], range], str]] = {
     "image-not-in-ram": _not_in_ram,
     "image-no-room": lambda numbers, ram: _with_more(max(len(ram) + MIB, numbers[0] + 4 * MIB)),
+    "unpack-no-room": lambda numbers, ram: _with_more(len(ram) + numbers[0]),
+    "memory-required": lambda numbers, _: _with_more(numbers[0]),
     "no-room-below-image": _no_room_below,
     "no-room-to-move": lambda numbers, ram: _with_more(len(ram) + numbers[-1]),
 }

@@ -4,7 +4,9 @@
 // against RAM, the loader and the device tree itself before it is used.
 #include "proto/fdt/fdt_boot.h"
 
-// Bytes of a file that is not ELF: enough for the refusal to describe it.
+#include "core/gzip.h"
+
+// Bytes of a file of another format: enough for the refusal to describe it.
 #define FIRST_BYTES 64
 
 // The RAM from `at` to the end of its range; empty if `at` is not in RAM.
@@ -19,7 +21,8 @@ static struct range ram_from(const struct devicetree *tree, uint64_t at)
 }
 
 // A device tree that was edited by hand, for example in U-Boot, may have only the start of the
-// application: its end is computed from its ELF headers. QEMU's guest-loader passes the size, too.
+// application: its end is computed from its ELF headers or compressed data. QEMU's guest-loader
+// passes the size, too.
 static enum status find_end(const struct devicetree *tree, void *(*map)(struct range),
 			    const struct boot *boot, struct range *module)
 {
@@ -31,7 +34,13 @@ static enum status find_end(const struct devicetree *tree, void *(*map)(struct r
 		return refuse(STATUS_FDT_CONTENT,
 			      "the application at %#lx is not in RAM of the device tree",
 			      module->start);
+	const struct span file = { p, range_size(seen) };
 	uint64_t size = elf_guess_size(p, range_size(seen), boot->elf_target);
+	if (gzip_recognise(file)) {
+		struct gzip gzip;
+		TRY(gzip_measure(file, &gzip));
+		size = gzip.file_size;
+	}
 	if (size == 0)
 		size = FIRST_BYTES;
 	module->end = module->start + (size < range_size(seen) ? size : range_size(seen));

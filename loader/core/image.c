@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Hermit images: the archive's files, and the command line.
+#include "core/image.h"
+
+#include "core/cmdline.h"
+#include "core/elf.h"
+#include "core/log.h"
+#include "core/tar.h"
+
+static const char config_name[] = "hermit.toml";
+
+static enum status find_kernel(struct span archive, struct image *out)
+{
+	uint8_t bytes[IMAGE_NAME_MAX];
+	struct text_out name = { .p = bytes, .size = sizeof bytes };
+	struct span written = out->config.kernel;
+	bool found = false;
+	(void)image_config_string(&written, &name);
+	if (!name.lost)
+		TRY(tar_find(archive, (struct span){ name.p, name.n }, &out->app, &found));
+	if (found)
+		return STATUS_OK;
+	return refuse(STATUS_ARCHIVE_NO_KERNEL,
+		      "the image has no file %.*s, which its hermit.toml names as kernel",
+		      (int)out->config.kernel.n, (const char *)out->config.kernel.p);
+}
+
+enum status image_open(struct span unpacked, struct image *out)
+{
+	struct span text;
+	bool found;
+	*out = (struct image){ .app = unpacked };
+	if (unpacked.n >= 4 && memcmp(unpacked.p, ELF_MAGIC, 4) == 0)
+		return STATUS_OK;
+	if (!tar_recognise(unpacked))
+		return refuse(STATUS_ARCHIVE_MALFORMED,
+			      "the gzip file contains neither an ELF file nor a tar archive");
+	out->has_config = true;
+	TRY(tar_find(unpacked,
+		     (struct span){ (const uint8_t *)config_name, sizeof config_name - 1 }, &text,
+		     &found));
+	if (!found)
+		return refuse(STATUS_ARCHIVE_NO_CONFIG,
+			      "the archive has no file hermit.toml, so it is no Hermit image");
+	TRY(image_config_read(text, &out->config));
+	return find_kernel(unpacked, out);
+}
+
+// Characters that a shell's word may have without quotes.
+static bool is_plain(uint8_t c)
+{
+	static const char others[] = "_-+=./:,@%";
+	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+		return true;
+	for (size_t i = 0; i < sizeof others - 1; i++)
+		if (c == (uint8_t)others[i])
+			return true;
+	return c >= 0x80;
+}
+
+// Puts quotes around the word that begins at `start`, if it needs them. The word moves up first,
+// by what the quotes take.
+static void quote(struct text_out *out, size_t start)
+{
+	static const char escaped[] = "'\\''";
+	size_t quotes = 0, n = out->n - start;
+	bool plain = n != 0;
+	for (size_t i = start; i < out->n; i++) {
+		plain &= is_plain(out->p[i]);
+		quotes += out->p[i] == '\'';
+	}
+	const size_t more = 2 + 3 * quotes;
+	if (plain || out->lost)
+		return;
+	out->lost = more > out->size - out->n;
+	if (out->lost)
+		return;
+	memmove(out->p + start + more, out->p + start, n);
+	const uint8_t *from = out->p + start + more;
+	out->n = start;
+	text_put(out, "'", 1);
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t c = from[i];
+		text_put(out, c == '\'' ? escaped : (const char *)&c, c == '\'' ? 4 : 1);
+	}
+	text_put(out, "'", 1);
+}
+
+static void put_blank(struct text_out *out)
+{
+	if (out->n != 0)
+		text_put(out, " ", 1);
+}
+
+// Writes each string of an array as a word. With `prefix`, those without = are left out.
+static void put_words(struct span array, const char *prefix, struct text_out *out)
+{
+	for (;;) {
+		const struct text_out before = *out;
+		put_blank(out);
+		const size_t start = out->n;
+		text_put(out, prefix, prefix[0] != '\0' ? 4 : 0);
+		const size_t value = out->n;
+		if (!image_config_string(&array, out)) {
+			*out = before;
+			return;
+		}
+		bool assigns = prefix[0] == '\0';
+		for (size_t i = value; i < out->n; i++)
+			assigns |= out->p[i] == '=';
+		if (assigns)
+			quote(out, start);
+		else
+			out->n = before.n;
+	}
+}
+
+enum status image_cmdline(const struct image_config *config, struct span line, bool path_first,
+			  struct text_out *out)
+{
+	struct span words = config->app_args;
+	bool given;
+	const size_t path = cmdline_words(line, path_first, &given);
+	text_put(out, line.p, path);
+	put_words(config->env_vars, "env=", out);
+	// What follows the path begins with its blank.
+	if (path == 0 && line.n != 0)
+		put_blank(out);
+	text_put(out, line.p + path, line.n - path);
+	if (!given) {
+		put_words(config->kernel_args, "", out);
+		struct text_out probe = { 0 };
+		if (image_config_string(&words, &probe)) {
+			put_blank(out);
+			text_put(out, "--", 2);
+			put_words(config->app_args, "", out);
+		}
+	}
+	if (out->lost)
+		return refuse(STATUS_CMDLINE_TOO_LONG,
+			      "the command line with the arguments of hermit.toml has more than "
+			      "%lu bytes",
+			      out->size);
+	return STATUS_OK;
+}

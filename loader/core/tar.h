@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+// tar archives (POSIX.1-2017, pax, "ustar Interchange Format"), which are untrusted.
+#pragma once
+
+#include "core/span.h"
+#include "core/status.h"
+
+// Returns true if the archive begins with a header whose checksum is right.
+bool tar_recognise(struct span archive);
+
+// Finds a regular file by its name, of which leading "./" and "/" do not count. The last of several
+// entries counts, since an archive may be extended. `found` is false if there is none. Extended
+// headers (pax, GNU) are skipped, so a name that only they give is not found: it has more than 255
+// bytes. Refuses with ARCHIVE_MALFORMED.
+must_check enum status tar_find(struct span archive, struct span name, struct span *out,
+				bool *found);
