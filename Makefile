@@ -129,7 +129,8 @@ fixtures: writable ## build every application that the tests boot
 	@$(MAKE) $(jobs) -f fixtures/fixtures.mk bare liar start corpus
 	@$(if $(one_cell)$(KERNELS),:,$(MAKE) $(jobs) -f fixtures/real/real.mk)
 	@$(if $(one_cell),ci/fixture.sh '$(word 4,$(subst /, ,$(one_cell)))', \
-		$(if $(KERNELS),:,fixtures/old/build.sh $(if $(filter eras,$(LANE)),,--cached) >/dev/null))
+		$(if $(KERNELS),:,fixtures/old/build.sh $(if $(filter eras,$(LANE)),,--cached) \
+		>/dev/null))
 
 clean: writable ## remove what was built, except build/venv
 	@rm -rf target

@@ -23,7 +23,7 @@ MULTIBOOT_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-mb"
 LINUX_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-linux"
 PVH_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-pvh"
 # QEMU's CPU time for an app that is meant to spin: far more than any boot here takes.
-HANG_SECONDS = 3.0
+HANG_SECONDS = 1.5
 
 
 def loader(cell: Cell) -> Path:

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
+from hermit_harness.gdb import program as gdb_program
 from hermit_harness.gdb import session
 from hermit_harness.paths import ROOT
 from hermit_harness.verdict.outcome import Outcome
@@ -67,8 +69,10 @@ def test_newer_qemu_refusal(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("N-12")
-def test_refusal_that_ends_in_the_firmwares_shell(tmp_path: Path) -> None:
+def test_refusal_that_ends_in_the_firmwares_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shell's prompt ends the run: nothing is left that the firmware could start."""
+    # The double has no CPU that GDB could examine.
+    monkeypatch.setattr(gdb_program, "run_batch", partial(gdb_program.run_batch, seconds=0.2))
     outcome = run_fake("shell", tmp_path, machine="ovmf", target="x86_64-uefi", way="efi-kernel")
     assert outcome.matches("refused 65 no-module"), outcome.cause
     assert outcome.console.endswith(b"Shell> ")
@@ -195,6 +199,7 @@ def test_qemu_by_a_script_ends_with_a_killed_harness(wrapper: Path, tmp_path: Pa
     """A harness that is killed can end nothing itself."""
     name = wrapper.parent.name
     argv = [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={tmp_path}", "--qemu", str(wrapper)]
+    argv += ["--accel", "tcg"]
     argv += ["--qemu-arg=-name", f"--qemu-arg={name}", "liar-spin"]
     env = os.environ | {"PYTHONPATH": str(ROOT / "harness")}
     with background(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as harness:
