@@ -157,20 +157,38 @@ static void parse_stdout_path(struct reader *r, const struct node *node)
 }
 
 // dt-schema, chosen.yaml: addresses of one or two cells.
+static must_check bool read_address(struct span value, uint64_t *out)
+{
+	return (value.n == 4 || value.n == 8) && read_cells(value, 0, (unsigned)value.n / 4, out);
+}
+
 static enum status parse_initrd(struct reader *r, const struct node *node)
 {
 	struct range initrd;
 	if (node->initrd_start.n == 0)
 		return STATUS_OK;
-	if (!read_cells(node->initrd_start, 0, (unsigned)node->initrd_start.n / 4, &initrd.start) ||
-	    !read_cells(node->initrd_end, 0, (unsigned)node->initrd_end.n / 4, &initrd.end) ||
-	    initrd.start > initrd.end)
+	if (!read_address(node->initrd_start, &initrd.start) ||
+	    !read_address(node->initrd_end, &initrd.end) || initrd.start > initrd.end)
 		return refuse(STATUS_FDT_CONTENT,
 			      "linux,initrd-start and linux,initrd-end (%lu and %lu bytes) are not "
 			      "a range",
 			      node->initrd_start.n, node->initrd_end.n);
 	r->initrd = initrd;
 	return STATUS_OK;
+}
+
+// 2.3.5: the numbers of cells in `reg` of each child. The kernel's tree gets memory nodes with as
+// many.
+static enum status parse_root(struct devicetree *tree, const struct node *node)
+{
+	tree->address_cells = node->address_cells;
+	tree->size_cells = node->size_cells;
+	if (node->address_cells - 1 < 2 && node->size_cells - 1 < 2)
+		return STATUS_OK;
+	return refuse(STATUS_FDT_CONTENT,
+		      "the root of the device tree has %u address cells and %u size cells; this "
+		      "loader reads 1 and 2",
+		      node->address_cells, node->size_cells);
 }
 
 static enum status parse_chosen(struct reader *r, const struct node *node)
@@ -295,11 +313,8 @@ static enum status parse_node(struct reader *r)
 			parse_device(r, node);
 		return STATUS_OK;
 	}
-	if (r->open_nodes == 1) {
-		tree->address_cells = node->address_cells;
-		tree->size_cells = node->size_cells;
-		return STATUS_OK;
-	}
+	if (r->open_nodes == 1)
+		return parse_root(tree, node);
 	if (r->open_nodes == 2 && (prop_is_string(node->device_type, "memory") ||
 				   fdt_node_name_is(&node->token, "memory")))
 		return is_enabled(node) ? add_ranges(r, node, &tree->ram) : STATUS_OK;

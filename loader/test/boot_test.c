@@ -116,9 +116,8 @@ static void a_header_needs_its_size(void)
 			CHECK(fake_pc_boot(&pc)->end != FAKE_STOPPED);
 		else
 			REFUSES(ERA_UNSUPPORTED,
-				"81 era-unsupported: entry version 256, this loader supports 1 to "
-				"4 (aarch64_be, riscv64: 3, 4): for a later kernel use a later "
-				"loader, or try loader.era=e4");
+				"81 era-unsupported: era h0 is for x86_64 and images of at least "
+				"128 bytes, which the boot info needs; this image has 127");
 	}
 }
 

@@ -388,6 +388,53 @@ static void a_ram_disk_that_ends_before_it_starts(void)
 	free(blob);
 }
 
+// Addresses have whole cells, one or two; three bytes are no address 0.
+static void addresses_of_odd_sizes(void)
+{
+	static const uint8_t bytes[16] = { 0 };
+	for (size_t n = 1; n <= sizeof bytes; n++) {
+		test_case("%zu bytes", n);
+		tree_begin();
+		tree_node("");
+		tree_node("chosen");
+		tree_bytes("linux,initrd-start", bytes, n);
+		tree_cells("linux,initrd-end", 1, 0x1000);
+		tree_end_node();
+		tree_end_node();
+		blob = tree_done(0, &size);
+		if (n == 4 || n == 8)
+			CHECK_EQ(read(), STATUS_OK);
+		else
+			CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT,
+					     "103 fdt-content: linux,initrd-start and ");
+		free(blob);
+	}
+}
+
+static void a_root_with_other_numbers_of_cells(void)
+{
+	static const struct {
+		uint32_t address_cells, size_cells;
+		bool good;
+	} rows[] = { { 1, 1, true },  { 2, 2, true },  { 0, 1, false },
+		     { 3, 1, false }, { 2, 0, false }, { 2, 3, false } };
+	for (size_t i = 0; i < countof(rows); i++) {
+		test_case("%u and %u cells", rows[i].address_cells, rows[i].size_cells);
+		tree_begin();
+		tree_node("");
+		tree_cells("#address-cells", 1, rows[i].address_cells);
+		tree_cells("#size-cells", 1, rows[i].size_cells);
+		tree_end_node();
+		blob = tree_done(0, &size);
+		if (rows[i].good)
+			CHECK_EQ(read(), STATUS_OK);
+		else
+			CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT,
+					     "103 fdt-content: the root of the device tree has ");
+		free(blob);
+	}
+}
+
 // Whatever bytes are changed or missing: no read outside (AddressSanitizer), and every walk ends.
 static void any_damage_is_survived(void)
 {
@@ -426,4 +473,5 @@ static void any_damage_is_survived(void)
 SUITE(devicetree, T(application_search_order), T(free_memory_excludes_reserved_ranges), T(the_copy),
       T(cpu_nodes_without_a_device_type), T(the_longest_path), T(the_console_by_an_alias),
       T(the_copy_of_large_memory), T(the_console_by_its_compatible), T(what_is_no_tree),
-      T(a_ram_disk_that_ends_before_it_starts), T(any_damage_is_survived));
+      T(a_ram_disk_that_ends_before_it_starts), T(addresses_of_odd_sizes),
+      T(a_root_with_other_numbers_of_cells), T(any_damage_is_survived));

@@ -67,6 +67,11 @@ enum status era_identify(const struct notes *notes, const struct elf_image *imag
 			return STATUS_OK;
 		}
 	}
+	if (version == ENTRY_VERSION_H0)
+		return refuse(STATUS_ERA_UNSUPPORTED,
+			      "era h0 is for x86_64 and images of at least %lu bytes, which the "
+			      "boot info needs; this image has %lu",
+			      (uint64_t)era_h0.info_size, image->size);
 	return refuse(STATUS_ERA_UNSUPPORTED,
 		      "entry version %u, this loader supports " ERA_VERSIONS, version);
 }
