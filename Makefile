@@ -35,7 +35,7 @@ workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist workste
 later_shard := $(filter-out 1/%,$(SHARD))
 all_tests  := host clang fixtures lint
 some_tests := $(if $(part)$(LANE),host fixtures,$(if $(later_shard),host clang fixtures))
-setup_lane := setup-test $(if $(filter engines,$(LANE)),setup-engines)
+setup_lane := setup-test $(patsubst %,setup-%,$(filter engines page,$(LANE)))
 tested     := loader $(or $(some_tests),$(all_tests))
 
 # NAME=value on make's command line reaches hermitctl as the environment variable HERMIT_NAME.
@@ -143,6 +143,7 @@ test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXP
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
 #: LANE=own (compiles the kernel of a new project, and boots it)
 #: LANE=engines (parts as jobs of Slurm, and CI files)
+#: LANE=page (the page of results in a browser)
 #: LOADERS=FOLDER or LOADER=FILE (the cells by another loader)
 #: KERNELS=FOLDER (images NAME-ARCH-vVERSION as cells)
 #: SHARD=2/4 REPORT=FOLDER (one of four machines)
@@ -170,7 +171,7 @@ clang: writable ## build the loaders with clang
 	@$(loader) PROFILE=release CC=clang O=build/clang all
 
 mutants: LANE = eras
-mutants: writable setup-test loader fixtures ## apply each mutation; its test must fail
+mutants: writable setup-test setup-page loader fixtures ## apply each mutation; its test must fail
 	@build/venv/bin/python -m hermit_harness.mutants
 
 repro: ## repeat one boot from its report: CELL=ID
@@ -246,8 +247,8 @@ setup-run:
 setup-debug:
 	@ci/alone.sh ci/setup.sh debug && ci/alone.sh ci/venv.sh
 
-setup-engines:
-	@ci/alone.sh ci/setup.sh engines && ci/alone.sh ci/venv.sh engines
+setup-engines setup-page:
+	@ci/alone.sh ci/setup.sh $(@:setup-%=%) && ci/alone.sh ci/venv.sh $(@:setup-%=%)
 
 setup-test:
 	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh
@@ -258,4 +259,4 @@ setup-test:
 	test durations host-test host clang mutants repro standalone fresh fresh-install \
 	bench bench-net \
 	lint format prose measure drift docs screenshots list requirements rows doctor \
-	writable setup-run setup-debug setup-test setup-engines
+	writable setup-run setup-debug setup-test setup-engines setup-page

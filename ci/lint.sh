@@ -55,12 +55,13 @@ run_proselint() {
 }
 
 # L-46: the first lines of each source file name its licence. Exceptions: prose, data without
-# comments, generated files.
+# comments, pictures, generated files.
 spdx() {
-	files | grep -vE '\.(md|json|lock|patch|txt)$|^LICENSE-|^VERSION$' | while read -r f; do
-		head -n 5 "$f" | grep -qF 'SPDX-License-Identifier: Apache-2.0 OR MIT' ||
-			echo "$f: no SPDX line"
-	done | none
+	files | grep -vE '\.(md|json|lock|patch|txt|webp)$|^LICENSE-|^VERSION$' |
+		while read -r f; do
+			head -n 5 "$f" | grep -qF 'SPDX-License-Identifier: Apache-2.0 OR MIT' ||
+				echo "$f: no SPDX line"
+		done | none
 }
 
 licences() { grep -q 'Apache License' LICENSE-APACHE && grep -q 'MIT License' LICENSE-MIT; }

@@ -7,6 +7,7 @@
 #        ci/venv.sh docs    build/venv-docs: harness/requirements-docs.txt, which `make docs` needs
 #        ci/venv.sh dist    build/venv-dist: harness/requirements-dist.txt, which `make dist` needs
 #        ci/venv.sh engines   build/venv-engines: the validators of `make test LANE=engines`
+#        ci/venv.sh page    build/venv-page: what drives the browser of `make test LANE=page`
 #        ci/venv.sh screens build/venv-screens: for `make screenshots`
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,9 +17,10 @@ case ${1:-} in
 	docs) venv=build/venv-docs list=harness/requirements-docs.txt of='the documentation' ;;
 	dist) venv=build/venv-dist list=harness/requirements-dist.txt of='the list of contents' ;;
 	engines) venv=build/venv-engines list=harness/requirements-engines.txt of=validators ;;
+	page) venv=build/venv-page list=harness/requirements-page.txt of='the browser' ;;
 	screens) venv=build/venv-screens list=harness/requirements-screens.txt of='the pictures' ;;
 	*)
-		echo "usage: ci/venv.sh [docs|dist|engines|screens]" >&2
+		echo "usage: ci/venv.sh [docs|dist|engines|page|screens]" >&2
 		exit 2
 		;;
 esac

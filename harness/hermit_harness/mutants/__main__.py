@@ -25,7 +25,7 @@ TREES = BUILD / "mutants"
 PASSED, FAILED = 0, 1  # pytest's exit status
 NOT_THE_GUEST = ("infra:", "harness-bug:")  # verdicts that say nothing about the loader
 APART = ("build", "target", ".git")  # what a copy does not share with ROOT
-BUILT = ("fixtures", "venv", "release")  # what it shares of build/ nevertheless
+BUILT = ("fixtures", "venv", "venv-page", "release")  # what it shares of build/ nevertheless
 
 
 def copied_tree(name: str, mutation: Mutation | None) -> Path:
@@ -67,7 +67,15 @@ def run(tree: Path, mutation: Mutation) -> tuple[int, str]:
     """Run the check in that tree. Return pytest's exit status and the line that names the failure."""
     tests = ROOT / "harness" / "tests"
     selection = [str(tests / "boot"), "--cell", mutation.cell] if mutation.cell else [str(tests / mutation.test)]
-    env = {**os.environ, "HERMIT_ROOT": str(tree), PREPARED: "1", VARIABLE: "[]", "PYTHONPATH": str(tree / "harness")}
+    lane = mutation.test.split("/")[0]  # a test of a lane is skipped elsewhere
+    env = {
+        **os.environ,
+        "HERMIT_LANE": lane,
+        "HERMIT_ROOT": str(tree),
+        PREPARED: "1",
+        VARIABLE: "[]",
+        "PYTHONPATH": str(tree / "harness"),
+    }
     command = [sys.executable, "-m", "pytest", "-q", "--once", *selection]
     done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()

@@ -9,7 +9,8 @@ const SECTIONS = [
   ["Boot", (run) => run.phases && run.phases.length ? waterfall(run.phases) : null],
   ["Console", (run) => run.console ? consoleOf(run) : null],
   ["Backtrace", (run) => run.backtrace ? preformatted(run.backtrace) : null],
-  ["Memory", (run) => run.map ? html("div", {}, memoryPicture(run.map), memoryTable(run.map)) : null],
+  ["Memory", (run) => run.map ? html("div", {}, memoryPicture(run.map), memoryTable(run.map),
+    run.map_hint ? html("p", { class: "note" }, run.map_hint) : null) : null],
   ["Packets", (run) => run.frames ? html("div", {}, ladder(run.frames),
     run.frames_left_out ? html("p", { class: "note" }, `${run.frames_left_out} more frames are in the capture.`)
       : null) : null],
@@ -29,7 +30,7 @@ function consoleOf(run) {
   if (run.cut) box.append(html("p", { class: "note" }, `${run.cut} characters precede these.`));
   let last = 0;
   for (const [time, text] of run.console) {
-    const late = timed && time - last > 0.25;
+    const late = last && time - last > 0.25;
     if (timed && time !== null) last = time;
     box.append(html("div", { class: late ? "row late" : "row" },
       timed ? html("span", { class: "time", "data-time": time === null ? "" : time.toFixed(4) }) : null,

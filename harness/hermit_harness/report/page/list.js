@@ -100,9 +100,8 @@ function heads(places) {
   at("heads").style.height = `${12 + Math.max(0, ...heads.map((head) => head.offsetHeight))}px`;
 }
 
-/** Choose anew which tests are shown, and keep the place of the one that was marked. */
-function refresh() {
-  const marked = current();
+/** Choose anew which tests are shown, and mark one of them, by default the first. */
+function refresh(marked) {
   const chosen = tests.filter(isShown);
   view = state.view === "grid" ? gridView(chosen) : listView(chosen);
   heads(view.kind === "grid" ? view.places : []);
@@ -122,7 +121,7 @@ function refresh() {
   if (!view.find(state.row, state.column)) firstInRow();
   const others = view.kind === "grid" ? chosen.length - view.cells : 0;
   at("count").textContent = chosen.length === 0 ? "No test matches." :
-    view.kind === "grid" ? `${view.cells} cells` + (others ? `; ${others} other tests are in the list (v)` : "")
+    view.kind === "grid" ? `${view.cells} ${view.cells === 1 ? "cell" : "cells"}` + (others ? `; the list (v) also has ${others} other${others === 1 ? "" : "s"}` : "")
       : `${chosen.length} of ${tests.length} tests`;
   draw();
 }
@@ -291,8 +290,10 @@ function choose(name, value) {
     button.setAttribute("aria-pressed", String(button.dataset.value === value));
   if (name === "outcome" && state.view === "grid" && value && !tests.some((t) => t.cell && isShown(t)))
     return choose("view", "list");
+  const marked = name === "view" ? current() : undefined;
   scroller.scrollTop = 0;
-  return refresh();
+  refresh(marked);
+  return marked && reveal();
 }
 
 function button(group, name, value, label, count) {

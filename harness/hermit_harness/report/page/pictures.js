@@ -23,67 +23,83 @@ function waterfall(phases) {
   return html("div", { class: "waterfall", role: "list" }, ...rows, scale);
 }
 
-/** Places in lanes, so that no two in a lane overlap; the largest first. */
-function laned(regions) {
-  const lanes = [];
-  for (const region of [...regions].sort((a, b) => (b.end - b.start) - (a.end - a.start) || a.start - b.start)) {
-    let lane = lanes.findIndex((placed) => placed.every((o) => o.end <= region.start || o.start >= region.end));
-    if (lane < 0) lane = lanes.push([]) - 1;
-    lanes[lane].push(region);
+/** The depth of each region: one more than that of the deepest larger region that it overlaps. */
+function depths(regions) {
+  const found = new Map();
+  for (const region of [...regions].sort((a, b) => sizeOf(b) - sizeOf(a) || a.start - b.start)) {
+    let depth = 0;
+    for (const [other, at] of found)
+      if (other.start < endOf(region) && endOf(other) > region.start) depth = Math.max(depth, at + 1);
+    found.set(region, depth);
   }
-  return lanes;
+  return found;
 }
 
-const COLUMN = 250;
-const ADDRESS = 104;
+const endOf = (region) => region.end ?? region.start + 1; // a size may be unknown
+const sizeOf = (region) => endOf(region) - region.start;
+const sizeText = (region) => region.end === null ? "" : bytes(sizeOf(region));
 
-/** The memory map: a column for each phase, the lowest address at the bottom, heights not to scale. */
+const COLUMN = 300;
+const ADDRESS = 104;
+const INDENT = 16;
+const LEVEL = 18;
+const MAP_PHASES = ["before", "after"];
+
+/** The memory map before and after the hand-over, the lowest address at the bottom, heights not to scale. */
 function memoryPicture(regions) {
-  const phases = [...new Set(regions.map((region) => region.phase || ""))];
-  const bounds = [...new Set(regions.flatMap((region) => [region.start, region.end]))].sort((a, b) => a - b);
-  const tops = new Map();
-  let y = 26;
-  for (let i = bounds.length - 1; i >= 0; i--) {
-    tops.set(bounds[i], y);
-    if (i) y += regions.some((r) => r.start < bounds[i] && r.end >= bounds[i]) ? 22 : 12;
-  }
-  const parts = bounds.map((bound) =>
-    svg("text", { x: ADDRESS - 8, y: tops.get(bound) + 4, class: "address" }, hex(bound)));
+  const bounds = [...new Set(regions.flatMap((region) => [region.start, endOf(region)]))].sort((a, b) => b - a);
+  const top = new Map(bounds.map((bound, index) => [bound, 26 + index * LEVEL]));
+  const height = 26 + (bounds.length - 1) * LEVEL;
   const kinds = [...new Set(regions.map((region) => region.what))];
-  phases.forEach((phase, column) => {
+  const isKnown = (bound) => regions.some((region) => region.start === bound || region.end === bound);
+  const parts = bounds.filter(isKnown).map((bound) =>
+    svg("text", { x: ADDRESS - 8, y: top.get(bound) + 4, class: "address" }, hex(bound)));
+  MAP_PHASES.forEach((phase, column) => {
     const x = ADDRESS + column * (COLUMN + 14);
-    parts.push(svg("text", { x, y: 14, class: "head" }, ...shown(phase)));
-    parts.push(svg("rect", { x, y: 26, width: COLUMN, height: y - 26, class: "space" }));
-    const lanes = laned(regions.filter((region) => (region.phase || "") === phase));
-    const width = COLUMN / Math.max(lanes.length, 1);
-    lanes.forEach((lane, index) => lane.forEach((region) => {
-      const top = tops.get(region.end);
-      const height = tops.get(region.start) - top;
-      const left = x + index * width;
-      const text = `${region.what}, ${bytes(region.end - region.start)}`;
-      const fits = Math.max(Math.floor((width - 12) / 6.4), 1);
-      parts.push(svg("g", {}, svg("title", {}, `${text}: ${hex(region.start)} to ${hex(region.end)}`),
-        svg("rect", { x: left, y: top, width, height, class: `bar kind${kinds.indexOf(region.what) % 6}` }),
-        svg("text", { x: left + 6, y: top + height / 2 + 4, class: "inside" },
-          ...shown(text.length > fits ? text.slice(0, fits - 1) + "…" : text))));
-    }));
+    parts.push(svg("text", { x, y: 14, class: "head" }, `${phase} the hand-over`));
+    parts.push(svg("rect", { x, y: 26, width: COLUMN, height: height - 26, class: "space" }));
+    const placed = depths(regions.filter((region) => [phase, "both"].includes(region.phase)));
+    for (const [region, depth] of placed) {
+      const left = x + depth * INDENT;
+      const width = x + COLUMN - left;
+      const y = top.get(endOf(region));
+      parts.push(svg("g", {}, svg("title", {}, ...shown(rangeText(region))),
+        svg("rect", { x: left, y, width, height: top.get(region.start) - y,
+          class: region.what === "RAM" ? "bar ram" : `bar kind${kinds.indexOf(region.what) % 6}` })));
+    }
+    for (const [region, depth] of placed) {
+      // Its name stands where nothing lies on it.
+      const free = bounds.slice(0, -1).find((bound, index) => bound <= endOf(region) && bound > region.start
+        && ![...placed].some(([other, at]) => at > depth && other.start < bound && endOf(other) > bounds[index + 1]));
+      if (free === undefined) continue;
+      const text = [region.what, sizeText(region)].filter(Boolean).join(", ");
+      const fits = Math.floor((COLUMN - depth * INDENT - 12) / 6);
+      parts.push(svg("text", { x: x + depth * INDENT + 6, y: top.get(free) + 13, class: "inside" },
+        ...shown(text.length > fits ? `${text.slice(0, fits - 1)}…` : text)));
+    }
   });
-  const width = ADDRESS + phases.length * (COLUMN + 14);
+  const width = ADDRESS + MAP_PHASES.length * (COLUMN + 14);
   return html("div", { class: "wide" },
-    svg("svg", { width, height: y + 8, viewBox: `0 0 ${width} ${y + 8}`, "aria-hidden": "true" }, parts));
+    svg("svg", { width, height: height + 8, viewBox: `0 0 ${width} ${height + 8}`, "aria-hidden": "true" }, parts));
+}
+
+function rangeText(region) {
+  const size = sizeText(region);
+  return `${region.what}: ${hex(region.start)}${size ? ` to ${hex(region.end)}, ${size}` : ""}`;
 }
 
 /** The same as a table. */
 function memoryTable(regions) {
-  const rows = [...regions].sort((a, b) => a.start - b.start || b.end - a.end).map((region) =>
-    html("tr", {}, html("td", { class: "number" }, hex(region.start)), html("td", { class: "number" }, hex(region.end)),
-      html("td", { class: "number" }, bytes(region.end - region.start)),
-      html("td", {}, ...shown(region.what)), html("td", {}, ...shown(region.phase || ""))));
-  const heads = ["from", "to", "size", "what", "when"].map((head) => html("th", { scope: "col" }, head));
+  const number = (text) => html("td", { class: "number" }, text);
+  const rows = regions.map((region) => html("tr", {}, number(hex(region.start)),
+    number(region.end === null ? "" : hex(region.end)), number(sizeText(region)),
+    html("td", {}, ...shown(region.what)), html("td", {}, ...shown(region.phase)),
+    number(region.page_size ? bytes(region.page_size) : ""), html("td", {}, ...shown(region.source || ""))));
+  const heads = ["from", "to", "size", "what", "when", "pages", "known from"].map((head) =>
+    html("th", { scope: "col" }, head));
   return html("table", {}, html("thead", {}, html("tr", {}, heads)), html("tbody", {}, rows));
 }
 
-const LANE = 330;
 const STEP = 24;
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
 
@@ -96,7 +112,7 @@ function ladder(frames) {
     if (to !== BROADCAST && !addresses.has(to)) addresses.set(to, "");
   }
   const lanes = [...addresses.keys()].slice(0, 6);
-  const x = (lane) => 90 + 60 + lane * LANE;
+  const x = (lane) => 150 + lane * (lanes.length > 2 ? 260 : 380);
   const height = 44 + frames.length * STEP;
   const width = Math.max(x(lanes.length - 1) + 90, 520);
   const parts = [];
@@ -109,7 +125,7 @@ function ladder(frames) {
     const y = 54 + index * STEP;
     const start = lanes.indexOf(from);
     let end = lanes.indexOf(to);
-    if (end < 0) end = start === lanes.length - 1 ? start - 1 : start + 1;
+    if (end < 0) end = start ? 0 : lanes.length - 1; // to all
     const [left, right] = lanes.length > 1 ? [x(start), x(end)] : [x(0), x(0) + 120];
     const way = right > left ? 1 : -1;
     parts.push(svg("g", { class: problems ? "frame wrong" : "frame" },

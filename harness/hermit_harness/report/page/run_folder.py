@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness.net import frames, pcap
+from hermit_harness.postmortem.frames import relative
 from hermit_harness.report.page.ladder import row
 
 # Bytes of the end of the console that are shown: of a boot that ended as expected, and of any other.
@@ -30,12 +31,14 @@ def read(folder: Path, failed: bool) -> dict[str, Any]:
     """Return what a folder has of its boot: an object for the page, empty if there is nothing."""
     record = _object(folder / "run.json")
     known = _outcome(folder) | {key: value for key, value in record.items() if key in SHOWN}
+    known["application"] = relative(str(record.get("application") or ""))
     known["argv"] = _text(folder / "argv").strip()
     known["backtrace"] = _text(folder / "backtrace.txt") or known.get("backtrace")
     known["registers"] = _text(folder / "registers.txt")
     known["stderr"] = _text(folder / "stderr.txt")
     known["console"], known["cut"] = console(folder, CONSOLE_FAILED if failed else CONSOLE)
-    known["map"] = _list(folder / "memory.json")[:ROWS]
+    memory = _object(folder / "memory.json")
+    known["map"], known["map_hint"] = memory.get("ranges", [])[:ROWS], memory.get("hint")
     known["frames"], known["frames_left_out"] = _frames(folder, record.get("capture"))
     return {key: value for key, value in known.items() if value}
 
@@ -106,11 +109,6 @@ def _text(path: Path) -> str:
 def _object(path: Path) -> dict[str, Any]:
     found = _json(_raw(path))
     return found if isinstance(found, dict) else {}
-
-
-def _list(path: Path) -> list[Any]:
-    found = _json(_raw(path))
-    return found if isinstance(found, list) else []
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
