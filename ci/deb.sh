@@ -25,7 +25,14 @@ mkdir -p $root/DEBIAN $root/usr/bin $root/usr/lib $docs $root/usr/share/lintian/
 cp -Rp "$tree" $root/usr/lib/hermit-loader
 ln -s ../lib/hermit-loader/bin/hermitctl $root/usr/bin/hermitctl
 gzip -9n <$root/usr/lib/hermit-loader/share/doc/hermit-loader/CHANGELOG.md >$docs/NEWS.md.gz
-rm -r $root/usr/lib/hermit-loader/share
+# Where Debian's shells and man look; zsh reads site-functions only in /usr/local.
+share=$root/usr/share
+from=$root/usr/lib/hermit-loader/share
+mkdir -p $share/man/man1 $share/zsh
+mv $from/bash-completion $from/fish $share
+mv $from/zsh/site-functions $share/zsh/vendor-completions
+gzip -9n <$from/man/man1/hermitctl.1 >$share/man/man1/hermitctl.1.gz
+rm -r $from
 sed '/^#/d' ci/deb/copyright | cat - LICENSE-MIT >$docs/copyright
 gzip -9n >$docs/changelog.gz <<END
 hermit-loader ($version) unstable; urgency=medium

@@ -95,6 +95,14 @@ def test_debian_package(tmp_path: Path) -> None:
     assert built[0] == built[1]
 
     assert run("dpkg-deb", "--extract", file, tmp_path / "root").returncode == 0
+    share = tmp_path / "root" / "usr" / "share"
+    for name in (
+        "bash-completion/completions/hermitctl",
+        "zsh/vendor-completions/_hermitctl",
+        "fish/vendor_completions.d/hermitctl.fish",
+        "man/man1/hermitctl.1.gz",
+    ):
+        assert (share / name).stat().st_size > 500, "where Debian's shells and man look"
     called = run(tmp_path / "root" / "usr" / "bin" / "hermitctl", "list", "images", **offline(tmp_path / "home"))
     assert (called.returncode, "hello" in called.stdout) == (0, True), called.stderr
 
