@@ -68,8 +68,9 @@ def test_wheel(environment: Path, hermitctl: Call, tmp_path: Path) -> None:
     pip(environment, "install", "--quiet", "--no-index", "--no-deps", wheel)
     assert hermitctl("--version").stdout.split()[-1] == __version__
     for arch, target in DEFAULT_TARGETS.items():
-        done = hermitctl("run", "--target", target, "hello")
+        done = hermitctl("run", "--report", "--target", target, "hello")
         assert (done.returncode, images(arch)["hello"].greeting in done.stdout) == (0, True), done.stderr
+        assert "hermitctl: report: " in done.stderr
     assert "elf-truncated" in hermitctl("status").stdout
     refused = hermitctl("run", "--profile", "debug", "hello")
     assert (refused.returncode, "the package has release builds" in refused.stderr) == (125, True)

@@ -152,3 +152,11 @@ def test_report_takes_no_word_after_it() -> None:
     """What follows --report is the application; a file follows after an equals sign."""
     assert split_words(["run", "--report", "hello"]) == (["run", "--report=", "hello"], [])
     assert split_words(["run", "hello", "--report=x"]) == (["run", "--report=x", "hello"], [])
+
+
+def test_number_of_boots_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large run some tests that passed have no boot; one that failed has its own."""
+    monkeypatch.setattr(write, "BOOTS", 1)
+    run = write_run(tmp_path, dict(zip(CELLS, ("passed", "passed", "failed"), strict=True)))
+    tests = data_of(write.of_tests([run], tmp_path).read_text())["tests"]
+    assert [test["cell"] for test in tests if "run" in test] == [CELLS[0], CELLS[2]]

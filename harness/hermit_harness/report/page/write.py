@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hermit_harness.report.page import history, run_folder
 from hermit_harness.report.page.document import NAME, document
 
 FORMAT = 1
+BOOTS = 10_000  # of tests that passed; a browser opens a page of that many
 
 
 def of_tests(runs: Sequence[results.Results], output: Path, faults: Iterable[str] = ()) -> Path:
@@ -24,8 +26,10 @@ def of_tests(runs: Sequence[results.Results], output: Path, faults: Iterable[str
     """
     before = history.kept(output)
     letters = [{test.test: test.outcome[0] for test in run.tests} for run in before]
+    passed = itertools.count()
     tests = [
-        _test(test, run.path.parent) | _before([known.get(test.test, "-") for known in letters])
+        _test(test, run.path.parent, test.outcome != "passed" or next(passed) < BOOTS)
+        | _before([known.get(test.test, "-") for known in letters])
         for run in runs
         for test in run.tests
     ]
@@ -49,13 +53,13 @@ def of_boots(title: str, boots: Sequence[dict[str, Any]], file: Path) -> Path:
     return _write(file, data)
 
 
-def _test(test: EndedTest, report: Path) -> dict[str, Any]:
+def _test(test: EndedTest, report: Path, with_boot: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"test": test.test, "outcome": test.outcome, "seconds": round(test.seconds, 4)}
     if test.cell:
         found["cell"] = test.cell
     if test.reason:
         found["reason"] = test.reason
-    if test.artifacts and (boot := run_folder.read(report / test.artifacts, test.outcome == "failed")):
+    if with_boot and test.artifacts and (boot := run_folder.read(report / test.artifacts, test.outcome == "failed")):
         found["run"] = boot
     if test.again:
         found["again"] = test.again
