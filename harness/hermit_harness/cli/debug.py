@@ -62,6 +62,9 @@ def add(commands: Any) -> None:
     parser.set_defaults(function=command)
 
 
+RESULTS = ("junit", "per-test")  # options of `run` for the results of tests
+
+
 def split_words(words: list[str]) -> tuple[list[str], list[str]]:
     """As run.split."""
     return run.split_words(words, options.OPTIONS + options.DEBUG_OPTIONS, SWITCHES)
@@ -123,6 +126,9 @@ def command(arguments: argparse.Namespace) -> int:
     arguments.get_breaks = vars(arguments)["break"]
     arguments.port = arguments.port or arguments.gdb_port
     endpoint = endpoint_of(arguments.port)
+    for flag in RESULTS:
+        if vars(arguments)[flag.replace("-", "_")]:
+            print(f"hermitctl: --{flag} has no effect here: only `hermitctl run` writes results", file=sys.stderr)
     spec, image = spec_of(arguments)
     with RunNetwork(arguments, spec, image) as network:
         # No monitor reads copies of the guest's frames here, and unread copies would block the guest.

@@ -298,6 +298,15 @@ def test_help_everywhere(command: str) -> None:
     assert [line for line in text.splitlines() if len(line) > 82] == []
 
 
+def test_debug_writes_no_results(folder: str) -> None:
+    """An option that has no effect in a debug session is named."""
+    done = ctl("debug", folder, "--dry-run", "--junit=x.xml", "--per-test", "hello")
+    said = done.stderr.decode()
+    assert done.returncode == 0 and "-S -gdb" in done.stdout.decode()
+    for flag in ("--junit", "--per-test"):
+        assert f"hermitctl: {flag} has no effect here: only `hermitctl run` writes results\n" in said
+
+
 def test_list() -> None:
     """Images appear with their summaries, machines with their features."""
     listed = json.loads(ctl("list", "--json").stdout)
