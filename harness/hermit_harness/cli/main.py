@@ -35,6 +35,7 @@ COMMANDS = {
     "net": "net",
     "proxy": "proxy",
     "bench": "bench",
+    "compare": "compare",
     "bench-net": "bench_net",
     "demo": "demo",
     "list": "listing",

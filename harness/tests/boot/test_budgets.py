@@ -15,8 +15,8 @@ from hermit_harness.matrix import specs
 from hermit_harness.matrix.table import HARNESS
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.vm.argv import standalone_argv
+from hermit_harness.vm.icount import counts
 from hermit_harness.vm.targets import TARGETS
-from tests.support.icount import instructions
 from tests.support.qemu import run_qemu
 
 BUDGETS: dict[str, Any] = tomllib.loads((HARNESS / "budgets.toml").read_text(encoding="utf-8"))
@@ -67,5 +67,6 @@ def test_instructions(boot: str, tmp_path: Path) -> None:
     qemu = [word.replace(f"{ROOT}/", "") for word in command]
     serial = qemu.index("-serial")
     del qemu[serial : serial + 2]
-    value = instructions(qemu, entry_point(spec.loader_debug), int(at[1], 16) + entry_point(spec.app), tmp_path)
-    check(value, BUDGETS["instructions"][boot], target_name)
+    entries = (entry_point(spec.loader_debug), int(at[1], 16) + entry_point(spec.app))
+    first, last = counts(qemu, entries, tmp_path, ROOT)
+    check(last - first, BUDGETS["instructions"][boot], target_name)

@@ -74,7 +74,7 @@ def test_bash(tmp_path: Path, texts: dict[str, str]) -> None:
         os.close(theirs)
         _type(ours, "", "ready$ ")
         for typed, completed in (
-            ("hermitctl comp\t", "hermitctl completion "),
+            ("hermitctl compl\t", "hermitctl completion "),
             ("hermitctl run --on-f\t", "--on-fault "),
             ("hermitctl run --machine microvm-ac\t", "microvm-acpi-off "),
             ("hermitctl run real-hello-0.11.0-micr\t", "real-hello-0.11.0-microvm "),

@@ -36,6 +36,7 @@ VERBS = {
     "debug-write": ("debug", "--write={}/x", "exit"),
     "proxy": ("proxy", "{}"),
     "bench": ("bench", "{}"),
+    "compare": ("compare", "{}", "exit"),
     "init": ("init", "{}"),
     "report": ("report", "merge", "{}"),
 }

@@ -8,14 +8,14 @@ one CPU, and only TCG. The guest stops at hardware breakpoints, which do not cha
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hermit_harness.paths import ROOT
-from tests.support.processes import background
+from hermit_harness.vm.gdb_rsp import encode_packet
+from hermit_harness.vm.process import DIE_WITH_PARENT
+from hermit_harness.vm.qmp import Qmp
 
 SECONDS = 60.0
 
@@ -30,8 +30,7 @@ class RemoteGuest:
 
     def call(self, packet: str) -> str:
         """Send a packet and return the reply. Raises OSError if QEMU ends or is silent."""
-        data = packet.encode()
-        self._connection.sendall(b"$" + data + b"#%02x" % (sum(data) % 256))
+        self._connection.sendall(encode_packet(packet.encode()))
         while (found := self._unread.partition(b"#"))[1] == b"" or len(found[2]) < 2:
             received = self._connection.recv(4096)
             if not received:
@@ -47,32 +46,7 @@ class RemoteGuest:
         for packet in (f"Z1,{address:x},1", "c", f"z1,{address:x},1"):
             reply = self.call(packet)
             if reply != "OK" and packet != "c":
-                raise RuntimeError(f"QEMU answers {packet} with {reply!r}")
-
-
-class Monitor:
-    """QMP with one command at a time; events are skipped."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(SECONDS)
-        self._file = connection.makefile("rw")
-        self._file.readline()
-        self.call("qmp_capabilities")
-
-    def call(self, command: str) -> dict[str, object]:
-        print(json.dumps({"execute": command}), file=self._file, flush=True)
-        while True:
-            reply = json.loads(self._file.readline())
-            if "return" in reply:
-                return dict(reply["return"])
-            if "error" in reply:
-                raise RuntimeError(f"{command}: {reply['error']}")
-
-    def count(self) -> int:
-        """Return the number of instructions that the stopped guest has executed."""
-        count = self.call("query-replay")["icount"]
-        assert isinstance(count, int)
-        return count
+                raise ConnectionError(f"QEMU answers {packet} with {reply!r}")
 
 
 @contextlib.contextmanager
@@ -82,26 +56,32 @@ def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def instructions(qemu: Sequence[str], first: int, last: int, folder: Path) -> int:
-    """Return how many instructions a guest executes from one address to another.
+def counts(qemu: Sequence[str], addresses: Sequence[int], folder: Path, cwd: Path) -> list[int]:
+    """Return how many instructions a guest has executed when it reaches each of the addresses, one after the other.
 
-    `qemu` is a command without serial port; relative paths in it begin at the root of the checkout. Both addresses are
-    reached for the first time after one another. `folder` gets QEMU's recording.
+    `qemu` is a command without serial port, run in `cwd`. `folder` gets QEMU's recording. Raises OSError if the guest
+    does not reach an address.
     """
     with _pair() as (gdb, gdb_end), _pair() as (qmp, qmp_end):
         command = [
-            *(*qemu, "-S", "-serial", "null"),
+            *(*DIE_WITH_PARENT, *qemu, "-S", "-serial", "null"),
             *("-icount", f"shift=0,rr=record,rrfile={folder / 'record'}"),
             *("-chardev", f"socket,id=gdb,fd={gdb_end.fileno()}", "-gdb", "chardev:gdb"),
             *("-chardev", f"socket,id=qmp,fd={qmp_end.fileno()}", "-mon", "chardev=qmp,mode=control"),
         ]
         fds = (gdb_end.fileno(), qmp_end.fileno())
-        with background(command, cwd=ROOT, pass_fds=fds, stderr=subprocess.DEVNULL):
-            gdb_end.close()
-            qmp_end.close()
-            monitor, guest = Monitor(qmp), RemoteGuest(gdb)
-            guest.call("?")
-            guest.run_to(first)
-            before = monitor.count()
-            guest.run_to(last)
-            return monitor.count() - before
+        with subprocess.Popen(command, cwd=cwd, pass_fds=fds, stderr=subprocess.DEVNULL) as process:
+            try:
+                gdb_end.close()
+                qmp_end.close()
+                monitor, guest = Qmp(qmp), RemoteGuest(gdb)
+                monitor.greet(SECONDS)
+                guest.call("?")
+                return [_count_at(address, guest, monitor) for address in addresses]
+            finally:
+                process.kill()
+
+
+def _count_at(address: int, guest: RemoteGuest, monitor: Qmp) -> int:
+    guest.run_to(address)
+    return int(monitor.execute("query-replay", seconds=SECONDS)["icount"])
