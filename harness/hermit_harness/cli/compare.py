@@ -33,7 +33,7 @@ left. Each side is booted under TCG with one CPU, and described by
 
   sizes           of the sections that are in memory, in bytes
   instructions    of the loader, from its entry to the kernel's: exact
-  memory          what lies where, and how large it is
+  memory          what is where, and how large it is
 
   hermitctl compare build/release/hermit-loader-x86_64-multiboot old/loader
   hermitctl compare --app hello x86_64-multiboot x86_64-pvh

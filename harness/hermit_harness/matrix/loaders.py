@@ -2,7 +2,7 @@
 """Another loader in place of this tree's: which file boots the cells of a target, and what only this tree promises.
 
 The files are named as releases name them: by a target's name or an earlier one. Any other name is accepted for a single
-file whose header tells the target.
+file whose header says for which target it is.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _target_of(path: Path) -> str:
         if head[pe : pe + 4] == b"PE\0\0":
             target = PE_TARGETS.get(struct.unpack_from("<H", head, pe + 4)[0])
     if target is None:
-        raise ValueError(f"{path}: neither the name nor the header tells the target of this loader")
+        raise ValueError(f"{path}: neither the name nor the header says for which target this loader is")
     return target
 
 

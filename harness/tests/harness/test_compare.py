@@ -54,4 +54,4 @@ def test_no_loader(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("text")
     done = ctl("compare", tmp_path / "text", "x86_64-multiboot")
     assert (done.returncode, done.stderr.count("\n")) == (125, 1)
-    assert "tells the target of this loader" in done.stderr
+    assert "says for which target this loader is" in done.stderr

@@ -56,8 +56,8 @@ def test_cells_of_images_by_path(tmp_path: Path) -> None:
     assert (tmp_path / "shared" / "tracedir" / "trace.dat").read_bytes() == b"a trace"
 
 
-def test_name_tells_cpu_and_kernel(tmp_path: Path) -> None:
-    """The name decides about CPU and end; the TOML file may name another end."""
+def test_name_has_cpu_and_kernel(tmp_path: Path) -> None:
+    """The name determines CPU and end; the TOML file may name another end."""
     for name in ("a-b-riscv64-v0.12.3", "old-x86_64-v0.6.0", "other", "hello-x86_64-v0.11.0"):
         (tmp_path / name).touch()
     (tmp_path / "hello-x86_64-v0.11.0.toml").write_text('end = "hermit-acpi-off"\n')

@@ -65,7 +65,7 @@ def test_files_of_a_release(files: dict[str, str], tmp_path: Path) -> None:
     ids=["elf", "big-endian", "pe"],
 )
 def test_file_with_another_name(head: bytes, target: str, tmp_path: Path) -> None:
-    """The header of a file that cargo has built tells its target."""
+    """The header of a file that cargo has built names its target."""
     (tmp_path / "hermit-loader").write_bytes(head)
     assert list(loaders.find(tmp_path / "hermit-loader")) == [target]
 
