@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from hermit_harness.timeline import console_file, memory, run_file
+from hermit_harness.timeline import console_file, course, memory, run_file, trace
 from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
@@ -22,7 +22,7 @@ CONSOLE_LIMIT = 512 * 1024  # of the console while the guest runs
 NAMES = (
     *("argv", "console.log", "qmp.jsonl", "stderr.txt", "outcome.txt", "repro.sh"),
     *("registers.txt", "backtrace.txt", "harness-bug.txt"),
-    *(run_file.NAME, console_file.NAME, memory.NAME),
+    *(run_file.NAME, console_file.NAME, memory.NAME, trace.NAME),
 )
 # What QEMU's exit status means, on other processors and on x86.
 STATUS_COMMENTS = (
@@ -83,15 +83,23 @@ class Artifacts:
         """Write one object, indented for people."""
         self.write(name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
-    def console(self, data: bytes) -> None:
-        """Write the guest's output as it arrives, so that it is there if the harness is killed. write() replaces it."""
+    def write_trace(self) -> None:
+        """Write trace.json from the other files."""
+        if self.folder and not self.problem:
+            self.write(trace.NAME, json.dumps(trace.content(course.read(self.folder)), ensure_ascii=False))
+
+    def console(self, data: bytes, read_at: float) -> None:
+        """Write the guest's output as it arrives, so that it is there if the harness is killed. write() replaces it.
+
+        `read_at` is in seconds since QEMU's exec.
+        """
         if self._console and self._console_bytes_left > 0:
             with self._tolerated():
                 self._console.write(data[: self._console_bytes_left])
             self._console_bytes_left -= len(data)
         if self._timed:
             with self._tolerated():
-                self._timed.add(time.monotonic() - self._start, data)
+                self._timed.add(read_at, data)
 
     def qmp(self, direction: str, text: str) -> None:
         """One QMP message, "<" from QEMU and ">" to it, with its time."""

@@ -90,6 +90,7 @@ def boot(
     if artifacts:
         folder.write_json(run_file.NAME, run_file.content(spec, outcome, folder.started_at, command))
         folder.write_json(memory.NAME, memory.content(spec, outcome))
+        folder.write_trace()
     notes = (*outcome.notes, *filter(None, (folder.problem,)))
     return replace(outcome, artifacts=artifacts, notes=notes)
 
@@ -115,7 +116,7 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
         watchers += (faults,)
 
         def console(data: bytes) -> None:
-            folder.console(data)
+            folder.console(data, supervisor.read_at)
             if guest_io.console:
                 guest_io.console(data)
 

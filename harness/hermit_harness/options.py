@@ -180,6 +180,7 @@ OPTIONS: tuple[Option, ...] = (
         "show only the application's output, and the log if the run fails; the default for cargo's runner",
         kind="yes",
     ),
+    Option("PLOT", "plot", "write the course of the boot as a picture (SVG)", metavar="FILE"),
     Option("JUNIT", "junit", "write the results of Rust's tests, or of the run, as JUnit XML", metavar="FILE"),
     Option(
         "PER_TEST",

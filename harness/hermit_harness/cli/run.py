@@ -15,7 +15,7 @@ from typing import Any
 
 from hermit_harness import elf, options
 from hermit_harness.boot import GUEST_FAILURES, boot
-from hermit_harness.cli import accelerator, config, uhyve
+from hermit_harness.cli import accelerator, config, plot, uhyve
 from hermit_harness.cli.accelerator import AUTO
 from hermit_harness.cli.app import find_app
 from hermit_harness.cli.evidence import run_folder
@@ -230,6 +230,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
     row = arguments.end or end_row(facts, image)
     end(row)
     writable(arguments.capture, "capture")
+    writable(arguments.plot, "plot")
     if arguments.artifacts.startswith("~"):
         raise ValueError(f"--artifacts {arguments.artifacts}: the shell has not expanded ~, so write the whole path")
     spec = RunSpec(
@@ -368,6 +369,8 @@ def run_once(arguments: argparse.Namespace, view: ConsoleView | None) -> Finishe
                 config.report(arguments.settings)
             return None
         spec, outcome = boot_here(spec, network, arguments, image is not None, view)
+    if arguments.plot:
+        plot.write(arguments.plot, outcome.artifacts)
     name = image.id if image else (spec.app or spec.loader).name
     kernel = (facts.kernel if facts else None) or outcome.kernel or (image.kernel if image else "")
     return Finished(spec, outcome, name, kernel)

@@ -27,7 +27,7 @@ STACK_SIZE = 32 << 10  # docs/hand-over.md
 PAGE = 4096
 RIGHTS = ("x", "w", "r")  # of a segment, PF_X = 1 and so on
 NUMBER = r"(0x[0-9a-f]+)"
-# A line of the loader, what lies there, and when. A second number is the end, otherwise the size is unknown.
+# A line of the loader, what is there, and when. A second number is the end, otherwise the size is unknown.
 LINES = (
     (re.compile(rf"Loader: \[{NUMBER} - {NUMBER}\]"), "loader", BEFORE),
     (re.compile(rf"Found module: \[{NUMBER} - {NUMBER}\]"), "application's file", BEFORE),

@@ -54,6 +54,11 @@ def source_of(text: str) -> dict[str, Any] | None:
     return {"file": file, "line": int(line)} if file and line.isdecimal() else None
 
 
+def started(run: Mapping[str, Any]) -> float:
+    """Return the time of QEMU's exec in seconds since 1970."""
+    return datetime.fromisoformat(run["started"]).timestamp()
+
+
 def content(spec: RunSpec, outcome: Outcome, started: float, command: str) -> dict[str, Any]:
     """Return the object. `started` is the time of QEMU's exec in seconds since 1970, `command` repeats the run."""
     return {

@@ -93,6 +93,7 @@ class Supervisor:
         self._end_reason: tuple[EndReason, str] | None = None
         self._powered_off = False
         self._released = process.started
+        self.read_at = 0.0  # when console output was read last, in seconds since QEMU's exec
         self._last_output = 0.0
         self._halt_check = HaltCheck()
         self._samples = CpuSamples(process, self._halt_check)
@@ -272,7 +273,7 @@ class Supervisor:
         if not data:
             self._serial_input.stop()
             return False
-        now = time.monotonic() - self.process.started
+        now = self.read_at = time.monotonic() - self.process.started
         self.boot_log.times.setdefault("first_byte", now)
         data = self._firmware_filter.feed(data, self.boot_log.in_firmware)
         self.console.feed(data)

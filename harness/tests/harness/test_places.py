@@ -29,6 +29,7 @@ VERBS = {
     "run-module": ("run", "--module={}", "exit"),
     "run-share": ("run", "--share={}/x", "exit"),
     "run-capture": ("run", "--net=user", "--capture={}/x", "exit"),
+    "run-plot": ("run", "--plot={}/x", "exit"),
     "run-qemu": ("run", "--qemu={}", "exit"),
     "run-virtiofsd": ("run", "--share=.", "--virtiofsd={}", "exit"),
     "debug": ("debug", "{}"),

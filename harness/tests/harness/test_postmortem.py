@@ -44,6 +44,7 @@ def test_triple_fault_is_located(tmp_path: Path) -> None:
         "run.json",
         "console.jsonl",
         "memory.json",
+        "trace.json",
     }
     assert names == {path.name for path in tmp_path.iterdir()}
     (cpu,) = cpus.parse((tmp_path / "registers.txt").read_text())

@@ -196,7 +196,7 @@ def test_memory_map_is_what_the_kernel_finds(on: str, tmp_path: Path) -> None:
 
 
 def test_memory_map_ignores_the_application() -> None:
-    """Lines of the loader's form count only before the first line of somebody else; firmware may precede them."""
+    """Lines of the loader's form count up to the first line that is not its own; firmware may precede them."""
     console = b"SeaBIOS\r\n\x1b[0m[LOADER][INFO] Hermit loader\n[LOADER] Loader: [0x1000 - 0x2000]\nhello\n"
     assert memory.loader_lines(console + b"[LOADER][DEBUG] Loader: [0x5000 - 0x6000]\n") == [
         "Hermit loader",
