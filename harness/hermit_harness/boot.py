@@ -203,7 +203,7 @@ def _second_boot(spec: RunSpec, first_log: BootLog, namespace_command: Sequence[
     """
     if spec.share or spec.net.kind != "none":
         return PostMortem(problem=f"{QEMU_ENDED}; a boot with a network or a folder is not repeated for that")
-    spec = replace(spec, debug_exit=False, wall_seconds=min(spec.wall_seconds, SECOND_BOOT_SECONDS))
+    spec = replace(spec, debug_exit=False, wall_seconds=min(spec.wall_seconds, SECOND_BOOT_SECONDS), stream=None)
     boot_log = BootLog.of(spec)
     try:
         process = launch(spec, namespace_command)

@@ -24,14 +24,16 @@ from hermit_harness.testing import failure_text
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from tests.support.again import boot_again
-from tests.support.clock import counted
+from tests.support.clock import without_waits
 from tests.support.errata import skip_known
 from tests.support.probe_session import WITHOUT_GUESTS, probe_session
 from tests.support.quick import is_quick
+from tests.support.resume import resumed
 
 Report = Generator[None, pytest.TestReport, pytest.TestReport]
 RunCell = Callable[[Cell], Outcome]
 Boot = Callable[[RunSpec], Outcome]
+RESUMED = ("firmware", "resumed")  # the property of a test whose firmware did not boot in full
 TCG = "/tcg/"  # in the id of each cell that needs no probe
 
 
@@ -138,6 +140,13 @@ def _deselect(config: pytest.Config, items: list[pytest.Item], left_out: set[pyt
     items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests resumed; JUnit names them."""
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
+    if count := sum(RESUMED in getattr(report, "user_properties", ()) for report in reports):
+        terminalreporter.write_line(f"firmware: {count} tests resumed after its start, which a full boot had saved")
+
+
 def cell_of(item: pytest.Item) -> Cell | None:
     """Return the cell that a test runs; None for other tests."""
     callspec = getattr(item, "callspec", None)
@@ -161,9 +170,9 @@ def _boots(config: pytest.Config) -> bool:
 def run_cell(request: pytest.FixtureRequest) -> RunCell:
     """Boot a cell and require its expected outcome. An outcome that an erratum explains is skipped with its id.
 
-    A red cell is run again once. Only one whose infrastructure failed at the first try may pass.
+    A red cell is run again once, from a reset. Only one whose infrastructure failed at the first try may pass.
 
-    The must-run cells run by the real clock.
+    The must-run cells run by the real clock and from a reset, the others from a stream where there is one.
     """
 
     def record(name: str, value: object) -> None:
@@ -174,9 +183,13 @@ def run_cell(request: pytest.FixtureRequest) -> RunCell:
         record(plugin.CELL, cell.id)
         record(plugin.ARTIFACTS, cell.id)
         spec = specs.spec(cell)
-        spec = spec if cell.id in matrix().must_run else counted(spec)
+        must_run = cell.id in matrix().must_run
+        full = spec if must_run else without_waits(spec)
         command = f"make test CELL={shlex.quote(cell.id)}"
-        outcome = boot(spec, artifacts=specs.artifacts(cell.id), command=command)
+        first = spec if must_run else resumed(spec)
+        if first.stream:
+            record(*RESUMED)
+        outcome = boot(first, artifacts=specs.artifacts(cell.id), command=command)
         if outcome.matches(spec.expect):
             return outcome
         if loaders.given() and loaders.not_promised(cell):
@@ -186,7 +199,7 @@ def run_cell(request: pytest.FixtureRequest) -> RunCell:
         return boot_again(
             outcome,
             spec.expect,
-            None if request.config.option.once else partial(boot, spec, second, command=command),
+            None if request.config.option.once else partial(boot, full, second, command=command),
             record,
         )
 
@@ -200,7 +213,10 @@ def boot_here(request: pytest.FixtureRequest) -> Iterator[Boot]:
 
     def go(spec: RunSpec) -> Outcome:
         request.node.user_properties.append((plugin.ARTIFACTS, name))
-        return boot(counted(spec), artifacts=specs.artifacts(name))
+        here = resumed(spec)
+        if here.stream:
+            request.node.user_properties.append(RESUMED)
+        return boot(here, artifacts=specs.artifacts(name))
 
     yield go
 

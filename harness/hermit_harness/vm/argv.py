@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.vm import esp, host, nic, shared_folder
+from hermit_harness.vm import esp, host, migration, nic, shared_folder
 from hermit_harness.vm.filenames import escape_commas, initrd_name, kernel_name
 from hermit_harness.vm.machines import Machine, bios_file, firmware_file, has_debug_console, machine
 from hermit_harness.vm.memory import guest_loader_address
@@ -164,6 +164,7 @@ def harness_argv(spec: RunSpec, fds: InheritedFds) -> list[str]:
     argv += ["-display", "none", "-no-reboot", "-no-shutdown", "-S"]
     for name, fd in (("serial0", fds.serial), ("qmp0", fds.qmp), ("gdb0", fds.gdb)):
         argv += ["-chardev", f"socket,id={name},fd={fd}"]
+    argv += migration.INCOMING if spec.stream else ()
     if is_network_watched(spec):
         argv += nic.watch_argv(fds.mirror, fds.inject)
     return argv + ["-serial", "chardev:serial0", "-mon", "chardev=qmp0,mode=control"]

@@ -26,7 +26,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -238,18 +238,25 @@ def spawn(
         raise LaunchError(f"{missing} cannot be started ({error.strerror}): install util-linux") from error
 
 
-def launch(spec: RunSpec, namespace_command: Sequence[str] = (), virtiofsd: socket.socket | None = None) -> Process:
+def launch(
+    spec: RunSpec,
+    namespace_command: Sequence[str] = (),
+    virtiofsd: socket.socket | None = None,
+    rewrite: Callable[[str], str] = str,
+) -> Process:
     """Start QEMU for `spec`, paused.
 
     Raise LaunchError if the process chain cannot be set up. Errors of QEMU itself appear later, in the session.
 
     `namespace_command`: a prefix that enters a network namespace and creates a PID namespace, instead of new ones.
     `virtiofsd`: a connection to the daemon of the shared folder.
+    `rewrite` changes words of QEMU's command line.
     """
     harness_ends, qemu_ends = _socket_pairs(6 if is_network_watched(spec) else 4)
     gate = harness_ends[0]
     inherited = InheritedFds(*(sock.fileno() for sock in qemu_ends[1:]))
-    argv = tuple(harness_argv(spec, replace(inherited, share=virtiofsd.fileno()) if virtiofsd else inherited))
+    words = harness_argv(spec, replace(inherited, share=virtiofsd.fileno()) if virtiofsd else inherited)
+    argv = tuple(map(rewrite, words))
     unshare = namespace_command or (UNSHARE_COMMAND if spec.isolate else ())
     inherited_fds = [sock.fileno() for sock in (*qemu_ends[1:], *((virtiofsd,) if virtiofsd else ()))]
     inherited_fds += [spec.net.fd] if spec.net.fd >= 0 else []

@@ -108,6 +108,19 @@ class Qmp:
             raise QmpError(f"{command}: {answer['error'].get('desc', answer['error'])}")
         return answer.get("return")
 
+    def wait_event(self, name: str, seconds: float) -> Message:
+        """Return the next event of this name, and drop the events before it; QmpError after that many seconds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            while self.events:
+                event = self.events.popleft()
+                if event["event"] == name:
+                    return event
+            remaining = deadline - time.monotonic()
+            if self.closed or remaining <= 0 or not select.select([self.sock], [], [], remaining)[0]:
+                raise QmpError(f"no event {name} from QEMU's monitor")
+            self.receive()
+
     def error_of(self, request_id: int) -> str:
         """Return QEMU's message if it refused this request, else ""."""
         answer = next((m for m in self._inbox if m.get("id") == request_id), {})

@@ -23,6 +23,7 @@ class RunSpec:
     `net` is the guest's NIC, `share` its shared folder.
     `allow_unknown` takes an end without a status for success.
     `continues_on_fault`: an exception that the kernel reports does not end the run.
+    `stream`: the machine's state, from which it resumes, instead of a reset (see migration.py).
     `debug_exit` False removes the exit device: isa-debug-exit on x86_64, semihosting on aarch64.
     """
 
@@ -51,3 +52,4 @@ class RunSpec:
     share: SharedFolder | None = None
     allow_unknown: bool = False
     continues_on_fault: bool = False
+    stream: Path | None = None

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from hermit_harness.exceptions import table
+from hermit_harness.vm import migration
 from hermit_harness.vm.argv import machine_of
 from hermit_harness.vm.gdb_relay import GdbRelay
 from hermit_harness.vm.memory import ram_of
@@ -110,6 +111,8 @@ class Supervisor:
         os.set_blocking(process.popen.stderr.fileno(), False)
         try:
             self.qmp.greet(GREETING_SECONDS)
+            if self.spec.stream:
+                migration.load(self.qmp, self.spec.stream)
             process_timing = {"qmp": time.monotonic() - process.started}
             # Do not wait for the answer: guest and QEMU may end before it arrives.
             self._cont_id = self.qmp.send("cont")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A clock that counts instructions, for firmware that waits."""
+"""What shortens the waits of firmware: a clock that counts instructions, and a boot menu that waits for no key."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from hermit_harness.vm.spec import RunSpec
 
 # Half a microsecond per instruction; while the CPU is idle, time advances to the next timer.
 COUNTED = ("-icount", "shift=9,sleep=off")
+# In ms. Without a boot menu AAVMF waits five seconds for a key.
+NO_WAIT_FOR_A_KEY = ("-boot", "menu=on,splash-time=0")
 
 
-def counted(spec: RunSpec) -> RunSpec:
-    """Return the boot with this clock, if its firmware is OVMF.
+def without_waits(spec: RunSpec) -> RunSpec:
+    """Return the boot without the waits of its firmware.
 
-    OVMF waits 1.5 s for a TPM by reading the clock, and its shell waits for 5 s. AAVMF does not wait.
+    OVMF waits 1.5 s for a TPM by reading the clock, and its shell waits for 5 s. AAVMF waits for a key before it boots
+    from a disk.
     """
     row = machine_of(spec)
-    waits = row.arch == "x86_64" and row.returns_to_firmware and spec.accel == "tcg"
-    return replace(spec, extra=(*spec.extra, *COUNTED)) if waits else spec
+    if not row.returns_to_firmware or spec.accel != "tcg":
+        return spec
+    return replace(spec, extra=(*spec.extra, *(COUNTED if row.arch == "x86_64" else NO_WAIT_FOR_A_KEY)))
