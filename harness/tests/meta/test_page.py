@@ -160,3 +160,18 @@ def test_number_of_boots_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     run = write_run(tmp_path, dict(zip(CELLS, ("passed", "passed", "failed"), strict=True)))
     tests = data_of(write.of_tests([run], tmp_path).read_text())["tests"]
     assert [test["cell"] for test in tests if "run" in test] == [CELLS[0], CELLS[2]]
+
+
+def test_source_of_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines around it are shown. Debug information may name any file: others than the project's are not read."""
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "main.rs").write_text("".join(f"line {n}\n" for n in range(1, 100)))
+    (tmp_path / "secret.rs").write_text("secret\n")
+    (project / "key.pem").write_text("secret\n")
+    (project / "link.rs").symlink_to(tmp_path / "secret.rs")
+    monkeypatch.chdir(project)
+    lines = run_folder.source_lines({"file": "src/main.rs", "line": 50})
+    assert lines == [[number, f"line {number}"] for number in range(45, 56)]
+    for name in (tmp_path / "secret.rs", "../secret.rs", "key.pem", "link.rs", "src", "absent.rs"):
+        assert run_folder.source_lines({"file": str(name), "line": 1}) == []

@@ -8,6 +8,7 @@ const NOTHING = "This test has left no boot.";
 const SECTIONS = [
   ["Boot", (run) => run.phases && run.phases.length ? waterfall(run.phases) : null],
   ["Console", (run) => run.console ? consoleOf(run) : null],
+  ["Source", (run) => run.source_lines ? sourceOf(run) : null],
   ["Backtrace", (run) => run.backtrace ? preformatted(run.backtrace) : null],
   ["Memory", (run) => run.map ? html("div", {}, memoryPicture(run.map), memoryTable(run.map),
     run.map_hint ? html("p", { class: "note" }, run.map_hint) : null) : null],
@@ -37,6 +38,14 @@ function consoleOf(run) {
       html("span", { class: "text" }, ...shown(text))));
   }
   return box;
+}
+
+/** The lines around the one that failed. */
+function sourceOf(run) {
+  return html("pre", { class: "source", tabindex: "0", "aria-label": `${run.source.file}:${run.source.line}` },
+    run.source_lines.map(([number, text]) =>
+      html("span", { class: number === run.source.line ? "here" : undefined },
+        html("b", {}, `${number === run.source.line ? "→" : " "} ${String(number).padStart(5)}  `), ...shown(text), "\n")));
 }
 
 function commandOf(test) {

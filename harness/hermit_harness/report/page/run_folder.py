@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness.net import frames, pcap
+from hermit_harness.paths import ROOT
 from hermit_harness.postmortem.frames import relative
 from hermit_harness.report.page.ladder import row
 
@@ -20,6 +21,8 @@ CONSOLE, CONSOLE_FAILED = 8 * 1024, 64 * 1024
 TEXT = 32 * 1024  # characters of any other text
 ROWS = 400  # of any other list
 FRAMES = 200
+SOURCES = (".rs", ".c", ".h", ".cpp", ".S", ".s", ".asm")
+MAX_SOURCE, AROUND = 1 << 20, 5  # bytes of such a file, lines before and after the one that failed
 # What the page shows of run.json.
 SHOWN = (
     *("verdict", "summary", "expected", "cause", "source", "hint", "blame", "notes", "backtrace", "phases", "command"),
@@ -32,6 +35,7 @@ def read(folder: Path, failed: bool) -> dict[str, Any]:
     record = _object(folder / "run.json")
     known = _outcome(folder) | {key: value for key, value in record.items() if key in SHOWN}
     known["application"] = relative(str(record.get("application") or ""))
+    known["source_lines"] = source_lines(record.get("source") or {})
     known["argv"] = _text(folder / "argv").strip()
     known["backtrace"] = _text(folder / "backtrace.txt") or known.get("backtrace")
     known["registers"] = _text(folder / "registers.txt")
@@ -69,6 +73,21 @@ def console(folder: Path, limit: int) -> tuple[list[list[Any]], int]:
     return found, max(total - limit, 0)
 
 
+def source_lines(source: dict[str, Any]) -> list[list[Any]]:
+    """Return the lines around the place where a run failed, with their numbers.
+
+    The place is from the debug information of the application, which may name any file. So only source files of the
+    checkout and of the current folder are read.
+    """
+    name, line = str(source.get("file", "")), int(source.get("line", 0))
+    for base in (Path.cwd().resolve(), ROOT.resolve()) if name else ():
+        path = (base / name).resolve()
+        if path.is_relative_to(base) and path.suffix in SOURCES and path.is_file():
+            rows = list(enumerate(_text(path, MAX_SOURCE).split("\n"), 1))
+            return [[number, text] for number, text in rows[max(line - AROUND - 1, 0) : line + AROUND]]
+    return []
+
+
 def _outcome(folder: Path) -> dict[str, Any]:
     """Return what outcome.txt says: how it ended, the cause, the hint."""
     summary, _, rest = _text(folder / "outcome.txt").partition("\n")
@@ -102,8 +121,8 @@ def _raw(path: Path) -> bytes:
         return b""
 
 
-def _text(path: Path) -> str:
-    return _raw(path)[:TEXT].decode("utf-8", "backslashreplace")
+def _text(path: Path, limit: int = TEXT) -> str:
+    return _raw(path)[:limit].decode("utf-8", "backslashreplace")
 
 
 def _object(path: Path) -> dict[str, Any]:
