@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hermit_harness import image
 from hermit_harness.vm.targets import ARCHS, ELF_MACHINES
 
 PT_LOAD, PT_NOTE = 1, 4
@@ -157,11 +158,15 @@ def _take_notes(found: ElfFacts, data: bytes, order: str) -> None:
 
 
 def read(path: Path | None) -> ElfFacts | None:
-    """The facts of a file; None if there is no such file or it is no ELF64. Only headers and notes are read."""
+    """The facts of a file; None if there is no such file or it is no ELF64. Only headers and notes are read.
+
+    Of a gzip file or Hermit image, the facts are those of the application in it.
+    """
     if path is None:
         return None
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return parse(data)
+            packed = image.read(bytes(data)) if data[:3] == image.GZIP else None
+            return parse(packed.app if packed else data)
     except (OSError, ValueError):  # an empty file cannot be mapped
         return None

@@ -31,8 +31,8 @@ GENERATED = ("version.h", "suites.h", "status.inc")
 
 # The rooms of harness/hermit_harness, lowest layer first. A room imports from its own layer and from those before it.
 LAYERS = (
-    ("paths", "status", "ends", "exceptions"),
-    ("vm", "elf", "fixtures", "options"),
+    ("paths", "status", "ends", "exceptions", "image"),
+    ("vm", "image", "elf", "fixtures", "options"),
     ("watch",),
     ("verdict",),
     ("gdb", "net"),

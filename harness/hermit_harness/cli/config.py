@@ -20,6 +20,7 @@ from typing import Any
 from hermit_harness import options
 from hermit_harness.options import DEBUG_OPTIONS, OPTIONS, Option
 
+IMAGE_KEYS = {"version", "kernel", "input"}  # what hermit.toml of a Hermit image always has
 PROJECT_FILE, CARGO_FILE, USER_FILE = "hermit.toml", "Cargo.toml", "hermit/config.toml"
 ROWS = {row.flag: row for row in (*OPTIONS, *DEBUG_OPTIONS)}
 # Tables of Cargo.toml that cargo leaves to other programs.
@@ -98,6 +99,8 @@ def _of_file(path: Path) -> dict[str, Setting]:
         if is_cargo:  # cargo says more about it
             return {}
         raise ValueError(f"{_shown(path)}: {error}") from None
+    if path.name == PROJECT_FILE and table.keys() >= IMAGE_KEYS:  # it configures a Hermit image, not hermitctl
+        return {}
     tables = [table.get(name, {}).get("metadata", {}).get("hermit", {}) for name in CARGO_TABLES]
     found: dict[str, Setting] = {}
     for values in tables if is_cargo else [table]:

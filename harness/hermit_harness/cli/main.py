@@ -49,6 +49,7 @@ COMMANDS = {
     "doctor": "doctor",
     "report": "report",
     "cache": "cache",
+    "image": "image",
 }
 
 WITH_GUEST_ARGUMENTS = ("run", "debug")  # with arguments for the guest after APP

@@ -21,19 +21,21 @@ from hermit_harness.cli.app import find_app
 from hermit_harness.cli.evidence import run_folder
 from hermit_harness.cli.files import program, readable, writable
 from hermit_harness.cli.loader import find_loader, named_target
+from hermit_harness.cli.packed import read_packed
 from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.cli.summary import as_json, exit_status, properties, summary
 from hermit_harness.cli.terminal import ConsoleView
 from hermit_harness.ends import end, row_of_kernel
 from hermit_harness.fixtures import FixtureImage, join_append
 from hermit_harness.gdb.running import AttachPoint, DebuggerAccess, RunningGuest, own_socket_path
+from hermit_harness.image import Image
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.argv import check_mhz, shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.machines import machine
-from hermit_harness.vm.memory import MIB, memory_bytes, shortage, size_text
+from hermit_harness.vm.memory import MIB, at_least, memory_bytes, shortage, size_text
 from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target
@@ -87,7 +89,7 @@ def boot_parser(commands: Any, name: str, summary: str, description: str) -> arg
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
     # Guest ports that are forwarded but not probed, and the command whose variables count.
-    parser.set_defaults(silent=(), reads=name, of_cargo=False, log_last=False)
+    parser.set_defaults(silent=(), reads=name, of_cargo=False, log_last=False, least_memory=0)
     return parser
 
 
@@ -144,15 +146,18 @@ def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
     return row_of_kernel(cpu_of_arch(facts.arch), facts.kernel, facts.entry_version)
 
 
-def command_line(arguments: argparse.Namespace, image: FixtureImage | None) -> str:
+def command_line(arguments: argparse.Namespace, image: FixtureImage | None, packed: Image | None = None) -> str:
     """Return the text after -append.
 
-    Words after `--` are quoted for the kernel's parser. Text from ARGS= is unchanged.
+    Words after `--` are quoted for the kernel's parser. Text from ARGS= is unchanged. Without any, those of a Hermit
+    image apply. The loader would add them, but not to a line with variables or a network's addresses.
     """
     kernel_text = " ".join(t for t in (arguments.kernel_args, *arguments.kernel_words) if t)
     app_text = shlex.join(arguments.app_words) or arguments.args
     if image and not kernel_text and not app_text:
         kernel_text, app_text = image.kernel_args, image.args
+    if packed and not kernel_text and not app_text:
+        kernel_text, app_text = shlex.join(packed.kernel_args), shlex.join(packed.app_args)
     if arguments.freq:
         kernel_text = f"-freq {check_mhz(arguments.freq)} {kernel_text}".strip()
     variables = (shlex.quote(f"env={_variable(text)}") for text in arguments.env)
@@ -227,6 +232,8 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
     machine_row = machine(arguments.machine or target_row.machine, target_row.cpu)
     is_liar = image is not None and image.kind == "liar"
     timeout = _number(arguments.timeout, "timeout", 0) or FOREVER
+    cpus = int(_number(arguments.smp, "smp", 1))
+    packed = read_packed(path, arguments, cpus)
     row = arguments.end or end_row(facts, image)
     end(row)
     writable(arguments.capture, "capture")
@@ -239,9 +246,11 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         machine=machine_row.name,
         accel=arguments.accel if arguments.accel not in ("", AUTO) else "tcg",
         cpu=arguments.cpu,
-        smp=int(_number(arguments.smp, "smp", 1)),
-        memory=size_text(arguments.mem, "--mem") if arguments.mem else machine_row.memory,
-        append=command_line(arguments, image),
+        smp=packed.cpus if packed and not arguments.settings["smp"].origin else cpus,
+        memory=size_text(arguments.mem, "--mem")
+        if arguments.mem
+        else at_least(machine_row.memory, arguments.least_memory),
+        append=command_line(arguments, image, packed),
         debug_exit=not arguments.no_debug_exit and "debug-exit" in machine_row.provides,
         extra=tuple(arguments.qemu_arg),
         stdin=None,

@@ -18,6 +18,7 @@ from hermit_harness.fixtures import FixtureImage
 from hermit_harness.net import diagnosis, guest_network
 from hermit_harness.net.diagnosis import STEPS
 from hermit_harness.net.monitor import NetworkMonitor
+from hermit_harness.vm.memory import at_least
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.run_facts import RunFacts
 from hermit_harness.watch.supervisor import Supervisor, Watcher
@@ -46,7 +47,7 @@ class RunNetwork(Watcher):
         )  # fmt: skip
         self.network = guest_network.set_up(request, os.environ)
         networked = self.network.nic.kind != "none"
-        memory = DEFAULT_MEMORY if networked and not arguments.mem else spec.memory
+        memory = at_least(DEFAULT_MEMORY, arguments.least_memory) if networked and not arguments.mem else spec.memory
         append = " ".join((*self.network.kernel_words, append)).strip()
         self.spec = replace(spec, net=self.network.nic, append=append, memory=memory)
         self.notes += self.network.notes

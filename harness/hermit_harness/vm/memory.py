@@ -33,6 +33,11 @@ def size_text(text: str, name: str) -> str:
     return re.sub(r"i?B$", "", text.strip(), flags=re.IGNORECASE)
 
 
+def at_least(text: str, size: int) -> str:
+    """Return a size as -m has it, or `size` bytes in its place if that is more."""
+    return text if memory_bytes(text) >= size else f"{-(-size // MIB)}M"
+
+
 def mib_text(size: int) -> str:
     """Return a size in MiB, rounded up."""
     return f"{-(-size // MIB)} MiB"

@@ -38,6 +38,9 @@ VERBS = {
     "proxy": ("proxy", "{}"),
     "bench": ("bench", "{}"),
     "compare": ("compare", "{}", "exit"),
+    "image": ("image", "pack", "{}"),
+    "image-output": ("image", "pack", "exit", "-o", "{}/x"),
+    "image-file": ("image", "pack", "exit", "-o", "x", "--file=a={}"),
     "init": ("init", "{}"),
     "report": ("report", "merge", "{}"),
 }
