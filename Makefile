@@ -177,6 +177,10 @@ mutants: writable setup-test setup-page loader fixtures ## apply each mutation; 
 repro: ## repeat one boot from its report: CELL=ID
 	@ci/repro.sh '$(CELL)'
 
+bisect: setup-test host fixtures ## first commit that breaks a cell: GOOD=COMMIT BAD=COMMIT CELL=ID
+#: CHECKOUT=FOLDER  BUILD="make loader"  FILE=what/it/builds
+	@ci/bisect.sh '$(GOOD)' '$(BAD)' '$(CELL)' '$(CHECKOUT)' '$(BUILD)' '$(FILE)'
+
 standalone: setup-test loader host fixtures ## one file that repeats a boot elsewhere: CELL=ID
 	@build/venv/bin/python -m hermit_harness.report.standalone '$(CELL)'
 
@@ -254,7 +258,7 @@ setup-test:
 	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh
 	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
-.PHONY: help run debug qemu rdebug debug-loader demo-hello demo-echo \
+.PHONY: bisect help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
 	test durations host-test host clang mutants repro standalone fresh fresh-install \
 	bench bench-net \
