@@ -175,6 +175,7 @@ def _outcome(
         status_class=class_word(judged.status or 0) if refused else "",
         notes=_notes(facts) if facts else (),
         kernel=(facts.boot_log.kernel_version or "") if facts else "",
+        instructions=facts.instructions if facts else None,
         interrupted=facts is not None and facts.reason is EndReason.INTERRUPTED,
     )
 

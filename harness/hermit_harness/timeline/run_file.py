@@ -90,5 +90,6 @@ def content(spec: RunSpec, outcome: Outcome, started: float, command: str) -> di
         "started": datetime.fromtimestamp(started, UTC).isoformat(),
         "seconds": round(outcome.timings.get("end", 0.0), 6),
         "cpu_seconds": round(outcome.timings.get("cpu", 0.0), 6),
+        "instructions": outcome.instructions,
         "phases": phases(outcome.timings),
     }

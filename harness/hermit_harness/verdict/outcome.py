@@ -38,8 +38,9 @@ class Outcome:
     `kernel` is the version that the kernel printed, or "". `notes` are further messages for the user.
     `interrupted`: the user ended the run. `postmortem` has the application's frames if the machine could be examined.
     `source` is FILE:LINE of the failed code, or "". `regions` are ranges of memory that GDB has identified: start, end,
-    name. `timings` are in seconds since QEMU's exec: "qmp", "cont",
-    "first_byte", "loader_line", "loading", "kernel_line", "application_line", "end", and "cpu" (QEMU's CPU time).
+    name. `instructions` is how many the guest has executed until it stopped, None without QEMU's counter (-icount).
+    `timings` are in seconds since QEMU's exec: "qmp", "cont", "first_byte", "loader_line", "loading", "kernel_line",
+    "application_line", "end", and "cpu" (QEMU's CPU time).
     """
 
     verdict: str
@@ -61,6 +62,7 @@ class Outcome:
     interrupted: bool = False
     source: str = ""
     regions: tuple[tuple[int, int, str], ...] = ()
+    instructions: int | None = None
 
     @property
     def errors(self) -> list[bytes]:

@@ -39,7 +39,7 @@ class RunFacts:
     `returns_to_firmware`: the firmware continues after a refusal. `open_ports`: TCP ports that accepted connections.
     `silent_for` and `ran_for` are wall-clock seconds. `registers` is the monitor's text if the machine still existed.
     `ram` has the addresses of RAM.
-    `fault`: the exception at which the run was ended.
+    `fault`: the exception at which the run was ended. `instructions`: how many the guest has executed, with -icount.
     """
 
     reason: EndReason
@@ -59,6 +59,7 @@ class RunFacts:
     cpu: str = "x86_64"
     ram: range | None = None
     fault: Fault | None = None
+    instructions: int | None = None
 
     @property
     def relevant_stderr(self) -> list[str]:

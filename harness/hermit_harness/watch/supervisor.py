@@ -10,6 +10,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from hermit_harness.exceptions import table
 from hermit_harness.vm import migration
@@ -80,6 +81,7 @@ class Supervisor:
         self.console = ConsoleRecord()
         self.qmp = Qmp(process.qmp, qmp_log)
         self.registers = ""
+        self.instructions: int | None = None
         self.fault: Fault | None = None
         self._on_console = on_console
         self._watchers = watchers
@@ -251,8 +253,8 @@ class Supervisor:
                 self._halt_check.record_check(now, False)  # QEMU is ending, and its pidfd reports that
                 return
             if self._samples.halted(now, registers):
-                self.registers = registers
-                self._end_reason = (EndReason.HALTED, "")
+                self._end_reason, self.registers = (EndReason.HALTED, ""), registers
+                self._save_instructions()
             elif not self.spec.continues_on_fault and self._samples.trap_for_ever(now, registers):
                 self.registers = registers
                 self._end_reason = (EndReason.TRAPPED, "")
@@ -378,10 +380,16 @@ class Supervisor:
             self._end_reason = (EndReason.STOPPED, "QEMU did not end after quit")
 
     def _save_registers(self) -> None:
-        try:
+        self.registers = ""
+        with suppress(QmpError):
+            self._save_instructions()
             self.registers = self.qmp.hmp("info registers -a")
-        except QmpError:
-            self.registers = ""
+
+    def _save_instructions(self) -> None:
+        """Save how many instructions a machine that executes none any more has executed, if QEMU counts them."""
+        if "-icount" in self.spec.extra:
+            with suppress(QmpError):
+                self.instructions = int(self.qmp.execute("query-replay")["icount"])
 
     # --- the end ---
 
@@ -437,10 +445,9 @@ class Supervisor:
             cpu=target(self.spec.target).cpu,
             ram=ram_of(self.spec),
             fault=self.fault,
+            instructions=self.instructions,
         )
 
     def _pause(self) -> None:
-        try:
+        with suppress(QmpError):
             self.qmp.execute("stop")
-        except QmpError:
-            pass

@@ -141,6 +141,22 @@ def test_failure_names_its_line(tmp_path: Path) -> None:
     assert found["segment r-x"]["start"] <= int(outcome.cause.split(" at ")[1].split()[0], 16)
 
 
+def test_instructions_are_counted_exactly(tmp_path: Path) -> None:
+    """With QEMU's counter equal runs have equal numbers, and a longer one has more. Without it there is none."""
+
+    def counted(image: str, *extra: str) -> int | None:
+        spec = release(image, "microvm", debug_exit=False, extra=extra, expect="exit 0", allow_unknown=True)
+        boot(spec, artifacts=tmp_path)
+        number: int | None = record(tmp_path)["instructions"]
+        return number
+
+    clock = ("-icount", "shift=0,sleep=off")
+    first = counted("exit", *clock)
+    assert first and first == counted("exit", *clock)
+    assert first < (counted("bigbss", *clock) or 0)
+    assert counted("exit") is None
+
+
 def test_command_repeats_the_run(tmp_path: Path) -> None:
     """The command of the record ends as the run did, options, variables and arguments included."""
     variables = {"HERMIT_MACHINE": "microvm", "XDG_STATE_HOME": str(tmp_path / "state")}
