@@ -45,14 +45,16 @@ FORMAT = "1"  # of the streams: change it when what a stream holds changes
 MACHINES = ("ovmf", "ovmf-bios", "aavmf", "aavmf-el2", "aavmf-acpi")
 MEMORY = ("64M", "128M", "512M")  # reading a stream touches all memory
 DISK_WAYS = ("esp", "esp-boot", "esp-shell")
-FIRST_BOOT_SECONDS = 120.0
+FIRST_BOOT_SECONDS = 60.0
 TRIES = 3
-# Requests of the firmware for the file of -kernel: its size, or the size of its first part.
-KERNEL_REQUESTS = (b" key 0x0017 ", b" key 0x0008 ")
+# Requests of the firmware for the files of -kernel and -initrd: the size of the first part, the size, and the size of
+# -initrd. Firmware of 2025 asks for the kernel by a name, immediately before that for -initrd.
+KERNEL_REQUESTS = (b" key 0x0017 ", b" key 0x0008 ", b" key 0x000b ")
+BY_NAME = 3  # requests by which it does so
 TRACE = ("-trace", "fw_cfg_select")
 TRACED = b"fw_cfg_select "
-EARLIER = range(-16, -3)  # the requests before that for the kernel, among which the longest pause is taken
-LAST_REQUESTS: dict[str, int] = {}  # by machine, see _last_before_the_kernel()
+EARLIER = range(-17, -BY_NAME - 1)  # the requests before that for the kernel, among which the longest pause is taken
+LAST_REQUESTS: dict[str, tuple[int, int]] = {}  # by machine, see _last_before_the_kernel()
 UNUSABLE: set[str] = set()  # keys for which no stream could be made
 PLACEHOLDER = "words-of-the-stream"  # a guest that sees these words looks at the wrong machine's command line
 
@@ -141,19 +143,17 @@ def _locked(path: Path) -> Iterator[None]:
 def _make(spec: RunSpec, stream: Path) -> bool:
     """Write a stream, and read it once. Return whether both worked."""
     partial = stream.with_suffix(f".{os.getpid()}")
-    for attempt in range(TRIES):
-        if attempt:
-            LAST_REQUESTS.pop(spec.machine, None)
-        with contextlib.suppress(QmpError, LaunchError, ValueError):
-            if not (_at_first_read(spec, partial) if _disk(spec) else _before_the_kernel(spec, partial)):
-                continue
-            with closing_process(launch(replace(spec, stream=partial))) as process:
-                qmp = Qmp(process.qmp)
-                qmp.greet(FIRST_BOOT_SECONDS)
-                migration.load(qmp, partial)
-            partial.replace(stream)
-            _forget_oldest()
-            return True
+    stop_and_save = _at_first_read if _disk(spec) else _before_the_kernel
+    with contextlib.suppress(QmpError, LaunchError, ValueError):
+        if not any(stop_and_save(spec, partial) for _ in range(TRIES)):
+            raise QmpError("the firmware did not stop in time")
+        with closing_process(launch(replace(spec, stream=partial))) as process:
+            qmp = Qmp(process.qmp)
+            qmp.greet(FIRST_BOOT_SECONDS)
+            migration.load(qmp, partial)
+        partial.replace(stream)
+        _forget_oldest()
+        return True
     partial.unlink(missing_ok=True)
     return False
 
@@ -195,9 +195,7 @@ def _at_first_read(spec: RunSpec, stream: Path) -> bool:
 def _before_the_kernel(spec: RunSpec, stream: Path) -> bool:
     """Write the state of a machine whose firmware has not asked for the kernel; return whether it has not."""
     traced = replace(spec, extra=(*spec.extra, *TRACE))
-    last = _last_before_the_kernel(traced)
-    if last is None:
-        return False
+    last, limit = _last_before_the_kernel(traced)
     with closing_process(launch(traced)) as process:
         qmp = _continued(process)
         seen = bytearray()
@@ -205,16 +203,16 @@ def _before_the_kernel(spec: RunSpec, stream: Path) -> bool:
         qmp.execute("stop")
         migration.save(qmp, stream)
         seen += process.remaining_stderr().encode()
-    return not any(key in seen for key in KERNEL_REQUESTS)
+    return seen.count(TRACED) < limit and not any(key in seen for key in KERNEL_REQUESTS)
 
 
-def _last_before_the_kernel(traced: RunSpec) -> int | None:
-    """Return the number of the request after which the firmware makes the longest pause, shortly before the kernel's.
+def _last_before_the_kernel(traced: RunSpec) -> tuple[int, int]:
+    """Return the numbers of two requests: after which the firmware makes the longest pause, and which is the kernel's.
 
-    None if there are too few. It is the same with other memory and processors, so it is remembered by machine.
+    They are the same with other memory and processors, so they are remembered by machine.
     """
     known = LAST_REQUESTS.get(traced.machine)
-    if known is not None:
+    if known:
         return known
     with closing_process(launch(traced)) as process:
         _continued(process)
@@ -225,8 +223,9 @@ def _last_before_the_kernel(traced: RunSpec) -> int | None:
                 break
     earlier = [len(times) + before for before in EARLIER if len(times) + before >= 0]
     if not earlier:
-        return None
-    LAST_REQUESTS[traced.machine] = max(earlier, key=lambda number: times[number + 1] - times[number])
+        raise QmpError("the firmware asked for the kernel first")
+    last = max(earlier, key=lambda number: times[number + 1] - times[number])
+    LAST_REQUESTS[traced.machine] = last, len(times) - BY_NAME
     return LAST_REQUESTS[traced.machine]
 
 
