@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.fixtures import images
+from hermit_harness.image import compress
 from hermit_harness.matrix import corpus, specs
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -96,6 +97,18 @@ def test_end_of_a_module_without_a_size(name: str, case: str, boot_here: Boot, t
     """The end is the last byte of a segment or of the program headers: these files have no section headers."""
     file = corpus.folder(name.removesuffix("-elf")) / f"{case}.elf"
     spec = specs.release("hello", target_name=name, append="loader.log=debug")
+    outcome = boot_here(given(in_memory(replace(spec, app=file), PLACE), virt(module(PLACE, 0)), tmp_path))
+    assert outcome.matches("exit 0"), str(outcome)
+    assert f"Found module: [{PLACE:#x} - {PLACE + file.stat().st_size:#x}]".encode() in outcome.console
+
+
+@pytest.mark.requirement("N-25")
+def test_compressed_module_without_a_size(boot_here: Boot, tmp_path: Path) -> None:
+    """The compressed data of a gzip file gives its end."""
+    spec = specs.release("hello", target_name="aarch64-elf", append="loader.log=debug")
+    assert spec.app
+    file = tmp_path / "hello.gz"
+    file.write_bytes(compress(spec.app.read_bytes()))
     outcome = boot_here(given(in_memory(replace(spec, app=file), PLACE), virt(module(PLACE, 0)), tmp_path))
     assert outcome.matches("exit 0"), str(outcome)
     assert f"Found module: [{PLACE:#x} - {PLACE + file.stat().st_size:#x}]".encode() in outcome.console
