@@ -156,6 +156,9 @@ check: writable setup-test loader host fixtures lint ## the must-run cells, and 
 	@echo "== tests"
 	@$(pytest) harness/tests --quick -n $(workers)
 
+min-memory: setup-test loader fixtures ## find and record each image's minimum memory
+	@build/venv/bin/python -m hermit_harness.matrix.min_memory
+
 durations: setup-test ## record the times by which SHARD= divides
 	@build/venv/bin/python -m hermit_harness.report.shard
 
@@ -258,7 +261,7 @@ setup-test:
 	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh
 	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
-.PHONY: bisect help run debug qemu rdebug debug-loader demo-hello demo-echo \
+.PHONY: bisect min-memory help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
 	test durations host-test host clang mutants repro standalone fresh fresh-install \
 	bench bench-net \

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from hermit_harness.matrix import specs
+from hermit_harness.matrix import min_memory, specs
 from hermit_harness.matrix.expand import cells
-from hermit_harness.matrix.table import matrix
+from hermit_harness.matrix.table import MinMemory, matrix, parse
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -44,3 +44,22 @@ def test_less_memory_does_not_boot(target: str, image: str, boot_here: Boot) -> 
 def test_minimum_memory_is_within_the_budget(image: str, record_property: Callable[[str, object], None]) -> None:
     record_property("min_memory_mib", matrix().min_memory[MULTIBOOT][image].boots_with)
     assert matrix().min_memory[MULTIBOOT][image].boots_with <= BUDGET[image]
+
+
+def test_changed_size_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A size that has changed is found by halving, from the recorded one, and replaces it in the file alone."""
+    needed, tried = 5, []
+
+    def boots(target: str, image: str, machine: str, mebibytes: int) -> bool:
+        tried.append(mebibytes)
+        return mebibytes >= needed
+
+    monkeypatch.setattr(min_memory, "boots", boots)
+    assert [min_memory.current("t", "i", MinMemory(size, size - 1)) for size in (5, 9, 3)] == [5, 5, 5]
+    assert tried[:2] == [5, 4] and len(tried) < 20
+    text = matrix().path.read_text(encoding="utf-8")
+    changed = min_memory.with_size(text, MULTIBOOT, "real-hello-0.11.0", 99)
+    assert parse(changed).min_memory[MULTIBOOT]["real-hello-0.11.0"].boots_with == 99
+    assert parse(min_memory.with_size(changed, MULTIBOOT, "real-hello-0.11.0", 15)) == parse(text)
+    with pytest.raises(ValueError, match=r"edit its range in matrix\.toml"):
+        min_memory.with_size(text, "x86_64-uefi", "hello", 40)
