@@ -16,7 +16,8 @@ from hermit_harness.net.netns import NetworkNamespace
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.run_facts import RunFacts
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 
 class BackgroundGuest(Watcher):

@@ -29,8 +29,9 @@ from hermit_harness.watch.fault_watcher import FaultWatcher
 from hermit_harness.watch.faults import Fault
 from hermit_harness.watch.held import StoredState
 from hermit_harness.watch.run_facts import EndReason, RunFacts
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
 from hermit_harness.watch.virtiofsd_watcher import VirtiofsdWatcher
+from hermit_harness.watch.watcher import Watcher
 
 FEATURE_WARNINGS_NOTE = "warnings of QEMU about CPU features that TCG does not have"
 QEMU_ENDED = "QEMU had ended, so no processor could be looked at"

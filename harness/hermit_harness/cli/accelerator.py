@@ -25,7 +25,8 @@ from hermit_harness.vm.host import CPUINFO, kvm_problem
 from hermit_harness.vm.nic import NO_NETWORK
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 AUTO = "auto"
 ANSWERS = CACHE / "accelerators.json"

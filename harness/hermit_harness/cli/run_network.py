@@ -21,7 +21,8 @@ from hermit_harness.net.monitor import NetworkMonitor
 from hermit_harness.vm.memory import at_least
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch.run_facts import RunFacts
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 UDP_LISTENING_LINE = re.compile(rb"listening on UDP port ([0-9]{1,5})\s")
 DIAGNOSE_AFTER = 10.0  # seconds from the hand-over that an application may take to listen

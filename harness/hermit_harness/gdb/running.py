@@ -21,7 +21,8 @@ from hermit_harness.paths import BUILD
 from hermit_harness.vm.filenames import user_temp_folder
 from hermit_harness.vm.gdb_relay import listen_unix
 from hermit_harness.watch.run_facts import RunFacts
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 MAX_SOCKET_PATH = 100  # a socket's name has at most 107 bytes
 

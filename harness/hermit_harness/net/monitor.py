@@ -22,7 +22,8 @@ from ipaddress import IPv4Address, IPv4Interface
 from hermit_harness.net import frames
 from hermit_harness.net.frames import ACK, FIN, RST, SYN, Frame
 from hermit_harness.watch.run_facts import RunFacts
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 PROBE_MAC = "52:54:00:fe:ed:01"
 PROBE_PORT = 61234

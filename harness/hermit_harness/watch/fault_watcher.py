@@ -6,7 +6,8 @@ from __future__ import annotations
 from hermit_harness.vm.qmp import QmpError
 from hermit_harness.watch.faults import Fault
 from hermit_harness.watch.held import StoredState, stored_state
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 
 class FaultWatcher(Watcher):

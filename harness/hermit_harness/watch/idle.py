@@ -11,7 +11,8 @@ from collections.abc import Callable
 from hermit_harness.vm.qmp import QmpError
 from hermit_harness.vm.targets import target
 from hermit_harness.watch.run_facts import RunFacts
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 IDLE_SECONDS = 10.0
 IDLE_CPU = 0.3  # seconds of QEMU's CPU time in IDLE_SECONDS; an idle kernel uses about a fifth of this

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import selectors
@@ -28,6 +27,7 @@ from hermit_harness.watch.cpu_samples import CpuSamples
 from hermit_harness.watch.deadline import Deadline, HaltCheck
 from hermit_harness.watch.faults import Fault
 from hermit_harness.watch.run_facts import STILL_RUNNING, EndReason, RunFacts
+from hermit_harness.watch.watcher import Watcher
 
 STDERR_LIMIT = 64 * 1024
 GREETING_SECONDS = 20.0
@@ -36,26 +36,6 @@ DRAIN_READS = 256
 HOLD_SECONDS = 10.0
 HOLD_READ_SECONDS = 0.05
 SHELL_PROMPT = b"Shell> "  # the UEFI shell has nothing left to start, and waits for a line
-
-
-class Watcher:
-    """A participant in the event loop of a guest. Times are in seconds since the guest's release."""
-
-    def on_start(self, supervisor: Supervisor) -> None:
-        """Called before the guest runs. Descriptors can be added with supervisor.add_reader()."""
-
-    def on_output(self, data: bytes) -> None:
-        """Called with each piece of console output."""
-
-    def next_tick(self) -> float:
-        """Return the latest time for the next on_tick()."""
-        return math.inf
-
-    def on_tick(self, now: float) -> None:
-        """Called at that time or after any event."""
-
-    def on_end(self, facts: RunFacts) -> None:
-        """Called when the run is over."""
 
 
 class Supervisor:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from hermit_harness.vm.virtiofsd import Virtiofsd
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 
 class VirtiofsdWatcher(Watcher):

@@ -19,7 +19,8 @@ from hermit_harness.matrix.prerequisites import make
 from hermit_harness.paths import BUILD, ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
-from hermit_harness.watch.supervisor import Supervisor, Watcher
+from hermit_harness.watch.supervisor import Supervisor
+from hermit_harness.watch.watcher import Watcher
 
 Boot = Callable[[RunSpec], Outcome]
 HERMITCTL = str(BUILD / "venv" / "bin" / "hermitctl")

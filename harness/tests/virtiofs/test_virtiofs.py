@@ -22,7 +22,7 @@ from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.shared_folder import SharedFolder
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import find_program
-from hermit_harness.watch.supervisor import Watcher
+from hermit_harness.watch.watcher import Watcher
 from tests.support.errata import skip_known
 from tests.support.processes import background, processes_with
 
