@@ -53,7 +53,7 @@ run: setup-run ## boot an application in QEMU; installs and builds what is missi
 #: MACHINE=pc|q35|microvm  ACCEL=auto|tcg|kvm  MEM=128M  SMP=2
 #: CPU=MODEL  FREQ=MHZ  LOADER=FILE  PROFILE=debug  QUIET=1
 #: NET=user|tap|bridge|socket  FORWARD=8080:8080  CAPTURE=FILE
-#: NIC=rtl8139  NETIF=tap10  ISOLATE=yes  SHARE=FOLDER[:TAG]
+#: NIC=rtl8139  NETIF=tap10  ISOLATE=yes  SHARE=DIR[:TAG]
 #: All options: hermitctl run --help
 	@$(run_loader)
 	+@ci/alone.sh ci/progress.sh application ci/fixture.sh "$$HERMIT_APP"
@@ -64,7 +64,7 @@ debug: setup-debug ## the same, to a GDB prompt with source lines
 #: The variables of run, or CELL=ID
 #: BREAK=FUNCTION|FILE:LINE  STOP_AT=loader  SYMBOLS=FILE
 #: COMMAND="info registers"  BATCH=1  PORT=1234  GDB=PROGRAM
-#: WRITE=FOLDER (.gdbinit and VS Code tasks)
+#: WRITE=DIR (.gdbinit and VS Code tasks)
 #: All options: hermitctl debug --help
 	@$(run_loader)
 	+@$(if $(CELL),:,ci/alone.sh ci/fixture.sh "$$HERMIT_APP")
@@ -92,7 +92,7 @@ demo-echo: setup-run ## send lines to a guest over its network and get them back
 loader: writable ## build the loaders, debug and release
 #: TARGET=x86_64-multiboot  RELEASE=1  PROFILE=debug|release
 #: EMBED_APP=FILE  CC=clang  CROSS_COMPILE=PREFIX
-#: TOOLCHAIN_BIN_DIR=FOLDER  MTUNE=CPU
+#: TOOLCHAIN_BIN_DIR=DIR  MTUNE=CPU
 	@echo "== loader: $(profiles)"
 	@set -e; for profile in $(profiles); do $(loader) PROFILE=$$profile all; done
 
@@ -144,9 +144,9 @@ test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXP
 #: LANE=own (compiles the kernel of a new project, and boots it)
 #: LANE=engines (parts as jobs of Slurm, and CI files)
 #: LANE=page (the page of results in a browser)
-#: LOADERS=FOLDER or LOADER=FILE (the cells by another loader)
-#: KERNELS=FOLDER (images NAME-ARCH-vVERSION as cells)
-#: SHARD=2/4 REPORT=FOLDER (one of four machines)
+#: LOADERS=DIR or LOADER=FILE (the cells by another loader)
+#: KERNELS=DIR (images NAME-ARCH-vVERSION as cells)
+#: SHARD=2/4 REPORT=DIR (one of four machines)
 #: RESUME=1 (what an ended run owes)
 	@echo "== tests"
 	@$(pytest) $(tests) -n $(workers) $(part) \
@@ -181,7 +181,7 @@ repro: ## repeat one boot from its report: CELL=ID
 	@ci/repro.sh '$(CELL)'
 
 bisect: setup-test host fixtures ## first commit that breaks a cell: GOOD=COMMIT BAD=COMMIT CELL=ID
-#: CHECKOUT=FOLDER  BUILD="make loader"  FILE=what/it/builds
+#: CHECKOUT=DIR  BUILD="make loader"  FILE=what/it/builds
 	@ci/bisect.sh '$(GOOD)' '$(BAD)' '$(CELL)' '$(CHECKOUT)' '$(BUILD)' '$(FILE)'
 
 standalone: setup-test loader host fixtures ## one file that repeats a boot elsewhere: CELL=ID

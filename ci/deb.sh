@@ -3,7 +3,7 @@
 # Builds build/dist/hermit-loader_VERSION_all.deb: the tree of ci/stage.sh as /usr/lib/hermit-loader
 # and /usr/bin/hermitctl. `proxy` is no command of the system: `hermitctl proxy` is the same.
 #
-# Usage: ci/deb.sh [TREE]     TREE: the folder that stage.sh has laid; default: a new one
+# Usage: ci/deb.sh [TREE]     TREE: the directory that stage.sh has laid; default: a new one
 # Environment: DEBEMAIL=ADDRESS    the maintainer's, as for other tools of Debian
 set -eu
 umask 022

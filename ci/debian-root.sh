@@ -3,9 +3,9 @@
 # Creates an empty Debian root that uses the package registries as this machine does: apt's sources
 # and settings, certificates, and the configuration of pip and cargo are copied into it.
 #
-# Usage: ci/debian-root.sh FOLDER SUITE [PACKAGE,...]      (as root; the folder must not exist)
+# Usage: ci/debian-root.sh DIR SUITE [PACKAGE,...]      (as root; the directory must not exist)
 # Environment: MIRROR=URL       the archive for debootstrap (default: that of apt here)
-# FOLDER.log has the output of debootstrap, FOLDER.sources the sources.
+# DIR.log has the output of debootstrap, DIR.sources the sources.
 set -eu
 
 die() {

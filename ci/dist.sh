@@ -6,8 +6,8 @@
 # Usage: ci/dist.sh
 # Environment: GPG_KEY=KEY     also signs the checksums with this key of gpg: SHA256SUMS.asc
 #
-# The same commit, compilers and libraries give the same bytes in each folder, for each user and in
-# each time zone.
+# The same commit, compilers and libraries give the same bytes in each directory, for each user and
+# in each time zone.
 set -eu
 umask 022
 cd "$(dirname "$0")/.."

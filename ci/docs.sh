@@ -3,7 +3,7 @@
 # Builds the documentation as a site. A broken link, or a page that is in no chapter, is an error.
 #
 # Usage: ci/docs.sh pages         writes the generated pages of docs/ again
-#        ci/docs.sh [FOLDER]      builds the site into the folder, default build/docs
+#        ci/docs.sh [DIR]      builds the site into the directory, default build/docs
 set -eu
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = pages ]; then

@@ -5,7 +5,7 @@
 #
 # Usage: ci/fresh.sh [COMMAND...]          (as root; default commands: "make run" "make test")
 # Environment: SUITE=bookworm|trixie       the release of Debian (default: bookworm)
-#              FRESH_DIR=FOLDER            where the root is created (default: build/fresh); 8 GB
+#              FRESH_DIR=DIR            where the root is created (default: build/fresh); 8 GB
 #              KEEP=1                      do not remove the root at the end
 #
 # The root contains Debian's base system, git, make and certificates, and uses the package

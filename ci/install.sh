@@ -3,16 +3,16 @@
 # Installs the tree of ci/stage.sh, or removes an installed one.
 #
 # Usage: ci/install.sh install|uninstall
-# Environment: PREFIX=FOLDER    where the tree will lie; default /opt/hermit, HermitCore's
-#              DESTDIR=FOLDER   a folder that stands for / during the installation
+# Environment: PREFIX=DIR    where the tree will lie; default /opt/hermit, HermitCore's
+#              DESTDIR=DIR   a directory that stands for / during the installation
 #
-# PREFIX/lib/hermit/manifest lists the files of the installation and the folders that it made, below
-# DESTDIR. Removal takes these and leaves all else as it was. An installation replaces the one
+# PREFIX/lib/hermit/manifest lists the files of the installation and the directories that it made,
+# below DESTDIR. Removal takes these and leaves all else as it was. An installation replaces the one
 # before it.
 set -eu
 umask 022
 
-# Prints the absolute name of a folder, without a slash at its end.
+# Prints the absolute name of a directory, without a slash at its end.
 absolute() {
 	case $1 in
 		/*) printf '%s\n' "${1%/}" ;;
@@ -26,7 +26,7 @@ root=$base$prefix
 manifest=lib/hermit/manifest
 
 remove() {
-	# In reverse order a folder comes after its content. It stays if it has files of others.
+	# In reverse order a directory comes after its content. It stays if it has files of others.
 	LC_ALL=C sort -r "$root/$manifest" | while IFS= read -r name; do
 		case $name in
 			*/) rmdir "$base/$name" 2>/dev/null || true ;;
@@ -35,8 +35,8 @@ remove() {
 	done
 }
 
-# Prints the folders of the prefix and of the tree, below $base, each with a slash at its end.
-folders() {
+# Prints the directories of the prefix and of the tree, below $base, each with a slash at its end.
+directories() {
 	rest=${prefix#/}/ name=
 	while [ -n "$rest" ]; do
 		name=$name${rest%%/*}/
@@ -56,14 +56,14 @@ case ${1:-} in
 		ci/stage.sh "$tree" >/dev/null
 		[ ! -f "$root/$manifest" ] || remove
 		{
-			folders | while IFS= read -r name; do
+			directories | while IFS= read -r name; do
 				[ -d "$base/$name" ] || printf '%s\n' "$name"
 			done
 			(cd "$tree" && find . ! -type d -printf "${prefix#/}/%P\n")
 			echo "${prefix#/}/$manifest"
 		} >"$list"
 		mkdir -p "$root"
-		folders | while IFS= read -r name; do mkdir -p "$base/$name"; done
+		directories | while IFS= read -r name; do mkdir -p "$base/$name"; done
 		(cd "$tree" && find . ! -type d -print0 | tar -c --null -T -) |
 			tar -x -p --no-same-owner -C "$root"
 		cp "$list" "$root/$manifest"

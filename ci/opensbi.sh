@@ -26,7 +26,7 @@ archive() {
 		'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1
 }
 
-# unpack VERSION-REVISION SHA256 FOLDER: unpacks the package; on failure prints the reason.
+# unpack VERSION-REVISION SHA256 DIR: unpacks the package; on failure prints the reason.
 unpack() {
 	if [ "$(dpkg-query -W -f '${Version}' opensbi 2>/dev/null)" = "$1" ]; then
 		mkdir -p "$3/$built" && cp "/$built/"* "/$licence" "$3/$built/"
@@ -52,12 +52,12 @@ unpack() {
 
 # fetch VERSION-REVISION SHA256
 fetch() {
-	folder=$cache/opensbi-${1%-*}
-	[ ! -d "$folder" ] || return 0
-	new=$(mktemp -d "$folder.XXXXXX")
+	directory=$cache/opensbi-${1%-*}
+	[ ! -d "$directory" ] || return 0
+	new=$(mktemp -d "$directory.XXXXXX")
 	if reason=$(unpack "$1" "$2" "$new"); then
-		# another process may have created the folder meanwhile
-		mv -T "$new/$built" "$folder" 2>/dev/null || [ -d "$folder" ]
+		# another process may have created the directory meanwhile
+		mv -T "$new/$built" "$directory" 2>/dev/null || [ -d "$directory" ]
 	else
 		echo "opensbi: OpenSBI ${1%-*} is not available, its cells are omitted: $reason" >&2
 	fi

@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Creates the tree that every package contains: `make install` copies it, the tarball and the Debian
-# package pack it, and the wheel packs its lib/hermit. The tree works in any folder.
+# package pack it, and the wheel packs its lib/hermit. The tree works in any directory.
 #
-# Usage: ci/stage.sh FOLDER     replaces the folder; prints the date of its files in seconds
+# Usage: ci/stage.sh DIR     replaces the directory; prints the date of its files in seconds
 #
 #   bin/                        hermitctl, proxy (HermitCore's name) and the loaders
-#   lib/hermit/hermit_harness/  the Python package; in its folder `data` what hermitctl needs of a
+#   lib/hermit/hermit_harness/  the Python package; in its directory `data` what hermitctl needs of
+#   a
 #                               checkout, under the same names (harness/hermit_harness/paths.py)
 #   x86_64-hermit/extra/tests/  applications, where HermitCore had them
 #   x86_64-hermit/lib/          a library for own applications, its headers in ../include
@@ -14,7 +15,7 @@
 #
 # The release loaders, the bare fixtures and build/host/hermit-status must be built.
 #
-# The same commit gives the same bytes in each folder, for each user and in each time zone: files
+# The same commit gives the same bytes in each directory, for each user and in each time zone: files
 # have the commit's date, and modes that do not depend on the umask.
 set -eu
 umask 022
@@ -34,7 +35,7 @@ files() {
 		find "$@" -type f ! -path '*/__pycache__/*' -print0
 }
 
-# copy FOLDER: copies the files that stdin names, separated by NUL, under their names
+# copy DIR: copies the files that stdin names, separated by NUL, under their names
 copy() {
 	mkdir -p "$1"
 	tar -c --null -T - | tar -x -C "$1"

@@ -25,18 +25,18 @@ cp /fresh/dist/* $home
 git clone -q /fresh/hermit-loader.git $home/hermit-loader
 chown -R me: $home
 
-# Runs a line of the page in a folder: online|offline FOLDER LINE
+# Runs a line of the page in a directory: online|offline DIR LINE
 type_line() {
 	set -- "$1" "$2" "$3" env -i HOME=$home USER=me LANG=C.UTF-8 TERM=dumb CI=1 \
 		"PATH=$home/.local/bin:/usr/local/bin:/usr/bin:/bin"
 	while IFS= read -r variable; do set -- "$@" "$variable"; done </fresh/environment
-	where=$1 folder=$2 line=$3
+	where=$1 directory=$2 line=$3
 	shift 3
 	if [ "$where" = offline ]; then set -- unshare --net runuser -u me -- "$@"; else
 		set -- runuser -u me -- "$@"
 	fi
 	started=$(date +%s.%N)
-	(cd "$folder" && "$@" sh -c "$line" </dev/null >/tmp/said 2>&1) || {
+	(cd "$directory" && "$@" sh -c "$line" </dev/null >/tmp/said 2>&1) || {
 		cat /tmp/said
 		echo "FAILED: $line"
 		exit 1
@@ -60,8 +60,8 @@ type_line() {
 	esac
 }
 
-# Prints every file and folder with its mode. Left out: logs and lists of apt and dpkg, what pip and
-# pipx keep for themselves, and the checkout, in which `make install` builds.
+# Prints every file and directory with its mode. Left out: logs and lists of apt and dpkg, what pip
+# and pipx keep for themselves, and the checkout, in which `make install` builds.
 listing() {
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run \
 		-o -path /fresh -o -path /root -o -path /var/cache -o -path /var/log \
@@ -81,13 +81,13 @@ lines() {
 
 for section in pipx 'Debian package' Tarball 'make install'; do
 	echo "$section:"
-	folder=$home
+	directory=$home
 	if [ "$section" = 'make install' ]; then
-		folder=$home/hermit-loader
-		type_line online "$folder" 'make install DESTDIR=build/first'
+		directory=$home/hermit-loader
+		type_line online "$directory" 'make install DESTDIR=build/first'
 		rm -rf $home/.cache/hermit-harness # the build's
 	fi
-	# Folders that pipx and other programs of a user make once.
+	# Directories that pipx and other programs of a user make once.
 	runuser -u me -- mkdir -p $home/.cache $home/.local/bin $home/.local/share/man \
 		$home/.local/state
 	listing >/tmp/before
@@ -96,9 +96,10 @@ for section in pipx 'Debian package' Tarball 'make install'; do
 	while IFS= read -r line <&3; do
 		count=$((count + 1))
 		case $line in
-			*hermitctl\ * | *bin/proxy* | rm\ *) type_line offline "$folder" "$line" ;;
-			*) type_line online "$folder" "$line" ;;
+			*hermitctl\ * | *bin/proxy* | rm\ *) network=offline ;;
+			*) network=online ;;
 		esac
+		type_line $network "$directory" "$line"
 	done 3</tmp/lines
 	[ $count -ge 4 ] || {
 		echo "FAILED: $page has $count commands in section $section"

@@ -26,10 +26,10 @@ case ${1:-} in
 esac
 log=$venv.log
 
-# A link is the environment of another folder, which keeps it up to date: a mutated copy has one.
+# A link is the environment of another directory, which keeps it up to date: a mutated copy has one.
 [ ! -L $venv ] || exit 0
 
-# The key of the environment: the list, this script and the folder, whose name is in the scripts.
+# The key of the environment: the list, this script and the directory, whose name is in the scripts.
 key=$({
 	cat "$list" ci/venv.sh
 	pwd
@@ -71,12 +71,12 @@ fail() {
 	exit 1
 }
 
-# An environment of this folder whose Python starts is updated, any other one is replaced.
-if ! { $venv/bin/python -c '' && grep -qxF "$(pwd)" $venv/.folder; } 2>/dev/null; then
+# An environment of this directory whose Python starts is updated, any other one is replaced.
+if ! { $venv/bin/python -c '' && grep -qxF "$(pwd)" $venv/.directory; } 2>/dev/null; then
 	"$python" -m venv --clear $venv >$log 2>&1 || fail "$python cannot create the environment"
 fi
 rm -f $venv/.key
-pwd >$venv/.folder
+pwd >$venv/.directory
 
 {
 	$venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
@@ -97,8 +97,8 @@ finish() {
 }
 [ $venv = build/venv ] || finish
 
-# The harness itself: its folder is on the path, and its commands are scripts. This needs no build
-# and no network.
+# The harness itself: its directory is on the path, and its commands are scripts. This needs no
+# build and no network.
 site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd | sed 's|$|/harness|' >"$site/hermit-harness.pth"
 cp harness/bin/* $venv/bin

@@ -3,7 +3,7 @@
 # Builds build/dist/hermit_loader-VERSION-py3-none-any.whl: hermitctl and the pytest plugin, with
 # all that they need (ci/stage.sh).
 #
-# Usage: ci/wheel.sh [TREE]     TREE: the folder that stage.sh has laid; default: a new one
+# Usage: ci/wheel.sh [TREE]     TREE: the directory that stage.sh has laid; default: a new one
 set -eu
 umask 022
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
-# What loader.mk, target.mk and test/test.mk share: build folders, flags and helper functions.
+# What loader.mk, target.mk and test/test.mk share: build directories, flags and helper functions.
 # The variables in capitals are the user's; loader.mk describes them.
 
 PROFILE ?= release
@@ -12,7 +12,7 @@ EMBED_APP ?=
 
 include loader/tools.mk
 
-# A loader with an embedded application has a folder of its own. Its objects do not differ.
+# A loader with an embedded application has a directory of its own. Its objects do not differ.
 OUT := $(O)/$(if $(EMBED_APP),embedded/)$(PROFILE)
 GEN := $(O)/gen/$(PROFILE)
 HOST := $(O)/host

@@ -9,7 +9,7 @@
 #   EMBED_APP=FILE          embeds an application, which the loader boots if it gets no other
 #   LOADER_LOG=LEVEL        default of loader.log=
 #   LOADER_PAD=BYTES        enlarges the loader, to show that nothing depends on its size
-#   O=FOLDER                build folder, default build
+#   O=DIR                build directory, default build
 #   MISSING=quiet           does not report the targets that cannot be built, nor the results
 #   V=1                     prints the commands
 #
@@ -69,7 +69,7 @@ all: $(TARGET) links
 $(TARGETS): $(GEN)/version.h $(GEN)/status.inc
 	+@$(MAKE) --no-print-directory -f loader/target.mk NAME=$@ all
 
-# Upstream's paths of built loaders, for scripts that use them. Only the default folder has them.
+# Upstream's paths of built loaders, for scripts that use them. Only the default directory has them.
 link = mkdir -p $(dir $1) && ln -sfn $2 $1
 # $(call links_of,TARGET,NAME): target/NAME/PROFILE/… and target/PROFILE/hermit-loader-NAME.
 upstream_files = hermit-loader $(if $(filter x86_64 aarch64,$2),rusty-loader) \

@@ -20,9 +20,9 @@ MAKEFILES_OF := loader/target.mk loader/flags.mk loader/targets.mk loader/tools.
 
 # ---- sources ----
 
-FOLDERS := loader/arch/$(ARCH) $(addprefix loader/proto/,$($(NAME).protos))
+DIRS := loader/arch/$(ARCH) $(addprefix loader/proto/,$($(NAME).protos))
 DEVICES := $(patsubst %,loader/dev/%.c,$($(ARCH).dev) $($(NAME).dev))
-sources = $(foreach folder,$(FOLDERS),$(sort $(wildcard $(folder)/*.$1)))
+sources = $(foreach directory,$(DIRS),$(sort $(wildcard $(directory)/*.$1)))
 # Self-tests exist in debug builds only.
 LEFT_OUT := $($(NAME).not) $(if $(filter debug,$(PROFILE)),,loader/arch/$(ARCH)/selftest.c)
 C := $(filter-out $(LEFT_OUT),$(CORE) $(call sources,c) $(DEVICES))
@@ -72,8 +72,8 @@ compile_c = $(COMPILE) $(FREESTANDING) $(INCLUDE) $(file_flags) $(DEFINES) $(CFL
 	$(if $(in_trampoline),-fno-lto)
 
 SELFTEST := $(if $(filter debug,$(PROFILE)),-DLOADER_SELFTEST)
-# NASM writes the name of the checkout's folder into its debug information. Packages, which must not
-# depend on it, are built with ASM_LINES=no: their assembly has symbols, but no lines.
+# NASM writes the name of the checkout's directory into its debug information. Packages, which must
+# not depend on it, are built with ASM_LINES=no: their assembly has symbols, but no lines.
 NASM_DEBUG := $(if $(filter no,$(ASM_LINES)),,-g -F dwarf)
 NASMFLAGS := -f elf64 --reproducible -Werror $(NASM_DEBUG) -I$(GEN)/ $(SELFTEST)
 ASFLAGS := $(SELFTEST) -g -ffile-prefix-map='$(CURDIR)=.' -I$(GEN)

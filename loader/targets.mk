@@ -7,12 +7,12 @@
 # A target builds the file hermit-loader-NAME. The first target of a kind of application is the one
 # that `make run` uses by default.
 #
-#   arch     CPU: the folder of loader/arch
+#   arch     CPU: the directory of loader/arch
 #   app      kind of application that it boots; default: arch
 #   machine  where it boots by default: a row of vm/machines.py
 #   way      how QEMU passes the application to it: one of WAYS in vm/targets.py
 #   old      earlier names
-#   protos   folders of loader/proto
+#   protos   directories of loader/proto
 #   dev      files of loader/dev, in addition to those of its CPU
 #   script   linker script
 #   file     name of the file, if not hermit-loader-NAME

@@ -6,7 +6,7 @@
 #   CROSS_COMPILE=PREFIX    prefix of the tools' names. A prefix that starts with the name of a CPU
 #                           (aarch64-none-elf-) serves that CPU, any other prefix all CPUs. The
 #                           default is the native tools and Debian's cross tools.
-#   TOOLCHAIN_BIN_DIR=DIR   folder of these tools; default: the search path
+#   TOOLCHAIN_BIN_DIR=DIR   directory of these tools; default: the search path
 #   MTUNE=MODEL             -mtune of the built targets
 #
 # Defines for each CPU: CPU.cc (compiler with its fixed flags), CPU.flags (compiler flags), CPU.ld
@@ -20,7 +20,7 @@ MTUNE ?=
 bin := $(if $(TOOLCHAIN_BIN_DIR),$(TOOLCHAIN_BIN_DIR:%/=%)/)
 ifneq ($(bin),)
 ifeq ($(wildcard $(bin).),)
-$(error TOOLCHAIN_BIN_DIR=$(TOOLCHAIN_BIN_DIR): no such folder)
+$(error TOOLCHAIN_BIN_DIR=$(TOOLCHAIN_BIN_DIR): no such directory)
 endif
 endif
 

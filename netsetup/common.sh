@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # shellcheck shell=sh
-# Shared functions of the scripts in this folder. `up` makes only the changes that are missing, and
-# records each one in a state file first. `down` undoes the recorded changes, the last one first.
+# Shared functions of the scripts in this directory. `up` makes only the changes that are missing,
+# and records each one in a state file first. `down` undoes the recorded changes, the last one
+# first.
 #
-# State files are in $HERMIT_NETSETUP_STATE (default: /run/hermit-netsetup), one folder per network
-# namespace.
+# State files are in $HERMIT_NETSETUP_STATE (default: /run/hermit-netsetup), one directory per
+# network namespace.
 
 me=${0##*/}
 PATH=$PATH:/usr/sbin:/sbin # for `ip` and `dnsmasq`: not every user's PATH contains them
@@ -202,16 +203,16 @@ put() {
 
 # Sets its name; needs the options.
 use_state() {
-	state_folder=${HERMIT_NETSETUP_STATE:-/run/hermit-netsetup}/${netns:-this}
-	state=$state_folder/$name.$me
+	state_directory=${HERMIT_NETSETUP_STATE:-/run/hermit-netsetup}/${netns:-this}
+	state=$state_directory/$name.$me
 }
 
 # note WORDS...: records a change before it is made, so that `down` also undoes an interrupted `up`
 note() {
 	[ -z "$dry_run" ] || return 0
-	mkdir -p "$state_folder" 2>/dev/null || :
-	[ -w "$state_folder" ] ||
-		fail "$state_folder is not writable: set HERMIT_NETSETUP_STATE to another folder"
+	mkdir -p "$state_directory" 2>/dev/null || :
+	[ -w "$state_directory" ] ||
+		fail "$state_directory is not writable: set HERMIT_NETSETUP_STATE to another one"
 	printf '%s\n' "$*" >>"$state"
 }
 
@@ -224,7 +225,7 @@ notes() {
 forget() {
 	[ -z "$dry_run" ] || return 0
 	rm -f "$state"
-	rmdir "$state_folder" 2>/dev/null || :
+	rmdir "$state_directory" 2>/dev/null || :
 }
 
 # ---- interfaces

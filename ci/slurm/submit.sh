@@ -4,7 +4,7 @@
 # a last job judges all parts. Prints the number of the last job, whose exit status is the verdict.
 #
 # Usage: ci/slurm/submit.sh N [OPTION...]     (N parts; options of sbatch for each job)
-# Environment: RESULTS=FOLDER   for the parts (default: build/slurm/ARRAY, ARRAY is the array's job)
+# Environment: RESULTS=DIR   for the parts (default: build/slurm/ARRAY, ARRAY is the array's job)
 #              TESTS=WORDS      more words for make test, such as CELL='*/microvm/*'
 #
 # All nodes see the checkout under the same path. The build job does not install packages as an

@@ -28,7 +28,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "docs" / "screens"
+DIR = ROOT / "docs" / "screens"
 TABLE = Path(__file__).with_name("screens.toml")
 COLUMNS = (80, 120)
 ROWS = 600  # of the terminal: nothing scrolls out of it
@@ -159,12 +159,12 @@ def take(screen: dict[str, Any]) -> None:
             raise ValueError(f"{screen['name']}: the picture would show {ROOT}")
         for theme in THEMES:
             picture = draw([prompt, *cut, *shown], columns, theme, screen["alt"])
-            (FOLDER / f"{screen['name']}-{columns}-{theme}.svg").write_text(picture, encoding="utf-8")
+            (DIR / f"{screen['name']}-{columns}-{theme}.svg").write_text(picture, encoding="utf-8")
 
 
 def main() -> int:
     """Take the pictures that are asked for."""
-    FOLDER.mkdir(exist_ok=True)
+    DIR.mkdir(exist_ok=True)
     for screen in tomllib.loads(TABLE.read_text(encoding="utf-8"))["screen"]:
         if not sys.argv[1:] or screen["name"] in sys.argv[1:]:
             print(screen["name"], flush=True)

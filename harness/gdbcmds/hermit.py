@@ -8,9 +8,9 @@ was loaded), app_offset. Without it GDB is asked.
 import sys
 from pathlib import Path
 
-FOLDER = str(Path(__file__).resolve().parent)
-if FOLDER not in sys.path:
-    sys.path.insert(0, FOLDER)
+DIR = str(Path(__file__).resolve().parent)
+if DIR not in sys.path:
+    sys.path.insert(0, DIR)
 
 from hermit_gdb import commands, unwind  # noqa: E402
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The folder that one run leaves: files of bounded size, made only where a folder was asked for."""
+"""The directory that one run leaves: files of bounded size, made only where a directory was asked for."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ STATUS_COMMENTS = (
 
 
 class Artifacts:
-    """Writes into `folder`; every method does nothing when it is None.
+    """Writes into `directory`; every method does nothing when it is None.
 
     What cannot be written does not end a run: `problem` has the first reason. Files of an earlier run in the same
-    folder are removed, so that all files are of one run.
+    directory are removed, so that all files are of one run.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path | None) -> None:
+        self.directory = directory
         self.problem = ""
         self.start(time.monotonic())
         self._qmp: IO[str] | None = None
@@ -47,15 +47,15 @@ class Artifacts:
         self._timed: console_file.ConsoleWriter | None = None
         self._console_bytes_left = CONSOLE_LIMIT
         self._qmp_bytes_left = QMP_LOG_LIMIT
-        if not folder:
+        if not directory:
             return
         with self._tolerated():
-            folder.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(parents=True, exist_ok=True)
             for name in NAMES:
-                (folder / name).unlink(missing_ok=True)
-            self._qmp = (folder / "qmp.jsonl").open("w", encoding="utf-8")
-            self._console = (folder / "console.log").open("wb", buffering=0)
-            self._timed = console_file.ConsoleWriter((folder / console_file.NAME).open("w", encoding="utf-8"))
+                (directory / name).unlink(missing_ok=True)
+            self._qmp = (directory / "qmp.jsonl").open("w", encoding="utf-8")
+            self._console = (directory / "console.log").open("wb", buffering=0)
+            self._timed = console_file.ConsoleWriter((directory / console_file.NAME).open("w", encoding="utf-8"))
 
     def start(self, start: float) -> None:
         """Let all times be seconds since QEMU's exec, which is given by time.monotonic()."""
@@ -67,13 +67,13 @@ class Artifacts:
         try:
             yield
         except OSError as error:
-            self.problem = self.problem or f"artifacts are missing in {self.folder} ({error.strerror})"
+            self.problem = self.problem or f"artifacts are missing in {self.directory} ({error.strerror})"
 
     def write(self, name: str, content: str | bytes, executable: bool = False) -> None:
         """Write one file, whose name is one of NAMES."""
-        if not self.folder:
+        if not self.directory:
             return
-        path = self.folder / name
+        path = self.directory / name
         with self._tolerated():
             path.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
             if executable:
@@ -85,8 +85,8 @@ class Artifacts:
 
     def write_trace(self) -> None:
         """Write trace.json from the other files."""
-        if self.folder and not self.problem:
-            self.write(trace.NAME, json.dumps(trace.content(course.read(self.folder)), ensure_ascii=False))
+        if self.directory and not self.problem:
+            self.write(trace.NAME, json.dumps(trace.content(course.read(self.directory)), ensure_ascii=False))
 
     def console(self, data: bytes, read_at: float) -> None:
         """Write the guest's output as it arrives, so that it is there if the harness is killed. write() replaces it.
@@ -124,7 +124,7 @@ def _absolute(path: Path) -> Path:
 
 
 def resolved(spec: RunSpec) -> RunSpec:
-    """`spec` with absolute paths, so that its command line works from any folder."""
+    """`spec` with absolute paths, so that its command line works from any directory."""
     return replace(
         spec,
         loader=_absolute(spec.loader),

@@ -63,7 +63,7 @@ def boot(
     """Run `spec` to its end and return its outcome; never raises for what a guest or QEMU does (ValueError for a
     wrong spec).
 
-    `artifacts`: folder that gets the files of docs/run-files.md, and the post-mortem when the outcome is not what
+    `artifacts`: directory that gets the files of docs/run-files.md, and the post-mortem when the outcome is not what
     spec.expect says. `command` repeats the run; without it repro.sh does.
     `console` is called with the guest's bytes as they arrive. `stdin_fd` is read while the guest runs and sent to its
     serial port. `within` is launch()'s; `watchers` look after the run along with us.
@@ -72,31 +72,31 @@ def boot(
     if spec.allow_unknown or spec.expect == "exit unknown":
         row = replace(row, allows_unknown=True)
     machine_of(spec)
-    folder = Artifacts(artifacts)
+    directory = Artifacts(artifacts)
     try:
         with ExitStack() as stack:
-            outcome = _boot(spec, row, folder, GuestIo(console, stdin_fd, namespace_command, watchers), stack)
+            outcome = _boot(spec, row, directory, GuestIo(console, stdin_fd, namespace_command, watchers), stack)
     except (ValueError, BrokenPipeError):
         raise
     except Exception as error:  # the harness's own fault is a verdict, too
-        folder.write("harness-bug.txt", traceback.format_exc())
+        directory.write("harness-bug.txt", traceback.format_exc())
         cause = f"{type(error).__name__}: {error}"
         outcome = Outcome(
             "harness-bug", None, "harness", row.id, cause, traceback.format_exc(), "the harness", b"", None, ()
         )
     finally:
-        folder.close()
-    folder.write("outcome.txt", f"{outcome}\n{outcome.cause}\n{outcome.hint}\n")
+        directory.close()
+    directory.write("outcome.txt", f"{outcome}\n{outcome.cause}\n{outcome.hint}\n")
     command = command or (f"sh {shlex.quote(str(artifacts / 'repro.sh'))}" if artifacts else "")
     if artifacts:
-        folder.write_json(run_file.NAME, run_file.content(spec, outcome, folder.started_at, command))
-        folder.write_json(memory.NAME, memory.content(spec, outcome))
-        folder.write_trace()
-    notes = (*outcome.notes, *filter(None, (folder.problem,)))
+        directory.write_json(run_file.NAME, run_file.content(spec, outcome, directory.started_at, command))
+        directory.write_json(memory.NAME, memory.content(spec, outcome))
+        directory.write_trace()
+    notes = (*outcome.notes, *filter(None, (directory.problem,)))
     return replace(outcome, artifacts=artifacts, notes=notes)
 
 
-def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: ExitStack) -> Outcome:
+def _boot(spec: RunSpec, row: End, directory: Artifacts, guest_io: GuestIo, stack: ExitStack) -> Outcome:
     boot_log = BootLog.of(spec)
     try:
         daemon = stack.enter_context(Virtiofsd(spec.share)) if spec.share else None
@@ -109,19 +109,19 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
             b"",
             (),
         )
-    folder.start(process.started)
-    folder.write("argv", shell_line(process.argv) + "\n")
+    directory.start(process.started)
+    directory.write("argv", shell_line(process.argv) + "\n")
     try:
         faults = FaultWatcher(spec.continues_on_fault)
         watchers = (*guest_io.watchers, *((VirtiofsdWatcher(daemon),) if daemon else ()))
         watchers += (faults,)
 
         def console(data: bytes) -> None:
-            folder.console(data, supervisor.read_at)
+            directory.console(data, supervisor.read_at)
             if guest_io.console:
                 guest_io.console(data)
 
-        supervisor = Supervisor(spec, process, boot_log, console, folder.qmp, watchers)
+        supervisor = Supervisor(spec, process, boot_log, console, directory.qmp, watchers)
         facts = supervisor.run(guest_io.stdin_fd)
         for watcher in watchers:
             watcher.on_end(facts)
@@ -138,15 +138,15 @@ def _boot(spec: RunSpec, row: End, folder: Artifacts, guest_io: GuestIo, stack: 
         in_firmware = outcome.verdict in ("hang", "timeout") and boot_log.in_firmware  # nothing of ours to look at
         if not outcome.matches(spec.expect) and not is_server and not in_firmware:
             outcome = _post_mortem(
-                spec, outcome, facts, process, supervisor, folder, guest_io.namespace_command, faults.faults
+                spec, outcome, facts, process, supervisor, directory, guest_io.namespace_command, faults.faults
             )
     finally:
         process.kill()
-    folder.write("console.log", outcome.console)
-    folder.write(
+    directory.write("console.log", outcome.console)
+    directory.write(
         "stderr.txt", "\n".join((*facts.relevant_stderr, f"({facts.feature_warnings} TCG feature warnings folded)", ""))
     )
-    folder.write("repro.sh", repro_script(spec, str(outcome)), executable=True)
+    directory.write("repro.sh", repro_script(spec, str(outcome)), executable=True)
     return outcome
 
 
@@ -201,10 +201,10 @@ def _notes(facts: RunFacts) -> tuple[str, ...]:
 def _second_boot(spec: RunSpec, first_log: BootLog, namespace_command: Sequence[str]) -> PostMortem:
     """Boot again without the exit device and examine the halted guest, after a panic that ended QEMU.
 
-    A boot with a network or a shared folder is not repeated, because a second boot has effects outside.
+    A boot with a network or a shared directory is not repeated, because a second boot has effects outside.
     """
     if spec.share or spec.net.kind != "none":
-        return PostMortem(problem=f"{QEMU_ENDED}; a boot with a network or a folder is not repeated for that")
+        return PostMortem(problem=f"{QEMU_ENDED}; a boot with a network or a directory is not repeated for that")
     spec = replace(spec, debug_exit=False, wall_seconds=min(spec.wall_seconds, SECOND_BOOT_SECONDS), stream=None)
     boot_log = BootLog.of(spec)
     try:
@@ -233,23 +233,23 @@ def _post_mortem(
     facts: RunFacts,
     process: Process,
     supervisor: Supervisor,
-    folder: Artifacts,
+    directory: Artifacts,
     namespace_command: Sequence[str],
     faults: Sequence[tuple[Fault, StoredState]],
 ) -> Outcome:
     """Examine the machine and return the outcome with a cause that names the location and a missing CPU feature."""
     load_start = facts.boot_log.load_range[0] if facts.boot_log.load_range else None
     can_be_examined = process.status is None and not supervisor.qmp.closed and facts.reason is not EndReason.NOT_STARTED
-    if can_be_examined and folder.folder:
+    if can_be_examined and directory.directory:
         raised = RaisedAt.of(*faults[-1]) if facts.fault else None
         report = examine(spec, process, supervisor.qmp, load_start, facts.registers, outcome.verdict == "crash", raised)
-    elif folder.folder and outcome.verdict == "panic" and facts.boot_log.panic is not None:
+    elif directory.directory and outcome.verdict == "panic" and facts.boot_log.panic is not None:
         report = _second_boot(spec, facts.boot_log, namespace_command)
     else:
         problem = QEMU_ENDED if not can_be_examined else ""
         report = PostMortem(registers=facts.registers, problem=problem)
-    folder.write("registers.txt", report.registers or f"({report.problem})\n")
-    folder.write("backtrace.txt", report.backtrace())
+    directory.write("registers.txt", report.registers or f"({report.problem})\n")
+    directory.write("backtrace.txt", report.backtrace())
     cause, blame = outcome.cause, outcome.blame
     if cause.startswith(KERNEL_PANIC) and frames.is_panic_of_application(report.gdb.get("cpus", [])):
         cause, blame = f"{APP_PANIC}{cause.removeprefix(KERNEL_PANIC)}", "the application"

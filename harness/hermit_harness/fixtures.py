@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The fixtures of the tree: every image of every fixture.toml. A test run may be given further images in a folder."""
+"""The fixtures of the tree: every image of every fixture.toml. A test run may get further images in a directory."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ _TEXT = ("kernel", "greeting", "args", "kernel_args", "expect")
 _LISTS = ("features", "needs")
 # Keys that the harness and the build scripts look up in `Image.extra`.
 _EXTRA = ("machines", "memory", "nic", "profile", "settings", "share", "stdin", "verdict", "written")
-GIVEN = "given"  # kind of the images of a folder that a test run is given
-GIVEN_VARIABLE = "HERMIT_TEST_KERNELS"  # that folder, from the first process of a test run to its workers
+GIVEN = "given"  # kind of the images of a directory that a test run is given
+GIVEN_VARIABLE = "HERMIT_TEST_KERNELS"  # that directory, from the first process of a test run to its workers
 GIVEN_NAME = re.compile(rf"(.+)-({'|'.join(ARCHS)})-v(\d+\.\d+\.\d+)")
 GIVEN_KEYS = (*_TEXT[1:], "needs", "end", "machines", "memory", "share", "stdin", "written")
 _KEYS = ("arch", "archs", "end", "file", "summary", *_TEXT, *_LISTS, *_EXTRA)
@@ -155,17 +155,17 @@ def parse(text: str, kind: str, fixture: str) -> list[FixtureImage]:
     return found
 
 
-def given_images(folder: Path) -> list[FixtureImage]:
-    """Return the images NAME-ARCH-vVERSION of a folder. NAME-ARCH-vVERSION.toml next to one has its keys.
+def given_images(directory: Path) -> list[FixtureImage]:
+    """Return the images NAME-ARCH-vVERSION of a directory. NAME-ARCH-vVERSION.toml next to one has its keys.
 
     Raise ValueError if there is none, or if a key is wrong.
     """
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: there is no such folder")
-    files = ((path, GIVEN_NAME.fullmatch(path.name)) for path in sorted(folder.iterdir()))
+    if not directory.is_dir():
+        raise ValueError(f"{directory}: there is no such directory")
+    files = ((path, GIVEN_NAME.fullmatch(path.name)) for path in sorted(directory.iterdir()))
     found = [_given_image(path, match[2], match[3]) for path, match in files if match]
     if not found:
-        raise ValueError(f"{folder} has no file NAME-ARCH-vVERSION, such as hello-x86_64-v0.11.0")
+        raise ValueError(f"{directory} has no file NAME-ARCH-vVERSION, such as hello-x86_64-v0.11.0")
     return found
 
 
@@ -195,8 +195,8 @@ def all_images() -> tuple[FixtureImage, ...]:
                 found[image.arch, image.id] = image
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    if folder := os.environ.get(GIVEN_VARIABLE):
-        found |= {(image.arch, image.id): image for image in given_images(Path(folder))}
+    if directory := os.environ.get(GIVEN_VARIABLE):
+        found |= {(image.arch, image.id): image for image in given_images(Path(directory))}
     # A package brings some of the images along.
     return tuple(image for image in found.values() if not IS_INSTALLED or image.path.is_file())
 

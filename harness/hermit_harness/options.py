@@ -150,7 +150,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "SHARE",
         "share",
-        "share a folder, DIR[:TAG], mounted as /TAG; :TAG is an empty folder that is removed after the run; default"
+        "share a directory, DIR[:TAG], mounted as /TAG; :TAG is an empty one that is removed after the run; default"
         " tag: myfs",
         metavar="DIR",
     ),
@@ -191,15 +191,15 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "VERBOSE",
         "verbose",
-        "print QEMU's command line and the artifacts folder before the run; as cargo's runner also the kernel's log",
+        "print QEMU's command line and the artifacts directory before the run; as cargo's runner also the kernel's log",
         kind="yes",
     ),
     Option(
         "ARTIFACTS",
         "artifacts",
-        "folder for console, registers, repro.sh; default: a new one in target/hermit/runs of a cargo project,"
+        "directory for console, registers, repro.sh; default: a new one in target/hermit/runs of a cargo project,"
         " build/report/runs for an image of the checkout, else ~/.local/state/hermit/runs",
-        metavar="FOLDER",
+        metavar="DIR",
     ),
 )
 
@@ -226,8 +226,8 @@ DEBUG_OPTIONS: tuple[Option, ...] = (
     Option(
         "WRITE",
         "write",
-        "start nothing: write .gdbinit, and launch.json and tasks.json for VS Code, into this folder",
-        metavar="FOLDER",
+        "start nothing: write .gdbinit, and launch.json and tasks.json for VS Code, into this directory",
+        metavar="DIR",
     ),
     Option(
         "PORT",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Where things lie: in a checkout, or in an installed package.
 
-An installed package has a folder `data` with what the commands need of a checkout, under the same names (ci/wheel.sh).
-In a checkout the package itself is used, without that folder.
+An installed package has a directory `data` with what the commands need of a checkout, under the same names
+(ci/wheel.sh). In a checkout the package itself is used, without that directory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT = _DATA if IS_INSTALLED else Path(os.environ.get("HERMIT_ROOT") or _PACKAGE
 
 
 def _home() -> Path:
-    """The user's home folder; a folder of the user in the temporary folder if the system does not know one."""
+    """The user's home directory; a directory of the user in the temporary directory if the system does not know one."""
     home = Path(os.path.expanduser("~"))
     return home if home.is_absolute() else Path(tempfile.gettempdir()) / f"hermit-{os.getuid()}"
 

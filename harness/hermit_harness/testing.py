@@ -100,8 +100,8 @@ class Server:
 class Hermit:
     """What the fixture `hermit` gives: call it to boot an application to its end."""
 
-    def __init__(self, folder: Path, defaults: Mapping[str, object] | None = None) -> None:
-        self._folder, self._count = folder, 0
+    def __init__(self, directory: Path, defaults: Mapping[str, object] | None = None) -> None:
+        self._directory, self._count = directory, 0
         self._defaults = {name: value for name, value in (defaults or {}).items() if value}
         self.outcomes: list[tuple[RunSpec, Outcome]] = []
 
@@ -117,7 +117,7 @@ class Hermit:
         with RunNetwork(arguments, spec, image) as network:
             outcome = boot(
                 network.spec,
-                self._next_folder(),
+                self._next_directory(),
                 namespace_command=network.network.namespace_command,
                 watchers=network.watchers,
             )
@@ -132,7 +132,7 @@ class Hermit:
         arguments = parse(app, args, self._defaults | named)
         spec, image, _ = make_spec(arguments)
         with RunNetwork(arguments, spec, image) as network:
-            guest = BackgroundGuest(network.spec, network.network.namespace, self._next_folder(), network.monitor)
+            guest = BackgroundGuest(network.spec, network.network.namespace, self._next_directory(), network.monitor)
             try:
                 with guest:
                     yield Server(guest, network)
@@ -140,9 +140,9 @@ class Hermit:
                 if guest.outcome:
                     self.outcomes.append((spec, guest.outcome))
 
-    def _next_folder(self) -> Path:
+    def _next_directory(self) -> Path:
         self._count += 1
-        return self._folder / str(self._count)
+        return self._directory / str(self._count)
 
 
 def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -> argparse.Namespace:
@@ -165,7 +165,7 @@ def parse(app: str | Path, args: tuple[object, ...], named: dict[str, object]) -
 
 
 def failure_text(outcome: Outcome, expected: str) -> str:
-    """Describe a failed boot: verdict, cause, blame, the end of the console, the artifacts folder."""
+    """Describe a failed boot: verdict, cause, blame, the end of the console, the artifacts directory."""
     rows = {
         "cause": outcome.cause,
         "hint": outcome.hint,
@@ -198,7 +198,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hermit-artifacts",
         metavar="DIR",
         default="",
-        help="keep what each guest leaves in DIR/TEST/NUMBER; default: in the test's temporary folder",
+        help="keep what each guest leaves in DIR/TEST/NUMBER; default: in the test's temporary directory",
     )
     for name, text in OPTIONS.items():
         group.addoption(f"--hermit-{name}", metavar=name.upper(), default="", help=text)
@@ -227,7 +227,7 @@ def hermit_machine(request: pytest.FixtureRequest) -> str:
 def hermit(request: pytest.FixtureRequest, hermit_machine: str) -> Iterator[Hermit]:
     """Boots applications: `hermit("my-app", "argument", machine="microvm")`."""
     defaults = {name: request.config.getoption(f"--hermit-{name}") for name in OPTIONS} | {"machine": hermit_machine}
-    booting = Hermit(_folder(request), defaults)
+    booting = Hermit(_directory(request), defaults)
     yield booting
     # As record_property does, which warns of schemas of JUnit's that have no properties.
     recorded = request.node.user_properties
@@ -242,7 +242,7 @@ def hermit(request: pytest.FixtureRequest, hermit_machine: str) -> Iterator[Herm
 CONSOLES = pytest.StashKey[list[bytes]]()
 
 
-def _folder(request: pytest.FixtureRequest) -> Path:
+def _directory(request: pytest.FixtureRequest) -> Path:
     kept = request.config.getoption("--hermit-artifacts")
     if not kept:
         return Path(request.getfixturevalue("tmp_path")) / "hermit"

@@ -73,7 +73,7 @@ def matches(pattern: str, tree: Path, path: Path) -> Iterator[Place]:
 
 
 def sources(tree: Path, below: str = "") -> list[Path]:
-    """Return the Rust sources of a tree or of a folder of it."""
+    """Return the Rust sources of a tree or of a directory of it."""
     return [path for path in sorted((tree / below).rglob("*.rs")) if "target" not in path.relative_to(tree).parts]
 
 

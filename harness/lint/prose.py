@@ -64,9 +64,9 @@ def long_ones(tree: Tree) -> tuple[list[Hit], int, int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check the English of the tree.")
-    parser.add_argument("--tree", type=Path, default=Path("."), help="the checkout (default: this folder)")
+    parser.add_argument("--tree", type=Path, default=Path("."), help="the checkout (default: this directory)")
     parser.add_argument("--report", action="store_true", help="exit status 0 in any case")
-    parser.add_argument("paths", nargs="*", help="print the findings in these files and folders only")
+    parser.add_argument("paths", nargs="*", help="print the findings in these files and directories only")
     chosen = parser.parse_args()
     tree = Tree(chosen.tree)
     hits = sweep(tree)

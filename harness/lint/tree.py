@@ -45,8 +45,8 @@ class Source:
     def lines(self) -> list[str]:
         return self.text.splitlines()
 
-    def under(self, *folders: str) -> bool:
-        return self.path.startswith(tuple(f"{folder}/" for folder in folders))
+    def under(self, *directories: str) -> bool:
+        return self.path.startswith(tuple(f"{directory}/" for directory in directories))
 
 
 def kind_of(path: str, text: str) -> str:

@@ -40,7 +40,7 @@ TCG = "/tcg/"  # in the id of each cell that needs no probe
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cell", metavar="ID", default="", help="only cells with this id (patterns: * ?)")
     parser.addoption("--loaders", metavar="PATH", default="", help="boot the cells by these loaders; no other tests")
-    parser.addoption("--kernels", metavar="FOLDER", default="", help="boot the images of this folder; no other tests")
+    parser.addoption("--kernels", metavar="DIR", default="", help="boot the images of this directory; no other tests")
     parser.addoption("--once", action="store_true", help="do not run a red cell again")
     parser.addoption("--quick", action="store_true", help="only the must-run cells and the short tests of the harness")
     shard.add_options(parser)
@@ -160,7 +160,7 @@ def _cell_id(item: pytest.Item) -> str:
 
 
 def _boots(config: pytest.Config) -> bool:
-    """Return whether the selected tests start guests; the folders of PURE start none."""
+    """Return whether the selected tests start guests; the directories of PURE start none."""
     return not all(
         any(part in WITHOUT_GUESTS for part in Path(argument.split("::")[0]).parts) for argument in config.args
     )

@@ -106,7 +106,7 @@ static void an_application_of_the_disk(void)
 	CHECK(strstr(tree(h), "hermit,rsdp") == NULL && strstr(tree(h), "sev") == NULL);
 }
 
-static void the_hermit_folder_takes_precedence(void)
+static void the_hermit_directory_takes_precedence(void)
 {
 	use(elf_default());
 	fake_uefi_add(&uefi, boot_app, "no application", 14);
@@ -463,7 +463,7 @@ static void tables_that_are_none_are_left_out(void)
 }
 
 #define T(name) { #name, name }
-SUITE(uefi, T(an_application_of_the_disk), T(the_hermit_folder_takes_precedence),
+SUITE(uefi, T(an_application_of_the_disk), T(the_hermit_directory_takes_precedence),
       T(options_precede_the_file), T(options_name_the_application), T(the_shell_starts_it),
       T(the_offered_ram_disk_takes_precedence), T(no_application), T(files_that_cannot_be_read),
       T(memory_that_the_firmware_does_not_give), T(memory_maps), T(the_reported_memory),

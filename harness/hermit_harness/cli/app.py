@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Which file a person means by APP: a file, what cargo has built, an image of this tree, or a folder of cargo's."""
+"""Which file a person means by APP: a file, what cargo has built, an image of this tree, or a directory of cargo's."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def find_app(name: str, arch: str = "", quiet: bool = False) -> tuple[Path, Fixt
     """
     image = next((i for cpu in ([arch] if arch else ARCHS) for i in images(cpu).values() if i.id == name), None)
     meanings = {
-        "the file in this folder": Path(name) if Path(name).is_file() else None,
+        "the file in this directory": Path(name) if Path(name).is_file() else None,
         "what cargo has built": built_by_cargo(name),
         "the image of the checkout": image.path if image else None,
     }
     found = {what: path for what, path in meanings.items() if path}
     if not found:
-        path = _in_folder(name, arch)
+        path = _in_directory(name, arch)
     else:
         what, path = next(iter(found.items()))
         if len(found) > 1 and not quiet:
@@ -49,8 +49,8 @@ def find_app(name: str, arch: str = "", quiet: bool = False) -> tuple[Path, Fixt
     return path, next((i for i in all_images() if i.path == resolved), None)
 
 
-def _in_folder(name: str, arch: str) -> Path:
-    """Return the one application of a folder. Raise ValueError if the name is no folder either."""
+def _in_directory(name: str, arch: str) -> Path:
+    """Return the one application of a directory. Raise ValueError if the name is no directory either."""
     path = Path(name)
     if path.is_dir():
         return built_in(path)
@@ -60,9 +60,9 @@ def _in_folder(name: str, arch: str) -> Path:
     raise ValueError(f"{name} is neither a file{where(name)} nor an image{of_arch} (`hermitctl list` shows the images)")
 
 
-def _target(folder: Path) -> Path:
-    """Where cargo builds what is in `folder`."""
-    return folder / (os.environ.get("CARGO_TARGET_DIR") or "target")
+def _target(directory: Path) -> Path:
+    """Where cargo builds what is in `directory`."""
+    return directory / (os.environ.get("CARGO_TARGET_DIR") or "target")
 
 
 def is_application(path: Path) -> bool:
@@ -83,8 +83,10 @@ def built_by_cargo(name: str) -> Path | None:
     """The newest application of this name that cargo has built for Hermit, here or, in a workspace, above."""
     if "/" in name or not name or name in (".", ".."):
         return None
-    for folder in (Path(), *Path.cwd().parents):
-        built = [path for path in _target(folder).glob(f"{CARGO_PATTERN}/{glob.escape(name)}") if is_application(path)]
+    for directory in (Path(), *Path.cwd().parents):
+        built = [
+            path for path in _target(directory).glob(f"{CARGO_PATTERN}/{glob.escape(name)}") if is_application(path)
+        ]
         if built:
             return max(built, key=_modified_at)
     return None
@@ -92,20 +94,20 @@ def built_by_cargo(name: str) -> Path | None:
 
 def names_built_by_cargo() -> list[str]:
     """The names that built_by_cargo() finds here."""
-    folders = (_target(folder) for folder in (Path(), *Path.cwd().parents))
-    files = (path for folder in folders for path in folder.glob(f"{CARGO_PATTERN}/*"))
+    directories = (_target(directory) for directory in (Path(), *Path.cwd().parents))
+    files = (path for directory in directories for path in directory.glob(f"{CARGO_PATTERN}/*"))
     return sorted({path.name for path in files if path.suffix != ".debug" and is_application(path)})
 
 
-def built_in(folder: Path) -> Path:
-    """The newest build of the one application in a folder of cargo's. ValueError where there is none, or a choice."""
-    files = [p for p in _target(folder).glob(f"{CARGO_PATTERN}/*") if p.suffix != ".debug" and is_application(p)]
+def built_in(directory: Path) -> Path:
+    """The newest build of the one application in a directory of cargo's. ValueError if there is none, or a choice."""
+    files = [p for p in _target(directory).glob(f"{CARGO_PATTERN}/*") if p.suffix != ".debug" and is_application(p)]
     names = sorted({path.name for path in files})
     if not names:
         raise ValueError(
-            f"{folder} is a folder in which cargo has built nothing for Hermit: an application is a file, as"
-            f" {_target(folder)}/x86_64-unknown-hermit/debug/NAME"
+            f"{directory} is a directory in which cargo has built nothing for Hermit: an application is a file, as"
+            f" {_target(directory)}/x86_64-unknown-hermit/debug/NAME"
         )
     if len(names) > 1:
-        raise ValueError(f"{folder} has several applications, {', '.join(names)}: name one, by its file")
+        raise ValueError(f"{directory} has several applications, {', '.join(names)}: name one, by its file")
     return max(files, key=_modified_at)

@@ -51,7 +51,7 @@ LOCKS = "*.lock"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder of the cache. Sizes in bytes; `used` is in seconds since 1970.
+    """A file or directory of the cache. Sizes in bytes; `used` is in seconds since 1970.
 
     `frees` is the part of `size` that no hard link from a checkout keeps.
     """
@@ -72,14 +72,14 @@ def _files(path: Path) -> Iterator[os.stat_result]:
     if path.is_symlink() or not path.is_dir():
         yield path.lstat()
         return
-    for folder, _, names in os.walk(path):
+    for directory, _, names in os.walk(path):
         for name in names:
             with suppress(FileNotFoundError):
-                yield os.lstat(f"{folder}/{name}")
+                yield os.lstat(f"{directory}/{name}")
 
 
 def measure(path: Path, kind: str) -> Entry:
-    """Return size and last use of a file or folder."""
+    """Return size and last use of a file or directory."""
     size = frees = 0
     used = path.lstat().st_mtime
     for status in _files(path):
@@ -157,7 +157,7 @@ def prune(days: float, everything: bool) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or folder. The new name hides it from builds that start meanwhile."""
+    """Remove a file or directory. The new name hides it from builds that start meanwhile."""
     hidden = path.with_name(f".{path.name}.{os.getpid()}")
     path.rename(hidden)
     if hidden.is_dir() and not hidden.is_symlink():

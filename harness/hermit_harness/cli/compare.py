@@ -28,7 +28,7 @@ from hermit_harness.vm.targets import DEFAULT_TARGETS, target
 from hermit_harness.watch.console import strip_ansi
 
 DESCRIPTION = """\
-Compare two loaders, two applications, or two runs by the folders that they
+Compare two loaders, two applications, or two runs by the directories that they
 left. Each side is booted under TCG with one CPU, and described by
 
   sizes           of the sections that are in memory, in bytes
@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("compare", help="compare two loaders, applications or runs", description=DESCRIPTION)
     parser.add_argument("--app", default=options.DEFAULT_APP, help=f"for loaders (default: {options.DEFAULT_APP})")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("sides", nargs=2, metavar="A|B", help="a file, a target, an image, or a folder of a run")
+    parser.add_argument("sides", nargs=2, metavar="A|B", help="a file, a target, an image, or a directory of a run")
     parser.set_defaults(function=command)
 
 
@@ -92,10 +92,10 @@ def _spec(loader: Path, app: str, target_name: str) -> RunSpec:
     )
 
 
-def _spec_of_run(folder: Path) -> RunSpec:
-    run = json.loads((folder / run_file.NAME).read_text(encoding="utf-8"))
+def _spec_of_run(directory: Path) -> RunSpec:
+    run = json.loads((directory / run_file.NAME).read_text(encoding="utf-8"))
     if not run["application"]:
-        raise ValueError(f"{folder} is a run without application")
+        raise ValueError(f"{directory} is a run without application")
     plain = _spec(Path(run["loader"]), run["application"], run["target"])
     return replace(plain, machine=run["machine"], memory=run["memory"], append=run["command_line"])
 
@@ -134,7 +134,7 @@ def loader_entry(data: bytes) -> int | None:
     return int(struct.unpack_from(order + ("Q" if data[4] == 2 else "I"), data, 24)[0])
 
 
-def phases(spec: RunSpec, console: bytes, folder: Path) -> dict[str, int]:
+def phases(spec: RunSpec, console: bytes, directory: Path) -> dict[str, int]:
     """Return the instructions from the loader's entry to the kernel's; nothing if they cannot be counted.
 
     What the firmware executes before that depends on the host's time.
@@ -146,13 +146,13 @@ def phases(spec: RunSpec, console: bytes, folder: Path) -> dict[str, int]:
         return {}
     # The guest sees the paths on its command line, and their length would count.
     for name, file in (("loader", spec.loader), ("app", spec.app)):
-        (folder / name).symlink_to(file.resolve())
-    argv = standalone_argv(replace(spec, loader=folder / "loader", app=folder / "app"))
-    qemu = [word.replace(f"{folder}/", "") for word in argv]
+        (directory / name).symlink_to(file.resolve())
+    argv = standalone_argv(replace(spec, loader=directory / "loader", app=directory / "app"))
+    qemu = [word.replace(f"{directory}/", "") for word in argv]
     serial = qemu.index("-serial")
     del qemu[serial : serial + 2]
     try:
-        before, after = counts(qemu, (entry, facts.entry + facts.offset_for(int(at[1], 16))), folder, folder)
+        before, after = counts(qemu, (entry, facts.entry + facts.offset_for(int(at[1], 16))), directory, directory)
     except OSError:
         return {}
     return {"loader": after - before}
@@ -164,8 +164,8 @@ def describe(side: Side) -> dict[str, dict[str, int]]:
     outcome = boot(spec)
     if outcome.verdict == "infra":
         raise ValueError(f"{side.name}: {outcome.cause}")
-    with tempfile.TemporaryDirectory() as folder:
-        instructions = phases(spec, outcome.console, Path(folder))
+    with tempfile.TemporaryDirectory() as directory:
+        instructions = phases(spec, outcome.console, Path(directory))
     places: dict[str, int] = {}
     for row in memory.ranges(spec, outcome):
         places[f"{row.what}, {row.phase}: start"] = row.start

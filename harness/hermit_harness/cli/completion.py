@@ -26,7 +26,7 @@ Print the completion for a shell, or the manual page. `make install` and the
 Debian package install them.
 
   hermitctl completion bash >~/.local/share/bash-completion/completions/hermitctl
-  hermitctl completion zsh >~/.zfunc/_hermitctl        a folder of $fpath
+  hermitctl completion zsh >~/.zfunc/_hermitctl        a directory of $fpath
   hermitctl completion fish >~/.config/fish/completions/hermitctl.fish
   hermitctl completion man | man -l -
 
@@ -131,7 +131,7 @@ def _completion(shell: str) -> str:
                 action.choices = [choice for choice in row.choices if choice]
             elif action.metavar in ("FILE", "PROGRAM"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
-            elif action.metavar in ("DIR", "FOLDER"):
+            elif action.metavar == "DIR":
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     calls = [
         CALLS[shell].format(name=name, files=FILES_TOO[shell] if name == "apps" else "") for name in LISTS.values()

@@ -25,8 +25,8 @@ PROJECT_FILE, CARGO_FILE, USER_FILE = "hermit.toml", "Cargo.toml", "hermit/confi
 ROWS = {row.flag: row for row in (*OPTIONS, *DEBUG_OPTIONS)}
 # Tables of Cargo.toml that cargo leaves to other programs.
 CARGO_TABLES = ("package", "workspace")
-# Values of these kinds are names of files. A name in a configuration file is relative to that file's folder.
-PATHS = ("FILE", "DIR", "FOLDER")
+# Values of these kinds are names of files. A name in a configuration file is relative to that file's directory.
+PATHS = ("FILE", "DIR")
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Setting:
     origin: str
 
 
-def project_folders(folder: Path) -> list[Path]:
-    """Return the folders whose files count, the nearest first: up to the repository, the workspace or the package.
+def project_directories(directory: Path) -> list[Path]:
+    """Return the directories whose files count, the nearest first: up to the repository, the workspace or the package.
 
-    Outside of a project that is the folder alone: another user's file in /tmp must not name programs to run.
+    Outside of a project that is the directory alone: another user's file in /tmp must not name programs to run.
     """
-    above = [folder, *folder.parents]
+    above = [directory, *directory.parents]
     tops: dict[str, Path] = {}
     for place in above:
         if (place / ".git").exists():
@@ -51,7 +51,7 @@ def project_folders(folder: Path) -> list[Path]:
             tops.setdefault("workspace", place)
         elif (place / CARGO_FILE).is_file():
             tops.setdefault("package", place)
-    top = next((tops[kind] for kind in ("repository", "workspace", "package") if kind in tops), folder)
+    top = next((tops[kind] for kind in ("repository", "workspace", "package") if kind in tops), directory)
     return above[: above.index(top) + 1]
 
 
@@ -62,7 +62,7 @@ def _is_workspace(path: Path) -> bool:
 def files(environment: Mapping[str, str]) -> Iterator[Path]:
     """Yield the files that count, the one that wins first. HERMIT_CONFIG names the only one.
 
-    OSError if the current folder has been removed.
+    OSError if the current directory has been removed.
     """
     if only := environment.get("HERMIT_CONFIG"):
         path = Path(only)
@@ -70,8 +70,8 @@ def files(environment: Mapping[str, str]) -> Iterator[Path]:
             raise ValueError(f"HERMIT_CONFIG={only}: there is no such file")
         yield path
         return
-    for folder in project_folders(Path.cwd()):
-        yield from (folder / name for name in (PROJECT_FILE, CARGO_FILE) if (folder / name).is_file())
+    for directory in project_directories(Path.cwd()):
+        yield from (directory / name for name in (PROJECT_FILE, CARGO_FILE) if (directory / name).is_file())
     home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     if os.path.isabs(home) and (path := Path(home, USER_FILE)).is_file():
         yield path
@@ -111,7 +111,7 @@ def _of_file(path: Path) -> dict[str, Setting]:
 
 
 def _shown(path: Path) -> str:
-    """The name of a file for people: relative below the current folder."""
+    """The name of a file for people: relative below the current directory."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
@@ -125,7 +125,7 @@ def _line_of(text: str, key: str, table: str) -> int:
     return next((number for number in range(start, len(lines)) if pattern.match(lines[number])), start) + 1
 
 
-def _value(key: str, value: object, where: str, folder: Path) -> object:
+def _value(key: str, value: object, where: str, directory: Path) -> object:
     """A key's value as a flag would give it. ValueError for an unknown key, a wrong type, or no possible value."""
     row = ROWS.get(key)
     if row is None:
@@ -137,7 +137,7 @@ def _value(key: str, value: object, where: str, folder: Path) -> object:
         raise ValueError(f"{where}: {key} wants {wanted}")
     if row.kind == "yes":
         return value
-    texts = [_path(row, str(one), folder) for one in given]
+    texts = [_path(row, str(one), directory) for one in given]
     if row.choices and (unknown := [text for text in texts if text not in row.choices]):
         raise ValueError(f"{where}: {key} {unknown[0]}: known: {', '.join(filter(None, row.choices))}")
     return texts if row.kind == "many" else texts[0]
@@ -158,12 +158,12 @@ def _nearest(key: str) -> str:
     return next(by_variable, "") or next(iter(difflib.get_close_matches(key, ROWS, 1)), "")
 
 
-def _path(row: Option, text: str, folder: Path) -> str:
+def _path(row: Option, text: str, directory: Path) -> str:
     """A name of a file, made absolute. Other values, targets, and `:TAG` of a share are unchanged."""
     is_path = row.metavar in PATHS or (row.metavar == "PROGRAM" and "/" in text)
     if not is_path or not text or text.startswith(":") or (row.flag == "loader" and text in options.TARGET_NAMES):
         return text
-    return str(folder / os.path.expanduser(text))
+    return str(directory / os.path.expanduser(text))
 
 
 def settle(arguments: argparse.Namespace, environment: Mapping[str, str] | None = None) -> None:

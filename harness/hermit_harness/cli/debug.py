@@ -157,8 +157,8 @@ def debug_recording(
     debug: Callable[..., int],
 ) -> int:
     """Record the run, then a session at the end of its replay."""
-    with tempfile.TemporaryDirectory(prefix="hermit-recording-") as folder:
-        recording = reverse.record(spec, Path(folder), to_stdout)
+    with tempfile.TemporaryDirectory(prefix="hermit-recording-") as directory:
+        recording = reverse.record(spec, Path(directory), to_stdout)
         if not recording.last_instruction:
             raise ValueError("the guest ended QEMU itself, so its end cannot be stopped at: debug it forwards")
         print(
@@ -180,12 +180,14 @@ def debug_with_gdb(
 ) -> int:
     """A session with a GDB of ours. What a replay prints has been seen."""
     gdbs = program.find_all(plan.arch)
-    temp_folder = tempfile.gettempdir()
-    is_usable = len(temp_folder) + 20 <= MAX_SOCKET_PATH and temp_folder.isprintable() and ":" not in temp_folder
-    folder = Path(tempfile.mkdtemp(prefix="hermit-", dir=temp_folder if is_usable else "/tmp"))
+    temp_directory = tempfile.gettempdir()
+    is_usable = (
+        len(temp_directory) + 20 <= MAX_SOCKET_PATH and temp_directory.isprintable() and ":" not in temp_directory
+    )
+    directory = Path(tempfile.mkdtemp(prefix="hermit-", dir=temp_directory if is_usable else "/tmp"))
     environment = script.session_environment(
         plan,
-        str(folder / "gdb"),
+        str(directory / "gdb"),
         stop=arguments.stop_at,
         breaks=arguments.get_breaks,
         commands=arguments.command,
@@ -200,8 +202,8 @@ def debug_with_gdb(
     ]
     end = session.DebugSession(
         spec,
-        gdb_relay.listen_unix(folder / "gdb"),
-        folder,
+        gdb_relay.listen_unix(directory / "gdb"),
+        directory,
         commands,
         (lambda data: None) if prepare else to_stdout,
         prepare,
@@ -261,13 +263,13 @@ def client_files(spec: RunSpec, plan: DebugPlan, endpoint: Endpoint) -> Iterator
     except BlockingIOError:
         raise ValueError(f"--port {endpoint.word}: another session listens there") from None
     except FileNotFoundError as error:
-        raise ValueError(f"--port {endpoint.word}: there is no folder {Path(error.filename).parent}") from None
+        raise ValueError(f"--port {endpoint.word}: there is no directory {Path(error.filename).parent}") from None
 
 
 def write_files(spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, endpoint: Endpoint) -> int:
     """Files for other clients. The editor's ones use a socket, so that it attaches to no other guest."""
-    folder = Path(arguments.write).resolve()
-    socket = endpoint if endpoint.path else vscode.socket_endpoint(folder, plan.app)
+    directory = Path(arguments.write).resolve()
+    socket = endpoint if endpoint.path else vscode.socket_endpoint(directory, plan.app)
     words = ["--reverse"] if arguments.reverse else []
     words += ["--symbols", str(Path(arguments.symbols).resolve())] if arguments.symbols else []
     if arguments.cell:
@@ -282,7 +284,7 @@ def write_files(spec: RunSpec, plan: DebugPlan, arguments: argparse.Namespace, e
     )
     by_hand = endpoint if arguments.port else socket
     gdbinit = script.standalone_script(plan, by_hand, breaks, qemu_command_line(spec, by_hand))
-    for path, is_written in vscode.write(folder, vscode.files(editor, gdbinit)).items():
+    for path, is_written in vscode.write(directory, vscode.files(editor, gdbinit)).items():
         print(path if is_written else f"hermitctl: {path} is not hermitctl's: it stays as it is", flush=True)
     return 0
 

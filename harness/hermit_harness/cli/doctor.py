@@ -169,7 +169,7 @@ def permissions() -> list[Check]:
 
 
 def sharing() -> list[Check]:
-    """Whether QEMU can give a guest a folder, and what serves it."""
+    """Whether QEMU can give a guest a directory, and what serves it."""
     qemu = os.environ.get("HERMIT_QEMU") or "qemu-system-x86_64"
     said = output_of(qemu, "-device", f"{DEVICE},help")
     good = "tag=" in said
@@ -178,7 +178,9 @@ def sharing() -> list[Check]:
     return [
         Check("virtiofs", good, text, "only SHARE= needs it: QEMU= takes another QEMU", needed=False),
         Check(
-            "virtiofsd", True, virtiofsd.installed_program() or "none in Rust here: one is made when a folder is shared"
+            "virtiofsd",
+            True,
+            virtiofsd.installed_program() or "none in Rust here: one is made when a directory is shared",
         ),
     ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Files that options name: what is wrong with them is said before QEMU starts, with the folder that was looked in."""
+"""Files that options name: what is wrong with them is said before QEMU starts, with the directory searched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def where(text: str) -> str:
-    """Return the folder in which a relative name was looked up, as the end of a sentence; "" for an absolute one."""
+    """Return the directory in which a relative name was looked up, as the end of a sentence; "" for an absolute one."""
     return "" if os.path.isabs(text) else f" in {Path.cwd()}"
 
 
@@ -17,7 +17,7 @@ def readable(text: str, flag: str) -> Path:
     """Return the file that an option names. Raise ValueError if it is none, or cannot be read."""
     path = Path(text)
     if not path.is_file():
-        what = "this is a folder" if path.is_dir() else "there is no such file"
+        what = "this is a directory" if path.is_dir() else "there is no such file"
         raise ValueError(f"--{flag} {text}: {what}{where(text)}")
     if not os.access(path, os.R_OK):
         raise ValueError(f"--{flag} {text}: this user cannot read it")
@@ -30,9 +30,9 @@ def writable(text: str, flag: str) -> None:
     if not text:
         return
     if path.is_dir():
-        raise ValueError(f"--{flag} {text}: this is a folder{where(text)}")
+        raise ValueError(f"--{flag} {text}: this is a directory{where(text)}")
     if not path.parent.is_dir():
-        raise ValueError(f"--{flag} {text}: there is no folder {path.parent}{where(text)}")
+        raise ValueError(f"--{flag} {text}: there is no directory {path.parent}{where(text)}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise ValueError(f"--{flag} {text}: this user cannot write it")
 

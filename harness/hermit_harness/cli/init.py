@@ -17,7 +17,7 @@ from hermit_harness.gdb import vscode
 TRIPLE = "x86_64-unknown-hermit"
 RUNNER = 'runner = ["hermitctl", "run", "--"]'
 INIT = """\
-Set up the cargo project of this folder, or of FOLDER: hermitctl as the runner
+Set up the cargo project of this directory, or of DIR: hermitctl as the runner
 of `cargo run` and `cargo test`, a test in Python, VS Code's files, and a job of
 GitHub Actions. Existing settings are kept, and a second call changes nothing.
 
@@ -53,53 +53,53 @@ jobs:
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("init", help="set up a cargo project for hermitctl", description=INIT)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER")
+    parser.add_argument("directory", nargs="?", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--dry-run", action="store_true", help="print the changes as a diff, and make none")
     parser.set_defaults(function=command)
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Change the files, or print what would change."""
-    apply(project_files(arguments.folder.resolve()), arguments.dry_run)
+    apply(project_files(arguments.directory.resolve()), arguments.dry_run)
     if not shutil.which("hermitctl"):
         program = Path(sys.prefix) / "bin"
         print(f"hermitctl: cargo's runner looks for hermitctl on PATH: add {program}", file=sys.stderr)
     return 0
 
 
-def project_files(folder: Path) -> dict[Path, str]:
+def project_files(directory: Path) -> dict[Path, str]:
     """Return the files of a set-up project, merged with what is there. ValueError if one cannot be."""
-    name = _application(folder)
-    path = folder / ".cargo" / "config.toml"
+    name = _application(directory)
+    path = directory / ".cargo" / "config.toml"
     found = path.read_text(encoding="utf-8") if path.is_file() else ""
     configured = _toml(path, found).get("build", {}).get("target", TRIPLE)
     triple = configured if isinstance(configured, str) else TRIPLE
-    app = folder / "target" / triple / "debug" / name
-    editor = vscode.Editor(app, app, vscode.socket_endpoint(folder, app), (), "gdb", [str(app)], folder=folder)
+    app = directory / "target" / triple / "debug" / name
+    editor = vscode.Editor(app, app, vscode.socket_endpoint(directory, app), (), "gdb", [str(app)], directory=directory)
     created = {
         "tests/conftest.py": CONFTEST,
         "tests/test_boot.py": TEST.format(name=name),
         ".github/workflows/hermit.yml": WORKFLOW.format(name=name, triple=triple),
     }
-    kept = {file: file.read_text(encoding="utf-8") for file in map(folder.joinpath, created) if file.is_file()}
-    merged = vscode.merged(folder, vscode.files(editor))
+    kept = {file: file.read_text(encoding="utf-8") for file in map(directory.joinpath, created) if file.is_file()}
+    merged = vscode.merged(directory, vscode.files(editor))
     return {
         path: with_runner(path, found, triple),
-        **{folder / file: text for file, text in created.items()},
+        **{directory / file: text for file, text in created.items()},
         **kept,
         **{file: text for file, text in merged.items() if text is not None},
     }
 
 
-def _application(folder: Path) -> str:
+def _application(directory: Path) -> str:
     """The name of the project's application. ValueError if this is no package."""
-    path = folder / "Cargo.toml"
+    path = directory / "Cargo.toml"
     if not path.is_file():
-        raise ValueError(f"{folder} has no Cargo.toml: `hermitctl new NAME` or `cargo new NAME` makes a project")
+        raise ValueError(f"{directory} has no Cargo.toml: `hermitctl new NAME` or `cargo new NAME` makes a project")
     table = _toml(path, path.read_text(encoding="utf-8"))
     names = [one["name"] for one in table.get("bin", []) if "name" in one] or [table.get("package", {}).get("name")]
     if not names[0]:
-        raise ValueError(f"{path} has no package: name the folder of a member of the workspace")
+        raise ValueError(f"{path} has no package: name the directory of a member of the workspace")
     return str(names[0])
 
 

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from hermit_harness import __version__, options
 from hermit_harness.cli import config
 from hermit_harness.cli.terminal import hang_up
-from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.filenames import user_temp_directory
 from hermit_harness.vm.process import LaunchError
 
 # Modules of this package, by command. Only the one that is asked for is loaded: a prompt is waited for.
@@ -148,7 +148,7 @@ def describe_os_error(error: OSError) -> str:
     try:
         os.getcwd()
     except OSError:
-        return "the current folder has been removed"
+        return "the current directory has been removed"
     return reason
 
 
@@ -156,7 +156,7 @@ def describe_defect(error: Exception) -> str:
     """Return a sentence for an error that this program does not expect. Its traceback is in a file."""
     sentence = f"internal error, please report it: {type(error).__name__}: {' '.join(str(error).split())}"
     with contextlib.suppress(OSError, ValueError):
-        file = user_temp_folder() / "traceback.txt"
+        file = user_temp_directory() / "traceback.txt"
         file.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
         return f"{sentence} (details in {file})"
     return sentence

@@ -18,7 +18,7 @@ KERNEL = "0.11.0"
 EDITS = ROOT / "fixtures" / "real" / "kernel" / "edit.sh"
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 DESCRIPTION = f"""\
-Make a cargo project in a new folder NAME, and set it up as `hermitctl init` does.
+Make a cargo project in a new directory NAME, set up as by `hermitctl init`.
 `cargo run` in it needs hermitctl, QEMU and cargo only.
 
   hermitctl new my-app                    no_std, with the kernel {KERNEL} of the
@@ -29,7 +29,7 @@ Make a cargo project in a new folder NAME, and set it up as `hermitctl init` doe
 
 cargo needs a nightly compiler with the component rust-src.
 
-Exit status: 0; 125 if the folder exists or cargo cannot fetch the kernel."""
+Exit status: 0; 125 if the directory exists or cargo cannot fetch the kernel."""
 TOOLCHAIN = '[toolchain]\nchannel = "nightly"\ncomponents = ["rust-src"]\n'
 NO_STD = {
     "Cargo.toml": """\
@@ -134,38 +134,38 @@ def command(arguments: argparse.Namespace) -> int:
     name = arguments.name
     if not NAME.fullmatch(name):
         raise ValueError(f"{name}: a package's name has small letters, digits, - and _, and begins with a letter")
-    folder = Path(name).resolve()
-    if folder.exists():
-        raise ValueError(f"{folder} exists; `hermitctl init {name}` sets up a project that is there")
+    directory = Path(name).resolve()
+    if directory.exists():
+        raise ValueError(f"{directory} exists; `hermitctl init {name}` sets up a project that is there")
     is_std = arguments.template == "std"
     files = TEMPLATES[arguments.template]
     try:
         for file, text in files.items():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_text(text.format(name=name, kernel=KERNEL), encoding="utf-8")
+            (directory / file).parent.mkdir(parents=True, exist_ok=True)
+            (directory / file).write_text(text.format(name=name, kernel=KERNEL), encoding="utf-8")
         if not is_std:
-            add_kernel(folder)
+            add_kernel(directory)
     except (OSError, ValueError):
-        shutil.rmtree(folder, ignore_errors=True)  # it did not exist before
+        shutil.rmtree(directory, ignore_errors=True)  # it did not exist before
         raise
-    apply(project_files(folder), False)
+    apply(project_files(directory), False)
     print(f"cd {name} && cargo run")
     return 0
 
 
-def add_kernel(folder: Path) -> None:
+def add_kernel(directory: Path) -> None:
     """Copy the kernel's crate into the project, and edit it for current compilers. ValueError if cargo has none."""
-    metadata = json.loads(_cargo(folder, "metadata", "--format-version", "1"))
+    metadata = json.loads(_cargo(directory, "metadata", "--format-version", "1"))
     (manifest,) = (one["manifest_path"] for one in metadata["packages"] if one["name"] == "hermit-kernel")
-    shutil.copytree(Path(manifest).parent, folder / "kernel")
-    subprocess.run([EDITS, folder / "kernel"], check=True)
-    with (folder / "Cargo.toml").open("a", encoding="utf-8") as file:
+    shutil.copytree(Path(manifest).parent, directory / "kernel")
+    subprocess.run([EDITS, directory / "kernel"], check=True)
+    with (directory / "Cargo.toml").open("a", encoding="utf-8") as file:
         file.write(PATCH.format(kernel=KERNEL))
 
 
-def _cargo(folder: Path, *words: str) -> str:
+def _cargo(directory: Path, *words: str) -> str:
     try:
-        done = subprocess.run(["cargo", *words], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(["cargo", *words], cwd=directory, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise ValueError("there is no cargo on PATH: rustup or the package cargo installs it") from None
     if done.returncode:

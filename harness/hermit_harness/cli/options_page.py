@@ -50,9 +50,9 @@ TAIL = """
 | --- | --- | --- |
 | `APP=` | `run`, `debug` … | the application: a file, a cargo build, or a test image |
 | `CELL=` | `test`, `debug`, `repro`, `standalone` | a cell of the test matrix, see [tests.md](tests.md) |
-| `LOADERS=FOLDER` | `test` | the loaders that boot the cells, see [tests.md](tests.md#another-loader) |
-| `KERNELS=FOLDER` | `test` | images that are booted as cells, see [tests.md](tests.md#your-own-images) |
-| `SHARD=I/N`, `REPORT=FOLDER`, `RESUME=1` | `test` | one part of the tests, see [shards.md](shards.md) |
+| `LOADERS=DIR` | `test` | the loaders that boot the cells, see [tests.md](tests.md#another-loader) |
+| `KERNELS=DIR` | `test` | images that are booted as cells, see [tests.md](tests.md#your-own-images) |
+| `SHARD=I/N`, `REPORT=DIR`, `RESUME=1` | `test` | one part of the tests, see [shards.md](shards.md) |
 | `K=` | `test` | the tests that match pytest's `-k` |
 | `GDB=` | `debug` | the GDB program |
 | `SETUP=no` | all | only list missing packages, see [install.md](install.md) |

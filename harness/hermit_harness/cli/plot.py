@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 
 
-def write(file: str, folder: Path | None) -> None:
-    """Write the picture of the run in a folder. What prevents that does not change how the run ended: one line on
+def write(file: str, directory: Path | None) -> None:
+    """Write the picture of the run in a directory. What prevents that does not change how the run ended: one line on
     stderr says it."""
     # Imported here, since few runs need it.
     from hermit_harness.timeline import course, plot
 
     try:
-        if folder is None:
+        if directory is None:
             raise ValueError("the run has left no files")
-        Path(file).write_text(plot.svg(course.read(folder)), encoding="utf-8")
+        Path(file).write_text(plot.svg(course.read(directory)), encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         print(f"hermitctl: --plot {file} was not written: {reason}", file=sys.stderr)

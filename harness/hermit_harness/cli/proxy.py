@@ -60,7 +60,7 @@ def add(commands: Any) -> None:
         usage="hermitctl proxy [--print] APP [ARGS]",
     )
     parser.add_argument("--print", action="store_true", help="print the QEMU command line and do nothing")
-    parser.add_argument("app", metavar="APP", help="a file, the name or folder of a cargo build, or a test image")
+    parser.add_argument("app", metavar="APP", help="a file, the name or directory of a cargo build, or a test image")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="arguments of the application")
     parser.set_defaults(function=command)
 

@@ -23,7 +23,7 @@ one run. Each shard must be there once, be of the same commit and have run all o
 its tests. Must-run cells, number of cells, skips and errata are judged as well.
 
   hermitctl report merge shard-1 shard-2 shard-3
-  hermitctl report merge results/          a folder with one folder per shard
+  hermitctl report merge results/          with one directory per shard
 
 Writes results.jsonl, junit.xml, summary.md, and the page index.html.
 Exit status: 0 if the whole run is green, 1 if it is red; 125 if there is nothing
@@ -36,9 +36,15 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("report", help="judge the shards of a test run as one run", description=DESCRIPTION)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     merge = actions.add_parser("merge", help="merge and judge the results of shards", description=DESCRIPTION)
-    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a shard's report folder, or their parent")
     merge.add_argument(
-        "--output", type=Path, default=OUTPUT, metavar="DIR", help="folder for the result; default: build/report/merged"
+        "directories", nargs="+", type=Path, metavar="DIR", help="a shard's report directory, or their parent"
+    )
+    merge.add_argument(
+        "--output",
+        type=Path,
+        default=OUTPUT,
+        metavar="DIR",
+        help="directory for the result; default: build/report/merged",
     )
     parser.set_defaults(function=command)
 
@@ -47,7 +53,7 @@ def command(arguments: argparse.Namespace) -> int:
     """Merge, print and judge."""
     if IS_INSTALLED:
         raise ValueError("hermitctl report judges tests of a checkout, and this is an installed package")
-    shards = [results.read(path) for path in _files(arguments.folders)]
+    shards = [results.read(path) for path in _files(arguments.directories)]
     tests, faults = results.merge(shards)
     is_selection = not any(shard.plan.complete for shard in shards)
     if not is_selection:
@@ -70,12 +76,12 @@ def command(arguments: argparse.Namespace) -> int:
     return int(is_red)
 
 
-def _files(folders: Sequence[Path]) -> Iterator[Path]:
-    for folder in folders:
-        own = folder / results.NAME
-        found = [own] if own.is_file() else sorted(folder.glob(f"*/{results.NAME}"))
+def _files(directories: Sequence[Path]) -> Iterator[Path]:
+    for directory in directories:
+        own = directory / results.NAME
+        found = [own] if own.is_file() else sorted(directory.glob(f"*/{results.NAME}"))
         if not found:
-            raise ValueError(f"{folder}: no {results.NAME} in it, nor in a folder in it")
+            raise ValueError(f"{directory}: no {results.NAME} in it, nor in a directory in it")
         yield from found
 
 

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from hermit_harness.postmortem.frames import relative
-from hermit_harness.report.page import run_folder, write
+from hermit_harness.report.page import run_directory, write
 from hermit_harness.report.page.document import NAME
 from hermit_harness.verdict.outcome import Outcome
 
 
 def row(name: str, outcome: Outcome) -> dict[str, Any]:
-    """Return what the page shows of one boot, from the folder that it left."""
+    """Return what the page shows of one boot, from the directory that it left."""
     passed = outcome.verdict == "pass"
-    boot = run_folder.read(outcome.artifacts, not passed) if outcome.artifacts else {}
+    boot = run_directory.read(outcome.artifacts, not passed) if outcome.artifacts else {}
     word, time = "passed" if passed else "failed", outcome.timings.get("end", 0.0)
     return {"test": name, "outcome": word, "reason": outcome.cause, "seconds": round(time, 4), "run": boot}
 
 
 def write_page(asked: str, title: str, last: Outcome, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the page and say where: the file that is asked for, else one in the last boot's folder."""
+    """Write the page and say where: the file that is asked for, else one in the last boot's directory."""
     if not asked and not last.artifacts:
-        print("hermitctl: no report: there is no artifacts folder", file=sys.stderr)
+        print("hermitctl: no report: there is no artifacts directory", file=sys.stderr)
         return
     try:
         path = write.of_boots(title, rows, Path(asked) if asked else (last.artifacts or Path()) / NAME)

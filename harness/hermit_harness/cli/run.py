@@ -18,7 +18,7 @@ from hermit_harness.boot import GUEST_FAILURES, boot
 from hermit_harness.cli import accelerator, config, plot, uhyve
 from hermit_harness.cli.accelerator import AUTO
 from hermit_harness.cli.app import find_app
-from hermit_harness.cli.evidence import run_folder
+from hermit_harness.cli.evidence import run_directory
 from hermit_harness.cli.files import program, readable, writable
 from hermit_harness.cli.loader import find_loader, named_target
 from hermit_harness.cli.packed import read_packed
@@ -36,7 +36,7 @@ from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.machines import machine
 from hermit_harness.vm.memory import MIB, at_least, memory_bytes, shortage, size_text
-from hermit_harness.vm.shared_folder import DEFAULT_TAG, SharedFolder, parse_shared_folder
+from hermit_harness.vm.shared_directory import DEFAULT_TAG, SharedDirectory, parse_shared_directory
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import DEFAULT_TARGETS, cpu_of_arch, target
 from hermit_harness.watch.idle import IdleWatcher, InterruptWatcher
@@ -71,7 +71,7 @@ def add(commands: Any) -> None:
         REPORT,
         nargs="?",
         metavar="FILE",
-        help="write what the run did as a page for a browser; default: index.html in the artifacts folder. FILE follows"
+        help="write a page about the run, for a browser; default: index.html in the artifacts directory. FILE follows"
         f" as {REPORT}=FILE",
     )
     parser.add_argument("-v", dest="verbose", action="store_true", default=argparse.SUPPRESS, help="--verbose")
@@ -100,7 +100,7 @@ def add_positionals(parser: argparse.ArgumentParser) -> None:
         "app",
         nargs="?",
         metavar="APP",
-        help=f"a file, the name or folder of a cargo build, or a test image (default: {options.DEFAULT_APP}) [APP=]",
+        help=f"a file, the name or directory of a cargo build, or a test image (default: {options.DEFAULT_APP}) [APP=]",
     )
     parser.add_argument(
         "kernel_words",
@@ -199,16 +199,16 @@ def _number(text: str, name: str, minimum: int) -> float:
     return number
 
 
-def shared_folder_of(arguments: argparse.Namespace, image: FixtureImage | None) -> SharedFolder | None:
-    """The folder that is asked for; an empty one for an application that is known to want one."""
+def shared_directory_of(arguments: argparse.Namespace, image: FixtureImage | None) -> SharedDirectory | None:
+    """The directory that is asked for; an empty one for an application that is known to want one."""
     if not arguments.share and image and "files" in image.needs:
         print(
-            f"hermitctl: /{DEFAULT_TAG} is an empty folder, gone after the run; --share DIR shows another",
+            f"hermitctl: /{DEFAULT_TAG} is an empty directory, gone after the run; --share DIR shows another",
             file=sys.stderr,
         )
         arguments.share = f":{DEFAULT_TAG}"
     program(arguments.virtiofsd, "virtiofsd")
-    return parse_shared_folder(arguments.share, arguments.virtiofsd) if arguments.share else None
+    return parse_shared_directory(arguments.share, arguments.virtiofsd) if arguments.share else None
 
 
 def find_words(arguments: argparse.Namespace) -> None:
@@ -265,7 +265,7 @@ def make_spec(arguments: argparse.Namespace) -> tuple[RunSpec, FixtureImage | No
         target=target_row.name,
         way=arguments.way,
         allow_unknown=arguments.allow_unknown,
-        share=shared_folder_of(arguments, image),
+        share=shared_directory_of(arguments, image),
         continues_on_fault=arguments.on_fault == "continue",
     )
     if arguments.mem and (problem := shortage(spec)):  # the default depends on the network
@@ -316,7 +316,7 @@ class Finished:
 
 
 def repeat_command(arguments: argparse.Namespace) -> str:
-    """Return the command line that repeats a run in the same folder, whatever variables and files are set there."""
+    """Return the command line that repeats a run in the same directory, whatever variables and files are set there."""
     words = ["hermitctl", "run", *options.to_words(vars(arguments)), str(arguments.app), *arguments.kernel_words]
     return shlex.join([*words, *(["--", *arguments.app_words] if arguments.app_words else [])])
 
@@ -333,25 +333,25 @@ def boot_here(
         raise ValueError(f"--accel kvm: {problem}")
     port = options.port_number(arguments.gdb_port, "gdb-port") or (DEFAULT_PORT if arguments.debug else 0)
     with (
-        run_folder(arguments.artifacts, spec.app or spec.loader, of_the_tree) as folder,
+        run_directory(arguments.artifacts, spec.app or spec.loader, of_the_tree) as directory,
         debugger_access(spec, port) as access,
     ):
         if arguments.verbose:
             sys.stderr.write(f"{virtiofsd_note(spec)}{shell_line(standalone_argv(spec))}\n")
-            print(f"hermitctl: artifacts: {folder or 'none'}", file=sys.stderr, flush=True)
+            print(f"hermitctl: artifacts: {directory or 'none'}", file=sys.stderr, flush=True)
             config.report(arguments.settings)
         typed = accelerator.InputWatcher()
         watchers = (*network.watchers, access, InterruptWatcher(), typed)
         if sys.stderr.isatty():
             watchers += (IdleWatcher(lambda text: print(f"hermitctl: {text}", file=sys.stderr), network.activity),)
         around = (network.network.namespace_command, watchers, repeat_command(arguments))
-        outcome = boot(spec, folder, console, 0, *around)
+        outcome = boot(spec, directory, console, 0, *around)
         if arguments.accel == AUTO and accelerator.failed_in_kvm(spec, outcome):
             accelerator.remember(spec, f"it ended such a run: {outcome.cause}")
             if not typed.received:
                 print(f"hermitctl: {outcome.cause}; --accel auto boots it once more, with TCG", file=sys.stderr)
                 spec = replace(spec, accel="tcg")
-                outcome = boot(spec, folder, console, 0, around[0], network.watchers, around[2])
+                outcome = boot(spec, directory, console, 0, around[0], network.watchers, around[2])
         return spec, outcome
 
 
@@ -435,7 +435,7 @@ def each_test(arguments: argparse.Namespace) -> int:
         assert finished
         done.append(finished)
         if arguments.report is not None:
-            boots.append(report_page.row(shlex.join(app_words), finished.outcome))  # before its folder is removed
+            boots.append(report_page.row(shlex.join(app_words), finished.outcome))  # before its directory is removed
         return finished.outcome
 
     results = per_test.run_each(boot_with, words)

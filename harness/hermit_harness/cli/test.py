@@ -41,9 +41,9 @@ def command(arguments: argparse.Namespace) -> int:
     os.execvp(argv[0], argv)
 
 
-def command_line(folder: Path, words: list[str]) -> list[str]:
-    """Return the command line of the tests that a folder has."""
-    if not IS_INSTALLED and folder.is_relative_to(ROOT):
+def command_line(directory: Path, words: list[str]) -> list[str]:
+    """Return the command line of the tests that a directory has."""
+    if not IS_INSTALLED and directory.is_relative_to(ROOT):
         if other := next((word for word in words if not VARIABLE.match(word)), ""):
             raise ValueError(f"{other}: `make test` takes NAME=VALUE, such as K={other}")
         return ["make", "-C", str(ROOT), "test", *words]

@@ -24,7 +24,7 @@ from hermit_harness.watch.console import LineSplitter
 from hermit_harness.watch.supervisor import GREETING_SECONDS
 
 LOG_SECONDS = 20.0
-COPIES_FOLDER = BUILD / "fixed"
+COPIES_DIR = BUILD / "fixed"
 MIB = 1 << 20
 # RAM of each processor's board begins here.
 RAM_START = {"x86_64": 0, "aarch64": 0x40000000, "riscv64": 0x80000000}
@@ -66,9 +66,9 @@ def _with_base(data: bytes, base: int, name: str) -> Path:
     """A copy of a PE32+ file that asks for `base`; one file for the same content."""
     (pe,) = struct.unpack_from("<I", data, 0x3C)
     changed = data[: pe + 48] + struct.pack("<Q", base) + data[pe + 56 :]
-    folder = COPIES_FOLDER / hashlib.sha256(changed).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    partial, copy = folder / f"{name}.new", folder / name
+    directory = COPIES_DIR / hashlib.sha256(changed).hexdigest()[:16]
+    directory.mkdir(parents=True, exist_ok=True)
+    partial, copy = directory / f"{name}.new", directory / name
     partial.write_bytes(changed)
     partial.replace(copy)
     return copy

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.filenames import user_temp_directory
 from hermit_harness.vm.process import DIE_WITH_PARENT, Process
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.vm.targets import cpu_of_arch
@@ -110,7 +110,7 @@ def batch_program(cpu: str) -> str:
 
 
 def utf8_path(path: Path) -> Path:
-    """A name of a file or folder for GDB, whose Python takes UTF-8 only: that of a copy if it is another one.
+    """A name of a file or directory for GDB, whose Python takes UTF-8 only: that of a copy if it is another one.
 
     GDB would resolve a link to a file.
     """
@@ -118,7 +118,7 @@ def utf8_path(path: Path) -> Path:
         str(path).encode()
     except UnicodeEncodeError:
         path = path.absolute()
-        other = user_temp_folder() / "names" / hashlib.sha256(bytes(path)).hexdigest()[:16]
+        other = user_temp_directory() / "names" / hashlib.sha256(bytes(path)).hexdigest()[:16]
         other.parent.mkdir(exist_ok=True)
         partial = other.with_suffix(f".{os.getpid()}")
         if path.is_dir():

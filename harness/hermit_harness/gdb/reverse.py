@@ -40,11 +40,11 @@ MACHINE_RUNNING = (HALTED, DEADLINE) = ("halted for good", "went on until the de
 
 @dataclass(frozen=True)
 class Recording:
-    """A run in a folder. `last` is the number of instructions until its end, 0 where QEMU ended with the guest and
+    """A run in a directory. `last` is the number of instructions until its end, 0 where QEMU ended with the guest and
     could not be asked; `start` is where the loader put the application; `how` it ended, in words."""
 
     spec: RunSpec
-    folder: Path
+    directory: Path
     last_instruction: int
     start: int | None
     ending: str
@@ -52,7 +52,7 @@ class Recording:
     @property
     def replay(self) -> RunSpec:
         """The boot that goes through the recording again."""
-        return _with_mode(self.spec, self.folder, "replay")
+        return _with_mode(self.spec, self.directory, "replay")
 
     def replay_to_end(self, process: Process, qmp: Qmp) -> None:
         """Run a replay from its first to its last instruction. Raise QmpError if it does not stop there.
@@ -96,9 +96,9 @@ def empty_disk(size: int = DISK_SIZE) -> bytes:
 CPU_OPTIONS = {"x86_64": ("-global", "apic.vapic=off")}
 
 
-def arguments(folder: Path, mode: str, cpu: str) -> tuple[str, ...]:
-    """What makes of a QEMU command line one that records into `folder`, or replays from it."""
-    log, disk = escape_commas(folder / LOG_NAME), escape_commas(folder / DISK_NAME)
+def arguments(directory: Path, mode: str, cpu: str) -> tuple[str, ...]:
+    """What makes of a QEMU command line one that records into `directory`, or replays from it."""
+    log, disk = escape_commas(directory / LOG_NAME), escape_commas(directory / DISK_NAME)
     return (
         *CPU_OPTIONS.get(cpu, ()),
         *("-drive", f"if=none,id=snapshots,format=qcow2,file={disk}"),
@@ -106,8 +106,8 @@ def arguments(folder: Path, mode: str, cpu: str) -> tuple[str, ...]:
     )
 
 
-def _with_mode(spec: RunSpec, folder: Path, mode: str) -> RunSpec:
-    return replace(spec, extra=(*spec.extra, *arguments(folder, mode, target(spec.target).cpu)))
+def _with_mode(spec: RunSpec, directory: Path, mode: str) -> RunSpec:
+    return replace(spec, extra=(*spec.extra, *arguments(directory, mode, target(spec.target).cpu)))
 
 
 def check_recordable(spec: RunSpec) -> None:
@@ -120,23 +120,23 @@ def check_recordable(spec: RunSpec) -> None:
         raise ValueError(f"a run by firmware in flash ({spec.machine}) cannot be recorded: it keeps no snapshots")
 
 
-def record(spec: RunSpec, folder: Path, console: Callable[[bytes], None]) -> Recording:
-    """Run `spec` once to its end, or to its deadline, and keep it in `folder`. LaunchError where QEMU cannot be
+def record(spec: RunSpec, directory: Path, console: Callable[[bytes], None]) -> Recording:
+    """Run `spec` once to its end, or to its deadline, and keep it in `directory`. LaunchError where QEMU cannot be
     started, ValueError for what cannot be recorded."""
     check_recordable(spec)
     spec = replace(spec, debug_exit=False, stdin=None)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / DISK_NAME).write_bytes(empty_disk())
-    process = launch(_with_mode(spec, folder, "record"))
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / DISK_NAME).write_bytes(empty_disk())
+    process = launch(_with_mode(spec, directory, "record"))
     try:
-        return _record(spec, folder, process, console)
+        return _record(spec, directory, process, console)
     except QmpError as error:
         raise LaunchError(f"the run could not be recorded: {error}") from error
     finally:
         process.kill()
 
 
-def _record(spec: RunSpec, folder: Path, process: Process, console: Callable[[bytes], None]) -> Recording:
+def _record(spec: RunSpec, directory: Path, process: Process, console: Callable[[bytes], None]) -> Recording:
     qmp = Qmp(process.qmp)
     qmp.greet(GREETING_SECONDS)
     boot_log = BootLog.of(spec)
@@ -160,7 +160,7 @@ def _record(spec: RunSpec, folder: Path, process: Process, console: Callable[[by
     if not ended or (process.reap() and message):
         raise QmpError(message or "QEMU does not end")
     return _without_shutdown(
-        Recording(spec, folder, last_instruction, boot_log.load_range[0] if boot_log.load_range else None, ending)
+        Recording(spec, directory, last_instruction, boot_log.load_range[0] if boot_log.load_range else None, ending)
     )
 
 

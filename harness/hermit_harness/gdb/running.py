@@ -2,7 +2,7 @@
 """Registration of a running `hermitctl run` for `hermitctl attach`: a file with its facts, and a socket for a debugger.
 
 The writer holds a lock on the file while it lives. An unlocked file belongs to a killed process, and the next reader
-removes it. Processes in several PID namespaces share the folder, so a name has the namespace's number, too.
+removes it. Processes in several PID namespaces share the directory, so a name has the namespace's number, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from hermit_harness.paths import BUILD
-from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.filenames import user_temp_directory
 from hermit_harness.vm.gdb_relay import listen_unix
 from hermit_harness.watch.run_facts import RunFacts
 from hermit_harness.watch.supervisor import Supervisor
@@ -47,26 +47,26 @@ class RunningGuest:
         return f"{self.pid}: {self.app} on {self.target}, {self.machine}{where}"
 
 
-def folder() -> Path:
+def directory() -> Path:
     """Where the files are: of this user, and gone with the session, if the system has such a place."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and Path(runtime).is_dir():
         return Path(runtime) / "hermit-harness"
-    return (BUILD if os.access(BUILD, os.W_OK) else user_temp_folder()) / "run"
+    return (BUILD if os.access(BUILD, os.W_OK) else user_temp_directory()) / "run"
 
 
 def own_socket_path() -> Path:
     """The path of this process's socket. PIDs repeat in other PID namespaces (pid_namespaces(7))."""
-    return folder() / f"{os.getpid()}-{os.stat('/proc/self/ns/pid').st_ino}.gdb"
+    return directory() / f"{os.getpid()}-{os.stat('/proc/self/ns/pid').st_ino}.gdb"
 
 
 def short_path(path: Path) -> str:
     """A name for a socket that is short enough for it, for this process and those that inherit its descriptors."""
     if len(str(path)) <= MAX_SOCKET_PATH:
         return str(path)
-    folder_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    os.set_inheritable(folder_fd, True)
-    return f"/proc/self/fd/{folder_fd}/{path.name}"
+    directory_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    os.set_inheritable(directory_fd, True)
+    return f"/proc/self/fd/{directory_fd}/{path.name}"
 
 
 class DebuggerAccess(Watcher):
@@ -83,7 +83,7 @@ class DebuggerAccess(Watcher):
 
 
 class AttachPoint(DebuggerAccess):
-    """The writer's side, a watcher of the run. OSError if the folder or the files cannot be written."""
+    """The writer's side, a watcher of the run. OSError if the directory or the files cannot be written."""
 
     def __init__(self, running: RunningGuest, extra_listeners: list[socket.socket]) -> None:
         self._running = running
@@ -135,7 +135,7 @@ def _is_locked(file: IO[str]) -> bool:
 
 def running_guests() -> Iterator[RunningGuest]:
     """What runs now, the newest last."""
-    for path in sorted(folder().glob("*.json"), key=lambda path: path.name):
+    for path in sorted(directory().glob("*.json"), key=lambda path: path.name):
         try:
             with path.open(encoding="utf-8") as file:
                 if _is_locked(file):

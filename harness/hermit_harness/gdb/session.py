@@ -33,7 +33,7 @@ from hermit_harness.watch.run_facts import is_feature_warning
 from hermit_harness.watch.supervisor import GREETING_SECONDS
 
 ENDING_SECONDS = 1.0  # for a QEMU that has closed its monitor
-# A person's ~/.gdbinit counts, one in the current folder does not: it may be ours, for a session by hand.
+# A person's ~/.gdbinit counts, one in the current directory does not: it may be ours, for a session by hand.
 GDB_OPTIONS = ("-q", "-iex", "set auto-load local-gdbinit off", "-iex", "set debuginfod enabled off")
 
 
@@ -58,21 +58,21 @@ class DebugSession:
 
     `gdbs` are GDB commands with additions to the environment; the next one starts if one ends before it has connected.
     Without any, the machine waits for a client of `listener`. `prepare` is called before a client is accepted.
-    `folder`, which contains that socket, is removed after the first client has connected.
+    `directory`, which contains that socket, is removed after the first client has connected.
     """
 
     def __init__(
         self,
         spec: RunSpec,
         listener: socket.socket,
-        folder: Path | None,
+        directory: Path | None,
         gdbs: Sequence[tuple[Sequence[str], Mapping[str, str]]],
         on_console: Callable[[bytes], None],
         prepare: Callable[[Process, Qmp], None] | None = None,
     ) -> None:
         self._spec = spec
         self._listener = listener
-        self._folder = folder
+        self._directory = directory
         self._gdbs = list(gdbs)
         self._on_console = on_console
         self._prepare = prepare
@@ -88,7 +88,7 @@ class DebugSession:
         """Start both, and return when they are gone. LaunchError where QEMU cannot be started. `within`
         is launch()'s."""
         with ExitStack() as stack:
-            stack.callback(self._remove_folder)
+            stack.callback(self._remove_directory)
             stack.callback(self._listener.close)
             virtiofsd = stack.enter_context(Virtiofsd(self._spec.share)).qemu_socket if self._spec.share else None
             return self._run_process(launch(self._spec, namespace_command, virtiofsd))
@@ -136,7 +136,7 @@ class DebugSession:
             while self._qmp.events:
                 self._handle_event(self._qmp.events.popleft())
             if self._gdb_relay.connections:
-                self._remove_folder()
+                self._remove_directory()
         self._read_serial()
         self._gdb_relay.close()
         return self._end
@@ -152,10 +152,10 @@ class DebugSession:
         self._gdb_pidfd = os.pidfd_open(self._gdb.pid)
         self._selector.register(self._gdb_pidfd, selectors.EVENT_READ, self._on_gdb)
 
-    def _remove_folder(self) -> None:
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+    def _remove_directory(self) -> None:
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
 
     # --- what can happen ---
 

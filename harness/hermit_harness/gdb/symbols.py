@@ -14,7 +14,7 @@ from hermit_harness import elf
 from hermit_harness.elf import SHT_NOBITS
 from hermit_harness.paths import BUILD
 
-COPIES_FOLDER = BUILD / "symbols"
+COPIES_DIR = BUILD / "symbols"
 BUILD_HINT = 'Rust: debug = "line-tables-only" or more in the profile, strip = false; C: -g'
 
 
@@ -131,9 +131,9 @@ def _missing_dwo(path: Path, facts: elf.ElfFacts, data: bytes) -> str:
     names = re.findall(rb"[^\0]+\.dwo(?=\0|$)", strings)
     if not names or path.with_name(f"{path.name}.dwp").is_file():
         return ""
-    folders = [path.parent, *(Path(os.fsdecode(name)) for name in re.findall(rb"(?<![^\0])/[^\0]*", strings))]
+    directories = [path.parent, *(Path(os.fsdecode(name)) for name in re.findall(rb"(?<![^\0])/[^\0]*", strings))]
     for name in map(os.fsdecode, names):
-        if not any((folder / name).is_file() for folder in folders):
+        if not any((directory / name).is_file() for directory in directories):
             return name
     return ""
 
@@ -156,8 +156,8 @@ def _without_missing_dwo(path: Path, facts: elf.ElfFacts) -> Symbols | None:
 
 
 def _keep_copy(name: str, data: bytes) -> Path:
-    """Write a file whose folder is named by its content."""
-    copy = COPIES_FOLDER / hashlib.sha256(data).hexdigest()[:16] / name
+    """Write a file whose directory is named by its content."""
+    copy = COPIES_DIR / hashlib.sha256(data).hexdigest()[:16] / name
     copy.parent.mkdir(parents=True, exist_ok=True)
     partial = copy.with_name(f"{name}.new")
     partial.write_bytes(data)

@@ -19,7 +19,7 @@ from typing import Any
 from hermit_harness.gdb import script
 from hermit_harness.gdb.program import quote
 from hermit_harness.gdb.running import MAX_SOCKET_PATH
-from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.filenames import user_temp_directory
 from hermit_harness.vm.gdb_relay import Endpoint
 
 GDB_SUFFIX, LLDB_SUFFIX = ".gdb", ".lldb"
@@ -32,8 +32,8 @@ KVM_BREAKPOINTS = 4
 
 @dataclass(frozen=True)
 class Editor:
-    """What the files are about. `words` are hermitctl's for this machine, without the endpoint, and `folder` is where
-    it is called, by default the current one."""
+    """What the files are about. `words` are hermitctl's for this machine, without the endpoint, and `directory` is
+    where it is called, by default the current one."""
 
     app: Path
     symbols: Path
@@ -43,18 +43,18 @@ class Editor:
     words: Sequence[str]
     is_recorded: bool = False
     is_kvm: bool = False
-    folder: Path | None = None
+    directory: Path | None = None
 
     @property
     def name(self) -> str:
         return f"Hermit: {self.app.name}" + (" backwards" if self.is_recorded else "")
 
 
-def socket_endpoint(folder: Path, app: Path) -> Endpoint:
-    """The socket of an application in a folder. GDB takes a name with a colon for an address."""
-    path = folder / ".vscode" / f"{app.name}.socket"
+def socket_endpoint(directory: Path, app: Path) -> Endpoint:
+    """The socket of an application in a directory. GDB takes a name with a colon for an address."""
+    path = directory / ".vscode" / f"{app.name}.socket"
     if len(bytes(path)) > MAX_SOCKET_PATH or not str(path).isprintable() or ":" in str(path):
-        path = user_temp_folder() / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.socket"
+        path = user_temp_directory() / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.socket"
     return Endpoint(path=path)
 
 
@@ -65,7 +65,7 @@ def _task(editor: Editor) -> dict[str, Any]:
         "type": "process",
         "command": str(Path(sys.prefix) / "bin" / "hermitctl"),
         "args": ["debug", "--port", editor.endpoint.word, *editor.words],
-        "options": {"cwd": str(editor.folder or Path.cwd())},
+        "options": {"cwd": str(editor.directory or Path.cwd())},
         "isBackground": True,
         "problemMatcher": {
             "owner": "hermit",
@@ -86,7 +86,7 @@ def _with_gdb(editor: Editor) -> dict[str, Any]:
         "type": "cppdbg",
         "request": "launch",
         "program": str(editor.symbols.resolve()),
-        "cwd": "${workspaceFolder}",
+        "cwd": "${workspaceDirectory}",
         "MIMode": "gdb",
         "miDebuggerPath": editor.gdb,
         "preLaunchTask": _task(editor)["label"],
@@ -117,7 +117,7 @@ def _with_lldb(editor: Editor) -> dict[str, Any]:
 
 
 def files(editor: Editor, gdbinit: str = "") -> dict[str, str]:
-    """Names below the folder and contents. A recorded run has no .gdbinit."""
+    """Names below the directory and contents. A recorded run has no .gdbinit."""
     launch = {"version": "0.2.0", "configurations": [_with_gdb(editor), _with_lldb(editor)]}
     tasks = {"version": "2.0.0", "tasks": [_task(editor)]}
     content = {LAUNCH: json.dumps(launch, indent=4) + "\n", TASKS: json.dumps(tasks, indent=4) + "\n"}
@@ -143,23 +143,23 @@ def _merged(path: Path, name: str, text: str) -> str | None:
         kept = [new.pop(row.get(key), row) for row in old.get(rows, [])]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
-            f"{path} is not plain JSON with a list `{rows}`: remove its comments, or name another folder"
+            f"{path} is not plain JSON with a list `{rows}`: remove its comments, or name another directory"
         ) from None
     return json.dumps({**own, **old, rows: [*kept, *new.values()]}, indent=4) + "\n"
 
 
-def merged(folder: Path, content: dict[str, str]) -> dict[Path, str | None]:
+def merged(directory: Path, content: dict[str, str]) -> dict[Path, str | None]:
     """Return the files with what is there; None for a file that is not ours. ValueError if one cannot be merged."""
-    return {folder / name: _merged(folder / name, name, text) for name, text in content.items()}
+    return {directory / name: _merged(directory / name, name, text) for name, text in content.items()}
 
 
-def write(folder: Path, content: dict[str, str]) -> dict[Path, bool]:
+def write(directory: Path, content: dict[str, str]) -> dict[Path, bool]:
     """Write the files, and return each with whether it was written. What is not ours is kept.
 
-    ValueError, and nothing is written, if a file of the editor cannot be merged or the folder is not writable.
+    ValueError, and nothing is written, if a file of the editor cannot be merged or the directory is not writable.
     """
     try:
-        files = merged(folder, content)
+        files = merged(directory, content)
         for path, text in files.items():
             if text is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)

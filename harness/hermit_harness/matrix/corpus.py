@@ -16,8 +16,8 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
 
-def folder(arch: str = "x86_64") -> Path:
-    """Return the folder with the corpus of a CPU."""
+def directory(arch: str = "x86_64") -> Path:
+    """Return the directory with the corpus of a CPU."""
     return FIXTURES / "corpus" / arch
 
 
@@ -42,7 +42,7 @@ class Case:
 
     @property
     def path(self) -> Path:
-        return folder(self.arch) / self.file
+        return directory(self.arch) / self.file
 
     @property
     def expect(self) -> str:
@@ -69,7 +69,7 @@ def parse(text: str, arch: str = "x86_64") -> list[Case]:
 
 def cases(arch: str = "x86_64") -> list[Case]:
     """Return the corpus of a CPU; empty if it is not built, which the test session reports at its start."""
-    index = folder(arch) / "index.tsv"
+    index = directory(arch) / "index.tsv"
     return parse(index.read_text(encoding="utf-8"), arch) if index.is_file() else []
 
 

@@ -46,7 +46,8 @@ class EndedTest:
     """One test as it ended. `cell` is empty for a test that is not a cell.
 
     `again` is how a red cell ended at its second try, "" if there was none. It passes only if infrastructure failed at
-    the first try; `reason` is then that failure. `artifacts` is the folder of its last boot within the report's, or "".
+    the first try; `reason` is then that failure. `artifacts` is the directory of its last boot within the report's, or
+    "".
     """
 
     test: str

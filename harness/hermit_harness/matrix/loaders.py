@@ -51,12 +51,12 @@ def names(row: Target) -> tuple[str, ...]:
 
 
 def find(path: Path) -> dict[str, Path]:
-    """Return the loader file of each target that a folder, or a single file, has. Raise ValueError if there is none."""
+    """Return the loader file of each target that a directory or a file has. Raise ValueError if there is none."""
     if path.is_file():
         found = [row.name for row in TARGETS.values() if path.name in names(row)] or [_target_of(path)]
         return dict.fromkeys(found, path.absolute())
     if not path.is_dir():
-        raise ValueError(f"{path}: there is no such file or folder")
+        raise ValueError(f"{path}: there is no such file or directory")
     files = {row.name: [path / name for name in names(row) if (path / name).is_file()] for row in TARGETS.values()}
     found_files = {target: among[0].absolute() for target, among in files.items() if among}
     if not found_files:

@@ -36,7 +36,7 @@ def make(*arguments: str, cwd: Path = ROOT) -> str:
 
 
 def build_padded_loaders(cells: Iterable[Cell]) -> None:
-    """Loaders of other sizes, of the targets that are booted so, each size in a build folder of its own."""
+    """Loaders of other sizes, of the targets that are booted so, each size in a build directory of its own."""
     padded = [cell for cell in cells if cell.pad]
     for name in sorted({cell.pad for cell in padded}):
         make(
@@ -78,7 +78,7 @@ def missing_files(cells: Iterable[Cell]) -> list[Path]:
     files = {
         BUILD / "host" / "hermit-status",
         BUILD / "host" / "hermit-host",
-        *(corpus.folder(arch) / "index.tsv" for arch in ARCHS),
+        *(corpus.directory(arch) / "index.tsv" for arch in ARCHS),
         specs.MULTIBOOT_SIMULATOR,
         specs.LINUX_SIMULATOR,
         specs.PVH_SIMULATOR,

@@ -147,7 +147,7 @@ def prepare_server(
     namespace: NetworkNamespace,
     attachment: Attachment,
     app: str,
-    folder: Path,
+    directory: Path,
     *,
     ports: tuple[str, ...] = (),
     args: str = "",
@@ -156,7 +156,7 @@ def prepare_server(
     capture: bool = True,
 ) -> ServerGuest:
     """Plug in an application: the host's side is set up, its ports ("tcp:8080") are forwarded where there is a user
-    network, its frames go to `folder`. The guest starts with the `with` of Served.guest."""
+    network, its frames go to `directory`. The guest starts with the `with` of Served.guest."""
     if attachment.network == "tap":
         namespace.script("tap", "up")
     elif attachment.network == "bridge":
@@ -166,12 +166,12 @@ def prepare_server(
     rows = [text.split(":") for text in ports] if attachment.network == "user" else []
     nic = Nic(
         attachment.network, attachment.nic_model, ifname="" if attachment.network == "user" else "tap10",
-        capture=folder / "wire.pcap" if capture else None,
+        capture=directory / "wire.pcap" if capture else None,
         forwards=tuple(HostForward(int(port), int(port), protocol) for protocol, port in rows),
         options=attachment.options,
     )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     spec = specs.release(attachment.image(app), attachment.machine, attachment.target)
     spec = replace(spec, memory=memory, append=join_append(kernel_args, args), net=nic)
     probed_ports = tuple(int(text.partition(":")[2]) for text in ports) if attachment.is_silent else ()
-    return ServerGuest(attachment, namespace, spec, folder, probed_ports)
+    return ServerGuest(attachment, namespace, spec, directory, probed_ports)

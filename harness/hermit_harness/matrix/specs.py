@@ -12,11 +12,11 @@ from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import matrix
 from hermit_harness.paths import BUILD, FIXTURES, REPORT, loader_file
 from hermit_harness.vm.machines import machine
-from hermit_harness.vm.shared_folder import SharedFolder, parse_shared_folder
+from hermit_harness.vm.shared_directory import SharedDirectory, parse_shared_directory
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 
-# Ways for which a loader file of their own is made, in a build folder of that name.
+# Ways for which a loader file of their own is made, in a build directory of that name.
 VARIANTS = ("pvh",)
 # Guests that simulate other VMMs and boot loaders, see fixtures/start.
 MULTIBOOT_SIMULATOR = FIXTURES / "start" / "x86_64" / "start-mb"
@@ -27,11 +27,11 @@ HANG_SECONDS = 1.5
 
 
 def loader(cell: Cell) -> Path:
-    """Return the loader file of a cell: a given one, or this tree's. A padded loader has its own build folder."""
+    """Return the loader file of a cell: a given one, or this tree's. A padded loader has its own build directory."""
     if cell.target in loaders.given():
         return loaders.given()[cell.target]
-    folder = f"pad{cell.pad}" if cell.pad else cell.way if cell.way in VARIANTS else ""
-    return BUILD / folder / loader_file(cell.target, cell.profile).relative_to(BUILD)
+    directory = f"pad{cell.pad}" if cell.pad else cell.way if cell.way in VARIANTS else ""
+    return BUILD / directory / loader_file(cell.target, cell.profile).relative_to(BUILD)
 
 
 def debug_file(path: Path) -> Path | None:
@@ -73,19 +73,19 @@ def spec(cell: Cell) -> RunSpec:
 
 
 def written(image: FixtureImage) -> dict[str, Path]:
-    """Return the patterns of files that a given image must write, each with the folder that it begins at."""
-    folder = image.path.parent / str(image.extra.get("share", "")).partition(":")[0]
-    return dict.fromkeys(image.extra.get("written", ()), folder)
+    """Return the patterns of files that a given image must write, each with the directory that it begins at."""
+    directory = image.path.parent / str(image.extra.get("share", "")).partition(":")[0]
+    return dict.fromkeys(image.extra.get("written", ()), directory)
 
 
-def _share(image: FixtureImage) -> SharedFolder | None:
-    """Return the folder that a given image gets, made where it is missing; the image's DIR is beside the image."""
+def _share(image: FixtureImage) -> SharedDirectory | None:
+    """Return the directory that a given image gets, made where it is missing; the image's DIR is beside the image."""
     if not (text := str(image.extra.get("share", ""))):
         return None
     (image.path.parent / text.partition(":")[0]).mkdir(exist_ok=True)
-    for pattern, folder in written(image).items():
-        (folder / pattern).parent.mkdir(parents=True, exist_ok=True)
-    return parse_shared_folder(str(image.path.parent / text))
+    for pattern, directory in written(image).items():
+        (directory / pattern).parent.mkdir(parents=True, exist_ok=True)
+    return parse_shared_directory(str(image.path.parent / text))
 
 
 def release(image: str, machine_name: str = "", target_name: str = "x86_64-multiboot", **changes: object) -> RunSpec:
@@ -106,5 +106,5 @@ def with_simulator(spec: RunSpec, simulator: Path, scenario: str) -> RunSpec:
 
 
 def artifacts(name: str) -> Path:
-    """Where a failed cell or test leaves what a person needs; slashes of the name become folders."""
+    """Where a failed cell or test leaves what a person needs; slashes of the name become directories."""
     return REPORT / name

@@ -2,7 +2,7 @@
 """python -m hermit_harness.mutants [NAME...]: apply each mutation to a copy, and expect that its check fails.
 
 Each check runs once without a mutation, when it must pass, and once per mutation. A copy is a tree in
-build/mutants/NAME. It contains its own copy of the mutated folder and links to everything else.
+build/mutants/NAME. It contains its own copy of the mutated directory and links to everything else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def copied_tree(name: str, mutation: Mutation | None) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "build").mkdir(parents=True)
     of_loader = mutation is None or mutation.of_loader
-    own = "loader" if mutation is None else mutation.folder
+    own = "loader" if mutation is None else mutation.directory
     if (ROOT / own).is_dir():
         shutil.copytree(ROOT / own, tree / own, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
     else:

@@ -31,13 +31,13 @@ class Mutation:
     profile: str = "release"
 
     @property
-    def folder(self) -> str:
-        """Return the top-level folder of the mutated file."""
+    def directory(self) -> str:
+        """Return the top-level directory of the mutated file."""
         return self.file.partition("/")[0]
 
     @property
     def of_loader(self) -> bool:
-        return self.folder == "loader"
+        return self.directory == "loader"
 
     @property
     def check(self) -> str:

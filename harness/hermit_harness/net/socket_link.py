@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.filenames import user_temp_directory
 from hermit_harness.vm.process import Closeable
 
 HANG_UP_SECONDS = 1.0
@@ -29,8 +29,8 @@ OTHER_LINK_HINT = "choose another socket link with NETIF="
 
 
 def socket_path(name: str) -> Path:
-    """Return the socket's path: a path as it is, any other name in a folder of this user."""
-    return Path(name).absolute() if "/" in name else user_temp_folder() / f"{name or 'link'}.sock"
+    """Return the socket's path: a path as it is, any other name in a directory of this user."""
+    return Path(name).absolute() if "/" in name else user_temp_directory() / f"{name or 'link'}.sock"
 
 
 class SocketLink(Closeable):
@@ -100,9 +100,9 @@ class SocketLink(Closeable):
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder, so that one process at a time opens an end in it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _locked(directory: Path) -> Iterator[None]:
+    """Lock the directory, so that one process at a time opens an end in it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

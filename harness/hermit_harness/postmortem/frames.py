@@ -37,13 +37,13 @@ def is_own(frame: Frame) -> bool:
 
 
 def relative(path: str) -> str:
-    """Return a path as it is named from the current folder, or from the user's, or without the place of registry and
+    """Return a path as it is named from the current directory, or from the user's, or without the place of registry and
     toolchain."""
     short, home = cause.without_root(path), f"{os.path.expanduser('~')}/"
     try:
         short = short.removeprefix(f"{Path.cwd()}/")
     except OSError:
-        pass  # the current folder has been removed
+        pass  # the current directory has been removed
     return f"~/{short.removeprefix(home)}" if home != "//" and short.startswith(home) else short
 
 

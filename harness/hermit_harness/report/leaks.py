@@ -24,13 +24,15 @@ def mark_session() -> str:
 def marked_processes(mark: str, stack: ExitStack) -> Iterator[tuple[int, str]]:
     """The processes with this mark but this one, each by a descriptor that `stack` closes, with a sentence. Whose
     environment may not be read is not among them."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        pid = int(folder.name)
+    for directory in Path("/proc").glob("[0-9]*"):
+        pid = int(directory.name)
         with suppress(OSError), ExitStack() as this:
             descriptor = os.pidfd_open(pid)  # before it is looked at: its number may be another's soon
             this.callback(os.close, descriptor)
-            if pid != os.getpid() and f"{VARIABLE}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            if pid != os.getpid() and f"{VARIABLE}={mark}".encode() in (directory / "environ").read_bytes().split(
+                b"\0"
+            ):
+                words = (directory / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
                 stack.push(this.pop_all())
                 yield (
                     descriptor,

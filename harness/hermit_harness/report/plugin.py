@@ -26,7 +26,7 @@ from hermit_harness.postmortem.frames import relative
 from hermit_harness.report import leaks, text
 from hermit_harness.report.progress import Progress
 
-# Names of the properties by which a test says which cell it ran, how both tries of a red one ended, and which folder
+# Names of the properties by which a test says which cell it ran, how both tries of a red one ended, and which directory
 # its last boot left within that of the report.
 CELL, FIRST, AGAIN, ARTIFACTS = "cell", "first-try", "second-try", "artifacts"
 FAULTS = "red although no test failed"
@@ -34,7 +34,7 @@ WORKER_ENDED = "???"  # pytest-xdist's phase of such a report
 
 
 def short_id(nodeid: str) -> str:
-    """A test's id without the folders above the tests."""
+    """A test's id without the directories above the tests."""
     return nodeid.split("tests/", 1)[-1]
 
 

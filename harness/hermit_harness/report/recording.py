@@ -33,14 +33,14 @@ class Recording:
             self._begin()
 
     def _begin(self) -> None:
-        folder = results.folder(self._config)
-        if not (folder / results.PLAN).is_file():
+        directory = results.directory(self._config)
+        if not (directory / results.PLAN).is_file():
             return  # the collection failed
-        plan = results.plan_of(json.loads((folder / results.PLAN).read_text(encoding="utf-8")))
-        history.keep(folder)
-        self._recorder = results.Recorder(folder / results.NAME)
+        plan = results.plan_of(json.loads((directory / results.PLAN).read_text(encoding="utf-8")))
+        history.keep(directory)
+        self._recorder = results.Recorder(directory / results.NAME)
         self._recorder.plan(plan)
-        for test in results.resumed(folder, plan) if self._config.option.resume else ():
+        for test in results.resumed(directory, plan) if self._config.option.resume else ():
             self._reporter.results[test.test] = test
             self._recorder.test(test)
 
@@ -55,11 +55,11 @@ class Recording:
         yield  # the reporter may change the status
         if self._recorder:
             self._recorder.end(int(session.exitstatus))
-            self._write_page(results.folder(self._config))
+            self._write_page(results.directory(self._config))
 
-    def _write_page(self, folder: Path) -> None:
+    def _write_page(self, directory: Path) -> None:
         try:
-            run = results.read(folder / results.NAME)
-            self._reporter.page = write.of_tests([run], folder, self._reporter.faults)
+            run = results.read(directory / results.NAME)
+            self._reporter.page = write.of_tests([run], directory, self._reporter.faults)
         except OSError as error:
             print(f"no page: {error}", file=sys.stderr)

@@ -62,9 +62,9 @@ def _markers(function: ast.FunctionDef) -> Iterable[ast.Call]:
     return (call for call in calls if ast.unparse(call.func) == MARKER)
 
 
-def tests_by_requirement(folder: Path | None = None) -> dict[str, list[str]]:
-    """Return the tests that name each id, as path::function relative to the folder of tests."""
-    top = folder or HARNESS / "tests"
+def tests_by_requirement(directory: Path | None = None) -> dict[str, list[str]]:
+    """Return the tests that name each id, as path::function relative to the directory of tests."""
+    top = directory or HARNESS / "tests"
     tests: dict[str, list[str]] = {}
     for path in sorted(top.rglob("test_*.py")):
         for test, ids in marked(path.read_text(encoding="utf-8")).items():

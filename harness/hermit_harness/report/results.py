@@ -53,8 +53,8 @@ class Results:
     status: int | None
 
 
-def folder(config: Any) -> Path:
-    """Return the folder of pytest's JUnit file, which gets the results, too."""
+def directory(config: Any) -> Path:
+    """Return the directory of pytest's JUnit file, which gets the results, too."""
     return Path(config.option.xmlpath).absolute().parent
 
 
@@ -119,7 +119,7 @@ def read(path: Path) -> Results:
 
 
 def resumed(where: Path, plan: Plan) -> list[EndedTest]:
-    """Return the results in a folder that a resumed run with this plan keeps: of the tests that did not fail.
+    """Return the results in a directory that a resumed run with this plan keeps: of the tests that did not fail.
 
     Raise ResultsError if the run that was ended had another plan.
     """

@@ -44,13 +44,13 @@ def add_options(parser: pytest.Parser) -> None:
 
 def configure(config: pytest.Config) -> None:
     """Check the options, and keep the results of the run that is resumed. For the first process alone."""
-    (results.folder(config) / results.PLAN).unlink(missing_ok=True)
+    (results.directory(config) / results.PLAN).unlink(missing_ok=True)
     try:
         if config.option.hermit_shard:
             parse(config.option.hermit_shard)
         if config.option.resume:
-            folder = results.folder(config)
-            (folder / results.RESUMED).write_bytes(results.read(folder / results.NAME).path.read_bytes())
+            directory = results.directory(config)
+            (directory / results.RESUMED).write_bytes(results.read(directory / results.NAME).path.read_bytes())
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -63,7 +63,7 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     is_first = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0"
     if not is_first and not config.option.resume:
         return
-    folder = results.folder(config)
+    directory = results.directory(config)
     plan = results.Plan(
         results.current_commit(),
         config.option.hermit_shard,
@@ -73,11 +73,11 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
         tuple(short_id(item.nodeid) for item in items),
     )
     if is_first:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / results.PLAN).write_text(json.dumps(asdict(plan)), encoding="utf-8")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / results.PLAN).write_text(json.dumps(asdict(plan)), encoding="utf-8")
     if config.option.resume:
         try:
-            done = {test.test for test in results.resumed(folder, plan)}
+            done = {test.test for test in results.resumed(directory, plan)}
         except results.ResultsError as error:
             raise pytest.UsageError(str(error)) from error
         _keep(config, items, [item for item in items if short_id(item.nodeid) not in done])

@@ -36,10 +36,10 @@ SCRIPT = """\
 # It ended there as: {summary}
 # Exit status: 0 if it ends so here, 1 if not.
 set -u
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-sed '1,/^exit # data$/d' "$0" | base64 -d | tar -xz -C "$folder" || exit 1
-cd "$folder" || exit 1
+directory=$(mktemp -d) || exit 1
+trap 'rm -rf "$directory"' EXIT
+sed '1,/^exit # data$/d' "$0" | base64 -d | tar -xz -C "$directory" || exit 1
+cd "$directory" || exit 1
 printf %s {stdin} > stdin
 timeout {seconds} {command} < stdin > console
 status=$?

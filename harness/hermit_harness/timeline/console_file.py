@@ -74,9 +74,9 @@ class ConsoleWriter:
             self._file.write(f'{{"t": {time:.6f}, "data": {encode_basestring(text)}}}\n')
 
 
-def rows(folder: Path) -> Iterator[Row]:
+def rows(directory: Path) -> Iterator[Row]:
     """Yield the rows of a run. A last row that was cut off ends them; so does a file that is missing."""
-    path = folder / NAME
+    path = directory / NAME
     if not path.is_file():
         return
     for line in path.read_bytes().split(b"\n"):

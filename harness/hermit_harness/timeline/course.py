@@ -36,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Course:
-    """What a folder has of a run. `run` is the object of run.json."""
+    """What a directory has of a run. `run` is the object of run.json."""
 
     run: dict[str, Any]
     lines: tuple[Mark, ...]
@@ -49,12 +49,12 @@ class Course:
         return max([float(self.run["seconds"]), *(mark.time for mark in (*self.lines[-1:], *self.events[-1:]))])
 
 
-def read(folder: Path) -> Course:
-    """Return the course of the run in a folder. Raise OSError or ValueError if it has no usable run.json."""
-    run = json.loads((folder / run_file.NAME).read_text(encoding="utf-8"))
+def read(directory: Path) -> Course:
+    """Return the course of the run in a directory. Raise OSError or ValueError if it has no usable run.json."""
+    run = json.loads((directory / run_file.NAME).read_text(encoding="utf-8"))
     has_loader = any(phase["name"] == "loader" for phase in run["phases"])
-    lines = origins(limited(complete_lines(console_file.rows(folder))), has_loader)
-    return Course(run, tuple(lines), tuple(limited(events(folder))), tuple(limited(packets(run))))
+    lines = origins(limited(complete_lines(console_file.rows(directory))), has_loader)
+    return Course(run, tuple(lines), tuple(limited(events(directory))), tuple(limited(packets(run))))
 
 
 def limited(marks: Iterable[Mark]) -> Iterator[Mark]:
@@ -102,9 +102,9 @@ def origins(lines: Iterable[Mark], has_loader: bool) -> Iterator[Mark]:
         yield Mark(line.time, kind, text)
 
 
-def events(folder: Path) -> Iterator[Mark]:
+def events(directory: Path) -> Iterator[Mark]:
     """Yield the events that QEMU has reported."""
-    path = folder / "qmp.jsonl"
+    path = directory / "qmp.jsonl"
     if not path.is_file():
         return
     for line in path.read_text(encoding="utf-8").splitlines():

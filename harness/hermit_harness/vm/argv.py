@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.vm import esp, host, migration, nic, shared_folder
+from hermit_harness.vm import esp, host, migration, nic, shared_directory
 from hermit_harness.vm.filenames import escape_commas, initrd_name, kernel_name
 from hermit_harness.vm.machines import Machine, bios_file, firmware_file, has_debug_console, machine
 from hermit_harness.vm.memory import guest_loader_address
@@ -19,8 +19,9 @@ from hermit_harness.vm.targets import WAYS, target
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
 # Exit devices by CPU. The RISC-V board always has one.
 EXIT_DEVICES = {"x86_64": DEBUG_EXIT, "aarch64": ("-semihosting",), "riscv64": ()}
-# Names in the current folder for a machine that a user starts by hand: virtiofsd's socket, and an empty shared folder.
-SHARE_SOCKET, SHARE_FOLDER = "virtiofsd.sock", "virtiofsd.dir"
+# Names in the current directory for a machine that a user starts by hand: virtiofsd's socket, and an empty shared
+# directory.
+SHARE_SOCKET, SHARE_DIR = "virtiofsd.sock", "virtiofsd.dir"
 MAX_MHZ = 65535  # the kernel parses the number as u16
 
 
@@ -124,8 +125,8 @@ def loader_argv(spec: RunSpec) -> list[str]:
     if way == "esp-shell":
         return disk_argv("esp", esp.shell_disk(spec.loader, spec.app, append))
     if way in ("esp", "esp-boot"):
-        folder = "hermit" if way == "esp" else "BOOT"
-        return disk_argv("esp", esp.image(target(spec.target).cpu, spec.loader, spec.app, append, folder))
+        directory = "hermit" if way == "esp" else "BOOT"
+        return disk_argv("esp", esp.image(target(spec.target).cpu, spec.loader, spec.app, append, directory))
     argv = ["-kernel", kernel_name(spec.loader)]
     apps, modules = (spec.app,) if spec.app else (), spec.modules
     if way == "guest-loader" and spec.app:
@@ -151,7 +152,7 @@ def guest_argv(spec: RunSpec) -> list[str]:
         argv += EXIT_DEVICES[row.arch]
     argv += [*loader_argv(spec), *nic.argv(spec.net)]
     if spec.share:
-        argv += shared_folder.argv(spec.share, spec.memory, spec.share.mmio or spec.machine.startswith("microvm"))
+        argv += shared_directory.argv(spec.share, spec.memory, spec.share.mmio or spec.machine.startswith("microvm"))
     return [*argv, *spec.extra]
 
 
@@ -184,9 +185,12 @@ def virtiofsd_note(spec: RunSpec) -> str:
     """Return the virtiofsd command to run before standalone_argv(), as a shell comment, or ""."""
     if not spec.share:
         return ""
-    program, make_folder = spec.share.program or "virtiofsd", "" if spec.share.folder else f"mkdir -p {SHARE_FOLDER}; "
-    words = shared_folder.virtiofsd_argv(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_FOLDER)
-    return f"# first, in another terminal in this folder: {make_folder}{shlex.join(words)}\n"
+    program, make_directory = (
+        spec.share.program or "virtiofsd",
+        "" if spec.share.directory else f"mkdir -p {SHARE_DIR}; ",
+    )
+    words = shared_directory.virtiofsd_argv(program, spec.share, f"--socket-path={SHARE_SOCKET}", SHARE_DIR)
+    return f"# first, in another terminal in this directory: {make_directory}{shlex.join(words)}\n"
 
 
 def share_argv(spec: RunSpec, address: str) -> list[str]:

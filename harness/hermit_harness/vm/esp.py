@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hermit_harness.paths import BUILD
 
-CACHE_FOLDER = BUILD / "esp"
+CACHE_DIR = BUILD / "esp"
 # The default boot file of removable media (UEFI specification 2.10, section 3.5.1.1).
 BOOT_FILES = {"x86_64": "BOOTX64.EFI", "aarch64": "BOOTAA64.EFI", "riscv64": "BOOTRISCV64.EFI"}
 METADATA_BYTES = 2 << 20  # bytes for the tables of the file system
@@ -40,26 +40,26 @@ def _make(image: Path, files: dict[str, bytes]) -> None:
     size = sum(len(data) + 4096 for data in files.values()) + METADATA_BYTES
     kibibytes = max(8192, (size // (1 << 20) + 1) * 1024)
     _mtools("mformat", "-i", str(image), "-C", "-h", "16", "-s", "63", "-T", str(kibibytes * 2), "-v", "HERMIT", "::")
-    folders = {parent for name in files for parent in Path(name).parents} - {Path(".")}
-    for folder in sorted(folders):
-        _mtools("mmd", "-i", str(image), f"::/{folder}")
-    with tempfile.TemporaryDirectory(dir=CACHE_FOLDER) as scratch:
+    directories = {parent for name in files for parent in Path(name).parents} - {Path(".")}
+    for directory in sorted(directories):
+        _mtools("mmd", "-i", str(image), f"::/{directory}")
+    with tempfile.TemporaryDirectory(dir=CACHE_DIR) as scratch:
         for name, data in files.items():
             file = Path(scratch) / Path(name).name
             file.write_bytes(data)
             _mtools("mcopy", "-i", str(image), str(file), f"::/{name}")
 
 
-def image(arch: str, loader: Path, app: Path | None, arguments: str, folder: str = "hermit") -> Path:
+def image(arch: str, loader: Path, app: Path | None, arguments: str, directory: str = "hermit") -> Path:
     """Return a disk with a loader, an application and its arguments, from the cache if it is there.
 
-    `folder` is the application's folder below EFI: hermit or BOOT. The file with the arguments is next to it.
+    `directory` is the application's directory below EFI: hermit or BOOT. The file with the arguments is next to it.
     """
     files = {f"EFI/BOOT/{BOOT_FILES[arch]}": loader.read_bytes()}
     if app:
-        files[f"EFI/{folder}/hermit-app"] = app.read_bytes()
+        files[f"EFI/{directory}/hermit-app"] = app.read_bytes()
     if arguments:
-        files[f"EFI/{folder}/hermit-bootargs"] = arguments.encode()
+        files[f"EFI/{directory}/hermit-bootargs"] = arguments.encode()
     return disk(files)
 
 
@@ -79,11 +79,11 @@ def disk(files: dict[str, bytes]) -> Path:
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
-    image = CACHE_FOLDER / f"{digest.hexdigest()[:24]}.img"
+    image = CACHE_DIR / f"{digest.hexdigest()[:24]}.img"
     if not image.is_file():
-        CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+        CACHE_DIR.mkdir(parents=True, exist_ok=True)
         # Use a unique name: another process may create the same disk at the same time.
-        partial = CACHE_FOLDER / f"{image.stem}.{os.getpid()}"
+        partial = CACHE_DIR / f"{image.stem}.{os.getpid()}"
         try:
             _make(partial, files)
             partial.replace(image)

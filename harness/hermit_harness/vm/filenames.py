@@ -41,7 +41,7 @@ def _name_without(separators: str, path: Path) -> str:
     target = path.resolve()
     number, name = hashlib.sha256(os.fsencode(target)).hexdigest()[:16], re.sub(r"[^\w.+-]", "_", path.name)
     try:
-        link = _link_folder() / f"{number}-{name}"
+        link = _link_directory() / f"{number}-{name}"
         if not link.is_symlink() or link.readlink() != target:
             fresh = link.with_name(f"{link.name}.{os.getpid()}")
             fresh.symlink_to(target)
@@ -51,21 +51,21 @@ def _name_without(separators: str, path: Path) -> str:
     return str(link)
 
 
-def _link_folder() -> Path:
-    """Return a private folder whose own name QEMU can parse: TMPDIR may have blanks."""
+def _link_directory() -> Path:
+    """Return a private directory whose own name QEMU can parse: TMPDIR may have blanks."""
     temp = tempfile.gettempdir()
-    return user_temp_folder("/tmp" if re.search(r"[\s,]", temp) else temp)
+    return user_temp_directory("/tmp" if re.search(r"[\s,]", temp) else temp)
 
 
-def user_temp_folder(temp: str = "") -> Path:
-    """Return a private folder of this user in the temporary folder `temp`, by default the system's.
+def user_temp_directory(temp: str = "") -> Path:
+    """Return a private directory of this user in the temporary directory `temp`, by default the system's.
 
     Raise OSError, or ValueError if another user created it.
     """
-    folder = Path(temp or tempfile.gettempdir()) / f"hermit-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    # Other users may write to the parent folder, so check the owner and the mode.
+    directory = Path(temp or tempfile.gettempdir()) / f"hermit-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    status = directory.lstat()
+    # Other users may write to the parent directory, so check the owner and the mode.
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise ValueError(f"{folder} is not a private folder of this user: remove it, or set TMPDIR")
-    return folder
+        raise ValueError(f"{directory} is not a private directory of this user: remove it, or set TMPDIR")
+    return directory

@@ -35,18 +35,18 @@ DETACH_SECONDS = 2.0
 def listen_unix(path: Path) -> socket.socket:
     """Return a listening Unix socket.
 
-    The socket is bound through the folder's descriptor, because sun_path holds 108 bytes only (unix(7)).
+    The socket is bound through the directory's descriptor, because sun_path holds 108 bytes only (unix(7)).
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        sock.bind(f"/proc/self/fd/{folder}/{path.name}")
+        sock.bind(f"/proc/self/fd/{directory}/{path.name}")
         sock.listen(4)
     except OSError:
         sock.close()
         raise
     finally:
-        os.close(folder)
+        os.close(directory)
     return sock
 
 

@@ -56,30 +56,31 @@ def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def counts(qemu: Sequence[str], addresses: Sequence[int], folder: Path, cwd: Path) -> list[int]:
+def counts(qemu: Sequence[str], addresses: Sequence[int], directory: Path, cwd: Path) -> list[int]:
     """Return how many instructions a guest has executed when it reaches each of the addresses, one after the other.
 
-    `qemu` is a command without serial port, run in `cwd`. `folder` gets QEMU's recording. Raises OSError if the guest
-    does not reach an address.
+    `qemu` is a command without serial port, run in `cwd`. `directory` gets QEMU's recording. Raises OSError if the
+    guest does not reach an address.
     """
     with _pair() as (gdb, gdb_end), _pair() as (qmp, qmp_end):
         command = [
             *(*DIE_WITH_PARENT, *qemu, "-S", "-serial", "null"),
-            *("-icount", f"shift=0,rr=record,rrfile={folder / 'record'}"),
+            *("-icount", f"shift=0,rr=record,rrfile={directory / 'record'}"),
             *("-chardev", f"socket,id=gdb,fd={gdb_end.fileno()}", "-gdb", "chardev:gdb"),
             *("-chardev", f"socket,id=qmp,fd={qmp_end.fileno()}", "-mon", "chardev=qmp,mode=control"),
         ]
         fds = (gdb_end.fileno(), qmp_end.fileno())
-        with subprocess.Popen(command, cwd=cwd, pass_fds=fds, stderr=subprocess.DEVNULL) as process:
-            try:
-                gdb_end.close()
-                qmp_end.close()
-                monitor, guest = Qmp(qmp), RemoteGuest(gdb)
-                monitor.greet(SECONDS)
-                guest.call("?")
-                return [_count_at(address, guest, monitor) for address in addresses]
-            finally:
-                process.kill()
+        process = subprocess.Popen(command, cwd=cwd, pass_fds=fds, stderr=subprocess.DEVNULL)
+        try:
+            gdb_end.close()
+            qmp_end.close()
+            monitor, guest = Qmp(qmp), RemoteGuest(gdb)
+            monitor.greet(SECONDS)
+            guest.call("?")
+            return [_count_at(address, guest, monitor) for address in addresses]
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _count_at(address: int, guest: RemoteGuest, monitor: Qmp) -> int:

@@ -133,10 +133,10 @@ class Process:
         return (self.popen.stderr.read() or b"").decode("utf-8", "replace")
 
     def _threads(self) -> list[Path]:
-        """Return the folders of QEMU's threads in /proc; none once it has been reaped, which may happen at any time."""
-        folder = Path(f"/proc/{self.qemu_pid}/task")
+        """Return the directories of QEMU's threads in /proc; none once it is reaped, which may happen at any time."""
+        directory = Path(f"/proc/{self.qemu_pid}/task")
         try:
-            return [folder / name for name in os.listdir(folder)]
+            return [directory / name for name in os.listdir(directory)]
         except OSError:
             return []
 
@@ -249,7 +249,7 @@ def launch(
     Raise LaunchError if the process chain cannot be set up. Errors of QEMU itself appear later, in the session.
 
     `namespace_command`: a prefix that enters a network namespace and creates a PID namespace, instead of new ones.
-    `virtiofsd`: a connection to the daemon of the shared folder.
+    `virtiofsd`: a connection to the daemon of the shared directory.
     `rewrite` changes words of QEMU's command line.
     """
     harness_ends, qemu_ends = _socket_pairs(6 if is_network_watched(spec) else 4)

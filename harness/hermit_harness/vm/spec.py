@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermit_harness.vm.nic import NO_NETWORK, Nic
-from hermit_harness.vm.shared_folder import SharedFolder
+from hermit_harness.vm.shared_directory import SharedDirectory
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class RunSpec:
     `cpu` "" selects the default of machine and accelerator. `stdin` is sent to the serial port; None sends nothing.
     `end` names a row of ends.toml. `expect` has the syntax of Outcome.matches().
     `target` determines the CPU, QEMU and, unless `way` is set, how the application is passed (see targets.py).
-    `net` is the guest's NIC, `share` its shared folder.
+    `net` is the guest's NIC, `share` its shared directory.
     `allow_unknown` takes an end without a status for success.
     `continues_on_fault`: an exception that the kernel reports does not end the run.
     `stream`: the machine's state, from which it resumes, instead of a reset (see migration.py).
@@ -49,7 +49,7 @@ class RunSpec:
     target: str = "x86_64-multiboot"
     way: str = ""
     net: Nic = NO_NETWORK
-    share: SharedFolder | None = None
+    share: SharedDirectory | None = None
     allow_unknown: bool = False
     continues_on_fault: bool = False
     stream: Path | None = None

@@ -21,13 +21,14 @@ from functools import lru_cache
 from hermit_harness.paths import ROOT
 from hermit_harness.vm.host import UNSHARE_COMMAND, namespace_remedy
 from hermit_harness.vm.process import ARM_SECONDS, GATE, Closeable, LaunchError, read_armed, spawn
-from hermit_harness.vm.shared_folder import SharedFolder, virtiofsd_argv
+from hermit_harness.vm.shared_directory import SharedDirectory, virtiofsd_argv
 from hermit_harness.vm.vhost_user import VhostUserRelay
 
 BUILD_SCRIPT = ROOT / "fixtures" / "real" / "virtiofsd.sh"
-# The mount point of an empty folder in memory. Only virtiofsd's mount namespace has it, so nothing needs to be removed.
-EMPTY_FOLDER = "/mnt"
-MOUNT_SCRIPT = f"mount -t tmpfs -o mode=0700 private {EMPTY_FOLDER} || exit 1; "
+# The mount point of an empty directory in memory. Only virtiofsd's mount namespace has it, so nothing needs to be
+# removed.
+EMPTY_DIR = "/mnt"
+MOUNT_SCRIPT = f"mount -t tmpfs -o mode=0700 private {EMPTY_DIR} || exit 1; "
 SYSTEM_PATHS = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
 C_VIRTIOFSD_PROBLEM = (
     "is the virtiofsd in C from QEMU, which answers EINVAL to the names that Hermit sends (with a leading slash); "
@@ -83,7 +84,7 @@ def find_program(program: str = "") -> str:
 class Virtiofsd(Closeable):
     """A virtiofsd for one run. QEMU inherits `qemu_socket`."""
 
-    def __init__(self, share: SharedFolder) -> None:
+    def __init__(self, share: SharedDirectory) -> None:
         """Raise LaunchError, with the remedy, if virtiofsd cannot be started."""
         program = find_program(share.program)
         daemon_socket = socket.socket(socket.AF_UNIX)
@@ -96,10 +97,10 @@ class Virtiofsd(Closeable):
             listener.listen(1)
             daemon_socket.connect(listener.getsockname())
             self._relay = VhostUserRelay(daemon_socket)
-            argv = virtiofsd_argv(program, share, f"--fd={listener.fileno()}", EMPTY_FOLDER)
+            argv = virtiofsd_argv(program, share, f"--fd={listener.fileno()}", EMPTY_DIR)
             launcher = (
                 (*UNSHARE_COMMAND, "sh", "-c", GATE)
-                if share.folder
+                if share.directory
                 else (*UNSHARE_COMMAND, "--mount", "sh", "-c", MOUNT_SCRIPT + GATE)
             )
             try:
@@ -117,7 +118,9 @@ class Virtiofsd(Closeable):
         if read_armed(gate, time.monotonic() + ARM_SECONDS) is None:
             message = self.output().strip()
             raise LaunchError(
-                f"cannot mount a folder for this run: {message}" if "mount:" in message else namespace_remedy(message)
+                f"cannot mount a directory for this run: {message}"
+                if "mount:" in message
+                else namespace_remedy(message)
             )
         gate.sendall(b"go\n")
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermit_harness.vm.filenames import user_temp_folder
+from hermit_harness.vm.filenames import user_temp_directory
 from hermit_harness.vm.qmp import Qmp
 from hermit_harness.watch.faults import Fault
 
@@ -135,7 +135,7 @@ def _ranges(qmp: Qmp) -> list[tuple[int, int]]:
 @contextlib.contextmanager
 def _physical(qmp: Qmp, start: int, size: int) -> Iterator[mmap.mmap]:
     """Physical memory of the guest."""
-    with tempfile.NamedTemporaryFile(dir=user_temp_folder(), prefix="memory-") as file:
+    with tempfile.NamedTemporaryFile(dir=user_temp_directory(), prefix="memory-") as file:
         qmp.execute("pmemsave", {"val": start, "size": size, "filename": file.name}, seconds=30.0)
         with Path(file.name).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as memory:
             yield memory

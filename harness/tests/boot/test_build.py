@@ -64,9 +64,9 @@ def build(tree: Path, jobs: str, umask: int, kinds: tuple[str, ...] = KINDS, **e
 
 @pytest.mark.requirement("N-16", "L-03")
 def test_builds_are_reproducible(tmp_path: Path) -> None:
-    """Folder (with blanks), locale, time zone, home, umask and number of jobs do not change the sha256."""
+    """Directory (with blanks), locale, time zone, home, umask and number of jobs do not change the sha256."""
     first = copy_of_the_tree(tmp_path / "a")
-    second = copy_of_the_tree(tmp_path / "another folder, with a longer name")
+    second = copy_of_the_tree(tmp_path / "another directory, with a longer name")
     one = build(first, "-j1", 0o022, LC_ALL="C", TZ="UTC", HOME=str(tmp_path))
     two = build(
         second,
@@ -94,7 +94,7 @@ def test_second_build_does_nothing() -> None:
         assert file.stat().st_mtime_ns == before, profile
 
 
-# A target and the folders of target/ with its file: all names that upstream has used.
+# A target and the directories of target/ with its file: all names that upstream has used.
 OLD = {
     "x86_64": ("x86_64",),
     "x86_64-multiboot": ("x86_64-multiboot",),
@@ -130,11 +130,11 @@ def test_last_line_is_the_path() -> None:
     assert (ROOT / said[-1]).is_file()
 
 
-def plan(*words: str, folder: Path = ROOT, **env: str) -> str:
+def plan(*words: str, directory: Path = ROOT, **env: str) -> str:
     """Return what make would run, including its recursive calls."""
     done = subprocess.run(
         ["make", "-n", "V=1", *words],
-        cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=60,
+        cwd=directory, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -157,18 +157,18 @@ def test_unknown_target_is_refused() -> None:
 
 
 @pytest.mark.requirement("M-08", "L-03")
-@pytest.mark.parametrize("folder", [ROOT, ROOT / "loader"], ids=["here", "loader"])
-def test_profile_from_variables(folder: Path) -> None:
+@pytest.mark.parametrize("directory", [ROOT, ROOT / "loader"], ids=["here", "loader"])
+def test_profile_from_variables(directory: Path) -> None:
     """RELEASE=1 and release=1 select the release build, before and after `make`, here and in loader/."""
     for words, env in (((), {"release": "1"}), (("release=1",), {}), (("RELEASE=1",), {})):
-        planned = plan("loader", *words, folder=folder, **env)
+        planned = plan("loader", *words, directory=directory, **env)
         assert re.search(r"PROFILE=release|profile in release;", planned), planned
         assert "in debug" not in planned
-    assert re.search(r"profile in debug", plan("loader", "release=0", folder=folder))
+    assert re.search(r"profile in debug", plan("loader", "release=0", directory=directory))
 
 
 @pytest.mark.requirement("M-08")
-def test_release_in_the_loaders_folder() -> None:
+def test_release_in_the_loaders_directory() -> None:
     done = subprocess.run(
         ["make"], cwd=ROOT / "loader", env={**os.environ, "release": "1", "TARGET": "x86_64"},
         capture_output=True, text=True, check=False, timeout=300,
@@ -179,19 +179,19 @@ def test_release_in_the_loaders_folder() -> None:
 
 @pytest.mark.requirement("N-02")
 def test_dist_and_size() -> None:
-    """The release folder has all files, UEFI's included, and valid checksums; `make size` prints the sizes."""
+    """The release directory has all files, UEFI's included, and valid checksums; `make size` prints the sizes."""
     said = make(*LOADER, "PROFILE=release", "dist")
-    folder = BUILD / "dist"
+    directory = BUILD / "dist"
     names = set(re.findall(r"^[0-9a-f]{64}  (\S+)$", said, re.M))
     assert {loader_file(name).name for name in OLD} <= names
     symbols = {f"{name}{ending}" for name in names for ending in (".debug", ".trampoline")}
-    assert {path.name for path in folder.iterdir()} == names | symbols | {"SHA256SUMS"}
-    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+    assert {path.name for path in directory.iterdir()} == names | symbols | {"SHA256SUMS"}
+    for line in (directory / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         checksum, name = line.split()
-        assert digest(folder / name) == checksum == digest(BUILD / "release" / name)
+        assert digest(directory / name) == checksum == digest(BUILD / "release" / name)
     sizes = make(*LOADER, "PROFILE=release", "size")
     for name in names:
-        size = (folder / name).stat().st_size
+        size = (directory / name).stat().st_size
         assert re.search(rf"^ +{size} .* build/release/{re.escape(name)}$", sizes, re.M), name
 
 

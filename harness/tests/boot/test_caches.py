@@ -28,9 +28,9 @@ LOADER = 0x40100000  # aarch64-elf.ld
 FENCE_I, FENCE_RW_RW, SFENCE_VMA = 0x0000100F, 0x0330000F, 0x12000073
 
 
-def translated(spec: RunSpec, folder: Path) -> list[tuple[int, int]]:
+def translated(spec: RunSpec, directory: Path) -> list[tuple[int, int]]:
     """Boot, and return address and code of each translated instruction of 4 bytes, in order."""
-    log = folder / "in_asm"
+    log = directory / "in_asm"
     done = run_qemu([*standalone_argv(replace(spec, extra=(*spec.extra, "-d", "in_asm", "-D", str(log))))])
     assert b"exit status 0" in done.stdout
     text = log.read_text(encoding="utf-8", errors="replace")

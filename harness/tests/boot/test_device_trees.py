@@ -67,9 +67,9 @@ def module(start: int, size: int) -> Node:
     return Node(f"module@{start:x}", {"compatible": compatible, "reg": reg(start, size)})
 
 
-def given(spec: RunSpec, tree: bytes, folder: Path) -> RunSpec:
+def given(spec: RunSpec, tree: bytes, directory: Path) -> RunSpec:
     """Return the spec with this device tree."""
-    file = folder / "tree.dtb"
+    file = directory / "tree.dtb"
     file.write_bytes(tree)
     return replace(spec, extra=(*spec.extra, "-dtb", str(file)))
 
@@ -95,7 +95,7 @@ def test_module_without_a_size(name: str, image: str, boot_here: Boot, tmp_path:
 @pytest.mark.parametrize("case", ["0-good", "0-good-64-loads"])
 def test_end_of_a_module_without_a_size(name: str, case: str, boot_here: Boot, tmp_path: Path) -> None:
     """The end is the last byte of a segment or of the program headers: these files have no section headers."""
-    file = corpus.folder(name.removesuffix("-elf")) / f"{case}.elf"
+    file = corpus.directory(name.removesuffix("-elf")) / f"{case}.elf"
     spec = specs.release("hello", target_name=name, append="loader.log=debug")
     outcome = boot_here(given(in_memory(replace(spec, app=file), PLACE), virt(module(PLACE, 0)), tmp_path))
     assert outcome.matches("exit 0"), str(outcome)

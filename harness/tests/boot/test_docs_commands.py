@@ -64,23 +64,23 @@ def typed(block: Block) -> str:
 class Shell:
     """The place where blocks run: a namespace, a directory, an environment."""
 
-    def __init__(self, lab: NetworkNamespace, folder: Path) -> None:
+    def __init__(self, lab: NetworkNamespace, directory: Path) -> None:
         self._lab = lab
-        self.folder = folder
-        (folder / "bin").mkdir()
-        (folder / "run").mkdir(mode=0o700)
-        (folder / "bin" / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
-        (folder / "bin" / "sudo").chmod(0o755)
+        self.directory = directory
+        (directory / "bin").mkdir()
+        (directory / "run").mkdir(mode=0o700)
+        (directory / "bin" / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+        (directory / "bin" / "sudo").chmod(0o755)
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HERMIT_", "MAKE", "MFLAGS"))}
         for key in ("CELL", "K", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"):
             kept.pop(key, None)
         self._environment = {
             **kept,
-            "PATH": f"{folder / 'bin'}:{VENV}:{os.environ['PATH']}",
+            "PATH": f"{directory / 'bin'}:{VENV}:{os.environ['PATH']}",
             "USER": "root",
-            "XDG_RUNTIME_DIR": str(folder / "run"),
-            "TMPDIR": str(folder),
-            "HERMIT_ARTIFACTS": str(folder / "artifacts"),
+            "XDG_RUNTIME_DIR": str(directory / "run"),
+            "TMPDIR": str(directory),
+            "HERMIT_ARTIFACTS": str(directory / "artifacts"),
             "SETUP": "no",
         }
 
@@ -89,12 +89,12 @@ class Shell:
         text = block.text
         for old, new in row.replace.items():
             assert old in text, f"{block}: blocks.toml replaces {old}, which is not there"
-            text = text.replace(old, new.replace("<ROOT>", str(ROOT)).replace("<TMP>", str(self.folder)))
+            text = text.replace(old, new.replace("<ROOT>", str(ROOT)).replace("<TMP>", str(self.directory)))
         for place, image in row.files.items():
-            file = self.folder / "home" / place
+            file = self.directory / "home" / place
             file.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(images()[image].path, file)
-        here = self.folder / "home" if row.files else ROOT
+        here = self.directory / "home" if row.files else ROOT
         return subprocess.Popen(
             [*self._lab.enter_command, "env", "-C", here, "sh", "-e", "-c", text],
             env=self._environment,
@@ -120,8 +120,8 @@ class Shell:
 @pytest.fixture
 def shell() -> Iterator[Shell]:
     # a name in here is that of a socket, which must be short
-    with NetworkNamespace() as lab, tempfile.TemporaryDirectory(prefix="docs-", dir="/tmp") as folder:
-        yield Shell(lab, Path(folder))
+    with NetworkNamespace() as lab, tempfile.TemporaryDirectory(prefix="docs-", dir="/tmp") as directory:
+        yield Shell(lab, Path(directory))
 
 
 @pytest.mark.requirement("L-01", "P-05", "C-31")
@@ -143,7 +143,7 @@ def test_block(block: Block, row: Row, shell: Shell) -> None:
         else:
             printed, _ = program.communicate(typed(block), timeout=SECONDS)
             assert program.returncode == row.status, printed
-    assert missing(block.output, printed.replace(str(shell.folder), "/tmp")) == [], printed
+    assert missing(block.output, printed.replace(str(shell.directory), "/tmp")) == [], printed
     for pattern in row.prints:
         assert re.search(pattern, printed), printed
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The images of a user's folder, `make test KERNELS=FOLDER`. Without that folder this file is not collected."""
+"""The images of a user's directory, `make test KERNELS=DIR`. Without that directory this file is not collected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_given_image(cell: Cell, run_cell: RunCell) -> None:
     began = time.time()
     outcome = run_cell(cell)
     assert image.greeting.encode() in outcome.console
-    for pattern, folder in specs.written(image).items():
-        new = [path for path in folder.glob(pattern) if path.stat().st_mtime >= began]
-        assert new, f"{cell.image} has written no file {pattern} in {folder}"
+    for pattern, directory in specs.written(image).items():
+        new = [path for path in directory.glob(pattern) if path.stat().st_mtime >= began]
+        assert new, f"{cell.image} has written no file {pattern} in {directory}"
         print("written:", *new)

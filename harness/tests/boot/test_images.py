@@ -26,10 +26,10 @@ TARGETS = [
 ]
 
 
-def packed(spec: RunSpec, folder: Path, content: Image) -> RunSpec:
+def packed(spec: RunSpec, directory: Path, content: Image) -> RunSpec:
     """The boot of an application in a Hermit image, with no arguments but those of the image."""
     assert spec.app
-    file = folder / "app.hermit"
+    file = directory / "app.hermit"
     file.write_bytes(image.pack(replace(content, app=spec.app.read_bytes()), "16 MiB"))
     return replace(spec, app=file, append="")
 

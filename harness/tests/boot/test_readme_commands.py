@@ -66,10 +66,10 @@ def lines() -> list[Line]:
     return found
 
 
-def typed(line: Line, folder: Path, seconds: float = 120) -> subprocess.CompletedProcess[bytes]:
+def typed(line: Line, directory: Path, seconds: float = 120) -> subprocess.CompletedProcess[bytes]:
     """Run the line verbatim, after the lines before it."""
     image = images(TARGETS[line.target].arch)["hello"]
-    names = {"<LOADER>": str(loader_file(line.target)), "<APP>": str(image.path), "<DISK>": str(folder)}
+    names = {"<LOADER>": str(loader_file(line.target)), "<APP>": str(image.path), "<DISK>": str(directory)}
 
     def words(text: str) -> list[str]:
         return [re.sub("<[A-Z]+>", lambda name: names[name[0]], word) for word in shlex.split(text)]

@@ -33,4 +33,4 @@ def test_boot_is_repeated(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("-- 42'", "-- 43'"))
     status, said = ends()
     assert status == 1 and "exit status 43\n" in said and said.endswith("ended otherwise\n"), said
-    assert {path.name for path in tmp_path.iterdir()} == {"report.sh", "bin"}, "its folder is removed"
+    assert {path.name for path in tmp_path.iterdir()} == {"report.sh", "bin"}, "its directory is removed"

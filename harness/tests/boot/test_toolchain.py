@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The compiler that builds the loader: names, folders and tuning options of the user."""
+"""The compiler that builds the loader: names, directories and tuning options of the user."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def log(*words: str) -> str:
     return done.stdout
 
 
-def tools(folder: Path, cpu: str, prefix: str) -> Path:
-    """Make a folder with a cross toolchain under another name, from the installed one."""
-    folder.mkdir()
+def tools(directory: Path, cpu: str, prefix: str) -> Path:
+    """Make a directory with a cross toolchain under another name, from the installed one."""
+    directory.mkdir()
     for tool in TOOLS:
         found = shutil.which(f"{cpu}-linux-gnu-{tool}")
         assert found, tool
-        (folder / f"{prefix}{tool}").symlink_to(found)
-    return folder
+        (directory / f"{prefix}{tool}").symlink_to(found)
+    return directory
 
 
 @pytest.mark.requirement("C-10")
@@ -47,12 +47,12 @@ def tools(folder: Path, cpu: str, prefix: str) -> Path:
     "target,prefix",
     [("aarch64-elf", "aarch64-hermit-"), ("riscv64-sbi", "riscv64-unknown-elf-"), ("x86_64-multiboot", "own-")],
 )
-def test_toolchain_in_a_folder(target: str, prefix: str, tmp_path: Path, boot_here: Boot) -> None:
-    """The build uses compiler and binutils of another name in the user's folder; the loader boots."""
-    folder = tools(tmp_path / "bin", target.partition("-")[0], prefix)
-    said = log(f"TARGET={target}", f"O={tmp_path}", f"CROSS_COMPILE={prefix}", f"TOOLCHAIN_BIN_DIR={folder}/")
+def test_toolchain_in_a_directory(target: str, prefix: str, tmp_path: Path, boot_here: Boot) -> None:
+    """The build uses compiler and binutils of another name in the user's directory; the loader boots."""
+    directory = tools(tmp_path / "bin", target.partition("-")[0], prefix)
+    said = log(f"TARGET={target}", f"O={tmp_path}", f"CROSS_COMPILE={prefix}", f"TOOLCHAIN_BIN_DIR={directory}/")
     for tool in TOOLS:
-        assert f"{folder}/{prefix}{tool} " in said, tool
+        assert f"{directory}/{prefix}{tool} " in said, tool
     assert " gcc " not in said and "linux-gnu-" not in said.replace("--target", "")
     file = Path(said.split()[-1])
     outcome = boot_here(replace(specs.release("hello", target_name=target), loader=file))
@@ -62,8 +62,8 @@ def test_toolchain_in_a_folder(target: str, prefix: str, tmp_path: Path, boot_he
 @pytest.mark.requirement("C-10")
 def test_prefix_applies_to_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a target, a prefix that begins with a CPU's name leaves the tools of other CPUs unchanged."""
-    folder = tools(tmp_path / "bin", "aarch64", "aarch64-hermit-")
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    directory = tools(tmp_path / "bin", "aarch64", "aarch64-hermit-")
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
     planned = log("-n", f"O={tmp_path}", "TARGET=aarch64-elf x86_64-multiboot", "CROSS_COMPILE=aarch64-hermit-")
     assert "\naarch64-hermit-gcc " in planned and "\ngcc -m64 " in planned
     assert "aarch64-linux-gnu-gcc" not in planned
@@ -73,7 +73,7 @@ def test_prefix_applies_to_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "words,says",
     [
-        (("TOOLCHAIN_BIN_DIR=/nonexistent",), r"TOOLCHAIN_BIN_DIR=/nonexistent: no such folder"),
+        (("TOOLCHAIN_BIN_DIR=/nonexistent",), r"TOOLCHAIN_BIN_DIR=/nonexistent: no such directory"),
         (("TOOLCHAIN_BIN_DIR=/proc/self",), r"x86_64-multiboot needs tools that are not installed: /proc/self/gcc"),
         (("CROSS_COMPILE=none-such-",), r"x86_64-multiboot needs tools that are not installed: none-such-gcc"),
         (

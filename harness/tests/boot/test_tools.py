@@ -115,15 +115,15 @@ USES = {
 }
 
 
-def outcome_without(program: str, test: str, folder: Path) -> str:
+def outcome_without(program: str, test: str, directory: Path) -> str:
     """Run a test with a PATH that has all programs except one, and return pytest's last line."""
-    folder.mkdir()
+    directory.mkdir()
     for place in os.environ["PATH"].split(":"):
         for file in Path(place).glob("*") if place else ():
-            if file.name != program and not (folder / file.name).is_symlink():
-                (folder / file.name).symlink_to(file)
-    env = os.environ | {"PATH": str(folder), PREPARED: "1", VARIABLE: "[]"}
-    argv = [sys.executable, "-m", "pytest", "-q", "-n0", f"--junit-xml={folder}/junit.xml", f"{__file__}::{test}"]
+            if file.name != program and not (directory / file.name).is_symlink():
+                (directory / file.name).symlink_to(file)
+    env = os.environ | {"PATH": str(directory), PREPARED: "1", VARIABLE: "[]"}
+    argv = [sys.executable, "-m", "pytest", "-q", "-n0", f"--junit-xml={directory}/junit.xml", f"{__file__}::{test}"]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
     return done.stdout.splitlines()[-1]
 

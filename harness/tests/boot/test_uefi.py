@@ -49,7 +49,7 @@ def release(image: str, name: str, **changes: object) -> RunSpec:
     *("aarch64-uefi-smp", "aarch64-uefi-el2"),
 )
 def test_uefi_boots(cell: Cell, run_cell: RunCell) -> None:
-    """Both folders of the disk and QEMU's RAM disk work, with firmware at EL1 and EL2. The output is complete."""
+    """Both directories of the disk and QEMU's RAM disk work, with firmware at EL1 and EL2. The output is complete."""
     outcome = run_cell(cell)
     assert images(target(cell.target).arch)[cell.image].greeting.encode() in outcome.console
     if cell.target not in loaders.given():  # another loader has another first line

@@ -25,19 +25,19 @@ WORDS = "env=A=1 -- one two"
 END = b"exit status "
 
 
-def firecracker(folder: Path, loader: Path, app: Path) -> list[str]:
+def firecracker(directory: Path, loader: Path, app: Path) -> list[str]:
     """Return the command line for one CPU, 128 MiB and no devices."""
     config = {
         "boot-source": {"kernel_image_path": str(loader), "initrd_path": str(app), "boot_args": WORDS},
         "machine-config": {"vcpu_count": 1, "mem_size_mib": 128},
         "drives": [],
     }
-    file = folder / "machine.json"
+    file = directory / "machine.json"
     file.write_text(json.dumps(config), encoding="utf-8")
     return ["--no-api", "--level", "Error", "--config-file", str(file)]
 
 
-def cloud_hypervisor(folder: Path, loader: Path, app: Path) -> list[str]:
+def cloud_hypervisor(directory: Path, loader: Path, app: Path) -> list[str]:
     """Return the command line for the same machine."""
     machine = ["--cpus", "boot=1", "--memory", "size=128M", "--serial", "tty", "--console", "off"]
     return ["--kernel", str(loader), "--initramfs", str(app), "--cmdline", WORDS, *machine]

@@ -38,14 +38,14 @@ class Terminal:
     `seen` is its whole output, `matched` the output up to the last match of expect().
     """
 
-    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
         self.seen = ""
         self._at = 0  # what expect() has consumed
         self.started = self.matched = time.monotonic()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:  # the child, which must never return from here
             try:
-                os.chdir(folder)
+                os.chdir(directory)
                 os.execvpe(argv[0], list(argv), dict(environment))
             finally:
                 os._exit(127)
@@ -134,7 +134,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         own.pop(name, None)
     # Rust's wrapper needs the toolchain, and firmware is in the cache: both are in the real home.
     real = {"RUSTUP_HOME": ".rustup", "CARGO_HOME": ".cargo", "XDG_CACHE_HOME": ".cache"}
-    kept = {name: os.environ.get(name) or str(Path.home() / folder) for name, folder in real.items()}
+    kept = {name: os.environ.get(name) or str(Path.home() / directory) for name, directory in real.items()}
     here = {
         "HOME": str(tmp_path / "home"),
         "XDG_RUNTIME_DIR": str(tmp_path / "run"),

@@ -80,8 +80,8 @@ def test_application_without_sections(environment: dict[str, str], tmp_path: Pat
 
 def test_names_and_locale(environment: dict[str, str], tmp_path: Path) -> None:
     """A name that is no UTF-8, an ASCII locale, and a temporary directory with a blank."""
-    (folder := tmp_path / os.fsdecode(b"f\xe4 lder")).mkdir()
-    app = shutil.copy(images()["steps"].path, folder / os.fsdecode(b"st\xffps"))
+    (directory := tmp_path / os.fsdecode(b"f\xe4 lder")).mkdir()
+    app = shutil.copy(images()["steps"].path, directory / os.fsdecode(b"st\xffps"))
     (room := tmp_path / "two words").mkdir()
     ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "TMPDIR": str(room)}
     done = batch(
@@ -90,9 +90,9 @@ def test_names_and_locale(environment: dict[str, str], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "app_main () at fixtures/bare/steps/steps.c" in done.stdout
     assert re.search(r"^  pc +0x\w+ in app_main ", done.stdout, re.M), done.stdout
-    done = batch(environment | ascii_only, "--write", folder, app)
+    done = batch(environment | ascii_only, "--write", directory, app)
     assert done.returncode == 0, done.stderr
-    assert json.loads((folder / ".vscode" / "tasks.json").read_text())["tasks"][0]["args"][-1] == str(app)
+    assert json.loads((directory / ".vscode" / "tasks.json").read_text())["tasks"][0]["args"][-1] == str(app)
 
 
 @pytest.mark.requirement("L-30")
@@ -206,9 +206,9 @@ def test_loader_without_symbols(environment: dict[str, str], tmp_path: Path) -> 
 # --- choice of GDB ---
 
 
-def write_program(folder: Path, name: str, body: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / name
+def write_program(directory: Path, name: str, body: str) -> Path:
+    directory.mkdir(exist_ok=True)
+    path = directory / name
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
     return path

@@ -65,12 +65,12 @@ def test_attach_needs_a_guest(start: Start, environment: dict[str, str]) -> None
     asked = start("attach", "--batch", "--command", "print 6 * 7")
     asked.expect(r"\$1 = 42")
     assert asked.end() == 0
-    folder = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
-    assert {path.stem.split("-")[0] for path in folder.iterdir()} == {str(guests[1].pid)}
+    directory = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
+    assert {path.stem.split("-")[0] for path in directory.iterdir()} == {str(guests[1].pid)}
 
 
 def test_name_differs_by_pid_namespace(environment: dict[str, str]) -> None:
-    """Two guests with one PID, in two PID namespaces that share the folder, have two sockets."""
+    """Two guests with one PID, in two PID namespaces that share the directory, have two sockets."""
     program = "import os; from hermit_harness.gdb import running; print(os.getpid(), running.own_socket_path())"
     argv = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", sys.executable, "-c", program]
     lines = [subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
@@ -81,10 +81,10 @@ def test_name_differs_by_pid_namespace(environment: dict[str, str]) -> None:
 
 def test_port_without_registration(start: Start, environment: dict[str, str], tmp_path: Path) -> None:
     """Where the guest cannot be registered for `attach`, a sentence says so. GDB's port works."""
-    folder = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
-    folder.mkdir(exist_ok=True)
-    folder.rename(tmp_path / "away")
-    folder.touch()
+    directory = Path(environment["XDG_RUNTIME_DIR"]) / "hermit-harness"
+    directory.mkdir(exist_ok=True)
+    directory.rename(tmp_path / "away")
+    directory.touch()
     guest = start("run", "--isolate", "hang", HERMIT_DEBUG="1")
     guest.expect("`hermitctl attach` will not find this guest")
     port = re.search(r"127\.0\.0\.1:(\d+)", guest.expect(r"GDB may connect to \S+\s"))[1]  # type: ignore[index]

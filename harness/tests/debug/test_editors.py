@@ -21,15 +21,15 @@ from tests.support.processes import background
 HERMITCTL = [sys.executable, "-m", "hermit_harness"]
 
 
-def write(environment: dict[str, str], folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def write(environment: dict[str, str], directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*HERMITCTL, "debug", "--write", str(folder), *words],
+        [*HERMITCTL, "debug", "--write", str(directory), *words],
         env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
-def launch_and_tasks(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    launch, tasks = (json.loads((folder / ".vscode" / f"{name}.json").read_text()) for name in ("launch", "tasks"))
+def launch_and_tasks(directory: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    launch, tasks = (json.loads((directory / ".vscode" / f"{name}.json").read_text()) for name in ("launch", "tasks"))
     return launch["configurations"], tasks["tasks"]
 
 
@@ -57,14 +57,14 @@ def gdb(environment: dict[str, str], argv: list[str], text: str = "") -> str:
 
 @pytest.mark.requirement("L-32")
 def test_vs_code(environment: dict[str, str], tmp_path: Path) -> None:
-    """The task listens on a socket in the folder and says when. GDB/MI, as the extension types it, stops there."""
-    folder = tmp_path / "space here"
+    """The task listens on a socket in the directory and says when. GDB/MI, as the extension types it, stops there."""
+    directory = tmp_path / "space here"
     words = ("--break", "app_main", "--smp", "2", "steps", "loader.log=error", "--", "two words")
     for _ in range(2):  # writing the same files again is no conflict
-        assert write(environment, folder, *words).returncode == 0
-    (launch, lldb), (task,) = launch_and_tasks(folder)
+        assert write(environment, directory, *words).returncode == 0
+    (launch, lldb), (task,) = launch_and_tasks(directory)
     assert launch["preLaunchTask"] == lldb["preLaunchTask"] == task["label"]
-    socket = folder / ".vscode" / "steps.socket"
+    socket = directory / ".vscode" / "steps.socket"
     assert task["args"][:3] == ["debug", "--port", f"unix:{socket}"]
     assert task["args"][-3:] == ["loader.log=error", "--", "two words"]
     assert "--smp 2" in " ".join(task["args"])
@@ -90,7 +90,7 @@ def test_errors_of_the_task(environment: dict[str, str], tmp_path: Path) -> None
     said = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False).stderr
     shown = re.match(pattern["regexp"], said)
     assert shown, said
-    assert shown[pattern["message"]].endswith(f": there is no folder {tmp_path}/nosuch")
+    assert shown[pattern["message"]].endswith(f": there is no directory {tmp_path}/nosuch")
     assert (pattern["kind"], shown[pattern["file"]]) == ("file", "hermitctl")
 
 
@@ -136,7 +136,7 @@ def test_files_are_merged(environment: dict[str, str], tmp_path: Path) -> None:
     assert [path.read_bytes() for path in sorted(launch.parent.iterdir())] == before
 
 
-def test_socket_of_a_deep_folder(environment: dict[str, str], tmp_path: Path) -> None:
+def test_socket_of_a_deep_directory(environment: dict[str, str], tmp_path: Path) -> None:
     """A socket's name has at most 107 bytes, and GDB takes a colon for the start of a port."""
     for name in ("deep" * 30, "with:colon"):
         assert write(environment, tmp_path / name, "steps").returncode == 0

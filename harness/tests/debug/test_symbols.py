@@ -25,12 +25,12 @@ int app_main(void) { store((volatile int *){address}); return 0; }
 SPLIT = "flags.x86_64=-mgeneral-regs-only -fcf-protection=none -mno-red-zone -gsplit-dwarf"
 
 
-def build(folder: Path, *variables: str, before: str = "", address: str = "0x400000000000") -> Path:
+def build(directory: Path, *variables: str, before: str = "", address: str = "0x400000000000") -> Path:
     """Build the application with `before` in front of its first function, which stores to `address`."""
-    folder.mkdir(exist_ok=True)
-    (folder / "crash.c").write_text(SOURCE.replace("{before}", before).replace("{address}", address))
-    make("-f", "fixtures/fixtures.mk", "app", f"SRC={folder}", "ARCH=x86_64", *variables)
-    return folder / "app"
+    directory.mkdir(exist_ok=True)
+    (directory / "crash.c").write_text(SOURCE.replace("{before}", before).replace("{address}", address))
+    make("-f", "fixtures/fixtures.mk", "app", f"SRC={directory}", "ARCH=x86_64", *variables)
+    return directory / "app"
 
 
 def hermitctl(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:

@@ -25,10 +25,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm.Cluster]
         pytest.skip("own-lane: minutes of builds and boots; `make test LANE=engines` runs it")
     if lacks := slurm.missing():
         pytest.skip(f"own-lane: {lacks}")
-    folder = tmp_path_factory.mktemp("slurm")
-    for parent in (folder, *folder.parents[:3]):
+    directory = tmp_path_factory.mktemp("slurm")
+    for parent in (directory, *directory.parents[:3]):
         parent.chmod(0o755)  # two users of the cluster, one of them unknown to the host
-    with slurm.Cluster(folder) as cluster:
+    with slurm.Cluster(directory) as cluster:
         yield cluster
 
 

@@ -28,8 +28,8 @@ def test_action(tmp_path: Path) -> None:
     """Each step succeeds, and the job then has hermitctl and knows of KVM. sudo only records its calls."""
     home = tmp_path / "home"
     tools = tmp_path / "tools"
-    for folder in (home, tools):
-        folder.mkdir()
+    for directory in (home, tools):
+        directory.mkdir()
     (tools / "sudo").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/sudo\n')
     (tools / "sudo").chmod(0o755)
     files = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_PATH")}

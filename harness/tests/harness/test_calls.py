@@ -23,9 +23,9 @@ from tests.support.cli import ENVIRONMENT, ctl
 HERE = ENVIRONMENT | {"PYTHONPATH": str(ROOT / "harness")}
 
 
-def cargo(folder: Path, name: str, image: str = "hello", profile: str = "debug") -> Path:
+def cargo(directory: Path, name: str, image: str = "hello", profile: str = "debug") -> Path:
     """Create the files that Cargo leaves after it has built an application."""
-    file = folder / "target" / "x86_64-unknown-hermit" / profile / name
+    file = directory / "target" / "x86_64-unknown-hermit" / profile / name
     file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(images()[image].path, file)
     file.with_name(f"{name}.d").write_text(f"{file}: src/main.rs\n")
@@ -33,8 +33,8 @@ def cargo(folder: Path, name: str, image: str = "hello", profile: str = "debug")
 
 
 @pytest.mark.requirement("W-39")
-def test_cargo_folder(tmp_path: Path) -> None:
-    """A folder means its one application, in its newest build; several or none are an error."""
+def test_cargo_directory(tmp_path: Path) -> None:
+    """A directory means its one application, in its newest build; several or none are an error."""
     with pytest.raises(ValueError, match="cargo has built nothing for Hermit"):
         find_app(str(tmp_path))
     os.utime(cargo(tmp_path, "mine"), (100, 100))
@@ -55,7 +55,7 @@ def test_cargo_application_takes_precedence(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.requirement("W-39")
 def test_name_below_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a member's folder the workspace's build is found, and CARGO_TARGET_DIR is respected."""
+    """In a member's directory the workspace's build is found, and CARGO_TARGET_DIR is respected."""
     file = cargo(tmp_path, "mine")
     (tmp_path / "member" / "src").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "member" / "src")
@@ -75,7 +75,7 @@ def test_as_cargos_runner(tmp_path: Path) -> None:
 
 def test_blanks_in_a_name(tmp_path: Path) -> None:
     """QEMU ends a module's name at a blank and splits it at a comma; hermitctl hides this."""
-    app = tmp_path / "my folder" / "hello, world"
+    app = tmp_path / "my directory" / "hello, world"
     app.parent.mkdir()
     shutil.copyfile(images()["hello"].path, app)
     done = ctl("run", f"--artifacts={tmp_path}", app)

@@ -30,9 +30,9 @@ def crate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_crate(tmp_path_factory.mktemp("cargo") / "project", "my-app", config)
 
 
-def cargo(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+def cargo(directory: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["cargo", *words], cwd=folder, env=environment(folder) | env, stdin=subprocess.DEVNULL,
+        ["cargo", *words], cwd=directory, env=environment(directory) | env, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def test_one_boot_per_test(crate: Path, tmp_path: Path) -> None:
     assert done.returncode == 0 and "test result: ok. 1 passed; 0 failed" in done.stdout, done.stdout
 
 
-def test_targets_folder_without_hermits_name(crate: Path) -> None:
+def test_targets_directory_without_hermits_name(crate: Path) -> None:
     """A name selects what cargo has built for any target; Hermit's note decides, and the runs are in target/hermit."""
     cargo(crate, "build", "-q")
     (crate / "target" / "x86_64-unknown-hermit").unlink()

@@ -32,7 +32,7 @@ def ctl(*words: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> s
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> str:
+def directory(tmp_path: Path) -> str:
     return f"--artifacts={tmp_path / 'artifacts'}"
 
 
@@ -41,33 +41,33 @@ def last(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 @pytest.mark.requirement("L-01", "L-15")
-def test_streams(folder: str) -> None:
+def test_streams(directory: str) -> None:
     """stdout is the console byte for byte, stderr has the harness's lines, and the last line summarises the run."""
-    done = ctl("run", folder, "hello")
+    done = ctl("run", directory, "hello")
     assert done.returncode == 0
     lines = done.stdout.decode().splitlines()
     assert lines[0].startswith("[LOADER][INFO] Hermit loader")
     assert lines[-2:] == [images()["hello"].greeting, "exit status 0"]
-    assert (Path(folder.partition("=")[2]) / "console.log").read_bytes() == done.stdout
+    assert (Path(directory.partition("=")[2]) / "console.log").read_bytes() == done.stdout
     assert done.stderr.count(b"\n") == 1
     assert re.fullmatch(r"app exit 0 after \d+ ms · hello, Hermit \S+ · x86_64-multiboot on pc, tcg", last(done))
 
 
 @pytest.mark.parametrize(("status", "wanted"), [("0", 0), ("7", 7), ("67", 67), ("124", 124), ("256", 0), ("-1", 255)])
-def test_exit_status_is_the_applications(status: str, wanted: int, folder: str) -> None:
+def test_exit_status_is_the_applications(status: str, wanted: int, directory: str) -> None:
     """The exit status is the low eight bits of the application's status, even above 64."""
-    done = ctl("run", folder, "--machine=microvm", "exit", "--", status)
+    done = ctl("run", directory, "--machine=microvm", "exit", "--", status)
     assert done.returncode == wanted
     assert f"app exit {status} after" in last(done)
 
 
-def test_refusal_and_forgery_are_distinguished(folder: str) -> None:
+def test_refusal_and_forgery_are_distinguished(directory: str) -> None:
     """For the same number the last line and `origin` name its owner."""
-    app = ctl("run", folder, "--machine=microvm", "liar-forged")
+    app = ctl("run", directory, "--machine=microvm", "liar-forged")
     assert (app.returncode, "app exit 67" in last(app)) == (67, True)
-    damaged = Path(folder.partition("=")[2]).parent / "damaged"
+    damaged = Path(directory.partition("=")[2]).parent / "damaged"
     damaged.write_bytes(images()["hello"].path.read_bytes()[:5000])
-    loader = ctl("run", folder, "--machine=microvm", "--json", str(damaged))
+    loader = ctl("run", directory, "--machine=microvm", "--json", str(damaged))
     summary = json.loads(loader.stdout)
     assert loader.returncode == summary["status"] == summary["exit_status"]
     assert loader.returncode in range(65, 120, 2)
@@ -75,8 +75,8 @@ def test_refusal_and_forgery_are_distinguished(folder: str) -> None:
     assert f"loader refused {summary['status']} {summary['class']} {summary['rule']}" in last(loader)
 
 
-def test_deadline_is_124(folder: str) -> None:
-    done = ctl("run", folder, "--machine=microvm", "--timeout=0.5", "liar-spin")
+def test_deadline_is_124(directory: str) -> None:
+    done = ctl("run", directory, "--machine=microvm", "--timeout=0.5", "liar-spin")
     assert done.returncode == 124
     assert "hang" in last(done)
 
@@ -94,41 +94,41 @@ def test_deadline_is_124(folder: str) -> None:
         (["--machine=microvm", "--kernel-args=-freq 65536", "hello"], "16 bits"),
     ],
 )
-def test_own_errors_are_125(words: list[str], said: str, folder: str) -> None:
+def test_own_errors_are_125(words: list[str], said: str, directory: str) -> None:
     """If the harness or QEMU fails, the exit status is 125, with one sentence and no traceback."""
-    done = ctl("run", folder, *words)
+    done = ctl("run", directory, *words)
     assert done.returncode == 125
     assert said in done.stderr.decode()
     assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.requirement("L-15")
-def test_stdin_from_a_pipe(folder: str) -> None:
+def test_stdin_from_a_pipe(directory: str) -> None:
     """Piped input reaches the guest."""
-    done = ctl("run", folder, "--machine=microvm", "echo", stdin=b"through the pipe\n")
+    done = ctl("run", directory, "--machine=microvm", "echo", stdin=b"through the pipe\n")
     assert b"through the pipe" in done.stdout
     assert done.returncode == 0
 
 
 @pytest.mark.requirement("L-15")
-def test_stdin_from_a_file(tmp_path: Path, folder: str) -> None:
+def test_stdin_from_a_file(tmp_path: Path, directory: str) -> None:
     """stdin may be a regular file, which a selector does not accept."""
     (tmp_path / "in").write_bytes(b"out of a file\n")
     with (tmp_path / "in").open("rb") as source:
         done = subprocess.run(
-            [*CTL, "run", folder, "echo"], stdin=source, capture_output=True, env=HERE, check=False, timeout=60
+            [*CTL, "run", directory, "echo"], stdin=source, capture_output=True, env=HERE, check=False, timeout=60
         )
     assert b"out of a file" in done.stdout
 
 
 @pytest.mark.requirement("L-15")
-def test_on_a_terminal(folder: str) -> None:
+def test_on_a_terminal(directory: str) -> None:
     """A terminal gets colours, unless NO_COLOR is set."""
     texts = []
     for env in (HERE, HERE | {"NO_COLOR": "1"}):
         ours, theirs = pty.openpty()
         os.write(ours, b"typed\n")
-        child = subprocess.Popen([*CTL, "run", folder, "echo"], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+        child = subprocess.Popen([*CTL, "run", directory, "echo"], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
         os.close(theirs)
         text = b""
         try:
@@ -145,15 +145,15 @@ def test_on_a_terminal(folder: str) -> None:
 
 
 @pytest.mark.requirement("L-15")
-def test_stdout_closed(folder: str) -> None:
+def test_stdout_closed(directory: str) -> None:
     """Without stdout the exit status is still right."""
-    line = f"{shlex.join([*CTL, 'run', folder, 'exit', '--', '7'])} >&- 2>&- <&-"
+    line = f"{shlex.join([*CTL, 'run', directory, 'exit', '--', '7'])} >&- 2>&- <&-"
     assert subprocess.run(["sh", "-c", line], env=HERE, check=False, timeout=60).returncode == 7
 
 
-def test_reader_exits(folder: str) -> None:
+def test_reader_exits(directory: str) -> None:
     """`hermitctl run ... | head -1` ends without a traceback."""
-    line = f"{{ {shlex.join([*CTL, 'run', folder, 'liar-junk'])}; echo status $? >&2; }} | head -c 1 >/dev/null"
+    line = f"{{ {shlex.join([*CTL, 'run', directory, 'liar-junk'])}; echo status $? >&2; }} | head -c 1 >/dev/null"
     done = subprocess.run(["sh", "-c", line], env=HERE, capture_output=True, check=False, timeout=60)
     assert b"status 141" in done.stderr
     assert b"Traceback" not in done.stderr
@@ -164,11 +164,11 @@ def test_reader_exits(folder: str) -> None:
     [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"ended by SIGTERM"), (signal.SIGHUP, 129, b"SIGHUP")],
     ids=["Ctrl-C", "kill", "terminal-gone"],
 )
-def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str, tmp_path: Path) -> None:
+def test_interrupt(number: signal.Signals, status: int, word: bytes, directory: str, tmp_path: Path) -> None:
     """Ctrl-C gives 130, SIGTERM 128 plus its number; no traceback, and nothing of the run is left."""
     child = subprocess.Popen(
         # A process that a shell starts with & ignores SIGINT, nohup ignores SIGHUP, and children inherit both.
-        ["env", "--default-signal=INT,HUP", *CTL, "run", folder, "--machine=microvm", "liar-spin"],
+        ["env", "--default-signal=INT,HUP", *CTL, "run", directory, "--machine=microvm", "liar-spin"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=HERE | {"XDG_RUNTIME_DIR": str(tmp_path)},
@@ -194,13 +194,13 @@ def test_interrupt(number: signal.Signals, status: int, word: bytes, folder: str
     [(["setsid", "--ctty"], "liar-spin"), ([], "liar-junk")],
     ids=["signal-first", "error-first"],
 )
-def test_terminal_closes(session: list[str], guest: str, folder: str) -> None:
+def test_terminal_closes(session: list[str], guest: str, directory: str) -> None:
     """When its terminal closes, the exit status is 129, without an error about the closed output.
 
     The signal and the error of the next write come in either order. Without a session the signal never comes.
     """
     ours, theirs = pty.openpty()
-    argv = [*session, "env", "--default-signal=HUP", *CTL, "run", folder, "--machine=microvm", guest]
+    argv = [*session, "env", "--default-signal=HUP", *CTL, "run", directory, "--machine=microvm", guest]
     child = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=HERE)
     try:
         os.close(theirs)
@@ -211,9 +211,9 @@ def test_terminal_closes(session: list[str], guest: str, folder: str) -> None:
         child.kill()
 
 
-def test_dry_run(folder: str) -> None:
+def test_dry_run(directory: str) -> None:
     """The printed line can be pasted, and boots."""
-    done = ctl("run", folder, "--dry-run", "--machine=microvm", "--mem=64M", "hello")
+    done = ctl("run", directory, "--dry-run", "--machine=microvm", "--mem=64M", "hello")
     line = done.stdout.decode()
     assert "microvm,x-option-roms=" in line
     assert "-m 64M" in line.replace("\\\n   ", "")
@@ -236,9 +236,9 @@ def test_dry_run(folder: str) -> None:
         (["--freq=1234", "args", "--", "a"], "-freq 1234 -- a"),
     ],
 )
-def test_arguments(words: list[str], wanted: str | None, folder: str) -> None:
+def test_arguments(words: list[str], wanted: str | None, directory: str) -> None:
     """KERNEL_ARGS and APP_ARGS, hermitctl's options before and after APP, and quoted blanks for the kernel."""
-    line = ctl("run", folder, "--dry-run", *words).stdout.decode()
+    line = ctl("run", directory, "--dry-run", *words).stdout.decode()
     argv = subprocess.run(
         ["sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
     ).stdout.split("\0")
@@ -298,9 +298,9 @@ def test_help_everywhere(command: str) -> None:
     assert [line for line in text.splitlines() if len(line) > 82] == []
 
 
-def test_debug_writes_no_results(folder: str) -> None:
+def test_debug_writes_no_results(directory: str) -> None:
     """An option that has no effect in a debug session is named."""
-    done = ctl("debug", folder, "--dry-run", "--junit=x.xml", "--per-test", "hello")
+    done = ctl("debug", directory, "--dry-run", "--junit=x.xml", "--per-test", "hello")
     said = done.stderr.decode()
     assert done.returncode == 0 and "-S -gdb" in done.stdout.decode()
     for flag in ("--junit", "--per-test"):

@@ -98,7 +98,7 @@ def test_mhz_of_the_host(cpuinfo: str, base: str, most: str, wanted: int | None)
 
 
 def test_names_that_qemu_would_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """QEMU ends or splits an -initrd name at blanks and commas: such a file gets a link in a private folder."""
+    """QEMU ends or splits an -initrd name at blanks and commas: such a file gets a link in a private directory."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     app = tmp_path / "a, b"
     app.write_bytes(b"")

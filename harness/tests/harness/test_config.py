@@ -18,7 +18,7 @@ from tests.support.cli import ctl
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package of a workspace in a home folder of its own; the member is the current folder."""
+    """A package of a workspace in a home directory of its own; the member is the current directory."""
     member = tmp_path / "project" / "member"
     member.mkdir(parents=True)
     write(tmp_path / "project" / "Cargo.toml", '[workspace]\nmembers = ["member"]\n')
@@ -42,7 +42,7 @@ def settings(*flags: str, **environment: str) -> dict[str, config.Setting]:
 
 
 def test_precedence(project: Path) -> None:
-    """Flag, environment, hermit.toml, Cargo.toml, the folder above, the user's file: each wins over those after it."""
+    """Flag, environment, hermit.toml, Cargo.toml, the parent directory, the user's file: each wins over the later."""
     user = project.parent / "config" / "hermit" / "config.toml"
     cargo = "[workspace]\n[workspace.metadata.hermit]\nmem='69M'\n"
     places = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What a run leaves: a folder per run, where it is, how long it stays, and what happens if it cannot be written."""
+"""What a run leaves: a directory per run, where it is, how long it stays, and what happens if it cannot be written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.artifacts import NAMES, Artifacts
-from hermit_harness.cli.evidence import KEPT, place_for, run_folder
+from hermit_harness.cli.evidence import KEPT, place_for, run_directory
 from hermit_harness.fixtures import images
 from hermit_harness.paths import REPORT, ROOT
 from tests.support.cli import ENVIRONMENT, checkout, ctl
@@ -48,8 +48,8 @@ def without_capabilities(*words: object, **options: object) -> subprocess.Comple
     return ctl(*words, before=before, **options)  # type: ignore[arg-type]
 
 
-def test_a_folder_per_run(project: Path) -> None:
-    """Runs of a cargo project's application stay in its target folder, each apart; `latest` is the last one."""
+def test_a_directory_per_run(project: Path) -> None:
+    """Runs of a cargo project's application stay in its target directory, each apart; `latest` is the last one."""
     runs = project / "target" / "hermit" / "runs"
     for status in (3, 4):
         assert ctl("run", "mine", "--", status, cwd=project).returncode == status
@@ -73,7 +73,7 @@ def test_console_is_kept_while_the_guest_runs(tmp_path: Path) -> None:
 
 
 def test_places(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cargo project, the checkout, or the user's folder: by the application, and else by the current folder."""
+    """A cargo project, the checkout, or the user's directory: by the application, and else by the current directory."""
     built = project / "target" / "x86_64-unknown-hermit" / "release" / "mine"
     assert place_for(built, False) == project / "target" / "hermit" / "runs"
     assert place_for(EXIT, True) == REPORT / "runs"
@@ -102,22 +102,22 @@ def test_the_last_twenty_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("hermit_harness.cli.evidence.STATE", tmp_path)
     monkeypatch.chdir(tmp_path)
     runs = tmp_path / "runs"
-    with run_folder("", tmp_path / "app", False) as oldest:
+    with run_directory("", tmp_path / "app", False) as oldest:
         assert oldest
         (runs / "mine").mkdir()
         made = []
         for _ in range(KEPT + 5):
-            with run_folder("", tmp_path / "app", False) as folder:
-                assert folder
-                made.append(folder.name)
+            with run_directory("", tmp_path / "app", False) as directory:
+                assert directory
+                made.append(directory.name)
         assert kept(runs) == sorted([oldest.name, "mine", *made[-KEPT:]])
-    with run_folder("", tmp_path / "app", False) as last:
+    with run_directory("", tmp_path / "app", False) as last:
         assert last
     assert kept(runs) == sorted(["mine", *made[1 - KEPT :], last.name])
 
 
-def test_folder_of_the_users_choice(app: Path, tmp_path: Path) -> None:
-    """--artifacts is relative to the current folder. The files of an earlier run in it are removed."""
+def test_directory_of_the_users_choice(app: Path, tmp_path: Path) -> None:
+    """--artifacts is relative to the current directory. The files of an earlier run in it are removed."""
     assert ctl("run", "--artifacts=out", app, "--", 3, cwd=tmp_path).returncode == 3
     assert "exit status 3" in (tmp_path / "out" / "console.log").read_text()
     assert (tmp_path / "out" / "backtrace.txt").is_file()
@@ -126,20 +126,20 @@ def test_folder_of_the_users_choice(app: Path, tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once(app: Path, tmp_path: Path) -> None:
-    """A second run in a folder where one lasts keeps its own artifacts, after one line that says where."""
-    with run_folder(str(tmp_path / "out"), app, False) as first:
+    """A second run in a directory where one lasts keeps its own artifacts, after one line that says where."""
+    with run_directory(str(tmp_path / "out"), app, False) as first:
         assert first == tmp_path / "out"
         state = {"XDG_STATE_HOME": str(tmp_path / "state")}
         done = ctl("run", f"--artifacts={first}", app, "--", 3, cwd=tmp_path, env=state)
         assert kept(first) == [".lock"]
-    (folder,) = (tmp_path / "state" / "hermit" / "runs").glob("2*")
-    line = f"hermitctl: {first} cannot be used (another run writes there), so the artifacts are in {folder}\n"
+    (directory,) = (tmp_path / "state" / "hermit" / "runs").glob("2*")
+    line = f"hermitctl: {first} cannot be used (another run writes there), so the artifacts are in {directory}\n"
     assert (done.returncode, line in done.stderr) == (3, True), done.stderr
-    assert "exit status 3" in (folder / "console.log").read_text()
+    assert "exit status 3" in (directory / "console.log").read_text()
 
 
-def test_folder_that_cannot_be_written(app: Path, tmp_path: Path) -> None:
-    """The verdict does not depend on the folder. One line says where the artifacts are, or that there are none."""
+def test_directory_that_cannot_be_written(app: Path, tmp_path: Path) -> None:
+    """The verdict does not depend on the directory. One line says where the artifacts are, or that there are none."""
     (tmp_path / "closed").mkdir(mode=0o500)
     env = {"XDG_STATE_HOME": str(tmp_path / "closed"), "TMPDIR": str(tmp_path)}
     done = without_capabilities("run", "--artifacts=closed", app, "--", 3, cwd=tmp_path, env=env)
@@ -164,13 +164,13 @@ def test_disk_that_becomes_full(app: Path, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "hermitctl: artifacts are missing in " in done.stderr and "Traceback" not in done.stderr
     full = Artifacts(tmp_path / "out")
-    full.folder = Path("/dev/full")
+    full.directory = Path("/dev/full")
     full.write("argv", "x")
     assert "Not a directory" in full.problem or "Is a directory" in full.problem
 
 
 def test_home_that_the_system_does_not_know() -> None:
-    """Without HOME and without an entry for the user there is a folder nevertheless."""
+    """Without HOME and without an entry for the user there is a directory nevertheless."""
     env = {key: value for key, value in ENVIRONMENT.items() if key != "HOME"} | {"PYTHONPATH": str(ROOT / "harness")}
     code = "import os; os.getuid = lambda: 4242424; from hermit_harness.paths import STATE; print(STATE)"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)

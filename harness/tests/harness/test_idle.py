@@ -28,9 +28,9 @@ IDLE = "the guest has been idle for"
 class OnTerminal:
     """`hermitctl run` whose stderr is a terminal; stdout, and by default stdin, are pipes."""
 
-    def __init__(self, folder: Path, *words: str, stdin: int = subprocess.PIPE) -> None:
+    def __init__(self, directory: Path, *words: str, stdin: int = subprocess.PIPE) -> None:
         self._terminal, other = pty.openpty()
-        argv = [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={folder}", *words]
+        argv = [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={directory}", *words]
         env = ENV | {"PYTHONPATH": str(ROOT / "harness"), "TERM": "dumb"}
         # pytest may run where SIGINT is ignored, which a child inherits
         self.process = subprocess.Popen(

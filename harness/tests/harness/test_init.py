@@ -19,8 +19,8 @@ from tests.support.crate import environment, make_crate
 RUNNER = ["hermitctl", "run", "--"]
 
 
-def contents(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+def contents(directory: Path) -> dict[str, str]:
+    return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
 
 
 def test_set_up(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_runner(text: str, line: int) -> None:
 
 
 def test_refused(tmp_path: Path) -> None:
-    """A folder without a package, and files that cannot be merged, are named; nothing is written."""
+    """A directory without a package, and files that cannot be merged, are named; nothing is written."""
     assert f"{tmp_path} has no Cargo.toml: `hermitctl new" in ctl("init", tmp_path).stderr
     (tmp_path / "Cargo.toml").write_text('[package]\nname = "app"\n')
     (tmp_path / ".vscode").mkdir()

@@ -118,7 +118,7 @@ def test_no_descriptor_is_left() -> None:
 
 
 def test_times_of_a_qemu_that_has_been_reaped() -> None:
-    """Its folder in /proc may go at any time; no thread of it runs or waits then."""
+    """Its directory in /proc may go at any time; no thread of it runs or waits then."""
     vm = launch(spec())
     vm.kill()
     assert (vm.has_runnable_thread(), vm.demand_seconds(), vm.starved_seconds()) == (False, 0.0, 0.0)

@@ -106,7 +106,7 @@ def test_frames(rows: tuple[frames.Frame, ...], lines: list[str]) -> None:
     assert all(line in ("frame", printed) for line, printed in zip(lines, found, strict=True)), found
 
 
-def test_path_below_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_below_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
     assert frames.relative("/home/me/.local/state/x") == "~/.local/state/x"

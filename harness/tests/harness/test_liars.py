@@ -19,7 +19,7 @@ LIARS = [image for image in images().values() if image.kind == "liar"]
 ONLY_PC = ("liar-reset", "liar-poweroff", "liar-said-reset", "liar-said-poweroff")
 
 
-def liar(image: FixtureImage, folder: Path, machine: str = "microvm", **more: object) -> Outcome:
+def liar(image: FixtureImage, directory: Path, machine: str = "microvm", **more: object) -> Outcome:
     spec = RunSpec(
         loader=image.path,
         app=None,
@@ -29,7 +29,7 @@ def liar(image: FixtureImage, folder: Path, machine: str = "microvm", **more: ob
         expect=image.expect,
         **more,  # type: ignore[arg-type]
     )
-    return boot(spec, artifacts=folder)
+    return boot(spec, artifacts=directory)
 
 
 @pytest.mark.requirement("P-11")

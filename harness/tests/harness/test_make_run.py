@@ -46,7 +46,7 @@ def test_with_variables() -> None:
 
 
 def in_namespace(*words: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command in a mount namespace of its own, in the checkout and with the user's folders in `tmp_path`."""
+    """Run a command in a mount namespace of its own, in the checkout and with the user's directories in `tmp_path`."""
     env = ENVIRONMENT | {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_RUNTIME_DIR": "", "TMPDIR": str(tmp_path)}
     return subprocess.run(
         ["unshare", "--mount", *words], env=env, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -62,7 +62,7 @@ def in_read_only(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str
     return in_namespace(*words, tmp_path=tmp_path)
 
 
-# The folders of the checkout and the build's lock get another owner, in a copy that lasts as long as the namespace.
+# The directories of the checkout and the build's lock get another owner, in a copy that lasts as long as the namespace.
 # Without capabilities root is one user among others.
 FOREIGN = """
 mount -t tmpfs none "$1"; mkdir "$1/upper" "$1/work"

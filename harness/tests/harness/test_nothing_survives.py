@@ -14,7 +14,7 @@ import pytest
 
 from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
-from hermit_harness.vm.shared_folder import SharedFolder
+from hermit_harness.vm.shared_directory import SharedDirectory
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import find_program
 
@@ -23,13 +23,13 @@ PARENT = """
 import sys
 from pathlib import Path
 from hermit_harness.boot import boot
-from hermit_harness.vm.shared_folder import SharedFolder
+from hermit_harness.vm.shared_directory import SharedDirectory
 from hermit_harness.vm.spec import RunSpec
 spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm", isolate={isolate}, cpu_seconds={cpu},
 extra={extra}, share={share})
 print("begun", flush=True)
 while {more}:
-    boot(spec, Path({folder!r}))
+    boot(spec, Path({directory!r}))
     more = False
 """
 
@@ -44,20 +44,20 @@ print("begun", flush=True)
 with NetworkNamespace() as namespace:
     namespace.script("tap", "up")
     namespace.script("dhcp", "up")
-    nic = Nic("tap", "virtio-mmio", ifname="tap10", capture=Path({folder!r} + ".pcap"))
+    nic = Nic("tap", "virtio-mmio", ifname="tap10", capture=Path({directory!r} + ".pcap"))
     spec = RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=nic)
-    with BackgroundGuest(spec, namespace, Path({folder!r})) as guest:
+    with BackgroundGuest(spec, namespace, Path({directory!r})) as guest:
         guest.finish(120)
 """
 
-# The same at the first end of a socket link, whose socket is in the folder of temporary files.
+# The same at the first end of a socket link, whose socket is in the directory of temporary files.
 LINKED = """
 from pathlib import Path
 from hermit_harness.boot import boot
 from hermit_harness.net.guest_network import NetworkRequest, set_up
 from hermit_harness.vm.spec import RunSpec
 print("begun", flush=True)
-place = str(Path({folder!r}).parent / "tmp" / "link")
+place = str(Path({directory!r}).parent / "tmp" / "link")
 network = set_up(NetworkRequest("socket", ifname=place, machine="microvm-mmio"), {{}})
 boot(RunSpec(loader=Path({loader!r}), app=None, machine="microvm-mmio", cpu_seconds=60, net=network.nic))
 """
@@ -81,16 +81,16 @@ def in_new_namespaces(parent: Path, kills: int, patience: int = 10) -> dict[str,
     return census
 
 
-def write_parent(folder: Path, guest: str, text: str = PARENT, **values: object) -> Path:
+def write_parent(directory: Path, guest: str, text: str = PARENT, **values: object) -> Path:
     fields = {
         "loader": str(images()[guest].path),
-        "folder": str(folder / "artifacts"),
+        "directory": str(directory / "artifacts"),
         "more": "True",
         "extra": (),
         "cpu": 0.2,
         "share": None,
     }
-    parent = folder / "parent.py"
+    parent = directory / "parent.py"
     parent.write_text(text.format(**(fields | values)))
     return parent
 
@@ -123,14 +123,14 @@ def test_killed_with_a_socket_link(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("W-29", "W-30", "L-45")
 @pytest.mark.parametrize("named", [True, False], ids=["named", "of-the-run"])
-def test_shared_folder_killed_at_any_moment(named: bool, tmp_path: Path) -> None:
-    """virtiofsd and the run's temporary folder end with the process that created them as well."""
+def test_shared_directory_killed_at_any_moment(named: bool, tmp_path: Path) -> None:
+    """virtiofsd and the run's temporary directory end with the process that created them as well."""
     (tmp_path / "share").mkdir()
     spin = images()["liar-spin"].path
-    folder = tmp_path / "share" if named else None
-    spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=SharedFolder(folder))
-    assert boot(spec).matches("hang"), "the guest must run with its folder, otherwise the test shows nothing"
-    share = f"SharedFolder({f'Path({str(folder)!r})' if named else None}, program={find_program()!r})"
+    directory = tmp_path / "share" if named else None
+    spec = RunSpec(loader=spin, app=None, machine="microvm", cpu_seconds=0.2, share=SharedDirectory(directory))
+    assert boot(spec).matches("hang"), "the guest must run with its directory, otherwise the test shows nothing"
+    share = f"SharedDirectory({f'Path({str(directory)!r})' if named else None}, program={find_program()!r})"
     census = in_new_namespaces(write_parent(tmp_path, "liar-spin", isolate=True, share=share), kills=12)
     assert census["survivors"] == []
     assert census["differences"] == {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""`make install` and the Debian package: what they contain works in any folder, and removal leaves nothing."""
+"""`make install` and the Debian package: what they contain works in any directory, and removal leaves nothing."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.support.processes import run
 LOADERS = {path.name for path in (BUILD / "release").glob("hermit-loader-*") if path.suffix in ("", ".efi")}
 
 
-def listing(folder: Path) -> list[str]:
-    """Every file and folder with its mode."""
-    return sorted(f"{path.lstat().st_mode:o} {path.relative_to(folder)}" for path in folder.rglob("*"))
+def listing(directory: Path) -> list[str]:
+    """Every file and directory with its mode."""
+    return sorted(f"{path.lstat().st_mode:o} {path.relative_to(directory)}" for path in directory.rglob("*"))
 
 
 def install(verb: str, umask: int = 0o022, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -38,8 +38,8 @@ WITHOUT_NETWORK = ("unshare", "--user", "--map-root-user", "--net")
 
 @pytest.mark.requirement("C-08", "C-09", "C-11", "C-17")
 def test_install(tmp_path: Path) -> None:
-    """An own application links with the library. HermitCore's example works from the folder of a DESTDIR that has been
-    moved. Removal leaves others' files.
+    """An own application links with the library. HermitCore's example works from the directory of a DESTDIR that has
+    been moved. Removal leaves others' files.
     """
     system = tmp_path / "system"
     others = system / "opt" / "hermit" / "bin" / "of-others"
@@ -61,9 +61,9 @@ def test_install(tmp_path: Path) -> None:
 
     moved = tmp_path / "moved"
     system.rename(moved)
-    folder = moved / "opt" / "hermit"
+    directory = moved / "opt" / "hermit"
     words = ("bin/proxy", "x86_64-hermit/extra/tests/args", "one")
-    called = run(*WITHOUT_NETWORK, *words, cwd=folder, **offline(tmp_path / "home"))
+    called = run(*WITHOUT_NETWORK, *words, cwd=directory, **offline(tmp_path / "home"))
     assert (called.returncode, "<<<one>>>" in called.stdout) == (0, True), called.stderr
     assert listing(moved) == installed, "a run leaves nothing in the installation"
 
@@ -76,7 +76,7 @@ def test_install(tmp_path: Path) -> None:
 
 
 def test_prefix(tmp_path: Path) -> None:
-    """Folders that the installation made go with it, the one that it found stays."""
+    """Directories that the installation made go with it, the one that it found stays."""
     prefix = tmp_path / "new" / "prefix"
     assert install("install", PREFIX=str(prefix)).returncode == 0
     assert os.access(prefix / "bin" / "hermitctl", os.X_OK)

@@ -64,12 +64,21 @@ WITHOUT = {
     "new",
 }
 CREATES = ("removed", "not-utf8", "newline")  # places that debug --write creates
-PLACES = ("unreadable", "in-unreadable-folder", "removed", "too-long", "socket", "not-utf8", "newline", "below-a-file")
+PLACES = (
+    "unreadable",
+    "in-unreadable-directory",
+    "removed",
+    "too-long",
+    "socket",
+    "not-utf8",
+    "newline",
+    "below-a-file",
+)
 
 
 @pytest.fixture
 def places(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """One file of each kind, in a folder that is the current one."""
+    """One file of each kind, in a directory that is the current one."""
     for name in ("unreadable", "file"):
         shutil.copyfile(EXIT, tmp_path / name)
     (tmp_path / "unreadable").chmod(0)
@@ -78,7 +87,7 @@ def places(tmp_path: Path) -> Iterator[dict[str, str]]:
         listener.bind(str(tmp_path / "socket"))
         yield {
             "unreadable": "unreadable",
-            "in-unreadable-folder": str(tmp_path / "closed" / "app"),
+            "in-unreadable-directory": str(tmp_path / "closed" / "app"),
             "removed": "removed",
             "too-long": "x" * 300,
             "socket": "socket",
@@ -152,28 +161,28 @@ def test_stderr_is_closed_or_full(redirection: str) -> None:
 
 
 @pytest.mark.parametrize("verb", sorted(main.COMMANDS))
-def test_stdin_is_a_folder(verb: str) -> None:
+def test_stdin_is_a_directory(verb: str) -> None:
     """Python itself would abort there, with lines of its own."""
-    folder = os.open("/", os.O_RDONLY)
+    directory = os.open("/", os.O_RDONLY)
     try:
         argv = [str(BUILD / "venv" / "bin" / "hermitctl"), verb]
         done = subprocess.run(
-            argv, stdin=folder, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=60
+            argv, stdin=directory, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=60
         )
     finally:
-        os.close(folder)
+        os.close(directory)
     assert (done.returncode, done.stderr, done.stdout) == (125, "hermitctl: stdin is a directory\n", "")
 
 
 @pytest.mark.parametrize("words", [("run", "hello"), ("run", "./hello"), ("debug", "hello"), ("proxy", "hello")])
-def test_current_folder_was_removed(words: tuple[str, ...], tmp_path: Path) -> None:
-    """A call in a folder that has been removed gets a sentence that says so."""
+def test_current_directory_was_removed(words: tuple[str, ...], tmp_path: Path) -> None:
+    """A call in a directory that has been removed gets a sentence that says so."""
     line = f"rmdir {tmp_path / 'gone'}; {shlex.join([sys.executable, '-P', '-m', 'hermit_harness', *words])}"
     (tmp_path / "gone").mkdir()
     env = ENVIRONMENT | {"PYTHONPATH": str(ROOT / "harness")}
     argv = ["bash", "-c", line]
     done = subprocess.run(argv, cwd=tmp_path / "gone", env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (125, "hermitctl: the current folder has been removed\n")
+    assert (done.returncode, done.stderr) == (125, "hermitctl: the current directory has been removed\n")
 
 
 def test_defect_of_the_program(
@@ -196,10 +205,10 @@ def test_defect_of_the_program(
             assert "in broken" in file.read_text()
 
 
-@pytest.mark.parametrize("folder", ["my repo", "a -- b", "x loader.log=debug y", "with, comma"])
-def test_names_of_checkout_and_temporary_folder(folder: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("directory", ["my repo", "a -- b", "x loader.log=debug y", "with, comma"])
+def test_names_of_checkout_and_temporary_directory(directory: str, tmp_path: Path) -> None:
     """The loader's own path never becomes arguments of the guest, wherever checkout and TMPDIR are."""
-    tree = checkout(tmp_path / folder)
+    tree = checkout(tmp_path / directory)
     env = {"HERMIT_ROOT": str(tree), "TMPDIR": str(tree)}
     done = ctl("run", "args", "--", "one", "two words", env=env)
     assert done.returncode == 0, done.stderr
@@ -212,7 +221,7 @@ def test_names_of_checkout_and_temporary_folder(folder: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("program", ["hermitctl", "proxy"])
 def test_programs_through_a_link(program: str, tmp_path: Path) -> None:
-    """A link in a folder of PATH starts the checkout's program."""
+    """A link in a directory of PATH starts the checkout's program."""
     (tmp_path / program).symlink_to(BUILD / "venv" / "bin" / program)
     (tmp_path / "again").symlink_to(program)
     env = ENVIRONMENT | {"PATH": f"{tmp_path}:{ENVIRONMENT['PATH']}"}

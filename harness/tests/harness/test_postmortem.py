@@ -24,7 +24,7 @@ from hermit_harness.watch import cpus
 HERMITCTL = str(BUILD / "venv" / "bin" / "hermitctl")
 
 
-def liar(guest: str, folder: Path) -> RunSpec:
+def liar(guest: str, directory: Path) -> RunSpec:
     return RunSpec(loader=images()[guest].path, app=None, machine="pc", cpu_seconds=1.0)
 
 
@@ -140,13 +140,13 @@ MANGLED = {
 }
 
 
-def hung_in(image: str, symbol: str, folder: Path) -> Path:
+def hung_in(image: str, symbol: str, directory: Path) -> Path:
     """Copy an application and let a function (by pattern) begin with a jump to itself.
 
     The copy keeps symbols only, so that names come from them. It names no check sum of the symbol file.
     """
     app = images()[image].path
-    copy = folder / app.name
+    copy = directory / app.name
     nm = subprocess.run(["nm", f"{app}.debug"], capture_output=True, text=True, check=True, timeout=30).stdout
     found = re.search(rf"^([0-9a-f]+) \w {symbol}$", nm, re.M)
     facts, data = elf.read(app), bytearray(app.read_bytes())
@@ -275,7 +275,7 @@ def test_panic_that_cannot_be_repeated(tmp_path: Path) -> None:
 
 
 def test_run_shows_the_postmortem() -> None:
-    """`hermitctl run` shows sentence, frames with source lines, and the folder that has the registers."""
+    """`hermitctl run` shows sentence, frames with source lines, and the directory that has the registers."""
     argv = [HERMITCTL, "run", "--isolate", "fault", "--", "page-fault"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
@@ -283,9 +283,9 @@ def test_run_shows_the_postmortem() -> None:
     assert "hermitctl: triple fault at 0x" in said
     source = r"     (\d+) \| \*\(volatile uint64_t \*\)0x400000000000 = 1;\n"
     assert re.search(rf"^CPU 0 at 0x\w+\n  #0 0x\w+ fault_raise \S*raise\.c:\d+\n{source}  #1 ", said, re.M), said
-    folder = re.search(r"^hermitctl: details in (\S+)$", said, re.M)
-    assert folder and " rip 0x" not in said
-    assert re.search(r"^RIP=", (Path.cwd() / folder[1] / "registers.txt").read_text(), re.M)
+    directory = re.search(r"^hermitctl: details in (\S+)$", said, re.M)
+    assert directory and " rip 0x" not in said
+    assert re.search(r"^RIP=", (Path.cwd() / directory[1] / "registers.txt").read_text(), re.M)
 
 
 def test_pass_leaves_no_postmortem(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ from tests.support.processes import background, processes_with
 FAKE = Path(__file__).parents[1] / "support" / "fake_qemu.py"
 
 
-def run_fake(how: str, folder: Path, end: str = "bare", machine: str = "pc", **more: object) -> Outcome:
-    program = folder / "qemu"
+def run_fake(how: str, directory: Path, end: str = "bare", machine: str = "pc", **more: object) -> Outcome:
+    program = directory / "qemu"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
     program.chmod(0o755)
     spec = RunSpec(
@@ -42,7 +42,7 @@ def run_fake(how: str, folder: Path, end: str = "bare", machine: str = "pc", **m
         end=end,
         **({"wall_seconds": 20.0} | more),  # type: ignore[arg-type]
     )
-    return boot(spec, artifacts=folder / "artifacts")
+    return boot(spec, artifacts=directory / "artifacts")
 
 
 @pytest.mark.requirement("L-12")

@@ -20,13 +20,13 @@ from hermit_harness.timeline.run_file import phases
 from tests.support.cli import ctl
 
 
-def written(folder: Path, pieces: list[tuple[float, bytes]], **limits: int) -> list[Row]:
+def written(directory: Path, pieces: list[tuple[float, bytes]], **limits: int) -> list[Row]:
     """Return the rows that a reader gets of these pieces."""
-    writer = console_file.ConsoleWriter((folder / console_file.NAME).open("w", encoding="utf-8"), **limits)
+    writer = console_file.ConsoleWriter((directory / console_file.NAME).open("w", encoding="utf-8"), **limits)
     for time, data in pieces:
         writer.add(time, data)
     writer.close()
-    return list(rows(folder))
+    return list(rows(directory))
 
 
 def test_console_rows_are_text(tmp_path: Path) -> None:
@@ -90,20 +90,20 @@ def test_phases(course: str) -> None:
     assert [phase["end"] for phase in found] == [*list(starts.values())[1:], *([timings["end"]] if starts else [])]
 
 
-def record(folder: Path) -> dict[str, Any]:
+def record(directory: Path) -> dict[str, Any]:
     """Return the object of run.json."""
-    return dict(json.loads((folder / "run.json").read_text()))
+    return dict(json.loads((directory / "run.json").read_text()))
 
 
-def memory_map(folder: Path) -> list[dict[str, Any]]:
+def memory_map(directory: Path) -> list[dict[str, Any]]:
     """Return the ranges of memory.json."""
-    return list(json.loads((folder / "memory.json").read_text())["ranges"])
+    return list(json.loads((directory / "memory.json").read_text())["ranges"])
 
 
-def time_of(folder: Path, text: str) -> float:
+def time_of(directory: Path, text: str) -> float:
     """Return the time of the piece that completes the first line with a text."""
     seen = ""
-    for row in rows(folder):
+    for row in rows(directory):
         seen += row.text
         if text in seen and "\n" in seen[seen.index(text) :]:
             return row.time

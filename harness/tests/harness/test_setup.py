@@ -18,12 +18,12 @@ ALL = packages("debian")
 NEEDED = {"run": ("run",), "debug": ("run", "debug"), "test": ("run", "debug", "test", "lint")}
 
 
-def setup(what: str, installed: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def setup(what: str, installed: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
     """Call the set-up on a system where only these packages are installed."""
-    fake = folder / "dpkg-query"
+    fake = directory / "dpkg-query"
     fake.write_text(f"#!/bin/sh\nprintf 'ii  %s\\n' {' '.join(installed)}\nprintf 'rc  %s\\n' nasm\n")
     fake.chmod(0o755)
-    env = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "SETUP": "no"}
+    env = os.environ | {"PATH": f"{directory}:{os.environ['PATH']}", "SETUP": "no"}
     argv = [str(ROOT / "ci" / "setup.sh"), what]
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Shared folders without a guest: the option, the choice of virtiofsd, and the end of its process."""
+"""Shared directories without a guest: the option, the choice of virtiofsd, and the end of its process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hermit_harness.paths import ROOT
 from hermit_harness.vm import virtiofsd
 from hermit_harness.vm.argv import standalone_argv, virtiofsd_note
 from hermit_harness.vm.process import LaunchError
-from hermit_harness.vm.shared_folder import SharedFolder, parse_shared_folder
+from hermit_harness.vm.shared_directory import SharedDirectory, parse_shared_directory
 from hermit_harness.vm.virtiofsd import find_program
 
 C_VERSION = "virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)\nusing FUSE kernel interface version 7.36"
@@ -27,23 +27,23 @@ C_VERSION = "virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)\nusing FUSE kernel i
 @pytest.mark.parametrize(
     ("text", "tag"), [("{}", "myfs"), ("{}:root", "root"), ("{}/with:colon", "myfs"), ("{}/with:colon:a", "a")]
 )
-def test_folder_and_tag(text: str, tag: str, tmp_path: Path) -> None:
-    """DIR[:TAG]; a colon in the folder's own name is no separator."""
+def test_directory_and_tag(text: str, tag: str, tmp_path: Path) -> None:
+    """DIR[:TAG]; a colon in the directory's own name is no separator."""
     (tmp_path / "with:colon").mkdir()
-    asked = parse_shared_folder(text.format(tmp_path))
+    asked = parse_shared_directory(text.format(tmp_path))
     assert asked.tag == tag
-    assert asked.folder and asked.folder.is_dir()
+    assert asked.directory and asked.directory.is_dir()
 
 
 @pytest.mark.requirement("W-29")
-def test_tag_alone_means_a_temporary_folder() -> None:
-    assert parse_shared_folder(":root") == SharedFolder(None, "root")
+def test_tag_alone_means_a_temporary_directory() -> None:
+    assert parse_shared_directory(":root") == SharedDirectory(None, "root")
 
 
 @pytest.mark.parametrize("text", ["{}/none", "{}:", ":", "{}/none:a", "{}:a/b", "{}:" + 37 * "a", "{}:a,b"])
 def test_mistakes_are_reported(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--share"):
-        parse_shared_folder(text.format(tmp_path))
+        parse_shared_directory(text.format(tmp_path))
 
 
 @pytest.mark.requirement("W-32", "W-33")
@@ -52,12 +52,12 @@ def test_words_for_qemu(tmp_path: Path) -> None:
 
     The line for users shows how to start virtiofsd.
     """
-    spec = replace(specs.release("real-read-0.11.0", memory="300M"), share=SharedFolder(tmp_path, "root"))
+    spec = replace(specs.release("real-read-0.11.0", memory="300M"), share=SharedDirectory(tmp_path, "root"))
     line = " ".join(standalone_argv(spec))
     assert "-device vhost-user-fs-pci,chardev=share0,tag=root,queue-size=1024" in line
     assert "-m 300M" in line and "size=300M,share=on" in line
     assert f"--shared-dir {tmp_path}" in virtiofsd_note(spec)
-    own = virtiofsd_note(replace(spec, share=SharedFolder(None)))
+    own = virtiofsd_note(replace(spec, share=SharedDirectory(None)))
     assert "mkdir -p virtiofsd.dir; " in own and "--shared-dir virtiofsd.dir " in own
     by_mmio = " ".join(standalone_argv(replace(spec, machine="microvm")))
     assert "-device vhost-user-fs-device," in by_mmio
@@ -70,9 +70,9 @@ def script(program: Path, text: str) -> Path:
     return program
 
 
-def stub(folder: Path, text: str) -> str:
+def stub(directory: Path, text: str) -> str:
     """Create a program that can only print its version."""
-    return str(script(folder / "virtiofsd", f"cat <<'END'\n{text}\nEND"))
+    return str(script(directory / "virtiofsd", f"cat <<'END'\n{text}\nEND"))
 
 
 @pytest.mark.requirement("W-30")
@@ -119,7 +119,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ids=["path", "libexec", "lib"],
 )
 def test_installed_virtiofsd_is_used(installed: dict[str, str], taken: str, system: Path) -> None:
-    """The first one in Rust is used, from $PATH or a package's folder, whatever precedes it."""
+    """The first one in Rust is used, from $PATH or a package's directory, whatever precedes it."""
     for name, version in installed.items():
         stub(system / name, version)
     assert find_program() == str(system / taken / "virtiofsd")

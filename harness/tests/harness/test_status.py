@@ -17,12 +17,12 @@ from hermit_harness.paths import ROOT
 ENV = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
 
 
-def run(folder: Path, arch: str, image: str, *words: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
+def run(directory: Path, arch: str, image: str, *words: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
     """Boot a copy of an image. Return the exit status and the harness's lines."""
-    app = folder / f"copy-of-{image}"
+    app = directory / f"copy-of-{image}"
     shutil.copyfile(images(arch)[image].path, app)
     done = subprocess.run(
-        [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={folder / 'run'}", *options, str(app), *words],
+        [sys.executable, "-m", "hermit_harness", "run", f"--artifacts={directory / 'run'}", *options, str(app), *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=ENV | {"PYTHONPATH": str(ROOT / "harness")},

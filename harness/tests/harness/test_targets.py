@@ -173,7 +173,7 @@ def test_disk_for_firmware(tmp_path: Path) -> None:
 
 def test_multiboot_magic_is_removed(tmp_path: Path) -> None:
     """The copy differs in the four bytes of the magic only; a file with none, or two, is an error."""
-    file, copy = tmp_path / "loader", tmp_path / "folder" / "loader"
+    file, copy = tmp_path / "loader", tmp_path / "directory" / "loader"
     file.write_bytes(bytes(64) + (0x1BADB002).to_bytes(4, "little") + b"rest")
     without_multiboot(file, copy)
     assert copy.read_bytes() == bytes(68) + b"rest"

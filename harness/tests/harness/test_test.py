@@ -14,7 +14,7 @@ from tests.support.cli import ctl
 
 
 def test_checkout_uses_make(tmp_path: Path) -> None:
-    """In a checkout make gets the variables, from every folder; another word is refused with the way to say it."""
+    """In a checkout make gets the variables, from every directory; another word is refused with the way to say it."""
     (tmp_path / "make").write_text('#!/bin/sh\necho "make $*"\nexit 7\n')
     (tmp_path / "make").chmod(0o755)
     done = ctl("test", "K=echo", "SHARD=1/2", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, cwd=ROOT / "docs")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""The pytest plugin as docs/pytest.md describes it: in a folder with a conftest.py of its own."""
+"""The pytest plugin as docs/pytest.md describes it: in a directory with a conftest.py of its own."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PAGE = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("
 APPS = {"my-app": "args", "my-check": "exit", "my-dialogue": "echo", "my-server": "real-echo-0.11.0-dhcp"}
 
 
-def pytest_there(folder: Path, tests: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest on `tests` in a folder outside this tree's tests."""
-    (folder / "conftest.py").write_text('pytest_plugins = ["hermit_harness.testing"]\n')
-    (folder / "test_mine.py").write_text(tests)
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={folder / 'junit.xml'}"]
-    return subprocess.run([*argv, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+def pytest_there(directory: Path, tests: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on `tests` in a directory outside this tree's tests."""
+    (directory / "conftest.py").write_text('pytest_plugins = ["hermit_harness.testing"]\n')
+    (directory / "test_mine.py").write_text(tests)
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={directory / 'junit.xml'}"]
+    return subprocess.run([*argv, *words], cwd=directory, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.requirement("P-05")
@@ -60,7 +60,7 @@ def test_slow(hermit):
 
 
 def test_artifacts_that_ci_uploads(tmp_path: Path) -> None:
-    """--hermit-artifacts is relative to the current folder and has a folder per boot; without it there is none."""
+    """--hermit-artifacts is relative to the current directory, one directory per boot; without it there is none."""
     tests = """
 import pytest
 
@@ -123,7 +123,7 @@ def test_default(hermit):
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_junit(workers: tuple[str, ...], tmp_path: Path) -> None:
-    """Verdict, timings and folder of each boot are properties of the test, and its consoles are system-out."""
+    """Verdict, timings and directory of each boot are properties of the test, and its consoles are system-out."""
     tests = """
 def test_twice(hermit):
     hermit("exit", 3, expect="exit 3", machine="microvm")
@@ -171,7 +171,7 @@ def shown(language: str) -> list[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder in which Cargo has built the applications of the page."""
+    """A directory in which Cargo has built the applications of the page."""
     built = tmp_path / "target" / "x86_64-unknown-hermit" / "debug"
     built.mkdir(parents=True)
     for name, image in APPS.items():

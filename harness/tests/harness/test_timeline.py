@@ -54,7 +54,7 @@ CONSOLE = (
 )
 
 
-def folder_of(path: Path, console: tuple[tuple[float, str], ...] = CONSOLE, **changes: object) -> Path:
+def directory_of(path: Path, console: tuple[tuple[float, str], ...] = CONSOLE, **changes: object) -> Path:
     """Write the files of a run."""
     (path / "run.json").write_text(json.dumps(RUN | changes))
     rows = [json.dumps({"t": time, "data": text}) + "\n" for time, text in console]
@@ -92,7 +92,7 @@ def named(events: list[dict[str, Any]], track: str) -> list[tuple[str, int, int 
 
 def test_trace_of_a_run(tmp_path: Path) -> None:
     """Each line is in the track of who printed it. Lines of loader and kernel last until the next line."""
-    events = trace.content(course.read(folder_of(tmp_path)))["traceEvents"]
+    events = trace.content(course.read(directory_of(tmp_path)))["traceEvents"]
     check_rules(events)
     assert named(events, "firmware") == [("BIOS", 500_000, None)]
     assert named(events, "loader") == [
@@ -124,7 +124,7 @@ def test_packets_have_the_time_of_the_run(second: int, tmp_path: Path) -> None:
     noon = 1_796_040_000
     file = captured(tmp_path / "pcap", [(noon + second, 500_000), (noon + second + 3, 0)])
     run = {"started": f"2026-11-30T12:00:00.{'900000' if second else '100000'}+00:00", "capture": str(file)}
-    found = course.read(folder_of(tmp_path, CONSOLE, **run)).packets
+    found = course.read(directory_of(tmp_path, CONSOLE, **run)).packets
     assert [mark.time for mark in found] == pytest.approx([0.7, 3.2], abs=1e-5)
     assert found[0].text.startswith("arp-request 10.0.2.15 → 10.0.2.2, ")
 
@@ -132,7 +132,7 @@ def test_packets_have_the_time_of_the_run(second: int, tmp_path: Path) -> None:
 def test_endless_output_is_bounded(tmp_path: Path) -> None:
     """The first and last lines stay, with a count of those between; the picture has the longest ones."""
     lines = tuple((4.0 + at / 1e5, f"[0][INFO] {at}\n") for at in range(9000))
-    of_run = course.read(folder_of(tmp_path, CONSOLE[:3] + lines))
+    of_run = course.read(directory_of(tmp_path, CONSOLE[:3] + lines))
     assert len(of_run.lines) == course.FIRST + 1 + course.LAST
     texts = [line.text for line in of_run.lines]
     assert f"({9000 + 4 - course.FIRST - course.LAST} left out)" in texts and texts[-1] == "[0][INFO] 8999"
@@ -143,7 +143,7 @@ def test_endless_output_is_bounded(tmp_path: Path) -> None:
 def test_run_that_printed_nothing(tmp_path: Path) -> None:
     """A guest without output, or a QEMU that did not start, has a trace and a picture, too."""
     for phases in ([{"name": "firmware", "start": 0.2, "end": 5.0}], []):
-        silent = course.read(folder_of(tmp_path, (), phases=phases))
+        silent = course.read(directory_of(tmp_path, (), phases=phases))
         events = trace.content(silent)["traceEvents"]
         assert [row[0] for row in named(events, "phases")] == [*(row["name"] for row in phases), "app exit 0"]
         assert ElementTree.fromstring(plot.svg(silent)).tag == f"{SVG}svg"
@@ -151,7 +151,7 @@ def test_run_that_printed_nothing(tmp_path: Path) -> None:
 
 def test_picture_is_escaped_and_to_scale(tmp_path: Path) -> None:
     """What a guest prints is text, whatever it is. Bars are as long as the phases, in colours for light and dark."""
-    text = plot.svg(course.read(folder_of(tmp_path, application="target/<b>&")))
+    text = plot.svg(course.read(directory_of(tmp_path, application="target/<b>&")))
     root = ElementTree.fromstring(text)
     assert {element.tag for element in root.iter()} == {
         SVG + name for name in ("svg", "title", "style", "text", "line", "rect", "g")

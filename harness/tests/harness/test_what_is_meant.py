@@ -18,25 +18,25 @@ from hermit_harness.matrix import specs
 from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.vm import host
 from hermit_harness.vm.gdb_relay import listen_tcp
-from hermit_harness.vm.shared_folder import SharedFolder, argv
+from hermit_harness.vm.shared_directory import SharedDirectory, argv
 from tests.support.cli import ENVIRONMENT, ctl
 
 EXIT = images()["exit"].path
 
 
-def built(folder: Path, name: str) -> Path:
+def built(directory: Path, name: str) -> Path:
     """Create the file that cargo leaves after it has built an application."""
-    file = folder / "target" / "x86_64-unknown-hermit" / "debug" / name
+    file = directory / "target" / "x86_64-unknown-hermit" / "debug" / name
     file.parent.mkdir(parents=True)
     return Path(shutil.copyfile(EXIT, file))
 
 
 def test_a_file_precedes_an_image(tmp_path: Path) -> None:
-    """`hello` is the file in the current folder, although the checkout has an image of that name; a line says so."""
+    """`hello` is the file in the current directory, although the checkout has an image of that name; a line says so."""
     shutil.copyfile(EXIT, tmp_path / "hello")
     done = ctl("run", "hello", "--", 7, cwd=tmp_path)
     assert done.returncode == 7
-    line = f"hermitctl: hello is the file in this folder, {tmp_path}/hello, not the image of the checkout\n"
+    line = f"hermitctl: hello is the file in this directory, {tmp_path}/hello, not the image of the checkout\n"
     assert done.stderr.startswith(line)
     assert "not the image" not in ctl("run", "./hello", "--", 7, cwd=tmp_path).stderr
     assert done.stderr.count(line) == ctl("proxy", "hello", "7", cwd=tmp_path).stderr.count(line) == 1
@@ -45,7 +45,7 @@ def test_a_file_precedes_an_image(tmp_path: Path) -> None:
 def test_all_meanings_of_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file, then what cargo has built, then an image. A folder is none of them, but one without a rival is meant."""
+    """A file, then what cargo has built, then an image. A directory is none, but one without a rival is meant."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hello").mkdir()
     assert find_app("hello") == (images()["hello"].path, images()["hello"])
@@ -62,8 +62,8 @@ def test_all_meanings_of_a_name(
     assert "not what cargo has built and the image of the checkout\n" in capsys.readouterr().err
 
 
-def test_the_folder_that_was_looked_in_is_named(tmp_path: Path) -> None:
-    """A relative name is looked up in the current folder, with `make -C` in the checkout; ~ is the shell's."""
+def test_the_directory_that_was_looked_in_is_named(tmp_path: Path) -> None:
+    """A relative name is looked up in the current directory, with `make -C` in the checkout; ~ is the shell's."""
     done = ctl("run", "some/app", cwd=tmp_path)
     assert f"some/app is neither a file in {tmp_path} nor an image" in done.stderr
     done = ctl("run", "~/app", cwd=tmp_path)
@@ -84,7 +84,7 @@ LOADERS = {
     "a program of this machine": ("/bin/true", "has neither a Multiboot 1 header nor a PVH note"),
     "an application": (EXIT, "this is a Hermit application; it belongs in the place of APP"),
     "a text": (ROOT / "README.md", "this is no ELF file"),
-    "a folder": (ROOT, "this is a folder"),
+    "a directory": (ROOT, "this is a directory"),
     "no file": ("./nothing", "there is no such file in /"),
     "a starter of another VMM": (loader_file("x86_64-linux"), "has neither a Multiboot 1 header nor a PVH note"),
 }
@@ -200,15 +200,15 @@ def test_accel_kvm_is_checked_first(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 @pytest.mark.requirement("W-32")
 @pytest.mark.parametrize(("memory", "size"), [("256", "256M"), ("256M", "256M"), ("1G", "1G")])
-def test_memory_of_a_shared_folder(memory: str, size: str, tmp_path: Path) -> None:
+def test_memory_of_a_shared_directory(memory: str, size: str, tmp_path: Path) -> None:
     """A number without a unit is MiB for the object of memory as well, where QEMU reads bytes."""
-    assert f"memory-backend-memfd,id=shared0,size={size},share=on" in argv(SharedFolder(tmp_path), memory, False)
+    assert f"memory-backend-memfd,id=shared0,size={size},share=on" in argv(SharedDirectory(tmp_path), memory, False)
     done = ctl("run", "--dry-run", f"--share={tmp_path}", f"--mem={memory}", "hello")
     assert f"-m {memory} " in done.stdout.replace("\\\n   ", "") and f"size={size}," in done.stdout
 
 
 @pytest.mark.requirement("W-32")
-def test_memory_without_unit_boots_with_a_folder(tmp_path: Path) -> None:
+def test_memory_without_unit_boots_with_a_directory(tmp_path: Path) -> None:
     """MEM=256 with SHARE= boots, as it does without."""
     spec = specs.release("real-hello-0.11.0")
     done = ctl("run", "--mem=256", f"--share={tmp_path}", spec.app or "")

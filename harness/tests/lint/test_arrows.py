@@ -70,7 +70,7 @@ def test_allowed_includes(tmp_path: Path, path: str, name: str) -> None:
 
 
 def test_dotted_includes(tmp_path: Path) -> None:
-    """A path that leaves its folder is a finding, also in the right direction."""
+    """A path that leaves its directory is a finding, also in the right direction."""
     tree = planted(tmp_path, "loader/dev/a.c", 'int x;\n#include "../core/log.h"\n')
     assert arrows.dotted_includes(tree) == ['loader/dev/a.c:2: "../core/log.h": write the path from loader/']
 

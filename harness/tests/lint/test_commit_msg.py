@@ -11,8 +11,8 @@ import pytest
 from hermit_harness.paths import ROOT
 
 
-def check(folder: Path, message: str) -> subprocess.CompletedProcess[str]:
-    file = folder / "message"
+def check(directory: Path, message: str) -> subprocess.CompletedProcess[str]:
+    file = directory / "message"
     file.write_text(message, encoding="utf-8")
     return subprocess.run([ROOT / "ci/commit-msg", file], capture_output=True, text=True, check=False, timeout=20)
 

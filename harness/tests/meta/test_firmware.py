@@ -51,8 +51,8 @@ def test_first_firmware_with_a_console_is_used(files: list[Path]) -> None:
 def archive(tmp_path: Path) -> dict[str, str]:
     """An archive whose packages have the right names and other content, and the environment to use it."""
     pool, tree, tools = (tmp_path / name for name in ("pool/main/o/opensbi", "tree", "tools"))
-    for folder in (pool, tree / "DEBIAN", tree / PACKAGED, tools):
-        folder.mkdir(parents=True)
+    for directory in (pool, tree / "DEBIAN", tree / PACKAGED, tools):
+        directory.mkdir(parents=True)
     (tree / PACKAGED / "fw_dynamic.bin").write_bytes(b"not the firmware")
     (tree / "DEBIAN" / "control").write_text(
         "Package: opensbi\nVersion: 1.6-1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: x\n"
@@ -66,7 +66,7 @@ def archive(tmp_path: Path) -> dict[str, str]:
 
 
 def fetch(env: dict[str, str], *words: str) -> tuple[str, list[str]]:
-    """Run the script. Return what it says, and the folders that it leaves."""
+    """Run the script. Return what it says, and the directories that it leaves."""
     done = subprocess.run([SCRIPT, *words], env=env, capture_output=True, text=True, check=True, timeout=60)
     cache = Path(env["XDG_CACHE_HOME"], "hermit-harness")
     return done.stderr, sorted(path.name for path in cache.iterdir()) if cache.is_dir() else []

@@ -24,7 +24,7 @@ def one(text: str, arch: str = "x86_64") -> fixtures.FixtureImage:
 
 @pytest.mark.parametrize("arch", CPUS)
 def test_one_entry_for_every_cpu(arch: str) -> None:
-    """An image is identified by CPU and id. Its file is in the folder of the CPU with its byte order."""
+    """An image is identified by CPU and id. Its file is in the directory of the CPU with its byte order."""
     image = one("", arch)
     assert (image.arch, image.id) == (arch, "hello")
     assert image.path == FIXTURES / "bare" / arch / "hello"
@@ -115,9 +115,9 @@ def test_unknown_kind_is_an_error() -> None:
 def test_a_mistake_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """The same id in two fixtures is an error that names the second file."""
     for name in ("first", "second"):
-        folder = tmp_path / "fixtures" / "bare" / name
-        folder.mkdir(parents=True)
-        (folder / "fixture.toml").write_text('[[image]]\nid = "same"\n')
+        directory = tmp_path / "fixtures" / "bare" / name
+        directory.mkdir(parents=True)
+        (directory / "fixture.toml").write_text('[[image]]\nid = "same"\n')
     monkeypatch.setattr(fixtures, "ROOT", tmp_path)
     with pytest.raises(ValueError, match=r"bare/second/fixture.toml: image same: the id is used twice for x86_64"):
         fixtures.all_images.__wrapped__()

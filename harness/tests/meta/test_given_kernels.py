@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""`make test KERNELS=`: the images of a folder as cells."""
+"""`make test KERNELS=`: the images of a directory as cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hermit_harness.matrix.prerequisites import PREPARED
 from hermit_harness.paths import ROOT
 from hermit_harness.report import results
 
-# An application that writes into a shared folder, as rftrace does.
+# An application that writes into a shared directory, as rftrace does.
 TRACING = """\
 args = "/myfs/from /myfs/tracedir/trace.dat"
 share = "shared"
@@ -24,19 +24,19 @@ written = ["tracedir/*.dat"]
 GREETING = 'machines = ["pc", "q35"]\ngreeting = "no such line"\n'
 
 
-def folder_with(folder: Path, **files: tuple[str, str]) -> Path:
-    """Fill a folder with images of this tree, each with the text of its TOML file."""
+def directory_with(directory: Path, **files: tuple[str, str]) -> Path:
+    """Fill a directory with images of this tree, each with the text of its TOML file."""
     for name, (image, text) in files.items():
-        path = folder / f"{name}-x86_64-v0.11.0"
+        path = directory / f"{name}-x86_64-v0.11.0"
         path.symlink_to(images()[image].path)
         if text:
             path.with_name(f"{path.name}.toml").write_text(text)
-    return folder
+    return directory
 
 
 def test_cells_of_images_by_path(tmp_path: Path) -> None:
     """Each image is a cell, its file says what is expected, and a wrong expectation is red. No other test runs."""
-    folder_with(
+    directory_with(
         tmp_path, plain=("real-hello-0.11.0", ""), traced=("real-copy-0.11.0", TRACING), wrong=("hello", GREETING)
     )
     (tmp_path / "shared").mkdir()

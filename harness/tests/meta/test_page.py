@@ -16,7 +16,7 @@ import pytest
 from hermit_harness.cli.run import split_words
 from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.report import results
-from hermit_harness.report.page import document, history, run_folder, write
+from hermit_harness.report.page import document, history, run_directory, write
 from tests.support.cli import ctl
 
 HOSTILE = "</script><!-- <script>]]> & \u2028 \udc80 \x1b[31m"
@@ -30,17 +30,17 @@ def data_of(page: str) -> dict[str, Any]:
     return found
 
 
-def write_run(folder: Path, outcomes: dict[str, str], commit: str = "c0ffee", ended: bool = True) -> results.Results:
-    """Leave a folder as a run does whose tests are these cells. Each prints its name."""
-    recorder = results.Recorder(folder / results.NAME)
+def write_run(directory: Path, outcomes: dict[str, str], commit: str = "c0ffee", ended: bool = True) -> results.Results:
+    """Leave a directory as a run does whose tests are these cells. Each prints its name."""
+    recorder = results.Recorder(directory / results.NAME)
     recorder.plan(results.Plan(commit, "", False, len(outcomes), results.digest(outcomes), tuple(outcomes)))
     for cell, outcome in outcomes.items():
-        (folder / cell).mkdir(parents=True, exist_ok=True)
-        (folder / cell / "console.log").write_text(f"this is {cell}\n")
+        (directory / cell).mkdir(parents=True, exist_ok=True)
+        (directory / cell / "console.log").write_text(f"this is {cell}\n")
         recorder.test(EndedTest(f"test[{cell}]", cell, outcome, "", 0.5, artifacts=cell))
     if ended:
         recorder.end(0)
-    return results.read(folder / results.NAME)
+    return results.read(directory / results.NAME)
 
 
 def test_data_stay_in_their_element() -> None:
@@ -71,10 +71,10 @@ def test_only_the_own_script_and_style_are_allowed() -> None:
 def test_part_of_a_boot_is_bounded(tmp_path: Path) -> None:
     """However much a guest prints: the end is there, and how much is not."""
     (tmp_path / "console.log").write_text("x" * 79 + "\n" + "line\n" * 100_000 + "the last one")
-    boot = run_folder.read(tmp_path, failed=False)
+    boot = run_directory.read(tmp_path, failed=False)
     assert boot["console"][-1] == [None, "the last one"]
     shown = sum(len(text) + 1 for _, text in boot["console"])
-    assert shown <= run_folder.CONSOLE + 1 and boot["cut"] == 500_092 - run_folder.CONSOLE
+    assert shown <= run_directory.CONSOLE + 1 and boot["cut"] == 500_092 - run_directory.CONSOLE
 
 
 def test_lines_have_the_time_of_their_first_character(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_lines_have_the_time_of_their_first_character(tmp_path: Path) -> None:
     )
     text = "\n".join(map(json.dumps, rows)) + '\n{"t": 0.5, "da'
     (tmp_path / "console.jsonl").write_text(text)
-    lines, _ = run_folder.console(tmp_path, 1000)
+    lines, _ = run_directory.console(tmp_path, 1000)
     assert lines == [[0.1, "one"], [0.1, "two"], [None, ""], [0.3, "(7 bytes are left out)"], [0.4, "x"]]
 
 
@@ -99,7 +99,7 @@ def test_each_test_has_its_own_boot(tmp_path: Path) -> None:
 
 
 def test_skipped_test_shows_no_earlier_boot(tmp_path: Path) -> None:
-    """A folder that another run has left is not shown for a test that booted nothing."""
+    """A directory that another run has left is not shown for a test that booted nothing."""
     write_run(tmp_path, {CELLS[0]: "passed"})
     recorder = results.Recorder(tmp_path / results.NAME)
     recorder.plan(results.Plan("", "", False, 1, "", ("a",)))
@@ -132,7 +132,7 @@ def test_frames_of_a_capture(tmp_path: Path) -> None:
         body += struct.pack("<IIII", 1, microseconds, len(frame), len(frame)) + frame
     (tmp_path / "wire.pcap").write_bytes(head + body)
     mac, everyone = "52:54:00:12:34:56", "ff:ff:ff:ff:ff:ff"
-    assert run_folder.read(tmp_path, failed=True)["frames"] == [
+    assert run_directory.read(tmp_path, failed=True)["frames"] == [
         [0.0, mac, everyone, "ARP who has 1.2.3.5?", "", "1.2.3.4"],
         [0.0015, mac, everyone, "frame, 14 bytes", "no IPv4 header", ""],
     ]
@@ -171,7 +171,7 @@ def test_source_of_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (project / "key.pem").write_text("secret\n")
     (project / "link.rs").symlink_to(tmp_path / "secret.rs")
     monkeypatch.chdir(project)
-    lines = run_folder.source_lines({"file": "src/main.rs", "line": 50})
+    lines = run_directory.source_lines({"file": "src/main.rs", "line": 50})
     assert lines == [[number, f"line {number}"] for number in range(45, 56)]
     for name in (tmp_path / "secret.rs", "../secret.rs", "key.pem", "link.rs", "src", "absent.rs"):
-        assert run_folder.source_lines({"file": str(name), "line": 1}) == []
+        assert run_directory.source_lines({"file": str(name), "line": 1}) == []

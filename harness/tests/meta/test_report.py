@@ -182,7 +182,7 @@ def test_endless_test_is_named(tmp_path: Path) -> None:
     ids=["all", "one", "loaders", "some"],
 )
 def test_workers(cell: str, wanted: str) -> None:
-    """`make test` has one worker more than processors. One cell needs none, and only the folder with the cells."""
+    """`make test` has one worker more than processors. One cell needs none, and only the directory with the cells."""
     here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "HERMIT_", "MFLAGS"))}
     words = ["make", "-n", "test", *filter(None, [cell])]
     done = subprocess.run(words, cwd=ROOT, env=here, capture_output=True, text=True, check=True, timeout=60)

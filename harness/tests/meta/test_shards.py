@@ -22,16 +22,16 @@ TESTS = ("a::one", "a::two", "b::three", "b::four")
 DIVIDED = "harness/tests/lint/test_arrows.py"
 
 
-def write(folder: Path, number: int, count: int, **changes: object) -> Path:
+def write(directory: Path, number: int, count: int, **changes: object) -> Path:
     """Write the results of one shard of TESTS, with another plan if asked to."""
     own = TESTS[number - 1 :: count]
     plan = results.Plan("c0ffee", f"{number}/{count}", True, len(TESTS), results.digest(TESTS), own)
-    recorder = results.Recorder(folder / str(number) / results.NAME)
+    recorder = results.Recorder(directory / str(number) / results.NAME)
     recorder.plan(replace(plan, **changes))  # type: ignore[arg-type]
     for test in own:
         recorder.test(EndedTest(test, "", "passed", "", 0.5))
     recorder.end(0)
-    return folder / str(number) / results.NAME
+    return directory / str(number) / results.NAME
 
 
 def merged(*paths: Path) -> tuple[set[str], str]:
@@ -120,14 +120,14 @@ def test_merge_writes_one_report(tmp_path: Path) -> None:
     assert "must-run cell" in page and all(f'"{test}"' in page for test in TESTS)
 
 
-def run(folder: Path, *words: str) -> results.Results:
-    """Run the tests of one file, with the results in a folder of their own."""
+def run(directory: Path, *words: str) -> results.Results:
+    """Run the tests of one file, with the results in a directory of their own."""
     argv = [sys.executable, "-m", "pytest", DIVIDED, "-q", "-p", "no:cacheprovider", *words]
-    argv += [f"--junit-xml={folder / 'junit.xml'}"]
+    argv += [f"--junit-xml={directory / 'junit.xml'}"]
     env = os.environ | {"GITHUB_STEP_SUMMARY": ""}
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    return results.read(folder / results.NAME)
+    return results.read(directory / results.NAME)
 
 
 @pytest.mark.requirement("M-24")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Each test of this folder has a network of its own: a namespace for guests and clients, or a socket link."""
+"""Each test of this directory has a network of its own: a namespace for guests and clients, or a socket link."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ Typed = Callable[[], bytes]
 
 @contextmanager
 def typed(
-    lab: NetworkNamespace, line: str, app: str, folder: Path, target: str = "x86_64-multiboot", **names: str
+    lab: NetworkNamespace, line: str, app: str, directory: Path, target: str = "x86_64-multiboot", **names: str
 ) -> Iterator[Typed]:
     """Run the line up to the application's line that it listens.
 
@@ -83,7 +83,7 @@ def typed(
     }
     words = shlex.split(re.sub("<([A-Z]+)>", lambda name: here[name[1]], line.replace("\n", " ")))
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with lab.popen("sh", "-c", 'cd "$0"; echo $$; exec "$@"', str(folder), *words, **options) as qemu:
+    with lab.popen("sh", "-c", 'cd "$0"; echo $$; exec "$@"', str(directory), *words, **options) as qemu:
         assert qemu.stdout is not None
         number, printed = qemu.stdout.readline().decode().strip(), b""
 

@@ -60,7 +60,7 @@ def echo(client: socket.socket, data: bytes = b"by the proxy") -> None:
 
 @pytest.mark.requirement("C-16", "C-24", "C-28")
 def test_line_of_its_manual(lab: NetworkNamespace) -> None:
-    """The manual's line for a tap works verbatim in the folder above bin/; the guest answers ping and its port."""
+    """The manual's line for a tap works verbatim in the directory above bin/; the guest answers ping and its port."""
     lab.script("tap", "up", "tap100")
     line = (
         'HERMIT_ISLE=uhyve HERMIT_IP="10.0.5.3" HERMIT_GATEWAY="10.0.5.1" HERMIT_MASK="255.255.255.0" '
@@ -76,8 +76,8 @@ def test_line_of_its_manual(lab: NetworkNamespace) -> None:
 def test_nic_and_ports_under_qemu(lab: NetworkNamespace, tmp_path: Path) -> None:
     """HERMIT_ISLE=qemu gives an RTL8139 and the application's port.
 
-    The monitor is at the proxy's port plus one, and the capture is in the current folder. The unused port of the former
-    protocol causes no error.
+    The monitor is at the proxy's port plus one, and the capture is in the current directory. The unused port of the
+    former protocol causes no error.
     """
     given = {"HERMIT_ISLE": "qemu", "HERMIT_APP_PORT": "8080", "HERMIT_PORT": "20000"}
     given |= {"HERMIT_MONITOR": "1", "HERMIT_CAPTURE_NET": "1", **QUICKLY}

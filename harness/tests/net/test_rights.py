@@ -70,7 +70,7 @@ class User:
 
 @cache
 def python() -> str:
-    """Return a Python that each user can run: that of the tests may be in a home folder."""
+    """Return a Python that each user can run: that of the tests may be in a home directory."""
     # Through env: setpriv still has root's rights when it starts a program.
     tried = subprocess.run([*BECOME, "env", sys.executable, "-c", ""], capture_output=True, check=False)
     return sys.executable if tried.returncode == 0 else "/usr/bin/python3"

@@ -181,7 +181,7 @@ def test_line_to_paste(tmp_path: Path) -> None:
 
 
 def test_names_of_socket_links(tmp_path: Path) -> None:
-    """NETIF= selects one of several links; their sockets are in a folder that only this user can enter."""
+    """NETIF= selects one of several links; their sockets are in a directory that only this user can enter."""
     here = {**os.environ, "TMPDIR": str(tmp_path), "HERMIT_NET": "socket"}
     argv = [sys.executable, "-m", "hermit_harness", "run", "--dry-run", "net"]
     for name, file in (("", "link.sock"), ("lab1", "lab1.sock")):

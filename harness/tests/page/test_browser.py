@@ -45,27 +45,27 @@ def lane() -> None:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of real boots: green ones, one that is ended while it waits for a client, and one that prints HTML."""
-    folder = tmp_path_factory.mktemp("report")
+    directory = tmp_path_factory.mktemp("report")
     ended = []
     for name in GREEN:
         cell = f"x86_64-multiboot/microvm/tcg/{name}"
-        outcome = boot(specs.release(name, "microvm"), folder / cell)
+        outcome = boot(specs.release(name, "microvm"), directory / cell)
         ended.append(EndedTest(f"test[{cell}]", cell, "passed", "", outcome.timings["end"], artifacts=cell))
-    words = ("--net", "user", "--capture", folder / "wire.pcap", "--timeout", "3", "--artifacts", folder / RED)
+    words = ("--net", "user", "--capture", directory / "wire.pcap", "--timeout", "3", "--artifacts", directory / RED)
     done = ctl("run", "--machine", "pc", *words, RED.rpartition("/")[2])
     assert done.returncode == 124, done.stderr
     ended.append(EndedTest(f"test[{RED}]", RED, "failed", "timeout: the guest serves", 3.0, artifacts=RED))
-    (folder / HOSTILE).mkdir()
-    (folder / HOSTILE / "console.log").write_text(f"{PRINTED}\n")
+    (directory / HOSTILE).mkdir()
+    (directory / HOSTILE / "console.log").write_text(f"{PRINTED}\n")
     ended.append(EndedTest(f"test[{HOSTILE}]", HOSTILE, "passed", "", 0.1, artifacts=HOSTILE))
     ended.append(EndedTest("meta/test_other.py::test_other", "", "skipped", "no-kvm: x", 0.1))
-    recorder = results.Recorder(folder / results.NAME)
+    recorder = results.Recorder(directory / results.NAME)
     names = tuple(test.test for test in ended)
     recorder.plan(results.Plan("c0ffee", "", False, len(names), results.digest(names), names))
     for test in ended:
         recorder.test(test)
     recorder.end(1)
-    return write.of_tests([results.read(folder / results.NAME)], folder)
+    return write.of_tests([results.read(directory / results.NAME)], directory)
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def test_options(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_files(name: str) -> None:
     """A path of this tree in backticks is there."""
-    folder = (ROOT / name).parent
+    directory = (ROOT / name).parent
     for shown in re.findall(r"`([\w./*<>-]+)`", (ROOT / name).read_text(encoding="utf-8")):
         if shown.split("/")[0] in ROOMS and "/" in shown and "<" not in shown:
-            assert any(True for place in (ROOT, folder) for _ in place.glob(shown.rstrip("/"))), shown
+            assert any(True for place in (ROOT, directory) for _ in place.glob(shown.rstrip("/"))), shown

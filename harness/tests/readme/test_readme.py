@@ -134,14 +134,14 @@ def test_make_verbs(command: str) -> None:
 
 @pytest.mark.requirement("M-16", "P-12")
 def test_every_fixture_describes_itself() -> None:
-    """Each folder has its fixture.toml with summary, images and what they need, and the parts that must
+    """Each directory has its fixture.toml with summary, images and what they need, and the parts that must
     exist do.
     """
     for path in sorted((ROOT / "fixtures").glob("*/*/fixture.toml")):
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         assert data["summary"] and parse(path.read_text(encoding="utf-8"), *path.parts[-3:-1]), path
-    folders = {path.parent for path in (ROOT / "fixtures" / "bare").glob("*/*.c")}
-    assert all((folder / "fixture.toml").is_file() for folder in folders)
+    directories = {path.parent for path in (ROOT / "fixtures" / "bare").glob("*/*.c")}
+    assert all((directory / "fixture.toml").is_file() for directory in directories)
     fixtures = {image.fixture for image in images().values() if image.kind in ("bare", "real")}
     assert {
         "hello",

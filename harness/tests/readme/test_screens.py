@@ -15,7 +15,7 @@ import pytest
 from hermit_harness.paths import ROOT
 from tests.support.pages import PAGES
 
-FOLDER = ROOT / "docs" / "screens"
+DIR = ROOT / "docs" / "screens"
 SCREENS = tomllib.loads((ROOT / "harness" / "docs" / "screens.toml").read_text(encoding="utf-8"))["screen"]
 SIZE = {"80": "992.0", "120": "1480.0"}
 
@@ -30,7 +30,7 @@ def text_of(picture: Path) -> str:
 def test_pictures(screen: dict[str, Any]) -> None:
     """Each screen exists in two widths and two themes, without a path of the machine that took it."""
     for columns, width in SIZE.items():
-        light, dark = (FOLDER / f"{screen['name']}-{columns}-{theme}.svg" for theme in ("light", "dark"))
+        light, dark = (DIR / f"{screen['name']}-{columns}-{theme}.svg" for theme in ("light", "dark"))
         assert text_of(light).split("</style>")[-1].count(screen["command"]) == 1
         assert re.search(screen["shows"], text_of(light)), screen["name"]
         for picture in (light, dark):
@@ -42,6 +42,6 @@ def test_pictures(screen: dict[str, Any]) -> None:
 
 def test_every_picture_is_of_a_screen_and_on_a_page() -> None:
     names = {screen["name"] for screen in SCREENS}
-    assert {picture.name.rsplit("-", 2)[0] for picture in FOLDER.iterdir()} == names
+    assert {picture.name.rsplit("-", 2)[0] for picture in DIR.iterdir()} == names
     pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
     assert {name for name in names if f"screens/{name}-" in pages} == names

@@ -29,11 +29,11 @@ class Resources(HTMLParser):
             self.found += [value for key, value in attrs if key in ("src", "href") and value]
 
 
-def loaded(folder: Path) -> Iterator[str]:
+def loaded(directory: Path) -> Iterator[str]:
     """Each address that a page or a style sheet loads."""
-    for page in folder.rglob("*.html"):
+    for page in directory.rglob("*.html"):
         yield from Resources(page.read_text(encoding="utf-8")).found
-    for sheet in folder.rglob("*.css"):
+    for sheet in directory.rglob("*.css"):
         yield from re.findall(r"(?:@import|url\()\s*[\"']?([^\"')]+)", sheet.read_text(encoding="utf-8"))
 
 

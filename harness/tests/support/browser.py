@@ -25,17 +25,17 @@ def missing() -> str:
 class Browser:
     """The browser. Use it in a `with` statement; each method is one of browser_driver.Requests."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self._namespace = NetworkNamespace()
-        words = (str(PYTHON), str(Path(__file__).with_name("browser_driver.py")), str(folder / "profile"))
+        words = (str(PYTHON), str(Path(__file__).with_name("browser_driver.py")), str(directory / "profile"))
         self._child = self._namespace.popen(
             *words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=(folder / "driver.log").open("wb"),
-            env={**os.environ, "HOME": str(folder), "PYTHONPATH": ""},
+            stderr=(directory / "driver.log").open("wb"),
+            env={**os.environ, "HOME": str(directory), "PYTHONPATH": ""},
         )
-        self._log = folder / "driver.log"
+        self._log = directory / "driver.log"
 
     def __enter__(self) -> Self:
         return self

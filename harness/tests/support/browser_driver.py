@@ -18,11 +18,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 
-def started(folder: Path) -> webdriver.Chrome:
+def started(directory: Path) -> webdriver.Chrome:
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     # Without --no-sandbox Chromium does not start as root, which the user of the namespace is.
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"):
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={directory}"):
         options.add_argument(word)
     options.add_argument("--window-size=1440,900")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})

@@ -34,7 +34,7 @@ def ctl(
 
 
 def checkout(tree: Path) -> Path:
-    """Make a checkout with a folder of reports of its own. What this one has built is built there, too."""
+    """Make a checkout with a directory of reports of its own. What this one has built is built there, too."""
     (tree / "build").mkdir(parents=True)
     for name in (path.name for path in ROOT.iterdir() if path.name not in ("build", "target", ".git")):
         (tree / name).symlink_to(ROOT / name)

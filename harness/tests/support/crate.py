@@ -3,7 +3,7 @@
 applications.
 
 cargo compiles it for the host's own target, whose `core` every toolchain has, so no network and no nightly compiler is
-needed. A link gives the target folder the name that Hermit's target has.
+needed. A link gives the target directory the name that Hermit's target has.
 """
 
 from __future__ import annotations
@@ -117,19 +117,19 @@ while [ "$1" != -o ]; do shift; done
 """
 
 
-def make_crate(folder: Path, name: str, config: str = "") -> Path:
+def make_crate(directory: Path, name: str, config: str = "") -> Path:
     """Write the package. `config` is the text of .cargo/config.toml, for Hermit's target."""
     library = FIXTURES / "objects" / "x86_64" / "abi"
-    linker = folder / "link.sh"
-    (folder / "src").mkdir(parents=True)
-    (folder / ".cargo").mkdir()
-    (folder / "src" / "main.rs").write_text(MAIN)
-    (folder / "tests").mkdir()
-    (folder / "tests" / "suite.rs").write_text(SUITE)
+    linker = directory / "link.sh"
+    (directory / "src").mkdir(parents=True)
+    (directory / ".cargo").mkdir()
+    (directory / "src" / "main.rs").write_text(MAIN)
+    (directory / "tests").mkdir()
+    (directory / "tests" / "suite.rs").write_text(SUITE)
     targets = f'[[bin]]\nname = "{name}"\npath = "src/main.rs"\ntest = false\n'
     targets += '[[test]]\nname = "suite"\nharness = false\n'
     profiles = '[profile.dev]\npanic = "abort"\n[profile.release]\npanic = "abort"\n'
-    (folder / "Cargo.toml").write_text(
+    (directory / "Cargo.toml").write_text(
         f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n{targets}{profiles}'
     )
     linker.write_text(
@@ -142,22 +142,22 @@ def make_crate(folder: Path, name: str, config: str = "") -> Path:
     linker.chmod(0o755)
     text = config.replace("x86_64-unknown-hermit", TRIPLE) or f"[target.{TRIPLE}]\n"
     text += f'linker = "{linker}"\nrustflags = ["-Clinker-flavor=ld", "-Cpanic=abort"]\n[build]\ntarget = "{TRIPLE}"\n'
-    (folder / ".cargo" / "config.toml").write_text(text)
-    (folder / "target" / TRIPLE).mkdir(parents=True)
-    (folder / "target" / "x86_64-unknown-hermit").symlink_to(TRIPLE)
-    return folder
+    (directory / ".cargo" / "config.toml").write_text(text)
+    (directory / "target" / TRIPLE).mkdir(parents=True)
+    (directory / "target" / "x86_64-unknown-hermit").symlink_to(TRIPLE)
+    return directory
 
 
 @cache
 def toolchain() -> dict[str, str]:
     """Return the variables of the toolchain of the real fixtures."""
     script = ROOT / "fixtures" / "real" / "toolchain.sh"
-    folder = Path(subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip())
-    return dict(re.findall(r"^(\w+)='?([^'\n]*)'?", (folder / "env.sh").read_text(), re.M))
+    directory = Path(subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip())
+    return dict(re.findall(r"^(\w+)='?([^'\n]*)'?", (directory / "env.sh").read_text(), re.M))
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the environment of cargo: the toolchain of the real fixtures, and a home folder of its own."""
+    """Return the environment of cargo: the toolchain of the real fixtures, and a home directory of its own."""
     found = toolchain()
     return {
         **{name: value for name, value in ENVIRONMENT.items() if not name.startswith(("CARGO", "RUST", "XDG_"))},

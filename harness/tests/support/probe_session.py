@@ -9,7 +9,7 @@ from hermit_harness.boot import boot
 from hermit_harness.matrix import probe, specs
 from hermit_harness.matrix.cell import Cell
 
-# Folders of tests that start no guest: they need no prerequisites and no probe.
+# Directories of tests that start no guest: they need no prerequisites and no probe.
 WITHOUT_GUESTS = frozenset({"meta", "lint", "readme", "docs"})
 # The application that probes each machine: a real kernel in a variant for this machine.
 PROBE_IMAGES = {"pc": "real-hello-0.11.0", "microvm": "real-hello-0.11.0-microvm"}

@@ -28,11 +28,11 @@ class ExaminedGuest:
     process: Process
     qmp: Qmp
     console: bytes
-    folder: Path
+    directory: Path
 
     def physical(self, address: int, length: int) -> bytes:
         """Read guest memory by physical address."""
-        file = self.folder / f"memory-{address:x}"
+        file = self.directory / f"memory-{address:x}"
         self.qmp.execute("pmemsave", {"val": address, "size": length, "filename": str(file)})
         return file.read_bytes()
 
@@ -52,14 +52,14 @@ def _console_until(process: Process, marker: bytes, seconds: float) -> bytes:
 
 
 @contextlib.contextmanager
-def examined(spec: RunSpec, marker: bytes, folder: Path, seconds: float = 30.0) -> Iterator[ExaminedGuest]:
-    """Run a guest until its console shows the marker, and end it with the block. `folder` gets the copies of memory."""
+def examined(spec: RunSpec, marker: bytes, directory: Path, seconds: float = 30.0) -> Iterator[ExaminedGuest]:
+    """Run a guest until its console shows the marker. End it with the block. `directory` gets copies of memory."""
     process = launch(spec)
     try:
         qmp = Qmp(process.qmp)
         qmp.greet(seconds)
         qmp.execute("cont")
-        yield ExaminedGuest(process, qmp, _console_until(process, marker, seconds), folder)
+        yield ExaminedGuest(process, qmp, _console_until(process, marker, seconds), directory)
     finally:
         process.kill()
 

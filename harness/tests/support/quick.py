@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-SELF_TESTS = frozenset({"harness", "lint", "meta", "readme"})  # folders of tests of the harness itself
+SELF_TESTS = frozenset({"harness", "lint", "meta", "readme"})  # directories of tests of the harness itself
 HOST_TESTS = "boot/test_host_tests.py::test_all"
 
 

@@ -38,7 +38,7 @@ from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 from tests.support.clock import without_waits
 
-FOLDER = BUILD / "streams"
+DIR = BUILD / "streams"
 FULL = "HERMIT_FULL_FIRMWARE"  # no test resumes
 KEPT = 24  # streams of 10 to 40 MB each
 FORMAT = "1"  # of the streams: change it when what a stream holds changes
@@ -122,9 +122,9 @@ def _stream(key: str, spec: RunSpec) -> Path | None:
     """Return the stream of a key, made by a boot of `spec` if it is not there; None if this QEMU cannot make one."""
     if key in UNUSABLE:
         return None
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    stream = FOLDER / f"{key}.stream"
-    with _locked(FOLDER / f"{key}.lock"):
+    DIR.mkdir(parents=True, exist_ok=True)
+    stream = DIR / f"{key}.stream"
+    with _locked(DIR / f"{key}.lock"):
         if not stream.is_file() and not _make(spec, stream):
             UNUSABLE.add(key)
             return None
@@ -159,7 +159,7 @@ def _make(spec: RunSpec, stream: Path) -> bool:
 
 
 def _forget_oldest() -> None:
-    streams = sorted(FOLDER.glob("*.stream"), key=lambda file: file.stat().st_mtime, reverse=True)
+    streams = sorted(DIR.glob("*.stream"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in streams[KEPT:]:
         file.unlink()
 

@@ -31,13 +31,25 @@ def missing() -> str:
 class Cluster:
     """A running cluster, used as a context manager. Everything in it ends with it, or with this process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        os.chown(folder, CLUSTER_ROOT, CLUSTER_ROOT)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        os.chown(directory, CLUSTER_ROOT, CLUSTER_ROOT)
         # --no-new-privs: the setuid bit of mount, whose owner is the ordinary user there, would take root away.
         wait = 'echo unshared && read -r mapped && exec setpriv --no-new-privs --reuid 0 --regid 0 --clear-groups "$@"'
         self._holder = subprocess.Popen(
-            ["unshare", *NAMESPACES, "--keep-caps", "--fork", "--kill-child", "sh", "-c", wait, "sh", SCRIPT, folder],
+            [
+                "unshare",
+                *NAMESPACES,
+                "--keep-caps",
+                "--fork",
+                "--kill-child",
+                "sh",
+                "-c",
+                wait,
+                "sh",
+                SCRIPT,
+                directory,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -68,7 +80,7 @@ class Cluster:
         """Run a command in the cluster as the ordinary user, or as root (0)."""
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
         enter = ["nsenter", "--target", children[0], *NAMESPACES, f"--setuid={user}", f"--setgid={user}"]
-        env = os.environ | variables | {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        env = os.environ | variables | {"SLURM_CONF": str(self.directory / "slurm.conf")}
         env["PATH"] += ":/usr/sbin"
         return subprocess.run(
             [*enter, f"--wdns={ROOT}", "setpriv", "--no-new-privs", *words],

@@ -4,7 +4,7 @@
 # Runs as root of a user namespace in which UID 1000, the ordinary user, owns the checkout. Prints
 # "ready", and ends the cluster when stdin ends, because it is the first process of its namespace.
 #
-# Usage: slurm.sh FOLDER
+# Usage: slurm.sh DIR
 set -eu
 dir=$1
 mount -t proc proc /proc

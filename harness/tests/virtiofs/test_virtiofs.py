@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""A folder of the host in a real application, shared by virtiofs."""
+"""A directory of the host in a real application, shared by virtiofs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from hermit_harness.boot import boot
 from hermit_harness.matrix import specs
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.shared_folder import SharedFolder
+from hermit_harness.vm.shared_directory import SharedDirectory
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.virtiofsd import find_program
 from hermit_harness.watch.watcher import Watcher
@@ -43,7 +43,7 @@ def report(path: str, data: bytes) -> str:
 
 
 def sharing(
-    folder: Path,
+    directory: Path,
     app: str,
     *words: str,
     tag: str = "myfs",
@@ -51,9 +51,10 @@ def sharing(
     options: str = "",
     **changes: object,
 ) -> RunSpec:
-    """Return the boot of a real application with arguments and a shared folder."""
+    """Return the boot of a real application with arguments and a shared directory."""
     plain = specs.release(f"real-{app}-0.11.0", append="-- " + " ".join(f"'{word}'" for word in words))
-    return replace(plain, share=SharedFolder(folder, tag, queue, options=options), **changes)  # type: ignore[arg-type]
+    share = SharedDirectory(directory, tag, queue, options=options)
+    return replace(plain, share=share, **changes)  # type: ignore[arg-type]
 
 
 def lines(outcome: Outcome, expect: str = "exit 0") -> list[str]:
@@ -86,9 +87,9 @@ def test_writes_back(queue: int, tmp_path: Path, boot_here: Boot) -> None:
     assert (tmp_path / "to").read_bytes() == data
 
 
-def relative(folder: Path, boot_here: Boot, tag: str, kernel_args: str = "") -> str:
-    """Return what `read` prints for a name without a slash, in a guest with the folder as /TAG."""
-    spec = sharing(folder, "read", "hello.txt", f"/{tag}/hello.txt", tag=tag)
+def relative(directory: Path, boot_here: Boot, tag: str, kernel_args: str = "") -> str:
+    """Return what `read` prints for a name without a slash, in a guest with the directory as /TAG."""
+    spec = sharing(directory, "read", "hello.txt", f"/{tag}/hello.txt", tag=tag)
     seen = lines(boot_here(replace(spec, append=f"{kernel_args} {spec.append}".strip())))
     assert report(f"/{tag}/hello.txt", b"hello") in seen
     return next(line for line in seen if line.startswith("hello.txt: "))
@@ -98,7 +99,7 @@ def relative(folder: Path, boot_here: Boot, tag: str, kernel_args: str = "") -> 
 def test_relative_names(tmp_path: Path, boot_here: Boot) -> None:
     """Relative names refer to /root or HERMIT_WD.
 
-    A kernel without a current folder does not find the file, except by its absolute name.
+    A kernel without a current directory does not find the file, except by its absolute name.
     """
     (tmp_path / "hello.txt").write_bytes(b"hello")
     said = {relative(tmp_path, boot_here, "root"), relative(tmp_path, boot_here, "data", "env=HERMIT_WD=/data")}
@@ -109,10 +110,10 @@ def test_relative_names(tmp_path: Path, boot_here: Boot) -> None:
 @pytest.mark.requirement("W-30", "W-32", "W-33", "W-34")
 def test_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
     """virtiofsd's line and QEMU's words from the wiki work, with a named socket."""
-    folder, name = tmp_path / "guestfs", tmp_path / "vhostqemu"
-    folder.mkdir()
-    (folder / "hello.txt").write_bytes(EVERY_BYTE)
-    line = f"--thread-pool-size=1 --socket-path={name} -o source={folder} --sandbox=none"
+    directory, name = tmp_path / "guestfs", tmp_path / "vhostqemu"
+    directory.mkdir()
+    (directory / "hello.txt").write_bytes(EVERY_BYTE)
+    line = f"--thread-pool-size=1 --socket-path={name} -o source={directory} --sandbox=none"
     words = (
         f"-chardev socket,id=char0,path={name} -device vhost-user-fs-pci,queue-size=1024,chardev=char0,tag=root "
         "-object memory-backend-file,id=mem,size=256M,mem-path=/dev/shm,share=on -numa node,memdev=mem"
@@ -128,15 +129,15 @@ def test_documented_lines(tmp_path: Path, boot_here: Boot) -> None:
 
 @pytest.mark.requirement("L-45")
 def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
-    """A folder's entries are listed, in any script, and so is a folder in it."""
+    """A directory's entries are listed, in any script, and so is a directory in it."""
     within = tmp_path / "within"
     within.mkdir()
     for name in NAMES:
         (tmp_path / name).touch()
         (within / name).touch()
     seen = lines(boot_here(sharing(tmp_path, "list", "/myfs", "/myfs/within")))
-    for folder, more in (("/myfs", {"within"}), ("/myfs/within", set())):
-        entries = {line.removeprefix(folder + "/") for line in seen if line.rpartition("/")[0] == folder}
+    for directory, more in (("/myfs", {"within"}), ("/myfs/within", set())):
+        entries = {line.removeprefix(directory + "/") for line in seen if line.rpartition("/")[0] == directory}
         assert entries - {".", ".."} == {escaped(name.encode()) for name in NAMES} | more
 
 
@@ -144,11 +145,11 @@ def test_lists_names_in_utf8(tmp_path: Path, boot_here: Boot) -> None:
 def test_attributes(tmp_path: Path, boot_here: Boot) -> None:
     """Kind, size, and the times of last access, modification and change are those of the host's file."""
     (tmp_path / "file").write_bytes(EVERY_BYTE)
-    (tmp_path / "folder").mkdir()
-    for number, name in enumerate(("file", "folder")):
+    (tmp_path / "directory").mkdir()
+    for number, name in enumerate(("file", "directory")):
         os.utime(tmp_path / name, (10**9 + number, 10**9 + 100 + number))
-    stats = {name: (tmp_path / name).stat() for name in ("file", "folder")}  # reading changes the time of access
-    seen = lines(boot_here(sharing(tmp_path, "list", "/myfs/file", "/myfs/folder")))
+    stats = {name: (tmp_path / name).stat() for name in ("file", "directory")}  # reading changes the time of access
+    seen = lines(boot_here(sharing(tmp_path, "list", "/myfs/file", "/myfs/directory")))
     form = re.compile(r"attributes of /myfs/(\w+): (\d+), (\d+) bytes, \[(\d+), (\d+), (\d+)\]")
     found = {match[1]: match.groups()[1:] for match in map(form.fullmatch, seen) if match}
     for name, host in stats.items():
@@ -179,7 +180,7 @@ def test_missing_files(tmp_path: Path, boot_here: Boot) -> None:
     ("app", "words"), [("read", ("/myfs/secret",)), ("copy", ("/myfs/open", "/myfs/fixed/new"))], ids=["read", "write"]
 )
 def test_permission_denied(app: str, words: tuple[str, ...], tmp_path: Path, boot_here: Boot) -> None:
-    """The folder's permissions apply to the guest, whatever the host's user.
+    """The directory's permissions apply to the guest, whatever the host's user.
 
     Kernel 0.11.0 panics on virtiofsd's refusal; the verdict is a panic in the kernel's file system.
     """
@@ -229,7 +230,7 @@ def test_other_machines(name: str, tmp_path: Path, boot_here: Boot) -> None:
     """By MMIO and on other CPUs: with a working driver the kernel would write a file."""
     (tmp_path / "from").write_bytes(EVERY_BYTE)
     plain = specs.release(*ELSEWHERE[name], append="-- /myfs/from /myfs/to")
-    outcome = boot_here(replace(plain, share=SharedFolder(tmp_path), cpu_seconds=5.0))
+    outcome = boot_here(replace(plain, share=SharedDirectory(tmp_path), cpu_seconds=5.0))
     written = tmp_path / "to"
     if not written.exists():
         skip_known(f"virtiofs/{name}", str(outcome))
@@ -249,7 +250,7 @@ def test_bare_driver_on_mmio(tag: str, machine: str, target: str, tmp_path: Path
     data = os.urandom(200_001)
     (tmp_path / "from").write_bytes(data)
     plain = specs.release("files", machine, target, append=f"-- /{tag}/from /{tag}/to")
-    seen = lines(boot_here(replace(plain, share=SharedFolder(tmp_path, tag, mmio=True))))
+    seen = lines(boot_here(replace(plain, share=SharedDirectory(tmp_path, tag, mmio=True))))
     assert any(line.startswith("files: virtio-fs by MMIO at 0x") for line in seen)
     assert f"copied {len(data)} bytes" in seen
     assert (tmp_path / "to").read_bytes() == data
@@ -258,14 +259,14 @@ def test_bare_driver_on_mmio(tag: str, machine: str, target: str, tmp_path: Path
 class Killer(Watcher):
     """Kills virtiofsd as soon as the guest has printed a text."""
 
-    def __init__(self, text: bytes, folder: Path) -> None:
-        self._text, self._folder, self._console = text, folder, b""
+    def __init__(self, text: bytes, directory: Path) -> None:
+        self._text, self._directory, self._console = text, directory, b""
         self.killed = 0
 
     def on_output(self, data: bytes) -> None:
         self._console += data
         if not self.killed and self._text in self._console:
-            self.killed = processes_with(str(self._folder), "virtiofsd")[0]
+            self.killed = processes_with(str(self._directory), "virtiofsd")[0]
             os.kill(self.killed, signal.SIGKILL)
 
 
@@ -310,10 +311,10 @@ def hermitctl(*words: str, before: Sequence[str] = (), cwd: Path | None = None) 
 
 
 @pytest.mark.requirement("L-45", "R-17", "W-29", "W-31")
-def test_run_needs_only_a_folder(tmp_path: Path) -> None:
+def test_run_needs_only_a_directory(tmp_path: Path) -> None:
     """`hermitctl run APP --share DIR:TAG` starts and ends virtiofsd.
 
-    The user names no socket, and none remains in or next to the folder.
+    The user names no socket, and none remains in or next to the directory.
     """
     share = tmp_path / "share"
     share.mkdir()
@@ -327,8 +328,10 @@ def test_run_needs_only_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("W-29")
 @pytest.mark.parametrize("words", [(), ("--share", ":myfs")], ids=["unasked", "asked"])
-def test_temporary_folder_of_the_run(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An application that uses files, without a given folder, gets an empty writable one.
+def test_temporary_directory_of_the_run(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that uses files, without a given directory, gets an empty writable one.
 
     It is removed afterwards, and a message reports it.
     """
@@ -336,7 +339,7 @@ def test_temporary_folder_of_the_run(words: tuple[str, ...], tmp_path: Path, mon
     done = hermitctl("run", *words, "real-copy-0.11.0", "--", "/proc/version", "/myfs/version", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     assert re.search(rb"^copied [0-9]+ bytes", done.stdout, re.M)
-    assert (b"/myfs is an empty folder, gone after the run" in done.stderr) == (not words)
+    assert (b"/myfs is an empty directory, gone after the run" in done.stderr) == (not words)
     listed = hermitctl("run", *words, "real-list-0.11.0", "--", "/myfs", cwd=tmp_path).stdout
     assert b"/myfs/.." in listed and b"/myfs/version" not in listed
     assert list(tmp_path.iterdir()) == []
@@ -349,7 +352,7 @@ CHECKED = '[ "$(id -u)" = 65534 ] && grep -q "^CapEff:[[:space:]]*0*$" /proc/sel
 
 @pytest.mark.requirement("L-45", "W-31")
 def test_ordinary_user(tmp_path: Path) -> None:
-    """Without root and capabilities the folder is readable and writable, and the written files belong to the user."""
+    """Without root and capabilities the directory is readable and writable. Written files belong to the user."""
     (tmp_path / "from").write_bytes(b"mine")
     words = ("run", "--share", str(tmp_path), "real-copy-0.11.0", "--", "/myfs/from", "/myfs/to")
     done = hermitctl(*words, before=(*ORDINARY, CHECKED, "sh"))
@@ -371,7 +374,7 @@ def test_forbidden_namespaces_have_a_remedy(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("L-45")
-def test_debug_with_a_folder(tmp_path: Path) -> None:
+def test_debug_with_a_directory(tmp_path: Path) -> None:
     """`hermitctl debug` takes the same option."""
     (tmp_path / "testfile").write_bytes(b"hello")
     done = hermitctl(

@@ -37,8 +37,8 @@ _Static_assert(sizeof initrd_path == 24, "10.3.1: no padding");
 
 enum { END_OF_PATH = 0x7f };
 
-// On the volume that the loader came from: Hermit's own folder, then that of removable media, where
-// the firmware finds the loader without a boot entry (3.5.1.1).
+// On the volume that the loader came from: Hermit's own directory, then that of removable media,
+// where the firmware finds the loader without a boot entry (3.5.1.1).
 static const uint16_t app_paths[][24] = { u"\\EFI\\hermit\\hermit-app",
 					  u"\\EFI\\BOOT\\hermit-app" };
 static const uint16_t arguments_paths[][32] = { u"\\EFI\\hermit\\hermit-bootargs",

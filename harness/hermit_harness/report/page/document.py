@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 NAME = "index.html"
-FOLDER = Path(__file__).parent
+DIR = Path(__file__).parent
 SCRIPTS = ("base.js", "pictures.js", "details.js", "list.js")
 
 
@@ -40,4 +40,4 @@ def _source(text: str) -> str:
 
 @cache
 def _file(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
+    return (DIR / name).read_text(encoding="utf-8")

@@ -11,28 +11,28 @@ from typing import Any
 
 from hermit_harness.report import results
 
-FOLDER = "history"
+DIR = "history"
 KEPT = 5  # complete runs, and as many of a selection
 
 
-def keep(folder: Path) -> None:
-    """Move the results in a folder to its history, if their run reached its end. Remove what is too old."""
-    newest = folder / results.NAME
+def keep(directory: Path) -> None:
+    """Move the results in a directory to its history, if their run reached its end. Remove what is too old."""
+    newest = directory / results.NAME
     with suppress(OSError, results.ResultsError):
         last = results.read(newest)
         if last.status is None:
             return
         kind = "complete" if last.plan.complete else "selection"
         ended = datetime.datetime.fromtimestamp(newest.stat().st_mtime, datetime.UTC)
-        (folder / FOLDER).mkdir(exist_ok=True)
-        newest.rename(folder / FOLDER / f"{ended:%Y%m%dT%H%M%S.%fZ}-{kind}.jsonl")
-        for old in sorted((folder / FOLDER).glob(f"*-{kind}.jsonl"))[:-KEPT]:
+        (directory / DIR).mkdir(exist_ok=True)
+        newest.rename(directory / DIR / f"{ended:%Y%m%dT%H%M%S.%fZ}-{kind}.jsonl")
+        for old in sorted((directory / DIR).glob(f"*-{kind}.jsonl"))[:-KEPT]:
             old.unlink()
 
 
-def kept(folder: Path) -> list[results.Results]:
+def kept(directory: Path) -> list[results.Results]:
     """Return the results of the last runs, the oldest first. What cannot be read is left out."""
-    return list(_readable(sorted((folder / FOLDER).glob("*.jsonl"))))
+    return list(_readable(sorted((directory / DIR).glob("*.jsonl"))))
 
 
 def _readable(paths: list[Path]) -> Iterator[results.Results]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Collect the data of the page: results, the folders of boots, the last runs. Write the page."""
+"""Collect the data of the page: results, the directories of boots, the last runs. Write the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from hermit_harness.matrix.ledger import EndedTest
 from hermit_harness.report import results
-from hermit_harness.report.page import history, run_folder
+from hermit_harness.report.page import history, run_directory
 from hermit_harness.report.page.document import NAME, document
 
 FORMAT = 1
@@ -19,8 +19,8 @@ BOOTS = 10_000  # of tests that passed; a browser opens a page of that many
 
 
 def of_tests(runs: Sequence[results.Results], output: Path, faults: Iterable[str] = ()) -> Path:
-    """Write the page of a test run into a folder, which may have a history. `runs` are its parts: the whole run, or
-    shards, each with the folders of its boots beside its results. `faults`: why it is red although no test failed.
+    """Write the page of a test run into a directory, which may have a history. `runs` are its parts: the whole run, or
+    shards, each with the directories of its boots beside its results. `faults`: why it is red although no test failed.
 
     Raise OSError if the page cannot be written.
     """
@@ -59,11 +59,11 @@ def _test(test: EndedTest, report: Path, with_boot: bool) -> dict[str, Any]:
         found["cell"] = test.cell
     if test.reason:
         found["reason"] = test.reason
-    if with_boot and test.artifacts and (boot := run_folder.read(report / test.artifacts, test.outcome == "failed")):
+    if with_boot and test.artifacts and (boot := run_directory.read(report / test.artifacts, test.outcome == "failed")):
         found["run"] = boot
     if test.again:
         found["again"] = test.again
-        found["second"] = run_folder.read(report / test.artifacts / "again", failed=True)
+        found["second"] = run_directory.read(report / test.artifacts / "again", failed=True)
     return found
 
 

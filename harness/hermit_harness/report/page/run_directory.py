@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What the page shows of one boot, read from the folder that it left.
+"""What the page shows of one boot, read from the directory that it left.
 
 Every file may be missing or cut off, and each part is bounded, so that a page of thousands of boots can be opened.
 """
@@ -30,28 +30,28 @@ SHOWN = (
 )
 
 
-def read(folder: Path, failed: bool) -> dict[str, Any]:
-    """Return what a folder has of its boot: an object for the page, empty if there is nothing."""
-    record = _object(folder / "run.json")
-    known = _outcome(folder) | {key: value for key, value in record.items() if key in SHOWN}
+def read(directory: Path, failed: bool) -> dict[str, Any]:
+    """Return what a directory has of its boot: an object for the page, empty if there is nothing."""
+    record = _object(directory / "run.json")
+    known = _outcome(directory) | {key: value for key, value in record.items() if key in SHOWN}
     known["application"] = relative(str(record.get("application") or ""))
     known["source_lines"] = source_lines(record.get("source") or {})
-    known["argv"] = _text(folder / "argv").strip()
-    known["backtrace"] = _text(folder / "backtrace.txt") or known.get("backtrace")
-    known["registers"] = _text(folder / "registers.txt")
-    known["stderr"] = _text(folder / "stderr.txt")
-    known["console"], known["cut"] = console(folder, CONSOLE_FAILED if failed else CONSOLE)
-    memory = _object(folder / "memory.json")
+    known["argv"] = _text(directory / "argv").strip()
+    known["backtrace"] = _text(directory / "backtrace.txt") or known.get("backtrace")
+    known["registers"] = _text(directory / "registers.txt")
+    known["stderr"] = _text(directory / "stderr.txt")
+    known["console"], known["cut"] = console(directory, CONSOLE_FAILED if failed else CONSOLE)
+    memory = _object(directory / "memory.json")
     known["map"], known["map_hint"] = memory.get("ranges", [])[:ROWS], memory.get("hint")
-    known["frames"], known["frames_left_out"] = _frames(folder, record.get("capture"))
+    known["frames"], known["frames_left_out"] = _frames(directory, record.get("capture"))
     return {key: value for key, value in known.items() if value}
 
 
-def console(folder: Path, limit: int) -> tuple[list[list[Any]], int]:
+def console(directory: Path, limit: int) -> tuple[list[list[Any]], int]:
     """Return the last lines, each with the seconds of its first character or None, and how many characters precede."""
-    rows = [(row.get("t"), row.get("data") or _gap(row)) for row in _lines(folder / "console.jsonl")]
+    rows = [(row.get("t"), row.get("data") or _gap(row)) for row in _lines(directory / "console.jsonl")]
     if not rows:
-        rows = [(None, _raw(folder / "console.log").decode("utf-8", "backslashreplace"))]
+        rows = [(None, _raw(directory / "console.log").decode("utf-8", "backslashreplace"))]
     total, kept = sum(len(text) for _, text in rows), 0
     chosen: list[tuple[Any, str]] = []
     for time, text in reversed(rows):
@@ -77,7 +77,7 @@ def source_lines(source: dict[str, Any]) -> list[list[Any]]:
     """Return the lines around the place where a run failed, with their numbers.
 
     The place is from the debug information of the application, which may name any file. So only source files of the
-    checkout and of the current folder are read.
+    checkout and of the current directory are read.
     """
     name, line = str(source.get("file", "")), int(source.get("line", 0))
     for base in (Path.cwd().resolve(), ROOT.resolve()) if name else ():
@@ -88,9 +88,9 @@ def source_lines(source: dict[str, Any]) -> list[list[Any]]:
     return []
 
 
-def _outcome(folder: Path) -> dict[str, Any]:
+def _outcome(directory: Path) -> dict[str, Any]:
     """Return what outcome.txt says: how it ended, the cause, the hint."""
-    summary, _, rest = _text(folder / "outcome.txt").partition("\n")
+    summary, _, rest = _text(directory / "outcome.txt").partition("\n")
     cause, _, hint = rest.partition("\n")
     return {"summary": summary, "cause": cause, "hint": hint.strip()}
 
@@ -99,11 +99,11 @@ def _gap(row: dict[str, Any]) -> str:
     return f"\n({row['left_out']} bytes are left out)\n" if "left_out" in row else ""
 
 
-def _frames(folder: Path, capture: str | None) -> tuple[list[list[Any]], int]:
-    """Return the first frames of the capture that the run names, or of each one in the folder, as rows of a ladder."""
+def _frames(directory: Path, capture: str | None) -> tuple[list[list[Any]], int]:
+    """Return the first frames of the capture that the run names, or of each in the directory, as rows of a ladder."""
     found: list[list[Any]] = []
     left_out = 0
-    for path in [Path(capture)] if capture else sorted(folder.glob("*.pcap")):
+    for path in [Path(capture)] if capture else sorted(directory.glob("*.pcap")):
         try:
             packets = pcap.timed_packets(path)
         except (OSError, ValueError):
