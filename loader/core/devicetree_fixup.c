@@ -97,10 +97,10 @@ static void copy_node(struct copier *c, const struct fdt_token *token)
 	if (c->open_nodes == 2) {
 		c->in_chosen = fdt_node_name_is(token, "chosen");
 		c->in_cpus = fdt_node_name_is(token, "cpus");
-		if (c->in_chosen) {
-			c->chosen_seen = true;
+		// Only in the first one: devicetree_fixup_bound() has room for one.
+		if (c->in_chosen && !c->chosen_seen)
 			write_bootargs(c);
-		}
+		c->chosen_seen |= c->in_chosen;
 	}
 	c->status_missing = c->open_nodes == 3 && c->in_cpus && fdt_node_name_is(token, "cpu");
 }

@@ -175,12 +175,19 @@ static void the_copy(void)
 }
 
 // Kernels recognise cpu nodes by their name. The bound has room for the `status` of each, although
-// device_type is missing.
-static void cpu_nodes_without_a_device_type(void)
+// device_type is missing, and for one command line, whatever the number of /chosen nodes.
+static void the_bound_of_an_odd_tree(void)
 {
 	static const struct range_set none;
+	static char text[16384], line[4096];
+	memset(line, 'b', sizeof line - 1);
 	tree_begin();
 	tree_node("");
+	for (unsigned i = 0; i < 3; i++) {
+		tree_node(i == 0 ? "chosen" : "chosen@0");
+		tree_text("bootargs", "a");
+		tree_end_node();
+	}
 	tree_node("cpus");
 	for (unsigned i = 0; i < 64; i++) {
 		tree_node("cpu");
@@ -191,10 +198,13 @@ static void cpu_nodes_without_a_device_type(void)
 	blob = tree_done(0, &size);
 	CHECK_EQ(read(), STATUS_OK);
 	CHECK_EQ(tree.cpus, 64);
-	const struct devicetree_fixups fixups = { .ram = &none, .reserved = &none };
-	size_t bound = devicetree_fixup_bound(&tree, 0, 0, 0);
+	const struct devicetree_fixups fixups = { &none, &none, { 0 }, line, sizeof line - 1 };
+	size_t bound = devicetree_fixup_bound(&tree, 0, 0, sizeof line - 1);
 	uint8_t *copy = malloc(bound);
-	CHECK(devicetree_fixup(&tree, &fixups, copy, bound) != 0);
+	size_t n = devicetree_fixup(&tree, &fixups, copy, bound);
+	CHECK(n != 0 && fdt_text(copy, n, text, sizeof text));
+	CHECK(strstr(text, "/chosen bootargs = 6262") != NULL);
+	CHECK(strstr(text, "/chosen@0 bootargs") == NULL);
 	free(copy);
 	free(blob);
 }
@@ -471,7 +481,7 @@ static void any_damage_is_survived(void)
 
 #define T(name) { #name, name }
 SUITE(devicetree, T(application_search_order), T(free_memory_excludes_reserved_ranges), T(the_copy),
-      T(cpu_nodes_without_a_device_type), T(the_longest_path), T(the_console_by_an_alias),
+      T(the_bound_of_an_odd_tree), T(the_longest_path), T(the_console_by_an_alias),
       T(the_copy_of_large_memory), T(the_console_by_its_compatible), T(what_is_no_tree),
       T(a_ram_disk_that_ends_before_it_starts), T(addresses_of_odd_sizes),
       T(a_root_with_other_numbers_of_cells), T(any_damage_is_survived));
