@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Parses the boot command line without copying it. Words end at blanks. Unlike the kernel, the
-// loader knows no quotes.
+// Parses the boot command line without copying or changing it. Words are recognised as kernels do,
+// which split the line like a shell, but keep their quotes.
 #include "core/cmdline.h"
 
 #include "core/notes.h"
@@ -20,19 +20,47 @@ static bool span_equals(struct span s, const char *text, size_t n)
 
 #define IS(span, literal) span_equals(span, literal, sizeof(literal) - 1)
 
-// Returns the next word at or after `*at` and advances `*at` to its end. Returns false at the end
-// of the line and at `--`: what follows belongs to the application.
-static bool next_word(struct span line, size_t *at, struct span *word)
+// Returns the offset behind the quote that ends the quoted text at `at`. A backslash escapes a byte
+// between double quotes, and none between single ones. Without an end the quote is an ordinary
+// character: what QEMU appends to such a line must still be found.
+static size_t skip_quoted(struct span line, size_t at)
+{
+	const uint8_t quote = line.p[at];
+	for (size_t i = at + 1; i < line.n; i++) {
+		if (line.p[i] == quote)
+			return i + 1;
+		i += line.p[i] == '\\' && quote == '"';
+	}
+	return at + 1;
+}
+
+bool cmdline_word(struct span line, size_t *at, struct span *word)
 {
 	size_t start = *at;
 	while (start < line.n && is_blank(line.p[start]))
 		start++;
 	size_t end = start;
-	while (end < line.n && !is_blank(line.p[end]))
-		end++;
+	while (end < line.n) {
+		const uint8_t c = line.p[end];
+		// The first comparisons decide for most bytes.
+		if (c > '\'' && c != '\\')
+			end++;
+		else if (c == '\'' || c == '"')
+			end = skip_quoted(line, end);
+		else if (is_blank(c))
+			break;
+		else
+			end += c == '\\' && end + 1 < line.n ? 2 : 1;
+	}
 	*word = (struct span){ line.p + start, end - start };
 	*at = end;
-	return word->n != 0 && !IS(*word, "--");
+	return word->n != 0;
+}
+
+// As cmdline_word(), but also returns false at `--`: what follows belongs to the application.
+static bool next_word(struct span line, size_t *at, struct span *word)
+{
+	return cmdline_word(line, at, word) && !IS(*word, "--");
 }
 
 // Splits loader.KEY=VALUE. A word without `=` is not an option: QEMU passes the loader's file name
@@ -206,30 +234,35 @@ static bool begins_with(struct span word, const char *text, size_t n)
 	return word.n >= n && memcmp(word.p, text, n) == 0;
 }
 
+// Kernels' arguments begin with `-`, or with a name and `=`. A path may have a `=`, but then a
+// slash is before it.
 static bool looks_like_argument(struct span word)
 {
-	bool assigns = false;
-	for (size_t i = 0; i < word.n; i++)
-		assigns |= word.p[i] == '=';
-	return assigns || word.p[0] == '-';
+	size_t i = 0;
+	while (i < word.n && word.p[i] != '=' && word.p[i] != '/')
+		i++;
+	return word.p[0] == '-' || (i < word.n && word.p[i] == '=');
 }
 
-size_t cmdline_words(struct span line, bool path_first, bool *given)
+size_t cmdline_path(struct span line, bool path_first, bool *user_words)
 {
 	static const char device[] = "virtio_mmio.device=";
 	struct span word, key, value;
 	size_t at = 0, path = 0;
-	*given = false;
+	*user_words = false;
 	while (next_word(line, &at, &word)) {
 		const bool first = word.p == line.p;
-		if (first && path_first && !looks_like_argument(word))
+		if (first && path_first && !looks_like_argument(word)) {
 			path = at;
-		else if (IS(word, "-freq"))
-			(void)next_word(line, &at, &word);
-		else if (!split_option(word, &key, &value) &&
-			 !begins_with(word, device, sizeof device - 1))
-			*given = true;
+		} else if (IS(word, "-freq")) {
+			if (!next_word(line, &at, &word))
+				break;
+		} else if (!split_option(word, &key, &value) &&
+			   !begins_with(word, device, sizeof device - 1)) {
+			*user_words = true;
+		}
 	}
-	*given |= word.n != 0; // `--`
+	// next_word() stopped at `--`, not at the end.
+	*user_words |= word.n != 0;
 	return path;
 }

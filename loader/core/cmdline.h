@@ -2,7 +2,9 @@
 // The boot command line: `[PATH] [KERNEL_ARGS] [-- APP_ARGS]`. The loader's options are words of
 // the form loader.KEY=VALUE before the first `--`. The kernel receives the line without them.
 //
-// All functions only read the line; option values point into it.
+// All functions only read the line; words and option values point into it. Words are separated as
+// kernels do it: quotes and backslashes protect blanks. So an option or a `--` in quotes is a part
+// of its word.
 #pragma once
 
 #include "core/log.h"
@@ -28,6 +30,10 @@ struct loader_options {
 	struct span selftest;
 };
 
+// Finds the next word at or after `*at`, as it is written, with its quotes. Advances `*at` to its
+// end. At the end of the line it returns false, and an empty word.
+bool cmdline_word(struct span line, size_t *at, struct span *word);
+
 // Reads the loader's options into `out`, which holds the defaults. Refuses an unknown key or value
 // and a line that is not UTF-8 (class 93): kernels panic on such a line.
 must_check enum status cmdline_options(struct span line, struct loader_options *out);
@@ -36,12 +42,14 @@ must_check enum status cmdline_options(struct span line, struct loader_options *
 // `out` has room for line.n bytes and gets no NUL. Returns the number of bytes written.
 size_t cmdline_strip(struct span line, char *out);
 
-// Returns the size of the loader's path at the start of the line, 0 if there is none. The first
-// word is the path if `path_first` says that the boot loader passes one and it does not look like
-// an argument: no leading `-`, no `=`. `given` is true if the line has words of the user: others
-// than the path, the loader's options, and what QEMU's microvm and its users add for the machine,
-// which are `virtio_mmio.device=` words and `-freq MHZ`.
-size_t cmdline_words(struct span line, bool path_first, bool *given);
+// Returns the size of the loader's path at the start of the line, 0 if there is none. If
+// `path_first` says that the boot loader may pass one, the first word is the path unless it looks
+// like an argument: a leading `-`, or a `=` without a slash before it. (GRUB 2 passes no path. It
+// does no harm to take the user's first word for one: kernels do the same, and ignore it.)
+// `user_words` is true if the line has words of the user: others than the path, the loader's
+// options, and what QEMU's microvm and its users add for the machine, which are
+// `virtio_mmio.device=` words and `-freq MHZ`.
+size_t cmdline_path(struct span line, bool path_first, bool *user_words);
 
 // Returns the number of leading bytes that are well-formed UTF-8 (RFC 3629).
 size_t utf8_prefix(struct span text);

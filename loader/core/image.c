@@ -116,27 +116,33 @@ static void put_words(struct span array, const char *prefix, struct text_out *ou
 	}
 }
 
+static bool is_empty(struct span array)
+{
+	struct text_out none = { 0 };
+	return !image_config_string(&array, &none);
+}
+
 enum status image_cmdline(const struct image_config *config, struct span line, bool path_first,
 			  struct text_out *out)
 {
-	struct span words = config->app_args;
-	bool given;
-	const size_t path = cmdline_words(line, path_first, &given);
+	bool user_words;
+	const size_t path = cmdline_path(line, path_first, &user_words);
 	text_put(out, line.p, path);
 	put_words(config->env_vars, "env=", out);
+	// Before the user's words, of which options may be some: the last of several values wins.
+	if (!user_words)
+		put_words(config->kernel_args, "", out);
 	// What follows the path begins with its blank.
 	if (path == 0 && line.n != 0)
 		put_blank(out);
 	text_put(out, line.p + path, line.n - path);
-	if (!given) {
-		put_words(config->kernel_args, "", out);
-		struct text_out probe = { 0 };
-		if (image_config_string(&words, &probe)) {
-			put_blank(out);
-			text_put(out, "--", 2);
-			put_words(config->app_args, "", out);
-		}
+	if (!user_words && !is_empty(config->app_args)) {
+		put_blank(out);
+		text_put(out, "--", 2);
+		put_words(config->app_args, "", out);
 	}
+	if (user_words)
+		log_line(LOG_DEBUG, "The command line replaces the arguments of hermit.toml");
 	if (out->lost)
 		return refuse(STATUS_CMDLINE_TOO_LONG,
 			      "the command line with the arguments of hermit.toml has more than "

@@ -20,11 +20,11 @@ must_check enum status image_open(struct span unpacked, struct image *out);
 
 // Writes the command line that is to be used in the place of `line` to `out`:
 //
-//   [PATH] [env=KEY=VALUE for each of env_vars] LINE [kernel_args -- app_args]
+//   [PATH] [env=KEY=VALUE for each of env_vars] [kernel_args] LINE [-- app_args]
 //
-// As in uhyve, the arguments count only if `line` has none. The kernel takes the last of several
-// values of a variable, so those of `line` win. Words that the shell would split are quoted, since
-// kernels split the line as a shell does. `path_first`: the first word of `line` may be the
-// loader's path. Refuses with CMDLINE_TOO_LONG if `out` is too small.
+// As in uhyve, kernel_args and app_args are used only if cmdline_path() finds no words of the user.
+// LINE follows, since kernels and this loader take the last of several values. Words that the shell
+// would split are quoted, since kernels split the line as a shell does. `path_first` is that of
+// cmdline_path(). Refuses with CMDLINE_TOO_LONG if `out` is too small.
 must_check enum status image_cmdline(const struct image_config *config, struct span line,
 				     bool path_first, struct text_out *out);

@@ -298,6 +298,19 @@ static enum status check_version(const struct reader *r, struct value value)
 		      (int)value.written.n, (const char *)value.written.p);
 }
 
+// In kernel_args, `--` would make application arguments of the words behind it.
+static bool has_dashes(struct span array)
+{
+	uint8_t bytes[2];
+	for (;;) {
+		struct text_out word = { .p = bytes, .size = sizeof bytes };
+		if (!image_config_string(&array, &word))
+			return false;
+		if (!word.lost && span_is((struct span){ word.p, word.n }, "--"))
+			return true;
+	}
+}
+
 // The keys of the format. `once` is for their second occurrence, which TOML forbids.
 enum key { VERSION, KERNEL, KERNEL_ARGS, APP_ARGS, ENV_VARS, MEMORY, CPUS, KEYS };
 static const char names[KEYS][20] = { "version",          "kernel",         "input.kernel_args",
@@ -326,7 +339,9 @@ static enum status store(const struct reader *r, enum key key, struct value valu
 			       ? STATUS_OK
 			       : wants(r, "a number");
 	*arrays[key] = value.written;
-	return value.strings ? STATUS_OK : wants(r, "an array of strings");
+	if (!value.strings)
+		return wants(r, "an array of strings");
+	return key == KERNEL_ARGS && has_dashes(value.written) ? wants(r, "without --") : STATUS_OK;
 }
 
 static enum status read_pair(struct reader *r, struct image_config *out, unsigned *seen)
@@ -374,15 +389,28 @@ static enum status check_complete(unsigned seen)
 	return STATUS_OK;
 }
 
+// TOML has no control characters but tab, LF and CR LF. Refusals print parts of the file: others
+// could forge lines of the console.
+static enum status check_characters(struct reader *r)
+{
+	for (size_t i = 0; i < r->text.n; i++) {
+		const uint8_t c = r->text.p[i];
+		const bool ends_line = c == '\r' && i + 1 < r->text.n && r->text.p[i + 1] == '\n';
+		if (c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && !ends_line))
+			return wrong(r, "the file contains a control character");
+		r->line += c == '\n';
+	}
+	r->line = 1;
+	return STATUS_OK;
+}
+
 enum status image_config_read(struct span text, struct image_config *out)
 {
 	struct reader r = { .text = text, .line = 1 };
 	unsigned seen = 0;
 	bool lost = false;
 	*out = (struct image_config){ 0 };
-	for (size_t i = 0; i < text.n; i++)
-		if (text.p[i] == '\0')
-			return wrong(&r, "the file contains a byte 0");
+	TRY(check_characters(&r));
 	if (utf8_prefix(text) != text.n)
 		return wrong(&r, "the file is not UTF-8");
 	for (skip_lines(&r); r.at < text.n; skip_lines(&r)) {

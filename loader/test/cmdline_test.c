@@ -117,6 +117,47 @@ static void loader_options_are_removed(void)
 	strips_to("a loader.log=debug ", "a ");
 }
 
+// Kernels split the line like a shell: what is in quotes is one word, whatever it contains.
+static void words_with_quotes(void)
+{
+	static const char *const kept[] = {
+		"env='A=try loader.log=debug now'",
+		"'env=A=x loader.what=ever'",
+		"env=\"A=it's loader.what=ever\"",
+		"env=\"A=\\\" loader.what=ever\"",
+		"env=A=\\ loader.what=ever",
+		"'it'\\''s loader.what=ever'",
+		"env=A='\\ loader.what=ever'",
+		"'loader.log=debug'",
+		"x\\",
+	};
+	for (size_t i = 0; i < countof(kept); i++) {
+		test_case("%s", kept[i]);
+		CHECK_EQ(options_of(kept[i]), STATUS_OK);
+		CHECK_EQ(options.log, LOG_INFO);
+		strips_to(kept[i], kept[i]);
+	}
+	static const struct {
+		const char *line, *stripped;
+	} read[] = {
+		// `--` in quotes does not end the options.
+		{ "env='A=x -- y' loader.log=debug -- z", "env='A=x -- y' -- z" },
+		{ "env=\"A=x -- y\" loader.log=debug", "env=\"A=x -- y\"" },
+		// A backslash between single quotes is an ordinary character.
+		{ "env='A=\\' loader.log=debug", "env='A=\\'" },
+		{ "a\\'b loader.log=debug c'd", "a\\'b c'd" },
+		// So is a quote without an end.
+		{ "/o'neil/loader loader.log=debug", "/o'neil/loader" },
+		{ "a\"b loader.log=debug c\\\"d", "a\"b c\\\"d" },
+	};
+	for (size_t i = 0; i < countof(read); i++) {
+		test_case("%s", read[i].line);
+		CHECK_EQ(options_of(read[i].line), STATUS_OK);
+		CHECK_EQ(options.log, LOG_DEBUG);
+		strips_to(read[i].line, read[i].stripped);
+	}
+}
+
 static void unknown_keys_are_refused(void)
 {
 	CHECK_REFUSED(options_of("loader.lok=debug"), OPTION_UNKNOWN,
@@ -219,7 +260,7 @@ static void bad_utf8(void)
 
 static void every_cut_and_every_byte_is_safe(void)
 {
-	static const char line[] = "l loader.log=debug loader.era=e4 \xf0\x90\x80\x80 -- loader.x=";
+	static const char line[] = "l 'a' loader.log=debug \"b\\c\" \xf0\x90\x80\x80 -- loader.x=";
 	for (size_t n = 0; n < sizeof line; n++) {
 		for (unsigned byte = 0; byte < 256; byte++) {
 			char copy[sizeof line], out[sizeof line];
@@ -237,5 +278,5 @@ static void every_cut_and_every_byte_is_safe(void)
 #define T(name) { #name, name }
 SUITE(cmdline, T(a_line_without_loader_options_is_unchanged), T(every_option),
       T(words_after_the_dashes_are_the_applications), T(loader_options_are_removed),
-      T(unknown_keys_are_refused), T(unknown_values_are_refused), T(the_longest_line), T(good_utf8),
-      T(bad_utf8), T(every_cut_and_every_byte_is_safe));
+      T(words_with_quotes), T(unknown_keys_are_refused), T(unknown_values_are_refused),
+      T(the_longest_line), T(good_utf8), T(bad_utf8), T(every_cut_and_every_byte_is_safe));

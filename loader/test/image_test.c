@@ -162,6 +162,8 @@ static void what_a_configuration_must_not_have(void)
 		{ HEAD "[input]\nkernel_args = []\n", "hermit.toml has no input.app_args" },
 		{ HEAD "[input]\nkernel_args = 'a'\n",
 		  "hermit.toml, line 4: input.kernel_args must be an array of strings" },
+		{ HEAD "[input]\nkernel_args = ['---', \"\\u002d-\", 'x']\n",
+		  "hermit.toml, line 4: input.kernel_args must be without --" },
 		{ HEAD "[input]\napp_args = [1]\n",
 		  "hermit.toml, line 4: input.app_args must be an array of strings" },
 		{ "version = 1", "hermit.toml, line 1: version must be a string" },
@@ -218,6 +220,10 @@ static void what_is_not_understood(void)
 		{ "key = 1 2", "line 1: expected the end of the line" },
 		{ "kernel = 'a'\nkernel = 'b'", "line 2: the key occurs a second time" },
 		{ "\xff", "line 1: the file is not UTF-8" },
+		{ "a = 1\nb = 'c\r[LOADER][INFO] d'",
+		  "line 2: the file contains a control character" },
+		{ "a = '\x1b[31m'", "line 1: the file contains a control character" },
+		{ "# \x7f", "line 1: the file contains a control character" },
 	};
 	struct image_config config;
 	char text[200];
@@ -243,7 +249,9 @@ static const char args_config[] = HEAD
 	"[input]\nkernel_args = [\"-x\", '1 2']\napp_args = [\"a\", \"\", \"it's\", \"\\u00e9\\n\"]"
 	"\nenv_vars = ['A=b c', 'none', 'C=']\n";
 #define ENV "'env=A=b c' env=C="
-#define ARGS "-x '1 2' -- a '' 'it'\\''s' '\xc3\xa9\n'"
+#define KERNEL_ARGS "-x '1 2'"
+#define APP_ARGS "-- a '' 'it'\\''s' '\xc3\xa9\n'"
+#define ARGS KERNEL_ARGS " " APP_ARGS
 
 static void command_lines(void)
 {
@@ -260,8 +268,16 @@ static void command_lines(void)
 		{ "loader x", true, "loader " ENV " x" },
 		{ "loader --", true, "loader " ENV " --" },
 		{ "loader -- x", true, "loader " ENV " -- x" },
+		{ "-freq --", false, ENV " -freq --" },
+		{ "-freq", false, ENV " " KERNEL_ARGS " -freq " APP_ARGS },
+		// A path may have a `=`, and an argument a slash.
+		{ "/x/a=b/loader", true, "/x/a=b/loader " ENV " " ARGS },
+		{ "env=A=/x", true, ENV " env=A=/x" },
+		// The user's values are the last ones.
 		{ "loader.log=info -freq 2000 virtio_mmio.device=512@0xfeb00e00:12", false,
-		  ENV " loader.log=info -freq 2000 virtio_mmio.device=512@0xfeb00e00:12 " ARGS },
+		  ENV
+		  " " KERNEL_ARGS
+		  " loader.log=info -freq 2000 virtio_mmio.device=512@0xfeb00e00:12 " APP_ARGS },
 	};
 	struct image_config config;
 	CHECK_EQ(read(args_config, &config), STATUS_OK);
@@ -331,6 +347,19 @@ static void images_boot(void)
 		 elf_default(), MIB(16));
 	CHECK_STR(booted_line(fake_pc_boot(&pc)), "hermit-loader x");
 	CHECK(strstr(console_text(), "Loading kernel") == NULL);
+	// Of options, too.
+	pc.cmdline = "hermit-loader loader.log=debug";
+	CHECK_STR(booted_line(fake_pc_boot(&pc)), "hermit-loader x");
+	CHECK(strstr(console_text(), "Entering kernel") != NULL);
+	// Whatever is in an image's strings stays there.
+	use_file(HEAD "input.kernel_args = ['-m', 'x loader.what=ever']\ninput.app_args = []\n"
+		      "input.env_vars = ['A=x -- y', 'B=try loader.log=error now']",
+		 elf_default(), MIB(16));
+	pc.cmdline = "hermit-loader loader.era=e4 loader.log=debug";
+	CHECK_STR(booted_line(fake_pc_boot(&pc)),
+		  "hermit-loader 'env=A=x -- y' 'env=B=try loader.log=error now' -m "
+		  "'x loader.what=ever'");
+	CHECK(strstr(console_text(), "Entering kernel") != NULL);
 }
 
 // Wherever the application's place is: the unpacked file is at the end of RAM, below 8 MiB.

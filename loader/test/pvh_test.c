@@ -277,6 +277,15 @@ static void qemus_device_words_are_as_kernels_read_them(void)
 		{ "virtio_mmio.device=4K@0xfeb00e00:12 virtio_mmio.device=1K@0x1:2",
 		  "virtio_mmio.device=4K@0xfeb00e00:12 virtio_mmio.device=1K@0x1:2" },
 		{ "virtio_mmio.device=512@0x1:2 a --b", "virtio_mmio.device=4K@0x1:2 a --b" },
+		// `--` and device words in quotes are not QEMU's.
+		{ "'env=A=x -- y' -- a virtio_mmio.device=512@0x1:2",
+		  "'env=A=x -- y' virtio_mmio.device=4K@0x1:2 -- a" },
+		{ "env='A=x -- y' virtio_mmio.device=512@0x1:2",
+		  "env='A=x -- y' virtio_mmio.device=4K@0x1:2" },
+		{ "'a virtio_mmio.device=512@0x1:2 b' virtio_mmio.device=512@0x1:2",
+		  "'a virtio_mmio.device=512@0x1:2 b' virtio_mmio.device=4K@0x1:2" },
+		{ "-- 'a virtio_mmio.device=512@0x1:2'", "-- 'a virtio_mmio.device=512@0x1:2'" },
+		{ "-- it's virtio_mmio.device=512@0x1:2", "virtio_mmio.device=4K@0x1:2 -- it's" },
 		{ "avirtio_mmio.device=512@0x1:2 virtio_mmio.device=512",
 		  "avirtio_mmio.device=512@0x1:2 virtio_mmio.device=512" },
 	};

@@ -63,9 +63,12 @@ def command(arguments: argparse.Namespace) -> int:
     app = path.read_bytes()
     if elf.parse(app) is None:
         raise ValueError(f"{arguments.app} is no application: an ELF file is wanted")
+    kernel_args = _words(arguments.kernel_args, "kernel-args")
+    if "--" in kernel_args:
+        raise ValueError("--kernel-args ends before --: give the application's arguments with --args")
     packed = image.Image(
         app,
-        _words(arguments.kernel_args, "kernel-args"),
+        kernel_args,
         _words(arguments.args, "args"),
         tuple(f"{name}={value}" for name, value in _pairs(arguments.env, "env").items()),
         cpus=arguments.cpus,

@@ -94,6 +94,7 @@ def test_run_takes_what_the_user_left_open(tmp_path: Path) -> None:
     ("words", "why"),
     [
         (("--args='a",), "a quote is not closed"),
+        (("--kernel-args=-- a",), "give the application's arguments with --args"),
         (("--env=A",), "NAME=VALUE is wanted"),
         (("--mem=much",), "requirements.memory is 'much'"),
         (("--file=hkernel=app",), "needs a plain relative path"),

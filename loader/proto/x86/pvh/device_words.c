@@ -2,6 +2,8 @@
 //
 // QEMU's words for virtio-mmio devices on the command line (hw/i386/microvm.c), as kernels read
 // them.
+#include "core/cmdline.h"
+#include "core/text.h"
 #include "proto/x86/protocol.h"
 
 static const char qemu_word[] = "virtio_mmio.device=512@";
@@ -9,36 +11,29 @@ static const char kernel_word[] = "virtio_mmio.device=4K@";
 
 enum { QEMU_WORD = sizeof qemu_word - 1, KERNEL_WORD = sizeof kernel_word - 1 };
 
-static bool is_device_word(const uint8_t *line, size_t n, size_t at)
+static bool is_device_word(struct span word)
 {
-	return n - at >= QEMU_WORD && memcmp(line + at, qemu_word, QEMU_WORD) == 0;
+	return word.n >= QEMU_WORD && memcmp(word.p, qemu_word, QEMU_WORD) == 0;
 }
 
-// Where the device words at the end of the line start; `n` if it does not end with one.
-static size_t device_words(const uint8_t *line, size_t n)
+// Finds the word `--`, and where the device words at the end of the line start; each is `n` if
+// there is none.
+static void find_parts(struct span line, size_t *dashes, size_t *devices)
 {
-	size_t start = n, end = n;
-	for (;;) {
-		size_t at = end;
-		while (at > 0 && line[at - 1] != ' ')
-			at--;
-		if (!is_device_word(line, n, at))
-			return start;
-		start = at;
-		if (at == 0)
-			return start;
-		end = at - 1;
+	struct span word;
+	*dashes = *devices = line.n;
+	for (size_t at = 0; cmdline_word(line, &at, &word);) {
+		const size_t start = (size_t)(word.p - line.p);
+		if (*dashes == line.n && span_is(word, "--"))
+			*dashes = start;
+		if (!is_device_word(word))
+			*devices = line.n;
+		else if (*devices == line.n)
+			*devices = start;
 	}
-}
-
-// Where the word `--` starts; `n` if there is none.
-static size_t dashes(const uint8_t *line, size_t n)
-{
-	for (size_t at = 0; at + 2 <= n; at++)
-		if (line[at] == '-' && line[at + 1] == '-' && (at == 0 || line[at - 1] == ' ') &&
-		    (at + 2 == n || line[at + 2] == ' '))
-			return at;
-	return n;
+	// QEMU appends words, not blanks.
+	if (line.n != 0 && line.p[line.n - 1] == ' ')
+		*devices = line.n;
 }
 
 static void reverse(uint8_t *line, size_t from, size_t to)
@@ -52,23 +47,28 @@ static void reverse(uint8_t *line, size_t from, size_t to)
 
 size_t pvh_edit_cmdline(uint8_t *line, size_t n)
 {
-	size_t end = dashes(line, n), words = device_words(line, n), to = 0;
-	if (end < words && words < n) {
+	size_t end, devices, to = 0, copied = 0;
+	struct span word;
+	find_parts((struct span){ line, n }, &end, &devices);
+	if (end < devices && devices < n) {
 		// `-- ARGS WORDS` becomes `WORDS -- ARGS`: reverse all bytes, then each part.
-		size_t next = end + (n - words);
+		size_t next = end + (n - devices);
 		reverse(line, end, n);
 		reverse(line, end, next);
 		reverse(line, next + 1, n);
 		end = next;
 	}
-	for (size_t at = 0; at < n;) {
-		if (at < end && (at == 0 || line[at - 1] == ' ') && is_device_word(line, n, at)) {
-			memcpy(line + to, kernel_word, KERNEL_WORD);
-			to += KERNEL_WORD;
-			at += QEMU_WORD;
-		} else {
-			line[to++] = line[at++];
-		}
+	// `to` never passes the word that is read next: the kernel's form is shorter.
+	for (size_t at = 0; cmdline_word((struct span){ line, end }, &at, &word);) {
+		if (!is_device_word(word))
+			continue;
+		const size_t start = (size_t)(word.p - line);
+		memmove(line + to, line + copied, start - copied);
+		to += start - copied;
+		memcpy(line + to, kernel_word, KERNEL_WORD);
+		to += KERNEL_WORD;
+		copied = start + QEMU_WORD;
 	}
-	return to;
+	memmove(line + to, line + copied, n - copied);
+	return to + n - copied;
 }
