@@ -118,14 +118,16 @@ class Reporter:
         known = ledger.errata()
         today = datetime.date.today()
         options = self.config.option
-        if is_complete(self.config) and not getattr(options, "hermit_shard", ""):
+        if not self.results:  # pytest says why no test ran
+            self.faults = []
+        elif is_complete(self.config) and not getattr(options, "hermit_shard", ""):
             self.faults = ledger.judge(matrix(), self.results.values(), ledger.reasons(), known, today)
         else:
             self.faults = ledger.expired(today, known)
             if getattr(options, "quick", False):
                 self.faults += ledger.not_passed(matrix(), self.results.values())
-            if options.cell and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-                self.faults.append(f"no cell matches {options.cell}; `make list` names them all")
+        if options.cell and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            self.faults.append(f"no cell matches {options.cell}; `make list` names them all")
         self.faults += leaks.end_leaked_processes(self.mark)
         if self.faults and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

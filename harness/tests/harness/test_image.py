@@ -64,6 +64,7 @@ def test_size(value: object, size: int) -> None:
         (gzip.compress(gzip.decompress(image.pack(EXAMPLE)).replace(b'"1"', b'"2"')), "version is '2'"),
         (gzip.compress(gzip.decompress(image.pack(EXAMPLE)).replace(b"app_args", b"app_argz")), "arrays of strings"),
     ],
+    ids=["cut", "checksum", "text", "no-config", "no-kernel", "version", "key"],  # the bytes have a date
 )
 def test_damaged(data: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
