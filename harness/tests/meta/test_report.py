@@ -99,6 +99,16 @@ def test_summary_page_of_a_ci_service(tmp_path: Path) -> None:
     assert "### slowest ten\n\n```\n" in (tmp_path / "page.md").read_text(encoding="utf-8")
 
 
+def test_failures_are_annotations_on_github(tmp_path: Path) -> None:
+    """GitHub shows a failure beside the line of the test."""
+    (tmp_path / "test_red.py").write_text("def test_red():\n    assert not 'x/pc/tcg/hello: hang'\n")
+    argv = [sys.executable, "-m", "pytest", f"--rootdir={tmp_path}", "-p", "no:cacheprovider", "-n", "1", str(tmp_path)]
+    env = os.environ | {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path), "GITHUB_STEP_SUMMARY": ""}
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120)
+    wanted = r"::error .*file=test_red.py,line=2::test_red.*x/pc/tcg/hello: hang"
+    assert re.search(wanted, done.stdout + done.stderr), done.stdout + done.stderr
+
+
 LEAVES = """
 import subprocess
 
