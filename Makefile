@@ -35,6 +35,7 @@ workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist workste
 later_shard := $(filter-out 1/%,$(SHARD))
 all_tests  := host clang fixtures lint
 some_tests := $(if $(part)$(LANE),host fixtures,$(if $(later_shard),host clang fixtures))
+lanes      := eras own engines page
 setup_lane := setup-test $(patsubst %,setup-%,$(filter engines page,$(LANE)))
 tested     := loader $(or $(some_tests),$(all_tests))
 
@@ -139,11 +140,19 @@ clean: writable ## remove what was built, except build/venv
 
 ##@ Test and inspect
 
+ifeq ($(LANE),all)
+test:
+	@red=; for lane in tests $(lanes); do \
+		$(MAKE) test LANE=$${lane#tests} REPORT=$(or $(REPORT),build/report)/$$lane || \
+			red="$$red $$lane"; \
+	done; [ -z "$$red" ] || { echo "red:$$red" >&2; exit 1; }
+else
 test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
 #: LANE=own (compiles the kernel of a new project, and boots it)
 #: LANE=engines (parts as jobs of Slurm, and CI files)
 #: LANE=page (the page of results in a browser)
+#: LANE=all (the tests without LANE=, then each lane)
 #: LOADERS=DIR or LOADER=FILE (the cells by another loader)
 #: KERNELS=DIR (images NAME-ARCH-vVERSION as cells)
 #: SHARD=2/4 REPORT=DIR (one of four machines)
@@ -151,6 +160,7 @@ test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXP
 	@echo "== tests"
 	@$(pytest) $(tests) -n $(workers) $(part) \
 		$(shard) $(if $(REPORT),--junit-xml '$(REPORT)/junit.xml')
+endif
 
 check: writable setup-test loader host fixtures lint ## the must-run cells, and short tests
 	@echo "== tests"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -57,3 +58,19 @@ def test_real_fixtures_are_asked_for_again_only_if_something_changed(tmp_path: P
     assert not builds()
     (tmp_path / "fail").unlink()
     assert builds() and not builds()
+
+
+def test_all_lanes(tmp_path: Path) -> None:
+    """LANE=all runs the tests and each lane, also after a red one, and names those that are red."""
+    stub = tmp_path / "make"
+    stub.write_text('#!/bin/sh\necho "$@"\ncase $2 in LANE=own) exit 1 ;; esac\n')
+    stub.chmod(0o755)
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "HERMIT_", "MFLAGS"))}
+    argv = ["make", "-s", "test", "LANE=all", f"MAKE={stub}"]
+    done = subprocess.run(argv, cwd=ROOT, env=here, capture_output=True, text=True, check=False, timeout=60)
+    started = re.findall(r"LANE=(\w*) REPORT=build/report/(\w+)", done.stdout)
+    lanes = {
+        path.name for path in (ROOT / "harness" / "tests").iterdir() if path.name in ("eras", "own", "engines", "page")
+    }
+    assert started[0] == ("", "tests") and {lane for lane, _ in started[1:]} == lanes, done.stdout
+    assert done.returncode != 0 and done.stderr.startswith("red: own\n"), done.stderr
