@@ -28,18 +28,19 @@ from hermit_harness.vm.targets import DEFAULT_TARGETS, target
 from hermit_harness.watch.console import strip_ansi
 
 DESCRIPTION = """\
-Compare two loaders, two applications, or two runs by the directories that they
-left. Each side is booted under TCG with one CPU, and described by
+Compare two loaders, two applications, or two runs. A and B are booted under TCG
+with one CPU. These tables are printed:
 
-  sizes           of the sections that are in memory, in bytes
-  instructions    of the loader, from its entry to the kernel's: exact
+  sizes           of the sections in memory, in bytes, if one differs
+  instructions    that the loader executes up to the kernel's entry: exact
   memory          what is where, and how large it is
 
   hermitctl compare build/release/hermit-loader-x86_64-multiboot old/loader
   hermitctl compare --app hello x86_64-multiboot x86_64-pvh
   hermitctl compare real-hello-0.10.0 real-hello-0.11.0
+  hermitctl compare build/report/runs/latest other/run     directories of two runs
 
-Exit status: 0, also if the sides differ; 125 if one of them does not boot."""
+Exit status: 0, also if A and B differ; 125 if one of them does not boot."""
 LOADING = re.compile(rb"Loading kernel to 0x([0-9a-f]+)")
 SHF_ALLOC = 2
 
@@ -55,9 +56,11 @@ class Side:
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("compare", help="compare two loaders, applications or runs", description=DESCRIPTION)
-    parser.add_argument("--app", default=options.DEFAULT_APP, help=f"for loaders (default: {options.DEFAULT_APP})")
+    app = f"what two loaders boot (default: {options.DEFAULT_APP})"
+    parser.add_argument("--app", default=options.DEFAULT_APP, help=app)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("sides", nargs=2, metavar="A|B", help="a file, a target, an image, or a directory of a run")
+    parser.add_argument("a", metavar="A", help="a loader file or target, an application, or the directory of a run")
+    parser.add_argument("b", metavar="B", help="the same")
     parser.set_defaults(function=command)
 
 
@@ -190,10 +193,11 @@ def rows_of(title: str, values: Sequence[dict[str, int]]) -> Iterable[tuple[str,
 
 def command(arguments: argparse.Namespace) -> int:
     """Return 0. Raise ValueError for a side that does not boot."""
-    sides = [side_of(word, arguments.app) for word in arguments.sides]
+    words = [arguments.a, arguments.b]
+    sides = [side_of(word, arguments.app) for word in words]
     found = [describe(side) for side in sides]
     if arguments.json:
-        print(json.dumps({"sides": arguments.sides, "tables": found}, indent=2))
+        print(json.dumps({"sides": words, "tables": found}, indent=2))
         return 0
     for title in found[0]:
         values = [tables[title] for tables in found]

@@ -52,7 +52,7 @@ TAIL = """
 | `CELL=` | `test`, `debug`, `repro`, `standalone` | a cell of the test matrix, see [tests.md](tests.md) |
 | `LOADERS=DIR` | `test` | the loaders that boot the cells, see [tests.md](tests.md#another-loader) |
 | `KERNELS=DIR` | `test` | images that are booted as cells, see [tests.md](tests.md#your-own-images) |
-| `SHARD=I/N`, `REPORT=DIR`, `RESUME=1` | `test` | one part of the tests, see [shards.md](shards.md) |
+| `SHARD=I/N`, `REPORT=DIR`, `RESUME=1` | `test` | one shard of the tests, see [shards.md](shards.md) |
 | `K=` | `test` | the tests that match pytest's `-k` |
 | `GDB=` | `debug` | the GDB program |
 | `SETUP=no` | all | only list missing packages, see [install.md](install.md) |
@@ -98,10 +98,12 @@ def commands() -> str:
     from hermit_harness.cli.main import build_parser, subparsers  # here: it loads this module
 
     rows = ["| command | option | meaning |", "| --- | --- | --- |"]
-    listed = {f"--{option.flag}" for option in (*OPTIONS, *DEBUG_OPTIONS)}
+    tables = [f"--{option.flag}" for option in (*OPTIONS, *DEBUG_OPTIONS)]
     for command, parser in subparsers(build_parser()).items():
+        # An option of the same name means something else in a command that does not have the options of the tables.
+        listed = ["-h", "--help", *(tables if parser.get_default("rows") else [])]
         for action in parser._actions:
-            names = [name for name in action.option_strings if name not in (*listed, "-h", "--help")]
+            names = [name for name in action.option_strings if name not in listed]
             if names:
                 shown = ", ".join(f"`{name}`" for name in names)
                 meaning = (action.help or "").replace("|", "\\|")

@@ -49,10 +49,10 @@ goes to the guest.
 
   hermitctl run target/x86_64-unknown-hermit/debug/hello   a file
   hermitctl run hello                      what cargo has built here
-  hermitctl run hello env=KEY=value -- one two   for kernel -- application
+  hermitctl run hello env=KEY=value -- one two     KERNEL_ARGS -- APP_ARGS
   hermitctl run --machine q35 --mem 64M --dry-run hello    QEMU's command line
   hermitctl run --forward 8080:8080 server                 with a network
-  hermitctl run real-hello-0.11.0          an image of this tree: `hermitctl list`
+  hermitctl run real-hello-0.11.0          a test image: `hermitctl list`
 
 Exit status: the application's own, 0 to 255; 1 panic or crash; 124 --timeout, or
 the guest halted forever; 125 QEMU or the harness failed, or the command line was
@@ -71,8 +71,8 @@ def add(commands: Any) -> None:
         REPORT,
         nargs="?",
         metavar="FILE",
-        help="write a page about the run, for a browser; default: index.html in the artifacts directory. FILE follows"
-        f" as {REPORT}=FILE",
+        help="write a page about the run, for a browser: index.html in the artifacts directory, or the file of"
+        f" {REPORT}=FILE",
     )
     parser.add_argument("-v", dest="verbose", action="store_true", default=argparse.SUPPRESS, help="--verbose")
     add_positionals(parser)

@@ -97,7 +97,9 @@ def test_run_takes_what_the_user_left_open(tmp_path: Path) -> None:
         (("--args='a",), "a quote is not closed"),
         (("--kernel-args=-- a",), "give the application's arguments with --args"),
         (("--env=A",), "NAME=VALUE is wanted"),
-        (("--mem=much",), "requirements.memory is 'much'"),
+        (("--mem=much",), "--mem much: a size is wanted"),
+        (("--cpus=-1",), "--cpus -1: the number must be 1 or more"),
+        (("--file=a",), "--file a: PATH=FILE is wanted"),
         (("--file=hkernel=app",), "needs a plain relative path"),
         (("--file=/a=app",), "needs a plain relative path"),
         (("--file=a=none",), "there is no such file"),
@@ -109,6 +111,17 @@ def test_wrong_use(words: tuple[str, ...], why: str, tmp_path: Path) -> None:
     done = ctl("image", "pack", "app", *words, cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (125, 1) and why in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["app"]
+
+
+def test_fraction_of_a_unit(tmp_path: Path) -> None:
+    """The loader reads whole numbers only, so a fraction is written in bytes. Other sizes do not change."""
+    app = images()["exit"].path
+    for size, written in (("1.5 MiB", "1572864"), ("64 MiB", "64 MiB")):
+        assert ctl("image", "pack", app, "-o", "a.hermit", f"--mem={size}", cwd=tmp_path).returncode == 0
+        text = subprocess.run(
+            ["tar", "-xOzf", "a.hermit", "hermit.toml"], cwd=tmp_path, capture_output=True, check=True
+        )
+        assert tomllib.loads(text.stdout.decode())["requirements"]["memory"] == written
 
 
 def test_only_applications(tmp_path: Path) -> None:
