@@ -150,19 +150,19 @@ else
 test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
 #: LANE=own (compiles the kernel of a new project, and boots it)
-#: LANE=engines (parts as jobs of Slurm, and CI files)
-#: LANE=page (the page of results in a browser)
+#: LANE=engines (shards as jobs of Slurm, and CI files)
+#: LANE=page (the report as a page, in a browser)
 #: LANE=all (the tests without LANE=, then each lane)
 #: LOADERS=DIR or LOADER=FILE (the cells by another loader)
 #: KERNELS=DIR (images NAME-ARCH-vVERSION as cells)
-#: SHARD=2/4 REPORT=DIR (one of four machines)
-#: RESUME=1 (what an ended run owes)
+#: SHARD=2/4 REPORT=DIR (one of four shards, for four machines)
+#: RESUME=1 (the tests that an interrupted run left)
 	@echo "== tests"
 	@$(pytest) $(tests) -n $(workers) $(part) \
 		$(shard) $(if $(REPORT),--junit-xml '$(REPORT)/junit.xml')
 endif
 
-check: writable setup-test loader host fixtures lint ## the must-run cells, and short tests
+check: writable setup-test loader host fixtures lint ## must-run cells, and other short tests
 	@echo "== tests"
 	@$(pytest) harness/tests --quick -n $(workers)
 
@@ -187,7 +187,7 @@ mutants: LANE = eras
 mutants: writable setup-test setup-page loader fixtures ## apply each mutation; its test must fail
 	@build/venv/bin/python -m hermit_harness.mutants
 
-repro: ## repeat one boot from its report: CELL=ID
+repro: ## repeat one boot from its artifacts: CELL=ID
 	@ci/repro.sh '$(CELL)'
 
 bisect: setup-test host fixtures ## first commit that breaks a cell: GOOD=COMMIT BAD=COMMIT CELL=ID
@@ -221,7 +221,7 @@ lint: writable setup-test ## linters, formats, include directions, generated pag
 format: writable setup-run ## format C, Python and shell scripts
 	@ci/format.sh
 
-prose: setup-run ## sweep words and long sentences: PATHS="docs loader/core"
+prose: setup-run ## words to avoid, long sentences: PATHS="docs loader/core"
 	@build/venv/bin/python -m lint.prose --report $(PATHS)
 
 measure: setup-run ## figures of readability: TREE=CHECKOUT
@@ -238,7 +238,7 @@ screenshots: setup-test loader ## pictures of a terminal, in docs/screens: SCREE
 list: setup-run ## cells of the matrix, images and machines: PATTERN="real-*"
 	@$(ctl) list $(if $(PATTERN),'$(PATTERN)')
 
-drift: setup-run ## what moved in the sources of the kernel
+drift: setup-run ## what changed in the sources that this tree follows
 #: KERNEL=CHECKOUT  LOADER_SRC=CHECKOUT  ENTRY_SRC=CHECKOUT
 	@build/venv/bin/python -m lint.drift $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(LOADER_SRC),--loader '$(LOADER_SRC)') \
@@ -271,7 +271,7 @@ setup-test:
 	@ci/alone.sh ci/setup.sh test && ci/alone.sh ci/venv.sh
 	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
-.PHONY: bisect min-memory help run debug qemu rdebug debug-loader demo-hello demo-echo \
+.PHONY: bisect check min-memory help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
 	test durations host-test host clang mutants repro standalone fresh fresh-install \
 	bench bench-net \
