@@ -166,7 +166,7 @@ check: writable setup-test loader host fixtures lint ## must-run cells, and othe
 	@echo "== tests"
 	@$(pytest) harness/tests --quick -n $(workers)
 
-min-memory: setup-test loader fixtures ## find and record each image's minimum memory
+min-memory: setup-test loader fixtures ## update the recorded minimum memory of images
 	@build/venv/bin/python -m hermit_harness.matrix.min_memory
 
 durations: setup-test ## record the times by which SHARD= divides
