@@ -31,7 +31,8 @@ OWN, FOREIGN = "Apache-2.0 OR MIT", "BSD-2-Clause"
 
 def component(name: str, version: str, kind: ComponentType, licence: str, file: Path | None = None) -> Component:
     """Return a component whose reference does not depend on chance."""
-    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=hashlib.sha256(file.read_bytes()).hexdigest())] if file else []
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else ""
+    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=digest)] if file else []
     return Component(
         name=name,
         version=version,

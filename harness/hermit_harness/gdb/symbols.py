@@ -76,7 +76,8 @@ def _debuglink(data: bytes, facts: elf.ElfFacts) -> tuple[str, int] | None:
         return None
     content = data[section.offset : section.offset + section.size]
     order = "big" if facts.arch.endswith("_be") else "little"
-    return content.partition(b"\0")[0].decode("utf-8", "replace"), int.from_bytes(content[-4:], order)  # type: ignore[arg-type]
+    checksum = int.from_bytes(content[-4:], order)  # type: ignore[arg-type]
+    return content.partition(b"\0")[0].decode("utf-8", "replace"), checksum
 
 
 def _companion(app: Path, facts: elf.ElfFacts) -> tuple[Path | None, str]:

@@ -188,7 +188,8 @@ class Supervisor:
         self._serial_input.start(stdin_fd)
         self._selector.register(self.qmp, selectors.EVENT_READ, self._on_qmp)
         self._selector.register(self.process.pidfd, selectors.EVENT_READ, self._on_exit)
-        self._selector.register(self.process.popen.stderr, selectors.EVENT_READ, self._on_stderr)  # type: ignore[arg-type]
+        stderr = self.process.popen.stderr
+        self._selector.register(stderr, selectors.EVENT_READ, self._on_stderr)  # type: ignore[arg-type]
 
     def _run_loop(self) -> None:
         while self._end_reason is None or self._debugger_connected:

@@ -41,7 +41,8 @@ def judge(
     device: bool = True,
     **more: object,
 ) -> Judgement:
-    facts = RunFacts(how, marks_of(console, row), qemu_status=qemu, printed=len(console), ran_for=10.0, **more)  # type: ignore[arg-type]
+    known = {"qemu_status": qemu, "printed": len(console), "ran_for": 10.0, **more}
+    facts = RunFacts(how, marks_of(console, row), **known)  # type: ignore[arg-type]
     return decide(facts, end(row), device, "exit 0")
 
 
