@@ -68,8 +68,11 @@ def last_line(spec: RunSpec, outcome: Outcome, name: str, kernel: str, width: fl
 
 
 def _microvm_hint(spec: RunSpec, outcome: Outcome) -> str:
-    """Kernels that were built for other machines fail on microvm, each at another place. A panic may have a remedy."""
-    if spec.machine.startswith("microvm") and outcome.verdict in ("panic", "crash", "hang"):
+    """Kernels that were built for other machines fail on microvm, each at another place before the application. A
+    panic may have a remedy.
+    """
+    in_kernel = "kernel_line" in outcome.timings and "application_line" not in outcome.timings
+    if spec.machine.startswith("microvm") and in_kernel and outcome.verdict in ("panic", "crash", "hang"):
         known = outcome.verdict == "panic" and outcome.hint
         return "" if known else "microvm has no PCI: build without the kernel's feature pci, or leave out --machine"
     return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.cli.summary import last_line, wrapped
+from hermit_harness.cli.summary import last_line, summary, wrapped
 from hermit_harness.postmortem import frames
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
@@ -52,6 +52,17 @@ def test_last_line_of_other_ends() -> None:
     assert line(REFUSED).startswith("loader refused 67 not-elf elf-truncated after 224 ms · hello · ")
     assert line(replace(GOOD, verdict="infra", origin="qemu", timings={})).startswith("infra, never ran · hello · ")
     assert line(GOOD, replace(SPEC, app=None)).endswith(" · without loader on pc, tcg")
+
+
+@pytest.mark.parametrize(
+    ("times", "hinted"),
+    [({"kernel_line": 0.1}, True), ({"kernel_line": 0.1, "application_line": 0.2}, False), ({}, False)],
+    ids=["in-the-kernel", "in-the-application", "without-a-kernel"],
+)
+def test_hint_of_microvm(times: dict[str, float], hinted: bool) -> None:
+    """A crash can be due to the kernel's features only before the application's first line."""
+    outcome = replace(GOOD, verdict="crash", cause="page fault", timings={"end": 0.3, **times})
+    assert ("feature pci" in summary(replace(SPEC, machine="microvm"), outcome, "x", "0.11.0")) == hinted
 
 
 def frame(function: str, where: str = "", source: str = "") -> frames.Frame:
