@@ -26,7 +26,8 @@ static inline uint64_t align_down(uint64_t value, uint64_t align)
 	return value & ~(align - 1);
 }
 
-// `align` must be a power of two. Wraps to 0 if the result does not fit, so callers check `value`.
+// `align` must be a power of two. If the result does not fit in 64 bits, it is 0: callers bound
+// `value` first, or check the result.
 static inline uint64_t align_up(uint64_t value, uint64_t align)
 {
 	return (value + align - 1) & ~(align - 1);

@@ -39,7 +39,7 @@ void boot_init(const struct platform *p)
 }
 
 // Scripts match the debug lines of this function and the next. They are upstream's, word for word,
-// except the one about a built-in application, which upstream's loader never has.
+// except the one about a built-in application: upstream has none.
 static void log_version(const struct boot *boot)
 {
 	log_line(LOG_INFO, "Hermit loader " LOADER_VERSION " (" LOADER_COMMIT ", %s, %s)",
@@ -78,19 +78,16 @@ static void log_elf(const struct boot *boot)
 		 boot->app_at, end, boot->app.n, boot->app.n);
 }
 
-static enum status read_options(const struct boot *boot)
+static enum status read_options(struct span cmdline)
 {
 	struct loader_options *options = &boot_state.options;
 	*options = (struct loader_options){ .log = LOADER_LOG_LEVEL };
-	TRY(cmdline_options(boot->cmdline, options));
+	TRY(cmdline_options(cmdline, options));
 	log_set_level(options->log);
 	log_set_plain(options->plain);
 	// An empty value is no self-test, in either profile.
-	if (options->selftest.n == 0)
-		return STATUS_OK;
-	if (platform->selftest == NULL)
+	if (options->selftest.n != 0 && platform->selftest == NULL)
 		return refuse(STATUS_OPTION_UNKNOWN, "loader.selftest= works in debug builds only");
-	platform->selftest(options->selftest);
 	return STATUS_OK;
 }
 
@@ -118,13 +115,13 @@ static struct place_request place_request(const struct boot *boot)
 	return request;
 }
 
-static enum status map_window(struct range r, struct window *out)
+// Refuses with `no_room`.
+static enum status map_window(struct range r, enum status no_room, struct window *out)
 {
 	*out = (struct window){ platform->map(r), r.start, range_size(r) };
 	if (out->p == NULL)
-		return refuse(STATUS_IMAGE_NO_ROOM,
-			      "the loader has too few page tables to map %#lx..%#lx", r.start,
-			      r.end);
+		return refuse(no_room, "the loader has too few page tables to map %#lx..%#lx",
+			      r.start, r.end);
 	return STATUS_OK;
 }
 
@@ -140,10 +137,10 @@ static enum status claim_unpacked(struct boot *boot, uint64_t size, struct windo
 			return refuse(STATUS_MEMORY_MAP_TOO_LONG,
 				      "the memory map has more than %u ranges", RANGE_SET_MAX);
 	}
-	return map_window(r, out);
+	return map_window(r, STATUS_UNPACK_NO_ROOM, out);
 }
 
-// Firmware keeps some of a machine's RAM: an eighth less than required is no lack.
+// 7/8 of `required` is enough: firmware keeps some of a machine's RAM.
 static enum status check_memory(const struct boot *boot, uint64_t required)
 {
 	const struct range_set *ram = boot->ram.count != 0 ? &boot->ram : &boot->usable;
@@ -157,37 +154,39 @@ static enum status check_memory(const struct boot *boot, uint64_t required)
 	return STATUS_OK;
 }
 
-// Replaces the command line by the one with the image's arguments, which may have further options.
+// Replaces the command line by the one with the image's arguments. These may contain
+// loader.KEY=VALUE too, so the options are read again.
 static enum status use_config(struct boot *boot, const struct image_config *config,
 			      struct window line)
 {
 	struct text_out out = { .p = line.p, .size = line.n };
 	TRY(check_memory(boot, config->memory));
-	TRY(image_cmdline(config, boot->cmdline, boot->start_kind == START_MULTIBOOT, &out));
+	TRY(hermit_image_cmdline(config, boot->cmdline, boot->start_kind == START_MULTIBOOT, &out));
 	ASSERT(boot->start_info_count < countof(boot->start_info));
 	boot->start_info[boot->start_info_count++] = (struct range){ line.base, line.base + out.n };
 	boot->cmdline = (struct span){ out.p, out.n };
-	return read_options(boot);
+	return read_options(boot->cmdline);
 }
 
-// The application is compressed, or in a Hermit image. Its file is unpacked to free RAM, which is
-// in use like a file that the boot loader has loaded until the image is loaded.
+// Unpacks boot->app, a gzip file, to free RAM. From then on the unpacked file is treated like one
+// that the boot loader passed: nothing may overlap it until load_image().
 static enum status unpack_application(struct boot *boot)
 {
-	static struct image image; // too large for the stack
+	struct hermit_image image;
 	struct gzip gzip;
 	struct window to;
 	TRY(gzip_measure(boot->app, &gzip));
-	TRY(claim_unpacked(boot, gzip.size + CMDLINE_MAX, &to));
+	TRY(claim_unpacked(boot, gzip.unpacked_size + CMDLINE_MAX, &to));
 	TRY(gzip_unpack(&gzip, to.p));
-	TRY(image_open((struct span){ to.p, gzip.size }, &image));
+	TRY(hermit_image_open((struct span){ to.p, gzip.unpacked_size }, &image));
 	log_line(LOG_DEBUG, "Unpacked %s of %lu bytes to %#lx",
-		 image.has_config ? "a Hermit image" : "a gzip file", gzip.size, to.base);
+		 image.has_config ? "a Hermit image" : "a gzip file", gzip.unpacked_size, to.base);
 	boot->app = image.app;
 	boot->app_at = to.base + (uint64_t)(image.app.p - to.p);
 	if (!image.has_config)
 		return STATUS_OK;
-	const struct window line = { to.p + gzip.size, to.base + gzip.size, CMDLINE_MAX };
+	const struct window line = { to.p + gzip.unpacked_size, to.base + gzip.unpacked_size,
+				     CMDLINE_MAX };
 	return use_config(boot, &image.config, line);
 }
 
@@ -271,9 +270,11 @@ static enum status claim_ranges(const struct boot *boot)
 static enum status map_windows(const struct boot *boot)
 {
 	const struct placement *placement = &boot_state.placement;
-	TRY(map_window(placement->block, &boot_state.block.window));
-	TRY(map_window(placement->staging, &boot_state.staging));
-	return file_is_moved(boot) ? map_window(placement->file, &boot_state.file) : STATUS_OK;
+	const enum status no_room = STATUS_IMAGE_NO_ROOM;
+	TRY(map_window(placement->block, no_room, &boot_state.block.window));
+	TRY(map_window(placement->staging, no_room, &boot_state.staging));
+	return file_is_moved(boot) ? map_window(placement->file, no_room, &boot_state.file)
+				   : STATUS_OK;
 }
 
 // Builds the image in placement.staging. That is placement.image, where it runs, unless that range
@@ -369,7 +370,9 @@ static enum status steps(struct boot *boot)
 {
 	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };
 	// First, since loader.log= decides which of the following lines are printed.
-	TRY(read_options(boot));
+	TRY(read_options(boot->cmdline));
+	if (boot_state.options.selftest.n != 0)
+		platform->selftest(boot_state.options.selftest);
 	// If no application is built into the loader either, read_application() refuses.
 	if (boot->module_count == 0)
 		(void)use_embedded_app(boot);

@@ -2,7 +2,9 @@
 // The boot sequence. A boot protocol fills in struct boot, boot_run() reads the application, places
 // it and builds the hand-over, and arch/ jumps.
 //
-// The protocol owns struct boot and the memory that its spans point to. The struct must stay valid
+// The protocol owns struct boot and the memory that its spans point to. If the core unpacks the
+// application, it replaces `app`, and `cmdline` by that of a Hermit image, and adapts `usable` and
+// `start_info`. The struct must stay valid
 // until the jump, the memory until the hand-over block is written for the last time (UEFI writes it
 // twice), and that of `app` until the image is loaded. Addresses are physical, except `serial` on
 // aarch64.
@@ -52,7 +54,8 @@ struct boot {
 	// Firmware memory within `ram`. The kernel receives it as memory reservations.
 	struct range_set reserved;
 	// The memory of the start information. Only the image may overlap it (place.h). UEFI: none,
-	// since the firmware has allocated that memory.
+	// since the firmware has allocated that memory. The core adds the command line of a Hermit
+	// image.
 	struct range start_info[START_INFO_MAX];
 	size_t start_info_count;
 

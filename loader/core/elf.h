@@ -32,7 +32,7 @@ static inline enum order elf_order(const struct elf_target *target)
 
 // The first four bytes (e_ident).
 #define ELF_MAGIC "\177ELF"
-// One bit of elf_image.read_only each.
+// At most 64: elf_image.read_only has one bit per segment.
 #define ELF_SEGMENTS_MAX 64
 #define ELF_NOTES_MAX 8
 

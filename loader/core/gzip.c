@@ -27,7 +27,7 @@ bool gzip_recognise(struct span file)
 static enum status truncated(struct span file)
 {
 	return refuse(STATUS_GZIP_TRUNCATED,
-		      "the gzip file ends after %lu bytes, within its data: copy it again", file.n);
+		      "the gzip file does not end within its %lu bytes: copy it again", file.n);
 }
 
 static enum status malformed(const char *what)
@@ -76,8 +76,8 @@ enum status gzip_measure(struct span file, struct gzip *out)
 		return truncated(file);
 	if (end != INFLATE_DONE)
 		return malformed("its data violates the DEFLATE format");
-	out->size = found.size;
-	out->file_size = at + found.used + TRAILER_SIZE;
+	out->unpacked_size = found.size;
+	out->member_size = at + found.used + TRAILER_SIZE;
 	out->crc = load_u32(trailer.p, ORDER_LITTLE);
 	// The size modulo 2^32 (2.3.1).
 	if (load_u32(trailer.p + 4, ORDER_LITTLE) != (uint32_t)found.size)
@@ -85,8 +85,8 @@ enum status gzip_measure(struct span file, struct gzip *out)
 	return STATUS_OK;
 }
 
-// 8: the CRC of each byte by its division, with the polynomial in reversed bit order. One entry
-// holds what dividing its index takes.
+// RFC 1952, section 8. table[i] is the CRC remainder of the byte i; the polynomial's bits are
+// reversed.
 static uint32_t crc32(const uint8_t *p, uint64_t n)
 {
 	static uint32_t table[256]; // too large for the stack
@@ -105,9 +105,9 @@ static uint32_t crc32(const uint8_t *p, uint64_t n)
 enum status gzip_unpack(const struct gzip *gzip, uint8_t *to)
 {
 	struct inflated found;
-	if (inflate(gzip->data, to, gzip->size, &found) != INFLATE_DONE)
+	if (inflate(gzip->data, to, gzip->unpacked_size, &found) != INFLATE_DONE)
 		return malformed("it has changed while it was read");
-	const uint32_t crc = crc32(to, gzip->size);
+	const uint32_t crc = crc32(to, gzip->unpacked_size);
 	if (crc != gzip->crc)
 		return refuse(STATUS_GZIP_CHECKSUM,
 			      "the gzip file is damaged: the checksum of its contents is %#x, it "

@@ -10,7 +10,7 @@
 
 static const char config_name[] = "hermit.toml";
 
-static enum status find_kernel(struct span archive, struct image *out)
+static enum status find_kernel(struct span archive, struct hermit_image *out)
 {
 	uint8_t bytes[IMAGE_NAME_MAX];
 	struct text_out name = { .p = bytes, .size = sizeof bytes };
@@ -26,11 +26,11 @@ static enum status find_kernel(struct span archive, struct image *out)
 		      (int)out->config.kernel.n, (const char *)out->config.kernel.p);
 }
 
-enum status image_open(struct span unpacked, struct image *out)
+enum status hermit_image_open(struct span unpacked, struct hermit_image *out)
 {
 	struct span text;
 	bool found;
-	*out = (struct image){ .app = unpacked };
+	*out = (struct hermit_image){ .app = unpacked };
 	if (unpacked.n >= 4 && memcmp(unpacked.p, ELF_MAGIC, 4) == 0)
 		return STATUS_OK;
 	if (!tar_recognise(unpacked))
@@ -59,8 +59,8 @@ static bool is_plain(uint8_t c)
 	return c >= 0x80;
 }
 
-// Puts quotes around the word that begins at `start`, if it needs them. The word moves up first,
-// by what the quotes take.
+// Puts quotes around the word that begins at `start`, if it needs them. First moves the word up by
+// the bytes to be added, then rewrites it from `start`.
 static void quote(struct text_out *out, size_t start)
 {
 	static const char escaped[] = "'\\''";
@@ -93,23 +93,25 @@ static void put_blank(struct text_out *out)
 		text_put(out, " ", 1);
 }
 
-// Writes each string of an array as a word. With `prefix`, those without = are left out.
-static void put_words(struct span array, const char *prefix, struct text_out *out)
+// Writes each string of an array as a word. `is_env`: as `env=KEY=VALUE`, without those that have
+// no
+// `=`.
+static void put_words(struct span array, bool is_env, struct text_out *out)
 {
 	for (;;) {
 		const struct text_out before = *out;
 		put_blank(out);
 		const size_t start = out->n;
-		text_put(out, prefix, prefix[0] != '\0' ? 4 : 0);
+		text_put(out, "env=", is_env ? sizeof "env=" - 1 : 0);
 		const size_t value = out->n;
 		if (!image_config_string(&array, out)) {
 			*out = before;
 			return;
 		}
-		bool assigns = prefix[0] == '\0';
+		bool is_kept = !is_env;
 		for (size_t i = value; i < out->n; i++)
-			assigns |= out->p[i] == '=';
-		if (assigns)
+			is_kept |= out->p[i] == '=';
+		if (is_kept)
 			quote(out, start);
 		else
 			out->n = before.n;
@@ -122,16 +124,16 @@ static bool is_empty(struct span array)
 	return !image_config_string(&array, &none);
 }
 
-enum status image_cmdline(const struct image_config *config, struct span line, bool path_first,
-			  struct text_out *out)
+enum status hermit_image_cmdline(const struct image_config *config, struct span line,
+				 bool path_first, struct text_out *out)
 {
 	bool user_words;
 	const size_t path = cmdline_path(line, path_first, &user_words);
 	text_put(out, line.p, path);
-	put_words(config->env_vars, "env=", out);
+	put_words(config->env_vars, true, out);
 	// Before the user's words, of which options may be some: the last of several values wins.
 	if (!user_words)
-		put_words(config->kernel_args, "", out);
+		put_words(config->kernel_args, false, out);
 	// What follows the path begins with its blank.
 	if (path == 0 && line.n != 0)
 		put_blank(out);
@@ -139,10 +141,8 @@ enum status image_cmdline(const struct image_config *config, struct span line, b
 	if (!user_words && !is_empty(config->app_args)) {
 		put_blank(out);
 		text_put(out, "--", 2);
-		put_words(config->app_args, "", out);
+		put_words(config->app_args, false, out);
 	}
-	if (user_words)
-		log_line(LOG_DEBUG, "The command line replaces the arguments of hermit.toml");
 	if (out->lost)
 		return refuse(STATUS_CMDLINE_TOO_LONG,
 			      "the command line with the arguments of hermit.toml has more than "

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/text.h"
 
-enum { PATH_MAX = 64 };
+enum { KEY_MAX = 64 };
 
 enum kind { STRING, ARRAY, SCALAR };
 
@@ -15,11 +15,12 @@ struct reader {
 	struct span text;
 	size_t at;
 	unsigned line;
-	// The name of the current table with a dot behind it, and behind that the key of the
-	// current line. One that is too long is no key of the format: `lost`.
-	uint8_t path[PATH_MAX];
-	struct text_out name;
-	size_t table;
+	// The dotted key of the current line: the name of the current table, a dot, which end at
+	// `table_size`, and what the line has before its `=`. One that is too long is no key of the
+	// format: `lost`.
+	uint8_t key_buffer[KEY_MAX];
+	struct text_out key;
+	size_t table_size;
 };
 
 static enum status wrong(const struct reader *r, const char *what)
@@ -69,7 +70,7 @@ static enum status read_key(struct reader *r)
 	const size_t start = r->at;
 	while (is_word(peek(r)) || (peek(r) == '.' && r->at > start))
 		r->at++;
-	text_put(&r->name, r->text.p + start, r->at - start);
+	text_put(&r->key, r->text.p + start, r->at - start);
 	skip_blanks(r);
 	return r->at > start ? STATUS_OK : wrong(r, "expected a key of letters, digits, _ and -");
 }
@@ -138,8 +139,9 @@ static enum status skip_scalar(struct reader *r)
 		r->at++;
 	if (r->at > start)
 		return STATUS_OK;
-	return wrong(r, peek(r) == '{' ? "inline tables are not supported"
-				       : "expected a string, a number or an array");
+	return wrong(r, peek(r) == '{'   ? "inline tables are not supported"
+			: peek(r) == '[' ? "arrays in arrays are not supported"
+					 : "expected a string, a number or an array");
 }
 
 static enum status skip_element(struct reader *r, enum kind *kind)
@@ -236,8 +238,8 @@ bool image_config_string(struct span *written, struct text_out *out)
 	return true;
 }
 
-// Digits, which single underscores may separate. Returns how many bytes they are, 0 if there is no
-// number below 2^53.
+// Digits, which underscores may separate; where these are is not checked. Returns how many bytes
+// they are, 0 if there is no number below 2^53.
 static size_t read_number(struct span s, uint64_t *out)
 {
 	size_t at = 0;
@@ -253,8 +255,8 @@ static size_t read_number(struct span s, uint64_t *out)
 	return at;
 }
 
-// A number of bytes, in a string also with a unit: K, M, G or T for powers of 1000, Ki, Mi, Gi or
-// Ti for powers of 1024, in either case, and a B if one likes.
+// A number of bytes, in a string also with a unit: K, M, G, T, P or E for powers of 1000, Ki and so
+// on for powers of 1024, in either case, optionally followed by B.
 static bool read_size(struct value value, uint64_t *out)
 {
 	struct span s = value.written;
@@ -266,7 +268,7 @@ static bool read_size(struct value value, uint64_t *out)
 		return at != 0 && at == s.n;
 	while (at < s.n && s.p[at] == ' ')
 		at++;
-	static const char letters[] = "kmgt";
+	static const char letters[] = "kmgtpe";
 	for (unsigned i = 0; at < s.n && i < sizeof letters - 1; i++) {
 		if ((s.p[at] | 0x20) != letters[i])
 			continue;
@@ -284,7 +286,7 @@ static bool read_size(struct value value, uint64_t *out)
 static enum status wants(const struct reader *r, const char *what)
 {
 	return refuse(STATUS_CONFIG_VALUE, "hermit.toml, line %u: %.*s must be %s", r->line,
-		      (int)r->name.n, (const char *)r->name.p, what);
+		      (int)r->key.n, (const char *)r->key.p, what);
 }
 
 static enum status check_version(const struct reader *r, struct value value)
@@ -311,7 +313,7 @@ static bool has_dashes(struct span array)
 	}
 }
 
-// The keys of the format. `once` is for their second occurrence, which TOML forbids.
+// The keys of the format. Those from VERSION to APP_ARGS are required.
 enum key { VERSION, KERNEL, KERNEL_ARGS, APP_ARGS, ENV_VARS, MEMORY, CPUS, KEYS };
 static const char names[KEYS][20] = { "version",          "kernel",         "input.kernel_args",
 				      "input.app_args",   "input.env_vars", "requirements.memory",
@@ -344,6 +346,7 @@ static enum status store(const struct reader *r, enum key key, struct value valu
 	return key == KERNEL_ARGS && has_dashes(value.written) ? wants(r, "without --") : STATUS_OK;
 }
 
+// A key that is in `seen` occurs a second time, which TOML forbids.
 static enum status read_pair(struct reader *r, struct image_config *out, unsigned *seen)
 {
 	struct value value;
@@ -353,8 +356,8 @@ static enum status read_pair(struct reader *r, struct image_config *out, unsigne
 	r->at++;
 	skip_blanks(r);
 	TRY(read_value(r, &value));
-	for (unsigned key = 0; key < KEYS && !r->name.lost; key++) {
-		if (!span_is((struct span){ r->name.p, r->name.n }, names[key]))
+	for (unsigned key = 0; key < KEYS && !r->key.lost; key++) {
+		if (!span_is((struct span){ r->key.p, r->key.n }, names[key]))
 			continue;
 		if ((*seen >> key & 1) != 0)
 			return wrong(r, "the key occurs a second time");
@@ -368,16 +371,17 @@ static enum status read_table(struct reader *r)
 {
 	r->at++;
 	skip_blanks(r);
-	r->name = (struct text_out){ .p = r->path, .size = PATH_MAX };
+	r->key = (struct text_out){ .p = r->key_buffer, .size = KEY_MAX };
 	if (peek(r) == '[')
 		return wrong(r, "arrays of tables are not supported");
 	TRY(read_key(r));
 	if (peek(r) != ']')
 		return wrong(r, "expected ] after the name of a table");
 	r->at++;
-	text_put(&r->name, ".", 1);
-	// A table without room for a key has none of the format: its name stays `lost`.
-	r->table = r->name.n;
+	text_put(&r->key, ".", 1);
+	// If the name fills the buffer, no key in this table can be one of the format: `lost` makes
+	// read_pair() skip them.
+	r->table_size = r->key.n;
 	return STATUS_OK;
 }
 
@@ -416,10 +420,10 @@ enum status image_config_read(struct span text, struct image_config *out)
 	for (skip_lines(&r); r.at < text.n; skip_lines(&r)) {
 		if (peek(&r) == '[') {
 			TRY(read_table(&r));
-			lost = r.name.lost;
+			lost = r.key.lost;
 		} else {
-			r.name = (struct text_out){
-				.p = r.path, .n = r.table, .size = PATH_MAX, .lost = lost
+			r.key = (struct text_out){
+				.p = r.key_buffer, .n = r.table_size, .size = KEY_MAX, .lost = lost
 			};
 			TRY(read_pair(&r, out, &seen));
 		}

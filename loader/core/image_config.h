@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // The configuration of a Hermit image, hermit.toml, version 1: the part of TOML 1.0 that such files
-// use. Untrusted, and read where it is: strings stay as they are written until they are needed.
+// use. Untrusted. Nothing is copied: the spans point into the text, quotes and escapes included.
+// image_config_string() decodes them.
 #pragma once
 
 #include "core/span.h"
@@ -9,8 +10,8 @@
 // The longest name of a file in an archive, in bytes.
 #define IMAGE_NAME_MAX 255
 
-// A string or an array of strings as it is written, checked.
 struct image_config {
+	// A string, and arrays of strings, as they are written. Checked.
 	struct span kernel;
 	struct span kernel_args, app_args, env_vars;
 	// 0: not given.
@@ -19,9 +20,9 @@ struct image_config {
 };
 
 // Reads the file. Keys that the format does not define are ignored, if their values are strings,
-// numbers or arrays of these. Inline tables, arrays of tables, quoted keys and strings of several
-// lines are refused, although TOML has them. Refuses with class 109, or with
-// hermit-image-unsupported if the version is not "1".
+// numbers, truth values, dates or arrays of these. Refused, although TOML has them: inline tables,
+// arrays of tables, arrays in arrays, quoted keys, strings of several lines, and dates with a blank
+// before the time. Refuses with class 109, or with IMAGE_UNSUPPORTED if the version is not "1".
 must_check enum status image_config_read(struct span text, struct image_config *out);
 
 // Bounded output. `lost` is set as soon as something did not fit.

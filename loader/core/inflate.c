@@ -11,7 +11,7 @@ enum {
 	LENGTH_CODES = 19,
 	FAST_BITS = 9,
 	END_OF_BLOCK = 256,
-	// Symbols that exist in a code of the format, but must not occur (3.2.6).
+	// Symbols from these on exist in the fixed codes, but must not occur (3.2.6).
 	LITERALS_USED = 286,
 	DISTANCES_USED = 30,
 };
@@ -37,8 +37,8 @@ struct stream {
 // static: too large for the stack.
 static struct code literals, distances;
 
-// Afterwards there are at least 56 bits, or all that are left. A length with its distance has at
-// most 15 + 5 + 15 + 13.
+// Afterwards there are at least 57 bits, or all that are left. One code or one take() needs at most
+// 16.
 static void refill(struct stream *s)
 {
 	while (s->count <= 56 && s->at < s->in.n) {
@@ -56,7 +56,7 @@ static bool drop(struct stream *s, unsigned n)
 	return true;
 }
 
-// Reads `n` bits, at most 16. `value` is incomplete if the input ends: false.
+// Reads `n` bits, at most 16. Returns false if the input ends before.
 static must_check bool take(struct stream *s, unsigned n, unsigned *value)
 {
 	refill(s);
@@ -72,9 +72,11 @@ static unsigned reversed(unsigned code, unsigned length)
 	return out;
 }
 
-// 3.2.2: builds a code from the lengths of its symbols' codes. False: more codes than a length has,
-// or fewer, which only a code with a single symbol of one bit, or with none, may have.
-static must_check bool build(struct code *code, const uint8_t *lengths, unsigned n, bool may_lack)
+// 3.2.2: builds a code from the lengths of its symbols' codes. Returns false if there are more
+// codes than the lengths permit, or fewer. With `may_be_incomplete`, one code of one bit or no code
+// at all is valid.
+static must_check bool build(struct code *code, const uint8_t *lengths, unsigned n,
+			     bool may_be_incomplete)
 {
 	unsigned first[CODE_MAX + 1], next[CODE_MAX + 1], longest = 0, used = 0, value = 0;
 	memset(code, 0, sizeof *code);
@@ -92,7 +94,7 @@ static must_check bool build(struct code *code, const uint8_t *lengths, unsigned
 		if (code->count[length] != 0)
 			longest = length;
 	}
-	if (value != 1U << CODE_MAX && (!may_lack || longest > 1))
+	if (value != 1U << CODE_MAX && (!may_be_incomplete || longest > 1))
 		return false;
 	for (unsigned i = 0; i < n; i++) {
 		const unsigned length = lengths[i];
@@ -107,8 +109,8 @@ static must_check bool build(struct code *code, const uint8_t *lengths, unsigned
 	return true;
 }
 
-// A code that is longer than FAST_BITS, or none. `above` counts the codes of this length from the
-// first one on: codes of a length are consecutive.
+// A code that is longer than FAST_BITS, or none. Codes of a length are consecutive: `above` is the
+// bits so far minus the first code of this length.
 static enum inflate_end find_long(struct stream *s, const struct code *code, unsigned *symbol)
 {
 	unsigned above = 0, before = 0;
@@ -245,13 +247,14 @@ static enum inflate_end fixed_codes(void)
 }
 
 // 3.2.7: the lengths of both codes in one row; 16 repeats the previous one, 17 and 18 zero.
-static enum inflate_end read_lengths(struct stream *s, uint8_t *lengths, unsigned n)
+static enum inflate_end read_lengths(struct stream *s, const struct code *code, uint8_t *lengths,
+				     unsigned n)
 {
 	for (unsigned i = 0; i < n;) {
 		unsigned symbol, more = 1;
 		uint8_t value = 0;
 		refill(s);
-		enum inflate_end end = decode(s, &literals, &symbol);
+		enum inflate_end end = decode(s, code, &symbol);
 		if (end != INFLATE_DONE)
 			return end;
 		if (symbol < 16) {
@@ -292,10 +295,10 @@ static enum inflate_end dynamic_codes(struct stream *s)
 			return INFLATE_TRUNCATED;
 		lengths[order[i]] = (uint8_t)length;
 	}
-	// The code of the lengths is needed only until they are read.
+	// `literals` first holds the code of the lengths, which is needed only until they are read.
 	if (!build(&literals, lengths, LENGTH_CODES, false))
 		return INFLATE_MALFORMED;
-	enum inflate_end end = read_lengths(s, lengths, literal_count + distance_count);
+	enum inflate_end end = read_lengths(s, &literals, lengths, literal_count + distance_count);
 	if (end != INFLATE_DONE)
 		return end;
 	const bool good = lengths[END_OF_BLOCK] != 0 &&

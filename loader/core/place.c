@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Placement. Searches take the lowest suitable address, in the preferred range first: kernels up to
-// 0.11 lose the memory below the image.
+// 0.11 lose the memory below the image. Only place_unpacked() takes the highest one.
 #include "core/place.h"
 
 #include "core/log.h"
@@ -20,8 +20,9 @@ static void busy_add(struct busy *busy, struct range r)
 }
 
 // The excluded ranges and the loader: only an ET_EXEC image may overlap them, since it has no other
-// place. place_block() adds the others: file and start information, which any image may overlap,
-// then image and block. Block, staging and the copy of the file overlap none of them.
+// place. place_unpacked() adds file and start information, which any image may overlap, and
+// place_block() adds these, image and block. Block, staging and the copy of the file overlap none
+// of them.
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -40,10 +41,9 @@ static bool find_free(const struct place_request *request, const struct busy *bu
 }
 
 // Returns true if copying in descending order is safe: every segment goes to or above its file
-// bytes, and the file has the segments in ascending order. Then no copy overwrites bytes that are
-// copied later, which are those of the segments below. Nor does zeroing. It begins at or above the
-// end of every copy below it, also for a segment without file bytes, and each copy ends at or above
-// the end of the file bytes it was made from.
+// bytes, and the file has the segments in ascending order. Then an invariant holds: when segment i
+// is copied or zeroed, everything written is at or above the end of the file bytes of segments 0 to
+// i - 1. (A segment without file bytes is above the copies of those below it.)
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
 {
 	uint64_t before = 0;
@@ -157,7 +157,7 @@ static must_check bool place_block(const struct place_request *request, uint64_t
 		.boundary = rules->block_boundary,
 		.within = { 0, top },
 	};
-	// place_rules.block_boundary: first the first GiB, then the one where the image begins.
+	// place_rules.block_boundary: tries GiB 0, then the GiB where the image begins.
 	if (rules->block_boundary != 0 && top > GIB(1))
 		want.within.end = GIB(1);
 	busy_add(busy, out->image);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Placement: chooses addresses for image, hand-over block and temporary copies before anything is
-// written. Pure functions of the request; addresses are physical.
+// Placement: chooses addresses for the unpacked file, image, hand-over block and temporary copies
+// before they are written. Pure functions of the request; addresses are physical.
 //
 // The image may overlap what is still in use:
 //   - the start information (command line, device tree): the block is made from it, and is written

@@ -20,7 +20,8 @@
 	X(ELF_SEGMENT_BEYOND_FILE, 67, "elf-truncated", "elf-segment-beyond-file",                \
 	  "a segment's bytes are not inside the file")                                            \
 	X(APP_UNKNOWN_FORMAT, 69, "unknown-format", "app-unknown-format",                         \
-	  "the file is neither an ELF file nor a Hermit image")                                   \
+	  "the file is neither an ELF file nor a Hermit image, or the one in an image is no ELF " \
+	  "file")                                                                                 \
 	X(ELF_NOT_64_BIT, 71, "elf-wrong-class", "elf-not-64-bit",                                \
 	  "the ELF file is not of class 64")                                                      \
 	X(ELF_WRONG_BYTE_ORDER, 71, "elf-wrong-class", "elf-wrong-byte-order",                    \
@@ -85,7 +86,8 @@
 	  "no range of free RAM is large enough for the application, or the loader has too few "  \
 	  "page tables to map one")                                                               \
 	X(UNPACK_NO_ROOM, 83, "does-not-fit", "unpack-no-room",                                   \
-	  "no range of free RAM is large enough to unpack the application's file")                \
+	  "no range of free RAM is large enough to unpack the application's file, or the loader " \
+	  "has too few page tables to map one")                                                   \
 	X(MEMORY_REQUIRED, 83, "does-not-fit", "memory-required",                                 \
 	  "the machine has less RAM than the Hermit image requires")                              \
 	X(NO_ROOM_BELOW_IMAGE, 85, "no-arrangement", "no-room-below-image",                       \

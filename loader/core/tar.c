@@ -58,16 +58,13 @@ static struct span field(const uint8_t *p, size_t n)
 	return (struct span){ p, length };
 }
 
+// Removes leading `/` and `./`, and the `.` of a prefix or name that has nothing else.
 static struct span without_root(struct span name)
 {
-	for (;;) {
-		size_t skip = name.n >= 1 && name.p[0] == '/'                       ? 1
-			      : name.n >= 2 && name.p[0] == '.' && name.p[1] == '/' ? 2
-										    : 0;
-		if (skip == 0)
-			return name;
-		name = (struct span){ name.p + skip, name.n - skip };
-	}
+	while (name.n != 0 &&
+	       (name.p[0] == '/' || (name.p[0] == '.' && (name.n == 1 || name.p[1] == '/'))))
+		name = (struct span){ name.p + 1, name.n - 1 };
+	return name;
 }
 
 static bool same(struct span a, struct span b)
@@ -78,7 +75,7 @@ static bool same(struct span a, struct span b)
 static bool has_name(const uint8_t *header, struct span wanted)
 {
 	struct span name = field(header + NAME_AT, NAME_SIZE), prefix = { 0 };
-	// GNU's old format has other fields there, and another magic.
+	// 6 bytes: the NUL counts. GNU's old format has `ustar ` and no prefix.
 	if (memcmp(header + MAGIC_AT, "ustar", 6) == 0)
 		prefix = without_root(field(header + PREFIX_AT, PREFIX_SIZE));
 	if (prefix.n == 0)
@@ -86,6 +83,12 @@ static bool has_name(const uint8_t *header, struct span wanted)
 	return wanted.n == prefix.n + 1 + name.n && wanted.p[prefix.n] == '/' &&
 	       same((struct span){ wanted.p, prefix.n }, prefix) &&
 	       same((struct span){ wanted.p + prefix.n + 1, name.n }, name);
+}
+
+// POSIX: links, devices, directories and FIFOs have no data, whatever their size says.
+static bool has_data(uint8_t type)
+{
+	return type < '1' || type > '6';
 }
 
 bool tar_recognise(struct span archive)
@@ -98,7 +101,7 @@ enum status tar_find(struct span archive, struct span name, struct span *out, bo
 	const struct span wanted = without_root(name);
 	size_t at = 0;
 	*found = false;
-	// Two blocks of zeros end an archive, but writers leave them out.
+	// Two blocks of zeros end an archive; one is enough here, and some writers write none.
 	while (archive.n - at >= BLOCK && !is_end(archive.p + at)) {
 		const uint8_t *header = archive.p + at;
 		uint64_t size;
@@ -106,14 +109,15 @@ enum status tar_find(struct span archive, struct span name, struct span *out, bo
 		if (!checksum_is_right(header))
 			return refuse(STATUS_ARCHIVE_MALFORMED,
 				      "the header at %#lx of the archive has a wrong checksum", at);
-		if (!read_octal(header + SIZE_AT, SIZE_SIZE, &size) ||
-		    !span_sub(archive, at + BLOCK, size, &bytes))
+		const uint8_t type = header[TYPE_AT];
+		const bool good = read_octal(header + SIZE_AT, SIZE_SIZE, &size);
+		size = has_data(type) ? size : 0;
+		if (!good || !span_sub(archive, at + BLOCK, size, &bytes))
 			return refuse(STATUS_ARCHIVE_MALFORMED,
 				      "the file at %#lx of the archive does not end within its "
 				      "%#lx bytes",
 				      at, archive.n);
-		if ((header[TYPE_AT] == '0' || header[TYPE_AT] == '\0') &&
-		    has_name(header, wanted)) {
+		if ((type == '0' || type == '\0') && has_name(header, wanted)) {
 			*out = bytes;
 			*found = true;
 		}

@@ -2,6 +2,8 @@
 // Writes gzip files and tar archives, and streams of bits.
 #pragma once
 
+#include <string.h>
+
 #include "core/span.h"
 
 struct bytes {
@@ -13,6 +15,11 @@ struct bytes {
 static inline struct span span_of(const struct bytes *bytes)
 {
 	return (struct span){ bytes->p, bytes->n };
+}
+
+static inline struct span text_span(const char *text)
+{
+	return (struct span){ (const uint8_t *)text, strlen(text) };
 }
 
 void bytes_add(struct bytes *to, const void *p, size_t n);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Archives, hermit.toml and the command line; whole runs on the fake PC.
+// hermit.toml and the command line; whole runs on the fake PC.
 #include "core/image.h"
 
 #include <string.h>
 
-#include "core/tar.h"
 #include "test/archive_builder.h"
 #include "test/elf_builder.h"
 #include "test/fake_pc.h"
@@ -13,106 +12,6 @@
 
 #define HEAD "version = \"1\"\nkernel = \"hkernel\"\n"
 #define INPUT "[input]\nkernel_args = []\napp_args = []\n"
-
-static struct span text_span(const char *text)
-{
-	return (struct span){ (const uint8_t *)text, strlen(text) };
-}
-
-static enum status find(const struct bytes *archive, const char *name, struct span *out,
-			bool *found)
-{
-	console_open();
-	return tar_find(span_of(archive), text_span(name), out, found);
-}
-
-static void names_in_an_archive(void)
-{
-	static const struct {
-		const char *stored, *prefix, *wanted;
-		bool found;
-	} rows[] = {
-		{ "hermit.toml", "", "hermit.toml", true },
-		{ "./hermit.toml", "", "hermit.toml", true },
-		{ "/hermit.toml", "", "hermit.toml", true },
-		{ "hermit.toml", "", "/hermit.toml", true },
-		{ "hermit.tom", "", "hermit.toml", false },
-		{ "hermit.toml2", "", "hermit.toml", false },
-		{ "b", "./a", "a/b", true },
-		{ "b", "a", "b", false },
-		{ "b", "a", "a-b", false },
-		{ "b", "a/c", "a/b", false },
-	};
-	for (size_t i = 0; i < countof(rows); i++) {
-		struct bytes archive = { 0 };
-		struct span file;
-		bool found;
-		tar_add(&archive, rows[i].stored, "x", 1);
-		memcpy(archive.p + 345, rows[i].prefix, strlen(rows[i].prefix));
-		tar_checksum(archive.p);
-		test_case("%s", rows[i].stored);
-		CHECK_EQ(find(&archive, rows[i].wanted, &file, &found), STATUS_OK);
-		CHECK_EQ(found, rows[i].found);
-		bytes_free(&archive);
-	}
-}
-
-static void entries_of_an_archive(void)
-{
-	struct bytes archive = { 0 };
-	struct span file;
-	bool found;
-	tar_add(&archive, "a", "first", 5);
-	tar_add(&archive, "d", "", 0);
-	archive.p[1024 + 156] = '5'; // a directory
-	tar_checksum(archive.p + 1024);
-	tar_add(&archive, "pax", "11 path=a\n", 10);
-	archive.p[1536 + 156] = 'x';
-	tar_checksum(archive.p + 1536);
-	tar_add(&archive, "a", "second", 6);
-	CHECK_EQ(find(&archive, "d", &file, &found), STATUS_OK);
-	CHECK(!found);
-	CHECK_EQ(find(&archive, "a", &file, &found), STATUS_OK);
-	CHECK(found && file.n == 6 && memcmp(file.p, "second", 6) == 0);
-	// The end: two blocks of zeros, and what follows them does not count.
-	static const uint8_t zeros[1024];
-	bytes_add(&archive, zeros, sizeof zeros);
-	tar_add(&archive, "a", "third", 5);
-	CHECK_EQ(find(&archive, "a", &file, &found), STATUS_OK);
-	CHECK_EQ(file.n, 6);
-
-	memcpy(archive.p + 1024 + 124, "00000000009 ", 12); // 9 is no octal digit
-	tar_checksum(archive.p + 1024);
-	CHECK_REFUSED(find(&archive, "a", &file, &found), ARCHIVE_MALFORMED,
-		      "107 archive-malformed: the file at 0x400 of the archive does not end within "
-		      "its 0x1600 bytes");
-	memcpy(archive.p + 124, "00000100000 ", 12);
-	tar_checksum(archive.p);
-	CHECK_EQ(find(&archive, "a", &file, &found), STATUS_ARCHIVE_MALFORMED);
-	archive.p[0] ^= 1;
-	CHECK_REFUSED(find(&archive, "a", &file, &found), ARCHIVE_MALFORMED,
-		      "107 archive-malformed: the header at 0x0 of the archive has a wrong "
-		      "checksum");
-	bytes_free(&archive);
-}
-
-// Cut at every byte: never a read beyond the end, never a file that is not all there.
-static void an_archive_is_cut(void)
-{
-	struct bytes archive = { 0 };
-	tar_add(&archive, "a", "first", 5);
-	tar_add(&archive, "b", "second", 6);
-	for (size_t n = 0; n <= archive.n; n++) {
-		struct span file;
-		bool found;
-		struct bytes cut = { exact_copy(archive.p, n), n, 0 };
-		const enum status status = find(&cut, "b", &file, &found);
-		test_case("%zu bytes", n);
-		CHECK_EQ(status == STATUS_OK && found, n >= 1536 + 6);
-		free(cut.p);
-	}
-	bytes_free(&archive);
-}
 
 static enum status read(const char *text, struct image_config *config)
 {
@@ -133,6 +32,8 @@ static void what_a_configuration_may_have(void)
 		{ HEAD INPUT "[requirements]\nmemory = \"2GB\" # much", 2000000000, 0 },
 		{ HEAD INPUT "[requirements]\nmemory = '1gib'\r\n", GIB(1), 0 },
 		{ HEAD INPUT "[requirements]\nmemory = '70k'", 70000, 0 },
+		{ HEAD INPUT "[requirements]\nmemory = '1 PiB'", GIB(1024 * 1024), 0 },
+		{ "version = '1'\nkernel = 'a'\nversion2 = 1\n" INPUT, 0, 0 },
 		{ HEAD "input.kernel_args = [ # none\n]\ninput.app_args = [\n 'a', # one\n\n]\n", 0,
 		  0 },
 		{ HEAD "extra = 1979-05-27T07:32:00Z\n[other]\nkernel = [1, 2.5, true]\n" INPUT, 0,
@@ -178,6 +79,12 @@ static void what_a_configuration_must_not_have(void)
 		{ "requirements.memory = '99999999999999999999'",
 		  "hermit.toml, line 1: requirements.memory must be a size such as 67108864 or "
 		  "\"64 MiB\"" },
+		{ "requirements.memory = '1. 5'",
+		  "hermit.toml, line 1: requirements.memory must be a size such as 67108864 or "
+		  "\"64 MiB\"" },
+		{ "requirements.memory = '16 EiB'",
+		  "hermit.toml, line 1: requirements.memory must be a size such as 67108864 or "
+		  "\"64 MiB\"" },
 		{ "requirements.memory = '9000000000 TiB'",
 		  "hermit.toml, line 1: requirements.memory must be a size such as 67108864 or "
 		  "\"64 MiB\"" },
@@ -216,7 +123,7 @@ static void what_is_not_understood(void)
 		{ "key = '''a'''", "line 1: strings of several lines are not supported" },
 		{ "key = ['a' 'b']", "line 1: expected , or ] after an element of an array" },
 		{ "key = [\n'a'", "line 2: expected , or ] after an element of an array" },
-		{ "key = [[1]]", "line 1: expected a string, a number or an array" },
+		{ "key = [[1]]", "line 1: arrays in arrays are not supported" },
 		{ "key = 1 2", "line 1: expected the end of the line" },
 		{ "kernel = 'a'\nkernel = 'b'", "line 2: the key occurs a second time" },
 		{ "\xff", "line 1: the file is not UTF-8" },
@@ -285,7 +192,8 @@ static void command_lines(void)
 		uint8_t bytes[300];
 		struct text_out out = { .p = bytes, .size = sizeof bytes };
 		test_case("%s", rows[i].line);
-		CHECK_EQ(image_cmdline(&config, text_span(rows[i].line), rows[i].path_first, &out),
+		CHECK_EQ(hermit_image_cmdline(&config, text_span(rows[i].line), rows[i].path_first,
+					      &out),
 			 STATUS_OK);
 		bytes[out.n] = '\0';
 		CHECK_STR((const char *)bytes, rows[i].want);
@@ -295,8 +203,8 @@ static void command_lines(void)
 			uint8_t *exact = realloc(small.p, n != 0 ? n : 1);
 			small.p = exact;
 			console_open();
-			CHECK_EQ(image_cmdline(&config, text_span(rows[i].line), rows[i].path_first,
-					       &small),
+			CHECK_EQ(hermit_image_cmdline(&config, text_span(rows[i].line),
+						      rows[i].path_first, &small),
 				 STATUS_CMDLINE_TOO_LONG);
 			free(exact);
 		}
@@ -431,10 +339,15 @@ static void images_are_refused(void)
 		  "RAM to be unpacked");
 	CHECK_BYTES(fake_memory(), fake_before(), pc.ram);
 	bytes_free(&boot_file);
+	// Too few page tables for the file and the command line behind it.
+	use_file(HEAD INPUT, elf_default(), MIB(16));
+	fake_map_at_most(CMDLINE_MAX + 1);
+	(void)refused(STATUS_UNPACK_NO_ROOM);
+	fake_map_at_most(UINT64_MAX);
+	CHECK(strstr(console_text(), "too few page tables to map") != NULL);
 }
 
 #define T(name) { #name, name }
-SUITE(image, T(names_in_an_archive), T(entries_of_an_archive), T(an_archive_is_cut),
-      T(what_a_configuration_may_have), T(what_a_configuration_must_not_have),
+SUITE(image, T(what_a_configuration_may_have), T(what_a_configuration_must_not_have),
       T(what_is_not_understood), T(command_lines), T(images_boot),
       T(an_image_over_its_unpacked_file), T(images_are_refused));

@@ -211,21 +211,22 @@ static void truncated_at_every_byte(void)
 	store_u32(parts[1].p + parts[1].n - 4, 40 * 258 + 1, ORDER_LITTLE);
 	for (size_t i = 0; i < countof(parts); i++) {
 		CHECK_EQ(measure(&parts[i], &gzip), STATUS_OK);
-		CHECK_EQ(gzip.file_size, parts[i].n);
+		CHECK_EQ(gzip.member_size, parts[i].n);
 		for (size_t n = 3; n < parts[i].n; n++) {
 			char text[120];
 			struct bytes cut = { parts[i].p, n, 0 };
 			test_case("file %zu, %zu bytes", i, n);
 			snprintf(text, sizeof text,
-				 "105 gzip-truncated: the gzip file ends after %zu bytes, within "
-				 "its data: copy it again",
+				 "105 gzip-truncated: the gzip file does not end within its %zu "
+				 "bytes: "
+				 "copy it again",
 				 n);
 			CHECK_REFUSED(measure(&cut, &gzip), GZIP_TRUNCATED, text);
 		}
 		// What follows is not read.
 		bytes_add(&parts[i], "more", 4);
 		CHECK_EQ(measure(&parts[i], &gzip), STATUS_OK);
-		CHECK_EQ(gzip.file_size, parts[i].n - 4);
+		CHECK_EQ(gzip.member_size, parts[i].n - 4);
 		bytes_free(&parts[i]);
 	}
 	bytes_free(&codes);
@@ -241,7 +242,7 @@ static void gzip_headers(void)
 	const size_t header = file.n;
 	bytes_add(&file, body.p + 10, body.n - 10);
 	CHECK_EQ(measure(&file, &gzip), STATUS_OK);
-	CHECK_EQ(gzip.size, 5);
+	CHECK_EQ(gzip.unpacked_size, 5);
 	for (size_t n = 10; n < header; n++) {
 		struct bytes cut = { file.p, n, 0 };
 		CHECK_EQ(measure(&cut, &gzip), STATUS_GZIP_TRUNCATED);
@@ -291,7 +292,7 @@ static void a_bomb(void)
 	struct gzip gzip;
 	store_u32(file.p + file.n - 4, 258000001, ORDER_LITTLE);
 	CHECK_EQ(measure(&file, &gzip), STATUS_OK);
-	CHECK_EQ(gzip.size, 258000001);
+	CHECK_EQ(gzip.unpacked_size, 258000001);
 	CHECK(file.n < 260000);
 	bytes_free(&file);
 }

@@ -32,10 +32,9 @@ static const struct boot_field fields[] = {
 	}
 
 // Development versions since 0.13; only uhyve interface 2 or later tells them from 0.13 itself.
-// They take a recursive entry in the top table for a sign that they must leave the RAM below the
-// image alone. This row sets no .recursive. So they use that RAM, except for what the device tree
-// reserves, and every device tree reserves the block. kernel_minor is 10, like the next row's: it
-// only excludes files without an ABI tag, which may not know E4_TAGS.
+// These kernels leave the RAM below the image alone if the top table is recursive. This row's is
+// not, so they use that RAM, except for what the device tree reserves: the block. kernel_minor is
+// 10, like the next row's: it only excludes files without an ABI tag, which may not know E4_TAGS.
 const struct era era_e4_newest = {
 	E4_ROW,          .kernel_minor = 10, .uhyve_interface = 2,
 	.machine = 62, // EM_X86_64

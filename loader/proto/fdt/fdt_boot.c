@@ -39,7 +39,7 @@ static enum status find_end(const struct devicetree *tree, void *(*map)(struct r
 	if (gzip_recognise(file)) {
 		struct gzip gzip;
 		TRY(gzip_measure(file, &gzip));
-		size = gzip.file_size;
+		size = gzip.member_size;
 	}
 	if (size == 0)
 		size = FIRST_BYTES;

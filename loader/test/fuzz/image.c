@@ -18,15 +18,16 @@ static void line(const struct image_config *config)
 	for (unsigned i = 0; i < countof(lines); i++) {
 		const struct span given = { (const uint8_t *)lines[i], strlen(lines[i]) };
 		struct text_out out = { .p = bytes, .size = sizeof bytes };
-		if (image_cmdline(config, given, true, &out) == STATUS_OK && out.n > sizeof bytes)
+		if (hermit_image_cmdline(config, given, true, &out) == STATUS_OK &&
+		    out.n > sizeof bytes)
 			__builtin_trap();
 	}
 }
 
 static void open_archive(struct span unpacked)
 {
-	static struct image image;
-	if (image_open(unpacked, &image) == STATUS_OK && image.has_config)
+	struct hermit_image image;
+	if (hermit_image_open(unpacked, &image) == STATUS_OK && image.has_config)
 		line(&image.config);
 }
 
@@ -34,11 +35,11 @@ static void unpack(struct span file)
 {
 	struct gzip gzip;
 	if (!gzip_recognise(file) || gzip_measure(file, &gzip) != STATUS_OK ||
-	    gzip.size > SIZE_MAX_HERE)
+	    gzip.unpacked_size > SIZE_MAX_HERE)
 		return;
-	uint8_t *to = malloc(gzip.size + 1);
+	uint8_t *to = malloc(gzip.unpacked_size + 1);
 	if (gzip_unpack(&gzip, to) == STATUS_OK)
-		open_archive((struct span){ to, gzip.size });
+		open_archive((struct span){ to, gzip.unpacked_size });
 	free(to);
 }
 
