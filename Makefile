@@ -176,8 +176,8 @@ host-test: writable ## unit tests of the loader on the host, with sanitizers
 	@echo "== host tests, with sanitizers"
 	@$(loader) PROFILE=debug host test
 
-host: writable
-	@$(loader) PROFILE=debug host
+host: writable # for tests, with the host tests themselves
+	@$(loader) PROFILE=debug host build/host/loader-test
 
 clang: writable ## build the loaders with clang
 	@echo "== loader by clang"
