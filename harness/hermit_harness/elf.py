@@ -2,8 +2,7 @@
 """What the harness wants to know of an application file: kernel version, entry version, where it is linked.
 
 A reader of its own and not a library's, since it is also pointed at the damaged files of the corpus: whatever is
-wrong gives None or nothing,
-never an exception. Both byte orders, 64-bit only.
+wrong gives None or nothing, never an exception. Both byte orders, 64-bit only.
 """
 
 from __future__ import annotations

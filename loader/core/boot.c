@@ -125,7 +125,7 @@ static enum status map_window(struct range r, enum status no_room, struct window
 	return STATUS_OK;
 }
 
-// Finds memory for the unpacked file and the command line behind it.
+// Finds memory for the unpacked file, followed by the command line.
 static enum status claim_unpacked(struct boot *boot, uint64_t size, struct window *out)
 {
 	const struct place_request request = place_request(boot);

@@ -4,10 +4,9 @@
 //
 // The protocol owns struct boot and the memory that its spans point to. If the core unpacks the
 // application, it replaces `app`, and `cmdline` by that of a Hermit image, and adapts `usable` and
-// `start_info`. The struct must stay valid
-// until the jump, the memory until the hand-over block is written for the last time (UEFI writes it
-// twice), and that of `app` until the image is loaded. Addresses are physical, except `serial` on
-// aarch64.
+// `start_info`. The struct must stay valid until the jump, the memory until the hand-over block is
+// written for the last time (UEFI writes it twice), and that of `app` until the image is loaded.
+// Addresses are physical, except `serial` on aarch64.
 #pragma once
 
 #include "core/cmdline.h"

@@ -20,7 +20,7 @@ static bool span_equals(struct span s, const char *text, size_t n)
 
 #define IS(span, literal) span_equals(span, literal, sizeof(literal) - 1)
 
-// Returns the offset behind the quote that ends the quoted text at `at`. A backslash escapes a byte
+// Returns the offset after the quote that ends the quoted text at `at`. A backslash escapes a byte
 // between double quotes, and none between single ones. Without an end the quote is an ordinary
 // character: what QEMU appends to such a line must still be found.
 static size_t skip_quoted(struct span line, size_t at)

@@ -93,8 +93,7 @@ static void put_blank(struct text_out *out)
 		text_put(out, " ", 1);
 }
 
-// Writes each string of an array as a word. `is_env`: as `env=KEY=VALUE`, without those that have
-// no
+// Writes each string of an array as a word. `is_env`: as `env=KEY=VALUE`, and only strings with
 // `=`.
 static void put_words(struct span array, bool is_env, struct text_out *out)
 {

@@ -83,7 +83,7 @@ static int hex_value(uint8_t c)
 				      : -1;
 }
 
-// The escape sequence behind a backslash at `p`. Returns its size, 0 if it is none. NUL and
+// The escape sequence after a backslash at `p`. Returns its size, 0 if it is none. NUL and
 // surrogates are none, since the command line cannot have them.
 static size_t read_escape(struct span s, uint32_t *value)
 {
@@ -300,7 +300,7 @@ static enum status check_version(const struct reader *r, struct value value)
 		      (int)value.written.n, (const char *)value.written.p);
 }
 
-// In kernel_args, `--` would make application arguments of the words behind it.
+// In kernel_args, `--` would make application arguments of the words after it.
 static bool has_dashes(struct span array)
 {
 	uint8_t bytes[2];

@@ -339,7 +339,7 @@ static void images_are_refused(void)
 		  "RAM to be unpacked");
 	CHECK_BYTES(fake_memory(), fake_before(), pc.ram);
 	bytes_free(&boot_file);
-	// Too few page tables for the file and the command line behind it.
+	// Too few page tables for the file, followed by the command line.
 	use_file(HEAD INPUT, elf_default(), MIB(16));
 	fake_map_at_most(CMDLINE_MAX + 1);
 	(void)refused(STATUS_UNPACK_NO_ROOM);

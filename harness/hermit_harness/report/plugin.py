@@ -134,7 +134,7 @@ class Reporter:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None]:
-        """What makes the run red stands last, below pytest's own list of skips: who reads only the end sees it."""
+        """Print what makes the run red last, after pytest's list of skips, so that it is in view at the end."""
         if not self.config.option.collectonly:
             self._write_sections(terminalreporter)
         yield

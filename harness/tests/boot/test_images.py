@@ -52,7 +52,7 @@ def test_arguments_arrive(name: str, machine: str, boot_here: Boot, tmp_path: Pa
 @pytest.mark.requirement("N-25")
 @pytest.mark.parametrize(("name", "machine"), [("real-hello-0.11.0-microvm", "microvm"), ("real-hello-0.11.0", "pc")])
 def test_real_kernel(name: str, machine: str, boot_here: Boot, tmp_path: Path) -> None:
-    """A real kernel obeys the image's arguments. On microvm, which has no clock to measure with, QEMU's user tells."""
+    """A real kernel obeys the image's arguments. On microvm, without a clock to measure by, QEMU's user gives -freq."""
     spec = packed(specs.release(name, machine), tmp_path, Image(b"", ("-freq", "2001"), env=("A=b",)))
     outcome = boot_here(spec)
     assert outcome.matches("exit 0"), str(outcome)

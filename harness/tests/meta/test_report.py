@@ -146,7 +146,7 @@ def test_surviving_process_fails_the_session(tmp_path: Path) -> None:
     assert done.returncode == 1 and "1 passed" in done.stdout, done.stdout + done.stderr
     *_, fault, _ = done.stdout.splitlines()
     match = re.match(r"process (\d+) outlived the session: .*sleep 4711", fault)
-    assert match, "the reason stands above the last line"
+    assert match, "the reason is printed just before the last line"
     assert "sleep 4712" not in done.stdout, done.stdout
     with suppress(FileNotFoundError, ProcessLookupError):
         assert Path(f"/proc/{match[1]}/cmdline").read_bytes() == b"", "the process is gone, or a zombie"

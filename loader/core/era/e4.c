@@ -31,7 +31,7 @@ static const struct boot_field fields[] = {
 		[START_UEFI] = PLATFORM_TAG_FDT,           \
 	}
 
-// Development versions since 0.13; only uhyve interface 2 or later tells them from 0.13 itself.
+// Development versions since 0.13; only uhyve interface 2 or later distinguishes them from 0.13.
 // These kernels leave the RAM below the image alone if the top table is recursive. This row's is
 // not, so they use that RAM, except for what the device tree reserves: the block. kernel_minor is
 // 10, like the next row's: it only excludes files without an ABI tag, which may not know E4_TAGS.

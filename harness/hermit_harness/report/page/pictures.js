@@ -68,7 +68,7 @@ function memoryPicture(regions) {
           class: region.what === "RAM" ? "bar ram" : `bar kind${kinds.indexOf(region.what) % 6}` })));
     }
     for (const [region, depth] of placed) {
-      // Its name stands where nothing lies on it.
+      // Its name is drawn where nothing covers it.
       const free = bounds.slice(0, -1).find((bound, index) => bound <= endOf(region) && bound > region.start
         && ![...placed].some(([other, at]) => at > depth && other.start < bound && endOf(other) > bounds[index + 1]));
       if (free === undefined) continue;
