@@ -383,6 +383,17 @@ static void what_is_no_tree(void)
 	free(blob);
 }
 
+// Reads the tree that tree_begin() began: it is good, or it is refused with these words.
+static void check_tree(bool good, const char *refusal)
+{
+	blob = tree_done(0, &size);
+	if (good)
+		CHECK_EQ(read(), STATUS_OK);
+	else
+		CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT, refusal);
+	free(blob);
+}
+
 static void a_ram_disk_that_ends_before_it_starts(void)
 {
 	tree_begin();
@@ -392,10 +403,7 @@ static void a_ram_disk_that_ends_before_it_starts(void)
 	tree_cells("linux,initrd-end", 1, 0x1000);
 	tree_end_node();
 	tree_end_node();
-	blob = tree_done(0, &size);
-	CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT,
-			     "103 fdt-content: linux,initrd-start and linux,initrd-end ");
-	free(blob);
+	check_tree(false, "103 fdt-content: linux,initrd-start and linux,initrd-end ");
 }
 
 // Addresses have whole cells, one or two; three bytes are no address 0.
@@ -411,13 +419,7 @@ static void addresses_of_odd_sizes(void)
 		tree_cells("linux,initrd-end", 1, 0x1000);
 		tree_end_node();
 		tree_end_node();
-		blob = tree_done(0, &size);
-		if (n == 4 || n == 8)
-			CHECK_EQ(read(), STATUS_OK);
-		else
-			CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT,
-					     "103 fdt-content: linux,initrd-start and ");
-		free(blob);
+		check_tree(n == 4 || n == 8, "103 fdt-content: linux,initrd-start and ");
 	}
 }
 
@@ -435,13 +437,7 @@ static void a_root_with_other_numbers_of_cells(void)
 		tree_cells("#address-cells", 1, rows[i].address_cells);
 		tree_cells("#size-cells", 1, rows[i].size_cells);
 		tree_end_node();
-		blob = tree_done(0, &size);
-		if (rows[i].good)
-			CHECK_EQ(read(), STATUS_OK);
-		else
-			CHECK_REFUSED_SO_FAR(read(), FDT_CONTENT,
-					     "103 fdt-content: the root of the device tree has ");
-		free(blob);
+		check_tree(rows[i].good, "103 fdt-content: the root of the device tree has ");
 	}
 }
 
