@@ -11,12 +11,14 @@ import io
 import json
 import re
 import struct
-import tarfile
 import tomllib
 import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tarfile  # where an archive is opened: every start of hermitctl would load it
 
 GZIP = b"\x1f\x8b\x08"
 ELF = b"\x7fELF"
@@ -69,6 +71,8 @@ def read(data: bytes) -> Image | None:
     unpacked = unpack(data)
     if unpacked.startswith(ELF):
         return Image(unpacked)
+    import tarfile
+
     try:
         with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
             # Later files of a name replace earlier ones.
@@ -149,6 +153,8 @@ def pack(image: Image, memory: str = "", files: dict[str, bytes] | None = None) 
 
     `files` are further files, by their names in the archive. ValueError for a name that readers do not find.
     """
+    import tarfile
+
     contents = {CONFIG: config_text(image, memory).encode(), KERNEL: image.app}
     for name, data in (files or {}).items():
         is_plain = _key(name) == f"/{name}" and ".." not in name.split("/")

@@ -7,7 +7,6 @@ Every file may be missing or cut off, and each part is bounded, so that a page o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hermit_harness.net import frames, pcap
 from hermit_harness.paths import ROOT
 from hermit_harness.postmortem.frames import relative
 from hermit_harness.report.page.ladder import row
+from hermit_harness.timeline import console_file
 
 # Bytes of the end of the console that are shown: of a boot that ended as expected, and of any other.
 CONSOLE, CONSOLE_FAILED = 8 * 1024, 64 * 1024
@@ -49,7 +49,8 @@ def read(directory: Path, failed: bool) -> dict[str, Any]:
 
 def console(directory: Path, limit: int) -> tuple[list[list[Any]], int]:
     """Return the last lines, each with the seconds of its first character or None, and how many characters precede."""
-    rows = [(row.get("t"), row.get("data") or _gap(row)) for row in _lines(directory / "console.jsonl")]
+    rows: list[tuple[float | None, str]]
+    rows = [(row.time, row.text or _gap(row.left_out)) for row in console_file.rows(directory)]
     if not rows:
         rows = [(None, _raw(directory / "console.log").decode("utf-8", "backslashreplace"))]
     total, kept = sum(len(text) for _, text in rows), 0
@@ -95,8 +96,8 @@ def _outcome(directory: Path) -> dict[str, Any]:
     return {"summary": summary, "cause": cause, "hint": hint.strip()}
 
 
-def _gap(row: dict[str, Any]) -> str:
-    return f"\n({row['left_out']} bytes are left out)\n" if "left_out" in row else ""
+def _gap(left_out: int) -> str:
+    return f"\n({left_out} bytes are left out)\n" if left_out else ""
 
 
 def _frames(directory: Path, capture: str | None) -> tuple[list[list[Any]], int]:
@@ -126,20 +127,9 @@ def _text(path: Path, limit: int = TEXT) -> str:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    found = _json(_raw(path))
-    return found if isinstance(found, dict) else {}
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    for line in _raw(path).splitlines():
-        found = _json(line)
-        if isinstance(found, dict):
-            yield found
-
-
-def _json(raw: bytes) -> Any:
-    """Return the value; None for what is no JSON, such as a line that was cut off."""
+    """Return the object in a file; empty for what is none, such as a file that was cut off."""
     try:
-        return json.loads(raw)
+        found = json.loads(_raw(path))
     except ValueError:
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
