@@ -90,18 +90,21 @@ class AttachPoint(DebuggerAccess):
         self._socket_path = Path(running.gdb_socket)
         self._path = self._socket_path.with_suffix(".json")
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file: IO[str] = self._path.open("w", encoding="utf-8")
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._files: list[IO[str]] = []
         with contextlib.suppress(FileNotFoundError):
             self._socket_path.unlink()
         super().__init__([listen_unix(self._socket_path), *extra_listeners])
         self._write()
 
     def _write(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump(asdict(self._running), self._file)
-        self._file.flush()
+        """Replace the file by a complete and locked one. Readers of the former one see its lock until the end."""
+        unfinished = self._path.with_suffix(".new")
+        file = unfinished.open("w", encoding="utf-8")
+        self._files.append(file)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        json.dump(asdict(self._running), file)
+        file.flush()
+        unfinished.replace(self._path)
 
     # --- Watcher
 
@@ -122,7 +125,8 @@ class AttachPoint(DebuggerAccess):
         for path in (self._path, self._socket_path):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
-        self._file.close()
+        for file in self._files:
+            file.close()
 
 
 def _is_locked(file: IO[str]) -> bool:
@@ -144,4 +148,4 @@ def running_guests() -> Iterator[RunningGuest]:
                     path.unlink()
                     path.with_suffix(".gdb").unlink()
         except (OSError, ValueError, TypeError):
-            continue  # it has just ended, or is just being written
+            continue  # it has just ended

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
 from hermit_harness.cli.explain import EXIT_STATUSES, explain
+from hermit_harness.gdb import running
 from hermit_harness.paths import ROOT
 from hermit_harness.status import statuses
 from hermit_harness.verdict.outcome import VERDICTS
@@ -76,3 +81,29 @@ def test_ps_and_stop(tmp_path: Path) -> None:
         assert ctl("stop", process.pid, env=env).returncode == 0
         assert process.wait(60) == 143
     assert ctl("ps", env=env).stdout == ""
+
+
+def test_ps_while_the_registration_is_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest is listed before, while and after its registration is rewritten, and not after its end."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    guest = running.RunningGuest(
+        os.getpid(), "hang", "loader", "x86_64-multiboot", "pc", str(running.own_socket_path())
+    )
+    point = running.AttachPoint(guest, [])
+    seen = [list(running.running_guests())]
+    write = json.dump
+
+    def interrupted(value: object, file: IO[str]) -> None:
+        file.write("{")
+        file.flush()
+        seen.append(list(running.running_guests()))
+        file.seek(0)
+        write(value, file)
+
+    monkeypatch.setattr("hermit_harness.gdb.running.json.dump", interrupted)
+    point._supervisor = SimpleNamespace(boot_log=SimpleNamespace(load_range=(0x200000, 0x300000)))  # type: ignore[assignment]
+    point.on_output(b"")
+    seen.append(list(running.running_guests()))
+    point.close()
+    assert seen == [[guest], [guest], [replace(guest, start=0x200000)]]
+    assert list(running.running_guests()) == [] and list(running.directory().iterdir()) == []
