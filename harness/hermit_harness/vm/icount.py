@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hermit_harness.vm.gdb_rsp import encode_packet
@@ -56,11 +56,17 @@ def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def counts(qemu: Sequence[str], addresses: Sequence[int], directory: Path, cwd: Path) -> list[int]:
+def counts(
+    qemu: Sequence[str],
+    addresses: Sequence[int],
+    directory: Path,
+    cwd: Path,
+    at_each: Callable[[], object] = lambda: None,
+) -> list[int]:
     """Return how many instructions a guest has executed when it reaches each of the addresses, one after the other.
 
-    `qemu` is a command without serial port, run in `cwd`. `directory` gets QEMU's recording. Raises OSError if the
-    guest does not reach an address.
+    `qemu` is a command without serial port, run in `cwd`. `directory` gets QEMU's recording. `at_each` is
+    called at each address, while the guest is stopped. Raises OSError if the guest does not reach an address.
     """
     with _pair() as (gdb, gdb_end), _pair() as (qmp, qmp_end):
         command = [
@@ -77,12 +83,13 @@ def counts(qemu: Sequence[str], addresses: Sequence[int], directory: Path, cwd: 
             monitor, guest = Qmp(qmp), RemoteGuest(gdb)
             monitor.greet(SECONDS)
             guest.call("?")
-            return [_count_at(address, guest, monitor) for address in addresses]
+            return [_count_at(address, guest, monitor, at_each) for address in addresses]
         finally:
             process.kill()
             process.wait()
 
 
-def _count_at(address: int, guest: RemoteGuest, monitor: Qmp) -> int:
+def _count_at(address: int, guest: RemoteGuest, monitor: Qmp, at_each: Callable[[], object]) -> int:
     guest.run_to(address)
+    at_each()
     return int(monitor.execute("query-replay", seconds=SECONDS)["icount"])

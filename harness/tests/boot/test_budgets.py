@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from hermit_harness.matrix import specs
 from hermit_harness.matrix.table import HARNESS
@@ -21,7 +24,29 @@ from tests.support.qemu import run_qemu
 
 BUDGETS: dict[str, Any] = tomllib.loads((HARNESS / "budgets.toml").read_text(encoding="utf-8"))
 OTHER_COMPILER = 1.10
+GROWTH = 1.02
 SLACK = 0.90  # a limit far above the value would hide growth
+
+# Phase and the loader's function with which it begins. The first one begins at the loader's entry point, the last one
+# ends at the application's.
+PHASES = {
+    "start": "",
+    "read": "boot_run",
+    "place": "place_image",
+    "describe": "handover_block_write",
+    "copy": "load_segments",
+    "relocate": "load_relocate",
+    "enter": "arch_handover",
+}
+ACCESS = re.compile(r"^memory_region_ops_(read|write) .* name '([^']*)'$", re.M)
+
+
+def addresses(file: Path) -> dict[str, int]:
+    """Return the address of each symbol."""
+    with file.open("rb") as stream:
+        symbols = ELFFile(stream).get_section_by_name(".symtab")
+        assert isinstance(symbols, SymbolTableSection)
+        return {symbol.name: int(symbol["st_value"]) for symbol in symbols.iter_symbols()}
 
 
 def entry_point(file: Path) -> int:
@@ -53,20 +78,68 @@ def test_size(target_name: str) -> None:
     check(loader_file(target_name).stat().st_size, BUDGETS["size"][target_name], target_name)
 
 
+class Counted:
+    """A boot whose instructions can be counted: QEMU's words without serial port, and the addresses of the phases."""
+
+    def __init__(self, boot: str, memory: str = "") -> None:
+        target_name, _, image = boot.partition("/")
+        spec = specs.release(image, target_name=target_name, **({"memory": memory} if memory else {}))
+        assert spec.app and spec.loader_debug
+        command = standalone_argv(spec)
+        self.console = run_qemu(command).stdout
+        at = re.search(rb"Loading kernel to 0x([0-9a-f]+)", self.console)
+        assert at, self.console
+        # The guest sees the paths on its command line, and their length would count.
+        self.qemu = [word.replace(f"{ROOT}/", "") for word in command]
+        serial = self.qemu.index("-serial")
+        del self.qemu[serial : serial + 2]
+        functions = addresses(spec.loader_debug)
+        self.places = [functions[name] if name else entry_point(spec.loader_debug) for name in PHASES.values()]
+        self.places.append(int(at[1], 16) + entry_point(spec.app))
+
+    def phases(self, directory: Path) -> dict[str, int]:
+        """Return the instructions of each phase. The same command gives the same ones, whatever else the host does."""
+        reached = counts(self.qemu, self.places, directory, ROOT)
+        return {name: after - before for name, (before, after) in zip(PHASES, pairwise(reached), strict=True)}
+
+    def accesses(self, directory: Path) -> Counter[str]:
+        """Return how often the loader reads and writes the registers of each device."""
+        log = directory / "accesses"
+        trace = ("-trace", "memory_region_ops_*", "-D", str(log))
+        sizes: list[int] = []  # of the log: the firmware's part ends at the first one
+        places = (self.places[0], self.places[-1])
+        counts([*self.qemu, *trace], places, directory, ROOT, lambda: sizes.append(log.stat().st_size))
+        return Counter(" ".join(match.groups()) for match in ACCESS.finditer(log.read_text()[slice(*sizes)]))
+
+
 @pytest.mark.requirement("P-02")
 @pytest.mark.parametrize("boot", BUDGETS["instructions"])
 def test_instructions(boot: str, tmp_path: Path) -> None:
-    """The number is exact: the same command gives the same one, whatever else the machine does."""
-    target_name, _, image = boot.partition("/")
-    spec = specs.release(image, target_name=target_name)
-    assert spec.app and spec.loader_debug
-    command = standalone_argv(spec)
-    at = re.search(rb"Loading kernel to 0x([0-9a-f]+)", run_qemu(command).stdout)
-    assert at
-    # The guest sees the paths on its command line, and their length would count.
-    qemu = [word.replace(f"{ROOT}/", "") for word in command]
-    serial = qemu.index("-serial")
-    del qemu[serial : serial + 2]
-    entries = (entry_point(spec.loader_debug), int(at[1], 16) + entry_point(spec.app))
-    first, last = counts(qemu, entries, tmp_path, ROOT)
-    check(last - first, BUDGETS["instructions"][boot], target_name)
+    recorded = BUDGETS["instructions"][boot]
+    measured = Counted(boot).phases(tmp_path)
+    print(boot, "\n".join(f"{name} = {value}" for name, value in measured.items()), sep="\n")  # to be entered
+    assert measured.keys() == recorded.keys()
+    slack = GROWTH if built_with(boot.partition("/")[0]) == BUDGETS["compiler"] else OTHER_COMPILER
+    assert {name: value for name, value in measured.items() if value > recorded[name] * slack} == {}, "grown"
+    shrunk = {name: value for name, value in measured.items() if value * GROWTH < recorded[name]}
+    assert slack != GROWTH or shrunk == {}, "shrunk: enter the new value in budgets.toml"
+
+
+@pytest.mark.requirement("P-02")
+def test_no_step_grows_with_memory(tmp_path: Path) -> None:
+    """A machine with eight times the memory needs not one instruction more."""
+    small, large = (Counted("x86_64-multiboot/hello", memory).phases(tmp_path) for memory in ("128M", "1G"))
+    assert small == large
+
+
+@pytest.mark.requirement("P-02")
+def test_exits_from_the_guest(tmp_path: Path) -> None:
+    """The loader uses no device but the UART, and reads its status only when the FIFO may have bytes."""
+    boot = Counted("x86_64-multiboot/hello")
+    lines = [line + b"\n" for line in boot.console.split(b"\n") if line.startswith(b"[LOADER]")]
+    row = BUDGETS["uart"]
+    status_reads = sum(-(-len(line) // row["bytes_per_status_read"]) for line in lines)
+    assert boot.accesses(tmp_path) == {
+        "read serial": row["setup_reads"] + status_reads,
+        "write serial": row["setup_writes"] + sum(map(len, lines)),
+    }
