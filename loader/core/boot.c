@@ -363,9 +363,9 @@ static enum status use_final_memory_map(const struct boot *boot,
 }
 
 // The steps of every boot, in order. The core writes to no memory outside of the loader before
-// handover_block_write(), unless it unpacks a compressed application. After it, the loader can
-// still refuse bad relocations, failures of the firmware, its final memory map (too long, or
-// without free RAM), and memory that it keeps.
+// handover_block_write(), unless it unpacks a compressed application. After it, these can still be
+// refused: a bad relocation, a failure of the firmware, its final memory map (too long, or without
+// free RAM), and an image in memory that the firmware has kept.
 static enum status steps(struct boot *boot)
 {
 	struct handover_block_inputs inputs = { .boot = boot, .elf = &boot_state.elf };

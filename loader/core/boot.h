@@ -2,11 +2,15 @@
 // The boot sequence. A boot protocol fills in struct boot, boot_run() reads the application, places
 // it and builds the hand-over, and arch/ jumps.
 //
-// The protocol owns struct boot and the memory that its spans point to. If the core unpacks the
-// application, it replaces `app`, and `cmdline` by that of a Hermit image, and adapts `usable` and
-// `start_info`. The struct must stay valid until the jump, the memory until the hand-over block is
-// written for the last time (UEFI writes it twice), and that of `app` until the image is loaded.
-// Addresses are physical, except `serial` on aarch64.
+// The protocol owns struct boot and the memory that its spans point to. How long they must stay
+// valid:
+//
+//   struct boot        until the jump
+//   memory of `app`    until the image is loaded
+//   memory of others   until the hand-over block is written for the last time (UEFI: the second)
+//
+// If the core unpacks the application, it changes `app`, `usable` and `start_info`. If that is a
+// Hermit image, it changes `cmdline` as well. Addresses are physical, except `serial` on aarch64.
 #pragma once
 
 #include "core/cmdline.h"

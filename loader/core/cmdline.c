@@ -262,7 +262,7 @@ size_t cmdline_path(struct span line, bool path_first, bool *user_words)
 			*user_words = true;
 		}
 	}
-	// next_word() stopped at `--`, not at the end.
+	// A word is left only if next_word() stopped at `--`.
 	*user_words |= word.n != 0;
 	return path;
 }

@@ -19,9 +19,9 @@ struct loader_options {
 	enum log_level log;
 	// loader.log-style=plain
 	bool plain;
-	// loader.onerror=. The core checks the value and never reads this field. platform->stop of
-	// proto/uefi parses the line again, with the default ON_ERROR_RETURN. Elsewhere there is no
-	// firmware to return to.
+	// loader.onerror=. The core checks the value. Only platform->stop of proto/uefi uses it: it
+	// parses the line again, into options whose default is ON_ERROR_RETURN. Elsewhere there is
+	// no firmware to return to.
 	enum on_error on_error;
 	// loader.era=: the entry version that selects the era, whatever the file says. 0: not
 	// given.
@@ -46,9 +46,9 @@ size_t cmdline_strip(struct span line, char *out);
 // `path_first` says that the boot loader may pass one, the first word is the path unless it looks
 // like an argument: a leading `-`, or a `=` without a slash before it. (GRUB 2 passes no path. It
 // does no harm to take the user's first word for one: kernels do the same, and ignore it.)
-// `user_words` is true if the line has words of the user: others than the path, the loader's
-// options, and what QEMU's microvm and its users add for the machine, which are
-// `virtio_mmio.device=` words and `-freq MHZ`.
+//
+// `user_words` is true if the line has words of the user. These do not count: the path, the
+// loader's options, `virtio_mmio.device=...` (QEMU's microvm) and `-freq MHZ`.
 size_t cmdline_path(struct span line, bool path_first, bool *user_words);
 
 // Returns the number of leading bytes that are well-formed UTF-8 (RFC 3629).

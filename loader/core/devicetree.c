@@ -21,23 +21,19 @@ struct node {
 	struct span initrd_start, initrd_end, bootargs, stdout_path, method, mmu_type;
 	// For the `reg` of its children.
 	unsigned address_cells, size_cells;
-	// Length of the node's full path in reader.path.
+	// Length of the node's full path in reader.path, and whether it did not fit.
 	size_t path_size;
+	bool path_lost;
 	bool done;
 };
 
-// The first walk reads everything except, possibly, which UART is the console: UARTs and /aliases
-// may precede /chosen. If there are several UARTs, the second walk resolves the alias of
-// stdout-path, and the third knows the path from the start. A single UART is the console whatever
-// stdout-path names.
 struct reader {
 	struct devicetree *tree;
 	// 1 at the root's own properties, 2 at those of its children, and so on.
 	unsigned open_nodes;
 	struct node nodes[OPEN_NODES_MAX];
-	// The path of the innermost node. The last byte is never written: it stays NUL, and no name
-	// has one.
-	char path[NODE_PATH_MAX + 1];
+	// The path of the innermost node: path_size bytes.
+	char path[NODE_PATH_MAX];
 	// Without the options after ':'.
 	struct span stdout_path;
 	// linux,initrd-start and -end. Empty: none.
@@ -46,8 +42,8 @@ struct reader {
 	unsigned uarts;
 	// The recorded UART is the one that stdout-path names.
 	bool uart_named;
-	// The second or third walk.
-	bool uarts_only;
+	// The second or third walk: it looks for the console only.
+	bool devices_only;
 };
 
 static bool prop_is_string(struct span value, const char *wanted)
@@ -203,7 +199,8 @@ static void record_uart(struct reader *r, const struct node *node, enum uart_kin
 {
 	struct devicetree *tree = r->tree;
 	struct range at;
-	bool named = r->stdout_path.n != 0 && r->stdout_path.n == node->path_size &&
+	bool named = !node->path_lost && r->stdout_path.n != 0 &&
+		     r->stdout_path.n == node->path_size &&
 		     memcmp(r->stdout_path.p, r->path, node->path_size) == 0;
 	if (!is_enabled(node) || !read_reg(r, node, 0, &at))
 		return;
@@ -307,8 +304,8 @@ static enum status parse_node(struct reader *r)
 	if (node->done)
 		return STATUS_OK;
 	node->done = true;
-	// The devices other than UARTs are found again, with the same result.
-	if (r->uarts_only) {
+	// Devices other than UARTs are recorded again, with the same result.
+	if (r->devices_only) {
 		if (r->open_nodes >= 2)
 			parse_device(r, node);
 		return STATUS_OK;
@@ -332,21 +329,16 @@ static enum status parse_node(struct reader *r)
 
 static void open_node(struct reader *r, struct fdt_token token)
 {
-	size_t before = r->open_nodes == 0 ? 0 : r->nodes[r->open_nodes - 1].path_size;
 	struct node *node = &r->nodes[r->open_nodes++];
 	// 2.3.5: the default number of cells.
-	*node = (struct node){
-		.token = token, .address_cells = 2, .size_cells = 1, .path_size = before
-	};
+	*node = (struct node){ .token = token, .address_cells = 2, .size_cells = 1 };
 	if (r->open_nodes == 1)
 		return;
-	if (before + 1 + token.name_size > NODE_PATH_MAX) {
-		// The path is too long to keep. With this size record_uart() compares the whole of
-		// `path`, including its last byte, which is always NUL. No stdout-path contains
-		// NUL, so this node never matches.
-		node->path_size = NODE_PATH_MAX + 1;
+	const struct node *up = parent(r);
+	const size_t before = up->path_size;
+	node->path_lost = up->path_lost || before + 1 + token.name_size > NODE_PATH_MAX;
+	if (node->path_lost)
 		return;
-	}
 	r->path[before] = '/';
 	memcpy(r->path + before + 1, token.name, token.name_size);
 	node->path_size = before + 1 + token.name_size;
@@ -435,7 +427,11 @@ enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	reader.uarts_only = true;
+	// A single UART is the console whatever stdout-path names. Of several, the first walk has
+	// found the right one only if the UART follows /chosen, where stdout-path is. The second
+	// walk knows stdout-path from the start. If that is an alias, the second walk resolves it
+	// at /aliases, and the third one finds a UART that precedes /aliases.
+	reader.devices_only = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)
 		TRY(walk(&reader));

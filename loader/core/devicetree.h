@@ -38,8 +38,8 @@ struct devicetree {
 	unsigned address_cells, size_cells;
 	// Number of children of /cpus that are named `cpu`.
 	unsigned cpus;
-	// RISC-V: bit N is set if hart N, below 64, is enabled and has an `mmu-type` that begins
-	// with "riscv,s", as Sv39 has. Only a hart with an MMU can run a kernel.
+	// RISC-V: bit N is set if hart N, below 64, is enabled and has an MMU: its `mmu-type` is
+	// "riscv,sv39" or the like. Only a hart with an MMU can run a kernel.
 	uint64_t harts;
 };
 

@@ -38,8 +38,8 @@ static void write_bootargs(struct copier *c)
 				    c->fixups->bootargs_size);
 }
 
-// Ranges of a set do not touch, so one may be larger than any memory node of the firmware: more
-// than one size cell can say. What exceeds the root's cells is left out.
+// Ranges of a set do not touch, so one may consist of several memory nodes of the firmware, and its
+// size may need two cells where theirs needed one. What exceeds the root's cells is left out.
 static void write_memory(struct copier *c, struct range r)
 {
 	if (c->tree->size_cells == 1 && range_size(r) >> 32 != 0)

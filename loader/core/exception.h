@@ -10,10 +10,10 @@
 // loader's .text.
 const char *symbol_find(uint64_t address, uint64_t *offset);
 
-// loader.selftest=WORD raises a CPU exception in the loader or in the trampoline, so that tests can
-// verify its report: no input does that. Debug profile only.
 struct trampoline_args; // arch/*/trampoline.h
 
+// loader.selftest=WORD raises a CPU exception in the loader or in the trampoline, so that tests can
+// verify its report: no input does that. Debug profile only.
 #ifdef LOADER_SELFTEST
 #define SELFTEST selftest
 void selftest(struct span word);

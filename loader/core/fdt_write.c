@@ -13,8 +13,8 @@ static const char strings[] =
 	"compatible\0#address-cells\0#size-cells\0device_type\0reg\0bootargs\0status";
 static const uint8_t string_at[FDT_NAMES] = { 0, 11, 26, 38, 50, 54, 63 };
 
-// Returns `n` bytes of the buffer, at least 1. Returns NULL on overflow and in every later call, so
-// that fdt_finish() alone can report it.
+// Returns `n` bytes of the buffer; `n` is not 0. Returns NULL on overflow and in every later call,
+// so that fdt_finish() alone can report it.
 static uint8_t *grab_space(struct fdt_writer *w, size_t n)
 {
 	if (n > (size_t)(w->end - w->p)) {
@@ -41,16 +41,15 @@ static void put_u64(struct fdt_writer *w, uint64_t v)
 		store_u64(p, v, ORDER_BIG);
 }
 
-// Writes the bytes, then at least `nul` zeros up to a multiple of 4.
-static void put_bytes(struct fdt_writer *w, const char *bytes, size_t n, size_t nul)
+// Writes the bytes, a NUL, and zeros up to a multiple of 4.
+static void put_string(struct fdt_writer *w, const char *bytes, size_t n)
 {
-	size_t padded = align_up(n + nul, 4);
+	size_t padded = align_up(n + 1, 4);
 	uint8_t *p = grab_space(w, padded);
 	if (p == NULL)
 		return;
 	// Clears the last word first: the copy overwrites all of it but the padding.
-	if (padded != 0)
-		memset(p + padded - 4, 0, 4);
+	memset(p + padded - 4, 0, 4);
 	memcpy(p, bytes, n);
 }
 
@@ -87,7 +86,7 @@ void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length)
 {
 	begin_structure(w);
 	put_u32(w, FDT_BEGIN_NODE);
-	put_bytes(w, name, length, 1);
+	put_string(w, name, length);
 }
 
 void fdt_end_node(struct fdt_writer *w)
@@ -128,7 +127,7 @@ void fdt_property_reg(struct fdt_writer *w, enum fdt_name name, uint64_t address
 void fdt_property_string(struct fdt_writer *w, enum fdt_name name, const char *text, size_t length)
 {
 	put_prop(w, name, length + 1);
-	put_bytes(w, text, length, 1);
+	put_string(w, text, length);
 }
 
 void fdt_memory_node(struct fdt_writer *w, struct range r, unsigned address_cells,

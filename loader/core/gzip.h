@@ -21,7 +21,7 @@ bool gzip_recognise(struct span file);
 
 // Reads the first member to its end without writing anything, so that the caller knows how much
 // memory to claim. The result does not rely on a size that the file states. Takes time in
-// proportion to the file, not to what it contains. Refuses with class 105.
+// proportion to the compressed size, not to the unpacked one. Refuses with class 105.
 must_check enum status gzip_measure(struct span file, struct gzip *out);
 
 // Decompresses what gzip_measure() has read to `to`, which has room for gzip->unpacked_size bytes.

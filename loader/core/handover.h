@@ -71,9 +71,9 @@ struct handover {
 };
 
 // Returns the size in bytes of page tables that map `image` and the block, which consists of these
-// tables and `rest_of_block` bytes. The size stays right if place_block_and_copies() moves the
-// image afterwards. Where it depends on the image's address (x86_64),
-// place_rules.block_size_depends_on_image forbids that move.
+// tables and `rest_of_block` bytes. On x86_64 the size depends on the image's address, so
+// place_block_and_copies() must not move the image afterwards (block_size_depends_on_image in
+// struct place_rules).
 uint64_t arch_tables_size(struct range image, uint64_t rest_of_block);
 
 // Returns handover_block.trampoline_capacity: trampoline_code_size(), the arguments that follow the

@@ -40,7 +40,7 @@ static struct range largest_ram(const struct boot *boot, struct range within)
 
 // UEFI splits RAM into many regions, whose ends add up to many times its size. Kernels that add
 // them up get one region to use, the largest above the image's start.
-static bool reports_one_region(const struct handover_block_inputs *inputs)
+static bool reports_one_usable_region(const struct handover_block_inputs *inputs)
 {
 	return inputs->era->sums_region_ends && inputs->boot->start_kind == START_UEFI;
 }
@@ -48,7 +48,7 @@ static bool reports_one_region(const struct handover_block_inputs *inputs)
 struct range handover_preferred_ram(const struct handover_block_inputs *inputs)
 {
 	const uint64_t limit = arch_place_rules.reported_ram_limit;
-	if (inputs->boot->devicetree == NULL && !reports_one_region(inputs))
+	if (inputs->boot->devicetree == NULL && !reports_one_usable_region(inputs))
 		return (struct range){ 0 };
 	return largest_ram(inputs->boot, (struct range){ 0, limit != 0 ? limit : UINT64_MAX });
 }
@@ -105,11 +105,12 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	out->stack = allocate(&at, STACK_SIZE, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
 	out->info = allocate(&at, era->info_size, 16);
-	// Boot info begins a page, because the tables before it are whole pages. With the next part
-	// on a new page, it has its pages to itself (info_own_page), and that part can be mapped
-	// again (two_payloads). Without Multiboot information the command line begins the new page.
+	// Boot info begins a page, because the tables before it are whole pages. If the next part
+	// begins a page as well, boot info shares none (info_own_page), and Multiboot information
+	// and command line can be mapped a second time (two_payloads). Multiboot information of
+	// size 0 is aligned, too, and the command line begins where it does.
 	const bool new_page = era->info_own_page || era->two_payloads;
-	// One range more than RAM has: see write_multiboot_info() for kernels that get one region.
+	// At least two ranges, even if RAM is one: see write_multiboot_info().
 	out->multiboot = allocate(
 		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot) + 1) : 0,
 		new_page ? PAGE_SIZE : 8);
@@ -142,16 +143,16 @@ static void write_multiboot_info(const struct handover_block_inputs *inputs,
 	const struct range_set *ram = reported_ram(inputs->boot);
 	const struct range *map = ram->ranges;
 	uint32_t count = ram->count;
-	struct range one_region[2];
-	if (reports_one_region(inputs)) {
+	struct range below_and_above[2];
+	if (reports_one_usable_region(inputs)) {
 		// Kernels map the first page of the first region, and panic if it is mapped
-		// already, as pages of the image are. So another region comes first: all that is
-		// below the image, from page 0 on. Kernels use nothing of it.
+		// already, as pages of the image are. So a region that they do not use comes first:
+		// all that is below the image, from page 0 on.
 		const uint64_t start = align_down(inputs->image.start, IMAGE_ALIGN);
-		one_region[0] = (struct range){ 0, start };
-		one_region[1] = largest_ram(inputs->boot, (struct range){ start, UINT64_MAX });
-		map = one_region;
-		count = countof(one_region);
+		below_and_above[0] = (struct range){ 0, start };
+		below_and_above[1] = largest_ram(inputs->boot, (struct range){ start, UINT64_MAX });
+		map = below_and_above;
+		count = countof(below_and_above);
 	}
 	multiboot_info_write(block->window.p + block->multiboot,
 			     block->window.base + block->multiboot,
@@ -169,8 +170,8 @@ static void write_address_node(struct fdt_writer *w, const char *what, uint64_t 
 }
 
 // Creates the device tree of x86_64, where no firmware passes one. Memory nodes ascend: kernels
-// since 0.11 map RAM in the order of the nodes. Mapping needs further page tables, and the kernel
-// takes their frames from the first node with RAM that it may use.
+// since 0.11 map RAM in the order of the nodes, and take the frames of new page tables from the
+// first node. So that one must begin in the GiB that the loader's tables map, the image's.
 static uint64_t generate_devicetree(const struct boot *boot, const struct handover_block *block,
 				    const char *cmdline)
 {
@@ -295,8 +296,8 @@ static void write_boot_info(const struct handover_block_inputs *inputs,
 						   ? base + block->boot_params
 						   : facts[FACT_MULTIBOOT];
 	}
-	// The page table of the block maps the aliases, so it must be that of the first 2 MiB.
-	// Otherwise the payload is right only at its usual place, 88.
+	// The aliases are virtual addresses below 2 MiB, and the block's page table maps them. So
+	// the block must be below 2 MiB, too. If not, only kernels with the payload at 88 get it.
 	block->alias = serves_two_payloads(inputs) && base + block->size <= MIB(2);
 	if (block->alias)
 		write_for_two_payloads(block, facts);

@@ -3,9 +3,9 @@
 // memory below it. In this order: stack, page tables, boot info, Multiboot information (x86_64),
 // command line, ACPI RSDP, SEV-SNP blob, Linux zero page, device tree, trampoline.
 //
-// The kernel uses the block as long as it runs, so the loader writes no pointer to
-// other memory of its own there. The copies of RSDP, blob and zero page are unchanged: they point
-// to memory of firmware or VMM.
+// The kernel uses the block as long as it runs, so nothing in it points to memory of the loader
+// outside of it. The copies of RSDP, blob and zero page are unchanged: they point to memory of
+// firmware or VMM.
 #pragma once
 
 #include "core/boot.h"

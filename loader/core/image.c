@@ -113,7 +113,8 @@ static void put_words(struct span array, bool is_env, struct text_out *out)
 		if (is_kept)
 			quote(out, start);
 		else
-			out->n = before.n;
+			out->n =
+				before.n; // not `lost`: the string may have been cut before its `=`
 	}
 }
 
@@ -130,7 +131,8 @@ enum status hermit_image_cmdline(const struct image_config *config, struct span 
 	const size_t path = cmdline_path(line, path_first, &user_words);
 	text_put(out, line.p, path);
 	put_words(config->env_vars, true, out);
-	// Before the user's words, of which options may be some: the last of several values wins.
+	// Before what follows the path, which may have options of the loader: the last of several
+	// values wins.
 	if (!user_words)
 		put_words(config->kernel_args, false, out);
 	// What follows the path begins with its blank.

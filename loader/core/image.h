@@ -22,10 +22,12 @@ must_check enum status hermit_image_open(struct span unpacked, struct hermit_ima
 
 // Writes the command line that is to be used in the place of `line` to `out`:
 //
-//   [PATH] [env=KEY=VALUE for each of env_vars] [kernel_args] LINE [-- app_args]
+//   [PATH] [env=KEY=VALUE for each of env_vars] [kernel_args] REST [-- app_args]
+//
+// `line` is PATH, if cmdline_path() finds one, and REST.
 //
 // As in uhyve, kernel_args and app_args are used only if cmdline_path() finds no words of the user.
-// LINE follows, since kernels and this loader take the last of several values. Words that the shell
+// REST follows, since kernels and this loader take the last of several values. Words that the shell
 // would split are quoted, since kernels split the line as a shell does. `path_first` is that of
 // cmdline_path(). Refuses with CMDLINE_TOO_LONG if `out` is too small.
 must_check enum status hermit_image_cmdline(const struct image_config *config, struct span line,

@@ -15,12 +15,14 @@ struct reader {
 	struct span text;
 	size_t at;
 	unsigned line;
-	// The dotted key of the current line: the name of the current table, a dot, which end at
-	// `table_size`, and what the line has before its `=`. One that is too long is no key of the
-	// format: `lost`.
+	// The current line's key, as TABLE.KEY. It is `lost` if it does not fit, and is then no key
+	// of the format.
 	uint8_t key_buffer[KEY_MAX];
 	struct text_out key;
+	// The first bytes of `key_buffer` are the name of the current table and a dot.
 	size_t table_size;
+	// They did not fit, so no key of this table is one of the format.
+	bool table_lost;
 };
 
 static enum status wrong(const struct reader *r, const char *what)
@@ -83,8 +85,8 @@ static int hex_value(uint8_t c)
 				      : -1;
 }
 
-// The escape sequence after a backslash at `p`. Returns its size, 0 if it is none. NUL and
-// surrogates are none, since the command line cannot have them.
+// Reads the escape sequence at the start of `s`, without its backslash. Returns its size, 0 if it
+// is none. NUL and surrogates are none, since the command line cannot have them.
 static size_t read_escape(struct span s, uint32_t *value)
 {
 	static const char letters[] = "btnfr\"\\", meanings[] = "\b\t\n\f\r\"\\";
@@ -200,11 +202,12 @@ void text_put(struct text_out *out, const void *bytes, size_t n)
 // RFC 3629 section 3.
 static void put_utf8(struct text_out *out, uint32_t value)
 {
+	static const uint8_t lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 	uint8_t bytes[4];
 	const size_t n = value < 0x80 ? 1 : value < 0x800 ? 2 : value < 0x10000 ? 3 : 4;
 	for (size_t i = n - 1; i > 0; i--, value >>= 6)
 		bytes[i] = (uint8_t)(0x80 | (value & 0x3f));
-	bytes[0] = (uint8_t)(n == 1 ? value : (0xf00U >> n & 0xf0) | value);
+	bytes[0] = (uint8_t)(lead[n] | value);
 	text_put(out, bytes, n);
 }
 
@@ -379,9 +382,8 @@ static enum status read_table(struct reader *r)
 		return wrong(r, "expected ] after the name of a table");
 	r->at++;
 	text_put(&r->key, ".", 1);
-	// If the name fills the buffer, no key in this table can be one of the format: `lost` makes
-	// read_pair() skip them.
 	r->table_size = r->key.n;
+	r->table_lost = r->key.lost;
 	return STATUS_OK;
 }
 
@@ -412,7 +414,6 @@ enum status image_config_read(struct span text, struct image_config *out)
 {
 	struct reader r = { .text = text, .line = 1 };
 	unsigned seen = 0;
-	bool lost = false;
 	*out = (struct image_config){ 0 };
 	TRY(check_characters(&r));
 	if (utf8_prefix(text) != text.n)
@@ -420,11 +421,11 @@ enum status image_config_read(struct span text, struct image_config *out)
 	for (skip_lines(&r); r.at < text.n; skip_lines(&r)) {
 		if (peek(&r) == '[') {
 			TRY(read_table(&r));
-			lost = r.key.lost;
 		} else {
-			r.key = (struct text_out){
-				.p = r.key_buffer, .n = r.table_size, .size = KEY_MAX, .lost = lost
-			};
+			r.key = (struct text_out){ .p = r.key_buffer,
+						   .n = r.table_size,
+						   .size = KEY_MAX,
+						   .lost = r.table_lost };
 			TRY(read_pair(&r, out, &seen));
 		}
 		skip_comment(&r);

@@ -109,8 +109,8 @@ static must_check bool build(struct code *code, const uint8_t *lengths, unsigned
 	return true;
 }
 
-// A code that is longer than FAST_BITS, or none. Codes of a length are consecutive: `above` is the
-// bits so far minus the first code of this length.
+// Decodes a symbol bit by bit: its code is longer than FAST_BITS, or the bits are no code. Codes of
+// one length are consecutive. `above` is the bits so far minus the first code of this length.
 static enum inflate_end find_long(struct stream *s, const struct code *code, unsigned *symbol)
 {
 	unsigned above = 0, before = 0;

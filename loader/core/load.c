@@ -93,8 +93,8 @@ static enum status check_relocated_word(const struct elf_image *image, struct wi
 	if (address < image->vaddr || address - image->vaddr > to.n - 8)
 		return refuse(STATUS_RELOC_OUTSIDE, "%s of 8 bytes at %#lx, image %#lx..%#lx", what,
 			      address, image->vaddr, image->vaddr + image->size);
-	// True if [address, address + 8) overlaps the segment. One comparison: for lower addresses
-	// the difference wraps to a large number.
+	// The word overlaps the segment if its last byte, address + 7, is at 0 to memsz + 6 from
+	// the segment's start. If it is below, the difference wraps to a large number.
 	for (uint32_t i = 0; image->text_relocations && i < image->segment_count; i++)
 		if ((image->read_only >> i & 1) != 0 &&
 		    address + 7 - image->segments[i].vaddr < image->segments[i].memsz + 7)

@@ -19,10 +19,14 @@ static void busy_add(struct busy *busy, struct range r)
 	busy->ranges[busy->count++] = r;
 }
 
-// The excluded ranges and the loader: only an ET_EXEC image may overlap them, since it has no other
-// place. place_unpacked() adds file and start information, which any image may overlap, and
-// place_block() adds these, image and block. Block, staging and the copy of the file overlap none
-// of them.
+// What each search must avoid:
+//
+//   image of ET_DYN              excluded ranges, loader
+//   unpacked file                the same, the file, the start information
+//   block, staging, file's copy  the same, the image, and each other
+//
+// This function returns the first row; the searches add the rest. (An ET_EXEC image has one place
+// only, and may overlap all of them.)
 static struct busy initially_busy(const struct place_request *request)
 {
 	struct busy busy = { 0 };
@@ -40,10 +44,10 @@ static bool find_free(const struct place_request *request, const struct busy *bu
 	return range_find(request->usable, busy->ranges, busy->count, &mappable, out);
 }
 
-// Returns true if copying in descending order is safe: every segment goes to or above its file
-// bytes, and the file has the segments in ascending order. Then an invariant holds: when segment i
-// is copied or zeroed, everything written is at or above the end of the file bytes of segments 0 to
-// i - 1. (A segment without file bytes is above the copies of those below it.)
+// Returns true if copying in descending order is safe: every segment goes to or above its own file
+// bytes, and the file has the segments in ascending order. So segment i is written above the file
+// bytes of segments 0 to i - 1, and overwrites nothing that is still to be copied. This holds for a
+// segment without file bytes, too: it lies above the segment before it.
 static bool can_copy_backwards(const struct elf_image *image, struct range file, struct range to)
 {
 	uint64_t before = 0;
@@ -77,7 +81,8 @@ static enum status place_fixed(const struct place_request *request, struct range
 	uint64_t at = range_set_first_outside(free, *out);
 	const char *fault = "not free RAM", *type = "used or no RAM";
 	if (at == out->end) {
-		// All of it is in one free range, since ranges of a set do not touch. So the loader
+		// No byte is outside, and ranges of a set do not touch. So one range contains the
+		// image, and the other test has failed: the loader
 		// cannot map it. mappable begins at 0: the image ends above mappable.end.
 		at = request->mappable.end;
 		fault = "out of reach";
@@ -185,7 +190,7 @@ static bool needs_staging(const struct place_request *request, struct range imag
 static enum status place_staging(const struct place_request *request, const struct busy *busy,
 				 struct placement *out)
 {
-	// staging_in_image_gib: `within` is empty if the image ends with its GiB.
+	// With staging_in_image_gib, `within` is empty if the image ends exactly at a GiB.
 	struct range_constraints want = {
 		.size = align_up(request->image->size, PAGE_SIZE),
 		.align = IMAGE_ALIGN,
@@ -255,10 +260,8 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 	struct busy busy = initially_busy(request);
 	bool room = place_block(request, block_size, &busy, out);
 	const bool movable = request->image->dyn && !request->rules->block_size_depends_on_image;
-	// Free memory below an image is also below every higher image. So if the block does not fit
-	// below this image address, it fits below no lower one, and searching upwards only, even
-	// from the preferred range, misses nothing. (No CPU whose image may move has
-	// block_boundary.)
+	// A lower image has less memory below it, so only higher addresses can help. (With
+	// block_boundary this would not hold, but no CPU whose image may move has one.)
 	while (!room && movable && find_anywhere(request, out->image.start + 1, &out->image)) {
 		busy = initially_busy(request);
 		room = place_block(request, block_size, &busy, out);

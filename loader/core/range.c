@@ -103,9 +103,8 @@ static bool next_candidate(uint64_t start, const struct range_constraints *want,
 	    start / want->boundary != (start + want->size - 1) / want->boundary) {
 		if (want->size > want->boundary || start > UINT64_MAX - want->boundary)
 			return false;
-		// Here `align` is smaller than `boundary`. Otherwise `start` would be a multiple of
-		// `boundary`, and a range of at most `boundary` bytes that begins there crosses
-		// none. So the new start is a multiple of `align`, too.
+		// The new start is still a multiple of `align`: a range of at most `boundary` bytes
+		// crosses a boundary only if `align` is smaller. Both are powers of two.
 		start = align_up(start, want->boundary);
 	}
 	out->start = start;

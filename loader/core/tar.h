@@ -10,7 +10,7 @@ bool tar_recognise(struct span archive);
 
 // Finds a regular file by its name, of which leading "./" and "/" do not count. The last of several
 // entries counts, since an archive may be extended. `found` is false if there is none. Extended
-// headers are skipped: a name that only they give, which has more than 100 bytes in GNU tar's
-// format or is not ASCII in pax, is not found. Refuses with ARCHIVE_MALFORMED.
+// headers are skipped. So names that only they give are not found: in GNU tar's format those of
+// more than 100 bytes, in pax those that are not ASCII. Refuses with ARCHIVE_MALFORMED.
 must_check enum status tar_find(struct span archive, struct span name, struct span *out,
 				bool *found);

@@ -31,14 +31,17 @@ static const struct boot_field fields[] = {
 		[START_UEFI] = PLATFORM_TAG_FDT,           \
 	}
 
-// Development versions since 0.13; only uhyve interface 2 or later distinguishes them from 0.13.
-// These kernels leave the RAM below the image alone if the top table is recursive. This row's is
-// not, so they use that RAM, except for what the device tree reserves: the block. kernel_minor is
-// 10, like the next row's: it only excludes files without an ABI tag, which may not know E4_TAGS.
+// Unreleased kernels after 0.13. Their version still says 0.13, but their uhyve interface is 2 or
+// later. With a recursive top table they would leave the RAM below the image unused. Without one,
+// as in this row, they use that RAM except the block, which the device tree reserves. kernel_minor
+// only excludes files without an ABI tag, as in the next row.
 const struct era era_e4_newest = {
-	E4_ROW,          .kernel_minor = 10, .uhyve_interface = 2,
+	E4_ROW,
+	.kernel_minor = 10,
+	.uhyve_interface = 2,
 	.machine = 62, // EM_X86_64
 	.tags = E4_TAGS,
+	.shape = { .recursive = false },
 };
 
 const struct era era_e4_tagged = {

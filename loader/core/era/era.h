@@ -85,8 +85,8 @@ struct boot_field {
 struct era {
 	// What loader.era= and the documentation call it. Several rows may share a name.
 	char name[4];
-	// The first row that agrees with the file in entry version, kernel, uhyve interface and CPU
-	// is the file's.
+	// A file gets the first row that agrees with it in entry version, kernel, uhyve interface
+	// and CPU.
 	uint16_t entry_version;
 	// At least kernel 0.N by the ABI tag, and at least this uhyve interface. 0: any file.
 	uint8_t kernel_minor, uhyve_interface;
