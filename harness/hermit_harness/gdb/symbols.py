@@ -128,11 +128,12 @@ def _missing_dwo(path: Path, facts: elf.ElfFacts, data: bytes) -> str:
 
     Names and compilation directories are strings of the skeleton units (DWARF 5, section 3.1.2).
     """
-    strings = b"\0".join(facts.content(name, data) for name in (".debug_str", ".debug_line_str"))
-    names = re.findall(rb"[^\0]+\.dwo(?=\0|$)", strings)
-    if not names or path.with_name(f"{path.name}.dwp").is_file():
+    strings = b"\0".join(facts.content(name, data) for name in (".debug_str", ".debug_line_str")) + b"\0"
+    if b".dwo\0" not in strings or path.with_name(f"{path.name}.dwp").is_file():
         return ""
-    directories = [path.parent, *(Path(os.fsdecode(name)) for name in re.findall(rb"(?<![^\0])/[^\0]*", strings))]
+    words = strings.split(b"\0")
+    names = [word for word in words if word.endswith(b".dwo")]
+    directories = [path.parent, *(Path(os.fsdecode(word)) for word in words if word.startswith(b"/"))]
     for name in map(os.fsdecode, names):
         if not any((directory / name).is_file() for directory in directories):
             return name
