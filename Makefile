@@ -7,6 +7,8 @@ RELEASE  ?= $(release)
 .DEFAULT_GOAL := $(if $(TARGET)$(RELEASE)$(PROFILE)$(EMBED_APP),loader,help)
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory --no-builtin-rules
+# The tests start hermitctl and pytest hundreds of times, in half the CPU time with bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
 jobs      = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 loader    = $(MAKE) $(jobs) $(if $(V),,-s) -f loader/loader.mk

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Callable, Generator, Iterator
 from fnmatch import fnmatchcase
 from functools import partial
@@ -53,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Workers read the probe's result from their environment. No configuration of the user counts.
     """
     os.environ["XDG_CONFIG_HOME"] = os.devnull
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs start in half the CPU time with bytecode
+    sys.dont_write_bytecode = False
     if not config.option.xmlpath:
         config.option.xmlpath = str(REPORT / "junit.xml")
     if hasattr(config, "workerinput"):

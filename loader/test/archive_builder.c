@@ -7,7 +7,9 @@
 
 void bytes_add(struct bytes *to, const void *p, size_t n)
 {
-	to->p = realloc(to->p, to->n + n + 1);
+	// Doubled, because AddressSanitizer's realloc always copies.
+	if (to->n + n >= to->room)
+		to->p = realloc(to->p, to->room = 2 * (to->n + n + 1));
 	if (n != 0)
 		memcpy(to->p + to->n, p, n);
 	to->n += n;

@@ -10,6 +10,7 @@ struct bytes {
 	uint8_t *p;
 	size_t n;
 	unsigned bits; // bits of the last byte that are used; 0: all
+	size_t room;
 };
 
 static inline struct span span_of(const struct bytes *bytes)

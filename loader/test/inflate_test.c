@@ -214,7 +214,7 @@ static void truncated_at_every_byte(void)
 		CHECK_EQ(gzip.member_size, parts[i].n);
 		for (size_t n = 3; n < parts[i].n; n++) {
 			char text[120];
-			struct bytes cut = { parts[i].p, n, 0 };
+			struct bytes cut = { parts[i].p, n, 0, 0 };
 			test_case("file %zu, %zu bytes", i, n);
 			snprintf(text, sizeof text,
 				 "105 gzip-truncated: the gzip file does not end within its %zu "
@@ -244,7 +244,7 @@ static void gzip_headers(void)
 	CHECK_EQ(measure(&file, &gzip), STATUS_OK);
 	CHECK_EQ(gzip.unpacked_size, 5);
 	for (size_t n = 10; n < header; n++) {
-		struct bytes cut = { file.p, n, 0 };
+		struct bytes cut = { file.p, n, 0, 0 };
 		CHECK_EQ(measure(&cut, &gzip), STATUS_GZIP_TRUNCATED);
 	}
 	file.p[3] = 0x80;

@@ -119,7 +119,7 @@ static void an_archive_is_cut(void)
 	for (size_t n = 0; n <= archive.n; n++) {
 		struct span file;
 		bool found;
-		struct bytes cut = { exact_copy(archive.p, n), n, 0 };
+		struct bytes cut = { exact_copy(archive.p, n), n, 0, 0 };
 		const enum status status = find(&cut, "b", &file, &found);
 		test_case("%zu bytes", n);
 		CHECK_EQ(status == STATUS_OK && found, n >= 1536 + 6);
