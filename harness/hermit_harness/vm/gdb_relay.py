@@ -23,6 +23,7 @@ from pathlib import Path
 
 from hermit_harness.vm.filenames import escape_commas
 from hermit_harness.vm.gdb_rsp import InterruptQueue, PacketFilter, RegisterByteSwap, encode_packet
+from hermit_harness.vm.gdb_stub import open_stub
 from hermit_harness.vm.host import bind_problem
 from hermit_harness.vm.qmp import Qmp, QmpError
 
@@ -150,7 +151,7 @@ class GdbRelay:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connections += 1
         try:
-            self._stub = self._open_stub(f"gdb-{self.connections}")
+            self._stub = open_stub(self._qmp)
         except QmpError:
             client.close()  # the machine is about to end
             return
@@ -158,17 +159,6 @@ class GdbRelay:
         self._filters = (InterruptQueue(), RegisterByteSwap()) if self._big_endian else (InterruptQueue(),)
         self._selector.register(client, selectors.EVENT_READ, lambda mask: self._from_client(client))
         self._selector.register(self._stub, selectors.EVENT_READ, self._from_stub)
-
-    def _open_stub(self, name: str) -> socket.socket:
-        """Connect to QEMU's stub, which pauses the machine. QEMU drops the previous connection."""
-        relay_end, qemu_end = socket.socketpair()
-        with qemu_end:
-            self._qmp.execute("getfd", {"fdname": name}, fds=[qemu_end.fileno()])
-            address = {"type": "fd", "data": {"str": name}}
-            backend = {"type": "socket", "data": {"addr": address, "server": False}}
-            self._qmp.execute("chardev-add", {"id": name, "backend": backend})
-            self._qmp.hmp(f"gdbserver chardev:{name}")
-        return relay_end
 
     def _from_client(self, client: socket.socket) -> None:
         if client is not self._client or not self._stub:

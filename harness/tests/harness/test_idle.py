@@ -17,7 +17,14 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.paths import ROOT
-from hermit_harness.watch.idle import _ARMED, IDLE_SECONDS, idle_line, is_timer_armed
+from hermit_harness.watch.idle import (
+    _ARMED,
+    IDLE_SECONDS,
+    idle_line,
+    is_arm_timer_armed,
+    is_timer_armed,
+    waits_for_input,
+)
 
 ENV = {key: value for key, value in os.environ.items() if not key.startswith("HERMIT_")}
 
@@ -71,6 +78,8 @@ def guests(tmp_path: Path) -> Iterator[dict[str, OnTerminal]]:
         "server": ("--isolate", "--forward=8080:8080", "--net=user", "real-echo-0.11.0-rtl8139", "--nic=rtl8139"),
         "typist": ("echo",),
         "worker": ("liar-spin",),
+        "alarm": ("--loader=aarch64-elf", "hang", "--", "sleep", "timer"),
+        "arm": ("--loader=aarch64-elf", "hang", "--", "sleep"),
     }
     started = {name: OnTerminal(tmp_path / name, *line) for name, line in words.items()}
     started["deaf"] = OnTerminal(tmp_path / "deaf", "real-wait-0.11.0-vga", stdin=subprocess.DEVNULL)
@@ -82,13 +91,17 @@ def guests(tmp_path: Path) -> Iterator[dict[str, OnTerminal]]:
 @pytest.mark.requirement("L-15", "P-12")
 def test_sleeping_guest(guests: dict[str, OnTerminal]) -> None:
     """Only the guest that nothing can wake gets the line, once. Ctrl-C gives verdict, backtrace and registers."""
-    sleeper, deaf = guests.pop("sleeper"), guests.pop("deaf")
+    sleeper, deaf, arm = guests.pop("sleeper"), guests.pop("deaf"), guests.pop("arm")
     said = sleeper.read_for(60, until="Ctrl-C")
     assert f"hermitctl: {idle_line('typed input')}\n" in said, "its kernel has enabled the UART's interrupt"
     said = sleeper.read_for(IDLE_SECONDS + 2)
     assert said.count(IDLE) == 1
     assert f"hermitctl: {idle_line()}\n" in deaf.read_for(60, until="Ctrl-C"), "no input can come any more"
     deaf.close()
+    assert f"hermitctl: {idle_line()}\n" in arm.read_for(60, until="Ctrl-C"), "its timers are read"
+    assert arm.interrupt() == 130
+    assert "app_main fixtures/bare/hang/hang.c" in arm.said, "the stub is usable again"
+    arm.close()
     for name, guest in guests.items():
         assert IDLE not in guest.read_for(0.1), name
     assert sleeper.interrupt() == 130
@@ -119,6 +132,41 @@ LAPIC = (
 def test_timer_that_will_fire(count: str, masked: str, armed: bool) -> None:
     """A guest that sleeps until a timer is not idle for good; the largest count means that no timer is set."""
     assert (_ARMED.search(LAPIC.format(count=count, masked=masked)) is not None) == armed
+
+
+@pytest.mark.parametrize(
+    ("timer", "control", "compare", "armed"),
+    [
+        ("CNTP", 0b001, 1 << 40, True),
+        ("CNTV", 0b001, 1 << 40, True),
+        ("CNTP", 0b000, 1 << 40, False),
+        ("CNTP", 0b011, 1 << 40, False),
+        ("CNTP", 0b101, 1 << 40, False),
+        ("CNTP", 0b001, (1 << 64) - 1, False),
+    ],
+    ids=["physical", "virtual", "disabled", "masked", "fired", "never"],
+)
+def test_timer_of_aarch64(timer: str, control: int, compare: int, armed: bool) -> None:
+    """A generic timer of any CPU will fire if it is enabled, not masked, and has not fired."""
+    registers = {"CNTP_CTL_EL0": 0, "CNTP_CVAL_EL0": 0, "CNTV_CTL_EL0": 0, "CNTV_CVAL_EL0": 0}
+    second = registers | {f"{timer}_CTL_EL0": control, f"{timer}_CVAL_EL0": compare}
+    assert is_arm_timer_armed([registers, second]) == armed
+
+
+@pytest.mark.parametrize(
+    ("cpu", "dump", "waits"),
+    [
+        ("x86_64", "portb[0x03f9] = 0x01\r\n", True),
+        ("x86_64", "portb[0x03f9] = 0x00\r\n", False),
+        ("aarch64", "0000000009000038: 0x00000050\r\n", True),
+        ("aarch64", "0000000009000038: 0x00000020\r\n", False),
+        ("riscv64", "0000000010000001: 0x01\r\n", True),
+        ("riscv64", "", False),
+    ],
+)
+def test_input_that_interrupts(cpu: str, dump: str, waits: bool) -> None:
+    """A guest waits for input if its UART interrupts it at received data."""
+    assert waits_for_input(cpu, dump) == waits
 
 
 @pytest.mark.parametrize(
