@@ -26,8 +26,12 @@ BATCH_SECONDS = 30.0
 # does, the second with GDB.
 STUB_AS_9 = ("sh", "-c", 'exec "$@" 9<&0 </dev/null', "sh")
 PIPE_TARGET = "| cat <&9 & exec cat >&9"
+# GDB repeats a packet that is not answered within 2 s, and then takes one answer for another. No packet gets lost on
+# a socket, and a QEMU on a busy machine may need longer.
+WAIT_FOR_ANSWERS = "set remotetimeout -1"
 # Nothing of the person's own settings, nothing from the network.
-BATCH_OPTIONS = ("-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off")
+BATCH_COMMANDS = ("set auto-load off", "set debuginfod enabled off", WAIT_FOR_ANSWERS)
+BATCH_OPTIONS = ("-nx", "-q", "-batch", *(word for command in BATCH_COMMANDS for word in ("-iex", command)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from hermit_harness.elf import ET_DYN, ElfFacts
 from hermit_harness.elf import read as read_elf
 from hermit_harness.fixtures import FixtureImage
-from hermit_harness.gdb.program import ARCHITECTURES, quote, utf8_path
+from hermit_harness.gdb.program import ARCHITECTURES, WAIT_FOR_ANSWERS, quote, utf8_path
 from hermit_harness.gdb.symbols import Symbols
 from hermit_harness.paths import BUILD, GDBCMDS, ROOT
 from hermit_harness.vm.gdb_relay import Endpoint
@@ -86,7 +86,7 @@ def setup_commands(plan: DebugPlan) -> list[str]:
 
     GDB must know the CPU: it would take a machine that starts in 16-bit mode for a 32-bit one.
     """
-    commands = ["set osabi none", f"set architecture {ARCHITECTURES[cpu_of_arch(plan.arch)]}"]
+    commands = [WAIT_FOR_ANSWERS, "set osabi none", f"set architecture {ARCHITECTURES[cpu_of_arch(plan.arch)]}"]
     if plan.arch.endswith("_be"):
         commands.append("set endian big")
     # Source paths in the project's debug information are relative to the checkout.

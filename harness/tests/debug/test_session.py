@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -73,6 +75,17 @@ def test_walk(start: Start, target: str, machine: str, image: str) -> None:
     gdb.expect("total 42.*" + PROMPT)
     gdb.type("quit\n")
     assert gdb.end() == 0
+
+
+@pytest.mark.requirement("L-29")
+def test_qemu_that_starts_late(start: Start, tmp_path: Path) -> None:
+    """GDB waits for a QEMU that needs longer than GDB's own limit for an answer, 2 s, as on a busy machine."""
+    qemu = tmp_path / "qemu-system-x86_64"
+    qemu.write_text(f'#!/bin/sh\nsleep 2.5\nexec {shutil.which(qemu.name)} "$@"\n')
+    qemu.chmod(0o755)
+    words = ("--target", "x86_64-multiboot", "--machine", "microvm", "--break", "app_main", "steps")
+    gdb = start("debug", "--isolate", *words, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "app_main () at fixtures/bare/steps/steps.c" in gdb.expect(PROMPT)
 
 
 def symbol(image: str, target: str, name: str) -> int:
