@@ -131,6 +131,8 @@ static enum status claim_unpacked(struct boot *boot, uint64_t size, struct windo
 	const struct place_request request = place_request(boot);
 	struct range r;
 	TRY(place_unpacked(&request, size, &r));
+	// A range that is claimed already cannot be claimed again, for image or block. Without
+	// firmware such a range may be used again, as place.h says for every file.
 	if (firmware_manages_memory()) {
 		TRY(platform->claim(r));
 		if (range_set_remove(&boot->usable, r) != STATUS_OK)
@@ -169,7 +171,7 @@ static enum status use_config(struct boot *boot, const struct image_config *conf
 }
 
 // Unpacks boot->app, a gzip file, to free RAM. From then on the unpacked file is treated like one
-// that the boot loader passed: nothing may overlap it until load_image().
+// that the boot loader passed (place.h).
 static enum status unpack_application(struct boot *boot)
 {
 	struct hermit_image image;

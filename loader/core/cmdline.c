@@ -262,7 +262,8 @@ size_t cmdline_path(struct span line, bool path_first, bool *user_words)
 			*user_words = true;
 		}
 	}
-	// A word is left only if next_word() stopped at `--`.
+	// At the end of the line `word` is empty. Otherwise it is the `--`, and the application
+	// arguments after it are words of the user.
 	*user_words |= word.n != 0;
 	return path;
 }

@@ -19,9 +19,9 @@ struct loader_options {
 	enum log_level log;
 	// loader.log-style=plain
 	bool plain;
-	// loader.onerror=. The core checks the value. Only platform->stop of proto/uefi uses it: it
-	// parses the line again, into options whose default is ON_ERROR_RETURN. Elsewhere there is
-	// no firmware to return to.
+	// loader.onerror=. The core only checks the value. proto/uefi, which alone has a firmware
+	// to return to, parses the line a second time for its platform->stop, with ON_ERROR_RETURN
+	// as default.
 	enum on_error on_error;
 	// loader.era=: the entry version that selects the era, whatever the file says. 0: not
 	// given.

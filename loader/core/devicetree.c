@@ -290,7 +290,8 @@ static void parse_cpu(const struct reader *r, const struct node *node)
 {
 	struct range at;
 	r->tree->cpus++;
-	if (is_enabled(node) && node->mmu_type.n > 6 && node->mmu_type.p[6] == 's' &&
+	const size_t prefix = sizeof "riscv," - 1;
+	if (is_enabled(node) && node->mmu_type.n > prefix && node->mmu_type.p[prefix] == 's' &&
 	    read_reg(r, node, 0, &at) && at.start < 64)
 		r->tree->harts |= 1ULL << at.start;
 }
@@ -427,10 +428,11 @@ enum status devicetree_read(const uint8_t *blob, uint64_t base, uint64_t limit,
 	TRY(read_reservations(out));
 	reader = (struct reader){ .tree = out };
 	TRY(walk(&reader));
-	// A single UART is the console whatever stdout-path names. Of several, the first walk has
-	// found the right one only if the UART follows /chosen, where stdout-path is. The second
-	// walk knows stdout-path from the start. If that is an alias, the second walk resolves it
-	// at /aliases, and the third one finds a UART that precedes /aliases.
+	// A single UART is the console, whatever stdout-path names. With several, the first walk
+	// may pass the right one before it learns stdout-path at /chosen; reader.stdout_path stays
+	// for the next walks. If it is a path, the second walk finds the UART. If it is an alias,
+	// the second walk replaces it by a path at /aliases, and the third one finds a UART that
+	// precedes /aliases.
 	reader.devices_only = true;
 	for (unsigned i = 0;
 	     i < 2 && reader.uarts > 1 && !reader.uart_named && reader.stdout_path.n != 0; i++)

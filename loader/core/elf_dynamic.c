@@ -140,6 +140,9 @@ static enum status read_table(const struct dynamic *dynamic, const char *name, u
 	*out = (struct elf_table){ dynamic->value[tag], dynamic->value[size_tag] };
 	if (has(dynamic, tag) && !has(dynamic, size_tag))
 		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has no size", name);
+	if (out->size != 0 && !has(dynamic, tag))
+		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes and no address", name,
+			      out->size);
 	if (out->size % entry_size != 0)
 		return refuse(STATUS_ELF_DYNAMIC_ENTRY, "%s has %#lx bytes, not a multiple of %lu",
 			      name, out->size, entry_size);

@@ -85,10 +85,10 @@ struct fdt_writer {
 
 // Starts a tree at `at`, which is aligned to 8, in a buffer of `size` bytes. Then the calls follow
 // the layout of a tree: reservations, nodes with their properties before their children, and
-// fdt_finish(). fdt_copy_token() copies from a source tree, whose strings block is `strings`. The
-// new strings block begins with a copy of that one, so the offsets of names in copied tokens stay
-// right.
-void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span strings);
+// fdt_finish(). fdt_copy_token() copies from a source tree, whose strings block is
+// `source_strings`. The new strings block begins with a copy of that one, so the offsets of names
+// in copied tokens stay right.
+void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span source_strings);
 void fdt_add_reservemap_entry(struct fdt_writer *w, uint64_t address, uint64_t size);
 void fdt_begin_node(struct fdt_writer *w, const char *name, size_t length);
 void fdt_end_node(struct fdt_writer *w);

@@ -53,9 +53,11 @@ static void put_string(struct fdt_writer *w, const char *bytes, size_t n)
 	memcpy(p, bytes, n);
 }
 
-void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span source)
+void fdt_create(struct fdt_writer *w, uint8_t *at, size_t size, struct span source_strings)
 {
-	*w = (struct fdt_writer){ .start = at, .p = at, .end = at + size, .strings = source };
+	*w = (struct fdt_writer){
+		.start = at, .p = at, .end = at + size, .strings = source_strings
+	};
 	grab_space(w, FDT_HEADER_SIZE);
 }
 

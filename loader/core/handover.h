@@ -10,11 +10,11 @@
 // The stack that every kernel expects.
 #define STACK_SIZE UINT64_C(0x8000)
 
-// What differs between the page tables of eras. All of them identity-map, writable, the block (in
-// the CPU's smallest pages) and the image (in pages of place_rules.image_page_size). On aarch64
-// they also map the UART, at virtual address 0x1000, and on x86_64 for era e3 the pages of ALIAS_*.
-// They map nothing else: kernels map further pages themselves and panic if one is mapped already.
-// riscv64 has no page tables.
+// What differs between the page tables of eras. All of them identity-map the block (in the CPU's
+// smallest pages) and the image (in pages of place_rules.image_page_size), both writable. On
+// aarch64 they also map the UART, at virtual address 0x1000, and on x86_64 for era e3 the pages of
+// ALIAS_*. They map nothing else: kernels map further pages themselves and panic if one is mapped
+// already. riscv64 has no page tables.
 struct paging_shape {
 	// The last entry of the top table points to the table itself (recursive mapping), so that
 	// kernels can edit their tables through it.

@@ -107,10 +107,11 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	out->info = allocate(&at, era->info_size, 16);
 	// Boot info begins a page, because the tables before it are whole pages. If the next part
 	// begins a page as well, boot info shares none (info_own_page), and Multiboot information
-	// and command line can be mapped a second time (two_payloads). Multiboot information of
-	// size 0 is aligned, too, and the command line begins where it does.
+	// and command line can be mapped a second time (two_payloads). With a device tree there is
+	// no Multiboot information, but its start is aligned all the same, and the command line
+	// begins there.
 	const bool new_page = era->info_own_page || era->two_payloads;
-	// At least two ranges, even if RAM is one: see write_multiboot_info().
+	// + 1: write_multiboot_info() writes two ranges even if RAM is one.
 	out->multiboot = allocate(
 		&at, boot->devicetree == NULL ? multiboot_info_size(ram_bound(boot) + 1) : 0,
 		new_page ? PAGE_SIZE : 8);
@@ -170,8 +171,8 @@ static void write_address_node(struct fdt_writer *w, const char *what, uint64_t 
 }
 
 // Creates the device tree of x86_64, where no firmware passes one. Memory nodes ascend: kernels
-// since 0.11 map RAM in the order of the nodes, and take the frames of new page tables from the
-// first node. So that one must begin in the GiB that the loader's tables map, the image's.
+// since 0.11 map RAM in the order of the nodes, and take the frames of new page tables from what
+// they map first. The loader's tables reach only the GiB with the image, which is low RAM.
 static uint64_t generate_devicetree(const struct boot *boot, const struct handover_block *block,
 				    const char *cmdline)
 {
@@ -216,13 +217,13 @@ static uint64_t write_devicetree(const struct boot *boot, const struct handover_
 				block->fdt_capacity);
 }
 
-// Returns FACT_RAM_START and FACT_RAM_END. On x86_64 they are no range: the end may be 0.
+// Returns FACT_RAM_START and FACT_RAM_END. On x86_64 the end may be 0.
 static struct range kernel_ram(const struct handover_block_inputs *inputs)
 {
 	const struct range_set *ram = reported_ram(inputs->boot);
 	struct range around = { align_down(inputs->image.start, IMAGE_ALIGN), 0 };
 	// x86_64: kernels have a memory map as well. They count everything from this start to the
-	// image's end as used, so a start of 0 would cost them 2 to 8 MiB.
+	// image's end as used, so a start of 0 would cost them all that is below the image.
 	if (inputs->boot->devicetree == NULL) {
 		if (platform_tag(inputs) == PLATFORM_TAG_LINUX_PARAMS)
 			around.end = ram->ranges[ram->count - 1].end;
@@ -297,7 +298,8 @@ static void write_boot_info(const struct handover_block_inputs *inputs,
 						   : facts[FACT_MULTIBOOT];
 	}
 	// The aliases are virtual addresses below 2 MiB, and the block's page table maps them. So
-	// the block must be below 2 MiB, too. If not, only kernels with the payload at 88 get it.
+	// the block must be below 2 MiB, too. Otherwise boot info has the ordinary words, which are
+	// right only for kernels with the payload at 88.
 	block->alias = serves_two_payloads(inputs) && base + block->size <= MIB(2);
 	if (block->alias)
 		write_for_two_payloads(block, facts);

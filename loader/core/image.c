@@ -94,7 +94,7 @@ static void put_blank(struct text_out *out)
 }
 
 // Writes each string of an array as a word. `is_env`: as `env=KEY=VALUE`, and only strings with
-// `=`.
+// `=`. A string that was cut at the end of `out` may have lost its `=`, so `lost` stays set.
 static void put_words(struct span array, bool is_env, struct text_out *out)
 {
 	for (;;) {
@@ -113,8 +113,7 @@ static void put_words(struct span array, bool is_env, struct text_out *out)
 		if (is_kept)
 			quote(out, start);
 		else
-			out->n =
-				before.n; // not `lost`: the string may have been cut before its `=`
+			out->n = before.n;
 	}
 }
 

@@ -66,7 +66,8 @@ static bool is_word(uint8_t c)
 	       c == '_' || c == '-';
 }
 
-// A bare key, of which dots separate the parts.
+// Appends a bare key, of which dots separate the parts, to r->key, which may have the name of the
+// current table already.
 static enum status read_key(struct reader *r)
 {
 	const size_t start = r->at;

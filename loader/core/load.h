@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // Loading: copies segments to memory and relocates the image there. Afterwards hand_over() in
-// boot.c writes the header of era h0, and the trampoline moves an image that was not built in its
-// place.
+// boot.c writes the boot info of era h0, which is part of the image, and the trampoline moves an
+// image that was not built in its place.
 #pragma once
 
 #include "core/elf.h"

@@ -81,9 +81,8 @@ static enum status place_fixed(const struct place_request *request, struct range
 	uint64_t at = range_set_first_outside(free, *out);
 	const char *fault = "not free RAM", *type = "used or no RAM";
 	if (at == out->end) {
-		// No byte is outside, and ranges of a set do not touch. So one range contains the
-		// image, and the other test has failed: the loader
-		// cannot map it. mappable begins at 0: the image ends above mappable.end.
+		// No byte is outside, and ranges of a set do not touch, so one range contains the
+		// image. What failed is `mappable`, which begins at 0: the image ends above it.
 		at = request->mappable.end;
 		fault = "out of reach";
 		type = "the limit";
@@ -234,10 +233,9 @@ enum status place_unpacked(const struct place_request *request, uint64_t size, s
 	busy_add(&busy, request->file);
 	for (size_t i = 0; i < request->start_info_count; i++)
 		busy_add(&busy, request->start_info[i]);
-	for (unsigned high = 0; high < 2; high++) {
-		want.within = request->mappable;
-		if (high == 0 && want.within.end > GIB(4))
-			want.within.end = GIB(4);
+	const uint64_t limits[] = { GIB(4), request->mappable.end };
+	for (size_t i = 0; i < countof(limits); i++) {
+		want.within = range_intersection(request->mappable, (struct range){ 0, limits[i] });
 		// A size near 2^64 has wrapped to 0.
 		if (want.size >= size &&
 		    range_find_highest(request->usable, busy.ranges, busy.count, &want, out))
@@ -276,7 +274,8 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 		TRY(place_staging(request, &busy, out));
 	else if (!file_can_stay(request, out->image))
 		TRY(place_file(request, &busy, out));
-	// If the file still overlaps the image, file_can_stay() has found descending order safe.
+	// A separate staging range overlaps no file. If staging is the image and the file overlaps
+	// it, file_can_stay() has found descending order safe.
 	out->backwards = range_overlaps(out->file, out->staging);
 	return STATUS_OK;
 }

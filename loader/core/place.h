@@ -82,9 +82,10 @@ struct placement {
 };
 
 // Finds a range of `size` bytes to unpack the application's file to, at a page boundary. It
-// overlaps nothing that is in use, and `request->image` is not used. It is as high as possible,
-// because kernels up to 0.11 lose the memory below the image. It is below 4 GiB if possible,
-// because x86_64 has few page tables for addresses above. Refuses with UNPACK_NO_ROOM.
+// overlaps nothing that is in use, and `request->image` is not read. It is as high as possible, so
+// that low addresses stay free for the image: kernels up to 0.11 lose the memory below it. It is
+// below 4 GiB if possible, because x86_64 has few page tables for addresses above. Refuses with
+// UNPACK_NO_ROOM.
 must_check enum status place_unpacked(const struct place_request *request, uint64_t size,
 				      struct range *out);
 

@@ -103,8 +103,9 @@ static bool next_candidate(uint64_t start, const struct range_constraints *want,
 	    start / want->boundary != (start + want->size - 1) / want->boundary) {
 		if (want->size > want->boundary || start > UINT64_MAX - want->boundary)
 			return false;
-		// The new start is still a multiple of `align`: a range of at most `boundary` bytes
-		// crosses a boundary only if `align` is smaller. Both are powers of two.
+		// If `align` were at least `boundary`, `start` would be at a boundary, and a range
+		// of at most `boundary` bytes would cross none. So `align` is smaller, and the new
+		// start is a multiple of it, too.
 		start = align_up(start, want->boundary);
 	}
 	out->start = start;

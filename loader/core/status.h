@@ -20,8 +20,8 @@
 	X(ELF_SEGMENT_BEYOND_FILE, 67, "elf-truncated", "elf-segment-beyond-file",                \
 	  "a segment's bytes are not inside the file")                                            \
 	X(APP_UNKNOWN_FORMAT, 69, "unknown-format", "app-unknown-format",                         \
-	  "the file is neither an ELF file nor a Hermit image, or the one in an image is no ELF " \
-	  "file")                                                                                 \
+	  "neither an ELF file nor a Hermit image, or a Hermit image whose application is no "    \
+	  "ELF file")                                                                             \
 	X(ELF_NOT_64_BIT, 71, "elf-wrong-class", "elf-not-64-bit",                                \
 	  "the ELF file is not of class 64")                                                      \
 	X(ELF_WRONG_BYTE_ORDER, 71, "elf-wrong-class", "elf-wrong-byte-order",                    \

@@ -18,6 +18,7 @@ CHANGE(rel_fixed, s->type = ET_EXEC; s->dyn[DYN_SYMENT] = (struct elf_dyn){ 17, 
 CHANGE(used, s->dyn[DYN_SYMENT] = (struct elf_dyn){ 0x7ffffffe, 1 })
 CHANGE(auxiliary, s->dyn[DYN_SYMENT] = (struct elf_dyn){ 0x7ffffffd, 1 })
 CHANGE(rela_without_size, s->dyn[DYN_RELASZ].tag = 0x6ffffef5)
+CHANGE(rela_without_address, s->dyn[DYN_RELA].tag = 0x6ffffef5)
 CHANGE(relr_without_size, s->dyn[DYN_RELRSZ].tag = 0x6ffffef5)
 CHANGE(relaent, s->dyn[DYN_RELAENT].value = 16)
 CHANGE(relrent, s->dyn[DYN_RELRENT].value = 4)
@@ -58,6 +59,8 @@ static void dynamic_table(void)
 	    { STATUS_RELOC_REL, "79 reloc-rel: DT_REL at 0x2b0, Hermit uses DT_RELA", rel_fixed },
 	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELA has no size",
 	      rela_without_size },
+	    { STATUS_ELF_DYNAMIC_ENTRY,
+	      "77 elf-dynamic-entry: DT_RELA has 0x78 bytes and no address", rela_without_address },
 	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELR has no size",
 	      relr_without_size },
 	    { STATUS_ELF_DYNAMIC_ENTRY, "77 elf-dynamic-entry: DT_RELAENT is 16, expected 24",

@@ -34,7 +34,7 @@ static const struct boot_field fields[] = {
 // Unreleased kernels after 0.13. Their version still says 0.13, but their uhyve interface is 2 or
 // later. With a recursive top table they would leave the RAM below the image unused. Without one,
 // as in this row, they use that RAM except the block, which the device tree reserves. kernel_minor
-// only excludes files without an ABI tag, as in the next row.
+// excludes files without an ABI tag, as in the next row.
 const struct era era_e4_newest = {
 	E4_ROW,
 	.kernel_minor = 10,

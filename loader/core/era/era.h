@@ -2,10 +2,10 @@
 // Eras: ranges of kernel releases with the same hand-over. An era is a row of data: how to
 // recognise it, what it needs, and where its boot info has which fact.
 //
-// Files outside of era/ read the fields of a row and compare no versions. The one exception:
-// cmdline.c turns loader.era=eN into entry version N, and h0 into ENTRY_VERSION_H0. Apart from
-// these fields (`shape`, `sums_region_ends`, ...), placement and page tables follow the same rules
-// for every kernel.
+// Files outside of era/ read the fields of a row (`shape`, `sums_region_ends`, ...) and compare no
+// versions. Apart from these fields, placement and page tables follow the same rules for every
+// kernel. The one exception: cmdline.c turns loader.era=eN into entry version N, and h0 into
+// ENTRY_VERSION_H0.
 //
 // docs/which-kernels-boot.md lists the eras, CONTRIBUTING.md has the recipe for a new one.
 #pragma once
@@ -88,7 +88,8 @@ struct era {
 	// A file gets the first row that agrees with it in entry version, kernel, uhyve interface
 	// and CPU.
 	uint16_t entry_version;
-	// At least kernel 0.N by the ABI tag, and at least this uhyve interface. 0: any file.
+	// At least kernel 0.N by the ABI tag, and at least this uhyve interface. 0: any file. The
+	// tag exists since kernel 0.10; a file without it counts as 0.0.
 	uint8_t kernel_minor, uhyve_interface;
 	// e_machine of the only CPU that has the era; big-endian files do not match then. 0: all
 	// CPUs and both byte orders.
