@@ -7,18 +7,22 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hermit_harness.cli.terminal import columns
 from hermit_harness.gdb import program
 from hermit_harness.paths import ROOT
 from hermit_harness.vm import host, virtiofsd
 from hermit_harness.vm.machines import CPU_KVM
 from hermit_harness.vm.nic import NIC_MODELS
+from hermit_harness.vm.targets import ELF_MACHINES
 
 FOR_TESTS = ("run", "debug", "test", "lint")  # who needs the packages that every developer needs
 # Programs of packages with another name, and the option that prints their version.
@@ -52,12 +56,37 @@ PROGRAMS = {
     "ovmf": "",
     "qemu-efi-aarch64": "",
 }
+# The oldest version of each program that the tests have run with: Debian 12's.
+OLDEST = {
+    "make": "4.3",
+    "gcc": "12.2",
+    "nasm": "2.16",
+    "ld": "2.40",
+    "git": "2.39",
+    "qemu-system-x86_64": "7.2",
+    "qemu-system-aarch64": "7.2",
+    "qemu-system-riscv64": "7.2",
+    "python3": "3.11",
+    "unshare": "2.38",
+    "ip": "6.1",
+    "aarch64-linux-gnu-gcc": "12.2",
+    "riscv64-linux-gnu-gcc": "12.2",
+    "mtools": "4.0.32",
+    "gdb": "13.1",
+    "gdb-multiarch": "13.1",
+    "clang": "14.0",
+    "ld.lld": "14.0",
+    "tcpdump": "4.99",
+    "dnsmasq": "2.90",
+    "curl": "7.88",
+}
 DEVICE = "vhost-user-fs-pci"
 VERSION_FLAGS = {"ip": "-V", "ping": "-V", "nasm": "-v", "tcpdump": "--version"}
 INSTALL = {"debian": "apt-get install --no-install-recommends", "fedora": "dnf install", "arch": "pacman -S"}
 DESCRIPTION = """\
 List tools with their versions, the command that installs what is missing, and
 what this machine permits: namespaces, KVM, taps. The last line is a summary.
+A tool is "old" if its version is older than the oldest that is tested.
 
   hermitctl doctor
   hermitctl doctor --json
@@ -67,13 +96,29 @@ Exit status: 0; 1 if something that is needed is missing."""
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report; `cure` is what to do if the check failed. The names are keys of --json."""
+    """One line of the report; `cure` is what to do if the check failed. The names are keys of --json.
+
+    A program has a `version`, and `oldest` is the oldest one that is tested. `package` installs it.
+    """
 
     what: str
     good: bool
     found: str
     cure: str = ""
     needed: bool = True
+    version: str = ""
+    oldest: str = ""
+    package: str = ""
+
+    @property
+    def old(self) -> bool:
+        """Whether the program is older than every tested version of it."""
+        return bool(self.version and self.oldest) and numbers(self.version) < numbers(self.oldest)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version in a form that can be compared."""
+    return tuple(int(number) for number in version.split("."))
 
 
 def system() -> str:
@@ -117,7 +162,7 @@ def version_of(program: str) -> str:
         return "installed"
     lines = [line for line in (done.stdout or done.stderr).splitlines() if line.strip()]
     number = next((line for line in lines if re.search(r"\d+\.\d+", line)), "installed")
-    return number.removeprefix("version: ").strip()[:60]
+    return number.removeprefix("version: ").strip()
 
 
 def packages(name: str) -> list[tuple[str, str, str]]:
@@ -146,7 +191,10 @@ def tools() -> list[Check]:
                 bool(version),
                 version or f"missing ({purpose})",
                 f"{sudo}{INSTALL[name]} {package}",
-                needed=needed_by in FOR_TESTS,
+                needed_by in FOR_TESTS,
+                number.group() if (number := re.search(r"\d+(\.\d+)+", version)) else "",
+                OLDEST.get(program, ""),
+                package,
             )
         )
     return found
@@ -206,6 +254,16 @@ def gdb_processors() -> Check:
     return Check("GDB knows", not missing, text, "only debugging needs it: install gdb-multiarch", needed=False)
 
 
+def compilers() -> Check:
+    """Which processors the loader can be built for, on this one: natively, or with a cross compiler."""
+    host_cpu = os.uname().machine
+    compiler_of = {cpu: "gcc" if cpu == host_cpu else f"{cpu}-linux-gnu-gcc" for cpu in ELF_MACHINES.values()}
+    found = [cpu for cpu, compiler in compiler_of.items() if shutil.which(compiler)]
+    missing = [f"{cpu} needs {compiler}" for cpu, compiler in compiler_of.items() if cpu not in found]
+    text = f"{' '.join(found) or 'nothing'}, on {host_cpu}" + (f"; {', '.join(missing)}" if missing else "")
+    return Check("builds for", not missing, text, "only the loaders of these CPUs need them", needed=False)
+
+
 def nic_models() -> Check:
     """Which NIC models of --nic this QEMU has."""
     qemu = os.environ.get("HERMIT_QEMU") or "qemu-system-x86_64"
@@ -229,18 +287,50 @@ def summary(findings: Sequence[Check]) -> str:
     missing = [f.what for f in findings if f.needed and not f.good]
     if missing:
         return f"{len(missing)} missing: {', '.join(missing)}"
-    without = [f.what for f in findings if not f.good]
-    return "all well" + (f"; not here, and not needed: {', '.join(without)}" if without else "")
+    parts = {"older than tested": [f.what for f in findings if f.old]}
+    parts["not here, and not needed"] = [f.what for f in findings if not f.good]
+    return "; ".join(("all well", *(f"{title}: {', '.join(names)}" for title, names in parts.items() if names)))
+
+
+def row(check: Check, name_width: int, width: float) -> list[str]:
+    """The lines of one check. On a terminal they are broken between words, in the column of the findings."""
+    mark = "old" if check.old else "ok" if check.good else "MISSING" if check.needed else "no"
+    text = check.version or check.found
+    if check.old:
+        text += f" is older than {check.oldest}, the oldest that is tested"
+    elif not check.good and check.cure and not check.package:
+        text += f"; {check.cure}"
+    return _broken(f"{mark:7} {check.what:{name_width}}  {text}", width, " " * (name_width + 10))
+
+
+def _broken(line: str, width: float, indent: str, end: str = "") -> list[str]:
+    """A line of a terminal with `width` columns, as several; each but the last has `end`."""
+    if len(line) <= width:
+        return [line]
+    columns_left = max(int(width) - len(end), len(indent) + 20)
+    found = textwrap.wrap(line, columns_left, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return [*(part + end for part in found[:-1]), *found[-1:]]
+
+
+def installation(findings: Sequence[Check], width: float) -> list[str]:
+    """One command that installs what is missing and needed, and one for what is missing and not needed."""
+    found: list[str] = []
+    for title, needed in (("to install what is missing:", True), ("to install what is not needed:", False)):
+        missing = [f for f in findings if f.package and not f.good and f.needed == needed]
+        if missing:
+            packages = dict.fromkeys(f.package for f in missing)
+            command = missing[0].cure.removesuffix(missing[0].package) + shlex.join(packages)
+            found += [title, *_broken(f"  {command}", width, "    ", " \\")]
+    return found
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 when something needed is missing."""
-    findings = [*tools(), *permissions(), *sharing(), nic_models(), gdb_processors(), cargo()]
+    findings = [*tools(), *permissions(), *sharing(), compilers(), nic_models(), gdb_processors(), cargo()]
     if arguments.json:
         print(json.dumps([asdict(f) for f in findings], indent=2))
     else:
-        for f in findings:
-            mark = "ok     " if f.good else ("MISSING" if f.needed else "no     ")
-            print(f"{mark} {f.what:20} {f.found}" + (f"\n        -> {f.cure}" if f.cure and not f.good else ""))
-        print(summary(findings))
+        width, name_width = columns(1), max(len(f.what) for f in findings)
+        lines = [line for f in findings for line in row(f, name_width, width)]
+        print("\n".join((*lines, *installation(findings, width), *_broken(summary(findings), width, "  "))))
     return int(any(f.needed and not f.good for f in findings))

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import math
-import os
 import re
 import textwrap
 from typing import Any
 
 from hermit_harness.boot import is_feature_warnings_note
-from hermit_harness.cli.terminal import has_colours
+from hermit_harness.cli.terminal import columns, has_colours
 from hermit_harness.postmortem.frames import relative
 from hermit_harness.timeline.run_file import target_of
 from hermit_harness.verdict.outcome import Outcome
@@ -40,14 +38,6 @@ def exit_status(outcome: Outcome) -> int:
 def coloured(text: str, good: bool) -> str:
     """`text` green or red on a terminal; plain elsewhere and with NO_COLOR."""
     return f"\x1b[{32 if good else 31}m{text}\x1b[0m" if has_colours(2) else text
-
-
-def _width() -> float:
-    """The columns of the terminal that shows stderr; endless where it is none."""
-    try:
-        return os.get_terminal_size(2).columns or math.inf
-    except OSError:
-        return math.inf
 
 
 def last_line(spec: RunSpec, outcome: Outcome, name: str, kernel: str, width: float) -> str:
@@ -93,7 +83,7 @@ def summary(spec: RunSpec, outcome: Outcome, name: str, kernel: str, verbose: bo
         lines.append(f"hermitctl: {outcome.hint}")
     if verbose and "kernel_line" in outcome.timings:
         lines.append(f"hermitctl: kernel's first line after {outcome.timings['kernel_line'] * 1000:.0f} ms")
-    width = _width()
+    width = columns(2)
     lines = [row for line in lines for row in wrapped(line, width)]
     return "\n".join((*lines, last_line(spec, outcome, name, kernel, width), ""))
 

@@ -7,6 +7,7 @@ A terminal that closes sends SIGHUP and makes the next write fail with EIO, in e
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 import stat
@@ -29,6 +30,14 @@ def hang_up(error: OSError) -> None:
 def has_colours(fd: int) -> bool:
     """Return whether a stream shows colours: a terminal does, unless NO_COLOR or TERM says otherwise."""
     return not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb") and os.isatty(fd)
+
+
+def columns(fd: int) -> float:
+    """The width of the terminal that shows a stream; endless if it is none."""
+    try:
+        return os.get_terminal_size(fd).columns or math.inf
+    except OSError:
+        return math.inf
 
 
 def to_stdout(data: bytes) -> None:

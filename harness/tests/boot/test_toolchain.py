@@ -14,7 +14,7 @@ import pytest
 
 from hermit_harness.matrix import specs
 from hermit_harness.matrix.prerequisites import BuildError, make
-from hermit_harness.paths import ROOT
+from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.verdict.outcome import Outcome
 from hermit_harness.vm.spec import RunSpec
 
@@ -67,6 +67,14 @@ def test_prefix_applies_to_its_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     planned = log("-n", f"O={tmp_path}", "TARGET=aarch64-elf x86_64-multiboot", "CROSS_COMPILE=aarch64-hermit-")
     assert "\naarch64-hermit-gcc " in planned and "\ngcc -m64 " in planned
     assert "aarch64-linux-gnu-gcc" not in planned
+
+
+@pytest.mark.requirement("C-03")
+def test_build_on_another_cpu(tmp_path: Path) -> None:
+    """On an AArch64 host, x86_64 is the CPU that needs a cross compiler. The loader has the same bytes."""
+    said = log("TARGET=x86_64-multiboot", f"O={tmp_path}", "host.cpu=aarch64")
+    assert "x86_64-linux-gnu-gcc -m64" in said and "\ngcc " not in said
+    assert Path(said.split()[-1]).read_bytes() == loader_file("x86_64-multiboot").read_bytes()
 
 
 @pytest.mark.requirement("C-10")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hermit_harness.cli.doctor import PROGRAMS, packages
+from hermit_harness.cli.doctor import OLDEST, PROGRAMS, Check, installation, packages, row
 from hermit_harness.paths import ROOT
 from tests.support.cli import ctl
 
@@ -78,4 +78,60 @@ def test_doctor_ends_with_one_line() -> None:
     assert {"x86_64", "aarch64", "riscv64"} <= set(rows["GDB knows"]["found"].split())
     assert {"virtio", "rtl8139"} <= set(rows["NIC models"]["found"].split())
     assert "cargo" in rows
-    assert all(set(row) == {"what", "good", "found", "cure", "needed"} for row in rows.values())
+    keys = {"what", "good", "found", "cure", "needed", "version", "oldest", "package"}
+    assert all(set(row) == keys for row in rows.values())
+
+
+@pytest.mark.requirement("C-03")
+def test_doctor_says_what_can_be_built(tmp_path: Path) -> None:
+    """The doctor names the processors of the loaders that can be built here, and the compiler that others need."""
+    for tool in ("gcc", "riscv64-linux-gnu-gcc"):
+        (tmp_path / tool).symlink_to("/bin/true")
+    rows = {row["what"]: row for row in json.loads(ctl("doctor", "--json", env={"PATH": str(tmp_path)}).stdout)}
+    here, other = sorted(("x86_64", "aarch64"), key=lambda cpu: cpu != os.uname().machine)
+    found = rows["builds for"]["found"]
+    assert found.endswith(f" on {here}; {other} needs {other}-linux-gnu-gcc")
+    assert set(found.partition(",")[0].split()) == {here, "riscv64"}
+
+
+@pytest.mark.requirement("C-04", "C-06", "M-06")
+def test_doctor_compares_versions(tmp_path: Path) -> None:
+    """A program that is older than every tested version is marked, and named at the end; a newer one is not."""
+    says = {"qemu-system-x86_64": "QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)", "gcc": "gcc (GCC) 100.1.0"}
+    for name, text in says.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{text}'\n")
+        (tmp_path / name).chmod(0o755)
+    done = ctl("doctor", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    lines = {line.split()[1]: line for line in done.stdout.splitlines() if len(line.split()) > 1}
+    assert lines["qemu-system-x86_64"].split(None, 2)[::2] == [
+        "old",
+        "5.2.0 is older than 7.2, the oldest that is tested",
+    ]
+    assert lines["gcc"].split() == ["ok", "gcc", "100.1.0"]
+    assert "; older than tested: qemu-system-x86_64" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.requirement("C-06")
+def test_pages_state_the_versions() -> None:
+    """The documents name QEMU's package, and the oldest version of each program that is tested."""
+    assert f"QEMU {OLDEST['qemu-system-x86_64']}" in (ROOT / "docs" / "install.md").read_text()
+    page = (ROOT / "docs" / "building.md").read_text()
+    wanted = {f"{program} {version}" for program, version in OLDEST.items()}
+    assert {text for text in wanted if text not in page} == set()
+    assert "`qemu-system-x86`" in (ROOT / "docs" / "install.md").read_text()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_doctor_fits_the_terminal(width: int) -> None:
+    """Long findings continue in their column, between words; the command that installs can be pasted."""
+    names = ("lintian", "buildah", "debootstrap", "slurmctld", "chromium-driver")
+    models = Check("NIC models", True, " ".join(f"virtio-{n}-transitional" for n in range(9)))
+    missing = [Check(n, False, f"missing (for {n})", f"sudo apt-get install {n}", False, package=n) for n in names]
+    lines = row(models, 15, width)
+    assert len(lines) > 1 and {line[:25] for line in lines[1:]} == {" " * 25}
+    assert [word for line in lines for word in line.split()][3:] == models.found.split()
+    title, *command = installation([models, *missing], width)
+    assert title == "to install what is not needed:"
+    assert " ".join(line.removesuffix("\\").strip() for line in command) == f"sudo apt-get install {' '.join(names)}"
+    assert [line.endswith(" \\") for line in command] == [True] * (len(command) - 1) + [False]
+    assert max(map(len, [*lines, *command])) <= width
