@@ -108,6 +108,12 @@ OPTIONS: tuple[Option, ...] = (
         "take an end without a reported status for success; default: only if the kernel cannot report one",
         kind="yes",
     ),
+    Option(
+        "VMM",
+        "vmm",
+        "virtual machine monitor; those other than QEMU must be installed, and need KVM; default: qemu",
+        choices=("", "qemu", "uhyve", "firecracker", "cloud-hypervisor"),
+    ),
     Option("QEMU", "qemu", "the QEMU program; default: the target's", metavar="PROGRAM"),
     Option(
         "QEMU_ARG", "qemu-arg", "a further word for QEMU's command line (may be repeated)", kind="many", metavar="WORD"

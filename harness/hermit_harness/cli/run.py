@@ -15,9 +15,10 @@ from typing import Any
 
 from hermit_harness import elf, options
 from hermit_harness.boot import GUEST_FAILURES, boot
-from hermit_harness.cli import accelerator, config, plot, uhyve
+from hermit_harness.cli import accelerator, config, plot, uhyve, vmm
 from hermit_harness.cli.accelerator import AUTO
 from hermit_harness.cli.app import find_app
+from hermit_harness.cli.command_line import command_line
 from hermit_harness.cli.evidence import run_directory
 from hermit_harness.cli.files import program, readable, writable
 from hermit_harness.cli.loader import find_loader, named_target
@@ -26,12 +27,11 @@ from hermit_harness.cli.run_network import RunNetwork
 from hermit_harness.cli.summary import as_json, exit_status, properties, summary
 from hermit_harness.cli.terminal import ConsoleView
 from hermit_harness.ends import end, row_of_kernel
-from hermit_harness.fixtures import FixtureImage, join_append
+from hermit_harness.fixtures import FixtureImage
 from hermit_harness.gdb.running import AttachPoint, DebuggerAccess, RunningGuest, own_socket_path
-from hermit_harness.image import Image
 from hermit_harness.matrix.table import matrix
 from hermit_harness.verdict.outcome import Outcome
-from hermit_harness.vm.argv import check_mhz, shell_line, standalone_argv, virtiofsd_note
+from hermit_harness.vm.argv import shell_line, standalone_argv, virtiofsd_note
 from hermit_harness.vm.gdb_relay import DEFAULT_PORT, listen_tcp
 from hermit_harness.vm.host import kvm_problem
 from hermit_harness.vm.machines import machine
@@ -89,7 +89,7 @@ def boot_parser(commands: Any, name: str, summary: str, description: str) -> arg
         usage=f"hermitctl {name} [OPTIONS] [APP] [KERNEL_ARGS] [-- APP_ARGS]",
     )
     # Guest ports that are forwarded but not probed, and the command whose variables count.
-    parser.set_defaults(silent=(), reads=name, of_cargo=False, log_last=False, least_memory=0)
+    parser.set_defaults(silent=(), reads=name, of_cargo=False, log_last=False, least_memory=0, isle_problem="")
     return parser
 
 
@@ -144,49 +144,6 @@ def end_row(facts: elf.ElfFacts | None, image: FixtureImage | None) -> str:
     if not facts:
         return row_of_kernel("", None, 4)
     return row_of_kernel(cpu_of_arch(facts.arch), facts.kernel, facts.entry_version)
-
-
-def command_line(arguments: argparse.Namespace, image: FixtureImage | None, packed: Image | None = None) -> str:
-    """Return the text after -append.
-
-    Words after `--` are quoted for the kernel's parser. Text from ARGS= is unchanged. Without any, those of a Hermit
-    image apply. The loader would add them, but not to a line with variables or a network's addresses.
-    """
-    kernel_text = " ".join(t for t in (arguments.kernel_args, *arguments.kernel_words) if t)
-    app_text = shlex.join(arguments.app_words) or arguments.args
-    if image and not kernel_text and not app_text:
-        kernel_text, app_text = image.kernel_args, image.args
-    if packed and not kernel_text and not app_text:
-        kernel_text, app_text = shlex.join(packed.kernel_args), shlex.join(packed.app_args)
-    if arguments.freq:
-        kernel_text = f"-freq {check_mhz(arguments.freq)} {kernel_text}".strip()
-    variables = (shlex.quote(f"env={_variable(text)}") for text in arguments.env)
-    kernel_text = " ".join((*variables, kernel_text)).strip()
-    text = join_append(kernel_text, app_text)
-    if has_unclosed_quote(text):
-        raise ValueError(f"a quote is not closed in the arguments of kernel and application: {text}")
-    return text
-
-
-def _variable(text: str) -> str:
-    """A value of --env. ValueError if it has no name or no value."""
-    if not text.partition("=")[0] or "=" not in text:
-        raise ValueError(f"--env {text}: NAME=VALUE is wanted")
-    return text
-
-
-def has_unclosed_quote(text: str) -> bool:
-    """Return whether a quote is open at the end, by the rules of POSIX shells. Kernels panic on such a line."""
-    quote = ""
-    characters = iter(text)
-    for character in characters:
-        if character == "\\" and quote != "'":
-            next(characters, "")
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-    return bool(quote)
 
 
 def _number(text: str, name: str, minimum: int) -> float:
@@ -365,9 +322,10 @@ def with_accelerator(spec: RunSpec, arguments: argparse.Namespace) -> RunSpec:
     return replace(spec, accel=accel)
 
 
-def run_once(arguments: argparse.Namespace, view: ConsoleView | None) -> Finished | None:
-    """Boot once; with --dry-run print the command line and return None."""
-    spec, image, facts = make_spec(arguments)
+def run_in_qemu(
+    spec: RunSpec, image: FixtureImage | None, arguments: argparse.Namespace, view: ConsoleView | None
+) -> tuple[RunSpec, Outcome] | None:
+    """Boot in QEMU; with --dry-run print the command line and return None."""
     with RunNetwork(arguments, spec, image) as network:
         spec = with_accelerator(network.spec, arguments)
         if problem := shortage(spec):
@@ -377,7 +335,18 @@ def run_once(arguments: argparse.Namespace, view: ConsoleView | None) -> Finishe
             if arguments.verbose:
                 config.report(arguments.settings)
             return None
-        spec, outcome = boot_here(spec, network, arguments, image is not None, view)
+        return boot_here(spec, network, arguments, image is not None, view)
+
+
+def run_once(arguments: argparse.Namespace, view: ConsoleView | None) -> Finished | None:
+    """Boot once; with --dry-run print the command line and return None."""
+    vmm.select(arguments)
+    spec, image, facts = make_spec(arguments)
+    is_qemu = arguments.vmm == vmm.QEMU
+    booted = run_in_qemu(spec, image, arguments, view) if is_qemu else vmm.boot(spec, arguments, view)
+    if booted is None:
+        return None
+    spec, outcome = booted
     if arguments.plot:
         plot.write(arguments.plot, outcome.artifacts)
     name = image.id if image else (spec.app or spec.loader).name

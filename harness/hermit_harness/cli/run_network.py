@@ -33,9 +33,14 @@ class RunNetwork(Watcher):
     """A network for one run of `spec`, from `with` to the end of it; also a watcher of the run."""
 
     def __init__(self, arguments: argparse.Namespace, spec: RunSpec, image: FixtureImage | None) -> None:
+        if arguments.vmm not in ("", "qemu"):
+            raise ValueError(f"--vmm {arguments.vmm}: only `hermitctl run` boots with it; without --vmm this is QEMU's")
         words, rest = guest_network.kernel_words(os.environ), variables.rest(os.environ, arguments.reads)
         isle_words, notes = guest_network.isle_words(
-            os.environ, spec.append, arguments.net not in ("", "none") or bool(arguments.netif)
+            os.environ,
+            spec.append,
+            arguments.net not in ("", "none") or bool(arguments.netif),
+            arguments.isle_problem,
         )
         words, self.notes = words + rest.kernel_words + isle_words, rest.notes + notes
         append = " ".join((*words, spec.append)).strip()

@@ -132,11 +132,13 @@ def isle(environment: Mapping[str, str]) -> str:
     return name
 
 
-def isle_words(environment: Mapping[str, str], append: str, networked: bool) -> tuple[list[str], list[str]]:
-    """Return kernel words and notes for HERMIT_ISLE. QEMU runs in any case; uhyve has another default address."""
+def isle_words(
+    environment: Mapping[str, str], append: str, networked: bool, reason: str
+) -> tuple[list[str], list[str]]:
+    """Return kernel words and notes for HERMIT_ISLE if QEMU runs, for `reason`: uhyve has another default address."""
     if isle(environment) != "uhyve":
         return [], []
-    notes = ["HERMIT_ISLE=uhyve: QEMU runs the guest anyway"]
+    notes = [f"HERMIT_ISLE=uhyve: {reason + ': ' if reason else ''}QEMU runs the guest anyway"]
     if not networked or static_address(append, environment):
         return [], notes
     return [f"env=HERMIT_IP={UHYVE_GUEST_ADDRESS}"], [
