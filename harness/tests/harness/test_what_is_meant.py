@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hermit_harness.cli.app import find_app
-from hermit_harness.cli.run import has_unclosed_quote
+from hermit_harness.cli.command_line import has_unclosed_quote
 from hermit_harness.fixtures import images
 from hermit_harness.matrix import specs
 from hermit_harness.paths import ROOT, loader_file
