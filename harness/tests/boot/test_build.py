@@ -25,8 +25,8 @@ from hermit_harness.vm.spec import RunSpec
 Boot = Callable[[RunSpec], Outcome]
 LOADER = ("-f", "loader/loader.mk")
 NAMES = ("hermit-loader-x86_64-multiboot", "hermit-loader-x86_64")
-# One of each kind: an ELF file per CPU, and one UEFI file, which firmware relocates.
-KINDS = ("x86_64-multiboot", "x86_64-uefi", "aarch64-elf", "riscv64-sbi")
+# Each compiler and each kind: two ELF files, and one UEFI file, which firmware relocates.
+KINDS = ("x86_64-multiboot", "aarch64-uefi", "riscv64-sbi")
 
 
 def digest(path: Path) -> str:
