@@ -29,10 +29,10 @@ part     := $(strip $(if $(CELL),--cell '$(CELL)') $(if $(K),-k '$(K)') \
 	$(if $(loaders),--loaders '$(loaders)') $(if $(KERNELS),--kernels '$(KERNELS)'))
 tests    := harness/tests$(if $(CELL)$(loaders)$(KERNELS),/boot,$(if $(LANE),/$(LANE)))
 shard    := $(strip $(if $(SHARD),--hermit-shard '$(SHARD)') $(if $(RESUME),--resume))
-# Guests wait for much of their time, so there is one worker more than processors; one cell needs no
+# Tests wait for about half of their time, so there are two workers per processor; one cell needs no
 # worker. Each worker begins with a part of its own, and ends with what is left of the others'.
 one_cell := $(if $(findstring *,$(CELL))$(findstring ?,$(CELL)),,$(CELL))
-workers   = $(if $(one_cell),0,$(shell echo $$(($$(nproc) + 1)))) --dist worksteal
+workers   = $(if $(one_cell),0,$(shell echo $$((2 * $$(nproc))))) --dist worksteal
 # The first shard alone runs what is not in pytest.
 later_shard := $(filter-out 1/%,$(SHARD))
 all_tests  := host clang fixtures lint

@@ -80,7 +80,7 @@ pwd >$venv/.directory
 
 {
 	$venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
-		--require-hashes -r "$list" 2>&1 && echo 'venv: ok'
+		--no-compile --require-hashes -r "$list" 2>&1 && echo 'venv: ok'
 } | awk -v log_file=$log -v count="$count" '
 	{ print >>log_file }
 	/^(Collecting|Requirement already satisfied)/ && ++n % 10 == 0 && n < count {

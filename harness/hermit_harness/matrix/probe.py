@@ -2,8 +2,7 @@
 """Is KVM worth using here? A real kernel is booted once under each accelerator, and the clock decides.
 
 "/dev/kvm exists" says little: a nested or paravirtual KVM can be forty times slower than TCG, or die of an instruction
-that it does not emulate. The answer is taken once a session by the process that starts it, and handed on through the
-environment.
+that it does not emulate. The process that starts a session has the answer, and hands it on through the environment.
 """
 
 from __future__ import annotations

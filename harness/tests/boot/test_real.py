@@ -119,8 +119,8 @@ def test_frequency(version: str, boot_here: Boot) -> None:
     assert any(line.endswith(", 4321 MHz") for line in own)
 
 
-# A guest whose clock and timers depend on the number of executed instructions only, so that two runs are equal. At 64 ns
-# per instruction the kernel waits for its clock in a 64th of the instructions that one per ns takes.
+# A guest whose clock and timers depend on the number of executed instructions only, so that two runs are equal. Each
+# counts as 64 ns, so that the kernel's waits for its clock take few of them.
 DETERMINISTIC = ("-icount", "shift=6,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hermit_harness.matrix import expand, probe
 from hermit_harness.matrix.cell import Cell
 from hermit_harness.matrix.table import MatrixError, matrix, parse
 from hermit_harness.vm.machines import FIRMWARE
+from tests.support import probe_session
 
 TEXT = """
 min_cells = 1
@@ -169,3 +171,24 @@ def test_probe_result_depends_on_time() -> None:
     assert probe.parse(found.dump()) == found
     closed = probe.measure("a", lambda machine, accel: answers[machine, accel], "/nonexistent/kvm")
     assert closed.row("a").text() == "the probe ended with no access to /nonexistent/kvm"
+
+
+@pytest.mark.requirement("P-05")
+def test_probe_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second session boots nothing, unless the host or QEMU is another one or the file is damaged."""
+    booted: list[str] = []
+
+    def boot_once(machine: str, accel: str) -> tuple[str, bool, float]:
+        booted.append(machine)
+        return "ok", True, len(booted)
+
+    monkeypatch.setattr(probe_session, "ANSWER", tmp_path / "answer.json")
+    monkeypatch.setattr(probe_session, "boot_once", boot_once)
+    first = probe_session.probe_session()
+    once = len(booted)
+    assert once and (probe_session.probe_session(), len(booted)) == (first, once)
+    monkeypatch.setattr(probe_session, "key_of", lambda spec: f"another kernel, {spec.machine}")
+    assert (probe_session.probe_session() != first, len(booted)) == (True, 2 * once)
+    (tmp_path / "answer.json").write_text("{")
+    probe_session.probe_session()
+    assert len(booted) == 3 * once
