@@ -20,7 +20,7 @@ def test_all() -> None:
     """All suites pass, among them `rules`: some test was refused by each rule that a host can break."""
     make("-f", "loader/loader.mk", "-s", str(PROGRAM.relative_to(ROOT)))
     # CPU time: a busy machine takes longer for the same work.
-    limited = ["prlimit", f"--cpu={MAX_CPU_SECONDS}", PROGRAM]
+    limited = ["prlimit", f"--cpu={MAX_CPU_SECONDS}", str(PROGRAM)]
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d{3} passed, 0 failed$", done.stdout, re.M)
