@@ -189,6 +189,10 @@ mutants: LANE = eras
 mutants: writable setup-test setup-page loader fixtures ## apply each mutation; its test must fail
 	@build/venv/bin/python -m hermit_harness.mutants
 
+soak: setup-test loader host fixtures ## damaged and good applications in a row: TIME=600
+	@cd harness && ../build/venv/bin/python -m tests.support.soak --time '$(or $(TIME),600)' \
+		--first '$(or $(FIRST),0)'
+
 repro: ## repeat one boot from its artifacts: CELL=ID
 	@ci/repro.sh '$(CELL)'
 
@@ -275,7 +279,7 @@ setup-test:
 
 .PHONY: bisect check min-memory help run debug qemu rdebug debug-loader demo-hello demo-echo \
 	loader packaged install uninstall wheel deb container dist size fixtures clean \
-	test durations host-test host clang mutants repro standalone fresh fresh-install \
+	test durations host-test host clang mutants soak repro standalone fresh fresh-install \
 	bench bench-net \
 	lint format prose measure drift docs screenshots list requirements rows doctor \
 	writable setup-run setup-debug setup-test setup-engines setup-page

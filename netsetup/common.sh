@@ -75,13 +75,13 @@ check_words() {
 	is_host "$address" || fail "$address: $no_host"
 }
 
-# is_network A.B.C.D/P
+# is_network A.B.C.D/P: one line, since `down` undoes each line of the state file
 is_network() {
 	printf '%s\n' "$1" | awk -F '[./]' '
 		/^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+\/[0-9]+$/ {
 			ok = $1 < 256 && $2 < 256 && $3 < 256 && $4 < 256 && $5 < 33
 		}
-		END { exit !ok }'
+		END { exit !(ok && NR == 1) }'
 }
 
 # Functions of awk on addresses as numbers.

@@ -41,7 +41,7 @@ CHAPTERS = {
         "fixtures/old/README",
         "CONTRIBUTING",
     ),
-    "Project": ("CHANGELOG", "SECURITY"),
+    "Project": ("CHANGELOG", "SECURITY", "threat-model"),
 }
 
 project = "Hermit loader"

@@ -50,7 +50,8 @@ class RemoteGuest:
 
 
 @contextlib.contextmanager
-def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Yield two connected sockets, and close both."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
@@ -68,7 +69,7 @@ def counts(
     `qemu` is a command without serial port, run in `cwd`. `directory` gets QEMU's recording. `at_each` is
     called at each address, while the guest is stopped. Raises OSError if the guest does not reach an address.
     """
-    with _pair() as (gdb, gdb_end), _pair() as (qmp, qmp_end):
+    with pair() as (gdb, gdb_end), pair() as (qmp, qmp_end):
         command = [
             *(*DIE_WITH_PARENT, *qemu, "-S", "-serial", "null"),
             *("-icount", f"shift=0,rr=record,rrfile={directory / 'record'}"),

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 
 from hermit_harness.matrix import specs
 from hermit_harness.matrix.table import HARNESS
@@ -20,6 +19,7 @@ from hermit_harness.paths import ROOT, loader_file
 from hermit_harness.vm.argv import standalone_argv
 from hermit_harness.vm.icount import counts
 from hermit_harness.vm.targets import TARGETS
+from tests.support.mutated import addresses
 from tests.support.qemu import run_qemu
 
 BUDGETS: dict[str, Any] = tomllib.loads((HARNESS / "budgets.toml").read_text(encoding="utf-8"))
@@ -39,14 +39,6 @@ PHASES = {
     "enter": "arch_handover",
 }
 ACCESS = re.compile(r"^memory_region_ops_(read|write) .* name '([^']*)'$", re.M)
-
-
-def addresses(file: Path) -> dict[str, int]:
-    """Return the address of each symbol."""
-    with file.open("rb") as stream:
-        symbols = ELFFile(stream).get_section_by_name(".symtab")
-        assert isinstance(symbols, SymbolTableSection)
-        return {symbol.name: int(symbol["st_value"]) for symbol in symbols.iter_symbols()}
 
 
 def entry_point(file: Path) -> int:

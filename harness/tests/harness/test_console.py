@@ -62,6 +62,27 @@ def test_marks_take_anything(data: bytes) -> None:
         marks.add_line(line, 0.0)
 
 
+SAYS = (
+    b"[0][PANIC] ",
+    b"[LOADER][ERROR] 65 no-module: ",
+    b"[LOADER] PANIC: ",
+    b"Welcome to Hermit ",
+    b"thread 'x' panicked at ",
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(SAYS), st.binary(max_size=40)), min_size=1, max_size=6))
+def test_no_text_of_a_guest_controls_the_terminal(said: list[tuple[bytes, bytes]]) -> None:
+    """What the harness repeats in its messages has no control character, whatever the guest printed there."""
+    log = BootLog()
+    for prefix, data in said:
+        for line in split([prefix + data]):
+            log.add_line(line, 0.0)
+    texts = [log.panic, log.std_panic, log.loader_panic, log.kernel_version]
+    texts += [log.refusal.sentence] if log.refusal else []
+    assert all(text.isprintable() for text in texts if text)
+
+
 def test_text_of_guest_bytes() -> None:
     """A message never contains the guest's control characters."""
     assert printable(b"a\x1b[1mb\xff") == "a\\x1b[1mb\\xff"

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import subprocess
+import tarfile
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -133,3 +135,25 @@ def test_names_that_some_readers_do_not_find() -> None:
     for name in ("a/../b", "./a", "a" * 101, "hermit.toml"):
         with pytest.raises(ValueError, match="plain relative path"):
             image.pack(replace(EXAMPLE, env=()), "", {name: b""})
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "hkernel/../../outside"])
+def test_archive_writes_nowhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members are read in memory: neither a name nor a link leads out of the archive."""
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(image.pack(EXAMPLE)))) as good:
+        files = {member.name: good.extractfile(member).read() for member in good}  # type: ignore[union-attr]
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for path, data in [*files.items(), (name, b"data")]:
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        link = tarfile.TarInfo("hkernel")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    found = image.read(gzip.compress(stream.getvalue()))
+    assert found and found.app == EXAMPLE.app
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

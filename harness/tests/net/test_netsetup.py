@@ -6,8 +6,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
+from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -301,6 +304,40 @@ def test_wrong_calls_are_refused(words: list[str], sentence: str, lab: NetworkNa
     with pytest.raises(LaunchError, match=sentence):
         lab.script(*words)
     assert network(lab) == before
+
+
+OPTIONS = {
+    "tap": ("--address", "--route", "--user", "--netns", ""),
+    "bridge": ("--tap",),
+    "dhcp": ("--range",),
+}
+
+
+def test_no_word_reaches_a_shell(lab: NetworkNamespace, tmp_path: Path) -> None:
+    """Whatever an option contains, nothing of it is executed, neither at once nor by `down`."""
+    target = tmp_path / "target"
+    quoted = f'10.0.5.2");system("touch {target}")#,10.0.5.9'  # for the script of awk
+    words = [f"$(touch {target})", f"`touch {target}`", f";touch {target};", quoted]
+    before = network(lab)
+    for script, options in OPTIONS.items():
+        for option, word in product(options, words):
+            with suppress(LaunchError):
+                lab.script(script, "up", *([option] if option else []), word)
+        with suppress(LaunchError):
+            lab.script(script, "down")
+    assert not target.exists()
+    assert network(lab) == before
+
+
+@pytest.mark.parametrize("option", ["--address", "--route"])
+def test_second_line_is_not_recorded(option: str, lab: NetworkNamespace, tmp_path: Path) -> None:
+    """A line of the state file that the user wrote would let `down` write to any file."""
+    target = tmp_path / "target"
+    target.write_text("old")
+    with pytest.raises(LaunchError, match="not an IPv4 address with prefix"):
+        lab.script("tap", "up", option, f"10.0.5.1/24\nsetting new {target}")
+    lab.script("tap", "down")
+    assert target.read_text() == "old"
 
 
 @pytest.mark.parametrize(
