@@ -94,6 +94,7 @@ def in_source(cpu: CpuReport) -> CpuReport:
 def called_from(cpu: CpuReport) -> str:
     """Return who called, as the end of a sentence, if the exception is at an address without function, or in a function
     of the library; else ""."""
+    cpu = in_source(cpu)  # a function of the library that the compiler has inlined has no caller to be named
     location, (first, *callers) = cpu["fault"] or cpu["here"], cpu["frames"] or [{"pc": ""}]
     if first["pc"] != hex(location["address"]):
         return ""

@@ -16,7 +16,7 @@ from hermit_harness.boot import boot
 from hermit_harness.fixtures import images
 from hermit_harness.matrix.specs import release
 from hermit_harness.paths import BUILD, loader_file
-from hermit_harness.postmortem import cpu_features
+from hermit_harness.postmortem import cause, cpu_features
 from hermit_harness.vm.nic import Nic
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.watch import cpus
@@ -330,6 +330,23 @@ def test_repro_repeats(tmp_path: Path) -> None:
 def test_instructions(code: str, ecx: int | None, wanted: tuple[str, str]) -> None:
     """An instruction that the CPU lacks identifies its feature."""
     assert cpu_features.feature_needed_by(bytes.fromhex(code), ecx) == wanted
+
+
+@pytest.mark.parametrize(
+    ("caller", "said"),
+    [("0x10", ""), ("0x20", ", called from 0x20 in app::bad_read (src/main.rs:5)")],
+    ids=["inlined", "called"],
+)
+def test_caller_of_a_library_function(caller: str, said: str) -> None:
+    """The caller of a library function is named, unless it is at the same address: then the cause names it already."""
+    library = {
+        "pc": "0x10",
+        "function": "core::ptr::read_volatile",
+        "where": "/rustc/0123/library/core/src/ptr/mod.rs:9",
+    }
+    own = {"pc": caller, "function": "app::bad_read", "where": "src/main.rs:5"}
+    report = {"here": None, "fault": library | {"address": 0x10}, "frames": [library, own]}
+    assert cause.called_from(report) == said
 
 
 @pytest.mark.requirement("R-07")
