@@ -342,7 +342,7 @@ def test_caller_of_a_library_function(caller: str, said: str) -> None:
     library = {
         "pc": "0x10",
         "function": "core::ptr::read_volatile",
-        "where": "/rustc/0123/library/core/src/ptr/mod.rs:9",
+        "where": "lib/rustlib/src/rust/library/core/src/ptr/mod.rs:9",
     }
     own = {"pc": caller, "function": "app::bad_read", "where": "src/main.rs:5"}
     report = {"here": None, "fault": library | {"address": 0x10}, "frames": [library, own]}
