@@ -57,11 +57,12 @@ def ends() -> dict[str, End]:
 
 def row_of_kernel(cpu: str, kernel: str | None, entry_version: int | None) -> str:
     """The row for a kernel, by its CPU, its version such as "0.11.0", and the entry version of its note."""
-    if cpu in ("aarch64", "riscv64"):
-        return f"hermit-0.10-{cpu}"
+    is_x86 = cpu not in ("aarch64", "riscv64")
     if kernel and tuple(int(part) for part in kernel.split(".")) >= (0, 10, 0):
-        return "hermit-0.10-x86"
-    return "hermit-e1-x86" if (entry_version or 0) < 4 else "hermit-v4-x86"
+        return "hermit-0.10-x86" if is_x86 else f"hermit-0.10-{cpu}"
+    if (entry_version or 0) < 4:
+        return "hermit-e1-x86" if is_x86 else "hermit-power-off"
+    return "hermit-v4-x86" if is_x86 else f"hermit-0.10-{cpu}"
 
 
 def end(name: str) -> End:

@@ -188,6 +188,8 @@ def _exited(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
         return _inconsistent(facts, end, f"QEMU ended with status {status} and the guest printed nothing")
     if not debug_exit:
         return _without_exit_device(facts, end, "poweroff", expect)
+    if end.zero_is_poweroff:
+        return _by_full_status(facts, end, expect)
     if end.status_source == "none":
         if status in (end.success, end.failure):
             return _unknown(facts, end, "this kernel does not report it")
@@ -201,8 +203,6 @@ def _exited(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
                 known[status], end, expect, f"QEMU's status {status}; this kernel reports only success or failure"
             )
         return _inconsistent(facts, end, _unexpected_status(facts, end))
-    if end.zero_is_poweroff:
-        return _by_full_status(facts, end, expect)
     return _by_status_line(facts, end, expect)
 
 

@@ -96,6 +96,8 @@ def text(judged: Judgement) -> str:
         (GOOD + "exit status 4\n", 4, "hermit-0.10-aarch64", "app exit 4"),  # feature semihosting
         (GOOD + "exit status 0\n", 4, "hermit-0.10-riscv64", "app exit 4"),  # QEMU's own status wins
         (GOOD + "nothing\n", 4, "hermit-0.10-riscv64", "app exit 4"),
+        (GOOD, 0, "hermit-power-off", "app ended, status unknown"),
+        (GOOD, 5, "hermit-power-off", "app exit 5"),  # feature semihosting
         (GOOD, 3, "hermit-e1-x86", "app ended, status unknown"),
         (GOOD, 0, "hermit-e1-x86", "app ended, status unknown"),
         (GOOD, 1, "hermit-e1-x86", "app exit 1"),

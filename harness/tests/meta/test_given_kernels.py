@@ -58,7 +58,7 @@ def test_cells_of_images_by_path(tmp_path: Path) -> None:
 
 def test_name_has_cpu_and_kernel(tmp_path: Path) -> None:
     """The name determines CPU and end; the TOML file may name another end."""
-    for name in ("a-b-riscv64-v0.12.3", "old-x86_64-v0.6.0", "other", "hello-x86_64-v0.11.0"):
+    for name in ("a-b-riscv64-v0.12.3", "old-aarch64-v0.6.8", "old-x86_64-v0.6.0", "other", "hello-x86_64-v0.11.0"):
         (tmp_path / name).touch()
     (tmp_path / "hello-x86_64-v0.11.0.toml").write_text('end = "hermit-acpi-off"\n')
 
@@ -68,6 +68,7 @@ def test_name_has_cpu_and_kernel(tmp_path: Path) -> None:
     assert [shown(image) for image in given_images(tmp_path)] == [
         ("a-b-riscv64-v0.12.3", "riscv64", "hermit-0.10-riscv64"),
         ("hello-x86_64-v0.11.0", "x86_64", "hermit-acpi-off"),
+        ("old-aarch64-v0.6.8", "aarch64", "hermit-power-off"),
         ("old-x86_64-v0.6.0", "x86_64", "hermit-e1-x86"),
     ]
 
