@@ -37,8 +37,8 @@ workers   = $(if $(one_cell),0,$(shell echo $$((2 * $$(nproc))))) --dist workste
 later_shard := $(filter-out 1/%,$(SHARD))
 all_tests  := host clang fixtures lint
 some_tests := $(if $(part)$(LANE),host fixtures,$(if $(later_shard),host clang fixtures))
-lanes      := eras own engines page
-setup_lane := setup-test $(patsubst %,setup-%,$(filter engines page,$(LANE)))
+lanes      := eras own engines page fuzz
+setup_lane := setup-test $(patsubst %,setup-%,$(filter engines page fuzz,$(LANE)))
 tested     := loader $(or $(some_tests),$(all_tests))
 
 # NAME=value on make's command line reaches hermitctl as the environment variable HERMIT_NAME.
@@ -179,13 +179,25 @@ host-test: writable ## unit tests of the loader on the host, with sanitizers
 	@$(loader) PROFILE=debug host test
 
 host: writable # for tests, with the host tests themselves
-	@$(loader) PROFILE=debug host build/host/loader-test
+	@$(loader) PROFILE=debug host build/host/loader-test replay
 
 clang: writable ## build the loaders with clang
 	@echo "== loader by clang"
 	@$(loader) PROFILE=release CC=clang O=build/clang all
 
+fuzz: writable setup-fuzz ## search inputs that break the loader
+#: TARGET="elf boot" (of docs/fuzzing.md; default: all)
+#: TIME=SECONDS of each target
+	@$(MAKE) -s -f fixtures/fixtures.mk TARGET= ARCH=x86_64 corpus >/dev/null
+	@$(loader) PROFILE=debug TARGET= fuzz
+	@ci/fuzz.sh run $(or $(TIME),600) $(TARGET)
+
+coverage: writable setup-test ## lines of the loader's core that its tests reach
+	@$(MAKE) -s -f fixtures/fixtures.mk ARCH=x86_64 corpus >/dev/null
+	@ci/coverage.sh
+
 mutants: LANE = eras
+mutants: setup-fuzz
 mutants: writable setup-test setup-page loader fixtures ## apply each mutation; its test must fail
 	@build/venv/bin/python -m hermit_harness.mutants
 
@@ -270,6 +282,9 @@ setup-run:
 setup-debug:
 	@ci/alone.sh ci/setup.sh debug && ci/alone.sh ci/venv.sh
 
+setup-fuzz:
+	@ci/alone.sh ci/setup.sh fuzz && ci/alone.sh ci/venv.sh
+
 setup-engines setup-page:
 	@ci/alone.sh ci/setup.sh $(@:setup-%=%) && ci/alone.sh ci/venv.sh $(@:setup-%=%)
 
@@ -282,4 +297,5 @@ setup-test:
 	test durations host-test host clang mutants soak repro standalone fresh fresh-install \
 	bench bench-net \
 	lint format prose measure drift docs screenshots list requirements rows doctor \
-	writable setup-run setup-debug setup-test setup-engines setup-page
+	writable setup-run setup-debug setup-test setup-engines setup-page \
+	fuzz coverage setup-fuzz

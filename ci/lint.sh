@@ -55,9 +55,9 @@ run_proselint() {
 }
 
 # L-46: the first lines of each source file name its licence. Exceptions: prose, data without
-# comments, pictures, generated files.
+# comments, pictures, inputs of fuzz targets, generated files.
 spdx() {
-	files | grep -vE '\.(md|json|lock|patch|txt|webp)$|^LICENSE-|^VERSION$' |
+	files | grep -vE '\.(bin|md|json|lock|patch|txt|webp)$|^LICENSE-|^VERSION$' |
 		while read -r f; do
 			head -n 5 "$f" | grep -qF 'SPDX-License-Identifier: Apache-2.0 OR MIT' ||
 				echo "$f: no SPDX line"

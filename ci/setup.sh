@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Installs the missing packages of ci/packages.<system>.
 #
-# Usage: ci/setup.sh run|debug|test|deb|container|engines|page
+# Usage: ci/setup.sh run|debug|test|deb|container|engines|page|fuzz
 #   run    what `make run` needs
 #   debug  the same, and what `make debug` needs
 #   test   the same, and what the tests and the lint need
@@ -19,9 +19,10 @@ case $what in
 	run) wanted='run' ;;
 	debug) wanted='run|debug' ;;
 	test) wanted='run|debug|test|lint' ;;
+	fuzz) wanted='run|debug|test|lint|fuzz' ;;
 	deb | container | engines | page) wanted="run|$what" ;;
 	*)
-		echo "usage: ci/setup.sh run|debug|test|deb|container|engines|page" >&2
+		echo "usage: ci/setup.sh run|debug|test|deb|container|engines|page|fuzz" >&2
 		exit 2
 		;;
 esac

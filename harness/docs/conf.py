@@ -31,6 +31,7 @@ CHAPTERS = {
     "Develop": (
         "building",
         "tests",
+        "fuzzing",
         "report",
         "shards",
         "verdicts",

@@ -26,24 +26,29 @@ static void set_word(const struct model *m, uint64_t vaddr, uint64_t word)
 	memcpy(m->bytes + (vaddr - m->vaddr), &word, sizeof word);
 }
 
+// DT_RELR and DT_RELRSZ have a second number: bionic used RELR before the gABI had it.
+static bool is_tag(Elf64_Sxword found, Elf64_Sxword tag)
+{
+	return found == tag || (tag == 36 && found == 0x6fffe000) ||
+	       (tag == 35 && found == 0x6fffe001);
+}
+
 static uint64_t dynamic(struct span file, Elf64_Sxword tag)
 {
 	Elf64_Ehdr header;
+	Elf64_Phdr section = { 0 };
 	uint64_t value = 0;
 	memcpy(&header, file.p, sizeof header);
-	for (unsigned i = 0; i < header.e_phnum; i++) {
-		Elf64_Phdr ph = phdr_at(file, i);
-		Elf64_Dyn entry = { .d_tag = DT_NULL };
-		if (ph.p_type != PT_DYNAMIC)
-			continue;
-		value = 0; // of several PT_DYNAMIC the last one counts
-		for (uint64_t at = 0; ph.p_filesz - at >= sizeof entry; at += sizeof entry) {
-			memcpy(&entry, file.p + ph.p_offset + at, sizeof entry);
-			if (entry.d_tag == DT_NULL)
-				break;
-			if (entry.d_tag == tag)
-				value = entry.d_un.d_val;
-		}
+	for (unsigned i = 0; i < header.e_phnum; i++)
+		if (phdr_at(file, i).p_type == PT_DYNAMIC)
+			section = phdr_at(file, i); // of several the last one counts
+	for (uint64_t at = 0; section.p_filesz - at >= sizeof(Elf64_Dyn); at += sizeof(Elf64_Dyn)) {
+		Elf64_Dyn entry;
+		memcpy(&entry, file.p + section.p_offset + at, sizeof entry);
+		if (entry.d_tag == DT_NULL)
+			break;
+		if (is_tag(entry.d_tag, tag))
+			value = entry.d_un.d_val;
 	}
 	return value;
 }
@@ -84,6 +89,8 @@ static void apply_rela(struct span file, const struct model *m, uint64_t delta, 
 			memcpy(&symbol,
 			       m->bytes + (symbols - m->vaddr) + ELF64_R_SYM(info) * sizeof symbol,
 			       sizeof symbol);
+			if (ELF64_R_SYM(info) == STN_UNDEF)
+				symbol = (Elf64_Sym){ 0 };
 			set_word(m, address,
 				 (symbol.st_shndx == SHN_UNDEF ? 0
 				  : symbol.st_shndx == SHN_ABS ? symbol.st_value

@@ -66,24 +66,58 @@ $(HOST)/hermit-host: $(HOST_OBJ) $(FAKE_OBJ) $(HOST)/obj/test/host.o
 	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
 
 # fuzz: libFuzzer programs, which need clang and libclang-rt-14-dev. replay: the same programs for
-# files, with any compiler.
-FUZZ := elf multiboot pvh linux64 cmdline uefi_options image
+# files, with any compiler. A target is loader/test/fuzz/TARGET.c and what fuzz.TARGET names.
+FUZZ := elf relocations notes devicetree multiboot linux64 pvh uefi_map uefi_options cmdline image \
+	boot
+fuzz.elf := fuzz/mutate_elf.o elf_model.o
+fuzz.relocations := elf_model.o elf_builder.o
+fuzz.devicetree := fuzz/mutate_tree.o fuzz/abi_fdt.o
+fuzz.multiboot := fuzz/protocol.o
+fuzz.linux64 := fuzz/protocol.o
+fuzz.pvh := fuzz/protocol.o
+fuzz.uefi_map := ../proto/uefi/firmware.o
+fuzz.boot := fuzz/mutate_elf.o fuzz/abi_fdt.o fake_pc.o elf_model.o
 FUZZCC ?= clang
-FUZZ_SRC := $(HOST_CORE) loader/test/fake.c
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# The fixtures' reading of the boot ABI; their headers are found by name.
+ABI := -Ifixtures/abi -Ifixtures/abi/x86_64
+# OSS-Fuzz has an engine and a linker of its own.
+FUZZ_LINK := -fsanitize=fuzzer,address,undefined
+FUZZ_LINKER := $(FUZZCC)
+FUZZ_OBJ := $(HOST)/fuzz-obj
+parts = $(patsubst $2/test/../%,$2/%,$(addprefix $2/test/,fuzz/$1.o fake.o $(fuzz.$1)))
+in_core = $(HOST_CORE:loader/%.c=$1/%.o)
 
-.PHONY: replay
-fuzz: $(FUZZ:%=$(HOST)/fuzz-%)
-replay: $(FUZZ:%=$(HOST)/replay-%)
+.PHONY: replay fuzz-targets
+fuzz-targets:
+	@echo $(FUZZ)
+fuzz: $(FUZZ:%=$(HOST)/fuzz-%) $(HOST)/fuzz-seeds
+replay: $(FUZZ:%=$(HOST)/replay-%) $(HOST)/fuzz-seeds
 
-$(HOST)/fuzz-%: loader/test/fuzz/%.c $(FUZZ_SRC) $(GEN)/version.h
-	@mkdir -p $(@D)
-	$(call say,HOST,$@)
-	$(Q)$(FUZZCC) $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $< $(FUZZ_SRC)
-
-REPLAY_OBJ := $(addprefix $(HOST)/obj/test/,fuzz/replay.o fake.o) $(HOST_OBJ)
-$(HOST)/replay-%: $(HOST)/obj/test/fuzz/%.o $(REPLAY_OBJ)
+SEEDS_OBJ := $(addprefix $(HOST)/obj/test/,fuzz/seeds.o elf_builder.o devicetree_builder.o)
+$(HOST)/fuzz-seeds: $(SEEDS_OBJ)
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
 
+$(FUZZ_OBJ)/test/fuzz/abi_fdt.o $(HOST)/obj/test/fuzz/abi_fdt.o: fixtures/abi/fdt.c
+	@mkdir -p $(@D)
+	$(Q)$(if $(findstring fuzz-obj,$@),$(FUZZCC) $(FUZZ_FLAGS),$(HOSTCC) $(HOST_SANITIZE)) \
+		-std=c11 -g -O1 -fno-builtin $(ABI) -c -o $@ $<
+$(foreach d,$(FUZZ_OBJ) $(HOST)/obj,$d/test/fuzz/boot.o \
+	$d/test/fuzz/devicetree.o): HOST_FLAGS += $(ABI)
+
+$(FUZZ_OBJ)/%.o: loader/%.c loader/test/test.mk | $(GEN)/version.h
+	@mkdir -p $(@D)
+	$(Q)$(FUZZCC) $(HOST_FLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+.SECONDEXPANSION:
+$(HOST)/fuzz-%: $$(call parts,$$*,$(FUZZ_OBJ)) $(call in_core,$(FUZZ_OBJ))
+	$(call say,HOST,$@)
+	$(Q)$(FUZZ_LINKER) -o $@ $^ $(FUZZ_LINK)
+
+$(HOST)/replay-%: $$(call parts,$$*,$(HOST)/obj) $(HOST)/obj/test/fuzz/replay.o $(HOST_OBJ)
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(HOST_SANITIZE) -o $@ $^
+
+-include $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d $(FUZZ_OBJ)/*/*/*/*.d)
 -include $(wildcard $(HOST)/obj/*/*.d $(HOST)/obj/*/*/*.d $(HOST)/obj/*/*/*/*.d)

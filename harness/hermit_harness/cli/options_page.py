@@ -53,6 +53,7 @@ TAIL = """
 | `LOADERS=DIR` | `test` | the loaders that boot the cells, see [tests.md](tests.md#another-loader) |
 | `KERNELS=DIR` | `test` | images that are booted as cells, see [tests.md](tests.md#your-own-images) |
 | `SHARD=I/N`, `REPORT=DIR`, `RESUME=1` | `test` | one shard of the tests, see [shards.md](shards.md) |
+| `TIME=SECONDS` | `fuzz`, `soak` | how long, see [fuzzing.md](fuzzing.md); `TARGET=` says what to fuzz |
 | `K=` | `test` | the tests that match pytest's `-k` |
 | `GDB=` | `debug` | the GDB program |
 | `SETUP=no` | all | only list missing packages, see [install.md](install.md) |

@@ -24,3 +24,13 @@ def test_all() -> None:
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d{3} passed, 0 failed$", done.stdout, re.M)
+
+
+@pytest.mark.requirement("N-12", "P-02")
+def test_fuzz_inputs() -> None:
+    """Seeds and earlier findings of each fuzz target, replayed without libFuzzer, under the same sanitizers."""
+    make("-f", "loader/loader.mk", "MISSING=quiet", "replay")
+    done = subprocess.run(["ci/fuzz.sh", "replay"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    replayed = dict(re.findall(r"^(\w+): (\d+) replayed$", done.stdout, re.M))
+    assert len(replayed) == 12 and all(int(number) > 0 for number in replayed.values())

@@ -29,7 +29,7 @@ TOP = {
     "LICENSE-APACHE",
     "LICENSE-MIT",
 }
-COMMENTLESS = (".md", ".json", ".lock", ".patch", ".txt", ".webp")
+COMMENTLESS = (".bin", ".md", ".json", ".lock", ".patch", ".txt", ".webp")
 
 
 def tracked() -> list[str]:
@@ -93,7 +93,7 @@ def test_packages_are_named_once() -> None:
     page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     shown = dict(
         re.findall(
-            r"^\| `make (run|debug|test|deb|container|test LANE=engines|test LANE=page)` \| (.*) \|$", page, re.M
+            r"^\| `make (run|debug|test|deb|container|fuzz|test LANE=engines|test LANE=page)` \| (.*) \|$", page, re.M
         )
     )
     rows = {"lint": "test", "engines": "test LANE=engines", "page": "test LANE=page"}

@@ -145,6 +145,12 @@ static struct efi_memory_descriptor descriptor(uint64_t at)
 	return d;
 }
 
+// A stride near 2^64 must not wrap `at`: the comparison with the size comes first.
+static bool has_descriptor(const struct memory_map *map, uint64_t at)
+{
+	return at < map->size && map->size - at >= sizeof(struct efi_memory_descriptor);
+}
+
 // Memory types that are free after ExitBootServices (7.2.1): the loader's and those of boot
 // services as well. The core keeps what it still needs.
 static bool free_after_exit(uint32_t type)
@@ -157,8 +163,7 @@ static bool free_after_exit(uint32_t type)
 static enum status read_map(const struct memory_map *map, struct boot *boot)
 {
 	boot->usable.count = boot->ram.count = 0;
-	for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= map->size;
-	     at += map->stride) {
+	for (uint64_t at = 0; has_descriptor(map, at); at += map->stride) {
 		struct efi_memory_descriptor d = descriptor(at);
 		struct range r = { d.start, d.start + d.pages * PAGE_SIZE };
 		enum status status = STATUS_OK;
@@ -259,8 +264,7 @@ const char *firmware_memory_type(uint64_t address)
 					  "PAL code",
 					  "persistent memory",
 					  "unaccepted memory" };
-	for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= state.first.size;
-	     at += state.first.stride) {
+	for (uint64_t at = 0; has_descriptor(&state.first, at); at += state.first.stride) {
 		struct efi_memory_descriptor d = descriptor(at);
 		if (address >= d.start && (address - d.start) / PAGE_SIZE < d.pages)
 			return d.type < countof(names) ? names[d.type]
