@@ -185,15 +185,15 @@ def test_endless_test_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "wanted"),
     [
-        ("", rf"harness/tests -n {len(os.sched_getaffinity(0)) + 1} --dist worksteal"),
+        ("", rf"harness/tests -n {2 * len(os.sched_getaffinity(0))} --dist worksteal"),
         ("CELL=t/pc/tcg/hello", r"harness/tests/boot -n 0 .*--cell 't/pc/tcg/hello'"),
-        ("LOADERS=up", rf"harness/tests/boot -n {len(os.sched_getaffinity(0)) + 1} .*--loaders 'up'"),
-        ("CELL=t/*", rf"harness/tests/boot -n {len(os.sched_getaffinity(0)) + 1} .*--cell 't/\*'"),
+        ("LOADERS=up", rf"harness/tests/boot -n {2 * len(os.sched_getaffinity(0))} .*--loaders 'up'"),
+        ("CELL=t/*", rf"harness/tests/boot -n {2 * len(os.sched_getaffinity(0))} .*--cell 't/\*'"),
     ],
     ids=["all", "one", "loaders", "some"],
 )
 def test_workers(cell: str, wanted: str) -> None:
-    """`make test` has one worker more than processors. One cell needs none, and only the directory with the cells."""
+    """`make test` has two workers per processor. One cell needs none, and only the directory with the cells."""
     here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "HERMIT_", "MFLAGS"))}
     words = ["make", "-n", "test", *filter(None, [cell])]
     done = subprocess.run(words, cwd=ROOT, env=here, capture_output=True, text=True, check=True, timeout=60)
