@@ -29,12 +29,19 @@ x86_64-multiboot.machine := pc
 x86_64-multiboot.way     := initrd
 x86_64-multiboot.protos  := x86/multiboot x86
 
+# QEMU -kernel cannot boot it; GRUB does.
+TARGETS += x86_64-multiboot2
+x86_64-multiboot2.arch    := x86_64
+x86_64-multiboot2.machine := pc
+x86_64-multiboot2.way     := grub-cdrom
+x86_64-multiboot2.protos  := x86/multiboot2 x86
+
 # All x86 boot protocols that need no firmware, in one file. Upstream used this name for Multiboot.
 TARGETS += x86_64
 x86_64.arch    := x86_64
 x86_64.machine := pc
 x86_64.way     := initrd
-x86_64.protos  := x86/multiboot x86/pvh x86/linux64 x86
+x86_64.protos  := x86/multiboot x86/multiboot2 x86/pvh x86/linux64 x86
 x86_64.script  := loader/ld/x86-pvh.ld
 
 TARGETS += x86_64-pvh

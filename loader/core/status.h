@@ -95,7 +95,7 @@
 	X(NO_ROOM_TO_MOVE, 85, "no-arrangement", "no-room-to-move",                               \
 	  "image, file and loader overlap, and there is no RAM to move one of them")              \
 	X(MULTIBOOT_MAGIC, 87, "bad-start", "multiboot-magic",                                    \
-	  "not started by a Multiboot 1 loader (EAX)")                                            \
+	  "not started by a boot loader of its Multiboot version (EAX)")                          \
 	X(MULTIBOOT_INFO, 87, "bad-start", "multiboot-info",                                      \
 	  "the Multiboot information is not in readable memory")                                  \
 	X(MULTIBOOT_MODULE, 87, "bad-start", "multiboot-module",                                  \

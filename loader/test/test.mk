@@ -67,12 +67,13 @@ $(HOST)/hermit-host: $(HOST_OBJ) $(FAKE_OBJ) $(HOST)/obj/test/host.o
 
 # fuzz: libFuzzer programs, which need clang and libclang-rt-14-dev. replay: the same programs for
 # files, with any compiler. A target is loader/test/fuzz/TARGET.c and what fuzz.TARGET names.
-FUZZ := elf relocations notes devicetree multiboot linux64 pvh uefi_map uefi_options cmdline image \
-	boot
+FUZZ := elf relocations notes devicetree multiboot multiboot2 linux64 pvh uefi_map uefi_options \
+	cmdline image boot
 fuzz.elf := fuzz/mutate_elf.o elf_model.o
 fuzz.relocations := elf_model.o elf_builder.o
 fuzz.devicetree := fuzz/mutate_tree.o fuzz/abi_fdt.o
 fuzz.multiboot := fuzz/protocol.o
+fuzz.multiboot2 := fuzz/protocol.o
 fuzz.linux64 := fuzz/protocol.o
 fuzz.pvh := fuzz/protocol.o
 fuzz.uefi_map := ../proto/uefi/firmware.o

@@ -14,6 +14,8 @@ from hermit_harness.vm.targets import Target, target, target_of_file
 
 # Multiboot 1, section 3.1.1: the header is 4-aligned in the first 8 KiB.
 MULTIBOOT_MAGIC, MULTIBOOT_BYTES = struct.pack("<I", 0x1BADB002), 8192
+# Multiboot 2, section 3.1: it is 8-aligned in the first 32 KiB. GRUB boots it.
+MULTIBOOT2_MAGIC, MULTIBOOT2_BYTES = struct.pack("<I", 0xE85250D6), 32768
 # XEN_ELFNOTE_PHYS32_ENTRY, with an address of four or eight bytes
 PVH_NOTES = tuple(struct.pack("<III4s", 4, size, 18, b"Xen\0") for size in (4, 8))
 # e_machine of loaders by CPU. Multiboot loaders may be 32-bit files.
@@ -57,6 +59,9 @@ def _problem(path: Path, row: Target) -> str:
     (cpu,) = struct.unpack_from(">H" if head[5] == 2 else "<H", head, 18)
     if cpu not in ELF_MACHINES[row.cpu]:
         return f"this ELF file is not for {row.cpu}, which target {row.name} needs (--target selects another)"
+    if row.name == "x86_64-multiboot2":
+        found = MULTIBOOT2_MAGIC in (head[at : at + 4] for at in range(0, MULTIBOOT2_BYTES, 8))
+        return "" if found else "GRUB cannot start it by Multiboot 2: it has no such header"
     if row.cpu == "x86_64" and not _is_startable(head):
         return "QEMU cannot start it: it has neither a Multiboot 1 header nor a PVH note"
     return ""

@@ -23,6 +23,7 @@ NO_EXIT_DEVICE = "this machine has no exit device (isa-debug-exit, -semihosting)
 PANIC_STATUSES = (-1, 101)  # of Rust's standard library: after abort(), and from a main that unwinds
 ODD_ONLY = "isa-debug-exit can only report odd statuses"
 NO_STATUS_LINE = "the kernel printed no status at the end of its output"
+GRUB_FAILED = b"error: you need to load the kernel first."  # GRUB 2.06 to 2.12, command `boot`
 UNKNOWN_HINT = "--allow-unknown takes this end for success"
 
 
@@ -186,6 +187,9 @@ def _exited(facts: RunFacts, end: End, debug_exit: bool, expect: str) -> Judgeme
     status = facts.qemu_status
     if not facts.boot_log.line_count:
         return _inconsistent(facts, end, f"QEMU ended with status {status} and the guest printed nothing")
+    if facts.boot_log.last_line.strip() == GRUB_FAILED:
+        cause = "GRUB could not load the loader or the application: see its error lines"
+        return Judgement("infra", None, "harness", end.id, cause, "", "the file of the loader, or the memory")
     if not debug_exit:
         return _without_exit_device(facts, end, "poweroff", expect)
     if end.zero_is_poweroff:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hermit_harness.vm import esp, host, migration, nic, shared_directory
+from hermit_harness.vm import esp, grub, host, migration, nic, shared_directory
 from hermit_harness.vm.filenames import escape_commas, initrd_name, kernel_name
 from hermit_harness.vm.machines import Machine, bios_file, firmware_file, has_debug_console, machine
 from hermit_harness.vm.memory import guest_loader_address
@@ -116,9 +116,19 @@ def disk_argv(name: str, image: Path) -> list[str]:
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
 
 
+def way_of(spec: RunSpec) -> str:
+    """Return how the loader gets the application, without an address."""
+    return (spec.way or target(spec.target).way).partition("@")[0]
+
+
+def firmware_prints(spec: RunSpec) -> bool:
+    """Return whether firmware or GRUB may print before the loader, and control the terminal."""
+    return machine_of(spec).firmware_prints or way_of(spec).startswith("grub-")
+
+
 def loader_argv(spec: RunSpec) -> list[str]:
     """Return the arguments for loader, application and command line, by the target's or the boot's `way`."""
-    way, _, place = (spec.way or target(spec.target).way).partition("@")
+    way, place = way_of(spec), (spec.way or target(spec.target).way).partition("@")[2]
     if way not in WAYS:
         raise ValueError(f"unknown way {way!r} to pass an application; known: {', '.join(WAYS)}")
     append = append_of(spec)
@@ -127,8 +137,14 @@ def loader_argv(spec: RunSpec) -> list[str]:
     if way in ("esp", "esp-boot"):
         directory = "hermit" if way == "esp" else "BOOT"
         return disk_argv("esp", esp.image(target(spec.target).cpu, spec.loader, spec.app, append, directory))
-    argv = ["-kernel", kernel_name(spec.loader)]
     apps, modules = (spec.app,) if spec.app else (), spec.modules
+    if way.startswith("grub-"):
+        protocol = "multiboot" if target(spec.target).name == "x86_64-multiboot" else "multiboot2"
+        disk = grub.iso(protocol, spec.loader, apps + modules, append)
+        if way == "grub-disk":
+            return disk_argv("grub", disk)
+        return ["-drive", f"if=ide,media=cdrom,format=raw,readonly=on,file={escape_commas(disk)}"]
+    argv = ["-kernel", kernel_name(spec.loader)]
     if way == "guest-loader" and spec.app:
         address = place or hex(guest_loader_address(spec))
         argv += ["-device", f"guest-loader,addr={address},initrd={escape_commas(spec.app)}"]

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
 from hermit_harness.paths import BUILD
+from hermit_harness.vm.disk_cache import cached_disk, run_tool
 
 CACHE_DIR = BUILD / "esp"
 # The default boot file of removable media (UEFI specification 2.10, section 3.5.1.1).
@@ -19,21 +17,8 @@ METADATA_BYTES = 2 << 20  # bytes for the tables of the file system
 
 
 def _mtools(*words: str) -> None:
-    """Run a program of mtools. Raise ValueError with its message if it fails or is missing."""
-    try:
-        done = subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            # Accept sizes that no real disk has, and ignore the user's settings.
-            env={**os.environ, "MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull},
-        )
-    except FileNotFoundError:
-        raise ValueError(f"{words[0]} is missing: install mtools") from None
-    if done.returncode:
-        raise ValueError(f"{words[0]}: {done.stderr.strip()}")
+    # Accept sizes that no real disk has, and ignore the user's settings.
+    run_tool(words, "mtools", {"MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": os.devnull})
 
 
 def _make(image: Path, files: dict[str, bytes]) -> None:
@@ -76,18 +61,4 @@ def shell_disk(loader: Path, app: Path | None, arguments: str) -> Path:
 
 def disk(files: dict[str, bytes]) -> Path:
     """Return a disk with these files, by path. The same files give the same disk."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
-    image = CACHE_DIR / f"{digest.hexdigest()[:24]}.img"
-    if not image.is_file():
-        CACHE_DIR.mkdir(parents=True, exist_ok=True)
-        # Use a unique name: another process may create the same disk at the same time.
-        partial = CACHE_DIR / f"{image.stem}.{os.getpid()}"
-        try:
-            _make(partial, files)
-            partial.replace(image)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                partial.unlink()
-    return image
+    return cached_disk(CACHE_DIR, files, lambda image: _make(image, files))

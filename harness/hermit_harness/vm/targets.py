@@ -8,6 +8,7 @@
 - `esp`, `esp-boot`: firmware boots a FAT image with the application in EFI/hermit or EFI/BOOT.
 - `esp-shell`: a FAT image without a boot file; the UEFI shell starts the loader with arguments, `initrd=` among them.
 - `efi-kernel`: firmware runs what -kernel and -initrd name.
+- `grub-cdrom`, `grub-disk`: GRUB on an ISO image boots both by Multiboot 1 or 2, from a CD drive or a disk.
 - `pvh`: as initrd, with a copy of the loader that has no Multiboot magic, so that QEMU uses the PVH note.
 """
 
@@ -19,7 +20,7 @@ from functools import cache
 
 from hermit_harness.paths import TARGETS_TABLE, loader_file
 
-WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "esp-shell", "efi-kernel", "pvh")
+WAYS = ("initrd", "guest-loader", "esp", "esp-boot", "esp-shell", "efi-kernel", "grub-cdrom", "grub-disk", "pvh")
 # ELF e_machine -> kind of application, little-endian.
 ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
 

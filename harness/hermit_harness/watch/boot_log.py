@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from hermit_harness.ends import end
-from hermit_harness.vm.argv import machine_of
+from hermit_harness.vm.argv import firmware_prints, machine_of
 from hermit_harness.vm.spec import RunSpec
 from hermit_harness.vm.targets import target
 from hermit_harness.watch.console import strip_ansi, visible_end
@@ -87,7 +87,7 @@ class BootLog:
         return cls(
             status_line=row.line,
             after_status=row.after,
-            in_firmware=machine.firmware_prints,
+            in_firmware=firmware_prints(spec),
             returns_to_firmware=machine.returns_to_firmware,
             faults=FaultLog(target(spec.target).cpu),
         )

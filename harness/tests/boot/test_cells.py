@@ -92,6 +92,14 @@ def test_pvh(cell: Cell, run_cell: RunCell) -> None:
     assert b", x86_64-pvh, pvh)" in outcome.console
 
 
+@pytest.mark.requirement("N-13")
+@each_cell("multiboot2", "multiboot2-others", "grub-disk", "grub-others")
+def test_grub(cell: Cell, run_cell: RunCell) -> None:
+    """GRUB boots each Multiboot loader from a CD drive and from a disk, by the version that its header has."""
+    protocol = "multiboot" if cell.target == "x86_64-multiboot" else "multiboot2"
+    assert f", {cell.target}, {protocol})".encode() in run_cell(cell).console
+
+
 @pytest.mark.requirement("N-26")
 @each_cell("pvh-universal")
 def test_universal_file_by_pvh(cell: Cell, run_cell: RunCell) -> None:

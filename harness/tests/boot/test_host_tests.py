@@ -33,4 +33,4 @@ def test_fuzz_inputs() -> None:
     done = subprocess.run(["ci/fuzz.sh", "replay"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     replayed = dict(re.findall(r"^(\w+): (\d+) replayed$", done.stdout, re.M))
-    assert len(replayed) == 12 and all(int(number) > 0 for number in replayed.values())
+    assert len(replayed) == 13 and all(int(number) > 0 for number in replayed.values())

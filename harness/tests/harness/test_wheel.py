@@ -62,7 +62,7 @@ def test_wheel(environment: Path, hermitctl: Call, tmp_path: Path) -> None:
     first = hashlib.sha256(build(TZ="Asia/Tokyo").read_bytes())
     wheel = build(TZ="America/Lima", LC_ALL="C.UTF-8")
     assert hashlib.sha256(wheel.read_bytes()).digest() == first.digest()
-    assert wheel.stat().st_size < 3_000_000
+    assert wheel.stat().st_size < 3_200_000  # ten loaders with their symbols
 
     before = files(environment)
     pip(environment, "install", "--quiet", "--no-index", "--no-deps", wheel)

@@ -80,6 +80,21 @@ enum status protocol_app(const struct protocol_reader *reader, uint64_t at, uint
 	return STATUS_OK;
 }
 
+enum status protocol_module(const struct protocol_reader *reader, struct range app, uint32_t count)
+{
+	struct boot *boot = reader->boot;
+	void *p = app.start <= app.end && range_inside(app, boot->mappable) ? reader->map(app)
+									    : NULL;
+	if (app.start > app.end || (p == NULL && app.start != app.end))
+		return refuse(STATUS_MULTIBOOT_MODULE,
+			      "the first module %#lx..%#lx is not a range within reach", app.start,
+			      app.end);
+	boot->app = (struct span){ p, range_size(app) };
+	boot->app_at = app.start;
+	boot->module_count = count;
+	return STATUS_OK;
+}
+
 enum status protocol_memory_entry(const struct protocol_reader *reader, enum protocol_pass pass,
 				  struct range range, bool is_ram)
 {

@@ -7,14 +7,19 @@
 #include "core/boot.h"
 
 // The reader of each protocol, in <protocol>/<protocol>.c. It fills the application, command line,
-// memory, RSDP (not Multiboot) and `start_info` of `boot`. `boot->loader` and `boot->mappable` are
-// set before; `map` maps physical memory. Lengths in the start information are checked against
-// `boot->mappable` only.
+// memory, RSDP (not with Multiboot 1) and `start_info` of `boot`. `boot->loader` and
+// `boot->mappable` are set before; `map` maps physical memory. Lengths in the start information are
+// checked against `boot->mappable` only.
 
 // Multiboot 1 (Multiboot Specification 0.6.96, section 3.3). `magic` and `info` are EAX and EBX at
 // entry.
 must_check enum status multiboot_read(uint32_t magic, uint32_t info, void *(*map)(struct range),
 				      struct boot *boot);
+
+// Multiboot 2 (Multiboot2 Specification 2.0, section 3.4). `magic` and `info` are EAX and EBX at
+// entry.
+must_check enum status multiboot2_read(uint32_t magic, uint32_t info, void *(*map)(struct range),
+				       struct boot *boot);
 
 // PVH: struct hvm_start_info of Xen's x86/HVM direct boot ABI (docs/misc/pvh.pandoc,
 // public/arch-x86/hvm/start_info.h). `info` is EBX at entry, its physical address.
@@ -53,6 +58,11 @@ must_check enum status protocol_cmdline(const struct protocol_reader *reader, ui
 // Sets the application: the first of `count` modules.
 must_check enum status protocol_app(const struct protocol_reader *reader, uint64_t at,
 				    uint64_t size, uint32_t count);
+
+// The same for Multiboot, where a module has an end instead of a size, and damaged addresses have a
+// rule of their own.
+must_check enum status protocol_module(const struct protocol_reader *reader, struct range app,
+				       uint32_t count);
 
 // Memory maps may be unsorted and overlap. Two passes make the more restrictive type win: the first
 // adds RAM, the second removes everything else. The caller passes every entry in each pass.

@@ -69,6 +69,22 @@ static void start_information(void)
 	save("multiboot", p, 0x260);
 
 	memset(p, 0, sizeof p);
+	put(p, 0, 0xa8, 4);
+	put(p, 8, 1, 4);
+	put(p, 12, 8 + 7, 4);
+	memcpy(p + 16, "a -- b", 7);
+	put(p, 24, 3, 4);
+	put(p, 28, 17, 4);
+	put(p, 32, FUZZ_AT + 0x240, 4);
+	put(p, 36, FUZZ_AT + 0x248, 4);
+	put(p, 48, 6, 4);
+	put(p, 52, 16 + 4 * 24, 4);
+	put(p, 56, 24, 4);
+	put_e820(p, 64, 24, 0);
+	put(p, 0xa4, 8, 4);
+	save("multiboot2", p, 0x260);
+
+	memset(p, 0, sizeof p);
 	put(p, 0, 0x336ec578, 4);
 	put(p, 4, 1, 4);
 	put(p, 12, 1, 4);

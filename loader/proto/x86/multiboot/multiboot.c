@@ -39,12 +39,9 @@ static uint32_t field(const struct multiboot_reader *r, unsigned at)
 	return load_u32(r->info + at, ORDER_LITTLE);
 }
 
-// Not by protocol_app(): a module has an end instead of a size, and damaged addresses have a rule
-// of their own.
 static enum status read_modules(const struct multiboot_reader *r)
 {
 	uint32_t count = field(r, MODULE_COUNT_AT);
-	struct boot *boot = r->common.boot;
 	struct span list;
 	if (count == 0)
 		return STATUS_OK;
@@ -53,17 +50,10 @@ static enum status read_modules(const struct multiboot_reader *r)
 		return refuse(STATUS_MULTIBOOT_INFO,
 			      "the list of %u modules at %#x is out of reach", count,
 			      field(r, MODULES_AT));
-	struct range app = { load_u32(list.p, ORDER_LITTLE), load_u32(list.p + 4, ORDER_LITTLE) };
-	void *p = app.start <= app.end && range_inside(app, boot->mappable) ? r->common.map(app)
-									    : NULL;
-	if (app.start > app.end || (p == NULL && app.start != app.end))
-		return refuse(STATUS_MULTIBOOT_MODULE,
-			      "the first module %#lx..%#lx is not a range within reach", app.start,
-			      app.end);
-	boot->app = (struct span){ p, range_size(app) };
-	boot->app_at = app.start;
-	boot->module_count = count;
-	return STATUS_OK;
+	return protocol_module(&r->common,
+			       (struct range){ load_u32(list.p, ORDER_LITTLE),
+					       load_u32(list.p + 4, ORDER_LITTLE) },
+			       count);
 }
 
 // An entry of the memory map. Its size field, which precedes it, does not count itself.
