@@ -46,7 +46,9 @@ def home(tmp_path: Path) -> Path:
 
 
 def cache(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return ctl("cache", *words, env={"HOME": str(home), "XDG_CACHE_HOME": "", "XDG_STATE_HOME": ""})
+    empty = dict.fromkeys(("XDG_CACHE_HOME", "XDG_STATE_HOME"), "")
+    # A directory of its own for the guests that run: those of other tests do not count.
+    return ctl("cache", *words, env={"HOME": str(home), "XDG_RUNTIME_DIR": str(home), **empty})
 
 
 def shown(home: Path) -> set[str]:
