@@ -111,6 +111,12 @@ install: packaged ## install in PREFIX=/opt/hermit, below DESTDIR=
 uninstall: ## remove what make install has installed
 	@ci/install.sh uninstall
 
+install-binfmt: setup-run ## let Linux start Hermit applications as programs; as root
+	@ci/binfmt.sh install
+
+uninstall-binfmt: ## end that
+	@ci/binfmt.sh uninstall
+
 wheel: packaged ## one Python package with hermitctl and all loaders, in build/dist
 	@ci/wheel.sh
 
@@ -293,7 +299,8 @@ setup-test:
 	@ci/alone.sh ci/venv.sh docs && ci/opensbi.sh
 
 .PHONY: bisect check min-memory help run debug qemu rdebug debug-loader demo-hello demo-echo \
-	loader packaged install uninstall wheel deb container dist size fixtures clean \
+	loader packaged install uninstall install-binfmt uninstall-binfmt wheel deb container dist \
+	size fixtures clean \
 	test durations host-test host clang mutants soak repro standalone fresh fresh-install \
 	bench bench-net \
 	lint format prose measure drift docs screenshots list requirements rows doctor \

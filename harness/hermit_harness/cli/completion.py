@@ -41,14 +41,18 @@ _hermitctl_{name}() {{
 }}""",
     "zsh": """\
 _hermitctl_{name}() {{
-  compadd -- ${{(f)"$($words[1] completion --list {name} 2>/dev/null)"}}{files}
+  compadd -- ${{(f)"$(${{_comp_command1:-hermitctl}} completion --list {name} 2>/dev/null)"}}{files}
 }}""",
     "fish": """\
 function _hermitctl_{name}
   command hermitctl completion --list {name} 2>/dev/null{files}
 end""",
 }
-FILES_TOO = {"bash": '\n  compgen -f -- "$1"', "zsh": "\n  _files", "fish": ""}
+FILES_TOO = {
+    "bash": '\n  compgen -f -- "$1"',
+    "zsh": "\n  _files",
+    "fish": "\n  __fish_complete_path (commandline -ct)",
+}
 
 
 def add(commands: Any) -> None:
@@ -126,7 +130,8 @@ def _completion(shell: str) -> str:
         for action in one._actions:
             row = ROWS.get(action.option_strings[0].removeprefix("--")) if action.option_strings else None
             if action.dest in LISTS:
-                action.complete = {shell: f"_hermitctl_{LISTS[action.dest]}"}  # type: ignore[attr-defined]
+                call = f"_hermitctl_{LISTS[action.dest]}"
+                action.complete = {shell: f"({call})" if shell == "fish" else call}  # type: ignore[attr-defined]
             elif row and row.choices:
                 action.choices = [choice for choice in row.choices if choice]
             elif action.metavar in ("FILE", "PROGRAM"):

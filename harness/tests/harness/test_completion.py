@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -63,19 +64,42 @@ def test_lists() -> None:
     assert {"elf-truncated", "hang"} <= set(words)
 
 
-def test_bash(tmp_path: Path, texts: dict[str, str]) -> None:
-    """A person types in bash, with the Tab key: a command, an option, a value, an image, and a file."""
-    (tmp_path / "rc").write_text(f"{texts['bash']}\nPS1='ready$ '\nbind 'set enable-bracketed-paste off'\n")
+# What a shell reads at its start, with the completion in the file `completion`, and its words to read nothing else.
+SHELLS = {
+    "bash": (". ./completion\nPS1='ready$ '\nbind 'set enable-bracketed-paste off'\n", ("--rcfile", "rc", "-i")),
+    "zsh": (
+        "autoload -U compinit\ncompinit -u -D\ncp completion _hermitctl\nfpath=(. $fpath)\nautoload -U _hermitctl\n"
+        "compdef _hermitctl hermitctl\nPS1='ready$ '\nunset zle_bracketed_paste\n",
+        ("-f", "-i"),
+    ),
+    "fish": (
+        "source completion\nfunction fish_prompt; echo 'ready$ '; end\n",
+        ("--no-config", "-i", "-C", "source rc"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_shell(name: str, tmp_path: Path, texts: dict[str, str]) -> None:
+    """A person types in a shell, with the Tab key: a command, an option, a value, an image, and a file."""
+    if not shutil.which(name):
+        pytest.skip(f"no-shell: there is no {name} here")
+    start, words = SHELLS[name]
+    (tmp_path / "completion").write_text(texts[name])
+    (tmp_path / "rc").write_text(start)
     (tmp_path / "an-application").write_text("")
     env = ENVIRONMENT | {"PATH": f"{BUILD / 'venv/bin'}:{ENVIRONMENT['PATH']}", "TERM": "dumb", "HISTFILE": ""}
+    env |= {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
     ours, theirs = pty.openpty()
-    shell = ["bash", "--rcfile", "rc", "-i"]
-    with background(shell, SECONDS, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=env) as process:
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with background(["setsid", "--ctty", "--wait", name, *words], SECONDS, cwd=tmp_path, env=env, **streams) as process:
         os.close(theirs)
+        if name == "zsh":
+            _type(ours, "source ./rc\n", "")
         _type(ours, "", "ready$ ")
         for typed, completed in (
             ("hermitctl compl\t", "hermitctl completion "),
-            ("hermitctl run --on-f\t", "--on-fault "),
+            ("hermitctl run --on-f\t", "--on-fault"),
             ("hermitctl run --machine microvm-ac\t", "microvm-acpi-off "),
             ("hermitctl run real-hello-0.11.0-micr\t", "real-hello-0.11.0-microvm "),
             ("hermitctl debug an-a\t", "an-application "),
