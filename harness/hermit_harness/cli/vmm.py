@@ -203,15 +203,14 @@ def watch(
 ) -> End:
     """Run a VMM to its end, or to the guest's if the VMM does not end with it. stdin is the guest's."""
     end, started, line = End(), time.monotonic(), b""
-    with (
-        subprocess.Popen([*DIE_WITH_PARENT, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
-        selectors.DefaultSelector() as selector,
-    ):
-        assert process.stdout and process.stderr
-        selector.register(process.stdout, selectors.EVENT_READ)
-        selector.register(process.stderr, selectors.EVENT_READ)
-        try:
-            while selector.get_map():
+    process = subprocess.Popen([*DIE_WITH_PARENT, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stderr
+    has_closed = False
+    try:
+        with process.stdout, process.stderr, selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            selector.register(process.stderr, selectors.EVENT_READ)
+            while not (has_closed := not selector.get_map()):
                 left = max(started + seconds - time.monotonic(), 0)
                 is_over = log.is_final and not returns_status
                 ready = selector.select(min(left, QUIET_SECONDS if is_over else SELECT_SECONDS))
@@ -232,11 +231,11 @@ def watch(
                             log.add_line(one, time.monotonic() - started)
                         if view:
                             view(data)
-        except KeyboardInterrupt:
-            end.interrupted = True
-        finally:
-            if selector.get_map():
-                process.kill()
+    except KeyboardInterrupt:
+        end.interrupted = True
+    finally:
+        if not has_closed:
+            process.kill()
         end.status = process.wait()
     log.add_line(line, time.monotonic() - started)
     end.seconds = time.monotonic() - started
