@@ -22,6 +22,7 @@ CHAPTERS = {
         "options",
         "configuration",
         "qemu",
+        "grub",
         "other-systems",
         "virtiofs",
     ),

@@ -116,7 +116,6 @@ def test_kvm_line(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("L-01", "N-01")
 def test_every_target_has_a_line() -> None:
-    """The page shows how to start each built file, except the one that QEMU cannot start."""
-    assert {line.target for line in lines()} >= {
-        name for name in TARGETS if loader_file(name).is_file() and name != "x86_64-linux"
-    }
+    """The page shows how to start each built file, except those that QEMU cannot start (docs/grub.md has one)."""
+    built = {name for name in TARGETS if loader_file(name).is_file()}
+    assert {line.target for line in lines()} >= built - {"x86_64-linux", "x86_64-multiboot2"}
