@@ -37,7 +37,7 @@ workers   = $(if $(one_cell),0,$(shell echo $$((2 * $$(nproc))))) --dist workste
 later_shard := $(filter-out 1/%,$(SHARD))
 all_tests  := host clang fixtures lint
 some_tests := $(if $(part)$(LANE),host fixtures,$(if $(later_shard),host clang fixtures))
-lanes      := eras own engines page fuzz
+lanes      := eras own packages record engines page fuzz
 setup_lane := setup-test $(patsubst %,setup-%,$(filter engines page fuzz,$(LANE)))
 tested     := loader $(or $(some_tests),$(all_tests))
 
@@ -158,6 +158,8 @@ else
 test: writable $(setup_lane) $(tested) ## run all tests, or some: CELL=ID, K=EXPRESSION (pytest -k)
 #: LANE=eras (builds kernels of 2019 to 2021, and boots them)
 #: LANE=own (compiles the kernel of a new project, and boots it)
+#: LANE=packages (install, packages, action and CI example)
+#: LANE=record (real kernels recorded, and run backwards in GDB)
 #: LANE=engines (shards as jobs of Slurm, and CI files)
 #: LANE=page (the report as a page, in a browser)
 #: LANE=all (the tests without LANE=, then each lane)

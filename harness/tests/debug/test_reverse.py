@@ -1,32 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Recorded runs and reverse execution in real GDBs."""
+"""Recorded runs of bare applications, and reverse execution in real GDBs."""
 
 from __future__ import annotations
 
 import re
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from hermit_harness.gdb import reverse
-from hermit_harness.matrix import ledger
 from hermit_harness.matrix.specs import release
-from hermit_harness.paths import BUILD
-
-HERMITCTL = BUILD / "venv" / "bin" / "hermitctl"
-SECONDS = 240.0
-# To the end, one step back, back to a function that was called once, and to the very first instruction.
-COMMANDS = ("bt", "reverse-stepi", "bt 1", "hbreak app_main", "reverse-continue", "bt 2", "delete", "reverse-continue")
-
-
-def debug(*words: str, commands: tuple[str, ...] = COMMANDS) -> subprocess.CompletedProcess[str]:
-    argv = [str(HERMITCTL), "debug", "--isolate", "--reverse", "--batch"]
-    argv += [word for command in commands for word in ("--command", command)]
-    return subprocess.run(
-        [*argv, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
+from tests.support.reverse import reverse_debug
 
 
 @pytest.mark.requirement("P-06")
@@ -40,7 +25,7 @@ def debug(*words: str, commands: tuple[str, ...] = COMMANDS) -> subprocess.Compl
 )
 def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str) -> None:
     """From the last instruction back to an earlier call, and on to the first instruction."""
-    done = debug("--machine", machine, *words, "fault")
+    done = reverse_debug("--machine", machine, *words, "fault")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert re.search(r"hermitctl: recorded \d+ instructions \(guest-reset\); GDB stopped at the last one", done.stderr)
@@ -51,29 +36,9 @@ def test_backwards_from_a_failure(machine: str, words: tuple[str, ...], end: str
     assert first in back, said
 
 
-@pytest.mark.requirement("L-30")
-@pytest.mark.parametrize(
-    "words",
-    [("--machine", "microvm", "real-hello-0.11.0-microvm"), ("--target", "aarch64-elf", "real-hello-0.11.0-aarch64")],
-    ids=["x86_64", "aarch64"],
-)
-def test_backwards_through_a_real_kernel(words: tuple[str, ...]) -> None:
-    """From the end back to the kernel's entry function, and forward to the end again."""
-    commands = ("reverse-continue", "bt", "continue")
-    done = debug("--break", "hermit::boot_processor_main", *words, commands=commands)
-    said = done.stdout + done.stderr
-    if known := ledger.erratum_for("debug/backwards-through-a-real-kernel", done.stderr):
-        assert done.returncode == 125 and "Traceback" not in said, said
-        pytest.skip(f"erratum: {known.id}: {done.stderr.splitlines()[-1]}")
-    assert done.returncode == 0, said
-    back = said[said.index("Breakpoint 1, ") :]
-    assert re.search(r"^#\d+ .*hermit::boot_processor_main .*\n#\d+ .*pre_init ", back, re.M), said
-    assert "SIGQUIT" in back, "the run ends with QEMU's shutdown"
-
-
 def test_output_appears_once() -> None:
     """Replays print nothing again."""
-    done = debug("hello", commands=("reverse-stepi", "info registers pc"))
+    done = reverse_debug("hello", commands=("reverse-stepi", "info registers pc"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Hello from a bare Hermit application") == 1
     assert "(halted for good)" in done.stderr
@@ -89,7 +54,7 @@ def test_output_appears_once() -> None:
 )
 def test_what_cannot_be_recorded_is_refused(words: tuple[str, ...], sentence: str) -> None:
     """One sentence appears before anything starts."""
-    done = debug(*words, "fault")
+    done = reverse_debug(*words, "fault")
     assert done.returncode == 125
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

@@ -16,7 +16,10 @@ from hermit_harness import __version__
 from hermit_harness.fixtures import images
 from hermit_harness.paths import BUILD, ROOT
 from hermit_harness.vm.targets import DEFAULT_TARGETS
+from tests.support.lane import only_in
 from tests.support.processes import run
+
+pytestmark = only_in("packages")
 
 NAME = f"hermit_loader-{__version__}-py3-none-any.whl"
 Call = Callable[..., subprocess.CompletedProcess[str]]

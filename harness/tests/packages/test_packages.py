@@ -12,8 +12,11 @@ import pytest
 
 from hermit_harness import __version__
 from hermit_harness.paths import BUILD, ROOT
+from tests.support.lane import only_in
 from tests.support.pages import blocks
 from tests.support.processes import run
+
+pytestmark = only_in("packages")
 
 LOADERS = {path.name for path in (BUILD / "release").glob("hermit-loader-*") if path.suffix in ("", ".efi")}
 

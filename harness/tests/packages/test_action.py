@@ -10,6 +10,9 @@ import textwrap
 from pathlib import Path
 
 from hermit_harness.paths import ROOT
+from tests.support.lane import only_in
+
+pytestmark = only_in("packages")
 
 
 def steps() -> list[str]:
