@@ -78,7 +78,7 @@ static void apply_rela(struct span file, const struct model *m, uint64_t delta, 
 	for (uint64_t at = 0; at < size; at += sizeof(Elf64_Rela)) {
 		uint64_t address = word_at(m, table + at), info = word_at(m, table + at + 8),
 			 addend = word_at(m, table + at + 16);
-		Elf64_Sym symbol;
+		Elf64_Sym symbol = { 0 };
 		switch (ELF64_R_TYPE(info)) {
 		case R_X86_64_NONE:
 			break;
@@ -86,11 +86,12 @@ static void apply_rela(struct span file, const struct model *m, uint64_t delta, 
 			set_word(m, address, delta + addend);
 			break;
 		default: // R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT
-			memcpy(&symbol,
-			       m->bytes + (symbols - m->vaddr) + ELF64_R_SYM(info) * sizeof symbol,
-			       sizeof symbol);
-			if (ELF64_R_SYM(info) == STN_UNDEF)
-				symbol = (Elf64_Sym){ 0 };
+			// The table need not exist for symbol 0, which has no value.
+			if (ELF64_R_SYM(info) != STN_UNDEF)
+				memcpy(&symbol,
+				       m->bytes + (symbols - m->vaddr) +
+					       ELF64_R_SYM(info) * sizeof symbol,
+				       sizeof symbol);
 			set_word(m, address,
 				 (symbol.st_shndx == SHN_UNDEF ? 0
 				  : symbol.st_shndx == SHN_ABS ? symbol.st_value

@@ -39,8 +39,8 @@ def phases(timings: Mapping[str, float]) -> list[dict[str, Any]]:
         start = next((timings[mark] for mark in marks if mark in timings), None)
         if start is None or (starts and start < starts[-1][1]):
             continue
-        if starts and start == starts[-1][1]:
-            starts.pop()  # nothing of the one before was to be seen
+        if starts and start == starts[-1][1] and starts[-1][0] == "kernel" and "loading" not in timings:
+            starts.pop()  # a guest without loader whose first line is the application's
         starts.append((name, start))
     ends = [*starts, ("", max(timings.get("end", 0.0), starts[-1][1] if starts else 0.0))]
     return [

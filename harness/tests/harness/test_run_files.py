@@ -63,6 +63,10 @@ COURSES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
         {"qmp": 0.1, "cont": 0.2, "loader_line": 1, "loading": 2, "kernel_line": 3, "application_line": 4, "end": 5},
         {"firmware": 0.2, "loader": 1, "kernel": 2, "application": 4},
     ),
+    "all-read-at-once": (
+        {"cont": 0.2, "loader_line": 1, "loading": 1, "kernel_line": 1, "application_line": 1, "end": 2},
+        {"firmware": 0.2, "loader": 1, "kernel": 1, "application": 1},
+    ),
     "refused": ({"cont": 0.2, "loader_line": 1, "refusal": 2, "end": 3}, {"firmware": 0.2, "loader": 1}),
     "kernel-panics": (
         {"cont": 0.2, "loader_line": 1, "loading": 2, "kernel_line": 3, "panic": 3, "end": 4},

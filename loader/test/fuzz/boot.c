@@ -12,7 +12,7 @@
 
 #include "bootinfo.h"
 
-enum { TAIL = 48, CLASS_RELOCATION = 79 };
+enum { TAIL = 48, CLASS_RELOCATION = 79, LOW_RAM_END = 0x9fc00 };
 
 static bool inside(uint64_t address, struct range r)
 {
@@ -39,7 +39,7 @@ static void check_writes(const struct fake_pc *pc, const struct range *allowed, 
 // file, and an image with a bad relocation.
 static void check_refused(const struct fake_pc *pc, enum status status, bool packed)
 {
-	const struct range free_ram[] = { { PAGE_SIZE, 0x9fc00 }, { pc->loader.end, pc->ram } };
+	const struct range free_ram[] = { { PAGE_SIZE, LOW_RAM_END }, { pc->loader.end, pc->ram } };
 	FUZZ_CHECK(status != STATUS_OK && status != STATUS_INTERNAL_ASSERT);
 	FUZZ_CHECK(strstr(console_text(), "[LOADER][ERROR] ") != NULL);
 	const bool written = packed || status_number(status) == CLASS_RELOCATION;
@@ -97,12 +97,14 @@ static void check_handed_over(const struct fake_pc *pc, const struct handover *h
 	const struct handover_block *b = h->block;
 	const struct range block = { b->window.base, b->window.base + b->size };
 	const struct range file = { pc->app_at, pc->app_at + pc->app_size };
-	struct range allowed[] = { block, h->image, h->staging, { 0, 0 } };
+	struct range allowed[] = { block, h->image, h->staging, { 0, 0 }, { 0, 0 } };
 	FUZZ_CHECK(block.start >= PAGE_SIZE && block.end <= h->image.start);
 	FUZZ_CHECK(!range_overlaps(block, pc->loader));
 	// The file is unpacked, or was moved out of the image's way: to free RAM.
-	if (packed || range_overlaps(h->image, file))
-		allowed[3] = (struct range){ pc->loader.end, pc->ram };
+	if (packed || range_overlaps(h->image, file)) {
+		allowed[3] = (struct range){ PAGE_SIZE, LOW_RAM_END };
+		allowed[4] = (struct range){ pc->loader.end, pc->ram };
+	}
 	check_writes(pc, allowed, countof(allowed));
 	// The header of era h0 is in the image.
 	if (!packed && inside(h->info, block))

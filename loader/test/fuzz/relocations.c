@@ -9,8 +9,20 @@
 
 enum { STEP = 9, RUN_AT = 0x400000 };
 
+// The end of the image, by link-time addresses.
+static uint64_t end_of(const struct elf_spec *spec)
+{
+	uint64_t end = 0;
+	for (unsigned i = 0; i < spec->phnum; i++)
+		if (spec->phdr[i].type == PT_LOAD &&
+		    spec->phdr[i].vaddr + spec->phdr[i].memsz > end)
+			end = spec->phdr[i].vaddr + spec->phdr[i].memsz;
+	return end;
+}
+
 // One replacement. The value is added to what is there, unless the highest bit of the place is set:
-// small changes stay close to a valid file.
+// small changes stay close to a valid file. Then a relocation's address is one near the image's
+// end, where bounds are checked.
 static void change(struct elf_spec *spec, uint8_t place, uint64_t value)
 {
 	const unsigned i = place & 0x1f, kind = place >> 5 & 3;
@@ -20,6 +32,8 @@ static void change(struct elf_spec *spec, uint8_t place, uint64_t value)
 		&spec->relr[i % ELF_RELRS],
 		i % 2 != 0 ? &spec->sym[i / 2 % ELF_SYMS].value : (uint64_t *)&spec->plt[i / 2 % 2],
 	};
+	if ((place & 0x80) != 0 && kind == 0 && i % 3 == 0)
+		value = end_of(spec) + (uint64_t)(int8_t)value;
 	*words[kind] = (place & 0x80) != 0 ? value : *words[kind] + value;
 	if (kind == 3 && i == 0)
 		spec->sym[value % ELF_SYMS].section = (uint16_t)(value >> 8);
