@@ -131,8 +131,8 @@ static enum status claim_unpacked(struct boot *boot, uint64_t size, struct windo
 	const struct place_request request = place_request(boot);
 	struct range r;
 	TRY(place_unpacked(&request, size, &r));
-	// A range that is claimed already cannot be claimed again, for image or block. Without
-	// firmware such a range may be used again, as place.h says for every file.
+	// Image and block could not claim this range a second time. Without firmware it stays in
+	// `usable`, because an image may overlap its own file (place.h).
 	if (firmware_manages_memory()) {
 		TRY(platform->claim(r));
 		if (range_set_remove(&boot->usable, r) != STATUS_OK)

@@ -9,8 +9,9 @@
 //   memory of `app`    until the image is loaded
 //   memory of others   until the hand-over block is written for the last time (UEFI: the second)
 //
-// If the core unpacks the application, it changes `app`, `usable` and `start_info`. If that is a
-// Hermit image, it changes `cmdline` as well. Addresses are physical, except `serial` on aarch64.
+// If the core unpacks the application, it changes `app`, and `usable` if firmware manages memory.
+// If that is a Hermit image, it changes `cmdline` and `start_info` as well. Addresses are physical,
+// except `serial` on aarch64.
 #pragma once
 
 #include "core/cmdline.h"
@@ -20,8 +21,8 @@
 #include "core/platform.h"
 
 // What a boot protocol passes to the core. It always sets target, protocol, start_info_name,
-// loader, mappable, usable and elf_target. All others may be zero. The core creates a device tree
-// if the protocol passes none (all protocols of x86_64); then `compatible` is set, too.
+// loader, mappable, usable and elf_target. All others may be zero. If the protocol passes no
+// device tree (all protocols of x86_64), it sets `compatible` as well, and the core creates one.
 struct boot {
 	// The loader's target, for example "x86_64-multiboot".
 	const char *target;

@@ -38,8 +38,9 @@ static void write_bootargs(struct copier *c)
 				    c->fixups->bootargs_size);
 }
 
-// Ranges of a set do not touch, so one may consist of several memory nodes of the firmware, and its
-// size may need two cells where theirs needed one. What exceeds the root's cells is left out.
+// range_set_add() merges memory nodes that touch, so the size of a range may need two cells
+// although that of each node needed one. What exceeds the root's cells is left out, in units of
+// large pages.
 static void write_memory(struct copier *c, struct range r)
 {
 	if (c->tree->size_cells == 1 && range_size(r) >> 32 != 0)

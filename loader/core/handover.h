@@ -22,8 +22,9 @@ struct paging_shape {
 };
 
 // x86_64, era.two_payloads: second virtual addresses of Multiboot information and command line.
-// era/e3.c says why the addresses must be as small as sizes. Kernels themselves map page 0 and
-// pages from 0x8000 on.
+// Kernels of era e3 may read these words as addresses or as the length of the command line
+// (era/e3.c), so each value must serve as both. Kernels themselves map page 0 and pages from 0x8000
+// on.
 #define ALIAS_MULTIBOOT UINT64_C(0x3000)
 #define ALIAS_CMDLINE UINT64_C(0x4000)
 #define ALIAS_END UINT64_C(0x8000)

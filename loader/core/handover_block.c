@@ -105,11 +105,10 @@ static void layout_with_tables(const struct handover_block_inputs *inputs, uint6
 	out->stack = allocate(&at, STACK_SIZE, PAGE_SIZE);
 	out->tables = allocate(&at, out->tables_size, PAGE_SIZE);
 	out->info = allocate(&at, era->info_size, 16);
-	// Boot info begins a page, because the tables before it are whole pages. If the next part
-	// begins a page as well, boot info shares none (info_own_page), and Multiboot information
-	// and command line can be mapped a second time (two_payloads). With a device tree there is
-	// no Multiboot information, but its start is aligned all the same, and the command line
-	// begins there.
+	// The part after boot info begins a page for one of two reasons. info_own_page: boot info
+	// must not share its page with it. two_payloads: Multiboot information and command line are
+	// mapped a second time. With a device tree the Multiboot part is empty, and the command
+	// line begins that page.
 	const bool new_page = era->info_own_page || era->two_payloads;
 	// + 1: write_multiboot_info() writes two ranges even if RAM is one.
 	out->multiboot = allocate(
@@ -172,7 +171,8 @@ static void write_address_node(struct fdt_writer *w, const char *what, uint64_t 
 
 // Creates the device tree of x86_64, where no firmware passes one. Memory nodes ascend: kernels
 // since 0.11 map RAM in the order of the nodes, and take the frames of new page tables from what
-// they map first. The loader's tables reach only the GiB with the image, which is low RAM.
+// they map first. For the first node they have only the page directory of the image's GiB, so that
+// node must be low RAM.
 static uint64_t generate_devicetree(const struct boot *boot, const struct handover_block *block,
 				    const char *cmdline)
 {

@@ -94,7 +94,7 @@ static void put_blank(struct text_out *out)
 }
 
 // Writes each string of an array as a word. `is_env`: as `env=KEY=VALUE`, and only strings with
-// `=`. A string that was cut at the end of `out` may have lost its `=`, so `lost` stays set.
+// `=`.
 static void put_words(struct span array, bool is_env, struct text_out *out)
 {
 	for (;;) {
@@ -110,6 +110,7 @@ static void put_words(struct span array, bool is_env, struct text_out *out)
 		bool is_kept = !is_env;
 		for (size_t i = value; i < out->n; i++)
 			is_kept |= out->p[i] == '=';
+		// Only `n` is restored, not `lost`: a string that was cut may have lost its `=`.
 		if (is_kept)
 			quote(out, start);
 		else
@@ -130,8 +131,8 @@ enum status hermit_image_cmdline(const struct image_config *config, struct span 
 	const size_t path = cmdline_path(line, path_first, &user_words);
 	text_put(out, line.p, path);
 	put_words(config->env_vars, true, out);
-	// Before what follows the path, which may have options of the loader: the last of several
-	// values wins.
+	// They precede the rest of the line, so that the user's options of the loader there win:
+	// the last of several values counts.
 	if (!user_words)
 		put_words(config->kernel_args, false, out);
 	// What follows the path begins with its blank.

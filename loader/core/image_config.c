@@ -21,7 +21,7 @@ struct reader {
 	struct text_out key;
 	// The first bytes of `key_buffer` are the name of the current table and a dot.
 	size_t table_size;
-	// They did not fit, so no key of this table is one of the format.
+	// The table's name did not fit, so no key of this table is one of the format.
 	bool table_lost;
 };
 
@@ -242,7 +242,7 @@ bool image_config_string(struct span *written, struct text_out *out)
 	return true;
 }
 
-// Digits, which underscores may separate; where these are is not checked. Returns how many bytes
+// Digits and underscores; the positions of the underscores are not checked. Returns how many bytes
 // they are, 0 if there is no number below 2^53.
 static size_t read_number(struct span s, uint64_t *out)
 {
@@ -259,8 +259,8 @@ static size_t read_number(struct span s, uint64_t *out)
 	return at;
 }
 
-// A number of bytes, in a string also with a unit: K, M, G, T, P or E for powers of 1000, Ki and so
-// on for powers of 1024, in either case, optionally followed by B.
+// A number of bytes. A string may add a unit: K, M, G, T, P or E for powers of 1000, Ki and so on
+// for powers of 1024, in either case, optionally followed by B.
 static bool read_size(struct value value, uint64_t *out)
 {
 	struct span s = value.written;
@@ -268,8 +268,10 @@ static bool read_size(struct value value, uint64_t *out)
 	if (value.kind == STRING)
 		s = (struct span){ s.p + 1, s.n - 2 };
 	size_t at = read_number(s, out);
-	if (value.kind == SCALAR || at == 0)
-		return at != 0 && at == s.n;
+	if (at == 0)
+		return false;
+	if (value.kind == SCALAR)
+		return at == s.n;
 	while (at < s.n && s.p[at] == ' ')
 		at++;
 	static const char letters[] = "kmgtpe";

@@ -259,7 +259,8 @@ enum status place_block_and_copies(const struct place_request *request, uint64_t
 	bool room = place_block(request, block_size, &busy, out);
 	const bool movable = request->image->dyn && !request->rules->block_size_depends_on_image;
 	// A lower image has less memory below it, so only higher addresses can help. (With
-	// block_boundary this would not hold, but no CPU whose image may move has one.)
+	// block_boundary the block may be in two GiB only, and a higher image may have less room in
+	// them. But no CPU whose image may move has one.)
 	while (!room && movable && find_anywhere(request, out->image.start + 1, &out->image)) {
 		busy = initially_busy(request);
 		room = place_block(request, block_size, &busy, out);

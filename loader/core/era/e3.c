@@ -5,18 +5,17 @@
 // On x86_64 the platform tag's payload begins at 88 or at 96. It is a union, and uhyve's part of it
 // has an i128, the time of the boot, in hermit-entry before 0.9.10. rustc since 1.77 aligns an i128
 // to 16, and thereby the union. No file says which compiler it is from. handover_block.c therefore
-// writes words that are right for both kinds of kernel. The word at 96 is the size of the command
-// line to one kind, and its address to the other. The word at 104 is the address of the Multiboot
-// information, or that size. So command line and Multiboot information are mapped a second time,
-// at virtual addresses so small that they also serve as sizes (ALIAS_* in handover.h):
+// writes words that are right for both kinds of kernel:
 //
 //   offset of the word      88      96      104     112
 //   value                   0x4000  0x4000  0x3000  0x3000
 //   kernel with payload 88  line    size    info
 //   kernel with payload 96          line    size    info
 //
-// handover_block.c fills the line with blanks up to both sizes, 0x4000 and 0x3000 bytes. So the
-// line itself must be shorter than 0x3000.
+// `line` is the address of the command line, `size` its size, `info` the address of the Multiboot
+// information. So both are mapped a second time, at virtual addresses so small that they also serve
+// as sizes (ALIAS_* in handover.h). handover_block.c fills the line with blanks up to both sizes,
+// 0x4000 and 0x3000 bytes. So the line itself must be shorter than 0x3000.
 #include "core/era/era.h"
 
 static const struct boot_field fields[] = {

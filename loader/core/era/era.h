@@ -3,9 +3,9 @@
 // recognise it, what it needs, and where its boot info has which fact.
 //
 // Files outside of era/ read the fields of a row (`shape`, `sums_region_ends`, ...) and compare no
-// versions. Apart from these fields, placement and page tables follow the same rules for every
-// kernel. The one exception: cmdline.c turns loader.era=eN into entry version N, and h0 into
-// ENTRY_VERSION_H0.
+// versions, except that cmdline.c turns loader.era=eN into entry version N, and h0 into
+// ENTRY_VERSION_H0. Apart from these fields, placement and page tables follow the same rules for
+// every kernel.
 //
 // docs/which-kernels-boot.md lists the eras, CONTRIBUTING.md has the recipe for a new one.
 #pragma once
